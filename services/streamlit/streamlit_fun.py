@@ -1,0 +1,15 @@
+"""The fun app: a button, a lucky number, balloons. Small on purpose: its system calls are the lesson."""
+
+import random
+from pathlib import Path
+
+import streamlit as st
+
+st.title("The lucky number machine")
+st.write("One thread waits in epoll for you to click. Watch it wake up in `results/trace/log_streamlit.txt`.")
+
+if st.button("Give me a lucky number!"):
+    st.metric("Your lucky number", random.randint(1, 100))
+    # Read and run, not import: an import opens the file once, and the log shall show every click.
+    script = Path(__file__).with_name("balloons.py")
+    exec(compile(script.read_text(encoding="utf-8"), script, "exec"), {"__name__": "balloons"})

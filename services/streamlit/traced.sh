@@ -1,0 +1,16 @@
+#!/bin/sh
+# Runs the app under strace. The log of an earlier run is kept: it gets the time of its last line.
+set -eu
+log=${TRACE_LOG:-/trace/log_streamlit.txt}
+folder=$(dirname "$log")
+if [ ! -w "$folder" ]; then
+  echo "cannot write to $folder as user $(id -u): give that user the folder results/trace, or start the lab with 'make up'" >&2
+  exit 2
+fi
+if [ -s "$log" ]; then
+  mv "$log" "${log%.txt}-$(date -u -r "$log" +%Y%m%dT%H%M%SZ).txt"
+fi
+exec strace -f --seccomp-bpf -ttt -T -yy -s 256 -o "$log" \
+  -e 'trace=epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept4,recvfrom,sendto,clone,clone3,openat' \
+  streamlit run streamlit_fun.py --server.port="${PORT:-8079}" --server.headless=true \
+  --browser.gatherUsageStats=false --server.fileWatcherType=none

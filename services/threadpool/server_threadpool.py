@@ -1,0 +1,72 @@
+"""Server B, thread pool: THREADS threads, made beforehand, share the work; who finds none free waits in line."""
+
+import os
+import random
+import signal
+import sys
+import time
+from typing import Any
+
+import waitress
+
+
+def refuse(line: str) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def number(name: str, default: float, low: float = 0, high: float = 60_000) -> Any:
+    """Environment variable `name` (empty: `default`, whose type it takes)."""
+    text = os.environ.get(name) or str(default)
+    try:
+        value = type(default)(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        refuse(f"{name}={text}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
+    return value
+
+
+PORT, BACKLOG = number("PORT", 8081, 1, 65535), number("BACKLOG", 1024, 1, 65535)  # 1024: the library's own
+THREADS = number("THREADS", 8, 1, 1000)
+WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
+WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+DISTRIBUTION = os.environ.get("WAIT_DISTRIBUTION") or "constant"
+if DISTRIBUTION not in WAITS:
+    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION}: must be constant or exponential")
+
+
+def app(environ, start_response):  # type: ignore[no-untyped-def]
+    status, path = "200 OK", environ["PATH_INFO"]
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        status = "405 Method Not Allowed"
+    elif path == "/":
+        time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread of the pool waits, the others go on
+        end = time.thread_time() + CPU_S
+        while time.thread_time() < end:  # the computing: one thread at a time has the GIL
+            pass
+    elif path != "/healthz":
+        status = "404 Not Found"
+    body = b"threadpool\n"
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+try:
+    server = waitress.create_server(
+        app,
+        host=os.environ.get("HOST") or "127.0.0.1",
+        port=PORT,
+        threads=THREADS,
+        backlog=BACKLOG,
+        connection_limit=10_000,  # the library's 100 would be a second queue in front of the pool
+        asyncore_use_poll=True,  # select() ends at descriptor 1023
+    )
+except OSError as error:
+    refuse(f"PORT={PORT}: {error.strerror}")
+print(
+    f"threadpool server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, {THREADS} threads, backlog {BACKLOG}",
+    flush=True,
+)
+server.run()

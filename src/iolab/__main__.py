@@ -1,0 +1,5 @@
+"""`python -m iolab` is `iolab`."""
+
+from iolab.cli import main
+
+main()

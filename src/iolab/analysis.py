@@ -1,0 +1,170 @@
+"""From a run folder to its cells: every measurement beside its prediction, with its findings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from iolab.experiment import Experiment
+from iolab.findings import Evidence, findings
+from iolab.records import Cell, ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
+from iolab.runfolder import RunFolder
+from iolab.stats import Array, median_interval, percentile
+from iolab.theory import closed_loop
+
+ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
+
+
+@dataclass(frozen=True)
+class AnalysedCell:
+    """A cell and the latencies, in seconds, of its answered requests, for figures."""
+
+    cell: Cell
+    latencies_s: Array
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that a report says."""
+
+    run: RunInfo
+    experiment: Experiment
+    cells: tuple[AnalysedCell, ...]
+    trials_done: int
+
+    @property
+    def summary(self) -> Summary:
+        """What summary.json says."""
+        cells = tuple(analysed.cell for analysed in self.cells)
+        return Summary(experiment=self.experiment.name, runtime=self.run.runtime, status=self.run.status, cells=cells)
+
+    @property
+    def allowance_s(self) -> float:
+        """The time that the benchmark may take: that of its requests, 25% of it, and 10 s."""
+        return self.run.theory_s * (1 + ALLOWANCE_SHARE) + ALLOWANCE_S
+
+
+def analyse(folder: RunFolder) -> Analysis:
+    """Read a run folder and work everything out; raises UsageError where it cannot be read."""
+    run = folder.read_run()
+    experiment = Experiment.model_validate(run.experiment)
+    trials = folder.read_trials()
+    plans = {plan.cpus: plan for plan in run.cpu_plans}
+    cells = []
+    for model in run.models:
+        for cpus in experiment.cpus:
+            for concurrency in experiment.concurrency:
+                mine = [t for t in trials if (t.model, t.cpus, t.concurrency) == (model.letter, cpus, concurrency)]
+                if mine:
+                    cells.append(_cell(folder, experiment, model, plans[cpus], mine))
+    return Analysis(run, experiment, tuple(cells), len(trials))
+
+
+def duration_of_loads(trials: Sequence[TrialRecord]) -> float:
+    """Return the seconds that the loads of `trials` took, one after the other."""
+    return sum((trial.duration_s for trial in trials), 0.0)
+
+
+def _cell(
+    folder: RunFolder, experiment: Experiment, model: ModelInfo, plan: CpuPlanInfo, trials: Sequence[TrialRecord]
+) -> AnalysedCell:
+    counted = [trial for trial in trials if trial.valid and trial.samples]
+    samples = [folder.read_samples(trial.samples or "") for trial in counted]
+    repeats = [_latencies(one) for one in samples]
+    latencies = np.concatenate(repeats) if repeats else np.empty(0)
+    spans = [_span_s(one) for one in samples]
+    settings, first = experiment.server, trials[0]
+    prediction = closed_loop(
+        first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus
+    )
+    usage = _usage(counted)
+    median_s = float(np.median(latencies)) if len(latencies) else None
+    found = findings(
+        Evidence(
+            trials=trials,
+            plan=plan,
+            usage=usage,
+            duration_s=sum(spans),
+            median_s=median_s,
+            slowest_s=float(latencies.max()) if len(latencies) else None,
+            backlog=settings.backlog,
+            wait_s=settings.wait_ms / 1000,
+        )
+    )
+    interval = median_interval(repeats)
+    cell = Cell(
+        model=model.letter,
+        title=model.title,
+        service=model.service,
+        concurrency=first.concurrency,
+        cpus=first.cpus,
+        repeats=len(counted),
+        requested=sum(trial.requested for trial in trials),
+        sent=sum(trial.sent for trial in trials),
+        ok=sum(trial.ok for trial in trials),
+        errors=sum(trial.errors for trial in trials),
+        median_ms=_ms(median_s),
+        median_ci_ms=(round(interval[0] * 1000, 3), round(interval[1] * 1000, 3)) if interval else None,
+        mean_ms=_ms(float(latencies.mean()) if len(latencies) else None),
+        p95_ms=_ms(percentile(latencies, 0.95)),
+        p99_ms=_ms(percentile(latencies, 0.99)),
+        max_ms=_ms(float(latencies.max()) if len(latencies) else None),
+        throughput_rps=round(len(latencies) / sum(spans), 3) if sum(spans) > 0 else None,
+        # The mean is the median where every request takes the same time; with random ones it is not.
+        predicted_median_ms=_ms(prediction.latency_s) if settings.wait_distribution == "constant" else None,
+        predicted_throughput_rps=round(prediction.throughput_rps, 3),
+        server=usage,
+        client=ClientUsage(cpu_s=_sum([trial.client.cpu_s for trial in counted])),
+        valid=bool(counted) and not any(finding.severity == "error" for finding in found),
+        findings=found,
+    )
+    return AnalysedCell(cell, latencies)
+
+
+def _latencies(samples: Sequence[Sample]) -> Array:
+    return np.array([sample.latency_s for sample in samples if sample.status == 200 and sample.latency_s is not None])
+
+
+def _span_s(samples: Sequence[Sample]) -> float:
+    """Return the time from the first request to the last answer."""
+    timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
+    return max(end for _, end in timed) - min(start for start, _ in timed) if timed else 0.0
+
+
+def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
+    """Sum up what the server used over all repeats; peaks are the highest of them. None as soon as one is unknown."""
+    usages = [trial.server for trial in trials]
+    threads = [usage.threads_peak for usage in usages if usage.threads_peak is not None]
+    memory = [usage.rss_peak_bytes for usage in usages if usage.rss_peak_bytes is not None]
+    overflows, drops = (
+        _sum([usage.listen_overflows for usage in usages]),
+        _sum([usage.listen_drops for usage in usages]),
+    )
+    return ServerUsage(
+        cpu_s=_sum([usage.cpu_s for usage in usages]),
+        throttled_s=_sum([usage.throttled_s for usage in usages]),
+        threads_peak=max(threads, default=None),
+        rss_peak_bytes=max(memory, default=None),
+        listen_overflows=None if overflows is None else int(overflows),
+        listen_drops=None if drops is None else int(drops),
+    )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), 6) if known and len(known) == len(values) else None
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def finish(run: RunInfo, status: str, wall_s: float) -> RunInfo:
+    """Return `run` with its end written down."""
+    return run.model_copy(update={"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)})
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,54 @@
+"""What this machine has of what the lab uses, and what to do about what is missing."""
+
+import shutil
+
+from iolab import cpus, ports
+from iolab.errors import EngineMissing, UsageError
+from iolab.lab import Lab
+from iolab.runtime.compose import find_engine
+
+
+def facts(lab: Lab) -> list[tuple[bool, str, str]]:
+    """Return (fine or not, what, what is known of it)."""
+    return [_docker(), _hey(), _strace(), _cores(), *_ports(lab)]
+
+
+def _docker() -> tuple[bool, str, str]:
+    try:
+        engine = find_engine()
+    except EngineMissing as missing:
+        return False, "Docker", str(missing)
+    return (
+        True,
+        "Docker",
+        f"engine {engine.version}, Compose {engine.compose}, cgroup {engine.cgroup}, {engine.cores} cores",
+    )
+
+
+def _hey() -> tuple[bool, str, str]:
+    path = shutil.which("hey")
+    return bool(path), "hey", path or "not on PATH: local benchmarks use Locust (apt install hey, brew install hey)"
+
+
+def _strace() -> tuple[bool, str, str]:
+    path = shutil.which("strace")
+    return bool(path), "strace", path or "not on PATH: the Streamlit trace then needs Docker (apt install strace)"
+
+
+def _cores() -> tuple[bool, str, str]:
+    count = len(cpus.available())
+    if count > 1:
+        return True, "cores", f"{count}: CPUS up to {count - 1} leaves one to the load generator"
+    return False, "cores", "1: server and load generator share it; use a machine with more for numbers to believe"
+
+
+def _ports(lab: Lab) -> list[tuple[bool, str, str]]:
+    rows = []
+    for service in lab.services:
+        for port in service.ports:
+            try:
+                ports.check_free(port.address, port.host, service.name)
+                rows.append((True, f"port {port.host}", f"free, for {service.name}"))
+            except UsageError as error:
+                rows.append((False, f"port {port.host}", str(error)))
+    return rows

@@ -1,0 +1,68 @@
+"""Facts of the machine and of the versions in use; no names of people or hosts."""
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import iolab
+from iolab.lab import Model
+
+
+def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is known of this machine, in the order in which a report shows it."""
+    known: dict[str, Any] = {
+        "iolab": iolab.__version__,
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "load_average": [round(one, 2) for one in os.getloadavg()],
+        "python": platform.python_version(),
+        **runtime_facts,
+        "packages": _packages(models, installed=runtime == "local"),
+    }
+    return {name: value for name, value in known.items() if value not in (None, "", {})}
+
+
+def _packages(models: Sequence[Model], *, installed: bool) -> dict[str, str]:
+    """Return the servers' libraries: as installed here for local processes, as pinned for images."""
+    pinned: dict[str, str] = {}
+    for model in models:
+        wanted = (model.service.folder or Path()) / "requirements.in"
+        for line in wanted.read_text(encoding="utf-8").splitlines() if wanted.is_file() else ():
+            if match := re.match(r"([\w.-]+)==(\S+)", line):
+                pinned[match[1]] = _installed(match[1]) if installed else match[2]
+    return pinned
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _cpu_model() -> str:
+    for line in _text(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _first_line(path: Path) -> str:
+    return _text(path).strip().partition("\n")[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,134 @@
+"""An experiment is data: a TOML file becomes an Experiment, and that a shuffled list of trials."""
+
+import math
+import random
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iolab.errors import UsageError
+from iolab.lab import Model
+from iolab.theory import closed_loop_duration_s
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Load(_Strict):
+    """What the load generator does in one trial."""
+
+    requests: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    generator: Literal["auto", "hey", "locust"] = "auto"
+
+
+class ServerSettings(_Strict):
+    """The environment of the servers; None is the server's own default."""
+
+    wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] = 20.0
+    wait_distribution: Literal["constant", "exponential"] = "constant"
+    cpu_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] = 0.0
+    backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1000)] = 8
+
+    def variables(self) -> dict[str, str]:
+        """Return them as the environment variables that docker-compose.yml and the servers know."""
+        values = {name.upper(): value for name, value in self.model_dump().items()}
+        return {
+            name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+            for name, value in values.items()
+        }
+
+
+class Experiment(_Strict):
+    """A question, and all that it takes to measure the answer again."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    question: str
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+    concurrency: Annotated[tuple[Count, ...], Field(min_length=1)]
+    cpus: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
+    seed: int = 0
+    load: Load = Load()
+    server: ServerSettings = ServerSettings()
+
+
+class Trial(_Strict):
+    """One load on one server: `requests` is a multiple of `concurrency`, at least as many as were asked for."""
+
+    index: int
+    repeat: int
+    model: str
+    service: str
+    concurrency: int
+    cpus: float
+    requests: int
+
+
+def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
+    """Read an experiment's TOML file; `changes` override it by key, tables by their keys.
+
+    Raises UsageError, in one line that names file, key and reason, for what is not an experiment.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} cannot be read: {error}") from error
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            document[key] = {**document.get(key, {}), **value}
+        else:
+            document[key] = value
+    try:
+        return Experiment.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path.name}: {where} = {first['input']!r}: {first['msg']}") from error
+
+
+def trials(experiment: Experiment, models: Iterable[Model]) -> list[Trial]:
+    """Return the trials in the order to run them.
+
+    Rounds are interleaved: every cell once in a round, shuffled anew in each by the experiment's seed, so that
+    a machine that changes over time changes all cells alike.
+    """
+    order = random.Random(experiment.seed)  # noqa: S311 (a shuffle, not a secret)
+    cells = [
+        (model, concurrency, cpus)
+        for model in models
+        for concurrency in experiment.concurrency
+        for cpus in experiment.cpus
+    ]
+    planned: list[Trial] = []
+    for repeat in range(experiment.repeats):
+        order.shuffle(cells)
+        planned += [
+            Trial(
+                index=len(planned) + position,
+                repeat=repeat,
+                model=model.letter,
+                service=model.name,
+                concurrency=concurrency,
+                cpus=cpus,
+                requests=math.ceil(experiment.load.requests / concurrency) * concurrency,
+            )
+            for position, (model, concurrency, cpus) in enumerate(cells)
+        ]
+    return planned
+
+
+def theoretical_duration_s(planned: Sequence[Trial], models: Iterable[Model], wait_s: float) -> float:
+    """Return the time that the requests of all trials take by themselves."""
+    workers = {model.letter: model.workers for model in models}
+    return sum(
+        closed_loop_duration_s(trial.requests, trial.concurrency, workers[trial.model], wait_s) for trial in planned
+    )

@@ -1,0 +1,122 @@
+"""What a reader of a cell must know before believing its numbers: a value with evidence and remedy, never a print."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from iolab.records import CpuPlanInfo, Finding, ServerUsage, TrialRecord
+
+THROTTLED_SHARE = 0.02
+RETRY_S = 1.0  # Linux tries a dropped connection attempt again after 1 s, then 2 s, then 4 s
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that findings look at: the trials of one cell, their usage summed up, and where it ran."""
+
+    trials: Sequence[TrialRecord]
+    plan: CpuPlanInfo
+    usage: ServerUsage
+    duration_s: float
+    median_s: float | None
+    slowest_s: float | None
+    backlog: int | None
+    wait_s: float
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return all findings of a cell, the gravest first."""
+    order = {"error": 0, "warning": 1, "note": 2}
+    found = [finding for rule in RULES for finding in rule(evidence)]
+    return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
+    """A trial without a result: server or load generator failed."""
+    for trial in evidence.trials:
+        if not trial.valid:
+            yield Finding(
+                id="invalid_trial",
+                severity="error",
+                message=f"repeat {trial.repeat + 1} is not counted: {trial.reason}",
+                remedy="mend the cause and run the benchmark again",
+            )
+
+
+def failed_requests(evidence: Evidence) -> Iterator[Finding]:
+    """Requests without an answer 200: percentiles know nothing of them."""
+    counted = [trial for trial in evidence.trials if trial.valid]
+    errors, sent = sum(trial.errors for trial in counted), sum(trial.sent for trial in counted)
+    if errors:
+        yield Finding(
+            id="failed_requests",
+            severity="error",
+            message=f"{errors} of {sent} requests got no answer 200; the latencies are of the others alone",
+            remedy="use fewer users at once (CONCURRENCY), or a longer listen queue (BACKLOG=1024)",
+        )
+
+
+def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
+    """The kernel dropped connection attempts, which makes medians fall and tails explode."""
+    overflows = evidence.usage.listen_overflows
+    if not overflows or evidence.median_s is None or evidence.slowest_s is None:
+        return
+    queue = f"of {evidence.backlog}" if evidence.backlog else "of the server's default length"
+    served = ""
+    if evidence.slowest_s >= RETRY_S:
+        served = (
+            f" Who got in waited {evidence.median_s * 1000:.0f} ms in the median, behind a short queue;"
+            f" who was dropped tried again after 1 s and more, the slowest for {evidence.slowest_s:.1f} s."
+        )
+    yield Finding(
+        id="listen_overflow",
+        severity="warning",
+        message=f"the listen queue {queue} overflowed: the kernel dropped {overflows} connection attempts.{served}",
+        remedy=f"see it without drops: make bench MODELS={evidence.trials[0].service} BACKLOG=128",
+    )
+
+
+def shared_cores(evidence: Evidence) -> Iterator[Finding]:
+    """Server and load generator ran on the same cores."""
+    if not evidence.plan.shared:
+        return
+    cores = len(evidence.plan.server)
+    them = "the core" if cores == 1 else f"the {cores} cores"
+    yield Finding(
+        id="shared_cores",
+        severity="warning",
+        message=f"CPUS={evidence.plan.cpus:g} left no core to the load generator: it shared {them} with the server",
+        remedy=f"use CPUS={cores - 1}" if cores > 1 else "use a machine with more cores",
+    )
+
+
+def not_pinned(evidence: Evidence) -> Iterator[Finding]:
+    """The platform cannot keep processes on cores."""
+    if not evidence.plan.pinned:
+        yield Finding(
+            id="not_pinned",
+            severity="warning",
+            message="this platform cannot keep processes on cores: CPUS was not enforced",
+            remedy="use Docker, or Linux",
+        )
+
+
+def throttled(evidence: Evidence) -> Iterator[Finding]:
+    """The CPU quota held the server back."""
+    throttled_s, quota = evidence.usage.throttled_s, f"the quota of {evidence.plan.cpus:g} CPU"
+    if throttled_s and throttled_s > THROTTLED_SHARE * evidence.duration_s:
+        yield Finding(
+            id="throttled",
+            severity="warning",
+            message=f"{quota} held the server back for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
+            remedy="that is the experiment if you limit CPUS on purpose; else give more CPUS",
+        )
+
+
+RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
+    invalid_trials,
+    failed_requests,
+    listen_queue_overflowed,
+    throttled,
+    shared_cores,
+    not_pinned,
+)

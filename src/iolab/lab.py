@@ -1,0 +1,183 @@
+"""Reads docker-compose.yml, the registry of what runs: the only reader of that file."""
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+
+from iolab.errors import UsageError
+
+COMPOSE_FILE = "docker-compose.yml"
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a container (`container`) that the host offers at `address`:`host`."""
+
+    address: str
+    host: int
+    container: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """One block of the compose file; `folder` is its build context, absolute."""
+
+    name: str
+    folder: Path | None
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    labels: Mapping[str, str]
+    ports: tuple[Port, ...]
+    profiles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A measured server: `workers` requests can wait in it at once (math.inf: any number)."""
+
+    letter: str
+    title: str
+    workers: float
+    service: Service
+
+    @property
+    def name(self) -> str:
+        """The name of its service."""
+        return self.service.name
+
+    @property
+    def port(self) -> Port:
+        """The one port that it serves on."""
+        return self.service.ports[0]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """All that docker-compose.yml says; models are in the order of their letters."""
+
+    root: Path
+    services: tuple[Service, ...]
+    models: tuple[Model, ...]
+
+    @classmethod
+    def read(cls, root: Path, settings: Mapping[str, str] | None = None) -> "Lab":
+        """Read the lab as Compose would: with the variables of .env, the environment, and above all `settings`.
+
+        Raises UsageError where the file or a block of it cannot be understood; the line names the block.
+        """
+        from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
+        return cls.parse(
+            root, (root / COMPOSE_FILE).read_text(encoding="utf-8"), {**from_file, **os.environ, **(settings or {})}
+        )
+
+    @classmethod
+    def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
+        """Return what the compose file `text` says, with `variables` put in; raises UsageError."""
+        try:
+            blocks = _interpolate(yaml.safe_load(text)["services"], variables)
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
+        services = tuple(_service(root, name, block) for name, block in blocks.items())
+        models = sorted((_model(service) for service in services if "iolab.model" in service.labels), key=_letter)
+        letters = [model.letter for model in models]
+        for letter in letters:
+            if letters.count(letter) > 1:
+                raise UsageError(
+                    f"{COMPOSE_FILE}: two services have the label iolab.model: {letter}; give each its own"
+                )
+        return cls(root=root, services=services, models=tuple(models))
+
+    def select(self, wanted: Sequence[str]) -> tuple[Model, ...]:
+        """Return the models named by letter or service name, in the lab's order; all of them for ["all"].
+
+        Raises UsageError for a name that no model has.
+        """
+        if list(wanted) == ["all"]:
+            return self.models
+        known = {key.lower(): model for model in self.models for key in (model.letter, model.name)}
+        for name in wanted:
+            if name.lower() not in known:
+                names = ", ".join(f"{model.letter} or {model.name}" for model in self.models)
+                raise UsageError(f"MODELS={name}: no such model; there are {names}")
+        chosen = {known[name.lower()].letter for name in wanted}
+        return tuple(model for model in self.models if model.letter in chosen)
+
+
+def find_root(start: Path) -> Path:
+    """Return the lab's folder: `start` or the nearest folder above it with the lab's compose file."""
+    for folder in (start, *start.parents):
+        if (folder / COMPOSE_FILE).is_file() and (folder / "services").is_dir():
+            return folder
+    raise UsageError(f"no {COMPOSE_FILE} here or above: run this inside the lab's folder")
+
+
+def _letter(model: Model) -> str:
+    return model.letter
+
+
+def _service(root: Path, name: str, block: Mapping[str, Any]) -> Service:
+    build = block.get("build")
+    context = build.get("context") if isinstance(build, Mapping) else build
+    try:
+        return Service(
+            name=name,
+            folder=(root / context).resolve() if context else None,
+            command=tuple(str(word) for word in block.get("command", ())),
+            environment={key: str(value) for key, value in block.get("environment", {}).items()},
+            labels={key: str(value) for key, value in block.get("labels", {}).items()},
+            ports=tuple(_port(text) for text in block.get("ports", ())),
+            profiles=tuple(block.get("profiles", ())),
+        )
+    except (AttributeError, ValueError) as error:
+        raise UsageError(f"{COMPOSE_FILE}: service {name}: {error}") from error
+
+
+def _port(text: str) -> Port:
+    match = re.fullmatch(r"(?P<address>.+):(?P<host>\d+):(?P<container>\d+)", str(text))
+    if not match:
+        raise ValueError(f"port {text!r} is not of the form ADDRESS:PORT:PORT")
+    return Port(match["address"].strip("[]"), int(match["host"]), int(match["container"]))
+
+
+def _model(service: Service) -> Model:
+    letter = service.labels["iolab.model"]
+    workers_text = service.labels.get("iolab.workers", "")
+    try:
+        workers = math.inf if workers_text == "inf" else int(workers_text)
+        if workers < 1:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"{COMPOSE_FILE}: service {service.name}: iolab.workers is {workers_text!r}; it must be 1 or more, or inf"
+        ) from None
+    if not (service.ports and service.folder and service.command):
+        raise UsageError(f"{COMPOSE_FILE}: service {service.name}: a model needs build.context, command and ports")
+    return Model(letter, service.labels.get("iolab.title", service.name), workers, service)
+
+
+_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<empty>:?)-(?P<default>[^}]*))?\})")
+
+
+def _interpolate(node: Any, variables: Mapping[str, str]) -> Any:
+    """Put variables into every string of `node`: $$, ${NAME}, ${NAME-default}, ${NAME:-default}."""
+
+    def value(match: re.Match[str]) -> str:
+        if match["dollar"]:
+            return "$"
+        found = variables.get(match["name"])
+        if found is None or (found == "" and match["empty"]):
+            return match["default"] or ""
+        return found
+
+    if isinstance(node, Mapping):
+        return {key: _interpolate(child, variables) for key, child in node.items()}
+    if isinstance(node, list):
+        return [_interpolate(child, variables) for child in node]
+    return _VARIABLE.sub(value, node) if isinstance(node, str) else node

@@ -1,0 +1,30 @@
+"""What makes the load: hey or Locust, behind one small protocol. Each runs in a driver of loadtest/ that stays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from iolab.records import Sample
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of one load: a sample a request, answered or not, and the generator's own CPU seconds."""
+
+    samples: Sequence[Sample]
+    cpu_s: float | None
+
+    @property
+    def ok(self) -> int:
+        """How many requests were answered 200."""
+        return sum(sample.status == 200 for sample in self.samples)
+
+
+class LoadGenerator(Protocol):
+    """A closed loop: `users` users, each asks again as soon as it has its answer."""
+
+    name: Literal["hey", "locust"]
+    driver_script: str
+
+    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+        """Send `requests` requests, a multiple of `users`; raises LoadFailed where the generator fails or is late."""

@@ -1,0 +1,71 @@
+"""Talks to a load driver: a process that stays, a JSON line in, a JSON line out."""
+
+import json
+import queue
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from iolab import processes
+from iolab.errors import LoadFailed
+
+PATIENCE_S = 10.0  # beyond the time that the driver itself allows
+
+
+class Driver:
+    """The other end of loadtest/*_driver.py."""
+
+    def __init__(self, process: subprocess.Popen[bytes], words: IO[bytes]) -> None:
+        self._process, self._words = process, words
+        self._answers: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def ask(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Send one job and return its answer; raises LoadFailed where none comes."""
+        try:
+            assert self._process.stdin  # noqa: S101 (it was started with a pipe)
+            self._process.stdin.write(json.dumps({**job, "timeout_s": timeout_s}).encode() + b"\n")
+            self._process.stdin.flush()
+            return self.answer(timeout_s + PATIENCE_S)
+        except (BrokenPipeError, ValueError) as error:
+            raise LoadFailed(f"the load driver has ended: {self._last_words()}") from error
+
+    def answer(self, timeout_s: float) -> dict[str, Any]:
+        """Wait for one answer line."""
+        try:
+            line = self._answers.get(timeout=timeout_s)
+        except queue.Empty:
+            raise LoadFailed(f"the load driver gave no answer within {timeout_s:g} s") from None
+        if not line:
+            raise LoadFailed(f"the load driver has ended: {self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _read(self) -> None:
+        assert self._process.stdout  # noqa: S101 (it was started with a pipe)
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put(b"")
+
+    def _last_words(self) -> str:
+        self._words.seek(0)
+        lines = self._words.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "without a word"
+
+
+@contextmanager
+def start(command: Sequence[str]) -> Iterator[Driver]:
+    """Start a driver; at the end its standard input is closed, which stops what it runs, and then the driver itself."""
+    with tempfile.TemporaryFile() as words:
+        process = processes.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
+        try:
+            yield Driver(process, words)
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            processes.stop(process)

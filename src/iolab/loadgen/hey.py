@@ -1,0 +1,57 @@
+"""hey: a closed loop of goroutines. https://github.com/rakyll/hey"""
+
+import csv
+import math
+from typing import Literal
+
+from iolab.errors import LoadFailed
+from iolab.loadgen import Load
+from iolab.loadgen.driver import Driver
+from iolab.records import Sample
+
+ANSWER_LIMIT_S = 20  # hey's own default; a slower answer counts as none
+
+
+class Hey:
+    """Runs hey and reads its rows; its own summary counts failures as requests served, so it is not read."""
+
+    name: Literal["hey", "locust"] = "hey"
+    driver_script = "hey_driver.py"
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+        """Run hey once."""
+        argv = ["hey", "-n", str(requests), "-c", str(users), "-t", str(ANSWER_LIMIT_S), "-o", "csv", f"{url}/"]
+        done = self._driver.ask({"argv": argv}, timeout_s)
+        if done["timed_out"]:
+            raise LoadFailed(f"hey was stopped after {timeout_s:.0f} s")
+        if done["status"] != 0:
+            raise LoadFailed(f"hey ended with status {done['status']}: {_last_line(done['stderr'] or done['stdout'])}")
+        answered = read_rows(done["stdout"])
+        # hey leaves failures out of its rows, and does not tell when they were sent.
+        unanswered = [Sample(None, None, 0)] * (requests - len(answered))
+        return Load(samples=[*answered, *unanswered], cpu_s=done["cpu_s"])
+
+
+def read_rows(text: str) -> list[Sample]:
+    """Read what `hey -o csv` prints: a row a response, times in seconds, `offset` since hey's start.
+
+    Raises LoadFailed where a column is missing or a row is not made of numbers.
+    """
+    try:
+        rows = [
+            (float(row["offset"]), float(row["response-time"]), int(row["status-code"]))
+            for row in csv.DictReader(text.splitlines())
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise LoadFailed(f"hey printed a row that cannot be read: {error}") from error
+    if not all(math.isfinite(number) for row in rows for number in row):
+        raise LoadFailed("hey printed a row with a number that is none")
+    return sorted(Sample(offset, latency, status) for offset, latency, status in rows)
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "without a word"

@@ -1,0 +1,132 @@
+"""Writes and reads results/: atomic, append-only. Nothing measured is overwritten or lost."""
+
+import csv
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from iolab.errors import UsageError
+from iolab.records import RunInfo, Sample, Summary, TrialRecord
+
+
+class RunFolder:
+    """The folder of one run; the only code that knows its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, results: Path, experiment: str) -> "RunFolder":
+        """Make a new folder under `results`, named by UTC time and experiment, and point results/latest to it."""
+        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment}"
+        results.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            path = results / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        (path / "samples").mkdir()
+        link = results / f".latest-{os.getpid()}"
+        link.symlink_to(path.name)
+        link.replace(results / "latest")
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Return the run folder at `path`; raises UsageError where there is none."""
+        if not (path / "run.json").is_file():
+            raise UsageError(
+                f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
+            )
+        return cls(path.resolve())
+
+    def write_run(self, info: RunInfo) -> None:
+        """Write run.json anew, whole or not at all."""
+        self.write("run.json", info.model_dump_json(by_alias=True, indent=2) + "\n")
+
+    def append_trial(self, record: TrialRecord) -> None:
+        """Append a line to trials.jsonl; it is on disk when this returns."""
+        with (self.path / "trials.jsonl").open("a", encoding="utf-8") as file:
+            file.write(record.model_dump_json() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_samples(self, index: int, samples: Sequence[Sample]) -> str:
+        """Write one trial's requests; return the path in the run folder."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(("start_s", "latency_s", "status"))
+        for sample in samples:
+            rows.writerow((_cell(sample.start_s), _cell(sample.latency_s), sample.status))
+        name = f"samples/{index:04d}.csv.gz"
+        self._replace(name, gzip.compress(text.getvalue().encode(), mtime=0))
+        return name
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write summary.json."""
+        self.write("summary.json", summary.model_dump_json(by_alias=True, indent=2) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        """Write the file `name`, whole or not at all."""
+        self._replace(name, text.encode())
+
+    def read_run(self) -> RunInfo:
+        """Read run.json; raises UsageError where it is of another version or damaged."""
+        try:
+            return RunInfo.model_validate_json((self.path / "run.json").read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UsageError(
+                f"{self.path / 'run.json'}: {where}: {first['msg']}; it is damaged or of another version"
+            ) from error
+
+    def read_trials(self) -> list[TrialRecord]:
+        """Read trials.jsonl; a last line that was cut by a crash is left out."""
+        try:
+            lines = (self.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(TrialRecord.model_validate_json(line))
+            except ValidationError as error:
+                if number < len(lines):
+                    raise UsageError(
+                        f"{self.path / 'trials.jsonl'}, line {number}: {error.errors()[0]['msg']}"
+                    ) from error
+        return records
+
+    def read_samples(self, name: str) -> list[Sample]:
+        """Read what write_samples wrote."""
+        try:
+            with gzip.open(self.path / name, "rt", encoding="utf-8", newline="") as file:
+                return [Sample(_number(row[0]), _number(row[1]), int(row[2])) for row in list(csv.reader(file))[1:]]
+        except (OSError, EOFError, ValueError, IndexError) as error:
+            raise UsageError(f"{self.path / name} cannot be read: {error}") from error
+
+    def _replace(self, name: str, content: bytes) -> None:
+        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=".writing-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(self.path / name)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,66 @@
+"""Where servers run: in containers (docker.py) or as processes (local.py), behind one small protocol."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from iolab.cpus import CpuPlan
+from iolab.lab import Model
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A server's use of resources up to now (CPU, throttling) or just now (threads, memory); None: not known here."""
+
+    cpu_s: float | None = None
+    throttled_s: float | None = None
+    threads: int | None = None
+    rss_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ListenCounters:
+    """TcpExt counters of the server's network namespace: connection attempts that a full listen queue dropped."""
+
+    overflows: int
+    drops: int
+
+
+class Server(Protocol):
+    """A server that runs: `url` is for the load generator, `address` for this process."""
+
+    url: str
+    address: tuple[str, int]
+
+    def check_alive(self) -> None:
+        """Raise ServerFailed, with its last words, where the server has ended."""
+
+    def snapshot(self) -> Snapshot:
+        """Return its use of resources; must cost the server nothing."""
+
+    def listen_counters(self) -> ListenCounters | None:
+        """Return the counters of its listen queue, or None where the platform has none."""
+
+
+class Runtime(Protocol):
+    """A place to run servers and load drivers in. It is a context: when it ends, nothing of it is left."""
+
+    name: Literal["docker", "local"]
+    pinned: bool
+
+    def __enter__(self) -> "Runtime": ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def serve(self, model: Model, plan: CpuPlan) -> AbstractContextManager[Server]:
+        """Start a model's server with these limits and wait until it answers; stop it at the end.
+
+        Raises ServerFailed where it does not come up.
+        """
+
+    def driver(self, script: str, plan: CpuPlan) -> AbstractContextManager[Sequence[str]]:
+        """Return the command that runs loadtest/`script` on the load generator's cores."""
+
+    def facts(self) -> Mapping[str, str]:
+        """Return what a reader of the results must know about it: engine, versions."""

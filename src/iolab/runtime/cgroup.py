@@ -1,0 +1,148 @@
+"""Reads what a container uses from the files of its control group, v1 or v2: exact, at once, and free of charge.
+
+The Engine's API answers about once a second (measured with Engine 20.10: 4 ms for the first question, 1 s for each
+that follows), too slow for a trial of 0.3 s. So the files are read directly where the engine runs on this host,
+else by a shell in the container that stays for as long as the server.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from iolab import processes
+from iolab.runtime import Snapshot
+
+FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v2
+    "cpu.stat",
+    "memory.stat",
+    "pids.current",
+    "cpu/cpu.stat",
+    "cpuacct/cpuacct.usage",
+    "memory/memory.stat",
+    "pids/pids.current",
+)
+MOUNT = Path("/sys/fs/cgroup")
+NETSTAT = "net/netstat"
+END = "== end"
+# Builtins only: starting `cat` would cost the server's CPU, and count among its tasks.
+SCRIPT = f"""
+while read -r _; do
+  for f in {" ".join(f"{MOUNT}/{name}" for name in FILES)} /proc/{NETSTAT}; do
+    if [ -r "$f" ]; then echo "== ${{f##*/}}"; while IFS= read -r line; do echo "$line"; done <"$f"; fi
+  done
+  echo '{END}'
+done
+"""
+
+
+class Watch(Protocol):
+    """Something that can read a container's files; `tasks` of the container are not the server's."""
+
+    tasks: int
+
+    def read(self) -> Mapping[str, str]:
+        """Return file names, without folders, and what is in them; raises OSError when the container has ended."""
+
+    def close(self) -> None:
+        """Stop watching."""
+
+
+class HostWatch:
+    """Reads the files as this host sees them."""
+
+    tasks = 1  # docker-init
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+
+    @classmethod
+    def find(cls, container_id: str, pid: int, proc: Path = Path("/proc"), mount: Path = MOUNT) -> "HostWatch | None":
+        """Return a watch if process `pid` of this host is in that container, and its files can be read."""
+        try:
+            text = (proc / str(pid) / "cgroup").read_text(encoding="utf-8")
+        except OSError:
+            return None
+        if container_id not in text:
+            return None  # the engine runs elsewhere, say in a virtual machine, and the pid is somebody else's here
+        groups = {controller: path for _, controllers, path in _entries(text) for controller in controllers.split(",")}
+        files = {"netstat": proc / str(pid) / NETSTAT}
+        for name in FILES:
+            controller, _, file = name.rpartition("/")
+            path = mount / controller / groups.get(controller, "/nowhere").lstrip("/") / file
+            if path.is_file():
+                files[file] = path
+        return cls(files) if "cpu.stat" in files else None
+
+    def read(self) -> Mapping[str, str]:
+        """Read them all."""
+        return {name: path.read_text(encoding="ascii") for name, path in self._files.items()}
+
+    def close(self) -> None:
+        """Do nothing: nothing was started."""
+
+
+class ExecWatch:
+    """Reads the files from inside the container, through a shell that stays."""
+
+    tasks = 2  # docker-init and the shell
+
+    def __init__(self, container_id: str) -> None:
+        self._shell = processes.start(
+            ["docker", "exec", "-i", container_id, "sh", "-c", SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def read(self) -> Mapping[str, str]:
+        """Ask the shell for them all."""
+        if not (self._shell.stdin and self._shell.stdout):
+            raise OSError("the shell in the container has no pipes")
+        self._shell.stdin.write(b"\n")
+        self._shell.stdin.flush()
+        texts: dict[str, str] = {}
+        name = ""
+        for raw in self._shell.stdout:
+            line = raw.decode("ascii", errors="replace")
+            if line.rstrip() == END:
+                return texts
+            if line.startswith("== "):
+                name = line[3:].strip()
+                texts[name] = ""
+            else:
+                texts[name] += line
+        raise OSError("the shell in the container has ended")
+
+    def close(self) -> None:
+        """Stop the shell: it ends with its input."""
+        processes.stop(self._shell)
+
+
+def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
+    """Return what the files say.
+
+    Memory is what the processes have of their own and what they have mapped of files, as RSS counts; the page
+    cache, which counts too in the group's usage, is left out.
+    """
+    cpu, memory = _table(texts.get("cpu.stat", "")), _table(texts.get("memory.stat", ""))
+    if "usage_usec" in cpu:
+        used_s, throttled_s = cpu["usage_usec"] / 1e6, cpu.get("throttled_usec", 0) / 1e6
+        rss = memory["anon"] + memory["file_mapped"] if "anon" in memory else None
+    elif "cpuacct.usage" in texts:
+        used_s, throttled_s = int(texts["cpuacct.usage"]) / 1e9, cpu.get("throttled_time", 0) / 1e9
+        rss = memory["total_rss"] + memory["total_mapped_file"] if "total_rss" in memory else None
+    else:
+        return Snapshot()
+    tasks = texts.get("pids.current")
+    return Snapshot(used_s, throttled_s, int(tasks) - tasks_of_others if tasks else None, rss)
+
+
+def _entries(text: str) -> list[tuple[str, str, str]]:
+    lines = [line.split(":", 2) for line in text.splitlines()]
+    return [(line[0], line[1], line[2]) for line in lines if len(line) == 3]
+
+
+def _table(text: str) -> dict[str, int]:
+    pairs = [line.split() for line in text.splitlines()]
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}

@@ -1,0 +1,63 @@
+"""Docker or local processes? Says which, and why."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from iolab import cpus
+from iolab.cpus import CpuPlan
+from iolab.errors import EngineMissing, UsageError
+from iolab.experiment import Experiment
+from iolab.lab import Lab, Model
+from iolab.runtime.compose import find_engine
+from iolab.runtime.docker import DockerRuntime
+from iolab.runtime.local import LocalRuntime
+
+Wanted = Literal["auto", "docker", "local"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a benchmark runs, why there, and on which cores for each CPU limit."""
+
+    runtime: DockerRuntime | LocalRuntime
+    reason: str
+    plans: Mapping[float, CpuPlan]
+
+
+def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experiment) -> Place:
+    """Return the place to run `experiment` in; where it is Docker, its images are up to date then.
+
+    Raises UsageError where what is wanted cannot be had, or a limit cannot be met, before anything is started.
+    """
+    limits, reason = experiment.cpus, "asked for with RUNTIME=local"
+    if wanted != "local":
+        try:
+            engine = find_engine()
+            plans = {limit: cpus.plan(limit, range(engine.cores)) for limit in limits}
+            runtime = DockerRuntime(lab, engine, experiment.server.variables())
+            runtime.build(models)
+        except EngineMissing as missing:
+            if wanted == "docker":
+                raise
+            reason = missing.why
+        else:
+            return Place(runtime, f"engine {engine.version} and Compose {engine.compose} answer", plans)
+    plans = {limit: cpus.plan(limit, cpus.available()) for limit in limits}
+    local = LocalRuntime(lab)
+    local.check(models, limits)
+    return Place(local, reason, plans)
+
+
+def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Literal["hey", "locust"]:
+    """Return the load generator to use: hey where it is at hand, as it always is in the load image, else Locust.
+
+    Raises UsageError where hey is asked for and not there.
+    """
+    at_hand = runtime == "docker" or shutil.which("hey") is not None
+    if wanted == "hey" and not at_hand:
+        raise UsageError(
+            "LOADGEN=hey: hey is not on PATH; install it (apt install hey, brew install hey), or use LOADGEN=locust"
+        )
+    return "hey" if at_hand and wanted != "locust" else "locust"

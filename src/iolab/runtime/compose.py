@@ -1,0 +1,181 @@
+"""Finds Docker's engine and Compose, runs `docker compose`, and says in one line what goes wrong and what to do."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iolab.errors import EngineMissing, UsageError
+from iolab.processes import Finished, run
+
+LEAST_COMPOSE = (2, 26)
+LEAST_ENGINE = (20, 10)
+BUILD_LIMIT_S = 1800.0
+COMMAND_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine that answers."""
+
+    version: str
+    compose: str
+    cores: int
+    cgroup: str
+    endpoint: str
+    rootless: bool
+
+
+def find_engine() -> Engine:
+    """Return the engine; raises EngineMissing, with the remedy, where there is none or it or Compose is too old."""
+    try:
+        info_run = run(["docker", "info", "--format", "{{json .}}"], timeout_s=20)
+    except FileNotFoundError:
+        raise EngineMissing("Docker is not installed", "install Docker Engine and Compose v2") from None
+    except subprocess.TimeoutExpired:
+        raise EngineMissing("Docker's engine does not answer", "start it again") from None
+    info = json.loads(info_run.stdout) if info_run.stdout.startswith("{") else {}
+    if not info.get("ServerVersion"):
+        raise EngineMissing(*_engine_trouble(info_run.stderr + " ".join(info.get("ServerErrors") or ())))
+    engine = Engine(
+        version=info["ServerVersion"],
+        compose=_compose_version(),
+        cores=info["NCPU"],
+        cgroup=f"v{info.get('CgroupVersion', '1')}",
+        endpoint=run(
+            ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], timeout_s=20
+        ).stdout.strip(),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+    )
+    if _numbers(engine.version) < LEAST_ENGINE:
+        raise EngineMissing(f"Docker Engine {engine.version} is too old", "install 20.10 or later")
+    return engine
+
+
+def _compose_version() -> str:
+    found = run(["docker", "compose", "version", "--short"], timeout_s=20)
+    version = found.stdout.strip().removeprefix("v")
+    if found.status != 0 or not version:
+        try:
+            old = run(["docker-compose", "version", "--short"], timeout_s=20).stdout.strip()
+        except FileNotFoundError:
+            old = ""
+        here = f"Compose v1 ({old}) is" if old.startswith("1.") else "Docker Compose is not"
+        raise EngineMissing(f"{here} installed", "install Compose v2, the package docker-compose-plugin")
+    if _numbers(version) < LEAST_COMPOSE:
+        raise EngineMissing(
+            f"Docker Compose {version} is too old", "install 2.26 or later, the package docker-compose-plugin"
+        )
+    return version
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+class Compose:
+    """`docker compose` for one project of the lab, with the variables that its file takes."""
+
+    def __init__(self, root: Path, project: str, variables: Mapping[str, str], override: Path | None = None) -> None:
+        files = ["-f", str(root / "docker-compose.yml"), *(["-f", str(override)] if override else [])]
+        self.project = project
+        self._root = root
+        self._base = ["docker", "compose", "--ansi", "never", *files, "-p", project]
+        self.variables = dict(variables)
+
+    def __call__(self, *arguments: str, timeout_s: float = COMMAND_LIMIT_S, check: bool = True) -> Finished:
+        """Run one subcommand; raises UsageError, in one line, where it fails and `check` is set."""
+        try:
+            done = run(
+                [*self._base, *arguments], cwd=self._root, env={**os.environ, **self.variables}, timeout_s=timeout_s
+            )
+        except subprocess.TimeoutExpired:
+            raise UsageError(
+                f"docker compose {arguments[0]} did not end within {timeout_s:g} s: look at `docker ps -a`"
+            ) from None
+        if check and done.status != 0:
+            raise UsageError(self.explained(done))
+        return done
+
+    def explained(self, done: Finished) -> str:
+        """Return one line that says why a subcommand failed."""
+        return explain(done.stderr or done.stdout)
+
+    def build(self, services: Sequence[str], log: Path) -> None:
+        """Build the images of `services`, as far as they are not up to date; all that the builder says is in `log`.
+
+        Raises EngineMissing where an image cannot be built here.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as file:
+            try:
+                done = run(
+                    [*self._base, "--profile", "*", "build", *services],
+                    cwd=self._root,
+                    env={**os.environ, "BUILDKIT_PROGRESS": "plain", **self.variables},
+                    timeout_s=BUILD_LIMIT_S,
+                    log=file,
+                )
+            except subprocess.TimeoutExpired:
+                raise EngineMissing(
+                    f"building the images did not end within {BUILD_LIMIT_S / 60:g} min", f"see {log}"
+                ) from None
+        if done.status != 0:
+            raise EngineMissing(*explain_build(log.read_text(errors="replace"), log))
+
+
+def _engine_trouble(text: str) -> tuple[str, str]:
+    if "permission denied" in text:
+        return "Docker's engine refuses this user", "add yourself to the group docker and log in again"
+    return "Docker's engine does not run", "start it"
+
+
+_KNOWN = (
+    (
+        r":(\d+)\S*:? (?:failed: port is already allocated|bind: address already in use)",
+        "port {0} is taken by another program: stop it, or choose another port in .env (see .env.example)",
+    ),
+    (r"Range of CPUs is from 0\.01 to ([\d.]+)", "CPUS: Docker's engine has {0} CPUs; give at most that"),
+    (
+        r"Requested CPUs are not available - requested ([\d,-]+)",
+        "Docker's engine may not use core {0}: see its own cpuset",
+    ),
+)
+
+
+def explain(text: str) -> str:
+    """Return one line that says what Compose's words mean and what to do; else its own last line."""
+    for pattern, line in _KNOWN:
+        if match := re.search(pattern, text):
+            return line.format(*match.groups())
+    return f"Docker says: {last_line(text)}; `iolab doctor` shows what is there"
+
+
+def last_line(text: str) -> str:
+    """Return the last line of `text` that is not blank."""
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"
+
+
+_NO_BASE = (
+    r"failed to resolve source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?)",
+    r"(?P<image>[^\s:]+:[\w.-]+): (?:failed to resolve|failed to do request|pull access denied|not found)",
+)
+
+
+def explain_build(text: str, log: Path) -> tuple[str, str]:
+    """Return why images could not be built and what to do; `text` is what the builder said."""
+    for pattern in _NO_BASE:
+        if (match := re.search(pattern, text)) and match["image"]:
+            image = match["image"].removeprefix("docker.io/library/").removeprefix("docker.io/")
+            return (
+                f"the image {image} cannot be pulled",
+                f"set BASE_IMAGE in .env to one that you can get; all that the builder said is in {log}",
+            )
+    errors = [line for line in text.splitlines() if re.search(r"error", line, re.IGNORECASE)]
+    last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1]).strip()[:160] if errors else "no reason given"
+    return f"the images cannot be built ({last})", f"all that the builder said is in {log}"

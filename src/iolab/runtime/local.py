@@ -1,0 +1,119 @@
+"""Servers as local processes: the same files, the same environment from docker-compose.yml, no engine."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from iolab import ports
+from iolab.cpus import CpuPlan
+from iolab.errors import ServerFailed, UsageError
+from iolab.lab import Lab, Model
+from iolab.processes import affinity, start, stop
+from iolab.runtime import ListenCounters, Snapshot
+from iolab.runtime.netstat import listen_counters
+from iolab.runtime.probe import wait_until_ready
+
+HOST = "127.0.0.1"
+NETSTAT = Path("/proc/net/netstat")
+
+
+class LocalServer:
+    """A server process; its listen counters are those of the whole host."""
+
+    def __init__(self, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
+        self.address = (HOST, model.port.host)
+        self.url = f"http://{HOST}:{model.port.host}"
+        self._process, self._words = process, words
+        self._status = psutil.Process(process.pid)
+
+    def check_alive(self) -> None:
+        """Raise ServerFailed with the last line the server wrote where it has ended."""
+        status = self._process.poll()
+        if status is not None:
+            lines = self._words.read_text(errors="replace").strip().splitlines()
+            said = f": {lines[-1]}" if lines else ""
+            raise ServerFailed(f"the server ended with status {status}{said}")
+
+    def snapshot(self) -> Snapshot:
+        """Read the process's own counters; an ended process has none."""
+        try:
+            with self._status.oneshot():
+                times = self._status.cpu_times()
+                return Snapshot(
+                    cpu_s=times.user + times.system,
+                    threads=self._status.num_threads(),
+                    rss_bytes=self._status.memory_info().rss,
+                )
+        except psutil.Error:
+            return Snapshot()
+
+    def listen_counters(self) -> ListenCounters | None:
+        """Read the host's counters; None where the kernel is not Linux."""
+        try:
+            return listen_counters(NETSTAT.read_text(encoding="ascii"))
+        except OSError:
+            return None
+
+
+class LocalRuntime:
+    """Runs servers and load drivers as processes on this machine's cores."""
+
+    name: Literal["docker", "local"] = "local"
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._stack = ExitStack()
+        self.pinned = hasattr(os, "sched_setaffinity")
+
+    def __enter__(self) -> "LocalRuntime":
+        self._logs = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def check(self, models: Sequence[Model], cpus: Sequence[float]) -> None:
+        """Raise UsageError where this cannot be run as processes: a fraction of a CPU, or a port that is taken."""
+        for limit in cpus:
+            if limit != int(limit):
+                raise UsageError(
+                    f"CPUS={limit:g}: a fraction of a CPU needs Docker; give a whole number, or start Docker's engine"
+                )
+        for model in models:
+            ports.check_free(HOST, model.port.host, f"server {model.letter} ({model.name})")
+
+    @contextmanager
+    def serve(self, model: Model, plan: CpuPlan) -> Iterator[LocalServer]:
+        """Start the server's own command in its own folder, with this interpreter."""
+        service = model.service
+        program, *arguments = service.command
+        command = [sys.executable if program == "python3" else program, *arguments]
+        variables = {**os.environ, **service.environment, "HOST": HOST, "PORT": str(model.port.host)}
+        words = self._logs / f"{model.name}.log"
+        with words.open("ab") as log, affinity(plan.server):
+            process = start(
+                command, cwd=service.folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            server = LocalServer(model, process, words)
+            wait_until_ready(server.address, server.check_alive)
+            yield server
+        finally:
+            stop(process)
+
+    @contextmanager
+    def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
+        """Return the command; what is started inside the block runs on the load generator's cores."""
+        with affinity(plan.loadgen):
+            yield (sys.executable, str(self._lab.root / "loadtest" / script))
+
+    def facts(self) -> Mapping[str, str]:
+        """Return nothing: the environment says it all."""
+        return {}

@@ -1,0 +1,56 @@
+"""Asks a server one question, straight from this process, to see that it is up and does what it should."""
+
+import http.client
+import time
+from collections.abc import Callable
+
+from iolab.errors import ServerFailed
+
+POLL_S = 0.02
+
+
+def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, float]:
+    """Return status and latency in seconds of one GET; raises OSError and http.client.HTTPException.
+
+    http.client, for it never goes through a proxy: the environment's is for the outside world.
+    """
+    start = time.perf_counter()
+    connection = http.client.HTTPConnection(*address, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        return response.status, time.perf_counter() - start
+    finally:
+        connection.close()
+
+
+def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], timeout_s: float = 30.0) -> None:
+    """Return when /healthz answers 200; raises ServerFailed when the server ends or the time is up."""
+    deadline = time.monotonic() + timeout_s
+    last = "no answer"
+    while time.monotonic() < deadline:
+        try:
+            status, _ = get(address, "/healthz", timeout_s=2.0)
+            if status == 200:
+                return
+            last = f"status {status}"
+        except (OSError, http.client.HTTPException) as error:
+            last = str(error) or type(error).__name__
+        check_alive()
+        time.sleep(POLL_S)
+    raise ServerFailed(f"the server was not ready after {timeout_s:g} s ({last})")
+
+
+def verify(address: tuple[str, int], least_latency_s: float, timeout_s: float) -> None:
+    """Raise ServerFailed unless GET / answers 200 and takes `least_latency_s` at least: who is faster does not wait."""
+    try:
+        status, latency_s = get(address, "/", timeout_s)
+    except (OSError, http.client.HTTPException) as error:
+        raise ServerFailed(f"GET / before the load: {str(error) or type(error).__name__}") from error
+    if status != 200:
+        raise ServerFailed(f"GET / before the load answered {status}, not 200")
+    if latency_s < least_latency_s:
+        raise ServerFailed(
+            f"GET / before the load took {latency_s * 1000:.1f} ms, less than its wait: the server does not wait"
+        )

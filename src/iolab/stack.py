@@ -1,0 +1,103 @@
+"""The standing lab: `iolab up` and `iolab down`."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from iolab import ports
+from iolab.errors import UsageError
+from iolab.lab import Lab, Service
+from iolab.runtime.compose import Compose, Engine, last_line
+
+PROJECT = "iolab"
+USER_IN_CONTAINER = 1000
+READY_LIMIT_S = 90
+PAGES = {
+    "streamlit": "Streamlit under strace (log: results/trace/log_streamlit.txt)",
+    "locust": "Locust's web page: choose models, press Start",
+}
+
+
+def variables(lab: Lab, engine: Engine) -> dict[str, str]:
+    """Return what docker-compose.yml takes from here: the user of the containers, and Locust's targets."""
+    uid, gid = os.getuid(), os.getgid()
+    if engine.rootless:
+        uid = gid = 0  # root in there is this user out here, and no more
+    elif uid == 0:
+        uid = gid = USER_IN_CONTAINER  # never root in a container
+    targets = (f"{model.letter}_{model.name}=http://{model.name}:{model.port.container}" for model in lab.models)
+    return {"LAB_UID": str(uid), "LAB_GID": str(gid), "TARGETS": " ".join(targets)}
+
+
+def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
+    """Build and start everything, wait until it is healthy, and return what can be opened: (address, title).
+
+    Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up;
+    whatever happens, either all of it runs in the end or what was started is gone.
+    """
+    settings = variables(lab, engine)
+    compose = Compose(lab.root, PROJECT, settings)
+    running = compose("ps", "--services", "--status", "running").stdout.split()
+    for service in standing(lab):
+        if service.name not in running:
+            for port in service.ports:
+                ports.check_free(port.address, port.host, service.name)
+    compose.build(
+        [service.name for service in standing(lab) if service.folder], lab.root / "results" / "docker-build.log"
+    )
+    _trace_folder(lab.root, settings)
+    try:
+        patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
+        scale = ("--scale", f"locust-worker={workers}")
+        started = compose("up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False)
+        if started.status != 0:
+            raise UsageError(_trouble(compose) or compose.explained(started))
+    except BaseException:
+        if not running:
+            down(lab)
+        raise
+    return [
+        (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
+        for service in standing(lab)
+        for port in service.ports
+    ]
+
+
+def down(lab: Lab) -> None:
+    """Stop and remove all containers and networks of the standing lab."""
+    Compose(lab.root, PROJECT, {})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+
+
+def standing(lab: Lab) -> list[Service]:
+    """Return the services that `up` starts: those without a profile."""
+    return [service for service in lab.services if not service.profiles]
+
+
+def _trace_folder(root: Path, settings: Mapping[str, str]) -> None:
+    folder = root / "results" / "trace"
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        os.chown(folder, int(settings["LAB_UID"]), int(settings["LAB_GID"]))
+
+
+def _trouble(compose: Compose) -> str | None:
+    """Return one line about the first service that has ended or is unhealthy, with its last words."""
+    for line in compose("ps", "-a", "--format", "json").stdout.splitlines():
+        container = json.loads(line)
+        if container["State"] == "exited" or container["Health"] == "unhealthy":
+            said = last_line(compose("logs", "--no-log-prefix", "--tail", "1", container["Service"]).stdout)
+            state = container["Health"] or container["State"]
+            return f"{container['Service']} is {state} and did not come up; its last words: {said}"
+    return None
+
+
+def _title(lab: Lab, service: Service) -> str:
+    for model in lab.models:
+        if model.name == service.name:
+            return f"Server {model.letter}: {model.title}"
+    return PAGES.get(service.name, service.name)
+
+
+def _host(address: str) -> str:
+    return "localhost" if address in ("127.0.0.1", "0.0.0.0", "::", "::1") else address  # noqa: S104

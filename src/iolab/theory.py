@@ -1,0 +1,38 @@
+"""What queueing theory predicts: pure functions, each with its source. Times are in seconds, rates per second."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """The prediction for a closed loop: `latency_s` is the mean, and the median too where service is constant."""
+
+    throughput_rps: float
+    latency_s: float
+
+
+def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0) -> ClosedLoop:
+    """Predict `users` users without think time on a server that lets `workers` requests wait at once.
+
+    With the service time S = `wait_s` + `cpu_s`, throughput is at most users/S (each user has one request
+    under way), workers/S (each worker serves one) and, where computing takes `cpu_s` of a core per request,
+    min(1, cpus)/cpu_s (one thread at a time holds the interpreter lock). The least of them binds, and the
+    mean latency is users/throughput by Little's law.
+
+    `workers` may be infinite. Raises ValueError where users or workers is below 1, or S is not above 0.
+
+    Source: Lazowska, Zahorjan, Graham, Sevcik, Quantitative System Performance (1984), chapter 5, asymptotic
+    bounds of a batch workload (think time 0); Little, A Proof for the Queuing Formula L = λW (1961).
+    """
+    service_s = wait_s + cpu_s
+    if users < 1 or workers < 1 or service_s <= 0:
+        raise ValueError(f"closed loop of {users} users, {workers} workers, service time {service_s} s")
+    processor_rps = min(1.0, cpus) / cpu_s if cpu_s > 0 else math.inf
+    throughput_rps = min(users / service_s, workers / service_s, processor_rps)
+    return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
+
+
+def closed_loop_duration_s(requests: int, users: int, workers: float, wait_s: float) -> float:
+    """Return how long `requests` requests of `users` users take, the ramp at both ends left aside."""
+    return requests / closed_loop(users, workers, wait_s).throughput_rps
