@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -158,13 +157,3 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
-
-
-def finish(run: RunInfo, status: str, wall_s: float) -> RunInfo:
-    """Return `run` with its end written down."""
-    return run.model_copy(update={"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)})
-
-
-def now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)

@@ -1,6 +1,6 @@
 """The shapes of what is written to results/: versioned, and refused when it is not what it should be."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,6 +100,10 @@ class RunInfo(Record):
     finished: datetime | None = None
     wall_s: float | None = None
     status: Status = "running"
+
+    def ended(self, status: Status, wall_s: float) -> "RunInfo":
+        """Return this with the end written down."""
+        return self.model_copy(update={"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)})
 
     model_config = ConfigDict(populate_by_name=True)
 

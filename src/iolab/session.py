@@ -3,10 +3,11 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from iolab import analysis, environment, experiment
+from iolab import environment, experiment
 from iolab.bench import Bench, Observer
 from iolab.experiment import Experiment, Trial
 from iolab.lab import Lab, Model
@@ -68,7 +69,7 @@ def measure(planned: Plan, place: Place, observer: Observer) -> Outcome:
     except Interrupted as interrupted:
         status, exit_status = "partial", interrupted.exit_status
     finally:
-        folder.write_run(analysis.finish(info, status, time.monotonic() - began))
+        folder.write_run(info.ended(status, time.monotonic() - began))
     return Outcome(folder, exit_status)
 
 
@@ -96,5 +97,5 @@ def _info(planned: Plan, place: Place, generator: str) -> RunInfo:
         environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
         trials_planned=len(planned.trials),
         theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, wait_s), 3),
-        started=analysis.now(),
+        started=datetime.now(UTC),
     )
