@@ -112,19 +112,23 @@ def commands() -> None:
 @click.option("--cpu-ms", envvar="CPU_MS", type=float, help="The computing in a request.")
 @click.option("--backlog", envvar="BACKLOG", type=int, help="Length of the listen queue; each server's own otherwise.")
 @click.option("--threads", envvar="THREADS", type=int, help="Threads in the pool.")
-def bench(path: Path | None, runtime: Wanted, **given: Any) -> int:
+@click.option(
+    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where run folders go.  [default: results]"
+)
+def bench(path: Path | None, runtime: Wanted, results: Path | None, **given: Any) -> int:
     """Measure the servers, and write a report.
 
     Every option can be given to make: `make bench CPUS=2 MODELS=asyncio`.
     """
     console = Console()
-    plan = session.plan(lab.find_root(Path.cwd()), path, _changes(given))
+    root = lab.find_root(Path.cwd())
+    plan = session.plan(root, path, _changes(given))
     with only_bench():
         with console.status("Looking for Docker; the first time, images are built, which takes a minute or two …"):
             place = choose(runtime, plan.lab, plan.models, plan.experiment)
         terminal.show_place(console, place.runtime.name, place.reason)
         with BenchProgress(console, len(plan.trials)) as progress:
-            outcome = session.measure(plan, place, progress)
+            outcome = session.measure(plan, place, results or root / "results", progress)
     _report(console, outcome.folder)
     return outcome.exit_status
 

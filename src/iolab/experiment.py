@@ -91,8 +91,20 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
         return Experiment.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path.name}: {where} = {first['input']!r}: {first['msg']}") from error
+        keys = [str(part) for part in first["loc"] if isinstance(part, str)]
+        given = _lookup(changes, keys)
+        name = {"generator": "LOADGEN"}.get(keys[-1], keys[-1].upper()) if keys else ""
+        where = (
+            f"{name}={first['input']}" if given is not None else f"{path.name}: {'.'.join(keys)} = {first['input']!r}"
+        )
+        raise UsageError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+
+
+def _lookup(tree: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    found: Any = tree
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 def trials(experiment: Experiment, models: Iterable[Model]) -> list[Trial]:

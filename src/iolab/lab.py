@@ -81,8 +81,8 @@ class Lab:
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
         """Return what the compose file `text` says, with `variables` put in; raises UsageError."""
         try:
-            blocks = _interpolate(yaml.safe_load(text)["services"], variables)
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+            blocks = dict(_interpolate(yaml.safe_load(text)["services"], variables))
+        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
         services = tuple(_service(root, name, block) for name, block in blocks.items())
         models = sorted((_model(service) for service in services if "iolab.model" in service.labels), key=_letter)

@@ -44,12 +44,12 @@ def plan(root: Path, path: Path | None, changes: Mapping[str, Any]) -> Plan:
     return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)))
 
 
-def measure(planned: Plan, place: Place, observer: Observer) -> Outcome:
-    """Run all trials into a new run folder; what is measured by the time of an interruption stays."""
+def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> Outcome:
+    """Run all trials into a new run folder in `results`; what is measured by the time of an interruption stays."""
     began = time.monotonic()
     settings = planned.experiment.server
     generator = generator_name(planned.experiment.load.generator, place.runtime.name)
-    folder = RunFolder.create(planned.lab.root / "results", planned.experiment.name)
+    folder = RunFolder.create(results, planned.experiment.name)
     info = _info(planned, place, generator)
     folder.write_run(info)
     bench = Bench(

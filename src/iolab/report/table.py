@@ -15,7 +15,8 @@ class Column:
     heading: str
     text: Callable[[Cell], str]
     numeric: bool = True
-    always: bool = True  # else left out where there is little room
+    brief: Callable[[Cell], str] | None = None  # where there is little room
+    always: bool = True  # else left out there
 
 
 def columns(analysis: Analysis) -> Sequence[Column]:
@@ -23,7 +24,7 @@ def columns(analysis: Analysis) -> Sequence[Column]:
     several = len(analysis.experiment.cpus) > 1
     limit = [Column("CPUs", lambda cell: f"{cell.cpus:g}")] if several else []
     return (
-        Column("Model", lambda cell: f"{cell.model}  {cell.title}", numeric=False),
+        Column("Model", _name, numeric=False, brief=lambda cell: f"{cell.model} {cell.service}"),
         Column("Users", lambda cell: str(cell.concurrency)),
         *limit,
         Column("Median", lambda cell: words.milliseconds(cell.median_ms)),
@@ -40,7 +41,7 @@ def columns(analysis: Analysis) -> Sequence[Column]:
 def resources(_: Analysis) -> Sequence[Column]:
     """Return the columns of what servers and load generator used."""
     return (
-        Column("Model", lambda cell: f"{cell.model}  {cell.title}", numeric=False),
+        Column("Model", _name, numeric=False),
         Column("Users", lambda cell: str(cell.concurrency)),
         Column("Median, 95% interval", words.interval),
         Column("Server CPU", lambda cell: words.seconds(cell.server.cpu_s)),
@@ -50,6 +51,10 @@ def resources(_: Analysis) -> Sequence[Column]:
         Column("Dropped connections", lambda cell: words.count(cell.server.listen_overflows)),
         Column("Client CPU", lambda cell: words.seconds(cell.client.cpu_s)),
     )
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.model}  {cell.title}"
 
 
 def grouped_findings(cells: Sequence[Cell]) -> list[tuple[str, str, str, str]]:

@@ -25,12 +25,14 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
     cells = [analysed.cell for analysed in analysis.cells]
     table = Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, 1),
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
         title=escape(analysis.experiment.question),
         title_justify="left",
         title_style="bold",
     )
-    shown = [column for column in columns(analysis) if column.always or console.width >= ROOMY]
+    roomy = console.width >= ROOMY
+    shown = [column for column in columns(analysis) if column.always or roomy]
     for column in shown:
         table.add_column(
             column.heading,
@@ -40,7 +42,10 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
         )
     for number, cell in enumerate(cells):
         last_of_model = number + 1 == len(cells) or cells[number + 1].model != cell.model
-        table.add_row(*(escape(column.text(cell)) for column in shown), end_section=last_of_model)
+        table.add_row(
+            *(escape((column.text if roomy else column.brief or column.text)(cell)) for column in shown),
+            end_section=last_of_model,
+        )
     if cells:
         console.print(table)
     for group in words.by_model(analysis):

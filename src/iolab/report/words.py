@@ -8,7 +8,7 @@ from iolab.records import Cell
 
 Verdict = Literal["explodes", "steps", "stays flat", "no result"]
 
-FLAT, EXPLODED_TAIL, EXPLODED_MEDIAN = 1.25, 5.0, 3.0
+FLAT, EXPLODED_TAIL, EXPLODED_MEDIAN = 1.25, 10.0, 3.0
 NOT_KNOWN = "-"
 TOO_FEW = "too few"
 PLACES = {"docker": "in Docker containers", "local": "as local processes"}
@@ -70,14 +70,14 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 def verdict(cells: Sequence[Cell]) -> Verdict:
     """Say in a word what more users do to a model's latency; `cells` are by rising concurrency.
 
-    It explodes where the 99th percentile is EXPLODED_TAIL times the median, or the median is EXPLODED_MEDIAN
+    It explodes where the 99th percentile (the slowest answer, with too few to know it) is EXPLODED_TAIL times the median, or the median is EXPLODED_MEDIAN
     times that with the fewest users; it stays flat where the median rises by less than a quarter; else it steps.
     """
     measured = [cell for cell in cells if cell.median_ms is not None]
     if not measured:
         return "no result"
     few, many = measured[0].median_ms or 0.0, measured[-1].median_ms or 0.0
-    worst = measured[-1].p99_ms or measured[-1].p95_ms or many
+    worst = measured[-1].p99_ms or measured[-1].max_ms or many
     if worst > EXPLODED_TAIL * many or many > EXPLODED_MEDIAN * few:
         return "explodes"
     return "stays flat" if many < FLAT * few else "steps"

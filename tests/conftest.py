@@ -1,0 +1,118 @@
+"""What tests share: the lab, free ports, a command line of its own, and an engine where there is one."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import EngineMissing
+from iolab.lab import Lab
+from iolab.runtime.compose import Engine, find_engine
+
+ROOT = Path(__file__).parents[1]
+PORT_VARIABLES = (
+    "BLOCKING_PORT",
+    "THREADPOOL_PORT",
+    "ASYNCIO_PORT",
+    "THREADPERCONNECTION_PORT",
+    "STREAMLIT_PORT",
+    "LOCUST_PORT",
+)
+OPTIONS = (
+    "CPUS",
+    "MODELS",
+    "CONCURRENCY",
+    "REQUESTS",
+    "REPEATS",
+    "LOADGEN",
+    "RUNTIME",
+    "WAIT_MS",
+    "BACKLOG",
+    "THREADS",
+)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody had a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No option of the lab is set by whoever runs the tests."""
+    for name in (*OPTIONS, *PORT_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def lab(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """The real lab, on free ports."""
+    for name, port in zip(PORT_VARIABLES, free_ports(len(PORT_VARIABLES)), strict=True):
+        monkeypatch.setenv(name, str(port))
+    return Lab.read(ROOT)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """A Docker engine; without one the test is skipped, unless IOLAB_REQUIRE_DOCKER=1 says that there must be one."""
+    try:
+        return find_engine()
+    except EngineMissing as missing:
+        if os.environ.get("IOLAB_REQUIRE_DOCKER") == "1":
+            pytest.fail(f"IOLAB_REQUIRE_DOCKER=1, but {missing}")
+        pytest.skip(str(missing))
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start `iolab` as a user would, in the lab's folder, with results and lock of its own; stop it if it still runs."""
+    monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, variables: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "iolab", *arguments],
+            cwd=cwd,
+            env={**os.environ, **(variables or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def iolab(start: Start) -> Run:
+    """Run `iolab` to its end."""
+
+    def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        process = start(*arguments, **options)
+        stdout, stderr = process.communicate(timeout=280)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    return run

@@ -1,0 +1,281 @@
+"""One suite for every server of docker-compose.yml: what it promises, asked from outside."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iolab.errors import ServerFailed
+from iolab.lab import Lab, Model
+from iolab.runtime import probe
+
+ROOT = Path(__file__).parents[2]
+MODELS = Lab.read(ROOT).models
+LINES_OF_A_SCREEN = 75
+
+
+@dataclass
+class Running:
+    """A server that runs, and how it is talked to."""
+
+    model: Model
+    port: int
+    process: subprocess.Popen[str]
+
+    def request(self, path: str, method: str = "GET", timeout_s: float = 20) -> tuple[int, bytes, float]:
+        """Return status, body, and latency in seconds."""
+        begin = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read(), time.perf_counter() - begin
+        finally:
+            connection.close()
+
+    def at_once(self, users: int) -> list[float]:
+        """Return the latencies of `users` requests sent at once, sorted."""
+        with ThreadPoolExecutor(users) as pool:
+            answers = list(pool.map(lambda _: self.request("/"), range(users)))
+        assert {status for status, _, _ in answers} == {200}
+        return sorted(latency for _, _, latency in answers)
+
+
+Serve = Callable[..., Running]
+
+
+@pytest.fixture(params=MODELS, ids=lambda model: model.name)
+def model(request: pytest.FixtureRequest) -> Model:
+    found: Model = request.param
+    return found
+
+
+@pytest.fixture
+def launch(model: Model, lab: Lab) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the server's own command with some environment variables."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(**variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *model.service.command[1:]],
+            cwd=model.service.folder,
+            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def serve(model: Model, lab: Lab, launch: Callable[..., subprocess.Popen[str]]) -> Serve:
+    """Start the server and wait until it answers."""
+
+    def begin(**variables: str) -> Running:
+        port = next(one.port.host for one in lab.models if one.letter == model.letter)
+        process = launch(PORT=str(port), **variables)
+
+        def check_alive() -> None:
+            if process.poll() is not None:
+                raise ServerFailed(process.communicate()[1])
+
+        probe.wait_until_ready(("127.0.0.1", port), check_alive)
+        return Running(model, port, process)
+
+    return begin
+
+
+def test_fits_on_one_screen(model: Model) -> None:
+    assert model.service.folder
+    source = model.service.folder / model.service.command[-1]
+    assert len(source.read_text().splitlines()) <= LINES_OF_A_SCREEN
+
+
+def test_answers_200_after_the_wait(serve: Serve) -> None:
+    server = serve(WAIT_MS="150")
+    status, body, latency_s = server.request("/?with=query")
+    assert (status, body) == (200, f"{server.model.name}\n".encode())
+    assert 0.14 <= latency_s < 1.0
+
+
+def test_health_is_told_at_once(serve: Serve) -> None:
+    status, _, latency_s = serve(WAIT_MS="2000").request("/healthz")
+    assert status == 200
+    assert latency_s < 1.0
+
+
+def test_waits_are_concurrent_up_to_the_workers_and_not_beyond(serve: Serve) -> None:
+    wait_s = 0.4
+    server = serve(WAIT_MS="400")
+    if server.model.workers == float("inf"):
+        assert server.at_once(40)[-1] < 2 * wait_s
+    else:
+        workers = int(server.model.workers)
+        assert server.at_once(workers)[-1] < 1.9 * wait_s
+        latencies_s = server.at_once(workers + 1)
+        assert latencies_s[workers - 1] < 1.9 * wait_s
+        assert latencies_s[workers] >= 1.9 * wait_s
+
+
+def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: Model) -> None:
+    if "THREADS" not in model.service.environment:
+        assert "THREADS" not in (model.service.folder / model.service.command[-1]).read_text()  # type: ignore[operator]
+        return
+    latencies_s = serve(WAIT_MS="400", THREADS="2").at_once(3)
+    assert latencies_s[1] < 0.76 <= latencies_s[2]
+
+
+def test_exponential_waits_vary_around_their_mean(serve: Serve) -> None:
+    server = serve(WAIT_MS="20", WAIT_DISTRIBUTION="exponential")
+    latencies_s = [server.request("/")[2] for _ in range(60)]
+    assert min(latencies_s) < 0.015
+    assert max(latencies_s) > 0.035
+    assert 0.008 < sum(latencies_s) / len(latencies_s) < 0.060
+
+
+def test_computing_takes_cpu_time(serve: Serve) -> None:
+    server = serve(WAIT_MS="0", CPU_MS="200")
+    before = _cpu_s(server.process.pid)
+    assert server.request("/")[2] >= 0.19
+    assert _cpu_s(server.process.pid) - before >= 0.15
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2), which reads listen queues, is Linux's alone")
+def test_backlog_is_the_length_of_the_listen_queue(serve: Serve) -> None:
+    server = serve(BACKLOG="37")
+    assert server.process.stdout
+    assert "backlog 37" in server.process.stdout.readline()
+    assert _listen_backlog(server.port) == 37
+
+
+def test_head_has_no_body(serve: Serve) -> None:
+    status, body, _ = serve().request("/", method="HEAD")
+    assert (status, body) == (200, b"")
+
+
+def test_unknown_paths_are_404_and_other_methods_an_error(serve: Serve) -> None:
+    server = serve()
+    assert server.request("/nowhere")[0] == 404
+    assert server.request("/", method="DELETE")[0] in (405, 501)
+    assert server.request("/")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n" * 20,
+        b"GET /" + b"a" * 70_000,
+        b"",
+    ],
+    ids=["tls", "no path", "version", "blank", "long", "nothing"],
+)
+def test_malformed_requests_do_not_kill_it(serve: Serve, garbage: bytes) -> None:
+    server = serve()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        try:
+            connection.sendall(garbage)
+        except ConnectionError:
+            pass  # it may hang up before it has read it all
+    assert server.request("/")[0] == 200
+    assert server.process.poll() is None
+
+
+def test_a_client_that_leaves_early_does_not_kill_it(serve: Serve) -> None:
+    server = serve(WAIT_MS="100")
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert server.request("/")[0] == 200
+
+
+def test_logs_one_line_at_start_and_stops_at_once_on_sigterm(serve: Serve) -> None:
+    server = serve(WAIT_MS="20")
+    server.request("/")
+    idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)  # must not hold it back
+    begin = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    stdout, stderr = server.process.communicate(timeout=10)
+    idle.close()
+    assert server.process.returncode == 0
+    assert time.monotonic() - begin < 2.5
+    assert len(stdout.splitlines()) == 1
+    assert f"port {server.port}" in stdout
+    assert "20 ms" in stdout
+    assert stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("WAIT_MS", "-1"),
+        ("WAIT_MS", "nan"),
+        ("WAIT_MS", "soon"),
+        ("CPU_MS", "-5"),
+        ("BACKLOG", "0"),
+        ("BACKLOG", "5.5"),
+        ("WAIT_DISTRIBUTION", "gaussian"),
+        ("THREADS", "0"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(
+    model: Model, launch: Callable[..., subprocess.Popen[str]], name: str, value: str
+) -> None:
+    if name not in model.service.environment:
+        return  # it does not apply to this model, which then ignores it
+    stdout, stderr = launch(**{name: value}).communicate(timeout=10)
+    assert stdout == ""
+    assert len(stderr.splitlines()) == 1
+    assert f"{name}={value}" in stderr
+    assert "must be" in stderr
+
+
+def test_a_bad_value_and_a_taken_port_end_it_with_status_2(
+    lab: Lab, launch: Callable[..., subprocess.Popen[str]]
+) -> None:
+    refused = launch(WAIT_MS="never")
+    refused.communicate(timeout=10)
+    assert refused.returncode == 2
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        taken = launch(PORT=str(port))
+        _, stderr = taken.communicate(timeout=10)
+    assert taken.returncode == 2
+    (line,) = stderr.splitlines()
+    assert line.startswith(f"PORT={port}: ")
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _listen_backlog(port: int) -> int:
+    """Ask the kernel: Send-Q of a listening socket is its backlog."""
+    text = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    return int(text.split()[2])

@@ -1,0 +1,136 @@
+"""A lab without a world: servers that are never started, loads that are made up, for the real loop to run on."""
+
+import http.server
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iolab.cpus import CpuPlan
+from iolab.errors import LoadFailed, ServerFailed
+from iolab.lab import Model
+from iolab.loadgen import Load
+from iolab.records import Sample, TrialRecord
+from iolab.runtime import ListenCounters, Snapshot
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def answering() -> Iterator[tuple[str, int]]:
+    """An address where something answers 200 at once."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield ("127.0.0.1", server.server_port)
+        finally:
+            server.shutdown()
+
+
+class FakeServer:
+    """Counts what it is asked; dies when told to."""
+
+    url = "http://fake"
+
+    def __init__(self, address: tuple[str, int], log: list[str], name: str) -> None:
+        self.address, self._log, self._name = address, log, name
+        self.dead = False
+        self._reads = 0
+
+    def check_alive(self) -> None:
+        if self.dead:
+            raise ServerFailed("the server ended with status 139")
+
+    def snapshot(self) -> Snapshot:
+        self._reads += 1
+        return Snapshot(cpu_s=self._reads * 1.0, throttled_s=0.0, threads=self._reads, rss_bytes=100 - self._reads)
+
+    def listen_counters(self) -> ListenCounters:
+        return ListenCounters(overflows=10 * self._reads, drops=11 * self._reads)
+
+
+@dataclass
+class FakeRuntime:
+    """Starts nothing; `log` is what was done, in order."""
+
+    address: tuple[str, int]
+    log: list[str] = field(default_factory=list)
+    refuses: frozenset[str] = frozenset()
+    pinned: bool = True
+    name: Literal["docker", "local"] = "local"
+    servers: list[FakeServer] = field(default_factory=list)
+
+    def __enter__(self) -> "FakeRuntime":
+        self.log.append("open")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.log.append("close")
+
+    @contextmanager
+    def serve(self, model: Model, plan: CpuPlan) -> Iterator[FakeServer]:
+        if model.letter in self.refuses:
+            raise ServerFailed(f"{model.letter} does not start")
+        self.log.append(f"start {model.letter} {plan.cpus:g}")
+        self.servers.append(FakeServer(self.address, self.log, model.letter))
+        try:
+            yield self.servers[-1]
+        finally:
+            self.log.append(f"stop {model.letter}")
+
+    @contextmanager
+    def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
+        yield (script,)
+
+    def facts(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass
+class FakeGenerator:
+    """Makes loads of the latency it is told to; `plan` says what happens at the n-th measured load."""
+
+    runtime: FakeRuntime
+    plan: dict[int, str] = field(default_factory=dict)
+    loads: int = 0
+    name: Literal["hey", "locust"] = "hey"
+    driver_script: str = "fake"
+
+    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+        warm_up = requests == 2 * users
+        self.runtime.log.append(f"{'warm up' if warm_up else 'load'} {users}x{requests}")
+        if warm_up:
+            return Load((), 0.0)
+        self.loads += 1
+        event = self.plan.get(self.loads - 1, "")
+        if event == "interrupt":
+            from iolab.signals import Interrupted
+
+            raise Interrupted(2)
+        if event == "generator fails":
+            raise LoadFailed("hey ended with status 1")
+        status = 0 if event == "nothing answered" else 200
+        if event == "server dies":
+            self.runtime.servers[-1].dead = True
+        return Load([Sample(number * 0.02, 0.02, status) for number in range(requests)], 0.5)
+
+
+class Watcher:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.records: list[TrialRecord] = []
+
+    def started(self, trial: object) -> None:
+        pass
+
+    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+        self.records.append(record)

@@ -1,0 +1,154 @@
+"""The real loop on a made-up world."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import cpus, experiment
+from iolab.bench import Bench
+from iolab.experiment import ServerSettings
+from iolab.lab import Lab
+from iolab.loadgen import LoadGenerator
+from iolab.records import TrialRecord
+from iolab.runfolder import RunFolder
+from iolab.signals import Interrupted
+from tests.conftest import ROOT
+from tests.fakes import FakeGenerator, FakeRuntime, Watcher, answering
+
+
+class World:
+    """A bench with everything that it needs, all of it made up."""
+
+    def __init__(self, lab: Lab, address: tuple[str, int], folder: Path, **changes: Any) -> None:
+        changes = {"models": ["A", "C"], "concurrency": [4], "repeats": 2, **changes}
+        self.experiment = experiment.read(ROOT / "experiments" / "bench.toml", changes)
+        self.runtime = FakeRuntime(address)
+        self.generator = FakeGenerator(self.runtime)
+        self.watcher = Watcher()
+        self.models = lab.select(self.experiment.models)
+        self.trials = experiment.trials(self.experiment, self.models)
+        self.folder = RunFolder.create(folder, "test")
+
+    def run(self) -> bool:
+        @contextmanager
+        def opened(runtime: object, plan: object) -> Iterator[LoadGenerator]:
+            yield self.generator
+
+        return Bench(
+            runtime=self.runtime,
+            open_generator=opened,
+            models=self.models,
+            plans={limit: cpus.plan(limit, range(4)) for limit in self.experiment.cpus},
+            settings=ServerSettings(wait_distribution="exponential"),  # whose first answer may come at once
+            folder=self.folder,
+            observer=self.watcher,
+        ).run(self.trials)
+
+    def on_disk(self) -> list[TrialRecord]:
+        return self.folder.read_trials()
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path) -> Iterator[World]:
+    with answering() as address:
+        yield World(lab, address, tmp_path)
+
+
+def test_each_trial_is_warmed_up_loaded_and_appended(world: World) -> None:
+    assert world.run()
+    assert [record.index for record in world.on_disk()] == [0, 1, 2, 3]
+    assert world.on_disk() == world.watcher.records
+    loads = [entry for entry in world.runtime.log if "x" in entry]
+    assert [entry.split()[0] for entry in loads] == ["warm", "load"] * 4
+    assert {entry for entry in loads if entry.startswith("load")} == {"load 4x200"}
+
+
+def test_a_warm_up_has_no_more_users_than_workers(world: World) -> None:
+    """More would fill the listen queue before the trial begins."""
+    world.run()
+    assert "warm up 1x2" in world.runtime.log
+    assert "warm up 4x8" in world.runtime.log
+
+
+def test_each_server_is_started_once_and_everything_is_stopped(world: World) -> None:
+    world.run()
+    starts = [entry for entry in world.runtime.log if entry.startswith(("start", "stop", "open", "close"))]
+    assert sorted(starts[1:3]) == ["start A 1", "start C 1"]
+    assert sorted(starts[3:5]) == ["stop A", "stop C"]
+    assert (starts[0], starts[-1]) == ("open", "close")
+
+
+def test_new_limits_need_a_new_server(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["C"], cpus=[1.0, 2.0], repeats=1)
+        world.run()
+    starts = [entry for entry in world.runtime.log if entry.startswith(("start", "stop"))]
+    assert sorted(starts) == ["start C 1", "start C 2", "stop C", "stop C"]
+    assert [entry.split()[0] for entry in starts] == ["start", "stop", "start", "stop"]
+
+
+def test_usage_is_the_difference_and_peaks_are_peaks(world: World) -> None:
+    world.run()
+    usage = world.on_disk()[0].server
+    assert usage.cpu_s is not None
+    assert usage.cpu_s >= 1
+    assert usage.threads_peak == 2 + int(usage.cpu_s - 1)
+    assert usage.rss_peak_bytes == 99
+    assert usage.listen_overflows is not None
+    assert usage.listen_overflows >= 10
+    assert world.on_disk()[0].client.cpu_s == 0.5
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "kept"),
+    [
+        ("server dies", "the server ended with status 139", 200),
+        ("generator fails", "hey ended with status 1", 0),
+        ("nothing answered", "none of 200 requests was answered 200", 200),
+    ],
+)
+def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event: str, reason: str, kept: int) -> None:
+    world.generator.plan = {1: event}
+    assert not world.run()
+    records = world.on_disk()
+    assert [record.valid for record in records] == [True, False, True, True]
+    assert records[1].reason == reason
+    assert records[1].sent == kept
+    assert (len(world.folder.read_samples(records[1].samples)) if records[1].samples else 0) == kept
+    failed = records[1].model
+    assert world.runtime.log.count(f"start {failed} 1") == 2  # anew after the failure
+
+
+def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) -> None:
+    world.runtime.refuses = frozenset("A")
+    assert not world.run()
+    assert {record.model: record.valid for record in world.on_disk()} == {"A": False, "C": True}
+
+
+def test_an_interruption_keeps_what_was_measured_and_stops_everything(world: World) -> None:
+    world.generator.plan = {2: "interrupt"}
+    with pytest.raises(Interrupted):
+        world.run()
+    assert len(world.on_disk()) == 2
+    assert world.runtime.log[-1] == "close"
+    assert sum(entry.startswith("start") for entry in world.runtime.log) == sum(entry.startswith("stop") for entry in world.runtime.log)
+
+
+def test_a_server_that_does_not_wait_is_not_measured(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["C"], repeats=1)
+        plans = {1.0: cpus.plan(1, range(2))}
+
+        @contextmanager
+        def opened(runtime: object, plan: object) -> Iterator[LoadGenerator]:
+            yield world.generator
+
+        valid = Bench(
+            runtime=world.runtime, open_generator=opened, models=world.models, plans=plans,
+            settings=ServerSettings(wait_ms=500), folder=world.folder, observer=world.watcher,
+        ).run(world.trials)  # fmt: skip
+    assert not valid
+    assert "the server does not wait" in str(world.on_disk()[0].reason)

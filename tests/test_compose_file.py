@@ -1,0 +1,82 @@
+"""What docker-compose.yml promises of every service: limits, no rights, no door to the network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+DOCUMENT: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: Mapping[str, Mapping[str, Any]] = DOCUMENT["services"]
+MEASURED = {name: block for name, block in SERVICES.items() if "iolab.model" in block.get("labels", {})}
+every_service = pytest.mark.parametrize("name", list(SERVICES))
+
+
+@every_service
+def test_no_service_has_rights_that_it_does_not_need(name: str) -> None:
+    block = SERVICES[name]
+    assert block["cap_drop"] == ["ALL"]
+    assert block.get("cap_add", []) == (["SYS_PTRACE"] if name == "streamlit" else [])
+    assert block["security_opt"] == ["no-new-privileges:true"]
+    assert block["read_only"] is True
+    assert block["tmpfs"] == ["/tmp"]
+    assert block["user"] == "${LAB_UID:-1000}:${LAB_GID:-1000}"
+    assert not block.get("privileged")
+
+
+@every_service
+def test_every_service_has_limits_and_an_init(name: str) -> None:
+    block = SERVICES[name]
+    assert block["init"] is True
+    assert block["mem_limit"]
+    assert block["pids_limit"] > 0
+
+
+@every_service
+def test_ports_are_published_on_loopback_unless_the_user_says_otherwise(name: str) -> None:
+    assert all(port.startswith("${BIND:-127.0.0.1}:") for port in SERVICES[name].get("ports", []))
+
+
+@every_service
+def test_nothing_asks_a_registry_when_images_are_there(name: str) -> None:
+    assert SERVICES[name].get("pull_policy") in (None, "never")
+    assert SERVICES[name].get("build") or SERVICES[name].get("pull_policy") == "never"
+
+
+@pytest.mark.parametrize("name", list(MEASURED))
+def test_measured_services_take_the_cpu_limits(name: str) -> None:
+    block = MEASURED[name]
+    assert block["cpus"] == "${CPUS:-1}"
+    assert block["cpuset"] == "${SERVER_CPUSET:-}"
+    assert block["healthcheck"]["interval"]
+    assert {"iolab.model", "iolab.title", "iolab.workers"} <= set(block["labels"])
+    assert {"PORT", "WAIT_MS", "WAIT_DISTRIBUTION", "BACKLOG", "CPU_MS"} <= set(block["environment"])
+
+
+@pytest.mark.parametrize("dockerfile", [*ROOT.glob("services/*/Dockerfile"), ROOT / "loadtest" / "Dockerfile"], ids=lambda path: path.parent.name)
+def test_dockerfiles_take_any_base_image_and_pinned_packages(dockerfile: Any) -> None:
+    text = dockerfile.read_text()
+    assert text.startswith("ARG BASE_IMAGE=python:3.13-slim\nFROM ${BASE_IMAGE}\n")
+    assert "syntax=" not in text
+    assert "\nUSER 1000:1000\n" in text
+    assert text.count("pip install") == text.count("--require-hashes")
+    for requirements in dockerfile.parent.glob("requirements.txt"):
+        assert "--hash=sha256:" in requirements.read_text()
+
+
+def test_streamlit_has_no_uvloop() -> None:
+    """uvicorn would use it, and the log would show io_uring instead of epoll."""
+    assert "uvloop" not in (ROOT / "services" / "streamlit" / "requirements.txt").read_text()
+
+
+def test_local_servers_run_the_same_versions_as_images() -> None:
+    mine = (ROOT / "requirements.txt").read_text()
+    for wanted in [*ROOT.glob("services/*/requirements.in"), ROOT / "loadtest" / "requirements.in"]:
+        if wanted.parent.name != "streamlit":  # it runs in its image alone
+            assert f"{wanted.read_text().strip()} " in mine.replace("\\", "")
+
+
+def test_there_is_no_package_called_asyncio() -> None:
+    assert not list(ROOT.glob("services/**/__init__.py"))

@@ -1,0 +1,103 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import experiment
+from iolab.errors import UsageError
+from iolab.experiment import Experiment, ServerSettings
+from iolab.lab import Lab
+from tests.conftest import ROOT
+
+BENCH = ROOT / "experiments" / "bench.toml"
+
+
+def read(**changes: Any) -> Experiment:
+    return experiment.read(BENCH, changes)
+
+
+def test_bench_is_what_the_course_asks_for() -> None:
+    bench = read()
+    assert (bench.concurrency, bench.load.requests, bench.repeats) == ((4, 16), 200, 3)
+    assert bench.models == ("all",)
+    assert bench.server.wait_ms == 20
+    assert bench.server.backlog is None
+
+
+def test_every_cell_comes_once_in_every_round_and_rounds_are_shuffled(lab: Lab) -> None:
+    trials = experiment.trials(read(), lab.models)
+    assert [trial.index for trial in trials] == list(range(24))
+    rounds = [[(t.model, t.concurrency) for t in trials if t.repeat == repeat] for repeat in range(3)]
+    assert all(len(set(one)) == 8 for one in rounds)
+    assert sorted(rounds[0]) == sorted(rounds[1]) == sorted(rounds[2])
+    assert rounds[0] != rounds[1]
+
+
+def test_the_seed_decides_the_order(lab: Lab) -> None:
+    assert experiment.trials(read(), lab.models) == experiment.trials(read(), lab.models)
+    assert experiment.trials(read(seed=2), lab.models) != experiment.trials(read(seed=3), lab.models)
+
+
+def test_requests_are_the_next_multiple_of_the_concurrency(lab: Lab) -> None:
+    requests = {trial.concurrency: trial.requests for trial in experiment.trials(read(), lab.models)}
+    assert requests == {4: 200, 16: 208}
+
+
+def test_theory_sums_up_what_the_requests_take(lab: Lab) -> None:
+    trials = experiment.trials(read(repeats=1), lab.models)
+    # A: 200 and 208 x 20 ms, one after the other; B: 200 x 20 / 4 and 208 x 40 / 16; C and D: by 4 and by 16.
+    expected = 4.0 + 4.16 + 1.0 + 0.52 + 2 * (1.0 + 0.26)
+    assert experiment.theoretical_duration_s(trials, lab.models, 0.020) == pytest.approx(expected)
+
+
+def test_settings_become_the_variables_of_compose() -> None:
+    assert ServerSettings().variables() == {
+        "WAIT_MS": "20",
+        "WAIT_DISTRIBUTION": "constant",
+        "CPU_MS": "0",
+        "BACKLOG": "",
+        "THREADS": "8",
+    }
+    assert ServerSettings(backlog=128, wait_ms=2.5).variables()["BACKLOG"] == "128"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"cpus": (0.0,)}, "CPUS=0.0: input should be greater than 0"),
+        ({"cpus": (math.nan,)}, "CPUS=nan: input should be a finite number"),
+        ({"repeats": 0}, "REPEATS=0: input should be greater than or equal to 1"),
+        ({"server": {"backlog": 0}}, "BACKLOG=0: input should be"),
+        ({"load": {"generator": "ab"}}, "LOADGEN=ab: input should be 'auto', 'hey' or 'locust'"),
+    ],
+)
+def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(**changes)
+    assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nconcurency = [5]', "x.toml: concurency = [5]: extra inputs are not permitted"),
+        ('schema = 2\nname = "x"\nquestion = ""\nconcurrency = [4]', "x.toml: schema = 2: input should be 1"),
+        ('schema = 1\nname = "../x"\nquestion = ""\nconcurrency = [4]', "x.toml: name = '../x'"),
+        ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency = "),
+        ("schema = [", "x.toml cannot be read"),
+        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3', "x.toml: server.wait = 3: extra inputs"),
+    ],
+)
+def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        experiment.read(path, {})
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_experiment_of_the_lab_can_be_read() -> None:
+    for path in ROOT.glob("experiments/*.toml"):
+        assert experiment.read(path, {}).name == path.stem

@@ -1,0 +1,104 @@
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iolab import lab
+from iolab.errors import UsageError
+from iolab.lab import Lab
+from tests.conftest import ROOT
+
+BLOCK = """
+services:
+  fast:
+    build: {{ context: services/fast }}
+    command: [python3, fast.py]
+    environment: {{ PORT: 9000, WAIT_MS: "${{WAIT_MS:-20}}" }}
+    ports: ["${{BIND:-127.0.0.1}}:${{FAST_PORT:-9000}}:9000"]
+    labels: {{ iolab.model: {letter}, iolab.title: Fast, iolab.workers: "{workers}" }}
+  aside:
+    image: something
+"""
+
+
+def parse(letter: str = "Z", workers: str = "inf", **variables: str) -> Lab:
+    return Lab.parse(Path("/lab"), BLOCK.format(letter=letter, workers=workers), variables)
+
+
+def test_the_real_lab_has_the_four_models() -> None:
+    models = Lab.read(ROOT).models
+    assert [(model.letter, model.name, model.workers) for model in models] == [
+        ("A", "blocking", 1),
+        ("B", "threadpool", 8),
+        ("C", "asyncio", math.inf),
+        ("D", "threadperconnection", math.inf),
+    ]
+
+
+def test_a_model_is_what_its_block_says() -> None:
+    (model,) = parse().models
+    assert (model.letter, model.title, model.name, model.workers) == ("Z", "Fast", "fast", math.inf)
+    assert model.service.folder == Path("/lab/services/fast")
+    assert model.service.command == ("python3", "fast.py")
+    assert (model.port.address, model.port.host, model.port.container) == ("127.0.0.1", 9000, 9000)
+
+
+def test_variables_are_put_in_as_compose_does() -> None:
+    (model,) = parse(WAIT_MS="", FAST_PORT="9100", BIND="0.0.0.0").models
+    assert model.service.environment["WAIT_MS"] == "20"
+    assert (model.port.address, model.port.host) == ("0.0.0.0", 9100)
+
+
+def test_threads_changes_environment_and_label_together() -> None:
+    model = Lab.read(ROOT, {"THREADS": "3"}).select(["B"])[0]
+    assert (model.service.environment["THREADS"], model.workers) == ("3", 3)
+
+
+def test_dotenv_is_read_and_the_environment_stands_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    (tmp_path / ".env").write_text("BLOCKING_PORT=9080\nASYNCIO_PORT=9082\n")
+    monkeypatch.setenv("ASYNCIO_PORT", "9999")
+    monkeypatch.delenv("BLOCKING_PORT", raising=False)
+    found = {model.name: model.port.host for model in Lab.read(tmp_path).models}
+    assert (found["blocking"], found["asyncio"]) == (9080, 9999)
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "many", ""])
+def test_a_wrong_number_of_workers_is_named(workers: str) -> None:
+    with pytest.raises(UsageError, match=r"service fast: iolab\.workers"):
+        parse(workers=workers)
+
+
+@pytest.mark.parametrize("text", ["", "services: [", "services: 3", "other: {}", "services: {a: {ports: [80]}}"])
+def test_a_compose_file_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"docker-compose\.yml"):
+        Lab.parse(Path("/lab"), text, {})
+
+
+def test_two_models_with_one_letter_are_refused() -> None:
+    block = BLOCK.format(letter="Z", workers="1")
+    twin = block.split("services:\n")[1].split("  aside:")[0].replace("fast:", "twin:", 1)
+    with pytest.raises(UsageError, match="two services"):
+        Lab.parse(Path("/lab"), block + twin, {})
+
+
+def test_models_are_selected_by_letter_or_name() -> None:
+    real = Lab.read(ROOT)
+    assert [model.letter for model in real.select(["asyncio", "a"])] == ["A", "C"]
+    assert real.select(["all"]) == real.models
+    with pytest.raises(UsageError, match="MODELS=nginx: no such model; there are A or blocking"):
+        real.select(["nginx"])
+
+
+def test_the_root_is_found_from_below(tmp_path: Path) -> None:
+    assert lab.find_root(ROOT / "services" / "asyncio") == ROOT
+    with pytest.raises(UsageError, match="inside the lab's folder"):
+        lab.find_root(tmp_path)
+
+
+def test_only_the_compose_file_lists_models() -> None:
+    """Adding a model is one folder and one block: no code of the lab names one."""
+    names = [model.name for model in Lab.read(ROOT).models if model.name != "asyncio"]  # a library's name too
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("loadtest/*.py"), ROOT / "Makefile"]
+    assert not [f"{source}: {name}" for source in sources for name in names if name in source.read_text()]

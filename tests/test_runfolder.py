@@ -1,0 +1,84 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import UsageError
+from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT
+
+EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
+
+
+def record(index: int) -> TrialRecord:
+    return TrialRecord(
+        index=index, repeat=0, model="A", service="blocking", concurrency=4, cpus=1.0, requested=200, sent=200, ok=199, errors=1,
+        started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, samples=None, server=ServerUsage(), client=ClientUsage(),
+    )  # fmt: skip
+
+
+def test_no_folder_is_ever_used_twice_and_latest_is_the_newest(tmp_path: Path) -> None:
+    folders = [RunFolder.create(tmp_path, "bench") for _ in range(3)]
+    assert len({folder.path for folder in folders}) == 3
+    assert (tmp_path / "latest").resolve() == folders[-1].path
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".latest")]
+
+
+def test_trials_are_appended(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    assert folder.read_trials() == []
+    written = [record(index) for index in range(3)]
+    for one in written:
+        folder.append_trial(one)
+    assert folder.read_trials() == written
+
+
+def test_a_last_line_that_was_cut_is_left_out_and_one_in_the_middle_is_named(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    folder.append_trial(record(0))
+    path = folder.path / "trials.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + whole[:40])
+    assert len(folder.read_trials()) == 1
+    path.write_text(whole[:40] + "\n" + whole)
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
+        folder.read_trials()
+
+
+def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    samples = [Sample(0.0, 0.0203, 200), Sample(None, None, 0), Sample(1.5, 2.0, 503)]
+    name = folder.write_samples(7, samples)
+    assert name == "samples/0007.csv.gz"
+    assert folder.read_samples(name) == samples
+
+
+def test_damaged_samples_are_named(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    (folder.path / "samples" / "0000.csv.gz").write_bytes(b"\x1f\x8b\x08 rubbish")
+    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
+        folder.read_samples("samples/0000.csv.gz")
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run folder"):
+        RunFolder.open(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"run\.json: experiment"):
+        RunFolder.open(tmp_path).read_run()
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    text = (EXAMPLE / "run.json").read_text()
+    (tmp_path / "run.json").write_text(text.replace('"schema": 1', '"schema": 2', 1))
+    with pytest.raises(UsageError, match=r"schema: Input should be 1.*another version"):
+        RunFolder.open(tmp_path).read_run()
+
+
+def test_run_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    run = RunFolder.open(EXAMPLE).read_run()
+    folder = RunFolder.create(tmp_path, "bench")
+    folder.write_run(run)
+    assert folder.read_run() == run
+    assert run.models[2].workers == float("inf")

@@ -1,0 +1,48 @@
+import math
+
+import pytest
+
+from iolab.theory import closed_loop, closed_loop_duration_s
+
+
+@pytest.mark.parametrize(
+    ("users", "workers", "latency_s", "throughput_rps"),
+    [
+        # The course's own table: 20 ms of wait, 4 and 16 users, 1, 8 and any number of workers.
+        (4, 1, 0.080, 50),
+        (16, 1, 0.320, 50),
+        (4, 8, 0.020, 200),
+        (16, 8, 0.040, 400),
+        (4, math.inf, 0.020, 200),
+        (16, math.inf, 0.020, 800),
+        (1, 1, 0.020, 50),
+    ],
+)
+def test_the_closed_loop_of_the_course(users: int, workers: float, latency_s: float, throughput_rps: float) -> None:
+    prediction = closed_loop(users, workers, 0.020)
+    assert prediction.latency_s == pytest.approx(latency_s)
+    assert prediction.throughput_rps == pytest.approx(throughput_rps)
+
+
+def test_littles_law_holds_everywhere() -> None:
+    for users in (1, 3, 8, 100):
+        for workers in (1.0, 8.0, math.inf):
+            prediction = closed_loop(users, workers, 0.02, cpu_s=0.005, cpus=0.5)
+            assert prediction.throughput_rps * prediction.latency_s == pytest.approx(users)
+
+
+def test_computing_binds_where_one_thread_at_a_time_may_compute() -> None:
+    """5 ms of CPU and no wait at c = 16: about 200 a second, however many threads (measured: 165 to 197)."""
+    for workers in (1, 8, math.inf):
+        assert closed_loop(16, workers, 0.0, cpu_s=0.005, cpus=2).throughput_rps == pytest.approx(200)
+    assert closed_loop(16, math.inf, 0.0, cpu_s=0.005, cpus=0.25).throughput_rps == pytest.approx(50)
+
+
+@pytest.mark.parametrize(("users", "workers", "wait_s"), [(0, 1, 0.02), (1, 0, 0.02), (1, 1, 0.0), (1, 1, -1.0)])
+def test_nonsense_is_refused(users: int, workers: float, wait_s: float) -> None:
+    with pytest.raises(ValueError, match="closed loop of"):
+        closed_loop(users, workers, wait_s)
+
+
+def test_duration_is_requests_over_throughput() -> None:
+    assert closed_loop_duration_s(208, 16, 8, 0.02) == pytest.approx(208 * 0.04 / 16)
