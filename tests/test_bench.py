@@ -134,7 +134,9 @@ def test_an_interruption_keeps_what_was_measured_and_stops_everything(world: Wor
         world.run()
     assert len(world.on_disk()) == 2
     assert world.runtime.log[-1] == "close"
-    assert sum(entry.startswith("start") for entry in world.runtime.log) == sum(entry.startswith("stop") for entry in world.runtime.log)
+    assert sum(entry.startswith("start") for entry in world.runtime.log) == sum(
+        entry.startswith("stop") for entry in world.runtime.log
+    )
 
 
 def test_a_server_that_does_not_wait_is_not_measured(lab: Lab, tmp_path: Path) -> None:

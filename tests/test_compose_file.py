@@ -55,7 +55,11 @@ def test_measured_services_take_the_cpu_limits(name: str) -> None:
     assert {"PORT", "WAIT_MS", "WAIT_DISTRIBUTION", "BACKLOG", "CPU_MS"} <= set(block["environment"])
 
 
-@pytest.mark.parametrize("dockerfile", [*ROOT.glob("services/*/Dockerfile"), ROOT / "loadtest" / "Dockerfile"], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "dockerfile",
+    [*ROOT.glob("services/*/Dockerfile"), ROOT / "loadtest" / "Dockerfile"],
+    ids=lambda path: path.parent.name,
+)
 def test_dockerfiles_take_any_base_image_and_pinned_packages(dockerfile: Any) -> None:
     text = dockerfile.read_text()
     assert text.startswith("ARG BASE_IMAGE=python:3.13-slim\nFROM ${BASE_IMAGE}\n")

@@ -81,12 +81,18 @@ def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[st
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nconcurency = [5]', "x.toml: concurency = [5]: extra inputs are not permitted"),
+        (
+            'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nconcurency = [5]',
+            "x.toml: concurency = [5]: extra inputs are not permitted",
+        ),
         ('schema = 2\nname = "x"\nquestion = ""\nconcurrency = [4]', "x.toml: schema = 2: input should be 1"),
         ('schema = 1\nname = "../x"\nquestion = ""\nconcurrency = [4]', "x.toml: name = '../x'"),
         ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency = "),
         ("schema = [", "x.toml cannot be read"),
-        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3', "x.toml: server.wait = 3: extra inputs"),
+        (
+            'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3',
+            "x.toml: server.wait = 3: extra inputs",
+        ),
     ],
 )
 def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:

@@ -88,7 +88,6 @@ def _cell(
             median_s=median_s,
             slowest_s=float(latencies.max()) if len(latencies) else None,
             backlog=settings.backlog,
-            wait_s=settings.wait_ms / 1000,
         )
     )
     interval = median_interval(repeats)

@@ -20,7 +20,6 @@ class Evidence:
     median_s: float | None
     slowest_s: float | None
     backlog: int | None
-    wait_s: float
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:

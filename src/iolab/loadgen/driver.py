@@ -64,8 +64,9 @@ def start(command: Sequence[str]) -> Iterator[Driver]:
         try:
             yield Driver(process, words)
         finally:
-            if process.stdin:
-                process.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended, with words of ours still in the pipe
+                if process.stdin:
+                    process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1.0)
             processes.stop(process)

@@ -162,6 +162,7 @@ def last_line(text: str) -> str:
 
 
 _NO_BASE = (
+    r"> \[[^\]]*\] load metadata for (?P<image>\S+?):\s*\n",
     r"failed to resolve source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?)",
     r"(?P<image>[^\s:]+:[\w.-]+): (?:failed to resolve|failed to do request|pull access denied|not found)",
 )

@@ -1,0 +1,96 @@
+"""The real drivers of loadtest/, with real processes."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iolab.errors import LoadFailed
+from iolab.loadgen import driver
+from iolab.loadgen.locust import Locust
+from tests.conftest import ROOT
+from tests.fakes import answering
+
+LOADTEST = ROOT / "loadtest"
+HEY_DRIVER = (sys.executable, str(LOADTEST / "hey_driver.py"))
+LOCUST_DRIVER = (sys.executable, str(LOADTEST / "locust_driver.py"))
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, f"process {pid} still runs"
+        time.sleep(0.02)
+
+
+def test_a_command_is_run_and_its_cpu_time_is_its_own() -> None:
+    spin = "import time\nwhile time.process_time() < 0.4: pass\nprint('out'); import sys; print('err', file=sys.stderr); sys.exit(3)"
+    with driver.start(HEY_DRIVER) as started:
+        answer = started.ask({"argv": [sys.executable, "-c", spin]}, timeout_s=20)
+        assert (answer["status"], answer["stdout"], answer["stderr"]) == (3, "out\n", "err\n")
+        assert 0.4 <= answer["cpu_s"] < 0.8
+        assert started.ask({"argv": ["true"]}, timeout_s=20)["cpu_s"] < 0.1
+
+
+def test_a_command_that_is_too_slow_is_killed() -> None:
+    with driver.start(HEY_DRIVER) as started:
+        assert started.ask({"argv": ["sleep", "60"]}, timeout_s=0.2)["timed_out"] is True
+
+
+def test_a_command_that_is_not_there_is_an_answer() -> None:
+    with driver.start(HEY_DRIVER) as started:
+        answer = started.ask({"argv": ["no-such-program"]}, timeout_s=5)
+        assert answer["status"] == 127
+        assert "no-such-program" in answer["stderr"]
+
+
+def test_what_runs_is_killed_when_the_driver_is_left(tmp_path: Path) -> None:
+    script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with driver.start(HEY_DRIVER) as started:
+        started._process.stdin.write(
+            b'{"argv": ["%s", "-c", "%s"], "timeout_s": 60}\n' % (sys.executable.encode(), script.encode())
+        )  # type: ignore[union-attr]
+        started._process.stdin.flush()  # type: ignore[union-attr]
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        pid = int((tmp_path / "pid").read_text())
+    wait_until_gone(pid)
+
+
+def test_a_driver_that_dies_fails_the_trial_with_its_last_words() -> None:
+    with driver.start((sys.executable, "-c", "import sys; print('boom', file=sys.stderr); sys.exit(1)")) as started:
+        with pytest.raises(LoadFailed, match="the load driver has ended: boom"):
+            started.answer(timeout_s=10)
+        with pytest.raises(LoadFailed, match="the load driver has ended"):
+            started.ask({"argv": []}, timeout_s=1)
+
+
+def test_locust_sends_what_it_is_asked_for_and_gives_a_row_each() -> None:
+    with answering() as (host, port), driver.start(LOCUST_DRIVER) as started:
+        locust = Locust(started)
+        for _ in range(2):
+            load = locust.run(f"http://{host}:{port}/", users=4, requests=40, timeout_s=30)
+            assert load.ok == len(load.samples) == 40
+            assert load.cpu_s
+            assert load.samples[0].start_s == 0
+            assert all(sample.latency_s and 0 < sample.latency_s < 1 for sample in load.samples)
+
+
+def test_locust_counts_requests_without_an_answer() -> None:
+    with driver.start(LOCUST_DRIVER) as started:
+        load = Locust(started).run("http://127.0.0.1:1", users=2, requests=6, timeout_s=30)
+    assert [sample.status for sample in load.samples] == [0] * 6
+    assert load.ok == 0
+
+
+def test_the_driver_is_gone_after_its_block() -> None:
+    with driver.start(HEY_DRIVER) as started:
+        pid = started._process.pid
+        os.kill(pid, signal.SIGCONT)
+    wait_until_gone(pid)

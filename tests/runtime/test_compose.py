@@ -1,0 +1,132 @@
+"""What Docker says, and the one line that the user reads."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import EngineMissing
+from iolab.runtime.compose import explain, explain_build, find_engine, last_line
+
+LOG = Path("build.log")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "Error response from daemon: driver failed programming external connectivity on endpoint x (f00): Bind for 127.0.0.1:8082 failed: port is already allocated",
+            "port 8082 is taken by another program",
+        ),
+        (
+            "Error response from daemon: driver failed programming external connectivity: Error starting userland proxy: listen tcp4 127.0.0.1:8082: bind: address already in use",
+            "port 8082 is taken by another program",
+        ),
+        (
+            "Error response from daemon: Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
+            "CPUS: Docker's engine has 2.00 CPUs",
+        ),
+        ("Error: Requested CPUs are not available - requested 7, available: 0-1", "Docker's engine may not use core 7"),
+        (
+            "one\n\x1b[2Kno configuration file provided\n\n",
+            "Docker says: no configuration file provided; `iolab doctor`",
+        ),
+        ("", "Docker says: nothing"),
+    ],
+)
+def test_composes_words_become_one_line(said: str, line: str) -> None:
+    assert explain(said).startswith(line)
+    assert "\n" not in explain(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "#5 ERROR: failed to do request: Head: no such host\n------\n > [blocking internal] load metadata for docker.io/library/no-such-image:1:\n------\n",
+        "failed to solve: no-such-image:1: failed to resolve source metadata for docker.io/library/no-such-image:1: dial tcp",
+        "failed to solve: no-such-image:1: pull access denied, repository does not exist",
+        "failed to solve: no-such-image:1: not found",
+    ],
+)
+def test_a_base_image_that_cannot_be_pulled_is_named(said: str) -> None:
+    why, remedy = explain_build(said, LOG)
+    assert why == "the image no-such-image:1 cannot be pulled"
+    assert "BASE_IMAGE" in remedy
+
+
+def test_another_build_failure_shows_its_last_error() -> None:
+    why, remedy = explain_build("#9 1.2 Collecting x\n#9 4.1 ERROR: No matching distribution found for x\n", LOG)
+    assert why == "the images cannot be built (ERROR: No matching distribution found for x)"
+    assert "build.log" in remedy
+
+
+def test_last_line() -> None:
+    assert last_line("a\nb\n \n") == "b"
+
+
+def fake_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:
+    for name, script in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin" if scripts else str(folder))
+
+
+INFO = '{"ServerVersion": "24.0.7", "NCPU": 4, "CgroupVersion": "2", "SecurityOptions": []}'
+
+
+@pytest.mark.parametrize(
+    ("scripts", "line"),
+    [
+        ({}, "Docker is not installed: install"),
+        (
+            {"docker": "echo 'Cannot connect to the Docker daemon at unix:///x' >&2; exit 1"},
+            "Docker's engine does not run: start it",
+        ),
+        (
+            {"docker": "echo 'permission denied while trying to connect' >&2; exit 1"},
+            "Docker's engine refuses this user: add yourself",
+        ),
+        (
+            {"docker": f"case $1 in info) echo '{INFO}';; *) exit 1;; esac"},
+            "Docker Compose is not installed: install Compose v2",
+        ),
+        (
+            {"docker": f"case $1 in info) echo '{INFO}';; *) exit 1;; esac", "docker_compose": "echo 1.29.2"},
+            "Compose v1 (1.29.2) is installed: install Compose v2",
+        ),
+        (
+            {"docker": f"case $1 in info) echo '{INFO}';; *) echo v2.20.3;; esac"},
+            "Docker Compose 2.20.3 is too old: install 2.26",
+        ),
+        (
+            {"docker": f"case $1 in info) echo '{INFO.replace('24.0.7', '19.03.1')}';; *) echo 2.30.0;; esac"},
+            "Docker Engine 19.03.1 is too old",
+        ),
+    ],
+    ids=["no docker", "no engine", "no right", "no compose", "compose v1", "old compose", "old engine"],
+)
+def test_every_way_to_have_no_docker_has_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripts: dict[str, str], line: str
+) -> None:
+    fake_docker(tmp_path, monkeypatch, **scripts)
+    with pytest.raises(EngineMissing) as caught:
+        find_engine()
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_engine_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_docker(
+        tmp_path,
+        monkeypatch,
+        docker=f"case $1 in info) echo '{INFO}';; compose) echo v2.31.0-desktop.2;; *) echo unix:///s;; esac",
+    )
+    engine = find_engine()
+    assert (engine.version, engine.compose, engine.cores, engine.cgroup, engine.endpoint) == (
+        "24.0.7",
+        "2.31.0-desktop.2",
+        4,
+        "v2",
+        "unix:///s",
+    )

@@ -1,0 +1,193 @@
+"""The whole way from a run folder to what people read, on a real run that was recorded on Docker."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from iolab.analysis import Analysis, analyse
+from iolab.records import Cell
+from iolab.report import html, markdown, terminal, words
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT
+
+EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return analyse(RunFolder.open(EXAMPLE))
+
+
+def cell(analysis: Analysis, model: str, concurrency: int) -> Cell:
+    return next(one.cell for one in analysis.cells if (one.cell.model, one.cell.concurrency) == (model, concurrency))
+
+
+def test_every_cell_of_the_experiment_is_there(analysis: Analysis) -> None:
+    assert [(one.cell.model, one.cell.concurrency) for one in analysis.cells] == [
+        (m, c) for m in "ABCD" for c in (4, 16)
+    ]
+
+
+def test_measurements_stand_beside_their_predictions(analysis: Analysis) -> None:
+    for model, concurrency, predicted_ms, predicted_rps in [
+        ("A", 4, 80, 50),
+        ("B", 4, 20, 200),
+        ("B", 16, 40, 400),
+        ("C", 16, 20, 800),
+    ]:
+        found = cell(analysis, model, concurrency)
+        assert found.predicted_median_ms == predicted_ms
+        assert found.predicted_throughput_rps == predicted_rps
+        assert found.median_ms == pytest.approx(predicted_ms, rel=0.15)
+        assert found.repeats == 3
+        assert found.requested == found.ok == 3 * (208 if concurrency == 16 else 200)
+
+
+def test_order_of_the_models(analysis: Analysis) -> None:
+    medians = {model: cell(analysis, model, 16).median_ms or 0 for model in "ABC"}
+    assert medians["A"] > medians["B"] > medians["C"]
+
+
+def test_the_overflow_of_a_is_a_finding_and_no_other_cell_has_one(analysis: Analysis) -> None:
+    overflowed = [
+        (one.cell.model, one.cell.concurrency)
+        for one in analysis.cells
+        if "listen_overflow" in {f.id for f in one.cell.findings}
+    ]
+    assert overflowed == [("A", 16)]
+
+
+def test_an_interval_holds_its_median(analysis: Analysis) -> None:
+    for one in analysis.cells:
+        assert one.cell.median_ci_ms
+        assert one.cell.median_ci_ms[0] <= (one.cell.median_ms or 0) <= one.cell.median_ci_ms[1]
+
+
+def test_summary_has_the_keys_of_the_contract(analysis: Analysis) -> None:
+    summary = json.loads(analysis.summary.model_dump_json(by_alias=True))
+    assert summary["schema"] == 1
+    assert summary["experiment"] == "bench"
+    assert summary["runtime"] == "docker"
+    contract = {
+        "model", "service", "concurrency", "cpus", "repeats", "requested", "ok", "errors", "median_ms", "median_ci_ms", "mean_ms",
+        "p95_ms", "p99_ms", "throughput_rps", "predicted_median_ms", "predicted_throughput_rps", "server", "client", "valid", "findings",
+    }  # fmt: skip
+    assert contract <= set(summary["cells"][0])
+    assert {"cpu_s", "throttled_s", "threads_peak", "rss_peak_bytes", "listen_overflows"} <= set(
+        summary["cells"][0]["server"]
+    )
+    assert {"id", "severity", "message", "remedy"} == set(summary["cells"][1]["findings"][0])
+
+
+@pytest.mark.parametrize(
+    ("model", "verdict"), [("A", "explodes"), ("B", "steps"), ("C", "stays flat"), ("D", "stays flat")]
+)
+def test_verdicts_follow_the_data(analysis: Analysis, model: str, verdict: str) -> None:
+    group = next(cells for cells in words.by_model(analysis) if cells[0].model == model)
+    assert words.verdict(group) == verdict
+
+
+def test_html_is_one_small_file_that_needs_no_network(analysis: Analysis) -> None:
+    page = html.render(analysis)
+    assert len(page) < 1_000_000
+    assert page.count("<svg") == 2
+    outside = page.replace("http://www.w3.org/", "").replace("https://www.w3.org/", "").replace("http://purl.org/", "")
+    outside = outside.replace("http://creativecommons.org/", "")
+    assert "http://" not in outside
+    assert "https://" not in outside
+    assert "<script" not in page
+    assert "<link" not in page
+    for text in ("explodes", "steps", "stays flat", "listen queue", "624/624", "seed 1991"):
+        assert text in page
+
+
+def test_html_is_the_same_every_time(analysis: Analysis) -> None:
+    assert html.render(analysis) == html.render(analyse(RunFolder.open(EXAMPLE)))
+
+
+def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
+    text = markdown.render(analysis)
+    assert "| C  asyncio | 16 | 21.7 ms | 20.0 ms |" in text
+    assert "The requests take 36.6 s in theory; the benchmark took 48.3 s (allowed: 25% and 10 s more, 55.8 s)." in text
+    assert "memory: 23.5 GiB" in text
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_terminal_shows_the_course_table_whole(analysis: Analysis, width: int) -> None:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    terminal.show(console, analysis, "results/x")
+    console.file.close()
+    text = console.export_text()
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    rows = [line.split() for line in text.splitlines() if line.strip().startswith("B ")]
+    assert any("40.6" in row and "40.0" in row for row in rows)
+
+
+Damage = Callable[[Path], object]
+
+
+def damaged(tmp_path: Path, damage: Damage) -> Analysis:
+    copy = tmp_path / "run"
+    shutil.copytree(EXAMPLE, copy)
+    damage(copy)
+    return analyse(RunFolder.open(copy))
+
+
+def change_run(**changes: Any) -> Damage:
+    def change(folder: Path) -> None:
+        run = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**run, **changes}))
+
+    return change
+
+
+def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
+    def kill(folder: Path) -> None:
+        change_run(status="running", finished=None, wall_s=None)(folder)
+        lines = (folder / "trials.jsonl").read_text().splitlines(keepends=True)
+        (folder / "trials.jsonl").write_text("".join(lines[:5]) + lines[5][:50])
+
+    found = damaged(tmp_path, kill)
+    assert len(found.cells) == 5
+    assert "Not finished" in html.render(found)
+    assert "did not come to its end" in markdown.render(found)
+
+
+def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
+    found = damaged(tmp_path, lambda folder: ((folder / "trials.jsonl").unlink(), change_run(status="partial")(folder)))
+    assert found.cells == ()
+    assert "Interrupted" in html.render(found)
+    assert "0 of 24 trials" in markdown.render(found)
+
+
+def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> None:
+    def spoil(folder: Path) -> None:
+        lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+        for line in lines:
+            if line["model"] == "C" and line["concurrency"] == 4:
+                line.update(valid=False, reason="the server ended with status 1", ok=0, sent=0, samples=None)
+        (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    found = damaged(tmp_path, spoil)
+    spoiled = cell(found, "C", 4)
+    assert not spoiled.valid
+    assert (spoiled.median_ms, spoiled.p99_ms, spoiled.throughput_rps, spoiled.server.cpu_s) == (None, None, None, None)
+    assert "the server ended with status 1" in html.render(found)
+    assert "C at c = 4" in markdown.render(found)
+
+
+def test_markup_in_the_data_stays_text(tmp_path: Path) -> None:
+    run = json.loads((EXAMPLE / "run.json").read_text())
+    run["experiment"]["question"] = "<script>alert(1)</script> [red]x[/red]"
+    found = damaged(tmp_path, change_run(experiment=run["experiment"]))
+    assert "<script" not in html.render(found)
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    terminal.show(console, found, "x")
+    console.file.close()
+    assert "[red]x[/red]" in console.export_text()

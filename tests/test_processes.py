@@ -1,0 +1,95 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iolab import processes
+from iolab.errors import UsageError
+from iolab.lock import only_bench
+from iolab.signals import Interrupted, interruptible, undivided
+
+
+def test_a_program_is_run_to_its_end() -> None:
+    done = processes.run(
+        [sys.executable, "-c", "import sys; print('a'); print('b', file=sys.stderr); sys.exit(4)"], timeout_s=20
+    )
+    assert (done.status, done.stdout, done.stderr) == (4, "a\n", "b\n")
+
+
+def test_a_program_that_is_too_slow_is_stopped() -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.run(["sleep", "61"], timeout_s=0.2)
+    assert not [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_program_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE_S", 0.2)
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    process = processes.start([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+    processes.stop(process)
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no CPU affinity")
+def test_what_is_started_inside_runs_on_its_cores_and_we_on_ours_again() -> None:
+    before = os.sched_getaffinity(0)
+    core = min(before)
+    ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+    with processes.affinity([core]) as possible:
+        assert possible
+        assert processes.run(ask, timeout_s=20).stdout == f"[{core}]\n"
+    assert os.sched_getaffinity(0) == before
+
+
+def test_background_work_stops_with_its_block() -> None:
+    calls: list[float] = []
+    threads = threading.active_count()
+    with processes.Background(lambda: calls.append(time.monotonic()), 0.01):
+        while len(calls) < 3:
+            time.sleep(0.005)
+    assert threading.active_count() == threads
+
+
+def test_the_first_signal_interrupts_and_the_next_does_not_disturb_the_cleaning_up() -> None:
+    cleaned = False
+    with pytest.raises(Interrupted) as caught, interruptible():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            cleaned = True
+    assert cleaned
+    assert caught.value.exit_status == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_is_held_back_while_a_program_starts() -> None:
+    reached = False
+    with pytest.raises(Interrupted) as caught, interruptible(), undivided():
+        signal.raise_signal(signal.SIGTERM)
+        reached = True
+    assert reached
+    assert caught.value.exit_status == 143
+
+
+def test_the_second_benchmark_is_refused_with_the_pid_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        only_bench(),
+        pytest.raises(UsageError, match=rf"another benchmark is running \(pid {os.getpid()}\)"),
+        only_bench(),
+    ):
+        pass
+    with only_bench():
+        pass  # the lock is free again
