@@ -14,7 +14,7 @@ from iolab.lab import Lab, Model
 from iolab.loadgen.opening import opener
 from iolab.records import CpuPlanInfo, ModelInfo, RunInfo, Status
 from iolab.runfolder import RunFolder
-from iolab.runtime.choice import Place, generator_name
+from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
 
 
@@ -48,13 +48,12 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
     """Run all trials into a new run folder in `results`; what is measured by the time of an interruption stays."""
     began = time.monotonic()
     settings = planned.experiment.server
-    generator = generator_name(planned.experiment.load.generator, place.runtime.name)
     folder = RunFolder.create(results, planned.experiment.name)
-    info = _info(planned, place, generator)
+    info = _info(planned, place)
     folder.write_run(info)
     bench = Bench(
         runtime=place.runtime,
-        open_generator=opener(generator),
+        open_generator=opener(place.generator),
         models=planned.models,
         plans=place.plans,
         settings=settings,
@@ -73,7 +72,7 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
     return Outcome(folder, exit_status)
 
 
-def _info(planned: Plan, place: Place, generator: str) -> RunInfo:
+def _info(planned: Plan, place: Place) -> RunInfo:
     wait_s = planned.experiment.server.wait_ms / 1000
     return RunInfo(
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
@@ -83,7 +82,7 @@ def _info(planned: Plan, place: Place, generator: str) -> RunInfo:
         ),
         runtime=place.runtime.name,
         runtime_reason=place.reason,
-        generator=generator,
+        generator=place.generator,
         cpu_plans=tuple(
             CpuPlanInfo(
                 cpus=one.cpus,

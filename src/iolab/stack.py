@@ -8,9 +8,8 @@ from pathlib import Path
 from iolab import ports
 from iolab.errors import UsageError
 from iolab.lab import Lab, Service
-from iolab.runtime.compose import Compose, Engine, last_line
+from iolab.runtime.compose import Compose, Engine, last_line, project
 
-PROJECT = "iolab"
 USER_IN_CONTAINER = 1000
 READY_LIMIT_S = 90
 PAGES = {
@@ -37,7 +36,7 @@ def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
     whatever happens, either all of it runs in the end or what was started is gone.
     """
     settings = variables(lab, engine)
-    compose = Compose(lab.root, PROJECT, settings)
+    compose = Compose(lab.root, project(), settings)
     running = compose("ps", "--services", "--status", "running").stdout.split()
     for service in standing(lab):
         if service.name not in running:
@@ -66,7 +65,7 @@ def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
 
 def down(lab: Lab) -> None:
     """Stop and remove all containers and networks of the standing lab."""
-    Compose(lab.root, PROJECT, {})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+    Compose(lab.root, project(), {})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
 
 
 def standing(lab: Lab) -> list[Service]:

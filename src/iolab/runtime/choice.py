@@ -15,14 +15,16 @@ from iolab.runtime.docker import DockerRuntime
 from iolab.runtime.local import LocalRuntime
 
 Wanted = Literal["auto", "docker", "local"]
+Generator = Literal["hey", "locust"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a benchmark runs, why there, and on which cores for each CPU limit."""
+    """Where a benchmark runs, why there, what makes the load, and which cores each CPU limit takes."""
 
     runtime: DockerRuntime | LocalRuntime
     reason: str
+    generator: Generator
     plans: Mapping[float, CpuPlan]
 
 
@@ -43,14 +45,15 @@ def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experi
                 raise
             reason = missing.why
         else:
-            return Place(runtime, f"engine {engine.version} and Compose {engine.compose} answer", plans)
+            generator = generator_name(experiment.load.generator, "docker")
+            return Place(runtime, f"engine {engine.version} and Compose {engine.compose} answer", generator, plans)
     plans = {limit: cpus.plan(limit, cpus.available()) for limit in limits}
     local = LocalRuntime(lab)
     local.check(models, limits)
-    return Place(local, reason, plans)
+    return Place(local, reason, generator_name(experiment.load.generator, "local"), plans)
 
 
-def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Literal["hey", "locust"]:
+def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Generator:
     """Return the load generator to use: hey where it is at hand, as it always is in the load image, else Locust.
 
     Raises UsageError where hey is asked for and not there.

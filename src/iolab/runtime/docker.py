@@ -14,11 +14,10 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
 from iolab.lab import Lab, Model
 from iolab.runtime import ListenCounters, Snapshot, cgroup
-from iolab.runtime.compose import Compose, Engine
+from iolab.runtime.compose import Compose, Engine, project
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
-PROJECT = "iolab-bench"
 LOADGEN = "loadgen"
 
 
@@ -76,7 +75,7 @@ class DockerRuntime:
         self._lab, self._engine = lab, engine
         self._stack = ExitStack()
         self._variables = variables
-        self._compose = Compose(lab.root, PROJECT, variables)
+        self._compose = Compose(lab.root, project("-bench"), variables)
 
     def build(self, models: Sequence[Model]) -> None:
         """Bring the images up to date; raises EngineMissing where that cannot be done here."""
@@ -88,7 +87,7 @@ class DockerRuntime:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
         override = folder / "bench.yml"
         override.write_text(_override(self._lab), encoding="utf-8")
-        self._compose = Compose(self._lab.root, PROJECT, self._variables, override)
+        self._compose = Compose(self._lab.root, project("-bench"), self._variables, override)
         self._client = docker.DockerClient(base_url=self._engine.endpoint or None, timeout=60)
         self._stack.callback(self._client.close)
         self._remove_all()  # what a bench that was killed has left
@@ -137,13 +136,15 @@ class DockerRuntime:
 
     def _containers(self, *labels: str) -> list[Container]:
         return self._client.containers.list(
-            all=True, filters={"label": [f"com.docker.compose.project={PROJECT}", *labels]}
+            all=True, filters={"label": [f"com.docker.compose.project={self._compose.project}", *labels]}
         )
 
     def _remove_all(self) -> None:
         for container in self._containers():
             container.remove(force=True, v=True)
-        for network in self._client.networks.list(filters={"label": f"com.docker.compose.project={PROJECT}"}):
+        for network in self._client.networks.list(
+            filters={"label": f"com.docker.compose.project={self._compose.project}"}
+        ):
             network.remove()
 
 

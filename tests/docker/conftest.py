@@ -1,0 +1,25 @@
+"""Docker tests run in Compose projects of their own, so that they leave a lab that is up alone."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from iolab.runtime.compose import Engine
+
+
+@pytest.fixture(autouse=True)
+def project(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of the test's project; nothing of it may be left."""
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "iolabtest")
+    yield "iolabtest"
+    assert leftovers("iolabtest") == []
+
+
+def leftovers(project: str) -> list[str]:
+    """Return the containers and networks whose names begin with the project's."""
+    names = []
+    for kind in (["ps", "-a", "--format", "{{.Names}}"], ["network", "ls", "--format", "{{.Name}}"]):
+        listed = subprocess.run(["docker", *kind], capture_output=True, text=True, check=True).stdout.split()
+        names += [name for name in listed if name.startswith(project)]
+    return names

@@ -1,0 +1,195 @@
+"""`iolab bench` on a real engine."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import cpus
+from iolab.lab import Lab
+from iolab.runtime import cgroup
+from iolab.runtime.compose import Engine
+from iolab.runtime.docker import DockerRuntime
+from tests.conftest import Run, Start
+from tests.integration.test_local import latest, trials, wait_for
+
+pytestmark = pytest.mark.docker
+SMALL = ("--runtime", "docker", "--repeats", "1")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def containers(project: str) -> list[str]:
+    command = [
+        "docker",
+        "ps",
+        "--format",
+        "{{.Names}}",
+        "--filter",
+        f"label=com.docker.compose.project={project}-bench",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def cells(results: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    return {(cell["model"], cell["concurrency"]): cell for cell in latest(results, "summary.json")["cells"]}
+
+
+def test_a_bench_shows_what_the_lab_teaches(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--cpus", "1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = cells(results)
+    median = {key: cell["median_ms"] for key, cell in found.items()}
+    # A queues, B steps from one wait to two, C and D stay at one.
+    assert 3 < median["A", 4] / median["C", 4] < 5
+    assert 1.6 < median["B", 16] / median["B", 4] < 2.4
+    assert median["C", 16] < 1.4 * median["C", 4]
+    assert median["D", 16] < 1.4 * median["D", 4]
+    # A's listen queue overflows at c = 16, and no other one does.
+    assert "listen_overflow" in {finding["id"] for finding in found["A", 16]["findings"]}
+    assert found["A", 16]["server"]["listen_overflows"] > 0
+    assert all(cell["server"]["listen_overflows"] == 0 for key, cell in found.items() if key != ("A", 16))
+    # What servers used was measured in their own control groups.
+    assert found["A", 4]["server"]["threads_peak"] == 1
+    assert found["B", 4]["server"]["threads_peak"] == 9
+    assert found["D", 16]["server"]["threads_peak"] == 17
+    for cell in found.values():
+        assert cell["server"]["cpu_s"] > 0
+        assert cell["server"]["rss_peak_bytes"] > 2**20
+        assert cell["client"]["cpu_s"] > 0
+        assert cell["ok"] == cell["requested"]
+    assert latest(results, "run.json")["runtime"] == "docker"
+    assert latest(results, "run.json")["generator"] == "hey"
+
+
+def test_a_longer_backlog_takes_the_overflow_away(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--models", "A", "--concurrency", "16", "--backlog", "128")
+    assert done.returncode == 0, done.stderr
+    cell = cells(results)["A", 16]
+    assert cell["server"]["listen_overflows"] == 0
+    assert 0.9 < cell["median_ms"] / cell["predicted_median_ms"] < 1.2
+    assert cell["findings"] == []
+
+
+def test_a_fraction_of_a_cpu_throttles_what_computes(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--models", "asyncio", "--cpus", "0.25", "--concurrency", "4", "--cpu-ms", "5")
+    assert done.returncode == 0, done.stderr
+    (cell,) = cells(results).values()
+    assert cell["cpus"] == 0.25
+    assert cell["server"]["throttled_s"] > 0.2
+    assert {finding["id"] for finding in cell["findings"]} == {"throttled"}
+    assert cell["throughput_rps"] == pytest.approx(cell["predicted_throughput_rps"], rel=0.25)  # 50 a second, not 160
+
+
+def test_all_cpus_leave_none_to_the_load_generator_and_every_cell_says_so(
+    iolab: Run, results: Path, engine: Engine
+) -> None:
+    done = iolab("bench", *SMALL, "--models", "B,C", "--cpus", str(engine.cores))
+    assert done.returncode == 0, done.stderr
+    assert all("shared_cores" in {finding["id"] for finding in cell["findings"]} for cell in cells(results).values())
+
+
+def test_locust_makes_the_load_in_a_container(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--models", "B", "--loadgen", "locust")
+    assert done.returncode == 0, done.stderr
+    assert latest(results, "run.json")["generator"] == "locust"
+    median = {key: cell["median_ms"] for key, cell in cells(results).items()}
+    assert 1.6 < median["B", 16] / median["B", 4] < 2.4
+
+
+def test_more_cpus_than_the_engine_has_are_refused(iolab: Run, results: Path, engine: Engine) -> None:
+    done = iolab("bench", *SMALL, "--cpus", str(engine.cores + 1))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"this machine has {engine.cores}" in done.stderr
+    assert not results.exists()
+
+
+def test_an_interruption_removes_the_containers_and_keeps_the_trials(start: Start, results: Path, project: str) -> None:
+    process = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
+    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    assert containers(project)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert containers(project) == []
+    assert latest(results, "run.json")["status"] == "partial"
+
+
+def test_a_container_that_is_killed_in_mid_trial_spoils_that_trial_alone(
+    start: Start, results: Path, project: str
+) -> None:
+    process = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
+    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    time.sleep(0.5)  # into the load of the next trial, which takes two seconds
+    (victim,) = [name for name in containers(project) if "asyncio" in name]
+    subprocess.run(["docker", "kill", victim], check=True, capture_output=True)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    assert [record["valid"] for record in trials(results)].count(False) == 1
+    (spoiled,) = [record for record in trials(results) if not record["valid"]]
+    assert "the server ended with status 137" in spoiled["reason"]
+    assert "asyncio server, port 8082" in spoiled["reason"]  # its last words
+
+
+def test_what_a_killed_bench_has_left_is_removed_by_the_next(
+    start: Start, iolab: Run, results: Path, project: str
+) -> None:
+    first = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
+    wait_for(lambda: (results / "latest").exists() and trials(results), first)
+    first.kill()
+    first.communicate()
+    assert containers(project)
+    done = iolab("bench", *SMALL, "--models", "C", "--concurrency", "4", "--requests", "40")
+    assert done.returncode == 0, done.stderr
+    assert containers(project) == []
+
+
+def test_an_image_that_cannot_be_pulled(iolab: Run, results: Path) -> None:
+    variables = {"BASE_IMAGE": "iolab.invalid/no-such-image:1"}
+    asked = iolab("bench", *SMALL, "--models", "A", variables=variables)
+    assert asked.returncode == 2
+    (line,) = asked.stderr.splitlines()
+    assert line.startswith("iolab: the image iolab.invalid/no-such-image:1 cannot be pulled: set BASE_IMAGE in .env")
+    small = ("--repeats", "1", "--models", "C", "--requests", "40", "--concurrency", "4")
+    auto = iolab("bench", *small, variables=variables)
+    assert auto.returncode == 0
+    assert "Servers run as local processes: the image iolab.invalid/no-such-image:1 cannot be pulled." in " ".join(
+        auto.stdout.split()
+    )
+
+
+def test_a_container_is_seen_alike_from_the_host_and_from_inside(lab: Lab, engine: Engine) -> None:
+    """The engine may run in a virtual machine, where only the second way works."""
+    runtime = DockerRuntime(lab, engine, {})
+    model = lab.select(["B"])[0]
+    runtime.build([model])
+    with runtime, runtime.serve(model, cpus.plan(1, range(engine.cores))) as server:
+        inside = cgroup.ExecWatch(str(server._container.id))
+        try:
+            for _ in range(3):
+                seen = cgroup.snapshot(inside.read(), inside.tasks)
+                assert seen.cpu_s
+                assert seen.threads == 9
+                assert "TcpExt: " in inside.read()["netstat"]
+            outside = server.snapshot()
+            assert outside.cpu_s == pytest.approx(seen.cpu_s, rel=0.2)
+            assert outside.rss_bytes == pytest.approx(seen.rss_bytes, rel=0.2)
+        finally:
+            inside.close()
+        assert server.listen_counters()
+
+
+def test_run_json_names_engine_and_limits(iolab: Run, results: Path, engine: Engine) -> None:
+    iolab("bench", *SMALL, "--models", "C", "--requests", "40", "--concurrency", "4")
+    run = json.loads((results / "latest" / "run.json").read_text())
+    assert run["environment"]["engine"] == engine.version
+    assert run["environment"]["packages"]["aiohttp"]
+    assert run["cpu_plans"][0]["server"] == [0]

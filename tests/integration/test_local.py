@@ -1,0 +1,297 @@
+"""`iolab bench` as a user runs it, with local processes: results, interruptions, accidents, mistakes."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from iolab.lab import Lab
+from tests.conftest import ROOT, Run, Start
+
+SMALL = ("--runtime", "local", "--repeats", "1", "--requests", "40", "--concurrency", "4")
+LONG = ("--runtime", "local", "--repeats", "3", "--requests", "400", "--concurrency", "4", "--models", "C")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def latest(results: Path, name: str) -> Any:
+    return json.loads((results / "latest" / name).read_text())
+
+
+def trials(results: Path) -> list[dict[str, Any]]:
+    path = results / "latest" / "trials.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def nothing_serves(lab: Lab) -> bool:
+    for model in lab.models:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", model.port.host)) == 0:
+                return False
+    return True
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, results: Path) -> None:
+    done = iolab("bench", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Servers run as local processes: asked for with RUNTIME=local.")
+    cells = {cell["model"]: cell for cell in latest(results, "summary.json")["cells"]}
+    assert list(cells) == ["A", "B", "C", "D"]
+    for cell in cells.values():
+        assert cell["ok"] == cell["requested"] == 40
+        assert cell["median_ms"] >= 19
+        assert cell["server"]["cpu_s"] is not None
+        assert cell["server"]["throttled_s"] is None
+        assert cell["server"]["rss_peak_bytes"] > 2**20
+    assert cells["A"]["median_ms"] > 2.5 * cells["C"]["median_ms"]
+    assert cells["B"]["server"]["threads_peak"] >= 9
+    assert latest(results, "run.json")["status"] == "complete"
+    assert {path.name for path in (results / "latest").iterdir()} == {
+        "run.json", "trials.jsonl", "samples", "summary.json", "report.html", "report.md",
+    }  # fmt: skip
+    assert nothing_serves(lab)
+
+
+def test_results_are_never_overwritten_and_reports_can_be_made_anew(iolab: Run, results: Path) -> None:
+    for _ in range(2):
+        assert iolab("bench", *SMALL, "--models", "C").returncode == 0
+    runs = [path for path in results.iterdir() if not path.is_symlink()]
+    assert len(runs) == 2
+    page = runs[0] / "report.html"
+    before = page.read_bytes()
+    page.unlink()
+    assert iolab("report", str(runs[0])).returncode == 0
+    assert page.read_bytes() == before
+
+
+def test_without_hey_locust_makes_the_load(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--models", "B,C", variables={"PATH": "/nowhere"})
+    assert done.returncode == 0, done.stderr
+    assert latest(results, "run.json")["generator"] == "locust"
+    assert all(cell["ok"] == 40 and cell["client"]["cpu_s"] > 0 for cell in latest(results, "summary.json")["cells"])
+
+
+def test_without_docker_it_says_so_and_takes_local_processes(iolab: Run, results: Path) -> None:
+    done = iolab("bench", *SMALL, "--runtime", "auto", "--models", "C", variables={"PATH": "/nowhere"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Servers run as local processes: Docker is not installed.")
+    assert "Servers ran as local processes: Docker is not installed." in (results / "latest" / "report.md").read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no CPU affinity")
+def test_servers_and_load_run_on_the_planned_cores(start: Start, lab: Lab, results: Path) -> None:
+    process = start("bench", *LONG)
+    wait_for(lambda: (results / "latest").exists() and len(descendants(process)) >= 2, process)
+    plan = latest(results, "run.json")["cpu_plans"][0]
+    wanted = {"server_asyncio.py": plan["server"], "_driver.py": plan["loadgen"]}
+    seen: dict[str, list[int]] = {}
+
+    def look() -> bool:
+        for child in descendants(process):
+            try:
+                seen.update(
+                    {
+                        name: child.cpu_affinity()
+                        for name in wanted
+                        if child.cmdline()[-1:] and child.cmdline()[-1].endswith(name)
+                    }
+                )
+            except psutil.Error:
+                continue
+        return len(seen) == 2
+
+    wait_for(look, process)
+    assert seen == wanted
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_keeps_what_was_measured(
+    start: Start, lab: Lab, results: Path, signum: int, status: int
+) -> None:
+    process = start("bench", *LONG)
+    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    children = descendants(process)
+    os.killpg(process.pid, signum)  # as a terminal does it: the whole foreground group hears it
+    os.killpg(process.pid, signum)
+    process.communicate(timeout=60)
+    assert process.returncode == status
+    assert latest(results, "run.json")["status"] == "partial"
+    assert latest(results, "summary.json")["cells"][0]["ok"] >= 400
+    assert "Interrupted" in (results / "latest" / "report.html").read_text()
+    assert nothing_serves(lab)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, tmp_path: Path) -> None:
+    for delay_s in (0.3, 0.7, 0.9, 1.1, 1.4):
+        process = start("bench", *LONG)
+        known: dict[int, psutil.Process] = {}
+        end = time.monotonic() + delay_s
+        while time.monotonic() < end:
+            known.update({child.pid: child for child in descendants(process)})
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode in (130, -signal.SIGINT), stderr
+        assert "Traceback" not in stderr or process.returncode < 0  # before Python has loaded the lab, it is Python's
+        assert not [child for child in known.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        assert nothing_serves(lab)
+
+
+def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, lab: Lab, results: Path) -> None:
+    process = start("bench", *LONG)
+
+    def server() -> psutil.Process | None:
+        for child in descendants(process):
+            try:
+                if child.cmdline()[-1:] == ["server_asyncio.py"]:
+                    return child
+            except psutil.Error:
+                continue
+        return None
+
+    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    wait_for(lambda: (found := server()) and found.cpu_times().user > 0, process)
+    victim = server()
+    assert victim
+    victim.kill()
+    stdout, stderr = process.communicate(timeout=100)
+    assert process.returncode == 1, stderr
+    records = trials(results)
+    assert [record["valid"] for record in records].count(False) == 1
+    assert len(records) == 3
+    (spoiled,) = [record for record in records if not record["valid"]]
+    assert "the server ended with status -9" in spoiled["reason"]
+    assert spoiled["samples"]
+    assert "the server ended with status -9" in " ".join(stdout.split())
+    assert latest(results, "run.json")["status"] == "failed"
+
+
+def test_a_hey_that_fails_is_told(iolab: Run, results: Path, tmp_path: Path) -> None:
+    hey = tmp_path / "bin" / "hey"
+    hey.parent.mkdir()
+    hey.write_text("#!/bin/sh\necho 'hey: out of cheese' >&2\nexit 3\n")
+    hey.chmod(0o755)
+    done = iolab("bench", *SMALL, "--models", "C", variables={"PATH": f"{hey.parent}:/usr/bin:/bin"})
+    assert done.returncode == 1
+    assert trials(results)[0]["reason"] == "hey ended with status 3: hey: out of cheese"
+    assert not latest(results, "summary.json")["cells"][0]["valid"]
+
+
+def test_the_second_of_two_is_refused(start: Start, iolab: Run, results: Path) -> None:
+    first = start("bench", *LONG)
+    wait_for((results / "latest").exists, first)
+    second = iolab("bench", *SMALL)
+    assert (second.returncode, second.stdout) == (2, "")
+    assert second.stderr == f"iolab: another benchmark is running (pid {first.pid}): wait for its end, or stop it\n"
+
+
+def test_a_taken_port_is_named_with_its_holder(iolab: Run, lab: Lab, results: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", lab.select(["B"])[0].port.host))
+        holder.listen()
+        done = iolab("bench", *SMALL)
+    assert done.returncode == 2
+    assert f"for server B (threadpool) is taken by {psutil.Process().name()} (pid {os.getpid()})" in done.stderr
+    assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"CPUS": "0"}, "CPUS=0"),
+        ({"CPUS": "-1"}, "CPUS=-1"),
+        ({"CPUS": "abc"}, "'abc' must be a number above 0"),
+        ({"CPUS": "4096"}, "CPUS=4096: this machine has"),
+        ({"CPUS": "0.25"}, "CPUS=0.25: a fraction of a CPU needs Docker"),
+        ({"MODELS": "nginx"}, "MODELS=nginx: no such model"),
+        ({"CONCURRENCY": "0"}, "CONCURRENCY=0"),
+        ({"REQUESTS": "many"}, "'many' is not a valid int"),
+        ({"REPEATS": "0"}, "REPEATS=0"),
+        ({"LOADGEN": "ab"}, "'ab' is not one of 'auto', 'hey', 'locust'"),
+        ({"LOADGEN": "hey", "PATH": "/nowhere"}, "hey is not on PATH"),
+        ({"RUNTIME": "podman"}, "'podman' is not one of"),
+        ({"WAIT_MS": "-3"}, "WAIT_MS=-3"),
+        ({"BACKLOG": "0"}, "BACKLOG=0"),
+        ({"THREADS": "0"}, "THREADS=0"),
+        ({"EXPERIMENT": "nowhere.toml"}, "nowhere.toml cannot be read"),
+        ({"BLOCKING_PORT": "http"}, "service blocking: port"),
+    ],
+    ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_a_mistake_ends_in_one_line_before_anything_starts(
+    iolab: Run, results: Path, variables: dict[str, str], said: str
+) -> None:
+    done = iolab("bench", variables={"RUNTIME": "local", **variables})
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("iolab: ")
+    assert said in line
+    assert not results.exists()
+
+
+def test_outside_the_lab_it_says_where_to_go(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("bench", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "iolab: no docker-compose.yml here or above: run this inside the lab's folder\n",
+    )
+
+
+def test_report_without_a_run_says_what_to_do(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("report", str(tmp_path))
+    assert done.returncode == 2
+    assert "is no run folder" in done.stderr
+
+
+def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, lab: Lab, tmp_path: Path, results: Path) -> None:
+    copy = tmp_path / "lab"
+    copy.mkdir()
+    for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
+        source = ROOT / name
+        shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
+    shutil.copytree(copy / "services" / "threadperconnection", copy / "services" / "twin")
+    block = """
+  twin:
+    <<: *server
+    image: iolab-twin
+    build: { <<: *build, context: services/twin }
+    command: [python3, server_threadperconnection.py]
+    environment: { <<: *server-environment, PORT: 8084 }
+    ports: ["${BIND:-127.0.0.1}:${THREADPERCONNECTION_PORT:-8084}:8084"]
+    labels: { iolab.model: E, iolab.title: Twin, iolab.workers: inf }
+"""
+    compose = copy / "docker-compose.yml"
+    compose.write_text(compose.read_text().replace("\n  streamlit:", f"{block}\n  streamlit:", 1))
+    done = iolab("bench", *SMALL, "--models", "twin", cwd=copy)
+    assert done.returncode == 0, done.stderr
+    assert latest(results, "summary.json")["cells"][0]["title"] == "Twin"
+
+
+def test_doctor_and_help_always_answer(iolab: Run) -> None:
+    assert "Docker is not installed" in iolab("doctor", variables={"PATH": "/nowhere"}).stdout
+    assert iolab("--help").returncode == 0
