@@ -76,18 +76,17 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
     """Start `iolab` as a user would, in the lab's folder, with results and lock of its own; stop it if it still runs."""
-    monkeypatch.setenv("RESULTS", str(tmp_path / "results"))
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    own = {"RESULTS": str(tmp_path / "results"), "TMPDIR": str(tmp_path / "tmp")}
     started: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: str, variables: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "iolab", *arguments],
             cwd=cwd,
-            env={**os.environ, **(variables or {})},
+            env={**os.environ, **own, **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

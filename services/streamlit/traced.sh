@@ -8,7 +8,7 @@ if [ ! -w "$folder" ]; then
   exit 2
 fi
 if [ -s "$log" ]; then
-  mv "$log" "${log%.txt}-$(date -u -r "$log" +%Y%m%dT%H%M%SZ).txt"
+  mv "$log" "${log%.txt}-$(date -u -r "$log" +%Y%m%dT%H%M%S.%3NZ).txt"
 fi
 exec strace -f --seccomp-bpf -ttt -T -yy -s 256 -o "$log" \
   -e 'trace=epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept4,recvfrom,sendto,clone,clone3,openat' \
