@@ -59,12 +59,12 @@ def run(url: str, users: int, requests: int, timeout_s: float) -> dict[str, Any]
     before = cpu_s()
     # A trailing slash in the host makes every request raise while Locust reports none at all.
     environment = Environment(user_classes=[ClosedLoopUser], host=url.rstrip("/"), events=events)
-    events.request.add_listener(note)
+    events.request.add_listener(note)  # type: ignore[no-untyped-call]
     runner = environment.create_local_runner()
     runner.start(users, spawn_rate=users)
     in_time = ClosedLoopUser.everyone_done.wait(timeout_s)
     runner.quit()
-    events.request.remove_listener(note)
+    events.request.remove_listener(note)  # type: ignore[no-untyped-call]
     first = min((start for start, _, _ in rows), default=0.0)
     return {
         "rows": [(start - first, latency, status) for start, latency, status in sorted(rows)],

@@ -77,7 +77,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
-    """Start `iolab` as a user would, in the lab's folder, with results and lock of its own; stop it if it still runs."""
+    """Start `iolab` as a user would, in the lab's folder, with results and lock of its own; stop it at the end."""
     (tmp_path / "tmp").mkdir()
     own = {"RESULTS": str(tmp_path / "results"), "TMPDIR": str(tmp_path / "tmp")}
     started: list[subprocess.Popen[str]] = []

@@ -13,6 +13,7 @@ from iolab.lab import Model
 from iolab.loadgen import Load
 from iolab.records import Sample, TrialRecord
 from iolab.runtime import ListenCounters, Snapshot
+from iolab.signals import Interrupted
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
@@ -112,8 +113,6 @@ class FakeGenerator:
         self.loads += 1
         event = self.plan.get(self.loads - 1, "")
         if event == "interrupt":
-            from iolab.signals import Interrupted
-
             raise Interrupted(2)
         if event == "generator fails":
             raise LoadFailed("hey ended with status 1")

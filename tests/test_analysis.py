@@ -160,7 +160,11 @@ def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
-    found = damaged(tmp_path, lambda folder: ((folder / "trials.jsonl").unlink(), change_run(status="partial")(folder)))
+    def stop_early(folder: Path) -> None:
+        (folder / "trials.jsonl").unlink()
+        change_run(status="partial")(folder)
+
+    found = damaged(tmp_path, stop_early)
     assert found.cells == ()
     assert "Interrupted" in html.render(found)
     assert "0 of 24 trials" in markdown.render(found)

@@ -23,7 +23,8 @@ def check_free(address: str, port: int, wanted_for: str) -> None:
                     f"{address}:{port} for {wanted_for}: {error.strerror}; choose another address with BIND"
                 ) from error
     raise UsageError(
-        f"port {port} for {wanted_for} is taken by {_holder(port)}: stop that (`make down`, if it is the lab), or choose another in .env"
+        f"port {port} for {wanted_for} is taken by {_holder(port)}:"
+        " stop that (`make down`, if it is the lab), or choose another in .env"
     )
 
 

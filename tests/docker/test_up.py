@@ -43,7 +43,9 @@ def port(lab: Lab, service: str) -> int:
 def inspect(project: str) -> dict[str, Any]:
     listed = ["docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={project}"]
     identities = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-    described = json.loads(subprocess.run(["docker", "inspect", *identities], capture_output=True, text=True, check=True).stdout)
+    described = json.loads(
+        subprocess.run(["docker", "inspect", *identities], capture_output=True, text=True, check=True).stdout
+    )
     return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in described}
 
 
@@ -105,13 +107,23 @@ def test_up_shows_the_whole_lab_and_down_leaves_nothing(iolab: Run, lab: Lab, br
 
 
 def check_rights(containers: dict[str, Any]) -> None:
-    assert set(containers) == {"blocking", "threadpool", "asyncio", "threadperconnection", "streamlit", "locust", "locust-worker"}
+    assert set(containers) == {
+        "blocking",
+        "threadpool",
+        "asyncio",
+        "threadperconnection",
+        "streamlit",
+        "locust",
+        "locust-worker",
+    }
     for name, container in containers.items():
         host = container["HostConfig"]
         assert container["Config"]["User"].split(":")[0] not in ("", "0", "root")
         assert host["ReadonlyRootfs"] is True
         assert host["CapDrop"] == ["ALL"]
-        assert [cap.removeprefix("CAP_") for cap in host["CapAdd"] or []] == (["SYS_PTRACE"] if name == "streamlit" else [])
+        assert [cap.removeprefix("CAP_") for cap in host["CapAdd"] or []] == (
+            ["SYS_PTRACE"] if name == "streamlit" else []
+        )
         assert host["Memory"] > 0
         assert host["PidsLimit"] > 0
         for bindings in (host["PortBindings"] or {}).values():

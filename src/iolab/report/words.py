@@ -70,8 +70,9 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 def verdict(cells: Sequence[Cell]) -> Verdict:
     """Say in a word what more users do to a model's latency; `cells` are by rising concurrency.
 
-    It explodes where the 99th percentile (the slowest answer, with too few to know it) is EXPLODED_TAIL times the median, or the median is EXPLODED_MEDIAN
-    times that with the fewest users; it stays flat where the median rises by less than a quarter; else it steps.
+    It explodes where the 99th percentile (where that is not known: the slowest answer) is more than EXPLODED_TAIL
+    times the median, or the median more than EXPLODED_MEDIAN times that with the fewest users; it stays flat where
+    the median rises by less than a quarter; else it steps.
     """
     measured = [cell for cell in cells if cell.median_ms is not None]
     if not measured:
