@@ -1,0 +1,104 @@
+"""What the documents say is so: commands, options, ports, trees."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iolab import experiment
+from iolab.cli import bench, commands
+from iolab.lab import Lab
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+
+
+def test_every_make_target_is_in_the_readme_and_every_one_there_exists() -> None:
+    documented = re.findall(r"^\| `make ([a-z]+)`", README, re.MULTILINE)
+    assert sorted(documented) == sorted(TARGETS)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/benchmarks.md", "CHANGELOG.md"])
+def test_every_command_that_is_named_exists(document: str) -> None:
+    text = (ROOT / document).read_text()
+    named = re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)
+    assert set(named) <= set(TARGETS)
+    for command in re.findall(r"`(?:\.venv/bin/)?iolab ([a-z]+)", text):
+        assert command in commands.commands
+
+
+def test_every_option_of_bench_is_in_the_readme() -> None:
+    variables = {option.envvar for option in bench.params if option.name != "path"} | {"EXPERIMENT"}
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)) == variables
+
+
+def test_defaults_in_the_readme_are_those_of_the_experiment() -> None:
+    defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", README, re.MULTILINE))
+    plan = experiment.read(ROOT / "experiments" / "bench.toml", {})
+    assert defaults["CPUS"] == f"{plan.cpus[0]:g}"
+    assert defaults["CONCURRENCY"] == ",".join(map(str, plan.concurrency))
+    assert defaults["REQUESTS"] == str(plan.load.requests)
+    assert defaults["REPEATS"] == str(plan.repeats)
+    assert defaults["WAIT_MS"] == f"{plan.server.wait_ms:g}"
+    assert defaults["THREADS"] == str(plan.server.threads)
+    assert defaults["SEED"] == str(plan.seed)
+
+
+def test_make_help_shows_every_target_and_option() -> None:
+    shown = CliRunner().invoke(bench, ["--help"]).output
+    for option in bench.params:
+        assert any(name in shown for name in option.opts)
+    options = re.search(r"Options of bench .*: (.*)\"", MAKEFILE)
+    assert options
+    assert set(options[1].split()) <= {option.envvar for option in bench.params}
+
+
+def test_ports_in_the_readme_are_those_of_compose(monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = {int(port) for port in re.findall(r"^\| (\d{4}) \|", README, re.MULTILINE)}
+    assert documented == {port.container for service in Lab.read(ROOT).services for port in service.ports}
+
+
+def test_the_tree_in_the_readme_is_the_real_tree() -> None:
+    block = README.split("## The code")[1].split("```")[1]
+    entries = [line.split()[0] for line in block.splitlines()[1:] if line.strip()]
+    assert all((ROOT / entry).exists() for entry in entries)
+    folders = {f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    unlisted = folders - set(entries) - {"results/", "src/"}
+    assert not unlisted
+
+
+def test_every_module_is_in_contributing() -> None:
+    listed = set(re.findall(r"`([a-z_]+(?:\.py|/))`", CONTRIBUTING.split("## Adding a model")[0]))
+    real = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / "src" / "iolab").iterdir()
+        if not path.name.startswith(("_", "py."))
+    }
+    assert real <= listed
+
+
+def test_the_experiment_in_contributing_is_one(tmp_path: Path) -> None:
+    text = CONTRIBUTING.split("```toml")[1].split("```")[0]
+    assert tomllib.loads(text)["name"] == "mine"
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert experiment.read(path, {}).server.backlog == 128
+
+
+def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    by_the_lab = {"SERVER_CPUSET", "LOADGEN_CPUSET", "TARGETS", "LAB_UID", "LAB_GID"}
+    offered = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert used - by_the_lab <= offered
+    assert offered - used == {"BASE_IMAGE", "PIP_INDEX_URL", "http_proxy", "https_proxy", "no_proxy"}  # build arguments
+
+
+def test_links_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
