@@ -106,6 +106,7 @@ class Bench:
     ) -> tuple[TrialRecord, Sequence[Sample]]:
         model = self._models[trial.model]
         load, usage, reason = Load(samples=(), cpu_s=None), ServerUsage(), None
+        server: Server | None = None
         started = datetime.now(UTC)
         try:
             server = fleet.get(model, plan)
@@ -120,7 +121,7 @@ class Bench:
             if load.ok == 0:
                 raise LoadFailed(f"none of {trial.requests} requests was answered 200")
         except TrialFailed as error:
-            reason = str(error)
+            reason = _cause(error, server)
             fleet.discard(trial.model)  # what failed once starts anew for the next trial
         record = TrialRecord(
             **trial.model_dump(exclude={"requests"}),
@@ -153,3 +154,13 @@ class Bench:
         service_s = (self._settings.wait_ms + self._settings.cpu_ms / min(1.0, trial.cpus)) / 1000
         theory_s = closed_loop_duration_s(trial.requests, trial.concurrency, model.workers, service_s)
         return math.ceil(LEAST_LIMIT_S + LIMIT_FACTOR * theory_s)
+
+
+def _cause(error: TrialFailed, server: Server | None) -> str:
+    """Return why a trial failed: if the server has ended, that is why, whatever it looked like from outside."""
+    try:
+        if server:
+            server.check_alive()
+    except TrialFailed as death:
+        return str(death)
+    return str(error)

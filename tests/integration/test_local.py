@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,21 +163,35 @@ def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab,
         assert nothing_serves(lab)
 
 
+def server(process: subprocess.Popen[str]) -> psutil.Process | None:
+    """Return the process of server C, once it is that."""
+    for child in descendants(process):
+        with suppress(psutil.Error):
+            if child.cmdline()[-1:] == ["server_asyncio.py"]:
+                return child
+    return None
+
+
+def connections(process: psutil.Process | None) -> int:
+    """Return how many connections a process holds."""
+    with suppress(psutil.Error):
+        return sum(one.status == psutil.CONN_ESTABLISHED for one in process.net_connections("tcp")) if process else 0
+    return 0
+
+
 def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, lab: Lab, results: Path) -> None:
     process = start("bench", *LONG)
-
-    def server() -> psutil.Process | None:
-        for child in descendants(process):
-            try:
-                if child.cmdline()[-1:] == ["server_asyncio.py"]:
-                    return child
-            except psutil.Error:
-                continue
-        return None
-
     wait_for(lambda: (results / "latest").exists() and trials(results), process)
-    wait_for(lambda: (found := server()) and found.cpu_times().user > 0, process)
-    victim = server()
+    looks_under_load = 0
+
+    def in_mid_trial() -> bool:
+        """Its four users are connected for longer than a warm-up lasts."""
+        nonlocal looks_under_load
+        looks_under_load = looks_under_load + 1 if connections(server(process)) == 4 else 0
+        return looks_under_load > 20
+
+    wait_for(in_mid_trial, process)
+    victim = server(process)
     assert victim
     victim.kill()
     stdout, stderr = process.communicate(timeout=100)
