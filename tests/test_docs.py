@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from iolab import experiment
+from iolab.analysis import analyse
 from iolab.cli import bench, commands
 from iolab.lab import Lab
+from iolab.report import terminal
+from iolab.runfolder import RunFolder
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
+COMMANDS = README.split("## What you can type")[1].split("\n## ")[0]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
@@ -34,11 +39,11 @@ def test_every_command_that_is_named_exists(document: str) -> None:
 
 def test_every_option_of_bench_is_in_the_readme() -> None:
     variables = {option.envvar for option in bench.params if option.name != "path"} | {"EXPERIMENT"}
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)) == variables
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", COMMANDS, re.MULTILINE)) == variables
 
 
 def test_defaults_in_the_readme_are_those_of_the_experiment() -> None:
-    defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", README, re.MULTILINE))
+    defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", COMMANDS, re.MULTILINE))
     plan = experiment.read(ROOT / "experiments" / "bench.toml", {})
     assert defaults["CPUS"] == f"{plan.cpus[0]:g}"
     assert defaults["CONCURRENCY"] == ",".join(map(str, plan.concurrency))
@@ -102,3 +107,13 @@ def test_links_lead_somewhere() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_output_in_the_readme_is_that_of_the_recorded_run() -> None:
+    run = analyse(RunFolder.open(ROOT / "tests" / "data" / "runs" / "docker-bench"))
+    with open("/dev/null", "w") as nowhere:  # noqa: PTH123
+        console = Console(width=80, record=True, file=nowhere)
+        terminal.show(console, run, "results/latest")
+    printed = "\n".join(line.rstrip() for line in console.export_text().splitlines())
+    shown = README.split("```text\n Model")[1].split("```")[0]
+    assert " Model" + shown.rstrip() in printed
