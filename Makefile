@@ -9,7 +9,8 @@ BIN := .venv/bin
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Options of bench (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS LOADGEN RUNTIME WAIT_MS BACKLOG THREADS"
+	@echo "Options of bench (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS LOADGEN RUNTIME"
+	@echo "  WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS; of up: CPUS WORKERS"
 
 bench: .venv/run ## Measure every server with 4 and 16 users, and write a report
 	@$(BIN)/iolab bench

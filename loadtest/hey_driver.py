@@ -1,9 +1,9 @@
 """Runs hey, one load at a time, for whoever holds the other end of the pipes.
 
-A line in, a line out, both JSON. In: {"argv": [...], "timeout_s": 60}. Out: {"status": 0, "stdout": "...",
-"stderr": "...", "cpu_s": 0.01, "timed_out": false}. A process that stays costs nothing between the loads, where
-`docker exec` takes 80 ms; it counts the CPU time of the load alone; and when its standard input ends, because
-the one who started it has gone, it kills what it runs, by pid.
+A line in, a line out, both JSON. In: {"job": 1, "argv": [...], "timeout_s": 60}. Out: {"job": 1, "status": 0,
+"stdout": "...", "stderr": "...", "cpu_s": 0.01, "timed_out": false}. A process that stays costs nothing between the
+loads, where `docker exec` takes 80 ms; it counts the CPU time of the load alone; and when its standard input ends,
+because the one who started it has gone, it kills what it runs, by pid.
 """
 
 import json
@@ -40,7 +40,7 @@ class Driver:
     def serve(self, jobs: "queue.Queue[str]") -> None:
         while True:
             job = json.loads(jobs.get())
-            print(json.dumps(self.run(job["argv"], job["timeout_s"])), flush=True)
+            print(json.dumps({"job": job["job"], **self.run(job["argv"], job["timeout_s"])}), flush=True)
 
 
 def main() -> None:

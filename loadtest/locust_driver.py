@@ -1,8 +1,9 @@
 """Runs a closed loop with Locust, one load at a time, for whoever holds the other end of the pipes.
 
-A line in, a line out, both JSON. In: {"url": "http://127.0.0.1:8080", "users": 16, "requests": 208,
-"timeout_s": 60}. Out: {"rows": [[start_s, latency_s, status], ...], "cpu_s": 0.1, "timed_out": false}; status 0 is
-a request without an answer. Rows come from Locust's request event: its own statistics round to whole milliseconds.
+A line in, a line out, both JSON. In: {"job": 1, "url": "http://127.0.0.1:8080", "users": 16, "requests": 208,
+"answer_limit_s": 20, "timeout_s": 60}. Out: {"job": 1, "rows": [[start_s, latency_s, status], ...], "cpu_s": 0.1,
+"timed_out": false}; status 0 is a request without an answer. Rows come from Locust's request event: its own statistics
+round to whole milliseconds.
 """
 
 from gevent import monkey
@@ -19,8 +20,6 @@ from locust import FastHttpUser, events, task  # noqa: E402
 from locust.env import Environment  # noqa: E402
 from locust.exception import StopUser  # noqa: E402
 
-ANSWER_LIMIT_S = 20.0  # as hey's
-
 
 class ClosedLoopUser(FastHttpUser):
     """Asks, waits for the answer, asks again, `share` times."""
@@ -28,7 +27,6 @@ class ClosedLoopUser(FastHttpUser):
     share = 0
     finished = 0
     everyone_done: gevent.event.Event
-    network_timeout = connection_timeout = ANSWER_LIMIT_S
     max_retries = 0
 
     @task
@@ -46,7 +44,7 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def run(url: str, users: int, requests: int, timeout_s: float) -> dict[str, Any]:
+def run(url: str, users: int, requests: int, answer_limit_s: float, timeout_s: float) -> dict[str, Any]:
     """Let `users` users send `requests` requests between them; `requests` is a multiple of `users`."""
     rows: list[tuple[float, float, int]] = []
 
@@ -56,6 +54,7 @@ def run(url: str, users: int, requests: int, timeout_s: float) -> dict[str, Any]
 
     ClosedLoopUser.share, ClosedLoopUser.finished = requests // users, 0
     ClosedLoopUser.everyone_done = gevent.event.Event()
+    ClosedLoopUser.network_timeout = ClosedLoopUser.connection_timeout = answer_limit_s
     before = cpu_s()
     # A trailing slash in the host makes every request raise while Locust reports none at all.
     environment = Environment(user_classes=[ClosedLoopUser], host=url.rstrip("/"), events=events)
@@ -76,7 +75,9 @@ def run(url: str, users: int, requests: int, timeout_s: float) -> dict[str, Any]
 def main() -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(run(**json.loads(line))), flush=True)
+        job = json.loads(line)
+        number = job.pop("job")
+        print(json.dumps({"job": number, **run(**job)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Literal
 from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.lab import Model
-from iolab.loadgen import Load
+from iolab.loadgen import Job, Load
 from iolab.records import Sample, TrialRecord
 from iolab.runtime import ListenCounters, Snapshot
 from iolab.signals import Interrupted
@@ -40,6 +40,7 @@ class FakeServer:
     """Counts what it is asked; dies when told to."""
 
     url = "http://fake"
+    sample_every_s = 0.1
 
     def __init__(self, address: tuple[str, int], log: list[str], name: str) -> None:
         self.address, self._log, self._name = address, log, name
@@ -102,10 +103,13 @@ class FakeGenerator:
     runtime: FakeRuntime
     plan: dict[int, str] = field(default_factory=dict)
     loads: int = 0
+    jobs: list[Job] = field(default_factory=list)
     name: Literal["hey", "locust"] = "hey"
     driver_script: str = "fake"
 
-    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+    def run(self, job: Job) -> Load:
+        users, requests = job.users, job.requests
+        self.jobs.append(job)
         warm_up = requests == 2 * users
         self.runtime.log.append(f"{'warm up' if warm_up else 'load'} {users}x{requests}")
         if warm_up:
@@ -117,9 +121,10 @@ class FakeGenerator:
         if event == "generator fails":
             raise LoadFailed("hey ended with status 1")
         status = 0 if event == "nothing answered" else 200
+        few = [Sample(None, None, 0)] * 3 if event == "some unanswered" else []
         if event == "server dies":
             self.runtime.servers[-1].dead = True
-        return Load([Sample(number * 0.02, 0.02, status) for number in range(requests)], 0.5)
+        return Load([Sample(number * 0.02, 0.02, status) for number in range(requests - len(few))] + few, 0.5)
 
 
 class Watcher:

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from iolab.analysis import Analysis, analyse
+from iolab.errors import UsageError
 from iolab.records import Cell
 from iolab.report import html, markdown, terminal, words
 from iolab.runfolder import RunFolder
@@ -113,7 +114,10 @@ def test_html_is_the_same_every_time(analysis: Analysis) -> None:
 def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
     text = markdown.render(analysis)
     assert "| C  asyncio | 16 | 21.7 ms | 20.0 ms |" in text
-    assert "The requests take 36.6 s in theory; the benchmark took 50.6 s (allowed: 25% and 10 s more, 55.8 s)." in text
+    assert (
+        "The requests take 36.6 s in theory; measuring took 50.6 s, starts and stops too (allowed: 25% and 10 s more, 55.8 s)."
+        in text
+    )
     assert "memory: 23.5 GiB" in text
 
 
@@ -184,6 +188,39 @@ def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> 
     assert (spoiled.median_ms, spoiled.p99_ms, spoiled.throughput_rps, spoiled.server.cpu_s) == (None, None, None, None)
     assert "the server ended with status 1" in html.render(found)
     assert "C at c = 4" in markdown.render(found)
+
+
+def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Path) -> None:
+    def spoil(folder: Path) -> None:
+        lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+        for line in lines:
+            if line["model"] == "A" and line["concurrency"] == 16:
+                line.update(valid=False, reason="8 of 208 requests got no answer 200", ok=200, errors=8)
+        (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    found = damaged(tmp_path, spoil)
+    spoiled = cell(found, "A", 16)
+    assert not spoiled.valid
+    assert spoiled.median_ms == pytest.approx(145, rel=0.1)
+    assert 'class="doubt"' in html.render(found)
+
+
+def test_a_single_number_of_users_is_no_comparison(analysis: Analysis) -> None:
+    assert words.verdict([cell(analysis, "A", 16)]) == "145 ms"
+
+
+def test_one_slow_answer_among_few_is_no_explosion(analysis: Analysis) -> None:
+    few, many = cell(analysis, "C", 4), cell(analysis, "C", 16)
+    stray = many.model_copy(update={"p99_ms": None, "max_ms": 900.0})
+    assert words.verdict([few, stray]) == "stays flat"
+
+
+def test_a_damaged_experiment_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"run\.json: experiment\.speed: Extra inputs"):
+        damaged(
+            tmp_path,
+            change_run(experiment={**json.loads((EXAMPLE / "run.json").read_text())["experiment"], "speed": 9}),
+        )
 
 
 def test_markup_in_the_data_stays_text(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from iolab import cpus, experiment
 from iolab.bench import Bench
+from iolab.cpus import CpuPlan
+from iolab.errors import LoadFailed
 from iolab.experiment import ServerSettings
 from iolab.lab import Lab
 from iolab.loadgen import LoadGenerator
@@ -27,6 +29,7 @@ class World:
         self.experiment = experiment.read(ROOT / "experiments" / "bench.toml", changes)
         self.runtime = FakeRuntime(address)
         self.generator = FakeGenerator(self.runtime)
+        self.generator_refuses = 0
         self.watcher = Watcher()
         self.models = lab.select(self.experiment.models)
         self.trials = experiment.trials(self.experiment, self.models)
@@ -34,7 +37,11 @@ class World:
 
     def run(self) -> bool:
         @contextmanager
-        def opened(runtime: object, plan: object) -> Iterator[LoadGenerator]:
+        def opened(runtime: object, plan: CpuPlan) -> Iterator[LoadGenerator]:
+            self.runtime.log.append(f"open generator {plan.loadgen}")
+            if self.generator_refuses:
+                self.generator_refuses -= 1
+                raise LoadFailed("the load driver gave no answer")
             yield self.generator
 
         return Bench(
@@ -75,7 +82,7 @@ def test_a_warm_up_has_no_more_users_than_workers(world: World) -> None:
 
 def test_each_server_is_started_once_and_everything_is_stopped(world: World) -> None:
     world.run()
-    starts = [entry for entry in world.runtime.log if entry.startswith(("start", "stop", "open", "close"))]
+    starts = [entry for entry in world.runtime.log if entry in ("open", "close") or entry.startswith(("start", "stop"))]
     assert sorted(starts[1:3]) == ["start A 1", "start C 1"]
     assert sorted(starts[3:5]) == ["stop A", "stop C"]
     assert (starts[0], starts[-1]) == ("open", "close")
@@ -88,6 +95,36 @@ def test_new_limits_need_a_new_server(lab: Lab, tmp_path: Path) -> None:
     starts = [entry for entry in world.runtime.log if entry.startswith(("start", "stop"))]
     assert sorted(starts) == ["start C 1", "start C 2", "stop C", "stop C"]
     assert [entry.split()[0] for entry in starts] == ["start", "stop", "start", "stop"]
+
+
+def test_limits_that_leave_the_same_cores_to_the_load_share_a_generator(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["C"], cpus=[0.5, 1.0, 2.0], repeats=2)
+        assert world.run()
+    opened = [entry for entry in world.runtime.log if entry.startswith("open generator")]
+    assert sorted(opened) == ["open generator (1, 2, 3)", "open generator (2, 3)"]
+
+
+def test_a_generator_that_failed_is_opened_anew(world: World) -> None:
+    world.generator.plan = {1: "generator fails"}
+    world.run()
+    assert sum(entry.startswith("open generator") for entry in world.runtime.log) == 2
+
+
+def test_a_generator_that_does_not_open_spoils_its_trial_alone(world: World) -> None:
+    world.generator_refuses = 1
+    assert not world.run()
+    assert [record.valid for record in world.on_disk()] == [False, True, True, True]
+    assert world.on_disk()[0].reason == "the load driver gave no answer"
+
+
+def test_the_limit_of_a_trial_grows_with_what_theory_says(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["A"], concurrency=[200], repeats=1)
+        world.run()
+    measured = world.generator.jobs[-1]
+    assert measured.answer_limit_s == pytest.approx(5 * 200 * 0.02)
+    assert measured.timeout_s >= 60 + 5 * 200 * 0.02
 
 
 def test_usage_is_the_difference_and_peaks_are_peaks(world: World) -> None:
@@ -107,7 +144,8 @@ def test_usage_is_the_difference_and_peaks_are_peaks(world: World) -> None:
     [
         ("server dies", "the server ended with status 139", 200),
         ("generator fails", "hey ended with status 1", 0),
-        ("nothing answered", "none of 200 requests was answered 200", 200),
+        ("nothing answered", "200 of 200 requests got no answer 200", 200),
+        ("some unanswered", "3 of 200 requests got no answer 200", 200),
     ],
 )
 def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event: str, reason: str, kept: int) -> None:

@@ -48,7 +48,17 @@ def test_theory_sums_up_what_the_requests_take(lab: Lab) -> None:
     trials = experiment.trials(read(repeats=1), lab.models)
     # A: 200 and 208 x 20 ms, one after the other; B: 200 x 20 / 4 and 208 x 40 / 16; C and D: by 4 and by 16.
     expected = 4.0 + 4.16 + 1.0 + 0.52 + 2 * (1.0 + 0.26)
-    assert experiment.theoretical_duration_s(trials, lab.models, 0.020) == pytest.approx(expected)
+    assert experiment.theoretical_duration_s(trials, lab.models, ServerSettings()) == pytest.approx(expected)
+
+
+def test_theory_counts_the_computing_too(lab: Lab) -> None:
+    trials = experiment.trials(read(repeats=1, models=["C"], concurrency=[16]), lab.select(["C"]))
+    # One thread computes 208 x 20 ms, whatever waits beside it.
+    assert experiment.theoretical_duration_s(trials, lab.models, ServerSettings(cpu_ms=20)) == pytest.approx(4.16)
+
+
+def test_a_cell_is_measured_once_however_often_it_is_named() -> None:
+    assert read(concurrency=[4, 4, 16]).concurrency == (4, 16)
 
 
 def test_settings_become_the_variables_of_compose() -> None:
@@ -89,6 +99,7 @@ def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[st
         ('schema = 1\nname = "../x"\nquestion = ""\nconcurrency = [4]', "x.toml: name = '../x'"),
         ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency = "),
         ("schema = [", "x.toml cannot be read"),
+        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nload = 3', "x.toml: load = 3"),
         (
             'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3',
             "x.toml: server.wait = 3: extra inputs",
@@ -99,7 +110,7 @@ def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, tex
     path = tmp_path / "x.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        experiment.read(path, {})
+        experiment.read(path, {"load": {}, "server": {}})
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
 

@@ -26,6 +26,7 @@ CLEAN = Evidence(
     median_s=0.082,
     slowest_s=0.090,
     backlog=None,
+    runtime="docker",
 )
 
 
@@ -42,20 +43,23 @@ def test_an_invalid_trial_tells_its_reason() -> None:
     assert found(evidence) == {"invalid_trial": ("error", "repeat 2 is not counted: the server ended with status 137")}
 
 
-def test_failed_requests_are_counted_in_trials_that_count() -> None:
-    trials = (trial(ok=200, errors=8), trial(repeat=1, valid=False, reason="x", ok=0, errors=208))
-    severity, message = found(replace(CLEAN, trials=trials))["failed_requests"]
-    assert severity == "error"
-    assert message.startswith("8 of 208 requests")
+def test_failed_requests_make_a_trial_doubtful_and_say_whether_it_counts() -> None:
+    failed = trial(repeat=1, valid=False, ok=200, errors=8, reason="8 of 208 requests got no answer 200")
+    severity, message = found(replace(CLEAN, trials=(trial(), failed)))["failed_requests"]
+    assert (severity, message) == ("error", "repeat 2 is not counted: 8 of 208 requests got no answer 200")
+    (alone,) = findings(replace(CLEAN, trials=(failed,)))
+    assert alone.message.startswith("repeat 2 is shown, and is not to be trusted: ")
+    assert "CONCURRENCY" in alone.remedy
 
 
 def test_an_overflow_explains_median_and_tail() -> None:
     usage = CLEAN.usage.model_copy(update={"listen_overflows": 31})
     severity, message = found(replace(CLEAN, usage=usage, median_s=0.124, slowest_s=5.4))["listen_overflow"]
     assert severity == "warning"
-    assert "dropped 31 connection attempts" in message
+    assert "31 connection attempts were dropped." in message
     assert "124 ms" in message
     assert "5.4 s" in message
+    assert "whole machine" in found(replace(CLEAN, usage=usage, runtime="local"))["listen_overflow"][1]
     assert "of 5 " in found(replace(CLEAN, usage=usage, backlog=5))["listen_overflow"][1]
 
 
@@ -83,6 +87,6 @@ def test_a_platform_that_cannot_pin() -> None:
 
 def test_the_gravest_come_first_and_every_one_has_a_remedy() -> None:
     plan = CLEAN.plan.model_copy(update={"shared": True})
-    both = findings(replace(CLEAN, plan=plan, trials=(trial(ok=1, errors=207),)))
+    both = findings(replace(CLEAN, plan=plan, trials=(trial(ok=1, errors=207, valid=False, reason="x"),)))
     assert [finding.severity for finding in both] == ["error", "warning"]
     assert all(finding.remedy for finding in both)

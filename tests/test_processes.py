@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -79,6 +80,42 @@ def test_a_signal_is_held_back_while_a_program_starts() -> None:
         reached = True
     assert reached
     assert caught.value.exit_status == 143
+
+
+def test_a_program_that_an_interruption_finds_starting_does_not_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = subprocess.Popen
+
+    def interrupted_popen(*arguments: Any, **options: Any) -> Any:
+        process = popen(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted_popen)
+    with pytest.raises(Interrupted), interruptible():
+        processes.start(["sleep", "62"])
+    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_what_a_program_has_started_is_stopped_with_it() -> None:
+    """As `docker` starts Compose, and does not pass signals on to it."""
+    script = "trap '' TERM; sleep 63 & echo $!; wait"
+    process = processes.start(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout
+    grandchild = int(process.stdout.readline())
+    processes.stop(process)
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible(), undivided():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_second_benchmark_is_refused_with_the_pid_of_the_first(

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from iolab.theory import closed_loop, closed_loop_duration_s
+from iolab.theory import closed_loop, even
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,8 @@ def test_nonsense_is_refused(users: int, workers: float, wait_s: float) -> None:
         closed_loop(users, workers, wait_s)
 
 
-def test_duration_is_requests_over_throughput() -> None:
-    assert closed_loop_duration_s(208, 16, 8, 0.02) == pytest.approx(208 * 0.04 / 16)
+@pytest.mark.parametrize(
+    ("users", "workers", "same"), [(4, 8, True), (16, 8, True), (12, 8, False), (16, math.inf, True), (7, 1, True)]
+)
+def test_median_is_mean_where_users_come_in_whole_turns(users: int, workers: float, same: bool) -> None:
+    assert even(users, workers) is same

@@ -1,5 +1,6 @@
 """Server B, thread pool: THREADS threads, made beforehand, share the work; who finds none free waits in line."""
 
+import logging
 import os
 import random
 import signal
@@ -52,7 +53,8 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     return [body]
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for every request that queues
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests under way
 try:
     server = waitress.create_server(
         app,

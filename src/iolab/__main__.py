@@ -1,5 +1,20 @@
-"""`python -m iolab` is `iolab`."""
+"""Where `iolab` begins: ready to be interrupted before the rest is imported, which takes half a second."""
 
-from iolab.cli import main
+import sys
 
-main()
+from iolab.signals import Interrupted, interruptible
+
+
+def main() -> None:
+    """Run the command line, and end with its status."""
+    try:
+        with interruptible():
+            from iolab.cli import run  # noqa: PLC0415
+
+            sys.exit(run())
+    except Interrupted as interrupted:
+        sys.exit(interrupted.exit_status)
+
+
+if __name__ == "__main__":
+    main()

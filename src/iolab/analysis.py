@@ -7,10 +7,10 @@ import numpy as np
 
 from iolab.experiment import Experiment
 from iolab.findings import Evidence, findings
-from iolab.records import Cell, ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
+from iolab.records import Cell, ClientUsage, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
 from iolab.runfolder import RunFolder
 from iolab.stats import Array, median_interval, percentile
-from iolab.theory import closed_loop
+from iolab.theory import closed_loop, even
 
 ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
 
@@ -47,47 +47,40 @@ class Analysis:
 def analyse(folder: RunFolder) -> Analysis:
     """Read a run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
-    experiment = Experiment.model_validate(run.experiment)
+    experiment = folder.read_experiment(run)
     trials = folder.read_trials()
-    plans = {plan.cpus: plan for plan in run.cpu_plans}
     cells = []
     for model in run.models:
         for cpus in experiment.cpus:
             for concurrency in experiment.concurrency:
                 mine = [t for t in trials if (t.model, t.cpus, t.concurrency) == (model.letter, cpus, concurrency)]
                 if mine:
-                    cells.append(_cell(folder, experiment, model, plans[cpus], mine))
+                    cells.append(_cell(folder, run, model, mine))
     return Analysis(run, experiment, tuple(cells), len(trials))
 
 
-def duration_of_loads(trials: Sequence[TrialRecord]) -> float:
-    """Return the seconds that the loads of `trials` took, one after the other."""
-    return sum((trial.duration_s for trial in trials), 0.0)
-
-
-def _cell(
-    folder: RunFolder, experiment: Experiment, model: ModelInfo, plan: CpuPlanInfo, trials: Sequence[TrialRecord]
-) -> AnalysedCell:
-    counted = [trial for trial in trials if trial.valid and trial.samples]
+def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, trials: Sequence[TrialRecord]) -> AnalysedCell:
+    # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
+    counted = [trial for trial in trials if trial.valid and trial.samples] or [trial for trial in trials if trial.ok]
     samples = [folder.read_samples(trial.samples or "") for trial in counted]
     repeats = [_latencies(one) for one in samples]
     latencies = np.concatenate(repeats) if repeats else np.empty(0)
     spans = [_span_s(one) for one in samples]
-    settings, first = experiment.server, trials[0]
-    prediction = closed_loop(
-        first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus
-    )
+    settings, first = folder.read_experiment(run).server, trials[0]
+    theory = closed_loop(first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
+    predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
     usage = _usage(counted)
     median_s = float(np.median(latencies)) if len(latencies) else None
     found = findings(
         Evidence(
             trials=trials,
-            plan=plan,
+            plan=next(plan for plan in run.cpu_plans if plan.cpus == first.cpus),
             usage=usage,
             duration_s=sum(spans),
             median_s=median_s,
             slowest_s=float(latencies.max()) if len(latencies) else None,
             backlog=settings.backlog,
+            runtime=run.runtime,
         )
     )
     interval = median_interval(repeats)
@@ -110,11 +103,11 @@ def _cell(
         max_ms=_ms(float(latencies.max()) if len(latencies) else None),
         throughput_rps=round(len(latencies) / sum(spans), 3) if sum(spans) > 0 else None,
         # The mean is the median where every request takes the same time; with random ones it is not.
-        predicted_median_ms=_ms(prediction.latency_s) if settings.wait_distribution == "constant" else None,
-        predicted_throughput_rps=round(prediction.throughput_rps, 3),
+        predicted_median_ms=_ms(theory.latency_s) if predictable else None,
+        predicted_throughput_rps=round(theory.throughput_rps, 3),
         server=usage,
         client=ClientUsage(cpu_s=_sum([trial.client.cpu_s for trial in counted])),
-        valid=bool(counted) and not any(finding.severity == "error" for finding in found),
+        valid=any(trial.valid for trial in trials) and not any(finding.severity == "error" for finding in found),
         findings=found,
     )
     return AnalysedCell(cell, latencies)
@@ -131,7 +124,7 @@ def _span_s(samples: Sequence[Sample]) -> float:
 
 
 def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
-    """Sum up what the server used over all repeats; peaks are the highest of them. None as soon as one is unknown."""
+    """Sum up what the server used over all repeats, None as soon as one is unknown; peaks are the highest known."""
     usages = [trial.server for trial in trials]
     threads = [usage.threads_peak for usage in usages if usage.threads_peak is not None]
     memory = [usage.rss_peak_bytes for usage in usages if usage.rss_peak_bytes is not None]

@@ -3,25 +3,30 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Generic, Protocol, Self, TypeVar
 
 from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, TrialFailed
-from iolab.experiment import ServerSettings, Trial
+from iolab.experiment import ServerSettings, Trial, prediction
 from iolab.lab import Model
-from iolab.loadgen import Load, LoadGenerator
+from iolab.loadgen import Job, Load, LoadGenerator
 from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
 from iolab.runfolder import RunFolder
 from iolab.runtime import Runtime, Server
 from iolab.runtime.meter import metering
 from iolab.runtime.probe import verify
-from iolab.theory import closed_loop_duration_s
 
 OpenGenerator = Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]
+ServerKey = tuple[str, CpuPlan]
+CoresKey = tuple[int, ...]
+Key = TypeVar("Key")
+Thing = TypeVar("Thing")
 
 LEAST_LIMIT_S = 60.0  # connection attempts that were dropped are tried again after 1, 3, 7, 15 s
 LIMIT_FACTOR = 5.0
+LEAST_ANSWER_LIMIT_S = 20.0  # hey's own default; an answer later than the limit counts as none
 
 
 class Observer(Protocol):
@@ -34,35 +39,38 @@ class Observer(Protocol):
         """Take note that a trial has ended and is on disk."""
 
 
-class Fleet:
-    """The servers that run: each is started when it is first needed, and again when it died or its limits change."""
+class Kept(Generic[Key, Thing]):
+    """Things that are opened when they are first needed, kept, and opened anew after they were discarded."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._running: dict[str, tuple[CpuPlan, ExitStack, Server]] = {}
+    def __init__(self) -> None:
+        self._open: dict[Key, tuple[ExitStack, Thing]] = {}
 
-    def __enter__(self) -> "Fleet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         with ExitStack() as stack:
-            for letter in list(self._running):
-                stack.callback(self.discard, letter)
+            for key in self._open:
+                stack.callback(self._open[key][0].close)
+            self._open = {}
 
-    def get(self, model: Model, plan: CpuPlan) -> Server:
-        """Return the model's server; raises ServerFailed where it does not start."""
-        if model.letter in self._running and self._running[model.letter][0] != plan:
-            self.discard(model.letter)
-        if model.letter not in self._running:
+    def get(self, key: Key, opening: Callable[[], AbstractContextManager[Thing]]) -> Thing:
+        """Return the thing of that key, open."""
+        if key not in self._open:
             with ExitStack() as stack:
-                server = stack.enter_context(self._runtime.serve(model, plan))
-                self._running[model.letter] = (plan, stack.pop_all(), server)
-        return self._running[model.letter][2]
+                thing = stack.enter_context(opening())
+                self._open[key] = (stack.pop_all(), thing)
+        return self._open[key][1]
 
-    def discard(self, letter: str) -> None:
-        """Stop the model's server, if it runs."""
-        if letter in self._running:
-            self._running.pop(letter)[1].close()
+    def discard(self, *keys: Key) -> None:
+        """Close the things of these keys, as far as they are open."""
+        for key in keys:
+            if key in self._open:
+                self._open.pop(key)[0].close()
+
+    def opened(self) -> list[Key]:
+        """Return the keys of all that is open."""
+        return list(self._open)
 
 
 class Bench:
@@ -87,42 +95,38 @@ class Bench:
     def run(self, trials: Sequence[Trial]) -> bool:
         """Run all trials; return whether every one of them is valid. Whatever was started is stopped at the end."""
         all_valid = True
-        with self._runtime, ExitStack() as stack:
-            generators: dict[float, LoadGenerator] = {}
-            fleet = stack.enter_context(Fleet(self._runtime))
+        with self._runtime, Kept[ServerKey, Server]() as servers, Kept[CoresKey, LoadGenerator]() as generators:
+            self._servers, self._generators = servers, generators
             for trial in trials:
                 self._observer.started(trial)
-                plan = self._plans[trial.cpus]
-                if trial.cpus not in generators:
-                    generators[trial.cpus] = stack.enter_context(self._open_generator(self._runtime, plan))
-                record, samples = self._trial(trial, plan, fleet, generators[trial.cpus])
+                record, samples = self._trial(trial)
                 self._folder.append_trial(record)
                 self._observer.finished(record, samples)
                 all_valid = all_valid and record.valid
         return all_valid
 
-    def _trial(
-        self, trial: Trial, plan: CpuPlan, fleet: Fleet, generator: LoadGenerator
-    ) -> tuple[TrialRecord, Sequence[Sample]]:
-        model = self._models[trial.model]
+    def _trial(self, trial: Trial) -> tuple[TrialRecord, Sequence[Sample]]:
         load, usage, reason = Load(samples=(), cpu_s=None), ServerUsage(), None
         server: Server | None = None
+        plan = self._plans[trial.cpus]
         started = datetime.now(UTC)
         try:
-            server = fleet.get(model, plan)
-            self._prepare(trial, model, server, generator)
+            generator = self._generators.get(plan.loadgen, lambda: self._open_generator(self._runtime, plan))
+            server = self._server(trial, plan)
+            job = self._job(trial, server)
+            self._prepare(job, trial, server, generator)
             with metering(server) as meter:
                 started = datetime.now(UTC)
-                load = generator.run(
-                    server.url, users=trial.concurrency, requests=trial.requests, timeout_s=self._limit_s(trial, model)
-                )
+                load = generator.run(job)
             usage = meter.usage()
             server.check_alive()
-            if load.ok == 0:
-                raise LoadFailed(f"none of {trial.requests} requests was answered 200")
+            if load.ok < len(load.samples):
+                raise LoadFailed(f"{len(load.samples) - load.ok} of {len(load.samples)} requests got no answer 200")
         except TrialFailed as error:
             reason = _cause(error, server)
-            fleet.discard(trial.model)  # what failed once starts anew for the next trial
+            self._servers.discard((trial.model, plan))  # what failed once starts anew for the next trial
+            if isinstance(error, LoadFailed):
+                self._generators.discard(plan.loadgen)
         record = TrialRecord(
             **trial.model_dump(exclude={"requests"}),
             requested=trial.requests,
@@ -139,21 +143,32 @@ class Bench:
         )
         return record, load.samples
 
-    def _prepare(self, trial: Trial, model: Model, server: Server, generator: LoadGenerator) -> None:
+    def _server(self, trial: Trial, plan: CpuPlan) -> Server:
+        """Return the trial's server; one of the same model with other limits is stopped first: it has the same port."""
+        key = (trial.model, plan)
+        self._servers.discard(*(other for other in self._servers.opened() if other[0] == trial.model and other != key))
+        return self._servers.get(key, lambda: self._runtime.serve(self._models[trial.model], plan))
+
+    def _job(self, trial: Trial, server: Server) -> Job:
+        theory = prediction(trial, self._models[trial.model].workers, self._settings)
+        return Job(
+            url=server.url,
+            users=trial.concurrency,
+            requests=trial.requests,
+            answer_limit_s=max(LEAST_ANSWER_LIMIT_S, LIMIT_FACTOR * theory.latency_s),
+            timeout_s=math.ceil(LEAST_LIMIT_S + LIMIT_FACTOR * trial.requests / theory.throughput_rps),
+        )
+
+    def _prepare(self, job: Job, trial: Trial, server: Server, generator: LoadGenerator) -> None:
         """See that the server does what it should, then warm it up with as many users as it can serve at once.
 
         More users would fill its listen queue before the trial begins.
         """
         constant = self._settings.wait_distribution == "constant"
         # A timer may fire a millisecond early; a tenth is enough to tell a wait from none.
-        verify(server.address, 0.9 * self._settings.wait_ms / 1000 if constant else 0.0, timeout_s=LEAST_LIMIT_S)
-        users = int(min(trial.concurrency, model.workers))
-        generator.run(server.url, users=users, requests=2 * users, timeout_s=self._limit_s(trial, model))
-
-    def _limit_s(self, trial: Trial, model: Model) -> float:
-        service_s = (self._settings.wait_ms + self._settings.cpu_ms / min(1.0, trial.cpus)) / 1000
-        theory_s = closed_loop_duration_s(trial.requests, trial.concurrency, model.workers, service_s)
-        return math.ceil(LEAST_LIMIT_S + LIMIT_FACTOR * theory_s)
+        verify(server.address, 0.9 * self._settings.wait_ms / 1000 if constant else 0.0, job.answer_limit_s)
+        users = int(min(trial.concurrency, self._models[trial.model].workers))
+        generator.run(replace(job, users=users, requests=2 * users))
 
 
 def _cause(error: TrialFailed, server: Server | None) -> str:

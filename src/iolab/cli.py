@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,28 +20,28 @@ from iolab.report.progress import BenchProgress
 from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Wanted, choose
 from iolab.runtime.compose import find_engine
-from iolab.signals import Interrupted, interruptible
 
 
-def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit status 2."""
+def run() -> int:
+    """Run the command line and return its exit status; a user's mistake ends in one line and status 2."""
     try:
-        with interruptible():
-            status = commands.main(prog_name="iolab", standalone_mode=False)
-        sys.exit(status or 0)
+        return commands.main(prog_name="iolab", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
     except click.ClickException as error:
-        _complain(error.format_message())
+        return _complain(error.format_message())
     except LabError as error:
-        _complain(str(error))
-    except Interrupted as interrupted:
-        sys.exit(interrupted.exit_status)
+        return _complain(str(error))
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        return _complain(f"{error.filename}: {error.strerror}: give it to this user, or use another folder (RESULTS)")
     except BrokenPipeError:
-        sys.exit(141)  # who read us has gone: as a shell reports SIGPIPE
+        return 141  # who read us has gone: as a shell reports SIGPIPE
 
 
-def _complain(message: str) -> None:
-    print(f"iolab: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-    sys.exit(2)
+def _complain(message: str) -> int:
+    click.echo(f"iolab: {' '.join(message.split())}", err=True)
+    return 2
 
 
 class Words(click.ParamType[tuple[str, ...]]):
@@ -124,7 +123,9 @@ def bench(path: Path | None, runtime: Wanted, results: Path | None, **given: Any
     root = lab.find_root(Path.cwd())
     plan = session.plan(root, path, _changes(given))
     with only_bench():
-        with console.status("Looking for Docker; the first time, images are built, which takes a minute or two …"):
+        with terminal.busy(
+            console, "Looking for Docker; the first time, images are built, which takes a minute or two"
+        ):
             place = choose(runtime, plan.lab, plan.models, plan.experiment)
         terminal.show_place(console, place.runtime.name, place.reason)
         with BenchProgress(console, len(plan.trials)) as progress:
@@ -146,12 +147,12 @@ def report(run: Path | None) -> int:
 @click.option(
     "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust workers."
 )
-def up(workers: int) -> int:
+def up(cpus: float, workers: int) -> int:
     """Start everything: the servers, Streamlit under strace, Locust's web page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
-    with console.status("Starting; the first time, images are built, which takes a minute or two …"):
-        pages = stack.up(the_lab, find_engine(), workers)
+    with terminal.busy(console, "Starting; the first time, images are built, which takes a minute or two"):
+        pages = stack.up(the_lab, find_engine(), cpus, workers)
     terminal.show_pages(console, pages)
     return 0
 

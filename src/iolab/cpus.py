@@ -5,8 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iolab.errors import UsageError
-
 
 @dataclass(frozen=True)
 class CpuPlan:
@@ -33,11 +31,11 @@ def plan(cpus: float, cores: Sequence[int]) -> CpuPlan:
     """Give the servers the first ceil(`cpus`) of `cores` and the load generator the others.
 
     Where none is left, the load generator gets all of them, and `CpuPlan.shared` says so.
-    Raises UsageError where `cpus` is not above 0 or more than there are.
+    Raises ValueError where `cpus` is not above 0 or more than there are.
     """
     if not 0 < cpus < math.inf:
-        raise UsageError(f"CPUS={cpus:g}: must be above 0, such as 0.25, 1 or 2")
+        raise ValueError(f"CPUS={cpus:g}: must be above 0, such as 0.25, 1 or 2")
     if cpus > len(cores):
-        raise UsageError(f"CPUS={cpus:g}: this machine has {len(cores)}; give at most that")
+        raise ValueError(f"CPUS={cpus:g}: this machine has {len(cores)}; give at most that")
     count = math.ceil(cpus)
     return CpuPlan(cpus=cpus, server=tuple(cores[:count]), loadgen=tuple(cores[count:] or cores))

@@ -25,7 +25,7 @@ def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, str
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "load_average": [round(one, 2) for one in os.getloadavg()],
-        "python": platform.python_version(),
+        "python of the lab": platform.python_version(),
         **runtime_facts,
         "packages": _packages(models, installed=runtime == "local"),
     }

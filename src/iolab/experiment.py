@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from iolab.errors import UsageError
 from iolab.lab import Model
-from iolab.theory import closed_loop_duration_s
+from iolab.theory import ClosedLoop, closed_loop
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
@@ -60,6 +60,11 @@ class Experiment(_Strict):
     load: Load = Load()
     server: ServerSettings = ServerSettings()
 
+    @field_validator("concurrency", "cpus")
+    @classmethod
+    def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
+
 
 class Trial(_Strict):
     """One load on one server: `requests` is a multiple of `concurrency`, at least as many as were asked for."""
@@ -83,8 +88,11 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}") from error
     for key, value in changes.items():
-        if isinstance(value, Mapping):
-            document[key] = {**document.get(key, {}), **value}
+        table = document.get(key, {})
+        if isinstance(value, Mapping) and isinstance(table, Mapping):
+            document[key] = {**table, **value}
+        elif isinstance(value, Mapping):
+            continue  # not a table, as the file has it: the validation says so
         else:
             document[key] = value
     try:
@@ -95,7 +103,9 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
         given = _lookup(changes, keys)
         name = {"generator": "LOADGEN"}.get(keys[-1], keys[-1].upper()) if keys else ""
         where = (
-            f"{name}={first['input']}" if given is not None else f"{path.name}: {'.'.join(keys)} = {first['input']!r}"
+            f"{name}={first['input']}"
+            if given is not None and not isinstance(given, Mapping)
+            else f"{path.name}: {'.'.join(keys)} = {first['input']!r}"
         )
         raise UsageError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
 
@@ -138,9 +148,12 @@ def trials(experiment: Experiment, models: Iterable[Model]) -> list[Trial]:
     return planned
 
 
-def theoretical_duration_s(planned: Sequence[Trial], models: Iterable[Model], wait_s: float) -> float:
-    """Return the time that the requests of all trials take by themselves."""
+def prediction(trial: Trial, workers: float, settings: ServerSettings) -> ClosedLoop:
+    """Return what theory says of a trial on a server with `workers` workers."""
+    return closed_loop(trial.concurrency, workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus)
+
+
+def theoretical_duration_s(planned: Sequence[Trial], models: Iterable[Model], settings: ServerSettings) -> float:
+    """Return the time that the requests of all trials take by themselves, the ramps of each left aside."""
     workers = {model.letter: model.workers for model in models}
-    return sum(
-        closed_loop_duration_s(trial.requests, trial.concurrency, workers[trial.model], wait_s) for trial in planned
-    )
+    return sum(trial.requests / prediction(trial, workers[trial.model], settings).throughput_rps for trial in planned)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from iolab.records import CpuPlanInfo, Finding, ServerUsage, TrialRecord
 
+GRAVITY = {"error": 0, "warning": 1, "note": 2}
 THROTTLED_SHARE = 0.02
+FEWER = "if it cannot serve so many: fewer users (CONCURRENCY), or a longer listen queue (BACKLOG)"
 RETRY_S = 1.0  # Linux tries a dropped connection attempt again after 1 s, then 2 s, then 4 s
 
 
@@ -20,37 +22,28 @@ class Evidence:
     median_s: float | None
     slowest_s: float | None
     backlog: int | None
+    runtime: str
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """Return all findings of a cell, the gravest first."""
-    order = {"error": 0, "warning": 1, "note": 2}
     found = [finding for rule in RULES for finding in rule(evidence)]
-    return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+    return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))
 
 
 def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
-    """A trial without a result: server or load generator failed."""
+    """A trial that cannot be trusted: server or load generator failed, or requests were not answered."""
+    some_are_valid = any(trial.valid for trial in evidence.trials)
     for trial in evidence.trials:
-        if not trial.valid:
-            yield Finding(
-                id="invalid_trial",
-                severity="error",
-                message=f"repeat {trial.repeat + 1} is not counted: {trial.reason}",
-                remedy="mend the cause and run the benchmark again",
-            )
-
-
-def failed_requests(evidence: Evidence) -> Iterator[Finding]:
-    """Requests without an answer 200: percentiles know nothing of them."""
-    counted = [trial for trial in evidence.trials if trial.valid]
-    errors, sent = sum(trial.errors for trial in counted), sum(trial.sent for trial in counted)
-    if errors:
+        if trial.valid:
+            continue
+        unanswered = 0 < trial.ok < trial.sent
+        fate = "is not counted" if some_are_valid or not trial.ok else "is shown, and is not to be trusted"
         yield Finding(
-            id="failed_requests",
+            id="failed_requests" if unanswered else "invalid_trial",
             severity="error",
-            message=f"{errors} of {sent} requests got no answer 200; the latencies are of the others alone",
-            remedy="use fewer users at once (CONCURRENCY), or a longer listen queue (BACKLOG=1024)",
+            message=f"repeat {trial.repeat + 1} {fate}: {trial.reason}",
+            remedy=FEWER if unanswered else "mend the cause and run the benchmark again",
         )
 
 
@@ -60,6 +53,7 @@ def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
     if not overflows or evidence.median_s is None or evidence.slowest_s is None:
         return
     queue = f"of {evidence.backlog}" if evidence.backlog else "of the server's default length"
+    where = "" if evidence.runtime == "docker" else " (counted on the whole machine)"
     served = ""
     if evidence.slowest_s >= RETRY_S:
         served = (
@@ -69,7 +63,7 @@ def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         id="listen_overflow",
         severity="warning",
-        message=f"the listen queue {queue} overflowed: the kernel dropped {overflows} connection attempts.{served}",
+        message=f"the listen queue {queue} overflowed: {overflows} connection attempts were dropped{where}.{served}",
         remedy=f"see it without drops: make bench MODELS={evidence.trials[0].service} BACKLOG=128",
     )
 
@@ -106,14 +100,13 @@ def throttled(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="throttled",
             severity="warning",
-            message=f"{quota} held the server back for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
+            message=f"{quota} held the server's cores back for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
             remedy="that is the experiment if you limit CPUS on purpose; else give more CPUS",
         )
 
 
 RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
-    failed_requests,
     listen_queue_overflowed,
     throttled,
     shared_cores,

@@ -30,6 +30,7 @@ class Service:
     """One block of the compose file; `folder` is its build context, absolute."""
 
     name: str
+    image: str
     folder: Path | None
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -72,10 +73,12 @@ class Lab:
 
         Raises UsageError where the file or a block of it cannot be understood; the line names the block.
         """
-        from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
-        return cls.parse(
-            root, (root / COMPOSE_FILE).read_text(encoding="utf-8"), {**from_file, **os.environ, **(settings or {})}
-        )
+        try:
+            from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
+            text = (root / COMPOSE_FILE).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f".env or {COMPOSE_FILE} cannot be read: {error}") from error
+        return cls.parse(root, text, {**from_file, **os.environ, **(settings or {})})
 
     @classmethod
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
@@ -95,11 +98,11 @@ class Lab:
         return cls(root=root, services=services, models=tuple(models))
 
     def select(self, wanted: Sequence[str]) -> tuple[Model, ...]:
-        """Return the models named by letter or service name, in the lab's order; all of them for ["all"].
+        """Return the models named by letter or service name, in the lab's order; all of them where "all" is named.
 
         Raises UsageError for a name that no model has.
         """
-        if list(wanted) == ["all"]:
+        if "all" in wanted:
             return self.models
         known = {key.lower(): model for model in self.models for key in (model.letter, model.name)}
         for name in wanted:
@@ -128,6 +131,7 @@ def _service(root: Path, name: str, block: Mapping[str, Any]) -> Service:
     try:
         return Service(
             name=name,
+            image=str(block.get("image", "")),
             folder=(root / context).resolve() if context else None,
             command=tuple(str(word) for word in block.get("command", ())),
             environment={key: str(value) for key, value in block.get("environment", {}).items()},

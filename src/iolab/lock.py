@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+import psutil
 
 from iolab.errors import UsageError
 
@@ -16,15 +19,32 @@ def only_bench() -> Iterator[None]:
 
     The kernel gives the lock back when its holder ends, however that happens.
     """
-    path = Path(tempfile.gettempdir()) / f"iolab-{os.getuid()}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+") as file:
+    with _opened(Path(tempfile.gettempdir()) / "iolab-bench.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = file.read().strip() or "unknown"
-            raise UsageError(f"another benchmark is running (pid {holder}): wait for its end, or stop it") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+            raise UsageError(f"another benchmark is running ({_holder(file)}): wait for its end, or stop it") from None
+        if file.writable():
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
         yield
+
+
+def _opened(path: Path) -> TextIO:
+    """Open the lock file, which any user may have made: a lock can be taken on a file that is only read."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        return os.fdopen(descriptor, "r+")
+    except PermissionError:
+        try:
+            return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "r")
+        except OSError as error:
+            raise UsageError(f"the lock file {path} cannot be opened ({error.strerror}): remove it") from error
+    except OSError as error:
+        raise UsageError(f"the lock file {path} cannot be opened ({error.strerror}): remove it") from error
+
+
+def _holder(file: TextIO) -> str:
+    text = file.read().strip()
+    return f"pid {text}" if text.isdigit() and psutil.pid_exists(int(text)) else "of another user"

@@ -1,6 +1,7 @@
 """Starting and stopping programs: everything that is started here is stopped here, by its own pid."""
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,23 +50,37 @@ def run(
 
 def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a program, with Popen's `options`, in a session of its own: Ctrl-C reaches the lab, which then stops it."""
-    with undivided():
-        return subprocess.Popen(argv, start_new_session=True, **options)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with undivided():
+            process = subprocess.Popen(argv, start_new_session=True, **options)
+    except BaseException:
+        if process:
+            stop(process)  # an interruption came meanwhile, and nobody else knows its pid
+        raise
+    return process
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and kill it if it does not within GRACE_S."""
+    """Ask a program and all that it has started to end, and kill what does not within GRACE_S.
+
+    They are a session of their own. `docker` runs `docker compose` as a child and does not pass signals on to it.
+    """
     if process.poll() is None:
-        process.terminate()
-        try:
+        _signal_all(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _signal_all(process, signal.SIGKILL)
+        process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
             with suppress(BrokenPipeError):
                 pipe.close()
+
+
+def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(process.pid, signum)
 
 
 @contextmanager
@@ -78,7 +93,11 @@ def affinity(cores: Sequence[int]) -> Iterator[bool]:
         yield False
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:  # not cores of ours: the engine runs in a virtual machine that has more
+        yield False
+        return
     try:
         yield True
     finally:

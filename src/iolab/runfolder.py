@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from iolab.errors import UsageError
+from iolab.experiment import Experiment
 from iolab.records import RunInfo, Sample, Summary, TrialRecord
 
 
@@ -88,6 +89,15 @@ class RunFolder:
             raise UsageError(
                 f"{self.path / 'run.json'}: {where}: {first['msg']}; it is damaged or of another version"
             ) from error
+
+    def read_experiment(self, run: RunInfo) -> Experiment:
+        """Return the experiment that run.json holds; raises UsageError where it is damaged."""
+        try:
+            return Experiment.model_validate(run.experiment)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"{self.path / 'run.json'}: experiment.{where}: {first['msg']}") from error
 
     def read_trials(self) -> list[TrialRecord]:
         """Read trials.jsonl; a last line that was cut by a crash is left out."""

@@ -73,7 +73,6 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
 
 
 def _info(planned: Plan, place: Place) -> RunInfo:
-    wait_s = planned.experiment.server.wait_ms / 1000
     return RunInfo(
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
         models=tuple(
@@ -95,6 +94,6 @@ def _info(planned: Plan, place: Place) -> RunInfo:
         ),
         environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
         trials_planned=len(planned.trials),
-        theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, wait_s), 3),
+        theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, planned.experiment.server), 3),
         started=datetime.now(UTC),
     )

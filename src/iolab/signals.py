@@ -25,7 +25,9 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(signum)
 
-    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
+    # What the starter ignores stays ignored: `nohup make bench` outlives its terminal.
+    heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, interrupt) for each in heard}
     try:
         yield
     finally:
@@ -37,7 +39,8 @@ def interruptible() -> Iterator[None]:
 def undivided() -> Iterator[None]:
     """Hold signals back until the block has ended: a program must not start without its starter knowing its pid."""
     held: list[int] = []
-    before = {each: signal.signal(each, lambda signum, _: held.append(signum)) for each in SIGNALS}
+    heard = [each for each in SIGNALS if callable(signal.getsignal(each))]
+    before = {each: signal.signal(each, lambda signum, _: held.append(signum)) for each in heard}
     try:
         yield
     finally:

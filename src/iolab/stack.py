@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from iolab import ports
+from iolab import cpus, ports
 from iolab.errors import UsageError
 from iolab.lab import Lab, Service
+from iolab.lock import only_bench
 from iolab.runtime.compose import Compose, Engine, last_line, project
 
 USER_IN_CONTAINER = 1000
@@ -18,33 +20,43 @@ PAGES = {
 }
 
 
-def variables(lab: Lab, engine: Engine) -> dict[str, str]:
-    """Return what docker-compose.yml takes from here: the user of the containers, and Locust's targets."""
+def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
+    """Return what docker-compose.yml takes from here: user, CPU limit, cores, Locust's targets; raises UsageError."""
     uid, gid = os.getuid(), os.getgid()
     if engine.rootless:
         uid = gid = 0  # root in there is this user out here, and no more
     elif uid == 0:
         uid = gid = USER_IN_CONTAINER  # never root in a container
+    try:
+        plan = cpus.plan(limit, range(engine.cores))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     targets = (f"{model.letter}_{model.name}=http://{model.name}:{model.port.container}" for model in lab.models)
-    return {"LAB_UID": str(uid), "LAB_GID": str(gid), "TARGETS": " ".join(targets)}
+    return {
+        "LAB_UID": str(uid),
+        "LAB_GID": str(gid),
+        "CPUS": f"{limit:g}",
+        "SERVER_CPUSET": ",".join(map(str, plan.server)),
+        "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
+        "TARGETS": " ".join(targets),
+    }
 
 
-def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
+def up(lab: Lab, engine: Engine, limit: float, workers: int) -> list[tuple[str, str]]:
     """Build and start everything, wait until it is healthy, and return what can be opened: (address, title).
 
-    Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up;
-    whatever happens, either all of it runs in the end or what was started is gone.
+    Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up. If
+    nothing ran before, nothing runs after such an end.
     """
-    settings = variables(lab, engine)
+    settings = variables(lab, engine, limit)
     compose = Compose(lab.root, project(), settings)
     running = compose("ps", "--services", "--status", "running").stdout.split()
     for service in standing(lab):
         if service.name not in running:
             for port in service.ports:
                 ports.check_free(port.address, port.host, service.name)
-    compose.build(
-        [service.name for service in standing(lab) if service.folder], lab.root / "results" / "docker-build.log"
-    )
+    log = lab.root / "results" / "docker-build.log"
+    compose.build([service.name for service in standing(lab) if service.folder], log)
     _trace_folder(lab.root, settings)
     try:
         patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
@@ -54,7 +66,7 @@ def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
             raise UsageError(_trouble(compose) or compose.explained(started))
     except BaseException:
         if not running:
-            down(lab)
+            _remove(lab, project())
         raise
     return [
         (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
@@ -64,8 +76,17 @@ def up(lab: Lab, engine: Engine, workers: int) -> list[tuple[str, str]]:
 
 
 def down(lab: Lab) -> None:
-    """Stop and remove all containers and networks of the standing lab."""
-    Compose(lab.root, project(), {})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+    """Stop and remove all containers and networks of the lab, and those that a benchmark has left that was killed.
+
+    A benchmark that runs is left alone.
+    """
+    _remove(lab, project())
+    with suppress(UsageError), only_bench():
+        _remove(lab, project("-bench"))
+
+
+def _remove(lab: Lab, name: str) -> None:
+    Compose(lab.root, name, {"CPUS": "1"})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
 
 
 def standing(lab: Lab) -> list[Service]:

@@ -33,6 +33,9 @@ def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, c
     return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
 
 
-def closed_loop_duration_s(requests: int, users: int, workers: float, wait_s: float) -> float:
-    """Return how long `requests` requests of `users` users take, the ramp at both ends left aside."""
-    return requests / closed_loop(users, workers, wait_s).throughput_rps
+def even(users: int, workers: float) -> bool:
+    """Say whether constant service gives all requests of a closed loop the same latency, so that median is mean.
+
+    It does where every user finds a worker, or users come in whole turns; else latencies are a mix of two.
+    """
+    return users <= workers or users % workers == 0

@@ -138,8 +138,7 @@ def test_waits_are_concurrent_up_to_the_workers_and_not_beyond(serve: Serve) -> 
 
 def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: Model) -> None:
     if "THREADS" not in model.service.environment:
-        assert "THREADS" not in (model.service.folder / model.service.command[-1]).read_text()  # type: ignore[operator]
-        return
+        pytest.skip(f"THREADS does not apply to {model.name}")
     latencies_s = serve(WAIT_MS="400", THREADS="2").at_once(3)
     assert latencies_s[1] < 0.76 <= latencies_s[2]
 
@@ -208,20 +207,30 @@ def test_a_client_that_leaves_early_does_not_kill_it(serve: Serve) -> None:
     assert server.request("/")[0] == 200
 
 
-def test_logs_one_line_at_start_and_stops_at_once_on_sigterm(serve: Serve) -> None:
+def test_logs_one_line_at_start_and_nothing_of_requests(serve: Serve) -> None:
     server = serve(WAIT_MS="20")
-    server.request("/")
-    idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)  # must not hold it back
-    begin = time.monotonic()
+    server.at_once(1 if server.model.workers == 1 else 24)  # more than a pool of eight can serve at once
+    server.request("/nowhere")
     server.process.send_signal(signal.SIGTERM)
     stdout, stderr = server.process.communicate(timeout=10)
-    idle.close()
-    assert server.process.returncode == 0
-    assert time.monotonic() - begin < 2.5
     assert len(stdout.splitlines()) == 1
     assert f"port {server.port}" in stdout
     assert "20 ms" in stdout
     assert stderr == ""
+
+
+def test_stops_at_once_on_sigterm_whatever_is_under_way(serve: Serve) -> None:
+    server = serve(WAIT_MS="20000")
+    idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    waiting = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    waiting.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    begin = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.communicate(timeout=30)
+    idle.close()
+    waiting.close()
+    assert server.process.returncode == 0
+    assert time.monotonic() - begin < 2.5
 
 
 @pytest.mark.parametrize(
@@ -244,7 +253,7 @@ def test_a_bad_value_is_refused_in_one_line(
     model: Model, launch: Callable[..., subprocess.Popen[str]], name: str, value: str
 ) -> None:
     if name not in model.service.environment:
-        return  # it does not apply to this model, which then ignores it
+        pytest.skip(f"{name} does not apply to {model.name}")
     stdout, stderr = launch(**{name: value}).communicate(timeout=10)
     assert stdout == ""
     assert len(stderr.splitlines()) == 1

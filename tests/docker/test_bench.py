@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from iolab.lab import Lab
 from iolab.runtime import cgroup
 from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerRuntime
-from tests.conftest import Run, Start
+from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, trials, wait_for
 
 pytestmark = pytest.mark.docker
@@ -152,17 +153,25 @@ def test_what_a_killed_bench_has_left_is_removed_by_the_next(
     assert containers(project) == []
 
 
-def test_an_image_that_cannot_be_pulled(iolab: Run, results: Path) -> None:
+def test_an_image_that_cannot_be_pulled(iolab: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "lab"
+    for name in ("services", "loadtest", "experiments"):
+        shutil.copytree(ROOT / name, copy / name)
+    text = (ROOT / "docker-compose.yml").read_text().replace("image: iolab-", "image: iolab-never-built-")
+    (copy / "docker-compose.yml").write_text(text)
     variables = {"BASE_IMAGE": "iolab.invalid/no-such-image:1"}
-    asked = iolab("bench", *SMALL, "--models", "A", variables=variables)
+    asked = iolab("bench", *SMALL, "--models", "A", variables=variables, cwd=copy)
     assert asked.returncode == 2
     (line,) = asked.stderr.splitlines()
     assert line.startswith("iolab: the image iolab.invalid/no-such-image:1 cannot be pulled: set BASE_IMAGE in .env")
     small = ("--repeats", "1", "--models", "C", "--requests", "40", "--concurrency", "4")
-    auto = iolab("bench", *small, variables=variables)
+    auto = iolab("bench", *small, variables=variables, cwd=copy)
     assert auto.returncode == 0
-    assert "Servers run as local processes: the image iolab.invalid/no-such-image:1 cannot be pulled." in " ".join(
-        auto.stdout.split()
+    assert "Servers run as local processes: the image iolab.invalid/no-such-image:1 cannot be pulled.\n" in auto.stdout
+    fraction = iolab("bench", "--cpus", "0.25", variables=variables, cwd=copy)
+    assert fraction.returncode == 2
+    assert (
+        "a fraction of a CPU needs Docker (the image iolab.invalid/no-such-image:1 cannot be pulled)" in fraction.stderr
     )
 
 
@@ -175,16 +184,70 @@ def test_a_container_is_seen_alike_from_the_host_and_from_inside(lab: Lab, engin
         inside = cgroup.ExecWatch(str(server._container.id))
         try:
             for _ in range(3):
-                seen = cgroup.snapshot(inside.read(), inside.tasks)
+                seen = cgroup.snapshot(inside.group(), inside.tasks)
                 assert seen.cpu_s
                 assert seen.threads == 9
-                assert "TcpExt: " in inside.read()["netstat"]
+                assert "TcpExt: " in inside.netstat()
             outside = server.snapshot()
             assert outside.cpu_s == pytest.approx(seen.cpu_s, rel=0.2)
             assert outside.rss_bytes == pytest.approx(seen.rss_bytes, rel=0.2)
         finally:
             inside.close()
         assert server.listen_counters()
+
+
+def test_two_cpu_limits_in_one_run(iolab: Run, results: Path, engine: Engine) -> None:
+    limits = {"CPUS": f"0.5 {engine.cores}"}  # as make gives it
+    done = iolab(
+        "bench", *SMALL, "--models", "C", "--concurrency", "4", "--requests", "40", "--repeats", "2", variables=limits
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = latest(results, "summary.json")["cells"]
+    assert [(cell["cpus"], cell["ok"]) for cell in found] == [(0.5, 80), (float(engine.cores), 80)]
+
+
+def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
+    lab: Lab, iolab: Run, results: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "lab"
+    for name in ("services", "loadtest", "experiments"):
+        shutil.copytree(ROOT / name, copy / name)
+    text = (ROOT / "docker-compose.yml").read_text().replace("image: iolab-blocking", "image: iolab-test-broken")
+    (copy / "docker-compose.yml").write_text(text)
+    (copy / "services" / "blocking" / "server.py").write_text("raise SystemExit('no cheese')\n")
+    try:
+        done = iolab("bench", *SMALL, "--models", "A,C", "--concurrency", "4", "--requests", "40", cwd=copy)
+    finally:
+        subprocess.run(["docker", "image", "rm", "-f", "iolab-test-broken"], capture_output=True, check=True)
+    assert done.returncode == 1, done.stderr
+    reasons = {record["model"]: record["reason"] for record in trials(results)}
+    assert reasons["C"] is None
+    assert "the server ended with status 1: no cheese" in reasons["A"]
+
+
+def test_a_container_that_is_removed_in_mid_trial_spoils_that_trial_alone(
+    start: Start, results: Path, project: str
+) -> None:
+    process = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
+    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    time.sleep(0.5)  # into the load of the next trial, which takes two seconds
+    (victim,) = [name for name in containers(project) if "asyncio" in name]
+    subprocess.run(["docker", "rm", "-f", victim], check=True, capture_output=True)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    assert [record["valid"] for record in trials(results)].count(False) == 1
+
+
+def test_images_that_were_built_before_serve_where_they_cannot_be_built_now(iolab: Run, results: Path) -> None:
+    small = (*SMALL, "--models", "C", "--concurrency", "4", "--requests", "40")
+    assert iolab("bench", *small).returncode == 0
+    done = iolab("bench", *small, variables={"BASE_IMAGE": "iolab.invalid/no-such-image:1"})
+    assert done.returncode == 0, done.stderr
+    assert (
+        "images are as they were built before, for the image iolab.invalid/no-such-image:1 cannot be pulled"
+        in done.stdout
+    )
+    assert latest(results, "run.json")["runtime"] == "docker"
 
 
 def test_run_json_names_engine_and_limits(iolab: Run, results: Path, engine: Engine) -> None:

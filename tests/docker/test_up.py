@@ -129,6 +129,7 @@ def check_rights(containers: dict[str, Any]) -> None:
         for bindings in (host["PortBindings"] or {}).values():
             assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
     assert containers["asyncio"]["HostConfig"]["NanoCpus"] == 1_000_000_000
+    assert containers["asyncio"]["HostConfig"]["CpusetCpus"] == "0"
     assert containers["asyncio"]["State"]["Health"]["Status"] == "healthy"
 
 
@@ -160,6 +161,36 @@ def test_a_service_that_does_not_come_up_is_named_with_its_last_words(iolab: Run
     assert up.returncode == 2
     assert "did not come up" in up.stderr
     assert "WAIT_MS=forever: must be a number" in up.stderr
+    assert leftovers(project) == []
+
+
+@pytest.mark.parametrize("cpus", ["0", "-1", "4096", "one"])
+def test_cpus_that_are_not_there_are_refused(iolab: Run, project: str, cpus: str) -> None:
+    done = iolab("up", variables={"CPUS": cpus})
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert cpus in done.stderr
+
+
+def test_workers_are_as_many_as_asked_for_and_down_removes_what_a_killed_bench_left(iolab: Run, project: str) -> None:
+    try:
+        assert iolab("up", variables={"WORKERS": "2"}).returncode == 0
+        listed = ["docker", "ps", "-q", "--filter", f"name={project}-locust-worker"]
+        assert len(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()) == 2
+        command = [
+            "docker",
+            "compose",
+            "-p",
+            f"{project}-bench",
+            "run",
+            "-d",
+            "--no-deps",
+            "--name",
+            f"{project}-bench-x",
+            "loadgen",
+        ]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    finally:
+        iolab("down")
     assert leftovers(project) == []
 
 

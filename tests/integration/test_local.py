@@ -148,7 +148,7 @@ def test_an_interruption_keeps_what_was_measured(
 
 
 def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, tmp_path: Path) -> None:
-    for delay_s in (0.3, 0.7, 0.9, 1.1, 1.4):
+    for delay_s in (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5):
         process = start("bench", *LONG)
         known: dict[int, psutil.Process] = {}
         end = time.monotonic() + delay_s
@@ -157,8 +157,8 @@ def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab,
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
-        assert process.returncode in (130, -signal.SIGINT), stderr
-        assert "Traceback" not in stderr or process.returncode < 0  # before Python has loaded the lab, it is Python's
+        assert process.returncode == 130, stderr
+        assert stderr == ""
         assert not [child for child in known.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
         assert nothing_serves(lab)
 
@@ -242,7 +242,7 @@ def test_a_taken_port_is_named_with_its_holder(iolab: Run, lab: Lab, results: Pa
         ({"CPUS": "-1"}, "CPUS=-1"),
         ({"CPUS": "abc"}, "'abc' must be a number above 0"),
         ({"CPUS": "4096"}, "CPUS=4096: this machine has"),
-        ({"CPUS": "0.25"}, "CPUS=0.25: a fraction of a CPU needs Docker"),
+        ({"CPUS": "0.25"}, "CPUS=0.25: a fraction of a CPU needs Docker (asked for with RUNTIME=local)"),
         ({"MODELS": "nginx"}, "MODELS=nginx: no such model"),
         ({"CONCURRENCY": "0"}, "CONCURRENCY=0"),
         ({"REQUESTS": "many"}, "'many' is not a valid int"),

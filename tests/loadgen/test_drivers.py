@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from iolab.errors import LoadFailed
-from iolab.loadgen import driver
+from iolab.loadgen import Job, driver
 from iolab.loadgen.locust import Locust
 from tests.conftest import ROOT
 from tests.fakes import answering
@@ -53,7 +53,7 @@ def test_a_command_that_is_not_there_is_an_answer() -> None:
 def test_what_runs_is_killed_when_the_driver_is_left(tmp_path: Path) -> None:
     script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     with driver.start(HEY_DRIVER) as started:
-        job = {"argv": [sys.executable, "-c", script], "timeout_s": 60}
+        job = {"job": 1, "argv": [sys.executable, "-c", script], "timeout_s": 60}
         assert started._process.stdin
         started._process.stdin.write(json.dumps(job).encode() + b"\n")
         started._process.stdin.flush()
@@ -73,11 +73,21 @@ def test_a_driver_that_dies_fails_the_trial_with_its_last_words() -> None:
             started.ask({"argv": []}, timeout_s=1)
 
 
+def test_an_answer_that_comes_late_is_never_taken_for_that_of_the_next_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "PATIENCE_S", -0.8)  # we wait shorter than the driver
+    with driver.start(HEY_DRIVER) as started:
+        with pytest.raises(LoadFailed, match="no answer within"):
+            started.ask({"argv": ["sleep", "0.4"]}, timeout_s=1)
+        monkeypatch.setattr(driver, "PATIENCE_S", 10)
+        with pytest.raises(LoadFailed, match="the answer to another job"):
+            started.ask({"argv": ["true"]}, timeout_s=5)
+
+
 def test_locust_sends_what_it_is_asked_for_and_gives_a_row_each() -> None:
     with answering() as (host, port), driver.start(LOCUST_DRIVER) as started:
         locust = Locust(started)
         for _ in range(2):
-            load = locust.run(f"http://{host}:{port}/", users=4, requests=40, timeout_s=30)
+            load = locust.run(Job(f"http://{host}:{port}/", users=4, requests=40, answer_limit_s=5, timeout_s=30))
             assert load.ok == len(load.samples) == 40
             assert load.cpu_s
             assert load.samples[0].start_s == 0
@@ -86,7 +96,7 @@ def test_locust_sends_what_it_is_asked_for_and_gives_a_row_each() -> None:
 
 def test_locust_counts_requests_without_an_answer() -> None:
     with driver.start(LOCUST_DRIVER) as started:
-        load = Locust(started).run("http://127.0.0.1:1", users=2, requests=6, timeout_s=30)
+        load = Locust(started).run(Job("http://127.0.0.1:1", users=2, requests=6, answer_limit_s=5, timeout_s=30))
     assert [sample.status for sample in load.samples] == [0] * 6
     assert load.ok == 0
 

@@ -1,6 +1,7 @@
 import pytest
 
 from iolab.errors import LoadFailed
+from iolab.loadgen import Job
 from iolab.loadgen.hey import Hey, read_rows
 from iolab.records import Sample
 
@@ -9,6 +10,9 @@ ROWS = (
     HEADER
     + "0.0845,0.0007,0.0005,0.0000,0.0835,0.0002,200,4.1080\n0.0213,0.0011,0.0009,0.0000,0.0834,0.0002,503,0.0010\n"
 )
+
+
+JOB = Job("http://x:1", users=4, requests=4, answer_limit_s=20.5, timeout_s=9)
 
 
 class FakeDriver:
@@ -39,11 +43,11 @@ def test_rows_that_cannot_be_read_fail_the_trial(text: str) -> None:
 
 def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
     driver = FakeDriver()
-    load = Hey(driver).run("http://x:1", users=4, requests=4, timeout_s=9)  # type: ignore[arg-type]
+    load = Hey(driver).run(JOB)  # type: ignore[arg-type]
     assert [sample.status for sample in load.samples] == [503, 200, 0, 0]
     assert load.ok == 1
     assert load.cpu_s == 0.01
-    assert driver.job == {"argv": ["hey", "-n", "4", "-c", "4", "-t", "20", "-o", "csv", "http://x:1/"]}
+    assert driver.job == {"argv": ["hey", "-n", "4", "-c", "4", "-t", "21", "-o", "csv", "http://x:1/"]}
 
 
 @pytest.mark.parametrize(
@@ -56,5 +60,5 @@ def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
 )
 def test_a_hey_that_fails_fails_the_trial(answer: dict[str, object], reason: str) -> None:
     with pytest.raises(LoadFailed) as caught:
-        Hey(FakeDriver(**answer)).run("http://x:1", users=4, requests=4, timeout_s=9)  # type: ignore[arg-type]
+        Hey(FakeDriver(**answer)).run(JOB)  # type: ignore[arg-type]
     assert str(caught.value) == reason

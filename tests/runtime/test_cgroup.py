@@ -27,6 +27,7 @@ def test_both_versions_say_the_same(texts: dict[str, str], cpu_s: float) -> None
 def test_what_is_missing_is_none_and_never_zero() -> None:
     assert snapshot({}, 1) == Snapshot(None, None, None, None)
     assert snapshot({"cpu.stat": V2["cpu.stat"]}, 1) == Snapshot(0.35415, 1.25, None, None)
+    assert snapshot({"cpu.stat": "usage_usec 354150\n"}, 1) == Snapshot(0.35415, None, None, None)
 
 
 def make(folder: Path, files: dict[str, str]) -> None:
@@ -53,7 +54,8 @@ def test_files_are_found_on_v1(tmp_path: Path) -> None:
     )
     watch = HostWatch.find(IDENTITY, 42, tmp_path / "proc", tmp_path / "cgroup")
     assert watch
-    assert watch.read() == {**V1, "netstat": "n"}
+    assert watch.group() == V1
+    assert watch.netstat() == "n"
 
 
 def test_files_are_found_on_v2(tmp_path: Path) -> None:
@@ -62,7 +64,8 @@ def test_files_are_found_on_v2(tmp_path: Path) -> None:
     make(tmp_path / "cgroup" / group, V2)
     watch = HostWatch.find(IDENTITY, 42, tmp_path / "proc", tmp_path / "cgroup")
     assert watch
-    assert watch.read() == {**V2, "netstat": "n"}
+    assert watch.group() == V2
+    assert watch.netstat() == "n"
 
 
 def test_a_process_of_somebody_else_is_not_watched(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_a_process_of_somebody_else_is_not_watched(tmp_path: Path) -> None:
 
 def test_a_container_that_has_ended_raises_oserror(tmp_path: Path) -> None:
     make(tmp_path, {"gone": ""})
-    watch = HostWatch({"cpu.stat": tmp_path / "gone"})
+    watch = HostWatch({"cpu.stat": tmp_path / "gone"}, tmp_path / "netstat")
     (tmp_path / "gone").unlink()
     with pytest.raises(OSError, match="gone"):
-        watch.read()
+        watch.group()

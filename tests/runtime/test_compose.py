@@ -73,6 +73,7 @@ def fake_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -
 
 
 INFO = '{"ServerVersion": "24.0.7", "NCPU": 4, "CgroupVersion": "2", "SecurityOptions": []}'
+NO_QUOTA = INFO.replace("4,", '4, "CpuCfsQuota": false,')
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,14 @@ INFO = '{"ServerVersion": "24.0.7", "NCPU": 4, "CgroupVersion": "2", "SecurityOp
             "Compose v1 (1.29.2) is installed: install Compose v2",
         ),
         (
+            {"docker": f"case $1 in info) echo '{INFO}';; context) echo ssh://far;; *) echo v2.26.1;; esac"},
+            "Docker's engine is on another machine (ssh://far): choose one",
+        ),
+        (
+            {"docker": f"case $1 in info) echo '{NO_QUOTA}';; context) echo unix:///s;; *) echo v2.26.1;; esac"},
+            "Docker's engine cannot limit CPUs: give it the cgroup controller cpu",
+        ),
+        (
             {"docker": f"case $1 in info) echo '{INFO}';; *) echo v2.20.3;; esac"},
             "Docker Compose 2.20.3 is too old: install 2.26",
         ),
@@ -104,7 +113,17 @@ INFO = '{"ServerVersion": "24.0.7", "NCPU": 4, "CgroupVersion": "2", "SecurityOp
             "Docker Engine 19.03.1 is too old",
         ),
     ],
-    ids=["no docker", "no engine", "no right", "no compose", "compose v1", "old compose", "old engine"],
+    ids=[
+        "no docker",
+        "no engine",
+        "no right",
+        "no compose",
+        "compose v1",
+        "far engine",
+        "no quota",
+        "old compose",
+        "old engine",
+    ],
 )
 def test_every_way_to_have_no_docker_has_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripts: dict[str, str], line: str

@@ -20,11 +20,22 @@ class Load:
         return sum(sample.status == 200 for sample in self.samples)
 
 
+@dataclass(frozen=True)
+class Job:
+    """A closed loop to run: `requests` is a multiple of `users`; an answer later than `answer_limit_s` is none."""
+
+    url: str
+    users: int
+    requests: int
+    answer_limit_s: float
+    timeout_s: float
+
+
 class LoadGenerator(Protocol):
     """A closed loop: `users` users, each asks again as soon as it has its answer."""
 
     name: Literal["hey", "locust"]
     driver_script: str
 
-    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
-        """Send `requests` requests, a multiple of `users`; raises LoadFailed where the generator fails or is late."""
+    def run(self, job: Job) -> Load:
+        """Run it; raises LoadFailed where the generator fails or is late."""

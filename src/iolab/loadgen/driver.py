@@ -21,17 +21,23 @@ class Driver:
     def __init__(self, process: subprocess.Popen[bytes], words: IO[bytes]) -> None:
         self._process, self._words = process, words
         self._answers: queue.Queue[bytes] = queue.Queue()
+        self._jobs = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send one job and return its answer; raises LoadFailed where none comes."""
+        self._jobs += 1
+        line = json.dumps({**job, "timeout_s": timeout_s, "job": self._jobs}).encode() + b"\n"
         try:
             assert self._process.stdin  # noqa: S101 (it was started with a pipe)
-            self._process.stdin.write(json.dumps({**job, "timeout_s": timeout_s}).encode() + b"\n")
+            self._process.stdin.write(line)
             self._process.stdin.flush()
-            return self.answer(timeout_s + PATIENCE_S)
         except (BrokenPipeError, ValueError) as error:
             raise LoadFailed(f"the load driver has ended: {self._last_words()}") from error
+        answer = self.answer(timeout_s + PATIENCE_S)
+        if answer.get("job") != self._jobs:  # late, to a question before: data of another trial
+            raise LoadFailed("the load driver gave the answer to another job")
+        return answer
 
     def answer(self, timeout_s: float) -> dict[str, Any]:
         """Wait for one answer line."""

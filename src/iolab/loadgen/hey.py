@@ -5,11 +5,9 @@ import math
 from typing import Literal
 
 from iolab.errors import LoadFailed
-from iolab.loadgen import Load
+from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver
 from iolab.records import Sample
-
-ANSWER_LIMIT_S = 20  # hey's own default; a slower answer counts as none
 
 
 class Hey:
@@ -21,17 +19,18 @@ class Hey:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+    def run(self, job: Job) -> Load:
         """Run hey once."""
-        argv = ["hey", "-n", str(requests), "-c", str(users), "-t", str(ANSWER_LIMIT_S), "-o", "csv", f"{url}/"]
-        done = self._driver.ask({"argv": argv}, timeout_s)
+        size = ("-n", str(job.requests), "-c", str(job.users))
+        argv = ["hey", *size, "-t", str(math.ceil(job.answer_limit_s)), "-o", "csv", f"{job.url}/"]
+        done = self._driver.ask({"argv": argv}, job.timeout_s)
         if done["timed_out"]:
-            raise LoadFailed(f"hey was stopped after {timeout_s:.0f} s")
+            raise LoadFailed(f"hey was stopped after {job.timeout_s:.0f} s")
         if done["status"] != 0:
             raise LoadFailed(f"hey ended with status {done['status']}: {_last_line(done['stderr'] or done['stdout'])}")
         answered = read_rows(done["stdout"])
         # hey leaves failures out of its rows, and does not tell when they were sent.
-        unanswered = [Sample(None, None, 0)] * (requests - len(answered))
+        unanswered = [Sample(None, None, 0)] * (job.requests - len(answered))
         return Load(samples=[*answered, *unanswered], cpu_s=done["cpu_s"])
 
 

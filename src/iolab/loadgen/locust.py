@@ -3,7 +3,7 @@
 from typing import Literal
 
 from iolab.errors import LoadFailed
-from iolab.loadgen import Load
+from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver
 from iolab.records import Sample
 
@@ -20,13 +20,14 @@ class Locust:
         self._driver = driver
         driver.answer(START_LIMIT_S)  # it says when its imports are done, so that no trial waits for them
 
-    def run(self, url: str, *, users: int, requests: int, timeout_s: float) -> Load:
+    def run(self, job: Job) -> Load:
         """Run one load in it."""
-        done = self._driver.ask({"url": url, "users": users, "requests": requests}, timeout_s)
+        size = {"users": job.users, "requests": job.requests, "answer_limit_s": job.answer_limit_s}
+        done = self._driver.ask({"url": job.url, **size}, job.timeout_s)
         if done["timed_out"]:
-            raise LoadFailed(f"Locust was stopped after {timeout_s:.0f} s")
+            raise LoadFailed(f"Locust was stopped after {job.timeout_s:.0f} s")
         seen = [Sample(start, latency, status) for start, latency, status in done["rows"]]
-        if len(seen) > requests:
-            raise LoadFailed(f"Locust sent {len(seen)} requests where {requests} were asked for")
-        unanswered = [Sample(None, None, 0)] * (requests - len(seen))
+        if len(seen) > job.requests:
+            raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
+        unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
         return Load(samples=[*seen, *unanswered], cpu_s=done["cpu_s"])

@@ -45,5 +45,6 @@ def render(analysis: Analysis) -> str:
         runtime=words.runtime(analysis),
         cpu_plan=words.cpu_plan(analysis),
         wall_time=words.wall_time(analysis),
+        prediction=words.prediction(analysis),
         trials_done=analysis.trials_done,
     )

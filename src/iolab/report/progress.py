@@ -55,4 +55,6 @@ class BenchProgress:
             median, slowest = words.milliseconds(statistics.median(latencies_ms)), words.milliseconds(latencies_ms[-1])
             failed = f"   {record.errors} failed" if record.errors else ""
             text = f"median {median:>8}   slowest {slowest:>8}{failed}"
-        self._console.print(f"{place} {text}", style=None if record.valid else "red", markup=False, highlight=False)
+        self._console.print(
+            f"{place} {text}", style=None if record.valid else "red", markup=False, highlight=False, soft_wrap=True
+        )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from iolab.analysis import Analysis
+from iolab.findings import GRAVITY
 from iolab.records import Cell
 from iolab.report import words
 
@@ -21,12 +22,10 @@ class Column:
 
 def columns(analysis: Analysis) -> Sequence[Column]:
     """Return the table's columns; the CPU limit is one of them where it varies."""
-    several = len(analysis.experiment.cpus) > 1
-    limit = [Column("CPUs", lambda cell: f"{cell.cpus:g}")] if several else []
     return (
         Column("Model", _name, numeric=False, brief=lambda cell: f"{cell.model} {cell.service}"),
         Column("Users", lambda cell: str(cell.concurrency)),
-        *limit,
+        *_limit(analysis),
         Column("Median", lambda cell: words.milliseconds(cell.median_ms)),
         Column("Predicted", lambda cell: words.milliseconds(cell.predicted_median_ms)),
         Column("p95", lambda cell: words.tail(cell.p95_ms, cell)),
@@ -38,19 +37,24 @@ def columns(analysis: Analysis) -> Sequence[Column]:
     )
 
 
-def resources(_: Analysis) -> Sequence[Column]:
+def resources(analysis: Analysis) -> Sequence[Column]:
     """Return the columns of what servers and load generator used."""
     return (
         Column("Model", _name, numeric=False),
         Column("Users", lambda cell: str(cell.concurrency)),
-        Column("Median, 95% interval", words.interval),
+        *_limit(analysis),
+        Column(f"Median, {words.spread(analysis)}", words.interval),
         Column("Server CPU", lambda cell: words.seconds(cell.server.cpu_s)),
         Column("Throttled", lambda cell: words.seconds(cell.server.throttled_s)),
         Column("Threads", lambda cell: words.count(cell.server.threads_peak)),
         Column("Memory", lambda cell: words.megabytes(cell.server.rss_peak_bytes)),
-        Column("Dropped connections", lambda cell: words.count(cell.server.listen_overflows)),
+        Column("Listen overflows", lambda cell: words.count(cell.server.listen_overflows)),
         Column("Client CPU", lambda cell: words.seconds(cell.client.cpu_s)),
     )
+
+
+def _limit(analysis: Analysis) -> list[Column]:
+    return [Column("CPUs", lambda cell: f"{cell.cpus:g}")] if len(analysis.experiment.cpus) > 1 else []
 
 
 def _name(cell: Cell) -> str:
@@ -59,13 +63,13 @@ def _name(cell: Cell) -> str:
 
 def grouped_findings(cells: Sequence[Cell]) -> list[tuple[str, str, str, str]]:
     """Return (severity, where, message, remedy) of all findings; one that many cells share is said once."""
+    several = len({cell.cpus for cell in cells}) > 1
     places: dict[tuple[str, str, str], list[str]] = {}
     for cell in cells:
         for finding in cell.findings:
             key = (finding.severity, finding.message, finding.remedy)
-            places.setdefault(key, []).append(f"{cell.model} at c = {cell.concurrency}")
+            places.setdefault(key, []).append(_place(cell, several=several))
     everywhere = len(cells)
-    order = {"error": 0, "warning": 1, "note": 2}
     return sorted(
         (
             (
@@ -76,5 +80,9 @@ def grouped_findings(cells: Sequence[Cell]) -> list[tuple[str, str, str, str]]:
             )
             for (severity, message, remedy), where in places.items()
         ),
-        key=lambda row: order[row[0]],
+        key=lambda row: GRAVITY[row[0]],
     )
+
+
+def _place(cell: Cell, *, several: bool) -> str:
+    return f"{cell.model} at c = {cell.concurrency}" + (f", {cell.cpus:g} CPU" if several else "")

@@ -1,6 +1,7 @@
 """The report in the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich import box
 from rich.console import Console
@@ -15,9 +16,20 @@ ROOMY = 110  # columns of text
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
+@contextmanager
+def busy(console: Console, what: str) -> Iterator[None]:
+    """Say what takes its time: a spinner in a terminal, a line elsewhere."""
+    if console.is_terminal:
+        with console.status(f"{what} ..."):
+            yield
+    else:
+        console.print(f"{what} ...", highlight=False, soft_wrap=True)
+        yield
+
+
 def show_place(console: Console, runtime: str, reason: str) -> None:
     """Print where the servers run, and why there."""
-    console.print(f"Servers run {words.PLACES[runtime]}: {escape(reason)}.", highlight=False)
+    console.print(f"Servers run {words.PLACES[runtime]}: {escape(reason)}.", highlight=False, soft_wrap=True)
 
 
 def show(console: Console, analysis: Analysis, folder: str) -> None:

@@ -1,16 +1,14 @@
 """Numbers as people read them, and the sentences that follow from them."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from iolab.analysis import Analysis
 from iolab.records import Cell
 
-Verdict = Literal["explodes", "steps", "stays flat", "no result"]
-
 FLAT, EXPLODED_TAIL, EXPLODED_MEDIAN = 1.25, 10.0, 3.0
 NOT_KNOWN = "-"
 TOO_FEW = "too few"
+MANY_REPEATS = 6
 PLACES = {"docker": "in Docker containers", "local": "as local processes"}
 
 
@@ -67,18 +65,21 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
     return [sorted(cells, key=lambda cell: cell.concurrency) for cells in groups.values()]
 
 
-def verdict(cells: Sequence[Cell]) -> Verdict:
+def verdict(cells: Sequence[Cell]) -> str:
     """Say in a word what more users do to a model's latency; `cells` are by rising concurrency.
 
-    It explodes where the 99th percentile (where that is not known: the slowest answer) is more than EXPLODED_TAIL
-    times the median, or the median more than EXPLODED_MEDIAN times that with the fewest users; it stays flat where
-    the median rises by less than a quarter; else it steps.
+    It explodes where the tail is more than EXPLODED_TAIL times the median, or the median more than EXPLODED_MEDIAN
+    times that with the fewest users; it stays flat where the median rises by less than a quarter; else it steps.
+    The tail is the 99th percentile; where too few requests tell it, it is the slowest of a listen queue that
+    overflowed. With a single number of users there is nothing to compare: the median is all that there is to say.
     """
     measured = [cell for cell in cells if cell.median_ms is not None]
     if not measured:
         return "no result"
-    few, many = measured[0].median_ms or 0.0, measured[-1].median_ms or 0.0
-    worst = measured[-1].p99_ms or measured[-1].max_ms or many
+    few, many, last = measured[0].median_ms or 0.0, measured[-1].median_ms or 0.0, measured[-1]
+    if len(measured) < 2:
+        return milliseconds(many)
+    worst = last.p99_ms or (last.max_ms if last.server.listen_overflows else None) or many
     if worst > EXPLODED_TAIL * many or many > EXPLODED_MEDIAN * few:
         return "explodes"
     return "stays flat" if many < FLAT * few else "steps"
@@ -112,8 +113,25 @@ def wall_time(analysis: Analysis) -> str:
             f"It was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned} trials done."
         )
     return (
-        f"The requests take {run.theory_s:.1f} s in theory; the benchmark took {run.wall_s:.1f} s"
+        f"The requests take {run.theory_s:.1f} s in theory; measuring took {run.wall_s:.1f} s, starts and stops too"
         f" (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s)."
+    )
+
+
+def spread(analysis: Analysis) -> str:
+    """Name the interval of a median: with fewer than six repeats it is no more than their range."""
+    return "95% interval" if analysis.experiment.repeats >= MANY_REPEATS else "range of repeats"
+
+
+def prediction(analysis: Analysis) -> str:
+    """Say how the prediction is made."""
+    settings = analysis.experiment.server
+    service = f"S = {settings.wait_ms + settings.cpu_ms:g} ms"
+    if not settings.cpu_ms:
+        return f"max(S, c x S / workers), with the service time {service}"
+    return (
+        f"max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service}"
+        f" and P = {settings.cpu_ms:g} ms of computing in it, one thread at a time"
     )
 
 

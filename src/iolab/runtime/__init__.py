@@ -28,16 +28,20 @@ class ListenCounters:
 
 
 class Server(Protocol):
-    """A server that runs: `url` is for the load generator, `address` for this process."""
+    """A server that runs: `url` is for the load generator, `address` for this process.
+
+    `sample_every_s` is how often its snapshot may be asked for while it is under load.
+    """
 
     url: str
     address: tuple[str, int]
+    sample_every_s: float
 
     def check_alive(self) -> None:
         """Raise ServerFailed, with its last words, where the server has ended."""
 
     def snapshot(self) -> Snapshot:
-        """Return its use of resources; must cost the server nothing."""
+        """Return its use of resources."""
 
     def listen_counters(self) -> ListenCounters | None:
         """Return the counters of its listen queue, or None where the platform has none."""

@@ -5,7 +5,10 @@ that follows), too slow for a trial of 0.3 s. So the files are read directly whe
 else by a shell in the container that stays for as long as the server.
 """
 
+import os
+import select
 import subprocess
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -25,10 +28,12 @@ FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v
 MOUNT = Path("/sys/fs/cgroup")
 NETSTAT = "net/netstat"
 END = "== end"
-# Builtins only: starting `cat` would cost the server's CPU, and count among its tasks.
+ANSWER_LIMIT_S = 10.0
+# Builtins only: starting `cat` would cost more of the server's CPU, and count among its tasks.
 SCRIPT = f"""
-while read -r _; do
-  for f in {" ".join(f"{MOUNT}/{name}" for name in FILES)} /proc/{NETSTAT}; do
+while read -r what; do
+  case $what in group) set -- {" ".join(f"{MOUNT}/{name}" for name in FILES)};; *) set -- /proc/{NETSTAT};; esac
+  for f; do
     if [ -r "$f" ]; then echo "== ${{f##*/}}"; while IFS= read -r line; do echo "$line"; done <"$f"; fi
   done
   echo '{END}'
@@ -37,24 +42,32 @@ done
 
 
 class Watch(Protocol):
-    """Something that can read a container's files; `tasks` of the container are not the server's."""
+    """Something that can read a container's files; `tasks` of the container are not the server's.
+
+    `every_s` is how often it may be asked while the server is under load.
+    """
 
     tasks: int
+    every_s: float
 
-    def read(self) -> Mapping[str, str]:
-        """Return file names, without folders, and what is in them; raises OSError when the container has ended."""
+    def group(self) -> Mapping[str, str]:
+        """Return the control group's files, by name without folders; raises OSError when the container has ended."""
+
+    def netstat(self) -> str:
+        """Return /proc/net/netstat of its network namespace; raises OSError when the container has ended."""
 
     def close(self) -> None:
         """Stop watching."""
 
 
 class HostWatch:
-    """Reads the files as this host sees them."""
+    """Reads the files as this host sees them, which costs the server nothing."""
 
     tasks = 1  # docker-init
+    every_s = 0.1
 
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        self._files = files
+    def __init__(self, files: Mapping[str, Path], netstat: Path) -> None:
+        self._files, self._netstat = files, netstat
 
     @classmethod
     def find(cls, container_id: str, pid: int, proc: Path = Path("/proc"), mount: Path = MOUNT) -> "HostWatch | None":
@@ -66,26 +79,34 @@ class HostWatch:
         if container_id not in text:
             return None  # the engine runs elsewhere, say in a virtual machine, and the pid is somebody else's here
         groups = {controller: path for _, controllers, path in _entries(text) for controller in controllers.split(",")}
-        files = {"netstat": proc / str(pid) / NETSTAT}
+        files = {}
         for name in FILES:
             controller, _, file = name.rpartition("/")
             path = mount / controller / groups.get(controller, "/nowhere").lstrip("/") / file
             if path.is_file():
                 files[file] = path
-        return cls(files) if "cpu.stat" in files else None
+        return cls(files, proc / str(pid) / NETSTAT) if "cpu.stat" in files else None
 
-    def read(self) -> Mapping[str, str]:
-        """Read them all."""
+    def group(self) -> Mapping[str, str]:
+        """Read them."""
         return {name: path.read_text(encoding="ascii") for name, path in self._files.items()}
+
+    def netstat(self) -> str:
+        """Read it."""
+        return self._netstat.read_text(encoding="ascii")
 
     def close(self) -> None:
         """Do nothing: nothing was started."""
 
 
 class ExecWatch:
-    """Reads the files from inside the container, through a shell that stays."""
+    """Reads the files from inside the container, through a shell that stays.
+
+    A reading takes about a millisecond of the container's CPU: so it is asked once a second.
+    """
 
     tasks = 2  # docker-init and the shell
+    every_s = 1.0
 
     def __init__(self, container_id: str) -> None:
         self._shell = processes.start(
@@ -93,30 +114,43 @@ class ExecWatch:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
+        self._asking = threading.Lock()  # the meter asks from a thread of its own
 
-    def read(self) -> Mapping[str, str]:
-        """Ask the shell for them all."""
-        if not (self._shell.stdin and self._shell.stdout):
-            raise OSError("the shell in the container has no pipes")
-        self._shell.stdin.write(b"\n")
-        self._shell.stdin.flush()
+    def group(self) -> Mapping[str, str]:
+        """Ask the shell for them."""
         texts: dict[str, str] = {}
         name = ""
-        for raw in self._shell.stdout:
-            line = raw.decode("ascii", errors="replace")
-            if line.rstrip() == END:
-                return texts
+        for line in self._ask(b"group\n").splitlines(keepends=True):
             if line.startswith("== "):
                 name = line[3:].strip()
                 texts[name] = ""
             else:
                 texts[name] += line
-        raise OSError("the shell in the container has ended")
+        return texts
+
+    def netstat(self) -> str:
+        """Ask the shell for it."""
+        return self._ask(b"net\n")
 
     def close(self) -> None:
         """Stop the shell: it ends with its input."""
         processes.stop(self._shell)
+
+    def _ask(self, question: bytes) -> str:
+        with self._asking:
+            if not (self._shell.stdin and self._shell.stdout):
+                raise OSError("the shell in the container has no pipes")
+            self._shell.stdin.write(question)
+            answer = b""
+            while not answer.endswith(f"{END}\n".encode()):
+                ready, _, _ = select.select([self._shell.stdout], [], [], ANSWER_LIMIT_S)
+                part = os.read(self._shell.stdout.fileno(), 65536) if ready else b""
+                if not part:
+                    raise OSError("the shell in the container does not answer")
+                answer += part
+        return answer.decode("ascii", errors="replace").removesuffix(f"{END}\n")
 
 
 def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
@@ -127,15 +161,19 @@ def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
     """
     cpu, memory = _table(texts.get("cpu.stat", "")), _table(texts.get("memory.stat", ""))
     if "usage_usec" in cpu:
-        used_s, throttled_s = cpu["usage_usec"] / 1e6, cpu.get("throttled_usec", 0) / 1e6
+        used_s, throttled_s = cpu["usage_usec"] / 1e6, _scaled(cpu.get("throttled_usec"), 1e6)
         rss = memory["anon"] + memory["file_mapped"] if "anon" in memory else None
     elif "cpuacct.usage" in texts:
-        used_s, throttled_s = int(texts["cpuacct.usage"]) / 1e9, cpu.get("throttled_time", 0) / 1e9
+        used_s, throttled_s = int(texts["cpuacct.usage"]) / 1e9, _scaled(cpu.get("throttled_time"), 1e9)
         rss = memory["total_rss"] + memory["total_mapped_file"] if "total_rss" in memory else None
     else:
         return Snapshot()
     tasks = texts.get("pids.current")
     return Snapshot(used_s, throttled_s, int(tasks) - tasks_of_others if tasks else None, rss)
+
+
+def _scaled(value: int | None, parts: float) -> float | None:
+    return None if value is None else value / parts
 
 
 def _entries(text: str) -> list[tuple[str, str, str]]:

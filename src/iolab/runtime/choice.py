@@ -33,24 +33,39 @@ def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experi
 
     Raises UsageError where what is wanted cannot be had, or a limit cannot be met, before anything is started.
     """
-    limits, reason = experiment.cpus, "asked for with RUNTIME=local"
+    reason = "asked for with RUNTIME=local"
     if wanted != "local":
         try:
-            engine = find_engine()
-            plans = {limit: cpus.plan(limit, range(engine.cores)) for limit in limits}
-            runtime = DockerRuntime(lab, engine, experiment.server.variables())
-            runtime.build(models)
+            return _docker(lab, models, experiment)
         except EngineMissing as missing:
             if wanted == "docker":
                 raise
             reason = missing.why
-        else:
-            generator = generator_name(experiment.load.generator, "docker")
-            return Place(runtime, f"engine {engine.version} and Compose {engine.compose} answer", generator, plans)
-    plans = {limit: cpus.plan(limit, cpus.available()) for limit in limits}
     local = LocalRuntime(lab)
-    local.check(models, limits)
+    plans = _plans(experiment.cpus, cpus.available())
+    for limit in experiment.cpus:
+        if limit != int(limit):
+            raise UsageError(f"CPUS={limit:g}: a fraction of a CPU needs Docker ({reason}); give a whole number")
+    local.check(models)
     return Place(local, reason, generator_name(experiment.load.generator, "local"), plans)
+
+
+def _docker(lab: Lab, models: Sequence[Model], experiment: Experiment) -> Place:
+    engine = find_engine()
+    plans = _plans(experiment.cpus, range(engine.cores))
+    runtime = DockerRuntime(lab, engine, experiment.server.variables())
+    stale = runtime.build(models)
+    reason = f"engine {engine.version} and Compose {engine.compose} answer"
+    if stale:
+        reason += f"; images are as they were built before, for {stale}"
+    return Place(runtime, reason, generator_name(experiment.load.generator, "docker"), plans)
+
+
+def _plans(limits: Sequence[float], cores: Sequence[int]) -> Mapping[float, CpuPlan]:
+    try:
+        return {limit: cpus.plan(limit, cores) for limit in limits}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Generator:

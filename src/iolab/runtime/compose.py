@@ -27,6 +27,7 @@ class Engine:
     cgroup: str
     endpoint: str
     rootless: bool
+    cpusets: bool
 
 
 def find_engine() -> Engine:
@@ -49,9 +50,16 @@ def find_engine() -> Engine:
             ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], timeout_s=20
         ).stdout.strip(),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        cpusets=info.get("CPUSet", True),
     )
     if _numbers(engine.version) < LEAST_ENGINE:
         raise EngineMissing(f"Docker Engine {engine.version} is too old", "install 20.10 or later")
+    if engine.endpoint and not engine.endpoint.startswith(("unix://", "npipe://")):
+        raise EngineMissing(f"Docker's engine is on another machine ({engine.endpoint})", "choose one on this machine")
+    if not info.get("CpuCfsQuota", True):
+        raise EngineMissing(
+            "Docker's engine cannot limit CPUs", "give it the cgroup controller cpu (rootless: delegate it)"
+        )
     return engine
 
 
@@ -109,10 +117,11 @@ class Compose:
         """Return one line that says why a subcommand failed."""
         return explain(done.stderr or done.stdout)
 
-    def build(self, services: Sequence[str], log: Path) -> None:
+    def build(self, services: Sequence[str], log: Path) -> str | None:
         """Build the images of `services`, as far as they are not up to date; all that the builder says is in `log`.
 
-        Raises EngineMissing where an image cannot be built here.
+        Where that fails but images are there, built before, they serve: the reason is returned. Raises EngineMissing
+        where they are not.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
@@ -128,8 +137,18 @@ class Compose:
                 raise EngineMissing(
                     f"building the images did not end within {BUILD_LIMIT_S / 60:g} min", f"see {log}"
                 ) from None
-        if done.status != 0:
-            raise EngineMissing(*explain_build(log.read_text(errors="replace"), log))
+        if done.status == 0:
+            return None
+        why, remedy = explain_build(log.read_text(errors="replace"), log)
+        images = self("--profile", "*", "config", "--images", *services).stdout.split()
+        if images and all(image_id(image) for image in images):
+            return why
+        raise EngineMissing(why, remedy)
+
+
+def image_id(image: str) -> str:
+    """Return the id of an image that the engine has, without its kind; nothing where it has none."""
+    return run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout_s=20).stdout.strip()[7:]
 
 
 def _engine_trouble(text: str) -> tuple[str, str]:
@@ -140,7 +159,7 @@ def _engine_trouble(text: str) -> tuple[str, str]:
 
 _KNOWN = (
     (
-        r":(\d+)\S*:? (?:failed: port is already allocated|bind: address already in use)",
+        r":(\d+)(?:/\w+|:[\d.]+:\d+/\w+)?:? (?:failed: port is already allocated|(?:bind: )?address already in use)",
         "port {0} is taken by another program: stop it, or choose another port in .env (see .env.example)",
     ),
     (r"Range of CPUs is from 0\.01 to ([\d.]+)", "CPUS: Docker's engine has {0} CPUs; give at most that"),

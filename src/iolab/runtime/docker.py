@@ -2,23 +2,29 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 import docker
 from docker.errors import DockerException
 from docker.models.containers import Container
+from requests.exceptions import RequestException
 
 from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
 from iolab.lab import Lab, Model
+from iolab.processes import affinity
 from iolab.runtime import ListenCounters, Snapshot, cgroup
-from iolab.runtime.compose import Compose, Engine, project
+from iolab.runtime.compose import Compose, Engine, image_id, project
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
 LOADGEN = "loadgen"
+
+
+# What the engine answers with when it cannot, or is not there any more.
+ENGINE_TROUBLE = (DockerException, RequestException)
 
 
 class DockerServer:
@@ -26,11 +32,18 @@ class DockerServer:
 
     def __init__(self, model: Model, container: Container) -> None:
         self._container = container
-        (binding, *_) = container.ports[f"{model.port.container}/tcp"] or [{}]
-        self.address = ("127.0.0.1", int(binding["HostPort"]))
-        self.url = f"http://{model.name}:{model.port.container}"
+        self.check_alive()  # which also learns what only a container that runs has
+        settings = container.attrs["NetworkSettings"]
+        bindings = settings["Ports"].get(f"{model.port.container}/tcp")
+        addresses = [network["IPAddress"] for network in settings["Networks"].values()]
+        if not (bindings and addresses):
+            raise ServerFailed(f"the container of {model.name} has no port {model.port.container}")
+        self.address = ("127.0.0.1", int(bindings[0]["HostPort"]))
+        # An address, not a name: server A would pay for asking Docker's DNS at every request, the others once.
+        self.url = f"http://{addresses[0]}:{model.port.container}"
         identity, pid = str(container.id), container.attrs["State"]["Pid"]
         self._watch: cgroup.Watch = cgroup.HostWatch.find(identity, pid) or cgroup.ExecWatch(identity)
+        self.sample_every_s = self._watch.every_s
 
     def close(self) -> None:
         """Stop watching."""
@@ -44,8 +57,8 @@ class DockerServer:
                 return
             state = self._container.attrs["State"]
             logs = self._container.logs(tail=1)
-        except DockerException as error:
-            raise ServerFailed(f"the server's container is gone: {error}") from error
+        except ENGINE_TROUBLE as error:
+            raise ServerFailed(f"the server's container is gone: {_one_line(error)}") from error
         said = logs.decode(errors="replace").strip() if isinstance(logs, bytes) else ""
         why = " (out of memory)" if state.get("OOMKilled") else ""
         raise ServerFailed(f"the server ended with status {state.get('ExitCode')}{why}{': ' if said else ''}{said}")
@@ -53,14 +66,14 @@ class DockerServer:
     def snapshot(self) -> Snapshot:
         """Read the container's control group; an ended container has none."""
         try:
-            return cgroup.snapshot(self._watch.read(), self._watch.tasks)
+            return cgroup.snapshot(self._watch.group(), self._watch.tasks)
         except OSError:
             return Snapshot()
 
     def listen_counters(self) -> ListenCounters | None:
         """Read the counters of the container's own network namespace."""
         try:
-            return listen_counters(self._watch.read().get("netstat", ""))
+            return listen_counters(self._watch.netstat())
         except OSError:
             return None
 
@@ -69,19 +82,22 @@ class DockerRuntime:
     """Runs servers and load drivers in the containers of a Compose project."""
 
     name: Literal["docker", "local"] = "docker"
-    pinned = True
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str]) -> None:
         self._lab, self._engine = lab, engine
         self._stack = ExitStack()
-        self._variables = variables
-        self._compose = Compose(lab.root, project("-bench"), variables)
+        # What the experiment varies, make may have put into the environment as a list, which Compose cannot read.
+        self._variables = {**variables, "CPUS": "1", "SERVER_CPUSET": "", "LOADGEN_CPUSET": ""}
+        self._compose = Compose(lab.root, project("-bench"), self._variables)
+        self.pinned = engine.cpusets
 
-    def build(self, models: Sequence[Model]) -> None:
-        """Bring the images up to date; raises EngineMissing where that cannot be done here."""
-        self._compose.build(
-            [*(model.name for model in models), LOADGEN], self._lab.root / "results" / "docker-build.log"
-        )
+    def build(self, models: Sequence[Model]) -> str | None:
+        """Bring the images up to date; return why they are older than their sources, where that cannot be done.
+
+        Raises EngineMissing where images are neither there nor can be built.
+        """
+        log = self._lab.root / "results" / "docker-build.log"
+        return self._compose.build([*(model.name for model in models), LOADGEN], log)
 
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
@@ -100,52 +116,80 @@ class DockerRuntime:
     @contextmanager
     def serve(self, model: Model, plan: CpuPlan) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
-        container = self._up(model.name, plan)
         try:
+            self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
+            container = self._container("label", f"com.docker.compose.service={model.name}")
             with closing(DockerServer(model, container)) as server:
                 wait_until_ready(server.address, server.check_alive)
                 yield server
         finally:
-            container.remove(force=True, v=True)
+            self._remove("label", f"com.docker.compose.service={model.name}")
 
     @contextmanager
     def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
-        """Start a container of the load image on the Compose network; the command runs a driver in it."""
-        container = self._up(LOADGEN, plan)
+        """Start a container of the load image on the Compose network; the command runs a driver in it.
+
+        This process, too, keeps to the load generator's cores from then on: it must not disturb the servers.
+        """
+        name = f"{self._compose.project}-{LOADGEN}-{'-'.join(map(str, plan.loadgen))}"
         try:
-            yield ("docker", "exec", "-i", str(container.id), "python3", script)
+            self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, LOADGEN)
+            with affinity(plan.loadgen):
+                yield ("docker", "exec", "-i", name, "python3", script)
         finally:
-            container.remove(force=True, v=True)
+            self._remove("name", name)
 
     def facts(self) -> Mapping[str, str]:
-        """Return the versions of engine and Compose, and the version of its control groups."""
-        return {"engine": self._engine.version, "compose": self._engine.compose, "cgroup": self._engine.cgroup}
+        """Return the versions of engine and Compose, the version of its control groups, and the images' ids."""
+        images = {model.name: model.service.image for model in self._lab.models}
+        ids = {name: image_id(image)[:12] for name, image in images.items() if image}
+        found = {"engine": self._engine.version, "compose": self._engine.compose, "cgroup": self._engine.cgroup}
+        return {**found, "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity)}
 
-    def _up(self, service: str, plan: CpuPlan) -> Container:
+    def _in_compose(self, plan: CpuPlan, *command: str) -> None:
         self._compose.variables |= {
             "CPUS": f"{plan.cpus:g}",
             "SERVER_CPUSET": ",".join(map(str, plan.server)),
             "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
         }
         try:
-            self._compose("--profile", "*", "up", "-d", "--no-deps", "--no-build", service)
+            self._compose("--profile", "*", *command)
         except UsageError as error:
-            raise ServerFailed(f"{service}: {error}") from error
-        (container,) = self._containers(f"com.docker.compose.service={service}")
+            raise ServerFailed(f"{command[-1]}: {error}") from error
+
+    def _container(self, kind: str, value: str) -> Container:
+        try:
+            (container,) = self._containers(kind, value)
+        except (*ENGINE_TROUBLE, ValueError) as error:
+            raise ServerFailed(f"the container with {value} is gone: {_one_line(error)}") from error
         return container
 
-    def _containers(self, *labels: str) -> list[Container]:
-        return self._client.containers.list(
-            all=True, filters={"label": [f"com.docker.compose.project={self._compose.project}", *labels]}
-        )
+    def _containers(self, kind: str = "", value: str = "") -> list[Container]:
+        label = f"com.docker.compose.project={self._compose.project}"
+        filters: dict[str, str | list[str] | bool] = {"label": [label]}
+        if kind == "label":
+            filters["label"] = [label, value]
+        elif kind:
+            filters[kind] = f"^/?{value}$"
+        return self._client.containers.list(all=True, filters=filters)
+
+    def _remove(self, kind: str = "", value: str = "") -> None:
+        """Remove containers; what is gone already, or an engine that is, must not hide why we are here."""
+        with suppress(*ENGINE_TROUBLE):
+            for container in self._containers(kind, value):
+                with suppress(*ENGINE_TROUBLE):
+                    container.remove(force=True, v=True)
 
     def _remove_all(self) -> None:
-        for container in self._containers():
-            container.remove(force=True, v=True)
-        for network in self._client.networks.list(
-            filters={"label": f"com.docker.compose.project={self._compose.project}"}
-        ):
-            network.remove()
+        self._remove()
+        with suppress(*ENGINE_TROUBLE):
+            label = f"com.docker.compose.project={self._compose.project}"
+            for network in self._client.networks.list(filters={"label": label}):
+                network.remove()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _override(lab: Lab) -> str:

@@ -13,7 +13,7 @@ import psutil
 
 from iolab import ports
 from iolab.cpus import CpuPlan
-from iolab.errors import ServerFailed, UsageError
+from iolab.errors import ServerFailed
 from iolab.lab import Lab, Model
 from iolab.processes import affinity, start, stop
 from iolab.runtime import ListenCounters, Snapshot
@@ -30,6 +30,7 @@ class LocalServer:
     def __init__(self, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
         self.address = (HOST, model.port.host)
         self.url = f"http://{HOST}:{model.port.host}"
+        self.sample_every_s = 0.1
         self._process, self._words = process, words
         self._status = psutil.Process(process.pid)
 
@@ -79,13 +80,8 @@ class LocalRuntime:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def check(self, models: Sequence[Model], cpus: Sequence[float]) -> None:
-        """Raise UsageError where this cannot be run as processes: a fraction of a CPU, or a port that is taken."""
-        for limit in cpus:
-            if limit != int(limit):
-                raise UsageError(
-                    f"CPUS={limit:g}: a fraction of a CPU needs Docker; give a whole number, or start Docker's engine"
-                )
+    def check(self, models: Sequence[Model]) -> None:
+        """Raise UsageError where a port that a model needs is taken."""
         for model in models:
             ports.check_free(HOST, model.port.host, f"server {model.letter} ({model.name})")
 
@@ -97,16 +93,15 @@ class LocalRuntime:
         command = [sys.executable if program == "python3" else program, *arguments]
         variables = {**os.environ, **service.environment, "HOST": HOST, "PORT": str(model.port.host)}
         words = self._logs / f"{model.name}.log"
-        with words.open("ab") as log, affinity(plan.server):
-            process = start(
-                command, cwd=service.folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        try:
+        with ExitStack() as stack:
+            with words.open("ab") as log, affinity(plan.server):
+                process = start(
+                    command, cwd=service.folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+                stack.callback(stop, process)
             server = LocalServer(model, process, words)
             wait_until_ready(server.address, server.check_alive)
             yield server
-        finally:
-            stop(process)
 
     @contextmanager
     def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:

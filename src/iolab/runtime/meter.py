@@ -7,8 +7,6 @@ from iolab.processes import Background
 from iolab.records import ServerUsage
 from iolab.runtime import ListenCounters, Server, Snapshot
 
-SAMPLE_EVERY_S = 0.1
-
 
 class Meter:
     """What a server used between the beginning and the end of the metering; peaks are of samples in between."""
@@ -52,7 +50,7 @@ def metering(server: Server) -> Iterator[Meter]:
     """Meter `server` for the length of the block; `Meter.usage` is for after it."""
     meter = Meter(server)
     meter.begin()
-    with Background(meter.sample, SAMPLE_EVERY_S):
+    with Background(meter.sample, server.sample_every_s):
         yield meter
     meter.end()
 

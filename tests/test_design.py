@@ -1,0 +1,45 @@
+"""Who may import whom: the rules that keep the structure visible."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src" / "iolab"
+
+
+def imports(path: Path) -> set[str]:
+    """Return what a module imports of ours, as "records" or "runtime.docker", and of others by their first name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return {name.removeprefix("iolab.") for name in found}
+
+
+@pytest.mark.parametrize("module", ["records", "theory", "stats", "cpus"])
+def test_the_ground_floor_imports_nothing_of_ours(module: str) -> None:
+    assert not [name for name in imports(SOURCE / f"{module}.py") if (SOURCE / f"{name.split('.')[0]}.py").exists()]
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "report").glob("*.py")), ids=lambda path: path.stem)
+def test_reports_know_nothing_of_servers(path: Path) -> None:
+    assert not [name for name in imports(path) if name.split(".")[0] in ("runtime", "loadgen", "bench", "docker")]
+
+
+def test_only_the_runtime_knows_docker() -> None:
+    assert [path.stem for path in SOURCE.rglob("*.py") if "docker" in imports(path)] == ["docker"]
+
+
+def test_only_the_lab_reads_the_compose_file() -> None:
+    assert [path.stem for path in SOURCE.rglob("*.py") if "yaml" in imports(path)] == ["lab"]
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in SOURCE.rglob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
