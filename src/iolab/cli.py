@@ -123,10 +123,8 @@ def bench(path: Path | None, runtime: Wanted, results: Path | None, **given: Any
     root = lab.find_root(Path.cwd())
     plan = session.plan(root, path, _changes(given))
     with only_bench():
-        with terminal.busy(
-            console, "Looking for Docker; the first time, images are built, which takes a minute or two"
-        ):
-            place = choose(runtime, plan.lab, plan.models, plan.experiment)
+        with terminal.busy(console) as say:
+            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
         terminal.show_place(console, place.runtime.name, place.reason)
         with BenchProgress(console, len(plan.trials)) as progress:
             outcome = session.measure(plan, place, results or root / "results", progress)
@@ -151,8 +149,8 @@ def up(cpus: float, workers: int) -> int:
     """Start everything: the servers, Streamlit under strace, Locust's web page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
-    with terminal.busy(console, "Starting; the first time, images are built, which takes a minute or two"):
-        pages = stack.up(the_lab, find_engine(), cpus, workers)
+    with terminal.busy(console) as say:
+        pages = stack.up(the_lab, find_engine(), cpus, workers, say)
     terminal.show_pages(console, pages)
     return 0
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from iolab import cpus, ports
 from iolab.errors import UsageError
 from iolab.lab import Lab, Service
 from iolab.lock import only_bench
-from iolab.runtime.compose import Compose, Engine, last_line, project
+from iolab.runtime.compose import BUILDING, Compose, Engine, last_line, project
 
 USER_IN_CONTAINER = 1000
 READY_LIMIT_S = 90
@@ -42,7 +42,7 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
     }
 
 
-def up(lab: Lab, engine: Engine, limit: float, workers: int) -> list[tuple[str, str]]:
+def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str], None]) -> list[tuple[str, str]]:
     """Build and start everything, wait until it is healthy, and return what can be opened: (address, title).
 
     Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up. If
@@ -56,8 +56,10 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int) -> list[tuple[str, 
             for port in service.ports:
                 ports.check_free(port.address, port.host, service.name)
     log = lab.root / "results" / "docker-build.log"
+    say(BUILDING)
     compose.build([service.name for service in standing(lab) if service.folder], log)
     _trace_folder(lab.root, settings)
+    say("Starting")
     try:
         patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
         scale = ("--scale", f"locust-worker={workers}")

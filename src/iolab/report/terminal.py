@@ -1,6 +1,6 @@
 """The report in the terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich import box
@@ -17,14 +17,13 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @contextmanager
-def busy(console: Console, what: str) -> Iterator[None]:
-    """Say what takes its time: a spinner in a terminal, a line elsewhere."""
-    if console.is_terminal:
-        with console.status(f"{what} ..."):
-            yield
-    else:
-        console.print(f"{what} ...", highlight=False, soft_wrap=True)
-        yield
+def busy(console: Console) -> Iterator[Callable[[str], None]]:
+    """Yield what says what takes its time: by a spinner in a terminal, by a line elsewhere."""
+    if not console.is_terminal:
+        yield lambda what: console.print(f"{what} ...", highlight=False, soft_wrap=True)
+        return
+    with console.status("One moment ...") as status:
+        yield lambda what: status.update(f"{what} ...")
 
 
 def show_place(console: Console, runtime: str, reason: str) -> None:

@@ -1,7 +1,7 @@
 """Docker or local processes? Says which, and why."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from iolab.cpus import CpuPlan
 from iolab.errors import EngineMissing, UsageError
 from iolab.experiment import Experiment
 from iolab.lab import Lab, Model
-from iolab.runtime.compose import find_engine
+from iolab.runtime.compose import BUILDING, find_engine
 from iolab.runtime.docker import DockerRuntime
 from iolab.runtime.local import LocalRuntime
 
@@ -28,7 +28,9 @@ class Place:
     plans: Mapping[float, CpuPlan]
 
 
-def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experiment) -> Place:
+def choose(
+    wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None]
+) -> Place:
     """Return the place to run `experiment` in; where it is Docker, its images are up to date then.
 
     Raises UsageError where what is wanted cannot be had, or a limit cannot be met, before anything is started.
@@ -36,7 +38,7 @@ def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experi
     reason = "asked for with RUNTIME=local"
     if wanted != "local":
         try:
-            return _docker(lab, models, experiment)
+            return _docker(lab, models, experiment, say)
         except EngineMissing as missing:
             if wanted == "docker":
                 raise
@@ -50,10 +52,11 @@ def choose(wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experi
     return Place(local, reason, generator_name(experiment.load.generator, "local"), plans)
 
 
-def _docker(lab: Lab, models: Sequence[Model], experiment: Experiment) -> Place:
+def _docker(lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None]) -> Place:
     engine = find_engine()
     plans = _plans(experiment.cpus, range(engine.cores))
     runtime = DockerRuntime(lab, engine, experiment.server.variables())
+    say(BUILDING)
     stale = runtime.build(models)
     reason = f"engine {engine.version} and Compose {engine.compose} answer"
     if stale:

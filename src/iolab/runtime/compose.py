@@ -14,6 +14,7 @@ from iolab.processes import Finished, run
 LEAST_COMPOSE = (2, 26)
 LEAST_ENGINE = (20, 10)
 BUILD_LIMIT_S = 1800.0
+BUILDING = "Bringing the images up to date; the first time, that takes a minute or two"
 COMMAND_LIMIT_S = 120.0
 
 
