@@ -142,6 +142,7 @@ def report(run: Path | None) -> int:
 
 
 @commands.command()
+@click.option("--cpus", envvar="CPUS", type=float, default=1, show_default=True, help="CPUs that each server may use.")
 @click.option(
     "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust workers."
 )
