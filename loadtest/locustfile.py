@@ -1,4 +1,7 @@
-"""The users of Locust's web page: a class for each model, made from TARGETS (name=URL, separated by spaces)."""
+"""The users of Locust's web page: a class for each model, made from TARGETS (Name=URL, separated by spaces).
+
+Names are in capitals and without underscores: the page's class picker changes others, and then does not find them.
+"""
 
 import os
 

@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
     found = damaged(tmp_path, kill)
     assert len(found.cells) == 5
     assert "Not finished" in html.render(found)
-    assert "did not come to its end" in markdown.render(found)
+    assert "has not come to its end" in markdown.render(found)
 
 
 def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:

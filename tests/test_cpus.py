@@ -23,7 +23,7 @@ def test_servers_get_the_first_cores_and_the_load_generator_the_others(
     assert (plan.cpus, plan.server, plan.loadgen, plan.shared) == (limit, server, loadgen, shared)
 
 
-@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, 2.1, 3])
+@pytest.mark.parametrize("limit", [0, 0.0001, -1, math.nan, math.inf, 2.1, 3])
 def test_what_the_machine_does_not_have_is_refused(limit: float) -> None:
     with pytest.raises(ValueError, match=r"^CPUS="):
         cpus.plan(limit, range(2))

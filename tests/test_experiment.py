@@ -75,7 +75,7 @@ def test_settings_become_the_variables_of_compose() -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"cpus": (0.0,)}, "CPUS=0.0: input should be greater than 0"),
+        ({"cpus": (0.0,)}, "CPUS=0: input should be greater than 0"),
         ({"cpus": (math.nan,)}, "CPUS=nan: input should be a finite number"),
         ({"repeats": 0}, "REPEATS=0: input should be greater than or equal to 1"),
         ({"server": {"backlog": 0}}, "BACKLOG=0: input should be"),
@@ -93,16 +93,16 @@ def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[st
     [
         (
             'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nconcurency = [5]',
-            "x.toml: concurency = [5]: extra inputs are not permitted",
+            "x.toml: concurency is no key of an experiment",
         ),
         ('schema = 2\nname = "x"\nquestion = ""\nconcurrency = [4]', "x.toml: schema = 2: input should be 1"),
         ('schema = 1\nname = "../x"\nquestion = ""\nconcurrency = [4]', "x.toml: name = '../x'"),
-        ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency = "),
+        ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency is missing"),
         ("schema = [", "x.toml cannot be read"),
         ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nload = 3', "x.toml: load = 3"),
         (
             'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3',
-            "x.toml: server.wait = 3: extra inputs",
+            "x.toml: server.wait is no key of an experiment",
         ),
     ],
 )

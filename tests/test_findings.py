@@ -77,6 +77,11 @@ def test_throttling_beyond_a_fiftieth_of_the_load() -> None:
     assert "throttled" in found(replace(CLEAN, usage=CLEAN.usage.model_copy(update={"throttled_s": 0.17})))
 
 
+def test_a_trial_of_a_few_requests_a_user() -> None:
+    assert "short_trial" in found(replace(CLEAN, trials=(trial(requested=80),)))
+    assert "short_trial" not in found(replace(CLEAN, trials=(trial(requested=96),)))
+
+
 def test_what_is_not_known_is_no_finding() -> None:
     assert found(replace(CLEAN, usage=ServerUsage(), median_s=None, slowest_s=None)) == {}
 

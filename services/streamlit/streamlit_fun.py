@@ -6,7 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 st.title("The lucky number machine")
-st.write("One thread waits in epoll for you to click. Watch it wake up in `results/trace/log_streamlit.txt`.")
+st.write("One thread sleeps in epoll, looks up ten times a second, and wakes when you click.")
+st.write("Its system calls are in `results/trace/log_streamlit.txt`.")
 
 if st.button("Give me a lucky number!"):
     st.metric("Your lucky number", random.randint(1, 100))

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LEAST = 0.01  # what an engine takes: 1 ms in each period of 100 ms
+
 
 @dataclass(frozen=True)
 class CpuPlan:
@@ -31,10 +33,10 @@ def plan(cpus: float, cores: Sequence[int]) -> CpuPlan:
     """Give the servers the first ceil(`cpus`) of `cores` and the load generator the others.
 
     Where none is left, the load generator gets all of them, and `CpuPlan.shared` says so.
-    Raises ValueError where `cpus` is not above 0 or more than there are.
+    Raises ValueError where `cpus` is below LEAST or more than there are.
     """
-    if not 0 < cpus < math.inf:
-        raise ValueError(f"CPUS={cpus:g}: must be above 0, such as 0.25, 1 or 2")
+    if not LEAST <= cpus < math.inf:
+        raise ValueError(f"CPUS={cpus:g}: must be {LEAST:g} or more, such as 0.25, 1 or 2")
     if cpus > len(cores):
         raise ValueError(f"CPUS={cpus:g}: this machine has {len(cores)}; give at most that")
     count = math.ceil(cpus)

@@ -32,7 +32,11 @@ def _hey() -> tuple[bool, str, str]:
 
 def _strace() -> tuple[bool, str, str]:
     path = shutil.which("strace")
-    return bool(path), "strace", path or "not on PATH: the Streamlit trace then needs Docker (apt install strace)"
+    return (
+        bool(path),
+        "strace",
+        path or "not on PATH; only the image of the Streamlit service needs it, which has its own",
+    )
 
 
 def _cores() -> tuple[bool, str, str]:
@@ -48,7 +52,7 @@ def _ports(lab: Lab) -> list[tuple[bool, str, str]]:
         for port in service.ports:
             try:
                 ports.check_free(port.address, port.host, service.name)
-                rows.append((True, f"port {port.host}", f"free, for {service.name}"))
+                rows.append((True, "ports", f"port {port.host} for {service.name} is free"))
             except UsageError as error:
-                rows.append((False, f"port {port.host}", str(error)))
+                rows.append((False, "ports", str(error)))
     return rows

@@ -85,7 +85,9 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"EXPERIMENT={path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name} cannot be read: {error}") from error
     for key, value in changes.items():
         table = document.get(key, {})
@@ -98,16 +100,25 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        keys = [str(part) for part in first["loc"] if isinstance(part, str)]
-        given = _lookup(changes, keys)
-        name = {"generator": "LOADGEN"}.get(keys[-1], keys[-1].upper()) if keys else ""
-        where = (
-            f"{name}={first['input']}"
-            if given is not None and not isinstance(given, Mapping)
-            else f"{path.name}: {'.'.join(keys)} = {first['input']!r}"
-        )
-        raise UsageError(f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+        raise UsageError(_mistake(error, path, changes)) from error
+
+
+def _mistake(error: ValidationError, path: Path, changes: Mapping[str, Any]) -> str:
+    """Return one line about the first mistake, under the name by which the user gave it."""
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"] if isinstance(part, str)]
+    key, given = ".".join(keys), _lookup(changes, keys)
+    if first["type"] == "missing":
+        return f"{path.name}: {key} is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{path.name}: {key} is no key of an experiment; CONTRIBUTING.md shows them all"
+    value, what = first["input"], first["msg"].replace("valid tuple", "list").replace("Tuple", "List")
+    value = f"{value:g}" if isinstance(value, float) else value
+    if given is None or isinstance(given, Mapping):
+        where = f"{path.name}: {key} = {value!r}"
+    else:
+        where = f"{ {'generator': 'LOADGEN'}.get(keys[-1], keys[-1].upper()) }={value}"
+    return f"{where}: {what[:1].lower()}{what[1:]}"
 
 
 def _lookup(tree: Mapping[str, Any], keys: Sequence[str]) -> Any:

@@ -7,6 +7,7 @@ from iolab.records import CpuPlanInfo, Finding, ServerUsage, TrialRecord
 
 GRAVITY = {"error": 0, "warning": 1, "note": 2}
 THROTTLED_SHARE = 0.02
+LEAST_A_USER = 6  # requests
 FEWER = "if it cannot serve so many: fewer users (CONCURRENCY), or a longer listen queue (BACKLOG)"
 RETRY_S = 1.0  # Linux tries a dropped connection attempt again after 1 s, then 2 s, then 4 s
 
@@ -53,6 +54,8 @@ def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
     if not overflows or evidence.median_s is None or evidence.slowest_s is None:
         return
     queue = f"of {evidence.backlog}" if evidence.backlog else "of the server's default length"
+    first = evidence.trials[0]
+    longer = max(128, 2 * first.concurrency)
     where = "" if evidence.runtime == "docker" else " (counted on the whole machine)"
     served = ""
     if evidence.slowest_s >= RETRY_S:
@@ -64,8 +67,21 @@ def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
         id="listen_overflow",
         severity="warning",
         message=f"the listen queue {queue} overflowed: {overflows} connection attempts were dropped{where}.{served}",
-        remedy=f"see it without drops: make bench MODELS={evidence.trials[0].service} BACKLOG=128",
+        remedy=f"without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency} BACKLOG={longer}",
     )
+
+
+def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
+    """The ramps at both ends weigh as much as the steady state between them."""
+    first = evidence.trials[0]
+    each = first.requested / first.concurrency
+    if each < LEAST_A_USER:
+        yield Finding(
+            id="short_trial",
+            severity="warning",
+            message=f"a user sends {each:g} requests in a trial: half of the latencies are of beginning and end",
+            remedy=f"make it longer: REQUESTS={LEAST_A_USER * 2 * first.concurrency}",
+        )
 
 
 def shared_cores(evidence: Evidence) -> Iterator[Finding]:
@@ -108,6 +124,7 @@ def throttled(evidence: Evidence) -> Iterator[Finding]:
 RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
     listen_queue_overflowed,
+    few_requests_a_user,
     throttled,
     shared_cores,
     not_pinned,

@@ -1,5 +1,6 @@
 """Reads docker-compose.yml, the registry of what runs: the only reader of that file."""
 
+import logging
 import math
 import os
 import re
@@ -73,6 +74,7 @@ class Lab:
 
         Raises UsageError where the file or a block of it cannot be understood; the line names the block.
         """
+        logging.getLogger("dotenv").setLevel(logging.ERROR)  # Compose tells more of a line that cannot be read
         try:
             from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
             text = (root / COMPOSE_FILE).read_text(encoding="utf-8")

@@ -26,7 +26,10 @@ class RunFolder:
     def create(cls, results: Path, experiment: str) -> "RunFolder":
         """Make a new folder under `results`, named by UTC time and experiment, and point results/latest to it."""
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment}"
-        results.mkdir(parents=True, exist_ok=True)
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
         for number in range(1, 1000):
             path = results / (stem if number == 1 else f"{stem}-{number}")
             try:

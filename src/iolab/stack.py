@@ -31,7 +31,9 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
         plan = cpus.plan(limit, range(engine.cores))
     except ValueError as error:
         raise UsageError(str(error)) from error
-    targets = (f"{model.letter}_{model.name}=http://{model.name}:{model.port.container}" for model in lab.models)
+    targets = (
+        f"{model.letter}{model.name.capitalize()}=http://{model.name}:{model.port.container}" for model in lab.models
+    )
     return {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),

@@ -67,7 +67,11 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     """Press Start as a visitor would, and return the requests of each class after a while."""
     page = browser.new_page()
     page.goto(address)
-    page.get_by_role("button", name="Start").click(timeout=60_000)
+    start = page.get_by_role("button", name="Start")
+    start.wait_for(timeout=60_000)
+    boxes = page.locator("input[type=checkbox]").all()
+    assert [box.is_checked() for box in boxes] == [True] * 5  # all of them and each: the page knows the classes' names
+    start.click()
     counts: dict[str, int] = {}
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline and len(counts) < 4:
@@ -96,7 +100,7 @@ def test_up_shows_the_whole_lab_and_down_leaves_nothing(iolab: Run, lab: Lab, br
             assert call in LOG.read_text(errors="replace")
         assert LOG.stat().st_mode & 0o444 == 0o444
         counts = start_locust(browser, f"http://localhost:{port(lab, 'locust')}")
-        assert sorted(counts) == ["A_blocking", "B_threadpool", "C_asyncio", "D_threadperconnection"]
+        assert sorted(counts) == ["ABlocking", "BThreadpool", "CAsyncio", "DThreadperconnection"]
         assert all(counts.values())
         again = iolab("up")  # what runs already is left as it is
         assert again.returncode == 0, again.stderr

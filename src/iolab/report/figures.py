@@ -41,6 +41,8 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
 }
 MOST_DOTS = 3000
+MOST_DECADES_WITH_STEPS = 3.05
+AXIS = "latency of a request (logarithmic)"
 
 
 def overview(analysis: Analysis) -> str:
@@ -54,6 +56,7 @@ def overview(analysis: Analysis) -> str:
         for row, analysed in enumerate(cells):
             _row(axes, row, analysed, colours[analysed.cell.model], scatter)
         _latency_axis(axes, _limits(cells))
+        figure.supxlabel(AXIS, fontsize=11, color=MUTED)
         axes.text(1.01, -0.75, "median", transform=axes.get_yaxis_transform(), color=MUTED)
         axes.set_yticks(range(len(cells)), [_label(analysed, analysis) for analysed in cells])
         axes.tick_params(axis="y", length=0)
@@ -79,7 +82,7 @@ def distributions(analysis: Analysis) -> str:
                 analysed = found.get((model, cpus, concurrency))
                 if analysed:
                     _distribution(axes, analysed, colours[model][0], limits)
-                _latency_axis(axes, limits, steps=(1,), label=row == len(rows) - 1)
+                _latency_axis(axes, limits, steps=(1,))
                 axes.set_ylim(0, 105)
                 axes.set_yticks([0, 50, 100], ["0", "50", "100%"])
                 axes.tick_params(axis="y", labelleft=column == 0)
@@ -88,6 +91,7 @@ def distributions(analysis: Analysis) -> str:
                     f"  ·  {cpus:g} CPU" if len(analysis.experiment.cpus) > 1 else ""
                 )
                 axes.set_title(title, loc="left", fontsize=11, color=INK)
+        figure.supxlabel(AXIS, fontsize=11, color=MUTED)
         return _svg(figure, "Histogram and cumulative share of the latencies of every cell")
 
 
@@ -145,9 +149,9 @@ def _limits(cells: Sequence[AnalysedCell]) -> tuple[float, float]:
     return low, high
 
 
-def _latency_axis(
-    axes: Axes, limits: tuple[float, float], *, steps: Sequence[float] = (1, 2, 5), label: bool = True
-) -> None:
+def _latency_axis(axes: Axes, limits: tuple[float, float], steps: Sequence[float] = (1, 2, 5)) -> None:
+    if math.log10(limits[1] / limits[0]) > MOST_DECADES_WITH_STEPS:
+        steps = (1,)
     axes.set_xscale("log")
     axes.set_xlim(*limits)
     axes.xaxis.set_major_locator(LogLocator(subs=steps))
@@ -157,8 +161,6 @@ def _latency_axis(
     axes.grid(visible=True, axis="x")
     axes.set_axisbelow(True)
     axes.tick_params(axis="both", length=0)
-    if label:
-        axes.set_xlabel("latency of a request (logarithmic)")
 
 
 def _tick(value: float, _: int | None = None) -> str:

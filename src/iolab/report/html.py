@@ -24,6 +24,8 @@ def render(analysis: Analysis) -> str:
     return templates.get_template("report.html.j2").render(
         run=analysis.run,
         experiment=analysis.experiment,
+        question=words.question(analysis),
+        settings=words.settings(analysis),
         cards=[
             {
                 "letter": group[0].model,

@@ -11,22 +11,24 @@ from iolab.report.table import Column, columns, grouped_findings, resources
 def render(analysis: Analysis) -> str:
     """Return report.md."""
     cells = [analysed.cell for analysed in analysis.cells]
-    lines = [f"# {analysis.experiment.name}: {analysis.experiment.question}", ""]
+    lines = [f"# {analysis.experiment.name}: {words.question(analysis)}", ""]
     lines += [
-        f"- **{group[0].model}, {group[0].title}, {words.verdict(group)}.** {words.sentence(group)}"
+        f"- **{group[0].model}, {words.name(group, analysis)}, {words.verdict(group)}.** {words.sentence(group)}"
         for group in words.by_model(analysis)
     ]
     lines += ["", *_table(columns(analysis), cells), "", "## Resources", "", *_table(resources(analysis), cells), ""]
     found = grouped_findings(cells)
     lines += ["## Findings", ""]
-    lines += [f"- **{severity}**, {where}: {message}. Do: {remedy}." for severity, where, message, remedy in found] or [
-        "None."
-    ]
+    lines += [
+        f"- **{severity}**, {where}: {message.rstrip('.')}. To do: {remedy}"
+        for severity, where, message, remedy in found
+    ] or ["None."]
     lines += [
         "",
         "## How it was measured",
         "",
         words.runtime(analysis),
+        words.settings(analysis),
         f"Load by {analysis.run.generator}. {words.cpu_plan(analysis)}.",
         "",
     ]

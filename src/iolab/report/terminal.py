@@ -9,10 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from iolab.analysis import Analysis
+from iolab.records import Cell
 from iolab.report import words
 from iolab.report.table import columns, grouped_findings
 
-ROOMY = 110  # columns of text
+ROOMY = 130  # columns of text
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -38,7 +39,7 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=escape(analysis.experiment.question),
+        title=escape(words.question(analysis)),
         title_justify="left",
         title_style="bold",
     )
@@ -61,7 +62,8 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
         console.print(table)
     for group in words.by_model(analysis):
         console.print(
-            f"[bold]{group[0].model} {words.verdict(group)}.[/] {escape(words.sentence(group))}", highlight=False
+            f"[bold]{escape(_label(group, analysis))} {words.verdict(group)}.[/] {escape(words.sentence(group))}",
+            highlight=False,
         )
     for severity, where, message, remedy in grouped_findings(cells):
         console.print(
@@ -69,8 +71,13 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
             highlight=False,
         )
     console.print()
+    console.print(escape(words.settings(analysis)), highlight=False)
     console.print(escape(words.wall_time(analysis)), highlight=False)
     console.print(f"Report: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
+
+
+def _label(group: Sequence[Cell], analysis: Analysis) -> str:
+    return group[0].model if len(analysis.experiment.cpus) == 1 else f"{group[0].model} with {group[0].cpus:g} CPU"
 
 
 def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:

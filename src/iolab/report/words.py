@@ -1,11 +1,12 @@
 """Numbers as people read them, and the sentences that follow from them."""
 
+import math
 from collections.abc import Sequence
 
 from iolab.analysis import Analysis
 from iolab.records import Cell
 
-FLAT, EXPLODED_TAIL, EXPLODED_MEDIAN = 1.25, 10.0, 3.0
+FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
 NOT_KNOWN = "-"
 TOO_FEW = "too few"
 MANY_REPEATS = 6
@@ -28,7 +29,7 @@ def tail(value: float | None, cell: Cell) -> str:
 
 def rate(value: float | None) -> str:
     """Return a throughput in requests a second."""
-    return NOT_KNOWN if value is None else f"{value:.0f}/s"
+    return NOT_KNOWN if value is None else f"{value:.0f}/s" if value >= 10 else f"{value:.2g}/s"
 
 
 def megabytes(value: int | None) -> str:
@@ -68,21 +69,23 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 def verdict(cells: Sequence[Cell]) -> str:
     """Say in a word what more users do to a model's latency; `cells` are by rising concurrency.
 
-    It explodes where the tail is more than EXPLODED_TAIL times the median, or the median more than EXPLODED_MEDIAN
-    times that with the fewest users; it stays flat where the median rises by less than a quarter; else it steps.
-    The tail is the 99th percentile; where too few requests tell it, it is the slowest of a listen queue that
+    It explodes where the tail is more than EXPLODED_TAIL times the median; it grows with the users where the median
+    does by three quarters or more of what they do; it stays flat where the median rises by less than a quarter; else
+    it steps. The tail is the 99th percentile; where too few requests tell it, it is the slowest of a listen queue that
     overflowed. With a single number of users there is nothing to compare: the median is all that there is to say.
     """
-    measured = [cell for cell in cells if cell.median_ms is not None]
+    measured = [cell for cell in cells if cell.median_ms]
     if not measured:
         return "no result"
-    few, many, last = measured[0].median_ms or 0.0, measured[-1].median_ms or 0.0, measured[-1]
+    first, last = measured[0], measured[-1]
+    few, many = first.median_ms or math.nan, last.median_ms or math.nan
     if len(measured) < 2:
         return milliseconds(many)
-    worst = last.p99_ms or (last.max_ms if last.server.listen_overflows else None) or many
-    if worst > EXPLODED_TAIL * many or many > EXPLODED_MEDIAN * few:
+    if (last.p99_ms or (last.max_ms if last.server.listen_overflows else None) or many) > EXPLODED_TAIL * many:
         return "explodes"
-    return "stays flat" if many < FLAT * few else "steps"
+    if many < FLAT * few:
+        return "stays flat"
+    return "grows with the users" if many / few > PROPORTIONAL * last.concurrency / first.concurrency else "steps"
 
 
 def sentence(cells: Sequence[Cell]) -> str:
@@ -107,7 +110,7 @@ def wall_time(analysis: Analysis) -> str:
     """Say how long the benchmark took beside what its requests take in theory."""
     run = analysis.run
     if run.wall_s is None:
-        return "The benchmark did not come to its end."
+        return "The benchmark has not come to its end."
     if run.status != "complete":
         return (
             f"It was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned} trials done."
@@ -123,15 +126,46 @@ def spread(analysis: Analysis) -> str:
     return "95% interval" if analysis.experiment.repeats >= MANY_REPEATS else "range of repeats"
 
 
+def question(analysis: Analysis) -> str:
+    """Return the experiment's question, with the numbers of this run."""
+    experiment = analysis.experiment
+    numbers = [str(number) for number in experiment.concurrency]
+    listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
+    wait = f"{experiment.server.wait_ms:g}"
+    return experiment.question.replace("{users}", listed).replace("{wait_ms}", wait)
+
+
+def settings(analysis: Analysis) -> str:
+    """Say what servers and load were set to."""
+    server, load = analysis.experiment.server, analysis.experiment.load
+    parts = [
+        f"wait {server.wait_ms:g} ms {server.wait_distribution}",
+        f"computing {server.cpu_ms:g} ms",
+        f"listen queue {server.backlog or 'each server has by default'}",
+        f"{server.threads} threads in the pool",
+        f"{load.requests} requests a trial",
+        "1 repeat" if analysis.experiment.repeats == 1 else f"{analysis.experiment.repeats} repeats",
+    ]
+    return "Settings: " + ", ".join(parts) + "."
+
+
+def name(cells: Sequence[Cell], analysis: Analysis) -> str:
+    """Name the model of a group of cells, with its CPU limit where that varies."""
+    limit = f", {cells[0].cpus:g} CPU" if len(analysis.experiment.cpus) > 1 else ""
+    return f"{cells[0].title}{limit}"
+
+
 def prediction(analysis: Analysis) -> str:
     """Say how the prediction is made."""
-    settings = analysis.experiment.server
-    service = f"S = {settings.wait_ms + settings.cpu_ms:g} ms"
-    if not settings.cpu_ms:
+    server = analysis.experiment.server
+    if server.wait_distribution != "constant":
+        return "none is drawn: waits are random, and theory gives the mean of such a loop, not its median"
+    service = f"S = {server.wait_ms + server.cpu_ms:g} ms"
+    if not server.cpu_ms:
         return f"max(S, c x S / workers), with the service time {service}"
     return (
         f"max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service}"
-        f" and P = {settings.cpu_ms:g} ms of computing in it, one thread at a time"
+        f" and P = {server.cpu_ms:g} ms of computing in it, one thread at a time"
     )
 
 

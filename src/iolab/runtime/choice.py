@@ -58,7 +58,7 @@ def _docker(lab: Lab, models: Sequence[Model], experiment: Experiment, say: Call
     runtime = DockerRuntime(lab, engine, experiment.server.variables())
     say(BUILDING)
     stale = runtime.build(models)
-    reason = f"engine {engine.version} and Compose {engine.compose} answer"
+    reason = f"Engine {engine.version} and Compose {engine.compose} are there"
     if stale:
         reason += f"; images are as they were built before, for {stale}"
     return Place(runtime, reason, generator_name(experiment.load.generator, "docker"), plans)

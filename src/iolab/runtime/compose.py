@@ -186,22 +186,23 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else "nothing"
 
 
-_NO_BASE = (
-    r"> \[[^\]]*\] load metadata for (?P<image>\S+?):\s*\n",
-    r"failed to resolve source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?)",
-    r"(?P<image>[^\s:]+:[\w.-]+): (?:failed to resolve|failed to do request|pull access denied|not found)",
+_NO_PULL = r"failed to do request|failed to resolve|no such host|pull access denied|not found"
+_BASE = (
+    r"load metadata for (?P<image>\S+?):?\s*\n",
+    r"source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?)",
+    r"(?P<image>[^\s:]+:[\w.-]+): (?:" + _NO_PULL + ")",
 )
 
 
 def explain_build(text: str, log: Path) -> tuple[str, str]:
     """Return why images could not be built and what to do; `text` is what the builder said."""
-    for pattern in _NO_BASE:
-        if (match := re.search(pattern, text)) and match["image"]:
+    for pattern in _BASE if re.search(f"(?:ERROR|failed to solve): .*(?:{_NO_PULL})", text) else ():
+        if match := re.search(pattern, text):
             image = match["image"].removeprefix("docker.io/library/").removeprefix("docker.io/")
             return (
                 f"the image {image} cannot be pulled",
                 f"set BASE_IMAGE in .env to one that you can get; all that the builder said is in {log}",
             )
     errors = [line for line in text.splitlines() if re.search(r"error", line, re.IGNORECASE)]
-    last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1]).strip()[:160] if errors else "no reason given"
+    last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1] if errors else last_line(text)).strip()[:160]
     return f"the images cannot be built ({last})", f"all that the builder said is in {log}"

@@ -94,8 +94,11 @@ class DockerRuntime:
     def build(self, models: Sequence[Model]) -> str | None:
         """Bring the images up to date; return why they are older than their sources, where that cannot be done.
 
-        Raises EngineMissing where images are neither there nor can be built.
+        Raises UsageError where Compose cannot read its files, EngineMissing where there are no images.
         """
+        self._compose(
+            "config", "--quiet"
+        )  # a mistake in .env is the user's to mend, and no reason to go without Docker
         log = self._lab.root / "results" / "docker-build.log"
         return self._compose.build([*(model.name for model in models), LOADGEN], log)
 
