@@ -254,7 +254,6 @@ def test_a_taken_port_is_named_with_its_holder(iolab: Run, lab: Lab, results: Pa
         ({"BACKLOG": "0"}, "BACKLOG=0"),
         ({"THREADS": "0"}, "THREADS=0"),
         ({"EXPERIMENT": "nowhere.toml"}, "EXPERIMENT=nowhere.toml cannot be read: No such file"),
-        ({"RESULTS": "README.md"}, "RESULTS=README.md: File exists"),
         ({"BLOCKING_PORT": "http"}, "service blocking: port"),
     ],
     ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
@@ -268,6 +267,14 @@ def test_a_mistake_ends_in_one_line_before_anything_starts(
     assert line.startswith("iolab: ")
     assert said in line
     assert not results.exists()
+
+
+@pytest.mark.parametrize(("results", "said"), [("README.md", "File exists"), ("/proc/x", "No such file")])
+def test_results_that_cannot_be_written_are_refused_in_one_line(iolab: Run, results: str, said: str) -> None:
+    done = iolab("bench", *SMALL, variables={"RESULTS": results})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"iolab: RESULTS={results}: {said}")
 
 
 def test_outside_the_lab_it_says_where_to_go(iolab: Run, tmp_path: Path) -> None:
