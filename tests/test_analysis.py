@@ -206,7 +206,7 @@ def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Pa
 
 
 def test_a_single_number_of_users_is_no_comparison(analysis: Analysis) -> None:
-    assert words.verdict([cell(analysis, "A", 16)]) == "145 ms"
+    assert words.verdict([cell(analysis, "A", 16)]) == "144 ms"
 
 
 def test_one_slow_answer_among_few_is_no_explosion(analysis: Analysis) -> None:
