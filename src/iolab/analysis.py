@@ -55,18 +55,20 @@ def analyse(folder: RunFolder) -> Analysis:
             for concurrency in experiment.concurrency:
                 mine = [t for t in trials if (t.model, t.cpus, t.concurrency) == (model.letter, cpus, concurrency)]
                 if mine:
-                    cells.append(_cell(folder, run, model, mine))
+                    cells.append(_cell(folder, run, experiment, model, mine))
     return Analysis(run, experiment, tuple(cells), len(trials))
 
 
-def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, trials: Sequence[TrialRecord]) -> AnalysedCell:
+def _cell(
+    folder: RunFolder, run: RunInfo, experiment: Experiment, model: ModelInfo, trials: Sequence[TrialRecord]
+) -> AnalysedCell:
     # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
     counted = [trial for trial in trials if trial.valid and trial.samples] or [trial for trial in trials if trial.ok]
     samples = [folder.read_samples(trial.samples or "") for trial in counted]
     repeats = [_latencies(one) for one in samples]
     latencies = np.concatenate(repeats) if repeats else np.empty(0)
     spans = [_span_s(one) for one in samples]
-    settings, first = folder.read_experiment(run).server, trials[0]
+    settings, first = experiment.server, trials[0]
     theory = closed_loop(first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
     usage = _usage(counted)

@@ -79,7 +79,7 @@ def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="short_trial",
             severity="warning",
-            message=f"a user sends {each:g} requests in a trial: half of the latencies are of beginning and end",
+            message=f"a user sends {each:g} requests in a trial: too few for a steady state between its ends",
             remedy=f"make it longer: REQUESTS={LEAST_A_USER * 2 * first.concurrency}",
         )
 
