@@ -1,6 +1,9 @@
 """What docker-compose.yml promises of every service: limits, no rights, no door to the network."""
 
+import re
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +87,20 @@ def test_local_servers_run_the_same_versions_as_images() -> None:
 
 def test_there_is_no_package_called_asyncio() -> None:
     assert not list(ROOT.glob("services/**/__init__.py"))
+
+
+def test_every_requirements_file_is_pinned_by_make_lock() -> None:
+    shown = subprocess.run(["sh", "-c", _loop()], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(shown) == sorted(str(path.relative_to(ROOT)) for path in _wanted())
+    for wanted in _wanted():
+        assert "--hash=sha256:" in wanted.with_suffix(".txt").read_text()
+
+
+def _loop() -> str:
+    """Return the loop of scripts/lock over its files, with nothing in it but their names."""
+    (head,) = re.findall(r"^for file in .*; do$", (ROOT / "scripts" / "lock").read_text(), re.MULTILINE)
+    return f"{head} echo $file; done"
+
+
+def _wanted() -> list[Path]:
+    return [*ROOT.glob("requirements*.in"), *ROOT.glob("services/*/requirements.in"), *ROOT.glob("loadtest/*.in")]
