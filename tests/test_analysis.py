@@ -13,6 +13,7 @@ from iolab.analysis import Analysis, analyse
 from iolab.errors import UsageError
 from iolab.records import Cell
 from iolab.report import html, markdown, terminal, words
+from iolab.report.figures import colours_of
 from iolab.runfolder import RunFolder
 from tests.conftest import ROOT
 
@@ -207,6 +208,20 @@ def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Pa
 
 def test_a_single_number_of_users_is_no_comparison(analysis: Analysis) -> None:
     assert words.verdict([cell(analysis, "A", 16)]) == "144 ms"
+
+
+def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -> None:
+    run = json.loads((EXAMPLE / "run.json").read_text())
+    run["experiment"]["server"]["wait_distribution"] = "exponential"
+    found = damaged(tmp_path, change_run(experiment=run["experiment"]))
+    assert cell(found, "C", 16).predicted_median_ms is None
+    assert "No prediction is drawn: waits are random" in html.render(found)
+
+
+def test_a_model_looks_alike_in_every_report(analysis: Analysis, tmp_path: Path) -> None:
+    run = json.loads((EXAMPLE / "run.json").read_text())
+    alone = damaged(tmp_path, change_run(models=[model for model in run["models"] if model["letter"] == "C"]))
+    assert colours_of(alone)["C"] == colours_of(analysis)["C"] != colours_of(analysis)["A"]
 
 
 def test_one_slow_answer_among_few_is_no_explosion(analysis: Analysis) -> None:

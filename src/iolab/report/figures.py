@@ -96,11 +96,9 @@ def distributions(analysis: Analysis) -> str:
 
 
 def colours_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
-    """Return colour and marker of each model, by its letter."""
-    return {
-        model.letter: (COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
-        for number, model in enumerate(analysis.run.models)
-    }
+    """Return colour and marker of each model, by its letter: a model looks alike in every report."""
+    places = {model.letter: ord(model.letter[0].upper()) - ord("A") for model in analysis.run.models}
+    return {letter: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for letter, place in places.items()}
 
 
 def _row(axes: Axes, row: int, analysed: AnalysedCell, look: tuple[str, str], scatter: np.random.Generator) -> None:
@@ -112,7 +110,7 @@ def _row(axes: Axes, row: int, analysed: AnalysedCell, look: tuple[str, str], sc
     axes.scatter(shown, heights, s=9, color=colour, alpha=0.35, linewidths=0, rasterized=True)
     if predicted_ms:
         axes.plot([predicted_ms] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=2, solid_capstyle="butt")
-    median_ms = float(np.median(latencies_ms))
+    median_ms = analysed.cell.median_ms or 0.0
     axes.plot(median_ms, row, marker, markersize=10, color=colour, markeredgecolor="white", markeredgewidth=1.5)
     place = axes.get_yaxis_transform()
     axes.text(1.01, row, words.milliseconds(median_ms), transform=place, va="center", weight="bold")

@@ -156,16 +156,17 @@ def name(cells: Sequence[Cell], analysis: Analysis) -> str:
 
 
 def prediction(analysis: Analysis) -> str:
-    """Say how the prediction is made."""
+    """Say how the prediction is made, in a sentence."""
     server = analysis.experiment.server
     if server.wait_distribution != "constant":
-        return "none is drawn: waits are random, and theory gives the mean of such a loop, not its median"
+        return "No prediction is drawn: waits are random, and theory gives the mean of such a loop, not its median."
+    bar = "The upright bar is the median that theory predicts for a closed loop:"
     service = f"S = {server.wait_ms + server.cpu_ms:g} ms"
     if not server.cpu_ms:
-        return f"max(S, c x S / workers), with the service time {service}"
+        return f"{bar} max(S, c x S / workers), with the service time {service}."
     return (
-        f"max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service}"
-        f" and P = {server.cpu_ms:g} ms of computing in it, one thread at a time"
+        f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service}"
+        f" and P = {server.cpu_ms:g} ms of computing in it, one thread at a time."
     )
 
 
