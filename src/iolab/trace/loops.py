@@ -1,0 +1,88 @@
+"""Which event loop is this, and what does it do? Read off a story."""
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import mean, median
+
+from iolab.trace.decode import WAITS
+from iolab.trace.story import Story, loop_of
+
+SERVERS = {"uvicorn": "Starlette and uvicorn", "tornado": "Tornado"}
+TICKING_PER_S = 2.0  # more wake-ups than that while nobody is there are a clock, not chance
+
+
+@dataclass(frozen=True)
+class LoopFacts:
+    """What one log shows of its loop; None where it does not show it. `calls_per_click` is a mean, `open_ms` a median.
+
+    A click's calls are those of all threads from the wake-up to the first answer, as far as strace was asked for them.
+    """
+
+    program: str
+    streamlit: str | None
+    server: str | None
+    loop: str | None
+    wait_call: str | None
+    accept_call: str | None
+    registers: str | None
+    idle_wakeups_per_s: float | None
+    idle_s: float | None
+    clicks: int
+    calls_per_click: float | None
+    open_ms: float | None
+
+
+def facts(story: Story) -> LoopFacts:
+    """Return what a story shows of its loop."""
+    watch, run = story.watch, story.watch.run
+    counts: Counter[str] = Counter()
+    if run:
+        counts.update({name: number for name, number in watch.calls.get(run.tid, Counter()).items() if name in WAITS})
+    listeners = [listener for each in watch.runs for listener in each.listeners]
+    registers = "epoll_ctl" if any(each.add for each in listeners) else "io_uring" if watch.uring else None
+    answered = [click.opened for click in story.clicks if click.opened.answer and click.opened.wake]
+    opens = [click.open_ms for click in story.clicks if click.open_ms is not None]
+    idle = run.idle if run else None
+    return LoopFacts(
+        program=program(story),
+        streamlit=watch.made.streamlit,
+        server=SERVERS.get(watch.made.server or ""),
+        loop=loop_of(watch),
+        wait_call=counts.most_common(1)[0][0] if counts else None,
+        accept_call=watch.accept_call,
+        registers=registers,
+        idle_wakeups_per_s=idle[0] / idle[1] if idle and idle[1] > 0 else None,
+        idle_s=idle[1] if idle else None,
+        clicks=len(story.clicks),
+        calls_per_click=mean(sum(opened.calls.values()) for opened in answered) if answered else None,
+        open_ms=median(opens) if opens else None,
+    )
+
+
+def program(story: Story) -> str:
+    """Say what served, as far as the log shows it: "Streamlit 1.67.0: Starlette and uvicorn on asyncio"."""
+    made, loop = story.watch.made, loop_of(story.watch)
+    server = SERVERS.get(made.server or "", "")
+    on = f"{server} on {loop}" if server and loop else server or (loop or "")
+    return f"Streamlit {made.streamlit}{': ' if on else ''}{on}" if made.streamlit else on
+
+
+def sentence(of: LoopFacts) -> str:
+    """Say which loop it is, and by what that shows; nothing where the log shows too little."""
+    signs = []
+    if of.wait_call:
+        signs.append(f"it waits in {of.wait_call}")
+    if of.registers:
+        signs.append(f"registers descriptors by {of.registers}")
+    if of.accept_call:
+        signs.append(f"takes callers by {of.accept_call}")
+    if not (signs and of.program):
+        return ""
+    text = f"{of.program}: {', '.join(signs)}."
+    if of.idle_wakeups_per_s is not None and of.idle_s is not None and of.idle_s >= 1:
+        rate = of.idle_wakeups_per_s
+        if rate > TICKING_PER_S:
+            text += f" While nobody was there it woke {rate:.1f} times a second all the same."
+        else:
+            text += f" While nobody was there it slept until something happened ({rate:.1f} wake-ups a second)."
+    return text

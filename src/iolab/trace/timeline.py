@@ -1,0 +1,195 @@
+"""What the page draws: lanes of threads and descriptors, in a bounded number of marks for a log of any length."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WAITS, WRITES, ready_fds, timeout_ms
+from iolab.trace.strace import Exit, Signal, Syscall
+
+MOST_MARKS = 6000
+MOST_BARS = 4000
+FINEST_S = 0.0005
+LANES_KEPT = 4000  # while reading; the page shows the busiest
+
+_FD_ADDED = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")
+_KINDS = {
+    **dict.fromkeys(READS, "read"),
+    **dict.fromkeys(WRITES, "write"),
+    **dict.fromkeys(ACCEPTS, "accept"),
+    **dict.fromkeys(OPENS, "open"),
+    **dict.fromkeys(CLONES, "clone"),
+    "bind": "listen",
+    "listen": "listen",
+    "epoll_ctl": "register",
+}
+_SLEEPS = {**dict.fromkeys(WAITS, "wait"), "clock_nanosleep": "sleep", "nanosleep": "sleep", "futex": "lock"}
+
+Lane = tuple[str, int]  # ("thread", tid) or ("fd", fd)
+
+
+@dataclass(slots=True)
+class Mark:
+    """Calls of one kind in one lane, so near each other that they are one mark."""
+
+    lane: Lane
+    kind: str
+    start: float
+    end: float
+    count: int
+    line: int
+    last_line: int
+
+
+@dataclass(slots=True)
+class Bar:
+    """Waits of one thread that follow each other without anything happening in between."""
+
+    lane: Lane
+    kind: str
+    start: float
+    end: float
+    count: int
+    line: int
+    last_line: int
+
+
+@dataclass
+class Timeline:
+    """Marks and bars by time in seconds from the log's first stamp, or by line where it has no stamps."""
+
+    unit: str = "line"
+    end: float = 0.0
+    bars: list[Bar] = field(default_factory=list)
+    seen: Counter[Lane] = field(default_factory=Counter)
+    _marks: dict[tuple[Lane, str, int], Mark] = field(default_factory=dict)
+    _width: float = 1.0
+    _gap: float = 0.0
+    _origin: float | None = None
+    _last_bar: dict[Lane, Bar] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All marks, by time."""
+        return sorted(self._marks.values(), key=lambda mark: mark.start)
+
+    @property
+    def origin_s(self) -> float | None:
+        """The time stamp that counts as zero; None where the axis is lines."""
+        return self._origin
+
+    def see(self, event: Syscall | Signal | Exit) -> None:
+        """Take the next event."""
+        if self._origin is None and self._width == 1.0 and not self.end and event.time_s is not None:
+            self.unit, self._origin, self._width = "s", event.time_s, FINEST_S
+        at = self._at(event)
+        self.end = max(self.end, at)
+        lane = ("thread", event.tid)
+        if isinstance(event, Signal):
+            self._mark(lane, "signal", at, event.line)
+        elif isinstance(event, Exit):
+            self._mark(lane, "exit", at, event.line)
+        else:
+            self._call(event, lane, at)
+
+    def _call(self, call: Syscall, lane: Lane, at: float) -> None:
+        sleeping = _SLEEPS.get(call.name)
+        if sleeping and (sleeping != "lock" or "FUTEX_WAIT" in call.rest):
+            self._slept(call, lane, sleeping, at)
+            return
+        kind = _KINDS.get(call.name, "other")
+        if call.error:
+            kind = "other" if kind != "open" else "open"
+        self._mark(lane, kind, at, call.line)
+        if kind in ("read", "write", "listen", "accept") and (fd := call.fd) is not None:
+            self._mark(("fd", fd), kind, at, call.line)
+            if kind == "accept" and call.returned is not None:
+                self._mark(("fd", call.returned), kind, at, call.line)
+        elif kind == "register" and (match := _FD_ADDED.match(call.rest)):
+            self._mark(("fd", int(match[2])), kind, at, call.line)
+
+    def _slept(self, call: Syscall, lane: Lane, kind: str, at: float) -> None:
+        end_s = call.end_s
+        end = at if end_s is None or self._origin is None else max(at, end_s - self._origin)
+        self.end = max(self.end, end)
+        happened = kind == "wait" and bool(call.returned) and (call.returned or 0) > 0
+        if kind != "wait" or timeout_ms(call) != 0:
+            self._bar(lane, kind, at, end, call.line)
+        else:
+            self._mark(lane, "look", at, call.line)
+        if happened:
+            self._mark(lane, "wake", end, call.end_line or call.line)
+            for fd in ready_fds(call):
+                self._mark(("fd", fd), "wake", end, call.end_line or call.line)
+
+    def _bar(self, lane: Lane, kind: str, start: float, end: float, line: int) -> None:
+        self.seen[lane] += 1
+        last = self._last_bar.get(lane)
+        # Ticks that find nothing are one long wait to the eye; what happened in between is drawn as marks above it.
+        if last and last.kind == kind and start - last.end <= max(self._gap, 0.002 if self._origin is not None else 3):
+            last.end, last.count, last.last_line = max(last.end, end), last.count + 1, line
+            return
+        bar = Bar(lane, kind, start, end, 1, line, line)
+        self._last_bar[lane] = bar
+        self.bars.append(bar)
+        if len(self.bars) > MOST_BARS:
+            self._join_bars()
+
+    def _join_bars(self) -> None:
+        """Join bars over ever wider gaps until half of them are left."""
+        self._gap = max(self._gap, 0.001 if self._origin is not None else 1.0)
+        while len(self.bars) > MOST_BARS // 2:
+            self._gap *= 2
+            joined: list[Bar] = []
+            last: dict[tuple[Lane, str], Bar] = {}
+            for bar in self.bars:
+                before = last.get((bar.lane, bar.kind))
+                if before and bar.start - before.end <= self._gap:
+                    before.end, before.count = max(before.end, bar.end), before.count + bar.count
+                    before.last_line = bar.last_line
+                else:
+                    joined.append(bar)
+                    last[bar.lane, bar.kind] = bar
+            if self._gap > max(self.end, 1.0) * 2:
+                joined = joined[: MOST_BARS // 2]  # more lanes than that: threads that only slept
+            self.bars = joined
+        self._last_bar = {bar.lane: bar for bar in self.bars}
+
+    def _mark(self, lane: Lane, kind: str, at: float, line: int) -> None:
+        self.seen[lane] += 1
+        if len(self.seen) > LANES_KEPT:
+            self.seen.pop(lane)
+            lane = (lane[0], -1)
+            self.seen[lane] += 1
+        key = (lane, kind, int(at / self._width))
+        mark = self._marks.get(key)
+        if mark:
+            mark.end, mark.count, mark.last_line = max(mark.end, at), mark.count + 1, line
+            return
+        self._marks[key] = Mark(lane, kind, at, at, 1, line, line)
+        if len(self._marks) > MOST_MARKS:
+            self._widen()
+
+    def _widen(self) -> None:
+        """Double the width of a mark until half of them are left."""
+        while len(self._marks) > MOST_MARKS // 2 and self._width < max(self.end, 1.0) * 2:
+            self._width *= 2
+            joined: dict[tuple[Lane, str, int], Mark] = {}
+            for mark in self._marks.values():
+                key = (mark.lane, mark.kind, int(mark.start / self._width))
+                before = joined.get(key)
+                if before:
+                    before.end = max(before.end, mark.end)
+                    before.count += mark.count
+                    before.last_line = max(before.last_line, mark.last_line)
+                else:
+                    joined[key] = mark
+            self._marks = joined
+        if len(self._marks) > MOST_MARKS // 2:  # more lanes and kinds than that: the quiet ones go
+            busiest = sorted(self._marks.items(), key=lambda item: -item[1].count)[: MOST_MARKS // 2]
+            self._marks = dict(busiest)
+
+    def _at(self, event: Syscall | Signal | Exit) -> float:
+        if self._origin is None:
+            return float(event.line)
+        return max(0.0, event.time_s - self._origin) if event.time_s is not None else self.end

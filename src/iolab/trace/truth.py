@@ -1,0 +1,145 @@
+"""The story as one JSON object; its first keys are those of the truth files in tests/data/strace."""
+
+from typing import Any
+
+from iolab.trace.records import Cited, Listener, Open
+from iolab.trace.story import Click, Story, all_opens, duration_s, loop_of, serving_s, waits
+
+
+def as_json(story: Story) -> dict[str, Any]:
+    """Return the story as plain values. Lines count from 1; a thread without a pid column is 0."""
+    watch = story.watch
+    listeners = [_listener(each, story) for run in watch.runs for each in run.listeners]
+    first = listeners[0] if listeners else {}
+    return {
+        "log": story.source,
+        "port": story.port,
+        "error": None if listeners else "no bind to the port",
+        "lines": story.lines,
+        "bytes": story.bytes,
+        "last_line_cut": story.cut,
+        "unfinished_lines": story.unfinished,
+        "unreadable_lines": story.unreadable,
+        "streamlit": watch.made.streamlit,
+        "python_version": watch.made.python,
+        "server": watch.made.server,
+        "loop": loop_of(watch),
+        "main_tid": first.get("tid"),
+        "listeners": listeners,
+        "listen_fd": first.get("fd"),
+        "epoll_fd": first.get("epoll_fd"),
+        "bind_line": first.get("bind_line"),
+        "listen_line": first["listen_lines"][0] if first else None,
+        "epoll_add_line": first.get("epoll_add_line"),
+        "accept_lines": [line for run in watch.runs for line in run.accept_lines],
+        "accept_call": watch.accept_call,
+        "waits": waits(watch),
+        "opens": [_open(opened, story) for opened in all_opens(watch)],
+        "pyc_opens": [
+            {"line": cited.line, "tid": story.thread(cited.tid), "ret": ret or None} for cited, ret in watch.pyc_opens
+        ],
+        "clicks_visible": len(story.clicks),
+        "proved": story.proved,
+        "duration_s": duration_s(watch),
+        "waiting": _waiting(story),
+        "connections": [
+            {
+                "fd": connection.fd,
+                "peer": connection.peer or None,
+                "accept_line": _line(connection.accept),
+                "epoll_add_line": _line(connection.add),
+                "upgrade_line": _line(connection.upgrade),
+                "switched_line": _line(connection.switched),
+            }
+            for run in watch.runs
+            for connection in run.connections
+        ],
+        "clicks": [_click(click) for click in story.clicks],
+        "calls_by_thread": {
+            str(story.thread(tid) if tid >= 0 else "others"): dict(counts.most_common())
+            for tid, counts in watch.calls.items()
+        },
+        "steps": [
+            {
+                "step": step.number,
+                "title": step.title,
+                "status": step.status,
+                "sentence": step.sentence,
+                "advice": step.advice or None,
+                "lines": [{"line": cited.line, "text": cited.text, "means": means} for cited, means in step.lines],
+            }
+            for step in story.steps
+        ],
+    }
+
+
+def _listener(listener: Listener, story: Story) -> dict[str, Any]:
+    return {
+        "tid": story.thread(listener.tid),
+        "fd": listener.fd,
+        "addr": listener.addr,
+        "bind_line": listener.bind.line,
+        "listen_lines": [cited.line for cited in listener.listens],
+        "epoll_add_line": _line(listener.add),
+        "epoll_fd": listener.epoll_fd,
+    }
+
+
+def _open(opened: Open, story: Story) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "line": opened.cited.line,
+        "end_line": opened.end_line,
+        "tid": story.thread(opened.tid),
+        "path": opened.path,
+        "ret": opened.ret,
+        "ts": opened.stamp,
+        "by": opened.by,
+    }
+    if opened.clone:
+        found["clone_line"] = opened.clone.line
+    if wake := opened.wake:
+        found |= {
+            "wake_line": wake.line,
+            "wake_start_line": wake.start_line,
+            "wake_fd": wake.fd,
+            "wake_ts": wake.stamp,
+        }
+        if wake.read and wake.frame == "binary":
+            found["recv_line"] = wake.read.line
+        if len(wake.rearm) == 2:
+            found["rearm"] = [list(each) for each in wake.rearm]
+    return found
+
+
+def _click(click: Click) -> dict[str, Any]:
+    return {
+        "click": click.number,
+        "status": click.status,
+        "open_line": click.opened.cited.line,
+        "answer_line": _line(click.opened.answer),
+        "wake_to_recv_ms": click.read_ms,
+        "wake_to_clone_ms": click.clone_ms,
+        "wake_to_open_ms": click.open_ms,
+        "wake_to_answer_ms": click.answer_ms,
+    }
+
+
+def _waiting(story: Story) -> dict[str, Any] | None:
+    run = story.watch.run
+    if run is None:
+        return None
+    sleep, total_s = run.sleep, serving_s(run)
+    return {
+        "calls": sleep.calls,
+        "by_event": sleep.wakes,
+        "by_timeout": sleep.timeouts,
+        "polls": sleep.polls,
+        "slept_s": sleep.slept_s if sleep.timed else None,
+        "longest_s": sleep.longest_s if sleep.timed else None,
+        "serving_s": total_s,
+        "share_asleep": sleep.slept_s / total_s if total_s and sleep.timed else None,
+    }
+
+
+def _line(cited: Cited | None) -> int | None:
+    return cited.line if cited else None

@@ -1,0 +1,132 @@
+"""What one line of the log means, in a plain sentence."""
+
+import re
+from collections.abc import Mapping
+
+from iolab.trace.decode import (
+    ACCEPTS,
+    CLONES,
+    EPOLL_WAITS,
+    OPENS,
+    READS,
+    WAITS,
+    WRITES,
+    frame_kind,
+    ready_fds,
+    timeout_ms,
+)
+from iolab.trace.strace import Exit, Signal, Strace, Syscall
+
+SHORT_PATH = 60  # characters
+
+_FRAMES = {
+    "binary": "a binary websocket frame: a message of Streamlit's protocol",
+    "text": "a text websocket frame",
+    "close": "a websocket's goodbye",
+    "ping": "a ping: is the other side still there?",
+    "pong": "a pong: yes, still here",
+}
+_OPERATIONS = {
+    "ADD": "epoll watches fd {fd} from now on",
+    "DEL": "epoll no longer watches fd {fd}",
+    "MOD": "epoll watches fd {fd} for something else now",
+}
+_PLAIN = {
+    "bind": "The socket gets its address.",
+    "listen": "Callers may come: the kernel queues them.",
+    "epoll_create1": "A new epoll: an interest list, empty as yet.",
+    "futex": "Threads take turns: one waits for a lock, or wakes who waits.",
+    "clock_nanosleep": "The thread sleeps: in the lab's servers this is the pretended wait for I/O.",
+    "io_uring_setup": "A queue of requests that the kernel reads without a system call for each.",
+    "io_uring_enter": "Requests that were queued are handed to the kernel.",
+    "close": "The descriptor is given back.",
+    "mmap": "Memory is asked for.",
+    "munmap": "Memory is given back.",
+    "shutdown": "One side says that it will send no more.",
+    "setsockopt": "A socket is adjusted.",
+}
+_DATA = re.compile(r'"((?:[^"\\]|\\.)*)')
+_REQUEST = re.compile(r"(GET|POST|HEAD|PUT|DELETE|OPTIONS) (\S+) HTTP/")
+_STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
+_CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")
+_PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+def of_line(text: str, names: Mapping[int, str] | None = None) -> str:
+    """Return a plain sentence for one line as strace wrote it; `names` says what a descriptor is ("the websocket")."""
+    for event in Strace([text]):
+        return of_event(event, names or {})
+    return "The end of a call that began further up." if "resumed>" in text else ""
+
+
+def of_event(event: Syscall | Signal | Exit, names: Mapping[int, str]) -> str:
+    """Return a plain sentence for one event."""
+    if not isinstance(event, Syscall):
+        return (
+            f"The thread ends ({event.how})."
+            if isinstance(event, Exit)
+            else f"The thread gets the signal {event.name}."
+        )
+    if event.error == "EAGAIN":
+        return "Nothing more there for now (EAGAIN): the server does not wait, it goes back to epoll."
+    if event.error:
+        return f"The kernel says no: {event.error}."
+    if event.name in WAITS:
+        return _wait(event, names)
+    return _data(event, names) if event.name in (*READS, *WRITES) else _other(event, names)
+
+
+def _other(call: Syscall, names: Mapping[int, str]) -> str:
+    if call.name in ACCEPTS:
+        return f"A caller is taken from the queue: the connection is fd {call.returned}."
+    if call.name in CLONES:
+        return "A new thread is born" + (f": {call.returned}." if call.returned else ".")
+    if call.name in OPENS:
+        path = _PATH.search(call.rest)
+        if path is None:
+            return "Opens a file."
+        return f"Opens {path[1] if len(path[1]) <= SHORT_PATH else path[1].rsplit('/', 1)[-1] or path[1]}."
+    if match := _CONTROL.match(call.rest):
+        return _OPERATIONS[match[1]].format(fd=_named(int(match[2]), names)) + "."
+    return _PLAIN.get(call.name, "")
+
+
+def _wait(call: Syscall, names: Mapping[int, str]) -> str:
+    timeout = timeout_ms(call)
+    ready = call.returned
+    if call.result_at < 0:
+        return "The thread goes to sleep until something happens."
+    if ready and ready > 0:
+        fds = ready_fds(call) if call.name in EPOLL_WAITS else []
+        who = ", ".join(_named(fd, names) for fd in fds)
+        return f"Woken: fd {who} has something." if who else "Woken: something is there."
+    if timeout == 0:
+        return "A look without waiting: nothing there."
+    return "Slept until its time was up: nothing happened." if timeout != -1 else "Slept."
+
+
+def _data(call: Syscall, names: Mapping[int, str]) -> str:
+    reads = call.name in READS
+    fd = call.fd
+    verb = "Reads" if reads else "Sends"
+    match = _DATA.search(call.arguments)
+    data = match[1] if match else ""
+    where = f" {'from' if reads else 'to'} fd {_named(fd, names)}" if fd is not None else ""
+    if call.returned == 0 and reads:
+        return f"The other side of fd {_named(fd, names)} has closed." if fd is not None else "The end."
+    if request := _REQUEST.match(data):
+        return f"{verb} a request for {request[2]}{where}."
+    if status := _STATUS.match(data):
+        return f"{verb} an answer, {status[1]}{where}."
+    if data.startswith("\\0") and "UNIX" in call.arguments:
+        return (
+            "Reads the wake-up bytes of other threads."
+            if reads
+            else "Wakes the event loop from another thread, through a pair of sockets."
+        )
+    kind = frame_kind(data)
+    return f"{verb} {_FRAMES.get(kind, 'data')}{where}."
+
+
+def _named(fd: int, names: Mapping[int, str]) -> str:
+    return f"{fd} ({names[fd]})" if fd in names else str(fd)

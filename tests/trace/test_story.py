@@ -1,0 +1,253 @@
+"""The rules of the story, each on the smallest log that needs it."""
+
+import re
+
+import pytest
+
+from iolab.trace.decode import frame_kind, unescape
+from iolab.trace.records import MAIN_THREAD
+from iolab.trace.truth import as_json
+from iolab.trace.words import of_line
+from tests.trace.logs import CLICK, SERVER, recorded, story_of
+
+
+def at(text: str, part: str, nth: int = 0) -> int:
+    """Return the number of the nth line with this part."""
+    return [number for number, line in enumerate(text.splitlines(), 1) if part in line][nth]
+
+
+def test_decoys_are_no_listeners() -> None:
+    found = as_json(story_of(SERVER))
+    assert [each["fd"] for each in found["listeners"]] == [7]
+    assert found["listen_fd"] == 7
+
+
+def test_a_click_is_followed_from_the_frame_to_the_answer() -> None:
+    log = SERVER + CLICK
+    (click,) = story_of(log).clicks
+    assert click.status == "proved"
+    assert (click.opened.cited.line, click.opened.tid) == (at(log, "balloons.py"), 20)
+    assert [cited.line for cited, _ in click.lines] == [13, 14, 15, 16, 17]
+    # The wait began at 2.000 and took 250 ms: the wake-up is when it ended.
+    times = (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms)
+    assert times == pytest.approx((1, 3, 6, 8), abs=0.01)
+
+
+def test_a_wait_that_the_log_tells_in_two_lines_ends_at_the_second() -> None:
+    wait = CLICK.splitlines()[0]
+    head, tail = wait.split("[{", 1)
+    split = f"{head} <unfinished ...>\n10 1700000002.250000 <... epoll_wait resumed>[{{{tail}\n"
+    found = as_json(story_of(SERVER + CLICK.replace(wait + "\n", split)))
+    (opened,) = found["opens"]
+    assert (opened["wake_start_line"], opened["wake_line"]) == (13, 14)
+
+
+def test_a_pong_between_frame_and_clone_is_no_click() -> None:
+    pong = (
+        "10 1700000002.252000 epoll_wait(3, [{events=EPOLLIN, data={u32=8, u64=8}}], 3, 0) = 1 <0.000010>\n"
+        '10 1700000002.252100 recvfrom(8, "\\212\\200abcd", 65536, 0, NULL, NULL) = 6 <0.000010>\n'
+    )
+    lines = CLICK.splitlines(keepends=True)
+    (opened,) = as_json(story_of(SERVER + "".join(lines[:2]) + pong + "".join(lines[2:])))["opens"]
+    assert (opened["wake_line"], opened["recv_line"]) == (13, 14)
+
+
+def test_the_self_pipe_s_wake_ups_are_no_clicks() -> None:
+    pipe = "10 1700000002.252000 epoll_wait(3, [{events=EPOLLIN, data={u32=4, u64=4}}], 3, 0) = 1 <0.000010>\n"
+    lines = CLICK.splitlines(keepends=True)
+    (opened,) = as_json(story_of(SERVER + "".join(lines[:2]) + pipe + "".join(lines[2:])))["opens"]
+    assert opened["wake_fd"] == 8
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["{u32=8, u64=139637976727560}", "{u32=8, u64=8}", "0x7f0000000008", "0x8"],
+    ids=["old", "old8", "new", "new8"],
+)
+def test_the_descriptor_is_the_lower_half_of_epoll_s_data(data: str) -> None:
+    log = SERVER + CLICK.replace("{u32=8, u64=139637976727560}", data)
+    assert as_json(story_of(log))["opens"][0]["wake_fd"] == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "clicks"),
+    [
+        ('20 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = 9', 1),
+        ('20 openat(AT_FDCWD, "balloons.py", O_RDONLY) = 9', 1),
+        ('20 open("/app/balloons.py", O_RDONLY) = 9', 1),
+        ('20 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)', 0),
+        ('20 openat(AT_FDCWD, "/app/balloons.py", O_WRONLY|O_CREAT, 0644) = 9', 0),
+        ('20 openat(AT_FDCWD, "/x/site-packages/streamlit/balloons.py", O_RDONLY) = 9', 0),
+        ('20 openat(AT_FDCWD, "/app/my_balloons.py", O_RDONLY) = 9', 0),
+        ('20 openat(AT_FDCWD, "/app/balloons.py.bak", O_RDONLY) = 9', 0),
+        ('10 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = 9', 0),
+    ],
+)
+def test_what_is_a_click_and_what_is_not(line: str, clicks: int) -> None:
+    assert as_json(story_of(f"{SERVER}{line}\n"))["clicks_visible"] == clicks
+
+
+def test_the_main_thread_is_the_file_watcher() -> None:
+    story = story_of(SERVER + '10 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = 9\n')
+    assert [each["by"] for each in as_json(story)["opens"]] == [MAIN_THREAD]
+    assert "file watcher" in story.steps[4].sentence
+
+
+def test_two_listeners_of_one_run() -> None:
+    second = (
+        "10 bind(9, {sa_family=AF_INET6, sin6_port=htons(8079), sin6_flowinfo=htonl(0),"
+        ' inet_pton(AF_INET6, "::", &sin6_addr), sin6_scope_id=0}, 28) = 0\n'
+        "10 listen(9, 128) = 0\n10 epoll_ctl(3, EPOLL_CTL_ADD, 9, {events=EPOLLIN, data={u32=9, u64=9}}) = 0\n"
+    )
+    story = story_of(SERVER + second)
+    assert [(each["fd"], each["addr"]) for each in as_json(story)["listeners"]] == [(7, "0.0.0.0"), (9, "::")]
+    assert len(story.watch.runs) == 1
+
+
+def test_an_appended_run_has_its_own_click_and_its_own_wake() -> None:
+    first = SERVER + CLICK
+    second = first.replace("\n10 ", "\n50 ").replace("\n20 ", "\n60 ").replace("= 20 <", "= 60 <")
+    second = "50" + second[2:].replace("[20]", "[60]")
+    found = as_json(story_of(first + second))
+    offset = first.count("\n")
+    assert [each["bind_line"] for each in found["listeners"]] == [5, 5 + offset]
+    assert [each["tid"] for each in found["listeners"]] == [10, 50]
+    assert [each["wake_line"] for each in found["opens"]] == [13, 13 + offset]
+    assert [each["clone_line"] for each in found["opens"]] == [15, 15 + offset]
+
+
+def test_an_appended_run_without_pids_knows_its_own_self_pipe() -> None:
+    """Thread 0 lives twice; the descriptors of its first life say nothing about the second."""
+    start = 'openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3\n'
+    bare = "".join(line.split(" ", 1)[1] for line in SERVER.splitlines(keepends=True))
+    found = as_json(story_of(start + bare + "+++ exited with 0 +++\n" + start + bare))
+    assert len(found["listeners"]) == 2
+    assert found["main_tid"] == 0
+
+
+def test_two_tabs_each_wake_by_their_own_connection() -> None:
+    tab = (
+        "10 1700000001.600000 accept4(7, {sa_family=AF_INET, sin_port=htons(6)}, [16], 0) = 12 <0.000010>\n"
+        "10 1700000001.600100 epoll_ctl(3, EPOLL_CTL_ADD, 12, {events=EPOLLIN, data={u32=12, u64=12}}) = 0 <0.000010>\n"
+    )
+    other = CLICK.replace("u32=8", "u32=12").replace("recvfrom(8", "recvfrom(12").replace("sendto(8", "sendto(12")
+    other = other.replace("20 17", "30 17").replace("[20]", "[30]").replace("= 20 <", "= 30 <")
+    log = SERVER + tab + CLICK + other
+    assert [each["wake_fd"] for each in as_json(story_of(log))["opens"]] == [8, 12]
+
+
+def test_without_durations_a_wait_ends_when_its_thread_goes_on() -> None:
+    log = "\n".join(line.rsplit(" <", 1)[0] for line in (SERVER + CLICK).splitlines()) + "\n"
+    (click,) = story_of(log).clicks
+    assert click.read_ms == pytest.approx(0)
+    assert click.open_ms == pytest.approx(5, abs=0.01)
+
+
+def test_without_times_there_are_no_milliseconds() -> None:
+    log = "".join(
+        " ".join(part for place, part in enumerate(line.split(" ")) if place != 1) + "\n"
+        for line in (SERVER + CLICK).splitlines()
+    )
+    story = story_of(log)
+    assert story.clicks[0].status == "proved"
+    assert story.clicks[0].open_ms is None
+    assert "-ttt -T" in story.steps[2].sentence
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("", "The log is empty"),
+        ("what is this\n", "None of the 1 lines"),
+        ('10 openat(AT_FDCWD, "x", O_RDONLY) = 3\n', "no bind at all"),
+        ("10 bind(3, {sa_family=AF_NETLINK}, 12) = 0\n", "No socket was bound to port 8079"),
+        (
+            '10 bind(3, {sa_family=AF_INET, sin_port=htons(8501), sin_addr=inet_addr("0.0.0.0")}, 16) = 0\n',
+            "Nothing was bound to port 8079, but to 8501",
+        ),
+        (
+            '10 bind(3, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("0.0.0.0")}, 16)'
+            " = -1 EADDRINUSE (Address already in use)\n",
+            "EADDRINUSE",
+        ),
+    ],
+)
+def test_why_nothing_listens(log: str, words: str) -> None:
+    story = story_of(log)
+    assert words in story.steps[0].sentence
+    assert as_json(story)["error"] == "no bind to the port"
+
+
+def test_how_much_it_slept() -> None:
+    story = story_of(SERVER + CLICK)
+    sleep = story.watch.runs[0].sleep
+    assert (sleep.calls, sleep.wakes) == (2, 2)
+    assert sleep.slept_s == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("\\202\\376\\0", "binary"),
+        ("\\x82\\xfe", "binary"),
+        ("\\212\\200abcd", "pong"),
+        ("\\212\\200abcd\\202\\376\\0", "binary"),
+        ("\\210\\202\\32", "close"),
+        ("GET / HTTP/1.1", "other"),
+        ("", "other"),
+    ],
+)
+def test_frames_are_known_by_their_first_byte(data: str, kind: str) -> None:
+    assert frame_kind(data) == kind
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("7 epoll_wait(3, [], 9, 0) = 0", "A look without waiting"),
+        ("7 epoll_wait(3, [], 9, 100) = 0", "Slept until its time was up"),
+        ("7 epoll_wait(3, [{events=EPOLLIN, data=0x7f0000000005}], 9, 100) = 1", "fd 5 has something"),
+        ('7 recvfrom(5, "GET /x HTTP/1.1\\r\\n", 9, 0, NULL, NULL) = 9', "a request for /x from fd 5"),
+        ('7 sendto(5, "HTTP/1.1 200 OK\\r\\n", 9, 0, NULL, 0) = 9', "an answer, 200 to fd 5"),
+        ('7 recvfrom(5, "", 9, 0, NULL, NULL) = 0', "has closed"),
+        ("7 +++ exited with 0 +++", "The thread ends"),
+        ("not a line of strace", ""),
+    ],
+)
+def test_a_line_in_plain_words(line: str, words: str) -> None:
+    assert words in of_line(line)
+
+
+def test_a_long_log_keeps_every_step_and_few_marks() -> None:
+    """The memory of the drawing is bounded, and the click behind 100,000 ticks is in the story."""
+    tick = "10 17000{:05d}.000000 epoll_wait(3, [], 2, 100) = 0 <0.100000>\n"
+    log = SERVER + "".join(tick.format(10 + number) for number in range(90_000)) + CLICK.replace("17000000", "17000900")
+    story = story_of(log)
+    assert [step.status for step in story.steps] == ["proved"] * 6
+    assert len(story.timeline.bars) + len(story.timeline.marks) < 10_000
+    assert sum(bar.count for bar in story.timeline.bars) >= 90_000
+
+
+def test_marks_are_joined_not_lost() -> None:
+    name = "k2_recommended_seccomp_2click"
+    story = story_of(recorded(name) * 12)
+    counted = sum(mark.count for mark in story.timeline.marks if mark.lane[0] == "thread" and mark.kind == "open")
+    assert counted == sum(calls["openat"] for calls in story.watch.calls.values())
+    assert len(story.timeline.marks) <= 6001
+
+
+def test_strings_in_hexadecimal_are_read() -> None:
+    """As strace -xx writes them; addresses stay text."""
+
+    def hexadecimal(match: re.Match[str]) -> str:
+        return '"' + "".join(f"\\x{byte:02x}" for byte in unescape(match[1])) + '"'
+
+    lines = [
+        line if "inet_addr" in line else re.sub(r'"((?:[^"\\]|\\.)*)"', hexadecimal, line)
+        for line in (SERVER + CLICK).splitlines(keepends=True)
+    ]
+    story = story_of("".join(lines))
+    assert "balloons" not in "".join(lines)
+    assert story.proved
+    assert story.watch.runs[0].connections[0].upgrade
+    assert story.watch.runs[0].connections[0].switched
