@@ -10,7 +10,11 @@ fi
 if [ -s "$log" ]; then
   mv "$log" "${log%.txt}-$(date -u -r "$log" +%Y%m%dT%H%M%S.%3NZ).txt"
 fi
+calls='epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept4,recvfrom,sendto,clone,clone3,openat'
+if [ "${LOOP:-}" = uvloop ]; then # libuv reads and writes like files, and talks to epoll through io_uring
+  calls="$calls,read,write,?io_uring_setup,?io_uring_enter"
+fi
 exec strace -f --seccomp-bpf -ttt -T -yy -s 256 -o "$log" \
-  -e 'trace=epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept4,recvfrom,sendto,clone,clone3,openat' \
+  -e "trace=$calls" \
   streamlit run streamlit_fun.py --server.port="${PORT:-8079}" --server.headless=true \
   --browser.gatherUsageStats=false --server.fileWatcherType=none

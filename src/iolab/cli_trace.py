@@ -1,0 +1,213 @@
+"""The command `iolab trace`: reads a log or makes one, tells its story, writes its page."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from iolab.errors import UsageError
+from iolab.lab import Lab, find_root
+from iolab.live import app
+from iolab.live.app import LOOPS, Loop, log_name
+from iolab.report import terminal, trace_terminal
+from iolab.trace import costs, loops
+from iolab.trace.decode import CLONES
+from iolab.trace.source import open_log
+from iolab.trace.story import PORT, SCRIPT, Story, tell
+from iolab.trace.truth import as_json
+
+LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
+
+
+@click.command()
+@click.argument("log", type=click.Path(path_type=Path), required=False)
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Where the app listens.  [default: {PORT}]")
+@click.option(
+    "--click", "clicks", envvar="CLICK", type=click.IntRange(0, 20), default=0, help="Press the button so often."
+)
+@click.option("--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and click.")
+@click.option("--service", "services", envvar="SERVICE", help="Measured servers instead: letters or names, or all.")
+@click.option(
+    "--runtime",
+    envvar="RUNTIME",
+    type=click.Choice(["auto", "docker", "local"]),
+    default="auto",
+    help="Where what is to be traced runs.",
+)
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of the story.")
+@click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
+@click.option(
+    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where logs and pages are.  [default: results]"
+)
+def trace(  # noqa: PLR0917 (each is an option of the command line)
+    log: Path | None,
+    port: int | None,
+    clicks: int,
+    loop: Loop | None,
+    services: str | None,
+    runtime: str,
+    as_object: bool,
+    html: bool,
+    results: Path | None,
+) -> int:
+    """Tell the story of an strace log: LOG, a .gz too, - for standard input.
+
+    Otherwise that of the Streamlit app, results/trace/log_streamlit.txt.
+    """
+    console = Console()
+    live = bool(clicks or loop or runtime == "local") and log is None
+    if log is not None and (clicks or loop):
+        raise UsageError("a LOG is read as it is: leave out CLICK and LOOP, or the log")
+    folder = (results or default_results()) / "trace"
+    if services:
+        if log is not None or clicks or loop:
+            raise UsageError("SERVICE runs a server of its own: leave out the log, CLICK and LOOP")
+        return trace_services(console, re.split(r"[,\s]+", services.strip()), runtime, folder, as_object)
+    path = log or folder / log_name(None)
+    if live:
+        with terminal.busy(Console(stderr=as_object)) as say:
+            traced = make_log(loop, clicks, runtime, folder, say)
+        path, port = traced.log, port or traced.port
+    story = read(path, port or PORT, draw=html)
+    if as_object:
+        click.echo(json.dumps(as_json(story), indent=1))
+    elif story.lines and not story.watch.calls:
+        raise UsageError(
+            f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
+            " give the file that strace -o wrote"
+        )
+    else:
+        trace_terminal.show(console, story)
+    if html:
+        page = write_page(story, folder / "trace.html")
+        if not as_object:
+            console.print(f"\nPage: {os.path.relpath(page)}", highlight=False, soft_wrap=True)
+    return 1 if live and not story.clicks else 0
+
+
+def make_log(loop: Loop | None, clicks: int, runtime: str, folder: Path, say: Callable[[str], None]) -> app.Traced:
+    """Let the app be clicked, in a container or here, and say where its log is."""
+    the_lab = Lab.read(find_root(Path.cwd()))
+    engine, reason = app.engine_or_reason(runtime)
+    if engine and not loop:
+        say("Pressing the button")
+        return app.press_standing(the_lab, clicks)
+    if engine and loop:
+        with app.in_docker(the_lab, engine, loop, say) as traced:
+            _use(traced, clicks or 1, say)
+        return traced
+    say(f"Streamlit runs as a local process: {reason}")
+    with app.here(the_lab, loop or "uvicorn", folder / log_name(loop), say) as traced:
+        if clicks or loop:
+            _use(traced, clicks or 1, say)
+        else:
+            _let_click(traced)
+    return traced
+
+
+def _use(traced: app.Traced, clicks: int, say: Callable[[str], None]) -> None:
+    say(f"Watching the idle app for {app.IDLE_S:g} s")
+    time.sleep(app.IDLE_S)
+    say("Pressing the button")
+    traced.press(clicks)
+    time.sleep(app.SETTLE_S)
+
+
+def _let_click(traced: app.Traced) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is here to click: add CLICK=1")
+    click.echo(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
+    sys.stdin.readline()
+
+
+def trace_services(console: Console, names: list[str], runtime: str, folder: Path, as_object: bool) -> int:
+    """Show what requests cost measured servers, and write a page for each."""
+    from iolab.live import service  # noqa: PLC0415 (asyncio: not for a story)
+
+    the_lab = Lab.read(find_root(Path.cwd()))
+    models = the_lab.select(names, option="SERVICE")
+    engine, _ = app.engine_or_reason(runtime)
+    found, pages = [], []
+    with terminal.busy(Console(stderr=as_object)) as say:
+        for model in models:
+            seen = service.observe(the_lab, model, engine, folder / f"log_{model.name}.txt", say)
+            with open_log(seen.log) as lines:
+                calls, threads = costs.count(lines, seen.start_s, seen.end_s)
+            # A thread that has ended takes its count of switches along.
+            switches = None if any(calls[name] for name in CLONES) else seen.switches
+            found.append(costs.Costs(model.name, model.title, service.REQUESTS, calls, threads, switches, seen.seconds))
+            story = read(seen.log, model.port.container if engine else model.port.host, None)
+            title = f"{service.REQUESTS} requests at once to server {model.letter}: {model.title}"
+            pages.append(
+                write_page(story, folder / f"trace-{model.name}.html", title, (seen.start_s - 0.02, seen.end_s + 0.02))
+            )
+    if as_object:
+        click.echo(json.dumps([costs.as_json(each) for each in found], indent=1))
+        return 0
+    trace_terminal.show_costs(console, found)
+    for page in pages:
+        console.print(f"Page: {os.path.relpath(page)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+@click.command(name="trace-compare")
+@click.option("--clicks", envvar="CLICK", type=click.IntRange(1, 20), default=3, show_default=True, help="On each.")
+@click.option(
+    "--runtime",
+    envvar="RUNTIME",
+    type=click.Choice(["auto", "docker", "local"]),
+    default="auto",
+    help="Where to run it.",
+)
+@click.option(
+    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where the logs go.  [default: results]"
+)
+def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
+    """Run Streamlit on three event loops, and show what each does, side by side."""
+    console = Console()
+    folder = (results or default_results()) / "trace"
+    found: dict[str, loops.LoopFacts] = {}
+    with terminal.busy(console) as say:
+        for loop in LOOPS:
+            traced = make_log(loop, clicks, runtime, folder, say)
+            found[loop] = loops.facts(read(traced.log, traced.port, draw=False))
+    trace_terminal.show_loops(console, found)
+    console.print(f"Logs: {os.path.relpath(folder)}/log_streamlit-*.txt", highlight=False, soft_wrap=True)
+    return 0
+
+
+def read(path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
+    """Return the story of a log; `draw` with the timeline that a page needs."""
+    standard_input = str(path) == "-"
+    with open_log(path) as lines, ExitStack() as stack:
+        if not standard_input and path.stat().st_size > LONG_LOG_BYTES:
+            say = stack.enter_context(terminal.busy(Console(stderr=True)))
+            say(f"Reading {path.stat().st_size >> 20} MiB")
+        return tell(lines, "standard input" if standard_input else os.path.relpath(path), port, script, draw=draw)
+
+
+def write_page(
+    story: Story, page: Path, title: str = "What the log shows", focus_s: tuple[float, float] | None = None
+) -> Path:
+    """Write the page of a story; it can always be made anew from the log, so an older one is replaced."""
+    from iolab.report import trace_html  # noqa: PLC0415 (templates: too long for a story without a page)
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    partly = page.with_suffix(".part")
+    partly.write_text(trace_html.render(story, title, focus_s), encoding="utf-8")
+    partly.replace(page)
+    return page
+
+
+def default_results() -> Path:
+    try:
+        return find_root(Path.cwd()) / "results"
+    except UsageError:
+        return Path("results")  # a log from anywhere needs no lab around it

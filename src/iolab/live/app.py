@@ -1,0 +1,218 @@
+"""The Streamlit app under strace: with any of three event loops, in a container or as a process here."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from iolab import ports, stack
+from iolab.errors import EngineMissing, UsageError
+from iolab.lab import Lab, Service
+from iolab.live.ptrace import check_strace, explain
+from iolab.processes import run, start, stop
+from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine, project
+
+Loop = Literal["uvicorn", "tornado", "uvloop"]
+LOOPS: tuple[Loop, ...] = ("uvicorn", "tornado", "uvloop")
+Say = Callable[[str], None]
+Press = Callable[[int], None]
+
+SERVICE = "streamlit"
+START_LIMIT_S = 60.0
+PRESS_LIMIT_S = 120.0
+INSTALL_LIMIT_S = 900.0
+IDLE_S = 4.0  # before the first click: to see what the loop does when nobody is there
+SETTLE_S = 0.7  # after the last: for the answer to be in the log
+LAST_LINES = 3
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The app as it runs: its log, the port in that, and what presses its button so many times."""
+
+    log: Path
+    port: int
+    press: Press
+
+
+def log_name(loop: Loop | None) -> str:
+    """Return the name of a variant's log; that of `make up` has no mark."""
+    return f"log_streamlit-{loop}.txt" if loop else "log_streamlit.txt"
+
+
+def press_standing(lab: Lab, clicks: int) -> Traced:
+    """Press the button of the app that `make up` has started; raises UsageError where it does not run."""
+    find_engine()
+    compose = Compose(lab.root, project(), {"CPUS": "1"})
+    running = compose("ps", "--services", "--status", "running").stdout.split()
+    if SERVICE not in running:
+        raise UsageError("the Streamlit app does not run: start it with `make up` first, or use RUNTIME=local")
+    traced = Traced(
+        lab.root / "results" / "trace" / log_name(None),
+        _service(lab).ports[0].container,
+        lambda number: _press_in(compose, number),
+    )
+    traced.press(clicks)
+    time.sleep(SETTLE_S)
+    return traced
+
+
+@contextmanager
+def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced]:
+    """Run a variant in a Compose project of its own, beside `make up`; nothing of it is left afterwards."""
+    log = lab.root / "results" / "trace" / log_name(loop)
+    variables = stack.variables(lab, engine, 1) | {
+        "LOOP": loop,
+        "TRACE_LOG": f"/trace/{log.name}",
+        "STREAMLIT_PORT": "0",  # any free one: the button is pressed from inside
+    }
+    compose = Compose(lab.root, project("-trace"), variables)
+    say(f"{BUILDING} ({loop})")
+    compose.build([SERVICE], lab.root / "results" / "docker-build.log")
+    stack.trace_folder(lab.root, variables)
+    say(f"Starting Streamlit on {loop} under strace")
+    try:
+        up = compose("up", "-d", "--no-build", "--wait", SERVICE, timeout_s=START_LIMIT_S + 60, check=False)
+        if up.status != 0:
+            said = compose("logs", "--no-log-prefix", "--tail", "20", SERVICE).stdout
+            raise UsageError(explain(said) or f"Streamlit did not start: {last_lines(said) or compose.explained(up)}")
+        yield Traced(log, _service(lab).ports[0].container, lambda clicks: _press_in(compose, clicks))
+    finally:
+        with suppress(UsageError):
+            compose("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+
+
+def _press_in(compose: Compose, clicks: int) -> None:
+    done = compose(
+        "exec", "-T", SERVICE, "python", "press.py", "--clicks", str(clicks), timeout_s=PRESS_LIMIT_S, check=False
+    )
+    if "press.py" in done.stderr and "No such file" in done.stderr:
+        raise UsageError("the Streamlit app that runs is an older one: start it anew with `make down` and `make up`")
+    if done.status != 0:
+        raise UsageError(last_lines(done.stderr) or compose.explained(done))
+
+
+@contextmanager
+def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
+    """Run a variant as a process here, in an environment of its own; it has ended afterwards, and the log is whole."""
+    check_strace()
+    service = _service(lab)
+    port = service.ports[0].host
+    ports.check_free("127.0.0.1", port, "the Streamlit app")
+    python = environment(lab.root, loop, say)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = log.with_suffix(".out")
+    say(f"Starting Streamlit on {loop} under strace")
+    variables = {
+        **os.environ,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PORT": str(port),
+        "TRACE_LOG": str(log.absolute()),
+        "LOOP": loop,
+    }
+    with words.open("wb") as file:
+        process = start(
+            ["sh", "traced.sh"],
+            cwd=service.folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        _wait_until_listening(port, process, words)
+        yield Traced(log, port, lambda clicks: _press(python, service, port, clicks))
+    finally:
+        stop(process)
+        words.unlink(missing_ok=True)
+
+
+def _press(python: Path, service: Service, port: int, clicks: int) -> None:
+    pressing = [str(python), "press.py", f"http://127.0.0.1:{port}", "--clicks", str(clicks)]
+    try:
+        done = run(pressing, cwd=service.folder, timeout_s=PRESS_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"the button could not be pressed within {PRESS_LIMIT_S:g} s") from None
+    if done.status != 0:
+        raise UsageError(last_lines(done.stderr))
+
+
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], words: Path) -> None:
+    """Look at the kernel's table until the port is there: a connection would show in the trace."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while not listens(port):
+        status = process.poll()
+        said = words.read_text(errors="replace") if status is not None else ""
+        if status is not None:
+            raise UsageError(
+                explain(said)
+                or f"Streamlit ended at its start with status {status}; its last words: {last_lines(said) or 'none'}"
+            )
+        if time.monotonic() > deadline:
+            raise UsageError(f"Streamlit does not listen on port {port} after {START_LIMIT_S:g} s")
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    """Say whether a process of this machine listens on a port, without connecting to it."""
+    wanted = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            rows = [line.split() for line in Path(table).read_text(encoding="ascii").splitlines()[1:]]
+            if any(row[1].endswith(wanted) and row[3] == "0A" for row in rows):
+                return True
+    return False
+
+
+def environment(root: Path, loop: Loop, say: Say) -> Path:
+    """Return the Python of the variant's own environment, made or brought up to date where it must be."""
+    folder = root / ".venv-streamlit" / loop
+    requirements = root / "services" / SERVICE / f"requirements-{loop}.txt"
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    mark, python = folder / "requirements.sha256", folder / "bin" / "python"
+    if mark.is_file() and mark.read_text(encoding="ascii") == wanted and python.is_file():
+        return python
+    say(f"Installing Streamlit for {loop} (the first time: a minute)")
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]):
+        try:
+            done = run(command, timeout_s=INSTALL_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise UsageError(f"installing Streamlit took more than {INSTALL_LIMIT_S / 60:g} min") from None
+        if done.status != 0:
+            raise UsageError(f"Streamlit for {loop} cannot be installed: {last_lines(done.stderr or done.stdout)}")
+    mark.write_text(wanted, encoding="ascii")
+    return python
+
+
+def _service(lab: Lab) -> Service:
+    for service in lab.services:
+        if service.name == SERVICE and service.folder and service.ports:
+            return service
+    raise UsageError(f"docker-compose.yml has no service {SERVICE}")
+
+
+def last_lines(text: str) -> str:
+    """Return what a program said last, in one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-LAST_LINES:])
+
+
+def engine_or_reason(wanted: str) -> tuple[Engine | None, str]:
+    """Return the engine to use, or none and why; raises EngineMissing where Docker is asked for and not there."""
+    if wanted == "local":
+        return None, "asked for with RUNTIME=local"
+    try:
+        return find_engine(), ""
+    except EngineMissing as missing:
+        if wanted == "docker":
+            raise
+        return None, missing.why

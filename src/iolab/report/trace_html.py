@@ -1,0 +1,66 @@
+"""The story of a trace as one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from markupsafe import Markup
+
+from iolab.report import trace_terminal, words
+from iolab.report.pages import template
+from iolab.trace import loops
+from iolab.trace.page import page_data
+from iolab.trace.story import Story, duration_s
+
+# What the legend calls each kind of mark; kinds without a name are drawn quietly.
+LEGEND = {
+    "wake": "wake-up",
+    "read": "read",
+    "write": "write",
+    "accept": "accept",
+    "register": "epoll_ctl",
+    "listen": "bind, listen",
+    "clone": "new thread",
+    "open": "open a file",
+    "other": "anything else",
+}
+BARS = (("wait", "waiting"), ("sleep", "sleeping"), ("lock", "waiting for a lock"))
+_TIMES = (("frame read", "read_ms"), ("thread cloned", "clone_ms"), ("file opened", "open_ms"), ("answer", "answer_ms"))
+
+
+def render(story: Story, title: str = "What the log shows", focus_s: tuple[float, float] | None = None) -> str:
+    """Return trace.html; it opens with the part between the two moments of `focus_s`, by the log's own clock."""
+    data = page_data(story, focus_s)
+    # Our own file; rendered apart because the page names its hash: no other script may run.
+    script = Markup(template("trace.js").render())  # noqa: S704
+    present = {mark[1] for mark in data["marks"]}
+    seconds = duration_s(story.watch)
+    return template("trace.html.j2").render(
+        title=title,
+        source=story.source,
+        facts=[
+            f"{story.lines:,} lines",
+            *([words.seconds(seconds)] if seconds is not None else []),
+        ],
+        which=loops.sentence(loops.facts(story)),
+        steps=data["steps"],
+        clicks=data["clicks"],
+        times=_TIMES,
+        bars=[(kind, name) for kind, name in BARS if any(bar[1] == kind for bar in data["bars"])],
+        legend={kind: name for kind, name in LEGEND.items() if kind in present},
+        unit=data["unit"],
+        left_out=data["lanes_left_out"],
+        notes=trace_terminal.notes(story),
+        data=_embedded(data),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _embedded(data: dict[str, Any]) -> Markup:
+    """Return JSON that no text in it can break out of: a log may hold `</script>`."""
+    text = json.dumps(data, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 (what could end the element is escaped above)

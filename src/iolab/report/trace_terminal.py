@@ -1,0 +1,253 @@
+"""The story of a trace in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from iolab.report import words
+from iolab.trace import loops
+from iolab.trace.costs import Costs
+from iolab.trace.loops import LoopFacts
+from iolab.trace.page import main_name
+from iolab.trace.records import Cited
+from iolab.trace.story import Click, Status, Step, Story, duration_s
+
+SHOWN_CLICKS = 3
+SHOWN_LINES = 8
+SHOWN_ROWS = 3  # of a long line
+SHOWN_THREADS = 6
+SHOWN_CALLS = 12
+SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a connection attempt that is dropped is made again after that
+GUTTER = 8  # columns: a line number and a blank
+TAIL = 22  # characters of a line's end that stay: its result
+_BADGES: dict[Status, tuple[str, str]] = {
+    "proved": ("✓", "bold green"),
+    "inferred": ("~", "bold yellow"),
+    "missing": ("✗", "bold red"),
+}
+
+
+def show(console: Console, story: Story) -> None:
+    """Print the six steps: each with its lines, what they mean, and how sure that is."""
+    console.print(Text(heading(story), style="bold"), soft_wrap=not console.is_terminal)
+    if which := loops.sentence(loops.facts(story)):
+        _paragraph(console, f"Which loop is this? {which}")
+    for step in story.steps:
+        console.print()
+        _step(console, step)
+        if step.number == 5 and story.clicks:
+            _clicks(console, story)
+        if step.number == 6:
+            _threads(console, story)
+    for note in notes(story):
+        console.print()
+        console.print(note, style="yellow", markup=False, highlight=False)
+
+
+def heading(story: Story) -> str:
+    """Say what was read."""
+    parts = [f"{story.lines:,} lines"]
+    if (seconds := duration_s(story.watch)) is not None:
+        parts.append(words.seconds(seconds))
+    return f"{story.source}: {', '.join(parts)}"
+
+
+def notes(story: Story) -> list[str]:
+    """Say what of the log could not be used."""
+    found = []
+    if story.cut:
+        found.append("The last line has no end: strace is still writing, or was killed.")
+    strange = story.unreadable - story.cut  # a line that is cut cannot be read either
+    if strange > 0:
+        lines = (
+            "1 line is not as strace writes it" if strange == 1 else f"{strange} lines are not as strace writes them"
+        )
+        found.append(f"{lines} and left out.")
+    if story.damaged:
+        found.append(f"The log is damaged after line {story.lines} ({story.damaged}): what came before was read.")
+    return found
+
+
+def _step(console: Console, step: Step) -> None:
+    sign, style = _BADGES[step.status]
+    line = Text.assemble((f"{step.number}  {step.title}", "bold"), "  ", (f"{sign} {step.status}", style))
+    console.print(line)
+    _paragraph(console, step.sentence)
+    for cited, means in step.lines[:SHOWN_LINES]:
+        _cited(console, cited, means)
+    if len(step.lines) > SHOWN_LINES:
+        _paragraph(console, f"and {len(step.lines) - SHOWN_LINES} lines more (--json has them all)")
+    if step.advice:
+        console.print(Text(f"   → {step.advice}", style="cyan"), soft_wrap=not console.is_terminal)
+
+
+def _paragraph(console: Console, text: str) -> None:
+    if console.is_terminal:
+        table = Table.grid(padding=0)
+        table.add_column(width=3)
+        table.add_column()
+        table.add_row("", Text(text))
+        console.print(table)
+    else:
+        console.print(Text(f"   {text}"), soft_wrap=True)
+
+
+def _cited(console: Console, cited: Cited, means: str) -> None:
+    """Print a line of the log, in a terminal folded to a few rows (never in a pipe), and what it means below it."""
+    text = "".join(char if char.isprintable() else "·" for char in cited.text)
+    rows = [text]
+    if console.is_terminal:
+        room = max(console.width - GUTTER, 20)
+        if len(text) > SHOWN_ROWS * room:
+            text = f"{text[: SHOWN_ROWS * room - TAIL - 3]} … {text[-TAIL:]}"
+        rows = [text[at : at + room] for at in range(0, len(text), room)] or [""]
+    console.print(Text.assemble((f"{cited.line:>{GUTTER - 1}} ", "cyan"), rows[0]), soft_wrap=True)
+    for row in rows[1:]:
+        console.print(Text(f"{'':{GUTTER}}{row}"), soft_wrap=True)
+    console.print(Text(f"{'':{GUTTER}}{means}", style="dim"), soft_wrap=True)
+
+
+def _clicks(console: Console, story: Story) -> None:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title="   Milliseconds since the wake-up",
+        title_justify="left",
+    )
+    table.add_column("Click", justify="right")
+    for name in ("", "Thread", "fd"):
+        table.add_column(name)
+    for name in ("frame read", "thread cloned", "file opened", "answer sent"):
+        table.add_column(name, justify="right")
+    for click in story.clicks:
+        sign, style = _BADGES[click.status]
+        wake = click.opened.wake
+        table.add_row(
+            str(click.number),
+            Text(f"{sign} {click.status}", style=style),
+            str(story.thread(click.opened.tid)),
+            str(wake.fd) if wake else words.NOT_KNOWN,
+            *(_ms(value) for value in (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms)),
+        )
+    console.print(table)
+    for click in story.clicks[:SHOWN_CLICKS]:
+        _click(console, click)
+    if len(story.clicks) > SHOWN_CLICKS:
+        _paragraph(console, f"The lines of the other {len(story.clicks) - SHOWN_CLICKS} are on the page (--html).")
+
+
+def _click(console: Console, click: Click) -> None:
+    console.print(Text(f"   Click {click.number}", style="bold"))
+    for cited, means in click.lines:
+        _cited(console, cited, means)
+
+
+def _threads(console: Console, story: Story) -> None:
+    watch = story.watch
+    if not watch.calls:
+        return
+    mains = {run.tid for run in watch.runs}
+    scripts = {click.opened.tid for click in story.clicks}
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("Thread")
+    table.add_column("")
+    table.add_column("calls", justify="right")
+    table.add_column("most of all")
+    busiest = sorted(watch.calls.items(), key=lambda item: (item[0] not in mains, -sum(item[1].values())))
+    for tid, counts in busiest[:SHOWN_THREADS]:
+        role = main_name(story) if tid in mains else "script thread" if tid in scripts else ""
+        common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
+        table.add_row(str(story.thread(tid)) if tid >= 0 else "others", role, str(sum(counts.values())), escape(common))
+    rest = busiest[SHOWN_THREADS:]
+    if rest:
+        table.add_row(f"{len(rest)} more", "", str(sum(sum(counts.values()) for _, counts in rest)), "")
+    console.print(table)
+
+
+def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
+    """Print loops side by side, and what is seen."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("")
+    for name in found:
+        table.add_column(name, justify="right")
+
+    def row(name: str, texts: list[str]) -> None:
+        table.add_row(name, *texts)
+
+    each = list(found.values())
+    row("Streamlit", [of.streamlit or words.NOT_KNOWN for of in each])
+    row("Server", [of.server or words.NOT_KNOWN for of in each])
+    row("Loop", [of.loop or words.NOT_KNOWN for of in each])
+    row("Waits in", [of.wait_call or words.NOT_KNOWN for of in each])
+    row("Takes callers by", [of.accept_call or words.NOT_KNOWN for of in each])
+    row("Registers by", [of.registers or words.NOT_KNOWN for of in each])
+    row("Wake-ups a second, idle", [_ms(of.idle_wakeups_per_s) for of in each])
+    row("Clicks", [str(of.clicks) for of in each])
+    row("System calls a click", [_rounded(of.calls_per_click) for of in each])
+    row("From wake-up to open, ms", [_ms(of.open_ms) for of in each])
+    console.print(table)
+    for name, of in found.items():
+        _paragraph(console, f"{name}: {loops.sentence(of)}")
+    if "uvloop" in found:
+        _paragraph(
+            console,
+            "System calls are those that strace was asked for. uvloop reads and writes sockets by read and write, as"
+            " other programs do files: its filter has those too, so its count holds a few reads of files.",
+        )
+
+
+def show_costs(console: Console, found: Sequence[Costs]) -> None:
+    """Print what a request costs each server, side by side."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        title=f"{found[0].requests} requests at once, each on a connection of its own",
+        title_justify="left",
+    )
+    table.add_column("Of each request")
+    for costs in found:
+        table.add_column(costs.title, justify="right")
+    table.add_row("System calls", *(f"{costs.calls_per_request:.1f}" for costs in found), style="bold")
+    names = {name for costs in found for name in costs.calls}
+    total = {name: sum(costs.calls.get(name, 0) / costs.requests for costs in found) for name in names}
+    for name in sorted(names, key=lambda name: -total[name])[:SHOWN_CALLS]:
+        table.add_row(f"  {name}", *(_tenths(costs.calls.get(name, 0) / costs.requests) for costs in found))
+    table.add_row("Context switches", *(_ms(costs.switches_per_request) for costs in found), style="bold")
+    table.add_row(
+        "  of them, while it had work",
+        *(_ms(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
+        end_section=True,
+    )
+    table.add_row("Threads that served", *(str(costs.threads) for costs in found))
+    table.add_row("All answered after", *(words.milliseconds(costs.seconds * 1e3) for costs in found))
+    console.print(table)
+    _paragraph(
+        console,
+        "System calls and threads are counted under strace; context switches and times are of the same load without"
+        " it, because strace adds its own.",
+    )
+    for costs in found:
+        if costs.seconds > SYN_RETRY_S:
+            _paragraph(
+                console,
+                f"{costs.title} took {words.milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
+                " queue is shorter, and whom the kernel drops tries again after 1 s. In numbers: make bench MODELS=A",
+            )
+
+
+def _tenths(value: float) -> str:
+    return f"{value:.1f}" if value else "·"
+
+
+def _rounded(value: float | None) -> str:
+    return words.NOT_KNOWN if value is None else f"{value:.0f}"
+
+
+def _ms(value: float | None) -> str:
+    return words.NOT_KNOWN if value is None else f"{value:.1f}"

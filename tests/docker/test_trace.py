@@ -1,0 +1,94 @@
+"""`iolab trace` on Docker: the standing app, the variants, the measured servers, and an engine that refuses strace."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from iolab.lab import Lab
+from iolab.live import ptrace
+from tests.conftest import ROOT, Run
+from tests.docker.test_up import click_the_button, port
+
+pytestmark = pytest.mark.docker
+
+
+def test_a_browser_s_click_and_ours_tell_the_same_story(iolab: Run, lab: Lab, browser: Browser) -> None:
+    try:
+        started = iolab("up")
+        assert started.returncode == 0, started.stderr
+        click_the_button(browser, f"http://127.0.0.1:{port(lab, 'streamlit')}")
+        done = iolab("trace", str(ROOT / "results" / "trace" / "log_streamlit.txt"), "--json")
+        found = json.loads(done.stdout)
+        assert (found["proved"], found["clicks_visible"]) == (True, 1)
+        done = iolab("trace", "--click", "1", "--json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert (found["proved"], found["clicks_visible"]) == (True, 2)
+        assert [step["status"] for step in found["steps"]] == ["proved"] * 6
+        browser_s, ours = found["opens"]
+        assert browser_s.keys() == ours.keys()
+        assert {each["by"] for each in found["opens"]} == {"script thread"}
+    finally:
+        iolab("down")
+
+
+def test_without_the_app_it_says_what_to_start(iolab: Run) -> None:
+    done = iolab("trace", "--runtime", "docker", "--click", "1")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "start it with `make up`" in done.stderr
+
+
+@pytest.mark.measures
+def test_three_loops_side_by_side(iolab: Run) -> None:
+    done = iolab("trace-compare", "--runtime", "docker", "--clicks", "1")
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "Waits in epoll_wait epoll_wait epoll_pwait" in text
+    assert "Loop asyncio asyncio uvloop" in text
+    assert "Clicks 1 1 1" in text
+    uvicorn, tornado, uvloop = (_facts(iolab, loop) for loop in ("uvicorn", "tornado", "uvloop"))
+    assert tornado["server"] == "tornado"
+    assert uvicorn["waiting"]["by_timeout"] > 5 * (tornado["waiting"]["by_timeout"] + 1)
+    assert uvloop["loop"] == "uvloop"
+    assert all(each["clicks_visible"] == 1 for each in (uvicorn, tornado, uvloop))
+    assert uvicorn["proved"] is True
+    assert tornado["proved"] is True
+
+
+def _facts(iolab: Run, loop: str) -> dict[str, Any]:
+    log = ROOT / "results" / "trace" / f"log_streamlit-{loop}.txt"
+    found: dict[str, Any] = json.loads(iolab("trace", str(log), "--json").stdout)
+    return found
+
+
+def test_a_measured_server_is_traced_from_outside_its_image(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("trace", "--runtime", "docker", "--service", "C", "--json")
+    assert done.returncode == 0, done.stderr
+    (costs,) = json.loads(done.stdout)
+    assert costs["threads"] == 1
+    assert costs["calls"]["accept4"] >= 16
+    log = tmp_path / "results" / "trace" / "log_asyncio.txt"
+    story = json.loads(iolab("trace", str(log), "--port", "8082", "--json").stdout)
+    assert story["steps"][1]["status"] == "proved"  # it was there from the first call on
+    assert len(story["accept_lines"]) == 17 - 1
+
+
+def test_an_engine_that_refuses_strace_is_explained(tmp_path: Path, iolab: Run) -> None:
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}
+    rules = tmp_path / "noptrace.json"
+    rules.write_text(json.dumps(profile))
+    refused = subprocess.run(
+        ["docker", "run", "--rm", f"--security-opt=seccomp={rules}", "iolab-streamlit-uvicorn", "strace", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode != 0
+    explained = ptrace.explain(refused.stderr)
+    assert explained is not None
+    assert "SYS_PTRACE" in explained
+    assert "Operation not permitted" in explained
