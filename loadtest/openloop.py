@@ -1,0 +1,114 @@
+"""People who come whether or not the server keeps up: planned arrivals, each asked for in a greenlet of its own.
+
+A plan makes one stream of arrivals. Streams of several users, processes or machines add up, and Poisson streams add up
+to a Poisson stream again. The times of a row count from the begin of its own plan, by the clock of its own process:
+what the clocks of other machines say never enters a latency.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import gevent.pool
+from locust import FastHttpUser, task
+from locust.exception import StopUser
+
+LEAD_S = 0.3  # from the making of a plan to its begin
+SPIN_S = 0.0015  # gevent's timers fire up to a millisecond late: the last moments are watched instead
+AT_ONCE = 20_000  # requests under way in one process
+
+# planned_s, sent_s, done_s, status (0: no answer), service_s (-1: not told)
+Row = tuple[float, float, float, int, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arrivals at `rate_rps` for `duration_s`; or at `moments`, in seconds from the begin."""
+
+    process: str = "poisson"
+    rate_rps: float = 10.0
+    duration_s: float = 10.0
+    seed: int = 1
+    moments: Sequence[float] | None = None
+
+    def stream(self, number: int = 0, streams: int = 1) -> list[float]:
+        """Return the moments of one of several streams that make up the plan together."""
+        if self.moments is not None:
+            return list(self.moments[number::streams])
+        rate_rps = self.rate_rps / streams
+        first_s = number / self.rate_rps if self.process == "constant" else 0.0
+        moments = itertools.accumulate(gaps(self.process, rate_rps, f"{self.seed} {number}"), initial=first_s)
+        if self.process != "constant":
+            next(moments)  # nobody comes at the very begin of a Poisson stream
+        return list(itertools.takewhile(lambda moment: moment < self.duration_s, moments))
+
+
+def gaps(process: str, rate_rps: float, seed: str) -> Iterator[float]:
+    """Return the seconds from each arrival to the next, without end."""
+    if process == "constant":
+        return itertools.repeat(1 / rate_rps)
+    draw = random.Random(f"arrivals {seed}")  # noqa: S311 (arrivals, not secrets)
+    return iter(lambda: draw.expovariate(rate_rps), None)
+
+
+def served_s(headers: Any) -> float:
+    """Return what the Server-Timing header says of the service, in seconds, or -1."""
+    _, _, told = (headers.get("server-timing") or "").partition("service;dur=")
+    try:
+        return float(told) / 1000
+    except ValueError:
+        return -1.0
+
+
+class OpenLoopUser(FastHttpUser):
+    """Asks at the moments of a plan, whether or not what was asked before has been answered.
+
+    Latencies count from those moments: a server that is slow to take a request makes it wait, too.
+    """
+
+    abstract = True
+    concurrency = AT_ONCE
+    max_retries = 0
+
+    def moments(self) -> Iterable[float]:
+        """Return when to ask, in seconds from the begin, in order; may be without end."""
+        raise NotImplementedError
+
+    def note(self, row: Row) -> None:
+        """Take note of a request that has ended."""
+
+    @task
+    def arrive(self) -> None:
+        """Let everybody of the plan come, and wait for the last answer."""
+        moments = self.moments()
+        self.begin = time.perf_counter() + LEAD_S
+        under_way = gevent.pool.Pool()
+        try:
+            for moment in moments:
+                self._wait_until(self.begin + moment)
+                under_way.spawn(self._ask, moment)
+            under_way.join()
+        finally:
+            under_way.kill()
+        raise StopUser
+
+    def _wait_until(self, moment: float) -> None:
+        early_s = moment - time.perf_counter()
+        if early_s > SPIN_S:
+            gevent.sleep(early_s - SPIN_S)
+        while time.perf_counter() < moment:
+            gevent.sleep(0)  # answers that come meanwhile are read
+
+    def _ask(self, moment: float) -> None:
+        sent = time.perf_counter()
+        with self.client.get("/", name=type(self).__name__, catch_response=True) as response:
+            done = time.perf_counter()
+            # Locust's own page and statistics, too, count from the moment at which it was to be asked.
+            response.request_meta["response_time"] = (done - self.begin - moment) * 1000
+        status = response.status_code or 0
+        told = served_s(response.headers) if status == 200 else -1.0
+        self.note((moment, sent - self.begin, done - self.begin, status, told))

@@ -1,0 +1,103 @@
+"""Measures the highest rate of arrivals at which a service-level objective holds; every plan is a trial on disk."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from iolab import openplan, records, session
+from iolab.errors import TrialFailed, UsageError
+from iolab.lab import Model
+from iolab.loadgen.opening import opening
+from iolab.loadgen.openloop import OpenLoop
+from iolab.objective import HIGH, LOW, Found, Objective, Step, by_theory, search
+from iolab.openloop import ANSWER_LIMIT_S, Observer, OpenBench
+from iolab.openplan import OpenTrial
+from iolab.runfolder import RunFolder
+from iolab.runtime.choice import Place
+from iolab.signals import Interrupted
+
+LEAST_S = 10.0  # of a plan
+
+
+class SloBench(OpenBench):
+    """Searches each model's highest rate; every plan is a trial of the run folder."""
+
+    def __init__(
+        self, plan: session.Plan, place: Place, folder: RunFolder, observer: Observer, objective: Objective
+    ) -> None:
+        super().__init__(plan, place, folder, observer)
+        self._objective, self._number = objective, 0
+
+    def search(self) -> Iterator[Found]:
+        """Yield what each model sustains; raises TrialFailed where one cannot be measured."""
+        with self._runtime, opening(OpenLoop, OpenLoop.driver_script, self._runtime, self._cpus) as crowd:
+            self._crowd = crowd
+            for model in self._models:
+                yield self._of(model)
+
+    def _of(self, model: Model) -> Found:
+        calibration = self._calibrated(model)
+        finite = model.workers < float("inf")
+        capacity_rps = model.workers / calibration.service_s if finite else openplan.MOST_RPS / HIGH
+        with self._runtime.serve(model, self._cpus, self._experiment.server.variables()) as server:
+            self._crowd.closed(server.url, 1, 5, ANSWER_LIMIT_S)
+
+            def holds(rate_rps: float) -> Step:
+                plan_s = max(LEAST_S, self._objective.least_requests() / rate_rps)
+                share = rate_rps / capacity_rps if finite else None
+                seed = self._experiment.seed + self._number
+                trial = OpenTrial(self._number, model, "", share, rate_rps, plan_s, seed)
+                self._number += 1
+                self._observer.says(trial.title)
+                seen = self._load(trial, server)
+                record = self._record(trial, seen, calibration)
+                self._folder.append_trial(record)
+                self._observer.finished(record, seen.load.samples, 0)
+                if seen.reason and not seen.load.samples:
+                    raise TrialFailed(seen.reason)
+                value_s = self._objective.value_s(seen.load.samples)
+                return Step(rate_rps, value_s, value_s is not None and value_s < self._objective.limit_s)
+
+            steps = tuple(search(holds, LOW * capacity_rps, min(HIGH * capacity_rps, openplan.MOST_RPS)))
+        theory = by_theory(self._objective, calibration, int(model.workers)) if finite else None
+        return Found(model.letter, model.name, model.workers, steps, calibration, theory)
+
+
+def measure(
+    plan: session.Plan, place: Place, results: Path, observer: Observer, objective: Objective
+) -> tuple[RunFolder, list[Found], int]:
+    """Search every model into a new run folder; return it, what was found, and the exit status.
+
+    results/latest stays at what can be reported. What is measured by the time of an interruption stays.
+    """
+    began = time.monotonic()
+    folder = RunFolder.create(results, "slo", newest=False)
+    info = session.info(plan, place, generator="locust")
+    folder.write_run(info)
+    found: list[Found] = []
+    status: records.Status = "failed"
+    exit_status = 1
+    try:
+        found.extend(SloBench(plan, place, folder, observer, objective).search())
+        status, exit_status = "complete", 0
+    except Interrupted as interrupted:
+        status, exit_status = "partial", interrupted.exit_status
+    except TrialFailed as error:
+        raise UsageError(str(error)) from error
+    finally:
+        steps = sum(len(each.steps) for each in found)
+        folder.write_run(info.ended(status, time.monotonic() - began, trials_planned=steps))
+        folder.write("slo.json", json.dumps({"objective": objective.text, "models": [_facts(each) for each in found]}))
+    return folder, found, exit_status
+
+
+def _facts(found: Found) -> dict[str, object]:
+    return {
+        "model": found.letter,
+        "highest_rps": found.best.rate_rps if found.best else None,
+        "broken_rps": found.broken.rate_rps if found.broken else None,
+        "theory_rps": found.theory_rps,
+        "steps": [asdict(step) for step in found.steps],
+    }

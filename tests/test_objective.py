@@ -1,0 +1,66 @@
+import pytest
+
+from iolab.errors import UsageError
+from iolab.objective import HIGH, LOW, Found, Objective, Step, by_theory, search
+from iolab.records import Calibration, OpenSample
+from iolab.report import slo_terminal
+
+KNOWN = Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantile", "limit_s"),
+    [("p99<100ms", 0.99, 0.1), (" p95 < 0.2s ", 0.95, 0.2), ("mean<50ms", None, 0.05)],
+)
+def test_an_objective_is_read(text: str, quantile: float | None, limit_s: float) -> None:
+    found = Objective.parse(text)
+    assert (found.quantile, found.limit_s) == (quantile, limit_s)
+
+
+@pytest.mark.parametrize("text", ["", "p99", "p99<100", "p98<100ms", "p99<0ms", "p99>100ms", "p99<-1s"])
+def test_what_is_no_objective_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"must be such as p99<100ms"):
+        Objective.parse(text)
+
+
+def test_a_request_without_an_answer_breaks_it() -> None:
+    fine = OpenSample(0.0, 0.0, 0.02, 200, 0.02)
+    objective = Objective.parse("p95<100ms")
+    assert objective.value_s([fine] * 50) == pytest.approx(0.02)
+    assert objective.value_s([*[fine] * 50, OpenSample(0.0, 0.0, 0.02, 0, None)]) is None
+    assert objective.value_s([]) is None
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(30.0, 30.0), (1000.0, 98.0), (1.0, None)])
+def test_the_search_ends_near_the_highest_rate(limit: float, expected: float | None) -> None:
+    steps = tuple(search(lambda rate: Step(rate, rate / 1000, rate < limit), 5.0, 98.0))
+    found = Found("A", "blocking", 1, steps, KNOWN, None)
+    if expected is None:
+        assert found.best is None
+    else:
+        assert found.best
+        assert expected / 1.06 < found.best.rate_rps <= expected
+
+
+def test_one_rate_that_failed_by_chance_counts_against_those_above_it() -> None:
+    steps = (Step(98, 1, holds=False), Step(5, 0, holds=True), Step(40, 0, holds=True), Step(30, 1, holds=False))
+    found = Found("A", "blocking", 1, steps, KNOWN, None)
+    assert found.best == steps[1]
+    assert found.broken == steps[3]
+
+
+def test_theory_says_what_a_queue_sustains() -> None:
+    """An M/D/1 queue's mean is 40 ms at a utilisation of 2/3."""
+    assert by_theory(Objective.parse("mean<40ms"), KNOWN, 1) == pytest.approx(50 * 2 / 3, rel=0.06)
+    assert by_theory(Objective.parse("mean<10ms"), KNOWN, 1) == 0.0
+    assert by_theory(Objective.parse("p99<1s"), KNOWN, 8) == pytest.approx(400 * HIGH)
+    assert LOW < HIGH < 1
+
+
+def test_sentences_say_what_was_found() -> None:
+    objective = Objective.parse("p99<100ms")
+    held, broken = Step(30.0, 0.09, holds=True), Step(32.0, 0.12, holds=False)
+    say = slo_terminal.sentence
+    assert "up to 30.0/s, when it is busy 60%" in say(Found("A", "x", 1, (held, broken), KNOWN, 31.0), objective)
+    assert "the highest rate that was tried" in say(Found("C", "x", float("inf"), (held,), KNOWN, None), objective)
+    assert "at any rate" in say(Found("A", "x", 1, (broken,), KNOWN, 31.0), objective)

@@ -1,0 +1,172 @@
+"""The analysis of an open loop, on runs that an ideal queue has made up."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from iolab import experiment, openanalysis, opensummary, queueing
+from iolab.openanalysis import OpenAnalysis
+from iolab.records import (
+    Calibration,
+    ClientUsage,
+    CpuPlanInfo,
+    ModelInfo,
+    OpenSample,
+    OpenTrialRecord,
+    RunInfo,
+    ServerUsage,
+)
+from iolab.report import queue_page, queue_words
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT
+
+KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)
+Make = Callable[..., OpenAnalysis]
+
+
+def samples(rate_rps: float, workers: float, plan_s: float, *, exponential: bool = False) -> list[OpenSample]:
+    """Return what an ideal queue makes of a plan; the service time is what the server tells, and the overhead."""
+    arrivals = np.cumsum(np.random.default_rng(1).exponential(1 / rate_rps, int(rate_rps * plan_s)))
+    count = len(arrivals)
+    told = np.random.default_rng(2).exponential(0.02, count) if exponential else np.full(count, 0.02)
+    sojourns = queueing.many_servers(arrivals, told + KNOWN.overhead_s, workers) + KNOWN.transit_s
+    return [
+        OpenSample(float(arrival), float(arrival) + 0.0001, float(arrival + sojourn), 200, float(service))
+        for arrival, sojourn, service in zip(arrivals, sojourns, told, strict=True)
+    ]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    folder = RunFolder.create(tmp_path, "queue")
+    wanted = experiment.read(ROOT / "experiments" / "queue.toml", {})
+    folder.write_run(
+        RunInfo(
+            experiment=wanted.model_dump(mode="json", by_alias=True),
+            models=(
+                ModelInfo(letter="A", title="One", service="one", workers=1),
+                ModelInfo(letter="C", title="Any", service="any", workers=float("inf")),
+            ),
+            runtime="local",
+            runtime_reason="a test",
+            generator="locust",
+            cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
+            environment={},
+            trials_planned=1,
+            theory_s=1.0,
+            started=datetime.now(UTC),
+            status="complete",
+        )
+    )
+
+    def made(
+        change: Callable[[list[OpenSample]], list[OpenSample]] = lambda seen: seen,
+        record: Mapping[str, Any] | None = None,
+        *,
+        busy: float | None = 0.8,
+        variant: str = "constant",
+    ) -> OpenAnalysis:
+        rate_rps, workers = (busy or 0.8) / KNOWN.service_s, 1.0 if busy else float("inf")
+        seen = change(samples(rate_rps, workers, 60.0, exponential=variant == "exponential"))
+        number = len(folder.read_open_trials())
+        facts = {
+            "index": number, "repeat": 0, "model": "A" if busy else "C", "service": "one", "concurrency": 1,
+            "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
+            "ok": sum(each.status == 200 for each in seen), "errors": 0, "started": datetime.now(UTC),
+            "duration_s": 60.0, "valid": True, "reason": None, "samples": folder.write_samples(number, seen),
+            "server": ServerUsage(), "client": ClientUsage(), "process": "poisson", "rate_rps": rate_rps,
+            "plan_s": 60.0, "seed": 1, "utilisation": busy, "calibration": KNOWN,
+        }  # fmt: skip
+        folder.append_trial(OpenTrialRecord.model_validate({**facts, **(record or {})}))
+        return openanalysis.analyse(folder)
+
+    return made
+
+
+def ids(analysis: OpenAnalysis) -> set[str]:
+    return {finding.id for finding in analysis.cells[-1].findings}
+
+
+def test_an_ideal_queue_agrees_with_itself(make: Make) -> None:
+    (cell,) = make().cells
+    assert cell.measured
+    assert cell.constant
+    assert cell.exponential
+    assert cell.off == pytest.approx(0.0, abs=1e-6)
+    assert cell.off_p95 == pytest.approx(0.0, abs=1e-6)
+    assert cell.measured.mean_ci_s
+    assert cell.measured.mean_ci_s[0] < cell.measured.mean_s < cell.measured.mean_ci_s[1]
+    assert cell.constant.mean_s < cell.exponential.mean_s
+    assert ids(make()) <= {"short_plan"}
+
+
+def test_what_the_trace_does_not_explain_is_said(make: Make) -> None:
+    slower = make(lambda seen: [each._replace(done_s=each.done_s + 0.02) for each in seen])
+    assert "off_the_trace" in ids(slower)
+
+
+def test_late_sends_make_it_suspect(make: Make) -> None:
+    late = make(
+        lambda seen: [
+            each._replace(sent_s=each.sent_s + 0.003 * (number % 50 == 0)) for number, each in enumerate(seen)
+        ]
+    )
+    assert "late_sends" in ids(late)
+    assert "late_sends" not in ids(make())
+
+
+def test_fewer_than_came_by_any_chance_are_no_poisson_process(make: Make) -> None:
+    assert "arrivals" in ids(make(lambda seen: seen[: len(seen) // 2]))
+
+
+def test_failures_and_drops_are_said(make: Make) -> None:
+    failed = make(record={"valid": False, "reason": "3 of 9 requests got no answer 200"})
+    assert "failed_requests" in ids(failed)
+    dropped = make(record={"server": ServerUsage(listen_overflows=5)})
+    assert "listen_overflow" in ids(dropped)
+    nothing = make(lambda seen: [each._replace(status=0) for each in seen], {"valid": False, "reason": "refused"})
+    assert "invalid_trial" in ids(nothing)
+    assert nothing.cells[-1].measured is None
+
+
+def test_a_model_without_a_queue_has_no_theory_of_one(make: Make) -> None:
+    (cell,) = make(busy=None).cells
+    assert cell.constant is None
+    assert cell.exponential is None
+    assert cell.off == pytest.approx(0.0, abs=1e-6)
+
+
+def test_reports_say_which_theory_is_right(make: Make, tmp_path: Path) -> None:
+    make(busy=0.5)
+    make(busy=0.5, variant="exponential")
+    analysis = make(busy=None)
+    text = " ".join(queue_words.sentences(analysis))
+    assert "M/D/1 in 1 of 1" in text
+    assert "C (constant) lets everybody wait at once" in text
+    assert "differ from those measured by 0.0% at most" in text
+    page, markdown = queue_page.render(analysis), queue_page.markdown(analysis)
+    assert "<svg" in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+    assert "| A one | exponential | 50% |" in markdown
+    console = Console(width=80, record=True, file=(tmp_path / "nowhere").open("w"))
+    queue_page.show(console, analysis, "results/x")
+    console.file.close()
+    assert max(len(line) for line in console.export_text().splitlines()) <= 80
+    written = json.loads(opensummary.summary(analysis))
+    assert [cell["model"] for cell in written["cells"]] == ["A", "A", "C"]
+    assert written["cells"][0]["mean_ms"] > 20
+    assert written["cells"][2]["m_d_c"] is None
+
+
+def test_nothing_measured_is_a_report_all_the_same(make: Make) -> None:
+    analysis = replace(make(), cells=())
+    assert "<svg" not in queue_page.render(analysis)
+    assert queue_words.sentences(analysis) == []

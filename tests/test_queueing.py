@@ -1,0 +1,92 @@
+"""Formulas against published values and against each other; simulations against formulas."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iolab import queueing
+
+
+@pytest.mark.parametrize(
+    ("servers", "load", "waits"),
+    [
+        # Closed forms of Erlang's C: c = 1 gives rho; c = 2 gives a^2 / (2 + a), Kleinrock (1975), section 3.5.
+        (1, 0.7, 0.7),
+        (2, 1.0, 1 / 3),
+        (2, 1.5, 1.5**2 / 3.5),
+        # Erlang C tables, such as Cooper, Introduction to Queueing Theory (1981), appendix: 8 servers, 6 erlangs.
+        (8, 6.0, 0.3570),
+    ],
+)
+def test_the_probability_to_wait(servers: int, load: float, waits: float) -> None:
+    assert queueing.erlang_c(load / 0.02, 0.02, servers) == pytest.approx(waits, abs=5e-4)
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.8, 0.95])
+def test_one_exponential_server_has_exponential_sojourns(rho: float) -> None:
+    """Kleinrock (1975), equation 3.26, and the distribution in section 5.12."""
+    found = queueing.mmc(rho / 0.02, 0.02, 1)
+    mean = 0.02 / (1 - rho)
+    assert found.mean_s == pytest.approx(mean)
+    assert found.p50_s == pytest.approx(mean * math.log(2))
+    assert found.p95_s == pytest.approx(mean * math.log(20))
+    assert found.p99_s == pytest.approx(mean * math.log(100))
+
+
+def test_many_exponential_servers_agree_with_a_simulation() -> None:
+    draw = np.random.default_rng(1)
+    arrivals = np.cumsum(draw.exponential(1 / 320, 200_000))
+    services = np.random.default_rng(2).exponential(0.02, 200_000)
+    simulated = queueing.many_servers(arrivals, services, 8)
+    found = queueing.mmc(320, 0.02, 8)
+    assert found.mean_s == pytest.approx(float(simulated.mean()), rel=0.03)
+    assert found.p95_s == pytest.approx(float(np.quantile(simulated, 0.95)), rel=0.03)
+
+
+def test_constant_service_waits_half_as_long() -> None:
+    """Pollaczek-Khinchine: half the wait of exponential service. The simulated mean is near, as its error says."""
+    for rho in (0.5, 0.8):
+        exact = queueing.mdc(rho / 0.02, 0.02, 1)
+        assert exact.mean_s == pytest.approx(0.02 + rho * 0.02 / (2 * (1 - rho)))
+        assert exact.p50_s < exact.mean_s < exact.p95_s < exact.p99_s
+        assert 0 < exact.error < 0.02
+
+
+def test_eight_constant_servers_agree_with_the_general_simulation() -> None:
+    draw = np.random.default_rng(3)
+    arrivals = np.cumsum(draw.exponential(1 / 320, 200_000))
+    general = queueing.many_servers(arrivals, np.full(200_000, 0.02), 8)
+    assert queueing.mdc(320, 0.02, 8).mean_s == pytest.approx(float(general.mean()), rel=0.03)
+
+
+def test_a_queue_without_end_is_refused() -> None:
+    for formula in (queueing.mmc, queueing.mdc):
+        with pytest.raises(ValueError, match="below 1"):
+            formula(50.0, 0.02, 1)
+
+
+def test_who_comes_alone_waits_for_nobody() -> None:
+    arrivals, services = np.array([0.0, 1.0, 1.01]), np.array([0.02, 0.02, 0.02])
+    assert queueing.one_server(arrivals, services) == pytest.approx([0.02, 0.02, 0.03])
+    assert queueing.many_servers(arrivals, services, 2) == pytest.approx([0.02, 0.02, 0.02])
+    assert queueing.many_servers(arrivals, services, math.inf) == pytest.approx(services)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 1)), min_size=1, max_size=60), st.integers(1, 4))
+def test_both_recursions_agree_and_more_servers_never_make_anybody_wait_longer(
+    customers: list[tuple[float, float]], servers: int
+) -> None:
+    arrivals = np.cumsum([gap for gap, _ in customers])
+    services = np.array([service for _, service in customers])
+    one = queueing.one_server(arrivals, services)
+    free = 0.0  # Lindley's recursion, as it stands in the book
+    for index, (arrival, service) in enumerate(zip(arrivals, services, strict=True)):
+        free = max(free, float(arrival)) + service
+        assert one[index] == pytest.approx(free - arrival)
+    many = queueing.many_servers(arrivals, services, servers)
+    assert np.all(many <= one + 1e-9)
+    assert np.all(many >= services - 1e-9)
