@@ -5,15 +5,37 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench up down report doctor test check format lock walltime clean
+.PHONY: help bench sweep backlog freeze queue slo locust up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals parsebench clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Options of bench (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS LOADGEN RUNTIME"
-	@echo "  WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS; of up: CPUS WORKERS"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Options of bench, sweep, backlog (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS PRECISION BUDGET LOADGEN"
+	@echo "  RUNTIME WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS RESUME; of up: CPUS WORKERS"
+	@echo "Options of queue (make queue MODELS=A): MODELS UTILISATION DURATION PROCESS TRACE WAIT_DISTRIBUTION WAIT_MS SEED"
+	@echo "  RUNTIME EXPERIMENT RESULTS; of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED RUNTIME RESULTS; of explain: CPUS VARIANT"
+	@echo "Options of locust (make locust USERS=50): MODEL USERS TIME WAIT_MS RUNTIME RESULTS"
+	@echo "Options of trace (make trace CLICK=1): LOG CLICK LOOP SERVICE RUNTIME RESULTS"
 
 bench: .venv/run ## Measure every server with 4 and 16 users, and write a report
 	@$(BIN)/iolab bench
+
+sweep: .venv/run ## Measure every server at several CPU limits, waiting and computing (CPUS="0.1 0.25 0.5 1")
+	@EXPERIMENT=$${EXPERIMENT:-experiments/cores.toml} $(BIN)/iolab bench
+
+backlog: .venv/run ## Measure server A with listen queues of 5, 16, 128, 1024
+	@EXPERIMENT=$${EXPERIMENT:-experiments/backlog.toml} $(BIN)/iolab bench
+
+freeze: .venv/run ## Let a server stand still for 2 s of 10 s: what do percentiles say, counted in two ways?
+	@$(BIN)/iolab freeze
+
+queue: .venv/run ## Let people come whether or not the servers keep up, beside queueing theory
+	@$(BIN)/iolab queue
+
+slo: .venv/run ## Find the highest rate at which each server meets an objective (SLO="p99<100ms")
+	@$(BIN)/iolab slo
+
+locust: .venv/run ## Let so many users ask one server for so long, by Locust (MODEL=asyncio USERS=200 TIME=60s)
+	@$(BIN)/iolab locust
 
 up: .venv/run ## Start everything: servers, Streamlit under strace, Locust's web page
 	@$(BIN)/iolab up
@@ -21,8 +43,26 @@ up: .venv/run ## Start everything: servers, Streamlit under strace, Locust's web
 down: .venv/run ## Stop everything, and leave nothing behind
 	@$(BIN)/iolab down
 
+trace: .venv/run ## Tell what Streamlit's strace log shows, and draw it (CLICK=1: press the button first)
+	@$(BIN)/iolab trace --html $(if $(LOG),"$(LOG)")
+
+trace-compare: .venv/run ## Run Streamlit on three event loops, and show what each does, side by side
+	@$(BIN)/iolab trace-compare
+
 report: .venv/run ## Make the newest report anew (RUN=folder: of another run)
-	@$(BIN)/iolab report $(RUN)
+	@$(BIN)/iolab report $(if $(RUN),"$(RUN)")
+
+crosscheck: .venv/run ## Measure the same cells by hey, Locust and wrk: do they tell the same?
+	@$(BIN)/iolab crosscheck
+
+compare: .venv/run ## Set two runs side by side: make compare RUNS="results/one results/other"
+	@$(BIN)/iolab compare $(RUNS)
+
+explain: .venv/run ## Say what the median of a cell of the newest run is made of: make explain CELL=C16
+	@$(BIN)/iolab explain $(if $(RUN),"$(RUN)") $(if $(CELL),"$(CELL)")
+
+export: .venv/run ## Write the newest run as CSV tables, for a notebook (RUN=folder: another run)
+	@$(BIN)/iolab export $(if $(RUN),"$(RUN)")
 
 doctor: .venv/run ## Say what this machine has of what the lab uses
 	@$(BIN)/iolab doctor
@@ -43,8 +83,17 @@ lock: .venv/dev ## Pin all requirements anew, with hashes
 walltime: .venv/run ## Benchmark the benchmark: its wall time beside the time of its requests
 	@$(BIN)/python benchmarks/wall_time.py
 
+aa: .venv/run ## Compare the same thing with itself 40 times: how often is a difference seen?
+	@$(BIN)/python benchmarks/aa.py
+
+arrivals: .venv/run ## Benchmark the sending of planned arrivals: how late, at which rates
+	@$(BIN)/python benchmarks/arrivals.py
+
+parsebench: .venv/run ## Benchmark the reading of logs: lines a second, memory
+	@$(BIN)/python benchmarks/parser.py $(if $(LOG),"$(LOG)")
+
 clean: ## Remove .venv and caches; results stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-streamlit .mypy_cache .pytest_cache .ruff_cache
 
 .venv/run: requirements.txt pyproject.toml
 	@sh scripts/venv "$(PYTHON)" requirements.txt

@@ -9,9 +9,12 @@ because the one who started it has gone, it kills what it runs, by pid.
 import json
 import queue
 import resource
+import signal
 import subprocess
 import sys
 import threading
+
+GRACE_S = 5.0
 
 
 class Driver:
@@ -30,8 +33,7 @@ class Driver:
             stdout, stderr = self.running.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             timed_out = True
-            self.running.kill()
-            stdout, stderr = self.running.communicate()
+            stdout, stderr = end(self.running)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         status = self.running.returncode
@@ -41,6 +43,16 @@ class Driver:
         while True:
             job = json.loads(jobs.get())
             print(json.dumps({"job": job["job"], **self.run(job["argv"], job["timeout_s"])}), flush=True)
+
+
+def end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Interrupt it: hey then tells the rows that it has. Kill it if that does not help."""
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()
 
 
 def main() -> None:

@@ -1,11 +1,25 @@
-"""The users of Locust's web page: a class for each model, made from TARGETS (Name=URL, separated by spaces).
+"""The users of Locust's web page: three classes for each model, made from TARGETS (Name=URL, separated by spaces).
 
 Names are in capitals and without underscores: the page's class picker changes others, and then does not find them.
 """
 
+import itertools
 import os
+from argparse import ArgumentParser
+from collections.abc import Iterable
 
-from locust import FastHttpUser, task
+from locust import FastHttpUser, constant, events, task
+from openloop import OpenLoopUser, gaps
+
+THINKING_S = 10.0
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def options(parser: ArgumentParser) -> None:
+    """Add what the page asks for besides users: it shows every option that has a help text."""
+    kinds = ["poisson", "constant"]
+    parser.add_argument("--rate", type=float, default=10.0, help="Open users: arrivals a second of each")
+    parser.add_argument("--arrivals", choices=kinds, default="poisson", help="Open users: how arrivals are spread")
 
 
 class Person(FastHttpUser):
@@ -19,12 +33,36 @@ class Person(FastHttpUser):
         self.client.get("/", name=type(self).__name__)
 
 
+class Chatter(Person):
+    """Reads for ten seconds between one request and the next: mostly idle, as people in a chat are."""
+
+    abstract = True
+    wait_time = constant(THINKING_S)
+
+
+class Crowd(OpenLoopUser):
+    """Is not one person but a stream of them, who come whether or not the server keeps up: an open loop."""
+
+    abstract = True
+
+    def moments(self) -> Iterable[float]:
+        """Return a stream of its own; streams of all users, on all workers, add up."""
+        wanted = self.environment.parsed_options
+        return itertools.accumulate(gaps(wanted.arrivals, wanted.rate, os.urandom(8).hex()))
+
+
+KINDS = {"": Person, "Open": Crowd, "Chat": Chatter}
 TARGETS = [target.partition("=") for target in os.environ.get("TARGETS", "").split()]
 for name, _, url in TARGETS:
-    # A trailing slash would make every request fail without being counted as one.
-    globals()[name] = type(name, (Person,), {"host": url.rstrip("/"), "__doc__": f"A person at {url}"})
+    for suffix, kind in KINDS.items():
+        # A trailing slash would make every request fail without being counted as one.
+        facts = {"host": url.rstrip("/"), "__doc__": f"{kind.__doc__} At {url}."}
+        globals()[name + suffix] = type(name + suffix, (kind,), facts)
 
 if not TARGETS:  # started without `make up`, which knows the models: the page asks for the host
 
     class AnyServer(Person):
         """A person at the host that you type in."""
+
+    class AnyServerOpen(Crowd):
+        """A stream of people at the host that you type in."""

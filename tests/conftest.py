@@ -1,14 +1,16 @@
 """What tests share: the lab, free ports, a command line of its own, and an engine where there is one."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from iolab.errors import EngineMissing
 from iolab.lab import Lab
@@ -37,6 +39,23 @@ OPTIONS = (
 )
 
 
+DISTURBANCES = {"stolen_time", "busy_machine"}
+EFFECTS = {"outlier_repeat", "first_run", "repeats_disagree", "littles_law"}
+
+
+def undisturbed(found: Iterable[str]) -> set[str]:
+    """Return findings without those of a machine that others share, and without what that causes, if it was seen."""
+    ids = set(found)
+    return ids - DISTURBANCES - EFFECTS if ids & DISTURBANCES else ids
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A hypervisor that keeps half of the CPU time for a minute is no fault of the lab's: measure again, not all anew."""
+    for item in items:
+        if item.get_closest_marker("measures"):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody had a moment ago."""
     with ExitStack() as stack:
@@ -59,6 +78,29 @@ def lab(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Lab:
     for name, port in zip(PORT_VARIABLES, free_ports(len(PORT_VARIABLES)), strict=True):
         monkeypatch.setenv(name, str(port))
     return Lab.read(ROOT)
+
+
+def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
+    """Copy the lab, and add a model E, `fifth`, whose server is this text: one folder and one block."""
+    folder.mkdir()
+    for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
+        source = ROOT / name
+        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+    (folder / "services" / "fifth").mkdir()
+    (folder / "services" / "fifth" / "server.py").write_text(server)
+    block = """
+  fifth:
+    <<: *server
+    image: iolab-fifth
+    build: { <<: *build, context: services/fifth }
+    command: [python3, server.py]
+    environment: { <<: *server-environment, PORT: 8084 }
+    ports: ["${BIND:-127.0.0.1}:${THREADPERCONNECTION_PORT:-8084}:8084"]
+    labels: { iolab.model: E, iolab.title: Fifth, iolab.workers: inf }
+"""
+    compose = folder / "docker-compose.yml"
+    compose.write_text(compose.read_text().replace("\n  streamlit:", f"{block}\n  streamlit:", 1))
+    return folder
 
 
 @pytest.fixture
@@ -115,3 +157,17 @@ def iolab(start: Start) -> Run:
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or whichever there is; tests that require Docker require it too."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not program:
+        if os.environ.get("IOLAB_REQUIRE_DOCKER") == "1":
+            pytest.fail("there is no Chromium on PATH")
+        pytest.skip("there is no Chromium on PATH")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()

@@ -2,7 +2,7 @@
 
 import http.server
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +14,8 @@ from iolab.loadgen import Job, Load
 from iolab.records import Sample, TrialRecord
 from iolab.runtime import ListenCounters, Snapshot
 from iolab.signals import Interrupted
+
+NULL_URL = "http://null"
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
@@ -55,6 +57,12 @@ class FakeServer:
         self._reads += 1
         return Snapshot(cpu_s=self._reads * 1.0, throttled_s=0.0, threads=self._reads, rss_bytes=100 - self._reads)
 
+    def freeze(self) -> None:
+        """Nothing."""
+
+    def thaw(self) -> None:
+        """Nothing."""
+
     def listen_counters(self) -> ListenCounters:
         return ListenCounters(overflows=10 * self._reads, drops=11 * self._reads)
 
@@ -68,6 +76,7 @@ class FakeRuntime:
     refuses: frozenset[str] = frozenset()
     pinned: bool = True
     name: Literal["docker", "local"] = "local"
+    starts_are_cheap: bool = False
     servers: list[FakeServer] = field(default_factory=list)
 
     def __enter__(self) -> "FakeRuntime":
@@ -78,7 +87,7 @@ class FakeRuntime:
         self.log.append("close")
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan) -> Iterator[FakeServer]:
+    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[FakeServer]:
         if model.letter in self.refuses:
             raise ServerFailed(f"{model.letter} does not start")
         self.log.append(f"start {model.letter} {plan.cpus:g}")
@@ -91,6 +100,11 @@ class FakeRuntime:
     @contextmanager
     def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
         yield (script,)
+
+    @contextmanager
+    def null_server(self, plan: CpuPlan) -> Iterator[str]:
+        self.log.append(f"null server for {plan.cpus:g}")
+        yield NULL_URL
 
     def facts(self) -> dict[str, str]:
         return {}
@@ -109,6 +123,10 @@ class FakeGenerator:
 
     def run(self, job: Job) -> Load:
         users, requests = job.users, job.requests
+        if job.url == NULL_URL:
+            if "no floor" in self.plan.values():
+                raise LoadFailed("hey ended with status 1")
+            return Load([Sample(number * 0.0001, 0.0001, 200) for number in range(requests)], 0.1)
         self.jobs.append(job)
         warm_up = requests == 2 * users
         self.runtime.log.append(f"{'warm up' if warm_up else 'load'} {users}x{requests}")

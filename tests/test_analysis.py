@@ -14,6 +14,7 @@ from iolab.errors import UsageError
 from iolab.records import Cell
 from iolab.report import html, markdown, terminal, words
 from iolab.report.figures import colours_of
+from iolab.report.table import columns
 from iolab.runfolder import RunFolder
 from tests.conftest import ROOT
 
@@ -64,6 +65,25 @@ def test_the_overflow_of_a_is_a_finding_and_no_other_cell_has_one(analysis: Anal
     assert overflowed == [("A", 16)]
 
 
+def test_littles_law_is_a_gate_on_every_repeat(analysis: Analysis) -> None:
+    """Only A with 16 users loses some of them: whose requests were all answered at once leave long before the others."""
+    suspect = {(one.cell.model, one.cell.concurrency): one.cell.suspect_repeats for one in analysis.cells}
+    assert suspect.pop(("A", 16)) == 3
+    assert set(suspect.values()) == {0}
+    for one in analysis.cells:
+        assert one.cell.users_under_way
+        share = one.cell.users_under_way / one.cell.concurrency
+        assert share < 0.6 if (one.cell.model, one.cell.concurrency) == ("A", 16) else 0.95 < share < 1.05
+
+
+def test_every_median_stands_beside_services_and_prediction(analysis: Analysis) -> None:
+    four = cell(analysis, "A", 4)
+    assert four.services == pytest.approx(4, rel=0.1)
+    assert four.residual == pytest.approx(0, abs=0.1)
+    assert cell(analysis, "A", 16).residual == pytest.approx(-0.55, abs=0.05)
+    assert [column.heading for column in columns(analysis)][3:6] == ["x 20 ms", "Theory", "off"]
+
+
 def test_an_interval_holds_its_median(analysis: Analysis) -> None:
     for one in analysis.cells:
         assert one.cell.median_ci_ms
@@ -97,7 +117,7 @@ def test_verdicts_follow_the_data(analysis: Analysis, model: str, verdict: str) 
 def test_html_is_one_small_file_that_needs_no_network(analysis: Analysis) -> None:
     page = html.render(analysis)
     assert len(page) < 1_000_000
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 4
     outside = page.replace("http://www.w3.org/", "").replace("https://www.w3.org/", "").replace("http://purl.org/", "")
     outside = outside.replace("http://creativecommons.org/", "")
     assert "http://" not in outside
@@ -114,9 +134,9 @@ def test_html_is_the_same_every_time(analysis: Analysis) -> None:
 
 def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
     text = markdown.render(analysis)
-    assert "| C  asyncio | 16 | 21.5 ms | 20.0 ms |" in text
+    assert "| C  asyncio | 16 | 20.7 ms | 1.03 | 20.0 ms | +3% |" in text
     assert (
-        "The requests take 36.6 s in theory; measuring took 49.0 s, starts and stops too (allowed: 25% and 10 s more, 55.8 s)."
+        "The requests take 36.6 s in theory; measuring took 48.0 s, starts and stops too (allowed: 25% and 10 s more, 55.8 s)."
         in text
     )
     assert "memory: 23.5 GiB" in text
@@ -131,7 +151,7 @@ def test_the_terminal_shows_the_course_table_whole(analysis: Analysis, width: in
     assert max(len(line) for line in text.splitlines()) <= width
     assert "…" not in text
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("B ")]
-    assert any("40.6" in row and "40.0" in row for row in rows)
+    assert any("40.3" in row and "40.0" in row for row in rows)
 
 
 Damage = Callable[[Path], object]
@@ -207,7 +227,7 @@ def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Pa
 
 
 def test_a_single_number_of_users_is_no_comparison(analysis: Analysis) -> None:
-    assert words.verdict([cell(analysis, "A", 16)]) == "144 ms"
+    assert words.verdict([cell(analysis, "A", 16)]) == "142 ms"
 
 
 def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -> None:

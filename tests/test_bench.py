@@ -49,7 +49,7 @@ class World:
             open_generator=opened,
             models=self.models,
             plans={limit: cpus.plan(limit, range(4)) for limit in self.experiment.cpus},
-            settings=ServerSettings(wait_distribution="exponential"),  # whose first answer may come at once
+            settings=lambda _: ServerSettings(wait_distribution="exponential"),  # whose first answer may come at once
             folder=self.folder,
             observer=self.watcher,
         ).run(self.trials)
@@ -188,7 +188,29 @@ def test_a_server_that_does_not_wait_is_not_measured(lab: Lab, tmp_path: Path) -
 
         valid = Bench(
             runtime=world.runtime, open_generator=opened, models=world.models, plans=plans,
-            settings=ServerSettings(wait_ms=500), folder=world.folder, observer=world.watcher,
+            settings=lambda _: ServerSettings(wait_ms=500), folder=world.folder, observer=world.watcher,
         ).run(world.trials)  # fmt: skip
     assert not valid
     assert "the server does not wait" in str(world.on_disk()[0].reason)
+
+
+def test_where_starts_are_cheap_every_trial_has_a_server_of_its_own(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["C"], repeats=3)
+        world.runtime.starts_are_cheap = True
+        world.run()
+    assert sum(entry.startswith("start") for entry in world.runtime.log) == len(world.trials) == 3
+
+
+def test_a_generator_s_own_most_is_measured_once_for_the_same_cores(lab: Lab, tmp_path: Path) -> None:
+    with answering() as address:
+        world = World(lab, address, tmp_path, models=["C"], cpus=[0.5, 1.0, 2.0], repeats=2)
+        assert world.run()
+    assert sum(entry.startswith("null server") for entry in world.runtime.log) == 2  # cores 0, and cores 0 and 1
+    assert {record.client.floor_rps for record in world.on_disk()} == {10_000.0}
+
+
+def test_a_floor_that_cannot_be_measured_costs_no_trial(world: World) -> None:
+    world.generator.plan = {99: "no floor"}
+    assert world.run()
+    assert {record.client.floor_rps for record in world.on_disk()} == {None}

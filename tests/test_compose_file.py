@@ -69,18 +69,18 @@ def test_dockerfiles_take_any_base_image_and_pinned_packages(dockerfile: Any) ->
     assert "syntax=" not in text
     assert "\nUSER 1000:1000\n" in text
     assert text.count("pip install") == text.count("--require-hashes")
-    for requirements in dockerfile.parent.glob("requirements.txt"):
+    for requirements in dockerfile.parent.glob("requirements*.txt"):
         assert "--hash=sha256:" in requirements.read_text()
 
 
 def test_streamlit_has_no_uvloop() -> None:
     """uvicorn would use it, and the log would show io_uring instead of epoll."""
-    assert "uvloop" not in (ROOT / "services" / "streamlit" / "requirements.txt").read_text()
+    assert "uvloop" not in (ROOT / "services" / "streamlit" / "requirements-uvicorn.txt").read_text()
 
 
 def test_local_servers_run_the_same_versions_as_images() -> None:
     mine = (ROOT / "requirements.txt").read_text()
-    for wanted in [*ROOT.glob("services/*/requirements.in"), ROOT / "loadtest" / "requirements.in"]:
+    for wanted in [*ROOT.glob("services/*/requirements*.in"), ROOT / "loadtest" / "requirements.in"]:
         if wanted.parent.name != "streamlit":  # it runs in its image alone
             assert f"{wanted.read_text().strip()} " in mine.replace("\\", "")
 
@@ -103,4 +103,4 @@ def _loop() -> str:
 
 
 def _wanted() -> list[Path]:
-    return [*ROOT.glob("requirements*.in"), *ROOT.glob("services/*/requirements.in"), *ROOT.glob("loadtest/*.in")]
+    return [*ROOT.glob("requirements*.in"), *ROOT.glob("services/*/requirements*.in"), *ROOT.glob("loadtest/*.in")]

@@ -31,6 +31,12 @@ def test_reports_know_nothing_of_servers(path: Path) -> None:
     assert not [name for name in imports(path) if name.split(".")[0] in ("runtime", "loadgen", "bench", "docker")]
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "trace").glob("*.py")), ids=lambda path: path.stem)
+def test_a_log_is_read_without_what_made_it(path: Path) -> None:
+    strangers = ("runtime", "loadgen", "live", "report", "lab", "processes")
+    assert not [name for name in imports(path) if name.split(".")[0] in strangers]
+
+
 def test_only_the_runtime_knows_docker() -> None:
     assert [path.stem for path in SOURCE.rglob("*.py") if "docker" in imports(path)] == ["docker"]
 

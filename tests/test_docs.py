@@ -1,5 +1,6 @@
 """What the documents say is so: commands, options, ports, trees."""
 
+import gzip
 import re
 import subprocess
 import tomllib
@@ -11,35 +12,50 @@ from rich.console import Console
 from iolab import experiment
 from iolab.analysis import analyse
 from iolab.cli import bench, commands, up
+from iolab.cli_locust import locust
+from iolab.cli_queue import queue, slo
+from iolab.cli_runs import explain
+from iolab.cli_trace import trace
 from iolab.lab import Lab
-from iolab.report import terminal
+from iolab.live.app import LOOPS
+from iolab.report import terminal, trace_terminal
 from iolab.runfolder import RunFolder
+from iolab.trace.story import tell
+from iolab.trace.strace import Lines
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = README.split("## What you can type")[1].split("\n## ")[0]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
 
 
 def test_every_make_target_is_in_the_readme_and_every_one_there_exists() -> None:
-    documented = re.findall(r"^\| `make ([a-z]+)`", README, re.MULTILINE)
+    documented = re.findall(r"^\| `make ([a-z-]+)`", README, re.MULTILINE)
     assert sorted(documented) == sorted(TARGETS)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/benchmarks.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))],
+)
 def test_every_command_that_is_named_exists(document: str) -> None:
     text = (ROOT / document).read_text()
-    named = re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)
     assert set(named) <= set(TARGETS)
-    for command in re.findall(r"`(?:\.venv/bin/)?iolab ([a-z]+)", text):
+    for command in re.findall(r"`(?:\.venv/bin/)?iolab ([a-z-]+)", text):
         assert command in commands.commands
 
 
 def test_every_option_of_bench_is_in_the_readme() -> None:
-    variables = {option.envvar for option in (*bench.params, *up.params)}
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", COMMANDS, re.MULTILINE)) == variables
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", COMMANDS, re.MULTILINE)) == variables()
+
+
+def variables() -> set[str]:
+    """Return the variables that make hands to the command line."""
+    options = (option for command in (bench, up, trace, queue, slo, locust, explain) for option in command.params)
+    return {str(option.envvar) for option in options if option.envvar} | {"LOG"}  # LOG is an argument
 
 
 def test_defaults_in_the_readme_are_those_of_the_experiment() -> None:
@@ -58,9 +74,14 @@ def test_make_alone_shows_every_target_and_option() -> None:
     shown = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert re.findall(r"^  make ([a-z]+) ", shown, re.MULTILINE) == TARGETS
-    named = set(re.findall(r"\b[A-Z][A-Z_]+\b", shown.split("Options of bench")[1]))
-    assert named == {option.envvar for option in (*bench.params, *up.params)}
+    assert re.findall(r"^  make ([a-z-]+) ", shown, re.MULTILINE) == TARGETS
+    named = set(
+        re.findall(
+            r"\b[A-Z][A-Z_]+\b",
+            shown.split("Options of bench")[1].replace("CLICK=1", "").replace('SLO="p99<100ms"', ""),
+        )
+    )
+    assert named == variables()
 
 
 def test_ports_in_the_readme_are_those_of_compose(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +118,7 @@ def test_the_experiment_in_contributing_is_one(tmp_path: Path) -> None:
 
 def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None:
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
-    by_the_lab = {"SERVER_CPUSET", "LOADGEN_CPUSET", "TARGETS", "LAB_UID", "LAB_GID"}
+    by_the_lab = {"SERVER_CPUSET", "LOADGEN_CPUSET", "TARGETS", "LAB_UID", "LAB_GID", "LOOP", "TRACE_LOG"}
     offered = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert used - by_the_lab <= offered
     assert offered - used == {"BASE_IMAGE", "PIP_INDEX_URL", "http_proxy", "https_proxy", "no_proxy"}  # build arguments
@@ -117,3 +138,24 @@ def test_the_output_in_the_readme_is_that_of_the_recorded_run() -> None:
     printed = "\n".join(line.rstrip() for line in console.export_text().splitlines())
     shown = README.split("```text\n Model")[1].split("```")[0]
     assert " Model" + shown.rstrip() in printed
+
+
+def test_the_story_in_the_docs_is_that_of_the_recorded_log() -> None:
+    text = (ROOT / "docs" / "trace.md").read_text()
+    command = next(line for line in text.splitlines() if line.startswith("make trace LOG="))
+    log = command.removeprefix("make trace LOG=")
+    with (ROOT / log).open("rb") as file, gzip.open(file) as lines, Path("/dev/null").open("w") as nowhere:
+        console = Console(width=100, record=True, file=nowhere, force_terminal=True)
+        trace_terminal.show(console, tell(Lines(lines), log))
+    printed = "\n".join(line.rstrip() for line in console.export_text().splitlines())
+    blocks = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for part in blocks[0].split("\n   ...\n"):
+        assert part.strip("\n") in printed
+
+
+def test_the_remedy_to_remove_images_names_them_all() -> None:
+    named = set(re.findall(r"\biolab-[a-z]+(?:-[a-z]+)?", README.split("## Away with it")[1].split("##")[0]))
+    images = set(re.findall(r"image: (iolab-\S+)", (ROOT / "docker-compose.yml").read_text()))
+    loops = {image.replace("${LOOP:-uvicorn}", loop) for image in images for loop in LOOPS}
+    assert named == {image for image in loops if "$" not in image}

@@ -48,13 +48,13 @@ def test_theory_sums_up_what_the_requests_take(lab: Lab) -> None:
     trials = experiment.trials(read(repeats=1), lab.models)
     # A: 200 and 208 x 20 ms, one after the other; B: 200 x 20 / 4 and 208 x 40 / 16; C and D: by 4 and by 16.
     expected = 4.0 + 4.16 + 1.0 + 0.52 + 2 * (1.0 + 0.26)
-    assert experiment.theoretical_duration_s(trials, lab.models, ServerSettings()) == pytest.approx(expected)
+    assert experiment.theoretical_duration_s(trials, lab.models, read()) == pytest.approx(expected)
 
 
 def test_theory_counts_the_computing_too(lab: Lab) -> None:
     trials = experiment.trials(read(repeats=1, models=["C"], concurrency=[16]), lab.select(["C"]))
     # One thread computes 208 x 20 ms, whatever waits beside it.
-    assert experiment.theoretical_duration_s(trials, lab.models, ServerSettings(cpu_ms=20)) == pytest.approx(4.16)
+    assert experiment.theoretical_duration_s(trials, lab.models, read(server={"cpu_ms": 20})) == pytest.approx(4.16)
 
 
 def test_a_cell_is_measured_once_however_often_it_is_named() -> None:
@@ -118,3 +118,23 @@ def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, tex
 def test_every_experiment_of_the_lab_can_be_read() -> None:
     for path in ROOT.glob("experiments/*.toml"):
         assert experiment.read(path, {}).name == path.stem
+
+
+def test_variants_are_measured_beside_each_other(lab: Lab) -> None:
+    varied = read(vary=[{"name": "short", "backlog": 5}, {"name": "long", "backlog": 1024}], models=["A"], repeats=1)
+    trials = experiment.trials(varied, lab.select(["A"]))
+    assert {(trial.concurrency, trial.variant) for trial in trials} == {
+        (4, "short"),
+        (4, "long"),
+        (16, "short"),
+        (16, "long"),
+    }
+    assert varied.settings("short").backlog == 5
+    assert varied.settings("long").wait_ms == 20
+    assert varied.settings().backlog is None
+    assert read().variants == ("",)
+
+
+def test_two_variants_of_one_name_are_refused() -> None:
+    with pytest.raises(UsageError, match="two variants have the same name"):
+        read(vary=[{"name": "same"}, {"name": "same"}])

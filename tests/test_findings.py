@@ -1,10 +1,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from iolab.findings import Evidence, findings
-from iolab.records import ClientUsage, CpuPlanInfo, ServerUsage, TrialRecord
+from iolab.population import Population
+from iolab.records import ClientUsage, CpuPlanInfo, MachineUsage, ServerUsage, TrialRecord
 
 
 def trial(**changes: object) -> TrialRecord:
@@ -36,6 +38,33 @@ def found(evidence: Evidence) -> dict[str, tuple[str, str]]:
 
 def test_a_clean_cell_has_none() -> None:
     assert found(CLEAN) == {}
+
+
+ALL_THERE = Population(users=16, mean=15.9, start=0.06, middle=0.0, end=0.04)
+
+
+@pytest.mark.parametrize(
+    ("population", "words"),
+    [
+        (Population(16, 8.7, 0.0, 0.0, 7.3), "7.3 were missing at the end"),
+        (Population(16, 12.0, 3.9, 0.0, 0.1), "3.9 were missing at the start"),
+        (Population(16, 14.0, 0.1, 1.8, 0.1), "1.8 were missing in between: the load generator was slow to ask again"),
+    ],
+)
+def test_littles_law_names_repeats_and_cause(population: Population, words: str) -> None:
+    severity, message = found(replace(CLEAN, populations=[(0, ALL_THERE), (1, population)]))["littles_law"]
+    assert severity == "warning"
+    assert "suspect, repeat 2:" in message
+    assert f"{population.mean:.1f} of 16 users" in message
+    assert words in message
+
+
+def test_littles_law_knows_requests_that_failed() -> None:
+    trials = (trial(), trial(repeat=1, errors=20, ok=188))
+    broken = Population(16, 14.0, 0.1, 1.8, 0.1)
+    found_ = found(replace(CLEAN, trials=trials, populations=[(0, ALL_THERE), (1, broken)]))
+    assert "requests that failed have no latency" in found_["littles_law"][1]
+    assert "littles_law" not in found(replace(CLEAN, populations=[(0, ALL_THERE), (1, ALL_THERE)]))
 
 
 def test_an_invalid_trial_tells_its_reason() -> None:
@@ -95,3 +124,92 @@ def test_the_gravest_come_first_and_every_one_has_a_remedy() -> None:
     both = findings(replace(CLEAN, plan=plan, trials=(trial(ok=1, errors=207, valid=False, reason="x"),)))
     assert [finding.severity for finding in both] == ["error", "warning"]
     assert all(finding.remedy for finding in both)
+
+
+def test_fewer_requests_than_asked() -> None:
+    severity, message = found(replace(CLEAN, trials=(trial(), trial(repeat=1, sent=150, ok=150))))["fewer_sent"]
+    assert (severity, message) == ("error", "repeat 2: 150 of 208 requests were sent")
+
+
+def test_a_load_generator_near_its_limit() -> None:
+    assert "loadgen_bottleneck" not in found(replace(CLEAN, client_cpu_s=4.0))
+    assert "95% of the time on its core" in found(replace(CLEAN, client_cpu_s=7.6))["loadgen_bottleneck"][1]
+    two = CLEAN.plan.model_copy(update={"loadgen": (1, 2)})
+    assert "loadgen_bottleneck" not in found(replace(CLEAN, client_cpu_s=7.6, plan=two))
+
+
+def test_a_load_generator_near_the_most_it_reaches_by_itself() -> None:
+    known = replace(CLEAN, trials=(trial(client=ClientUsage(floor_rps=10_000.0)),))
+    assert "loadgen_bottleneck" not in found(replace(known, rate_rps=4900.0))
+    message = found(replace(known, rate_rps=5100.0))["loadgen_bottleneck"][1]
+    assert "5,100 requests a second, of the 10,000 that it reaches against a server that does nothing" in message
+    assert "loadgen_bottleneck" not in found(replace(CLEAN, rate_rps=5100.0))
+
+
+def test_a_quota_needs_some_of_its_periods() -> None:
+    quarter = CLEAN.plan.model_copy(update={"cpus": 0.25})
+    message = found(replace(CLEAN, plan=quarter, spans_s=[0.4, 2.0]))["short_for_quota"][1]
+    assert "0.40 s" in message
+    assert "25 ms in each period" in message
+    assert "short_for_quota" not in found(replace(CLEAN, plan=quarter, spans_s=[1.2, 2.0]))
+    assert "short_for_quota" not in found(replace(CLEAN, spans_s=[0.1]))
+
+
+@pytest.mark.parametrize(
+    ("medians", "id_", "words"),
+    [
+        ((20.0, 20.4, 20.8, 20.1), None, ""),
+        ((20.0, 22.5, 25.0, 28.0), "repeats_disagree", "between 20.0 and 28.0 ms"),
+        ((20.0, 20.4, 27.0, 20.1), "outlier_repeat", "repeat 3 is unlike the others: its median is 27.0 ms"),
+        ((27.0, 20.4, 20.2, 20.1), "first_run", "the first repeat is unlike the others"),
+        ((20.0, 27.0), None, ""),
+    ],
+)
+def test_what_repeats_tell_of_each_other(medians: tuple[float, ...], id_: str | None, words: str) -> None:
+    told = found(replace(CLEAN, medians_s=[(number, median / 1000) for number, median in enumerate(medians)]))
+    assert list(told) == ([id_] if id_ else [])
+    assert not id_ or words in told[id_][1]
+
+
+def test_latencies_late_by_a_second_and_none_by_less() -> None:
+    draw = np.random.default_rng(5)
+    usual = draw.normal(0.144, 0.002, 500)
+    late = np.concatenate([2.1 + draw.uniform(0, 0.1, 20), 5.3 + draw.uniform(0, 0.1, 5)])
+    message = found(replace(CLEAN, median_s=0.144, latencies_s=np.concatenate([usual, late])))["syn_retransmitted"][1]
+    assert "25 of 525" in message
+    assert "(20 by 2 to 3 s, 5 by 5 to 6 s)" in message
+    slow = draw.exponential(0.4, 525)  # slow, but by no timer
+    assert "syn_retransmitted" not in found(replace(CLEAN, median_s=0.28, latencies_s=slow))
+
+
+def test_latencies_late_by_40_ms() -> None:
+    draw = np.random.default_rng(6)
+    usual, late = draw.normal(0.021, 0.001, 400), draw.normal(0.0625, 0.001, 40)
+    waits = replace(CLEAN, median_s=0.021, expected_s=0.02)
+    message = found(replace(waits, latencies_s=np.concatenate([usual, late])))["delayed_ack"][1]
+    assert "40 of 440" in message
+    assert "40 of 40 " in found(replace(waits, median_s=0.0625, latencies_s=late))["delayed_ack"][1]
+    two_turns = np.concatenate([usual, draw.normal(0.041, 0.001, 400)])  # a second turn of the pool is no timer
+    assert "delayed_ack" not in found(replace(waits, median_s=0.030, latencies_s=two_turns))
+
+
+def usage(**changes: float) -> MachineUsage:
+    quiet = {"cores": 2, "span_s": 4.0, "busy_s": 1.2, "steal_s": 0.0, "own_s": 0.1, "clock_step_s": 0.0, "slowed": 0}
+    return MachineUsage.model_validate(quiet | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "id_", "words"),
+    [
+        ({}, None, ""),
+        ({"busy_s": 5.1}, "busy_machine", "on 1.0 of 2 cores during repeat 1"),
+        ({"steal_s": 1.0}, "stolen_time", "12% of the CPU time"),
+        ({"clock_step_s": -3.0}, "clock_step", "set by -3.00 s"),
+        ({"slowed": 4}, "slowed_by_heat", "4 times"),
+    ],
+)
+def test_what_the_machine_did_meanwhile(changes: dict[str, float], id_: str | None, words: str) -> None:
+    known = trial(machine=usage(**changes), server=ServerUsage(cpu_s=0.8), client=ClientUsage(cpu_s=0.2))
+    told = found(replace(CLEAN, trials=(known,)))
+    assert list(told) == ([id_] if id_ else [])
+    assert not id_ or words in told[id_][1]

@@ -1,10 +1,13 @@
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from iolab.analysis import analyse
 from iolab.errors import UsageError
 from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
+from iolab.report import words
 from iolab.runfolder import RunFolder
 from tests.conftest import ROOT
 
@@ -82,3 +85,28 @@ def test_run_json_comes_back_as_it_was(tmp_path: Path) -> None:
     folder.write_run(run)
     assert folder.read_run() == run
     assert run.models[2].workers == float("inf")
+
+
+def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(EXAMPLE, copy)
+    lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
+    (copy / "trials.jsonl").write_text("".join(lines[:15]))
+    assert "Only 15 of its 24 trials are there" in words.wall_time(analyse(RunFolder.open(copy)))
+    (copy / "trials.jsonl").write_text("")
+    with pytest.raises(UsageError, match="has none of the 24 trials"):
+        analyse(RunFolder.open(copy))
+
+
+def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(EXAMPLE, copy)
+    RunFolder.open(copy).write_samples(3, [])
+    with pytest.raises(UsageError, match=r"0003.csv.gz has 0 rows, and its trial \d+ requests"):
+        analyse(RunFolder.open(copy))
+
+
+def test_a_standstill_s_folder_says_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "freeze.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"holds a standstill, not a benchmark: its page is .*freeze.html"):
+        RunFolder.open(tmp_path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from iolab.stats import least_count, median_interval, percentile
+from iolab.stats import Array, least_count, median_interval, percentile, ratio_interval
 
 
 def test_least_counts_are_those_of_wilks() -> None:
@@ -18,8 +18,43 @@ def test_a_percentile_of_too_few_values_is_not_known() -> None:
 def test_the_interval_comes_from_the_repeats_not_from_the_requests() -> None:
     close = [np.full(200, value) for value in (20.0, 21.0, 22.0)]
     low, high = median_interval(close) or (0, 0)
-    assert (low, high) == (20.0, 22.0)  # a hundred times more requests would not make it narrower
+    assert low < 20.0  # three repeats tell little: their own range would be too narrow
+    assert high > 22.0
+    # a hundred times more requests would not make it narrower
     assert median_interval([np.full(20_000, value) for value in (20.0, 21.0, 22.0)]) == (low, high)
+
+
+def runs(draw: np.random.Generator, repeats: int, level: float = 20.0) -> list[Array]:
+    """Return repeats whose requests are correlated: each repeat has a level of its own."""
+    return [draw.normal(level * np.exp(draw.normal(0, 0.02)), 1, 100) for _ in range(repeats)]
+
+
+@pytest.mark.parametrize("repeats", [3, 6])
+def test_intervals_cover_the_truth_and_equal_things_are_seldom_called_different(repeats: int) -> None:
+    draw = np.random.default_rng(repeats)
+    covered = different = 0
+    for _ in range(60):
+        low, high = median_interval(runs(draw, repeats)) or (0, 0)
+        covered += low <= 20 <= high
+        _, low, high = ratio_interval(runs(draw, repeats), runs(draw, repeats)) or (0, 0, 0)
+        different += not low <= 1 <= high
+    assert covered >= 52  # of 60; 57 are expected
+    assert different <= 7  # 3 are
+
+
+def test_a_real_difference_is_found() -> None:
+    draw = np.random.default_rng(1)
+    ratio, low, high = ratio_interval(runs(draw, 6, 24.0), runs(draw, 6, 20.0)) or (0, 0, 0)
+    assert 1 < low < ratio < high
+    assert ratio == pytest.approx(1.2, rel=0.05)
+
+
+def test_the_step_in_which_latencies_are_told_widens_an_interval() -> None:
+    same = [np.full(50, 20.0)] * 3
+    assert median_interval(same, resolution=0.1) == pytest.approx((19.95, 20.05))
+    _, low, high = ratio_interval(same, same, resolution=0.1) or (0, 0, 0)
+    assert (low, high) == pytest.approx((0.995, 1.005))
+    assert ratio_interval(same, same[:2]) is None
 
 
 def test_more_repeats_make_it_narrower() -> None:
@@ -33,7 +68,7 @@ def test_more_repeats_make_it_narrower() -> None:
 
 
 def test_equal_repeats_have_a_point_for_an_interval() -> None:
-    assert median_interval([np.full(10, 20.0)] * 3) == (20.0, 20.0)
+    assert median_interval([np.full(10, 20.0)] * 3) == pytest.approx((20.0, 20.0))
 
 
 def test_without_three_repeats_there_is_none() -> None:

@@ -42,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path not in ("/", "/healthz"):
             return self.send_error(404)
+        begin = time.perf_counter()
         if path == "/":
             time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread waits, the others go on
             end = time.thread_time() + CPU_S
@@ -51,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

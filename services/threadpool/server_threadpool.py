@@ -38,7 +38,7 @@ if DISTRIBUTION not in WAITS:
 
 
 def app(environ, start_response):  # type: ignore[no-untyped-def]
-    status, path = "200 OK", environ["PATH_INFO"]
+    status, path, begin = "200 OK", environ["PATH_INFO"], time.perf_counter()
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         status = "405 Method Not Allowed"
     elif path == "/":
@@ -49,7 +49,8 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     elif path != "/healthz":
         status = "404 Not Found"
     body = b"threadpool\n"
-    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    timing = ("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), timing])
     return [body]
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 
+from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.findings import Evidence, findings
+from iolab.population import population, span_s
 from iolab.records import Cell, ClientUsage, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
 from iolab.runfolder import RunFolder
-from iolab.stats import Array, median_interval, percentile
+from iolab.stats import RESOLUTION_S, Array, median_interval, percentile
 from iolab.theory import closed_loop, even
 
 ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
@@ -17,10 +20,15 @@ ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the tim
 
 @dataclass(frozen=True)
 class AnalysedCell:
-    """A cell and the latencies, in seconds, of its answered requests, for figures."""
+    """A cell and the latencies, in seconds, of its answered requests, one array a repeat."""
 
     cell: Cell
-    latencies_s: Array
+    repeats_s: tuple[Array, ...]
+
+    @property
+    def latencies_s(self) -> Array:
+        """The latencies of all repeats together."""
+        return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,17 @@ def analyse(folder: RunFolder) -> Analysis:
     run = folder.read_run()
     experiment = folder.read_experiment(run)
     trials = folder.read_trials()
+    if run.status == "complete" and not trials:
+        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
     cells = []
     for model in run.models:
         for cpus in experiment.cpus:
-            for concurrency in experiment.concurrency:
-                mine = [t for t in trials if (t.model, t.cpus, t.concurrency) == (model.letter, cpus, concurrency)]
-                if mine:
-                    cells.append(_cell(folder, run, experiment, model, mine))
+            for variant in experiment.variants:
+                for concurrency in experiment.concurrency:
+                    key = (model.letter, cpus, variant, concurrency)
+                    mine = [t for t in trials if (t.model, t.cpus, t.variant, t.concurrency) == key]
+                    if mine:
+                        cells.append(_cell(folder, run, experiment, model, mine))
     return Analysis(run, experiment, tuple(cells), len(trials))
 
 
@@ -64,11 +76,17 @@ def _cell(
 ) -> AnalysedCell:
     # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
     counted = [trial for trial in trials if trial.valid and trial.samples] or [trial for trial in trials if trial.ok]
-    samples = [folder.read_samples(trial.samples or "") for trial in counted]
+    samples = [_samples(folder, trial) for trial in counted]
     repeats = [_latencies(one) for one in samples]
     latencies = np.concatenate(repeats) if repeats else np.empty(0)
-    spans = [_span_s(one) for one in samples]
-    settings, first = experiment.server, trials[0]
+    spans = [span_s(one) for one in samples]
+    populations = [
+        (trial.repeat, each)
+        for trial, one in zip(counted, samples, strict=True)
+        if (each := population(one, trial.concurrency))
+    ]
+    first = trials[0]
+    settings = experiment.settings(first.variant)
     theory = closed_loop(first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
     usage = _usage(counted)
@@ -83,15 +101,25 @@ def _cell(
             slowest_s=float(latencies.max()) if len(latencies) else None,
             backlog=settings.backlog,
             runtime=run.runtime,
+            populations=populations,
+            medians_s=[
+                (trial.repeat, float(np.median(one))) for trial, one in zip(counted, repeats, strict=True) if len(one)
+            ],
+            spans_s=spans,
+            latencies_s=latencies,
+            expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
+            client_cpu_s=_sum([trial.client.cpu_s for trial in counted]),
+            rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
         )
     )
-    interval = median_interval(repeats)
+    interval = median_interval(repeats, RESOLUTION_S[run.generator])
     cell = Cell(
         model=model.letter,
         title=model.title,
         service=model.service,
         concurrency=first.concurrency,
         cpus=first.cpus,
+        variant=first.variant,
         repeats=len(counted),
         requested=sum(trial.requested for trial in trials),
         sent=sum(trial.sent for trial in trials),
@@ -104,25 +132,33 @@ def _cell(
         p99_ms=_ms(percentile(latencies, 0.99)),
         max_ms=_ms(float(latencies.max()) if len(latencies) else None),
         throughput_rps=round(len(latencies) / sum(spans), 3) if sum(spans) > 0 else None,
+        service_ms=settings.wait_ms + settings.cpu_ms,
         # The mean is the median where every request takes the same time; with random ones it is not.
         predicted_median_ms=_ms(theory.latency_s) if predictable else None,
+        predicted_mean_ms=round(theory.latency_s * 1000, 3),
         predicted_throughput_rps=round(theory.throughput_rps, 3),
+        users_under_way=round(mean(each.mean for _, each in populations), 3) if populations else None,
+        suspect_repeats=sum(not each.holds for _, each in populations),
         server=usage,
-        client=ClientUsage(cpu_s=_sum([trial.client.cpu_s for trial in counted])),
+        client=_client_usage(counted),
         valid=any(trial.valid for trial in trials) and not any(finding.severity == "error" for finding in found),
         findings=found,
     )
-    return AnalysedCell(cell, latencies)
+    return AnalysedCell(cell, tuple(repeats))
+
+
+def _samples(folder: RunFolder, trial: TrialRecord) -> Sequence[Sample]:
+    samples = folder.read_samples(trial.samples or "")
+    if len(samples) != trial.sent:
+        raise UsageError(
+            f"{folder.path / (trial.samples or '')} has {len(samples)} rows, and its trial {trial.sent} requests: it is"
+            " damaged"
+        )
+    return samples
 
 
 def _latencies(samples: Sequence[Sample]) -> Array:
     return np.array([sample.latency_s for sample in samples if sample.status == 200 and sample.latency_s is not None])
-
-
-def _span_s(samples: Sequence[Sample]) -> float:
-    """Return the time from the first request to the last answer."""
-    timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
-    return max(end for _, end in timed) - min(start for start, _ in timed) if timed else 0.0
 
 
 def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
@@ -142,6 +178,12 @@ def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
         listen_overflows=None if overflows is None else int(overflows),
         listen_drops=None if drops is None else int(drops),
     )
+
+
+def _client_usage(trials: Sequence[TrialRecord]) -> ClientUsage:
+    """Sum up CPU time; the floor is the same for all trials, so the highest one measured is the nearest to it."""
+    floors = [trial.client.floor_rps for trial in trials if trial.client.floor_rps is not None]
+    return ClientUsage(cpu_s=_sum([trial.client.cpu_s for trial in trials]), floor_rps=max(floors, default=None))
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

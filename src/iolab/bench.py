@@ -1,28 +1,29 @@
 """The loop: start, verify, warm up, load, append. What it needs of the world is handed in."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Protocol
 
 from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, TrialFailed
 from iolab.experiment import ServerSettings, Trial, prediction
+from iolab.floor import Floors
+from iolab.kept import Kept
 from iolab.lab import Model
 from iolab.loadgen import Job, Load, LoadGenerator
-from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
+from iolab.machine import watching
+from iolab.records import ClientUsage, MachineUsage, Sample, ServerUsage, TrialRecord
 from iolab.runfolder import RunFolder
 from iolab.runtime import Runtime, Server
 from iolab.runtime.meter import metering
 from iolab.runtime.probe import verify
 
 OpenGenerator = Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]
-ServerKey = tuple[str, CpuPlan]
+ServerKey = tuple[str, CpuPlan, str]
 CoresKey = tuple[int, ...]
-Key = TypeVar("Key")
-Thing = TypeVar("Thing")
 
 LEAST_LIMIT_S = 60.0  # connection attempts that were dropped are tried again after 1, 3, 7, 15 s
 LIMIT_FACTOR = 5.0
@@ -39,40 +40,6 @@ class Observer(Protocol):
         """Take note that a trial has ended and is on disk."""
 
 
-class Kept(Generic[Key, Thing]):
-    """Things that are opened when they are first needed, kept, and opened anew after they were discarded."""
-
-    def __init__(self) -> None:
-        self._open: dict[Key, tuple[ExitStack, Thing]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with ExitStack() as stack:
-            for key in self._open:
-                stack.callback(self._open[key][0].close)
-            self._open = {}
-
-    def get(self, key: Key, opening: Callable[[], AbstractContextManager[Thing]]) -> Thing:
-        """Return the thing of that key, open."""
-        if key not in self._open:
-            with ExitStack() as stack:
-                thing = stack.enter_context(opening())
-                self._open[key] = (stack.pop_all(), thing)
-        return self._open[key][1]
-
-    def discard(self, *keys: Key) -> None:
-        """Close the things of these keys, as far as they are open."""
-        for key in keys:
-            if key in self._open:
-                self._open.pop(key)[0].close()
-
-    def opened(self) -> list[Key]:
-        """Return the keys of all that is open."""
-        return list(self._open)
-
-
 class Bench:
     """Runs trials, one after the other, and appends each to a run folder as soon as it ends."""
 
@@ -83,7 +50,7 @@ class Bench:
         open_generator: OpenGenerator,
         models: Sequence[Model],
         plans: Mapping[float, CpuPlan],
-        settings: ServerSettings,
+        settings: Callable[[str], ServerSettings],
         folder: RunFolder,
         observer: Observer,
     ) -> None:
@@ -92,39 +59,47 @@ class Bench:
         self._plans, self._settings = plans, settings
         self._folder, self._observer = folder, observer
 
-    def run(self, trials: Sequence[Trial]) -> bool:
+    def run(self, trials: Iterable[Trial]) -> bool:
         """Run all trials; return whether every one of them is valid. Whatever was started is stopped at the end."""
         all_valid = True
-        with self._runtime, Kept[ServerKey, Server]() as servers, Kept[CoresKey, LoadGenerator]() as generators:
-            self._servers, self._generators = servers, generators
+        with (
+            self._runtime,
+            Kept[ServerKey, Server]() as servers,
+            Kept[CoresKey, LoadGenerator]() as generators,
+            Floors(self._runtime) as floors,
+        ):
+            self._servers, self._generators, self._floors = servers, generators, floors
             for trial in trials:
                 self._observer.started(trial)
                 record, samples = self._trial(trial)
+                if self._runtime.starts_are_cheap:
+                    servers.discard(*servers.opened())  # a repeat is a server's whole life: its start varies too
                 self._folder.append_trial(record)
                 self._observer.finished(record, samples)
                 all_valid = all_valid and record.valid
         return all_valid
 
     def _trial(self, trial: Trial) -> tuple[TrialRecord, Sequence[Sample]]:
-        load, usage, reason = Load(samples=(), cpu_s=None), ServerUsage(), None
+        load, usage, machine, reason = Load(samples=(), cpu_s=None), ServerUsage(), MachineUsage(), None
         server: Server | None = None
+        floor_rps: float | None = None
         plan = self._plans[trial.cpus]
         started = datetime.now(UTC)
         try:
             generator = self._generators.get(plan.loadgen, lambda: self._open_generator(self._runtime, plan))
+            floor_rps = self._floors.rate(generator, plan, trial.concurrency)
             server = self._server(trial, plan)
             job = self._job(trial, server)
             self._prepare(job, trial, server, generator)
-            with metering(server) as meter:
+            with metering(server) as meter, watching() as watch:
                 started = datetime.now(UTC)
                 load = generator.run(job)
-            usage = meter.usage()
+            usage, machine = meter.usage(), watch.usage()
             server.check_alive()
-            if load.ok < len(load.samples):
-                raise LoadFailed(f"{len(load.samples) - load.ok} of {len(load.samples)} requests got no answer 200")
+            load.check_complete(trial.requests)
         except TrialFailed as error:
             reason = _cause(error, server)
-            self._servers.discard((trial.model, plan))  # what failed once starts anew for the next trial
+            self._servers.discard((trial.model, plan, trial.variant))  # what failed once starts anew for the next trial
             if isinstance(error, LoadFailed):
                 self._generators.discard(plan.loadgen)
         record = TrialRecord(
@@ -139,18 +114,20 @@ class Bench:
             reason=reason,
             samples=self._folder.write_samples(trial.index, load.samples) if load.samples else None,
             server=usage,
-            client=ClientUsage(cpu_s=load.cpu_s),
+            client=ClientUsage(cpu_s=load.cpu_s, floor_rps=floor_rps),
+            machine=machine,
         )
         return record, load.samples
 
     def _server(self, trial: Trial, plan: CpuPlan) -> Server:
-        """Return the trial's server; one of the same model with other limits is stopped first: it has the same port."""
-        key = (trial.model, plan)
+        """Return the trial's server; one of the same model that is set otherwise is stopped first."""
+        key = (trial.model, plan, trial.variant)
         self._servers.discard(*(other for other in self._servers.opened() if other[0] == trial.model and other != key))
-        return self._servers.get(key, lambda: self._runtime.serve(self._models[trial.model], plan))
+        variables = self._settings(trial.variant).variables() if trial.variant else {}
+        return self._servers.get(key, lambda: self._runtime.serve(self._models[trial.model], plan, variables))
 
     def _job(self, trial: Trial, server: Server) -> Job:
-        theory = prediction(trial, self._models[trial.model].workers, self._settings)
+        theory = prediction(trial, self._models[trial.model].workers, self._settings(trial.variant))
         return Job(
             url=server.url,
             users=trial.concurrency,
@@ -164,11 +141,14 @@ class Bench:
 
         More users would fill its listen queue before the trial begins.
         """
-        constant = self._settings.wait_distribution == "constant"
+        settings = self._settings(trial.variant)
+        constant = settings.wait_distribution == "constant"
         # A timer may fire a millisecond early; a tenth is enough to tell a wait from none.
-        verify(server.address, 0.9 * self._settings.wait_ms / 1000 if constant else 0.0, job.answer_limit_s)
+        verify(server.address, 0.9 * settings.wait_ms / 1000 if constant else 0.0, job.answer_limit_s)
         users = int(min(trial.concurrency, self._models[trial.model].workers))
-        generator.run(replace(job, users=users, requests=2 * users))
+        warm_up = generator.run(replace(job, users=users, requests=2 * users))
+        if warm_up.stopped:
+            raise LoadFailed(f"while warming up, {warm_up.stopped}")
 
 
 def _cause(error: TrialFailed, server: Server | None) -> str:

@@ -1,7 +1,5 @@
 """The table of contents: each command parses, calls, prints."""
 
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +8,21 @@ import click
 from rich.console import Console
 
 import iolab
-from iolab import analysis, doctor, lab, session, stack
-from iolab.errors import LabError
+from iolab import doctor, lab, options, session, stack
+from iolab.cli_crosscheck import crosscheck
+from iolab.cli_freeze import freeze
+from iolab.cli_locust import locust
+from iolab.cli_queue import queue, slo
+from iolab.cli_report import report_run, run_plan
+from iolab.cli_runs import compare, explain, export
+from iolab.cli_trace import trace, trace_compare
+from iolab.errors import LabError, UsageError
 from iolab.experiment import ServerSettings
 from iolab.lab import Lab
-from iolab.lock import only_bench
+from iolab.options import Share, Span, Words
 from iolab.report import terminal
-from iolab.report.progress import BenchProgress
 from iolab.runfolder import RunFolder
-from iolab.runtime.choice import Wanted, choose
+from iolab.runtime.choice import Wanted
 from iolab.runtime.compose import find_engine
 
 
@@ -44,27 +48,14 @@ def _complain(message: str) -> int:
     return 2
 
 
-class Words(click.ParamType[tuple[str, ...]]):
-    """Words separated by commas or spaces, each of which `convert_one` understands."""
-
-    def __init__(self, name: str, one: type[int] | type[float] | type[str], example: str) -> None:
-        self.name, self._one, self._example = name, one, example
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Return the words as a tuple."""
-        try:
-            words = tuple(self._one(word) for word in re.split(r"[,\s]+", value.strip()) if word)
-        except ValueError:
-            words = ()
-        if not words:
-            self.fail(f"{value!r} must be {self._example}", param, ctx)
-        return words
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(iolab.__version__)
 def commands() -> None:
     """The Event-Driven I/O Lab: measure how servers wait."""
+
+
+for command in (trace, trace_compare, compare, crosscheck, explain, export, freeze, locust, queue, slo):
+    commands.add_command(command)
 
 
 @commands.command()
@@ -81,27 +72,20 @@ def commands() -> None:
     type=Words("LIST", float, "a number above 0, such as 0.25, 1 or 2"),
     help="CPUs that a server may use.",
 )
-@click.option(
-    "--models",
-    envvar="MODELS",
-    type=Words("LIST", str, "names of models"),
-    help="Letters or names; all of them otherwise.",
-)
+@options.models
 @click.option(
     "--concurrency", envvar="CONCURRENCY", type=Words("LIST", int, "whole numbers, such as 4,16"), help="Users at once."
 )
 @click.option("--requests", envvar="REQUESTS", type=int, help="Requests a trial.")
 @click.option("--repeats", envvar="REPEATS", type=int, help="Trials a cell.")
+@click.option(
+    "--precision", envvar="PRECISION", type=Share(), help="Add rounds until every median is known so well, such as 3%."
+)
+@click.option("--budget", "budget_s", envvar="BUDGET", type=Span(), help="The time for that.  [default: 10m]")
 @click.option("--seed", envvar="SEED", type=int, help="Of the order of the trials.")
 @click.option("--loadgen", envvar="LOADGEN", type=click.Choice(["auto", "hey", "locust"]), help="What makes the load.")
-@click.option(
-    "--runtime",
-    envvar="RUNTIME",
-    type=click.Choice(["auto", "docker", "local"]),
-    default="auto",
-    help="Where servers run.",
-)
-@click.option("--wait-ms", envvar="WAIT_MS", type=float, help="The wait in a request.")
+@options.runtime
+@options.wait_ms
 @click.option(
     "--wait-distribution",
     envvar="WAIT_DISTRIBUTION",
@@ -111,25 +95,22 @@ def commands() -> None:
 @click.option("--cpu-ms", envvar="CPU_MS", type=float, help="The computing in a request.")
 @click.option("--backlog", envvar="BACKLOG", type=int, help="Length of the listen queue; each server's own otherwise.")
 @click.option("--threads", envvar="THREADS", type=int, help="Threads in the pool.")
-@click.option(
-    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where run folders go.  [default: results]"
-)
-def bench(path: Path | None, runtime: Wanted, results: Path | None, **given: Any) -> int:
+@options.results
+@click.option("--resume", envvar="RESUME", type=click.Path(path_type=Path), help="Go on with a run that was stopped.")
+def bench(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, **given: Any) -> int:
     """Measure the servers, and write a report.
 
     Every option can be given to make: `make bench CPUS=2 MODELS=asyncio`.
     """
     console = Console()
     root = lab.find_root(Path.cwd())
-    plan = session.plan(root, path, _changes(given))
-    with only_bench():
-        with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
-        terminal.show_place(console, place.runtime.name, place.reason)
-        with BenchProgress(console, len(plan.trials)) as progress:
-            outcome = session.measure(plan, place, results or root / "results", progress)
-    _report(console, outcome.folder)
-    return outcome.exit_status
+    if resume:
+        if path or any(value is not None for value in given.values()):
+            raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
+        plan = session.resumed(root, resume)
+    else:
+        plan = session.plan(root, path, _changes(given))
+    return run_plan(console, plan, runtime, results or root / "results")
 
 
 @commands.command()
@@ -137,7 +118,7 @@ def bench(path: Path | None, runtime: Wanted, results: Path | None, **given: Any
 def report(run: Path | None) -> int:
     """Make the report of RUN anew, from its raw data; of the newest run otherwise."""
     path = run or lab.find_root(Path.cwd()) / "results" / "latest"
-    _report(Console(), RunFolder.open(path))
+    report_run(Console(), RunFolder.open(path))
     return 0
 
 
@@ -180,13 +161,3 @@ def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
     server = {name: given.pop(name) for name in ServerSettings.model_fields if name in given}
     load = {key: given.pop(name) for name, key in (("requests", "requests"), ("loadgen", "generator")) if name in given}
     return {**given, "server": server, "load": load}
-
-
-def _report(console: Console, folder: RunFolder) -> None:
-    from iolab.report import html, markdown  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
-
-    analysed = analysis.analyse(folder)
-    folder.write_summary(analysed.summary)
-    folder.write("report.md", markdown.render(analysed))
-    folder.write("report.html", html.render(analysed))
-    terminal.show(console, analysed, os.path.relpath(folder.path))

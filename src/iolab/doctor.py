@@ -35,7 +35,7 @@ def _strace() -> tuple[bool, str, str]:
     return (
         bool(path),
         "strace",
-        path or "not on PATH; only the image of the Streamlit service needs it, which has its own",
+        path or "not on PATH: `make trace RUNTIME=local` needs it (apt install strace); the images have their own",
     )
 
 

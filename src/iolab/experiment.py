@@ -3,7 +3,8 @@
 import math
 import random
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,6 +38,11 @@ class ServerSettings(_Strict):
     backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
     threads: Annotated[int, Field(ge=1, le=1000)] = 8
 
+    @property
+    def service_ms(self) -> float:
+        """The service time of a request: wait and computing."""
+        return self.wait_ms + self.cpu_ms
+
     def variables(self) -> dict[str, str]:
         """Return them as the environment variables that docker-compose.yml and the servers know."""
         values = {name.upper(): value for name, value in self.model_dump().items()}
@@ -44,6 +50,48 @@ class ServerSettings(_Strict):
             name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
             for name, value in values.items()
         }
+
+
+class Variant(_Strict):
+    """Another setting of the servers, measured beside the others; None is the experiment's own."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] | None = None
+    wait_distribution: Literal["constant", "exponential"] | None = None
+    cpu_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] | None = None
+    backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
+
+
+class Freeze(_Strict):
+    """When a server is to stand still: `for_s` seconds, `after_s` seconds after the begin of a load of `run_s`."""
+
+    after_s: Annotated[float, Field(gt=0, le=600)] = 4.0
+    for_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    run_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Arrivals(_Strict):
+    """People who come whether or not the server keeps up, for `duration_s` at each utilisation.
+
+    A utilisation is the share of the time that each worker of a model is busy. A model that lets any number of requests
+    wait has none: it is measured at the rates of the others, for `others_duration_s` each. A trace is a file with a
+    moment of arrival, in seconds, in each line; it is played faster or slower to come at the wanted rate.
+    """
+
+    process: Literal["poisson", "constant", "trace"] = "poisson"
+    duration_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    others_duration_s: Annotated[float, Field(ge=1, le=3600)] = 6.0
+    utilisation: Annotated[dict[str, Annotated[tuple[Share, ...], Field(min_length=1)]], Field(min_length=1)]
+    every_utilisation: tuple[Share, ...] = ()  # of every model that has some, instead of its own
+    trace: str | None = None
+
+    def shares(self, letter: str) -> tuple[float, ...]:
+        """Return the utilisations of a model; none where it is to be measured at the rates of the others."""
+        own = self.utilisation.get(letter, ())
+        return self.every_utilisation or own if own else ()
 
 
 class Experiment(_Strict):
@@ -56,14 +104,38 @@ class Experiment(_Strict):
     concurrency: Annotated[tuple[Count, ...], Field(min_length=1)]
     cpus: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0,)
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3
+    precision: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    budget_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 600.0
     seed: int = 0
     load: Load = Load()
     server: ServerSettings = ServerSettings()
+    vary: tuple[Variant, ...] = ()
+    freeze: Freeze | None = None
+    arrivals: Arrivals | None = None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of all variants; a single empty one where nothing is varied."""
+        return tuple(variant.name for variant in self.vary) or ("",)
+
+    def settings(self, variant: str = "") -> ServerSettings:
+        """Return the servers' settings in a variant."""
+        for each in self.vary:
+            if each.name == variant:
+                return self.server.model_copy(update=each.model_dump(exclude={"name"}, exclude_none=True))
+        return self.server
 
     @field_validator("concurrency", "cpus")
     @classmethod
     def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
+
+    @field_validator("vary")
+    @classmethod
+    def _named_apart(cls, values: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        if len({value.name for value in values}) < len(values):
+            raise ValueError("two variants have the same name")
+        return values
 
 
 class Trial(_Strict):
@@ -76,6 +148,7 @@ class Trial(_Strict):
     concurrency: int
     cpus: float
     requests: int
+    variant: str = ""
 
 
 def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
@@ -129,34 +202,39 @@ def _lookup(tree: Mapping[str, Any], keys: Sequence[str]) -> Any:
 
 
 def trials(experiment: Experiment, models: Iterable[Model]) -> list[Trial]:
-    """Return the trials in the order to run them.
+    """Return the trials of all repeats in the order to run them."""
+    return [trial for one_round in islice(rounds(experiment, models), experiment.repeats) for trial in one_round]
+
+
+def rounds(experiment: Experiment, models: Iterable[Model]) -> Iterator[list[Trial]]:
+    """Yield rounds without end, whatever the number of repeats.
 
     Rounds are interleaved: every cell once in a round, shuffled anew in each by the experiment's seed, so that
     a machine that changes over time changes all cells alike.
     """
     order = random.Random(experiment.seed)  # noqa: S311 (a shuffle, not a secret)
     cells = [
-        (model, concurrency, cpus)
+        (model, concurrency, cpus, variant)
         for model in models
         for concurrency in experiment.concurrency
         for cpus in experiment.cpus
+        for variant in experiment.variants
     ]
-    planned: list[Trial] = []
-    for repeat in range(experiment.repeats):
+    for repeat in count():
         order.shuffle(cells)
-        planned += [
+        yield [
             Trial(
-                index=len(planned) + position,
+                index=repeat * len(cells) + position,
                 repeat=repeat,
                 model=model.letter,
                 service=model.name,
                 concurrency=concurrency,
                 cpus=cpus,
                 requests=math.ceil(experiment.load.requests / concurrency) * concurrency,
+                variant=variant,
             )
-            for position, (model, concurrency, cpus) in enumerate(cells)
+            for position, (model, concurrency, cpus, variant) in enumerate(cells)
         ]
-    return planned
 
 
 def prediction(trial: Trial, workers: float, settings: ServerSettings) -> ClosedLoop:
@@ -164,7 +242,10 @@ def prediction(trial: Trial, workers: float, settings: ServerSettings) -> Closed
     return closed_loop(trial.concurrency, workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus)
 
 
-def theoretical_duration_s(planned: Sequence[Trial], models: Iterable[Model], settings: ServerSettings) -> float:
+def theoretical_duration_s(planned: Sequence[Trial], models: Iterable[Model], experiment: Experiment) -> float:
     """Return the time that the requests of all trials take by themselves, the ramps of each left aside."""
     workers = {model.letter: model.workers for model in models}
-    return sum(trial.requests / prediction(trial, workers[trial.model], settings).throughput_rps for trial in planned)
+    return sum(
+        trial.requests / prediction(trial, workers[trial.model], experiment.settings(trial.variant)).throughput_rps
+        for trial in planned
+    )

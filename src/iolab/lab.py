@@ -99,10 +99,10 @@ class Lab:
                 )
         return cls(root=root, services=services, models=tuple(models))
 
-    def select(self, wanted: Sequence[str]) -> tuple[Model, ...]:
+    def select(self, wanted: Sequence[str], option: str = "MODELS") -> tuple[Model, ...]:
         """Return the models named by letter or service name, in the lab's order; all of them where "all" is named.
 
-        Raises UsageError for a name that no model has.
+        Raises UsageError, which names the `option`, for a name that no model has.
         """
         if "all" in wanted:
             return self.models
@@ -110,7 +110,7 @@ class Lab:
         for name in wanted:
             if name.lower() not in known:
                 names = ", ".join(f"{model.letter} or {model.name}" for model in self.models)
-                raise UsageError(f"MODELS={name}: no such model; there are {names}")
+                raise UsageError(f"{option}={name}: no such model; there are {names}")
         chosen = {known[name.lower()].letter for name in wanted}
         return tuple(model for model in self.models if model.letter in chosen)
 

@@ -37,9 +37,26 @@ class ServerUsage(Record):
 
 
 class ClientUsage(Record):
-    """What the load generator used during the load."""
+    """What the load generator used during the load, and its floor: the most it reaches against a null server."""
 
     cpu_s: float | None = None
+    floor_rps: float | None = None
+
+
+class MachineUsage(Record):
+    """What the whole machine did during the load; None is what could not be measured there.
+
+    `busy_s` is of all cores and programs, `own_s` of iolab itself; `steal_s` was kept from this machine by its
+    hypervisor; `clock_step_s` is how far the wall clock was set; `slowed` counts how often heat slowed a core.
+    """
+
+    cores: int | None = None
+    span_s: float | None = None
+    busy_s: float | None = None
+    steal_s: float | None = None
+    own_s: float | None = None
+    clock_step_s: float | None = None
+    slowed: int | None = None
 
 
 class TrialRecord(Record):
@@ -51,6 +68,7 @@ class TrialRecord(Record):
     service: str
     concurrency: int
     cpus: float
+    variant: str = ""
     requested: int
     sent: int
     ok: int
@@ -62,6 +80,46 @@ class TrialRecord(Record):
     samples: str | None
     server: ServerUsage
     client: ClientUsage
+    machine: MachineUsage = MachineUsage()
+
+
+class Calibration(Record):
+    """A model's constant times: a request takes a worker `service_s`, the way there and back a client `transit_s`.
+
+    `overhead_s` is the part of the former beyond what the server tells itself.
+    """
+
+    service_s: float
+    overhead_s: float
+    transit_s: float
+
+
+class OpenTrialRecord(TrialRecord):
+    """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
+
+    `utilisation` is that of each worker; None where any number of requests can wait.
+    """
+
+    process: str
+    rate_rps: float
+    plan_s: float
+    seed: int
+    utilisation: float | None
+    calibration: Calibration
+
+
+class OpenSample(NamedTuple):
+    """One request of an open loop, in seconds from the begin of the plan; `service_s` is what the
+    server says it took to serve it, waiting for a worker not counted.
+
+    Status 0 is a request without an answer.
+    """
+
+    planned_s: float
+    sent_s: float
+    done_s: float
+    status: int
+    service_s: float | None
 
 
 class ModelInfo(Record):
@@ -96,14 +154,16 @@ class RunInfo(Record):
     environment: dict[str, Any]
     trials_planned: int
     theory_s: float
+    fresh_servers: bool = False  # every trial had a server of its own
     started: datetime
     finished: datetime | None = None
     wall_s: float | None = None
     status: Status = "running"
 
-    def ended(self, status: Status, wall_s: float) -> "RunInfo":
+    def ended(self, status: Status, wall_s: float, **changes: Any) -> "RunInfo":
         """Return this with the end written down."""
-        return self.model_copy(update={"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)})
+        ended = {"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)}
+        return self.model_copy(update=ended | changes)
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -118,13 +178,14 @@ class Finding(Record):
 
 
 class Cell(Record):
-    """One object of summary.json: all repeats of a model at one concurrency and one CPU limit."""
+    """One object of summary.json: all repeats of a model at one concurrency, CPU limit and variant."""
 
     model: str
     title: str
     service: str
     concurrency: int
     cpus: float
+    variant: str
     repeats: int
     requested: int
     sent: int
@@ -137,12 +198,33 @@ class Cell(Record):
     p99_ms: float | None
     max_ms: float | None
     throughput_rps: float | None
+    service_ms: float  # wait and computing of one request
     predicted_median_ms: float | None
+    predicted_mean_ms: float
     predicted_throughput_rps: float
+    users_under_way: float | None  # throughput x mean latency, of the repeats counted
+    suspect_repeats: int  # of them Little's law does not find the users that were asked for
     server: ServerUsage
     client: ClientUsage
     valid: bool
     findings: tuple[Finding, ...]
+
+    @property
+    def services(self) -> float | None:
+        """The median in service times: 4 for a user who waits for three others."""
+        return None if self.median_ms is None else self.median_ms / self.service_ms
+
+    @property
+    def residual(self) -> float | None:
+        """How far the median lies above its prediction, as a share of that."""
+        if self.median_ms is None or self.predicted_median_ms is None:
+            return None
+        return self.median_ms / self.predicted_median_ms - 1
+
+    @property
+    def throughput_residual(self) -> float | None:
+        """How far the throughput lies above its prediction, as a share of that."""
+        return None if self.throughput_rps is None else self.throughput_rps / self.predicted_throughput_rps - 1
 
 
 class Summary(Record):

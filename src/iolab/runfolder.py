@@ -5,15 +5,19 @@ import gzip
 import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
-from iolab.records import RunInfo, Sample, Summary, TrialRecord
+from iolab.records import OpenSample, OpenTrialRecord, RunInfo, Sample, Summary, TrialRecord
+
+Trials = TypeVar("Trials", bound=TrialRecord)
+Row = TypeVar("Row")
 
 
 class RunFolder:
@@ -23,8 +27,11 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, results: Path, experiment: str) -> "RunFolder":
-        """Make a new folder under `results`, named by UTC time and experiment, and point results/latest to it."""
+    def create(cls, results: Path, experiment: str, *, newest: bool = True) -> "RunFolder":
+        """Make a new folder under `results`, named by UTC time and experiment.
+
+        results/latest points to it then, unless `newest` is false: what is there must be a run that can be reported.
+        """
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment}"
         try:
             results.mkdir(parents=True, exist_ok=True)
@@ -38,14 +45,17 @@ class RunFolder:
             except FileExistsError:
                 continue
         (path / "samples").mkdir()
-        link = results / f".latest-{os.getpid()}"
-        link.symlink_to(path.name)
-        link.replace(results / "latest")
+        if newest:
+            link = results / f".latest-{os.getpid()}"
+            link.symlink_to(path.name)
+            link.replace(results / "latest")
         return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Return the run folder at `path`; raises UsageError where there is none."""
+        if (path / "freeze.json").is_file():
+            raise UsageError(f"{path} holds a standstill, not a benchmark: its page is {path / 'freeze.html'}")
         if not (path / "run.json").is_file():
             raise UsageError(
                 f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
@@ -63,13 +73,20 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def write_samples(self, index: int, samples: Sequence[Sample]) -> str:
+    def drop_cut_line(self) -> None:
+        """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""
+        path = self.path / "trials.jsonl"
+        content = path.read_bytes() if path.exists() else b""
+        if content and not content.endswith(b"\n"):
+            self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
+
+    def write_samples(self, index: int, samples: Sequence[Sample] | Sequence[OpenSample]) -> str:
         """Write one trial's requests; return the path in the run folder."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(("start_s", "latency_s", "status"))
+        rows.writerow(samples[0]._fields if samples else Sample._fields)
         for sample in samples:
-            rows.writerow((_cell(sample.start_s), _cell(sample.latency_s), sample.status))
+            rows.writerow([value if name == "status" else _cell(value) for name, value in sample._asdict().items()])
         name = f"samples/{index:04d}.csv.gz"
         self._replace(name, gzip.compress(text.getvalue().encode(), mtime=0))
         return name
@@ -89,9 +106,8 @@ class RunFolder:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise UsageError(
-                f"{self.path / 'run.json'}: {where}: {first['msg']}; it is damaged or of another version"
-            ) from error
+            what = ": ".join(filter(None, [where, first["msg"]]))
+            raise UsageError(f"{self.path / 'run.json'}: {what}; it is damaged or of another version") from error
 
     def read_experiment(self, run: RunInfo) -> Experiment:
         """Return the experiment that run.json holds; raises UsageError where it is damaged."""
@@ -104,6 +120,13 @@ class RunFolder:
 
     def read_trials(self) -> list[TrialRecord]:
         """Read trials.jsonl; a last line that was cut by a crash is left out."""
+        return self._read_trials(TrialRecord)
+
+    def read_open_trials(self) -> list[OpenTrialRecord]:
+        """Read the trials.jsonl of an open loop."""
+        return self._read_trials(OpenTrialRecord)
+
+    def _read_trials(self, kind: type[Trials]) -> list[Trials]:
         try:
             lines = (self.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
@@ -111,19 +134,27 @@ class RunFolder:
         records = []
         for number, line in enumerate(lines, 1):
             try:
-                records.append(TrialRecord.model_validate_json(line))
+                records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 if number < len(lines):
-                    raise UsageError(
-                        f"{self.path / 'trials.jsonl'}, line {number}: {error.errors()[0]['msg']}"
-                    ) from error
+                    what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
+                    raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
         return records
 
     def read_samples(self, name: str) -> list[Sample]:
         """Read what write_samples wrote."""
+        return self._rows(name, lambda row: Sample(_number(row[0]), _number(row[1]), int(row[2])))
+
+    def read_open_samples(self, name: str) -> list[OpenSample]:
+        """Read what write_samples wrote of an open loop."""
+        return self._rows(
+            name, lambda row: OpenSample(float(row[0]), float(row[1]), float(row[2]), int(row[3]), _number(row[4]))
+        )
+
+    def _rows(self, name: str, made: Callable[[list[str]], Row]) -> list[Row]:
         try:
             with gzip.open(self.path / name, "rt", encoding="utf-8", newline="") as file:
-                return [Sample(_number(row[0]), _number(row[1]), int(row[2])) for row in list(csv.reader(file))[1:]]
+                return [made(row) for row in list(csv.reader(file))[1:]]
         except (OSError, EOFError, ValueError, IndexError) as error:
             raise UsageError(f"{self.path / name} cannot be read: {error}") from error
 

@@ -1,21 +1,24 @@
 """One benchmark from question to run folder: the plan, the place, the measuring."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from iolab import environment, experiment
 from iolab.bench import Bench, Observer
+from iolab.errors import UsageError
 from iolab.experiment import Experiment, Trial
 from iolab.lab import Lab, Model
 from iolab.loadgen.opening import opener
-from iolab.records import CpuPlanInfo, ModelInfo, RunInfo, Status
+from iolab.precision import Precision, until
+from iolab.records import CpuPlanInfo, ModelInfo, RunInfo, Sample, Status, TrialRecord
 from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
+from iolab.stats import RESOLUTION_S
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Plan:
     experiment: Experiment
     models: tuple[Model, ...]
     trials: tuple[Trial, ...]
+    begun: RunFolder | None = None  # goes on in this folder, with the trials that it lacks
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,24 @@ class Outcome:
     exit_status: int
 
 
+class Watched:
+    """An observer that hands on what it sees, and keeps what is to be known of precision."""
+
+    def __init__(self, observer: Observer, precision: Precision) -> None:
+        self._observer, self.precision = observer, precision
+        self.done: list[Trial] = []
+
+    def started(self, trial: Trial) -> None:
+        """Hand it on."""
+        self.done.append(trial)
+        self._observer.started(trial)
+
+    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+        """Hand it on, and add it to what is known."""
+        self.precision.add(record, samples)
+        self._observer.finished(record, samples)
+
+
 def plan(root: Path, path: Path | None, changes: Mapping[str, Any]) -> Plan:
     """Read the experiment (by default experiments/bench.toml) with its changes; raises UsageError."""
     wanted = experiment.read(path or root / "experiments" / "bench.toml", changes)
@@ -44,35 +66,79 @@ def plan(root: Path, path: Path | None, changes: Mapping[str, Any]) -> Plan:
     return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)))
 
 
+def resumed(root: Path, path: Path) -> Plan:
+    """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
+    folder = RunFolder.open(path)
+    run = folder.read_run()
+    if run.status == "complete":
+        raise UsageError(f"{path} is complete: there is nothing to go on with")
+    wanted = folder.read_experiment(run)
+    lab = Lab.read(root, wanted.server.variables())
+    models = lab.select([model.service for model in run.models])
+    return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)), folder)
+
+
 def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> Outcome:
     """Run all trials into a new run folder in `results`; what is measured by the time of an interruption stays."""
     began = time.monotonic()
-    settings = planned.experiment.server
-    folder = RunFolder.create(results, planned.experiment.name)
-    info = _info(planned, place)
-    folder.write_run(info)
+    folder = planned.begun or RunFolder.create(results, planned.experiment.name)
+    begun = info(planned, place)
+    earlier_s, done = 0.0, frozenset[int]()
+    if planned.begun:
+        before = folder.read_run()
+        _check_same_place(before, begun)
+        begun = before
+        earlier_s = before.wall_s or 0.0
+        done = frozenset(trial.index for trial in folder.read_trials())
+        folder.drop_cut_line()
+    folder.write_run(begun)
+    status: Status = "failed"
+    exit_status = 1
+    wanted = planned.experiment.precision
+    watch = Watched(observer, Precision(wanted or 1.0, RESOLUTION_S[place.generator]))
     bench = Bench(
         runtime=place.runtime,
         open_generator=opener(place.generator),
         models=planned.models,
         plans=place.plans,
-        settings=settings,
+        settings=planned.experiment.settings,
         folder=folder,
-        observer=observer,
+        observer=watch,
     )
-    status: Status = "failed"
-    exit_status = 1
+    trials = until(
+        experiment.rounds(planned.experiment, planned.models),
+        planned.experiment.repeats,
+        enough=lambda: wanted is None or watch.precision.reached(),
+        out_of_time=lambda: time.monotonic() - began > planned.experiment.budget_s,
+    )
     try:
-        if bench.run(planned.trials):
+        if bench.run(trial for trial in trials if trial.index not in done):
             status, exit_status = "complete", 0
     except Interrupted as interrupted:
         status, exit_status = "partial", interrupted.exit_status
     finally:
-        folder.write_run(info.ended(status, time.monotonic() - began))
+        more = {}
+        if wanted is not None and len(watch.done) > len(planned.trials):
+            theory_s = experiment.theoretical_duration_s(watch.done, planned.models, planned.experiment)
+            more = {"trials_planned": len(watch.done), "theory_s": round(theory_s, 3)}
+        folder.write_run(begun.ended(status, earlier_s + time.monotonic() - began, **more))
     return Outcome(folder, exit_status)
 
 
-def _info(planned: Plan, place: Place) -> RunInfo:
+def _check_same_place(before: RunInfo, now: RunInfo) -> None:
+    """Raise UsageError where the rest of a run would be measured otherwise than its beginning."""
+    pairs = {
+        "runtime": (before.runtime, now.runtime),
+        "load generator": (before.generator, now.generator),
+        "cores": (before.cpu_plans, now.cpu_plans),
+    }
+    for name, (then, today) in pairs.items():
+        if then != today:
+            raise UsageError(f"the run was begun with another {name}: it cannot go on here (was {then}, is {today})")
+
+
+def info(planned: Plan, place: Place, generator: Literal["hey", "locust"] | None = None) -> RunInfo:
+    """Return what run.json says of a run that begins."""
     return RunInfo(
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
         models=tuple(
@@ -81,7 +147,7 @@ def _info(planned: Plan, place: Place) -> RunInfo:
         ),
         runtime=place.runtime.name,
         runtime_reason=place.reason,
-        generator=place.generator,
+        generator=generator or place.generator,
         cpu_plans=tuple(
             CpuPlanInfo(
                 cpus=one.cpus,
@@ -94,6 +160,7 @@ def _info(planned: Plan, place: Place) -> RunInfo:
         ),
         environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
         trials_planned=len(planned.trials),
-        theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, planned.experiment.server), 3),
+        fresh_servers=place.runtime.starts_are_cheap,
+        theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, planned.experiment), 3),
         started=datetime.now(UTC),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from iolab import cpus, ports
 from iolab.errors import UsageError
 from iolab.lab import Lab, Service
+from iolab.live import ptrace
 from iolab.lock import only_bench
 from iolab.runtime.compose import BUILDING, Compose, Engine, last_line, project
 
@@ -60,7 +61,7 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
     log = lab.root / "results" / "docker-build.log"
     say(BUILDING)
     compose.build([service.name for service in standing(lab) if service.folder], log)
-    _trace_folder(lab.root, settings)
+    trace_folder(lab.root, settings)
     say("Starting")
     try:
         patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
@@ -85,6 +86,7 @@ def down(lab: Lab) -> None:
     A benchmark that runs is left alone.
     """
     _remove(lab, project())
+    _remove(lab, project("-trace"))
     with suppress(UsageError), only_bench():
         _remove(lab, project("-bench"))
 
@@ -98,7 +100,8 @@ def standing(lab: Lab) -> list[Service]:
     return [service for service in lab.services if not service.profiles]
 
 
-def _trace_folder(root: Path, settings: Mapping[str, str]) -> None:
+def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
+    """Make the folder of the logs, and give it to the user in the containers."""
     folder = root / "results" / "trace"
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
@@ -110,7 +113,10 @@ def _trouble(compose: Compose) -> str | None:
     for line in compose("ps", "-a", "--format", "json").stdout.splitlines():
         container = json.loads(line)
         if container["State"] == "exited" or container["Health"] == "unhealthy":
-            said = last_line(compose("logs", "--no-log-prefix", "--tail", "1", container["Service"]).stdout)
+            logs = compose("logs", "--no-log-prefix", "--tail", "20", container["Service"]).stdout
+            if refused := ptrace.explain(logs):
+                return f"{container['Service']}: {refused}"
+            said = last_line(logs)
             state = container["Health"] or container["State"]
             return f"{container['Service']} is {state} and did not come up; its last words: {said}"
     return None

@@ -39,3 +39,15 @@ def even(users: int, workers: float) -> bool:
     It does where every user finds a worker, or users come in whole turns; else latencies are a mix of two.
     """
     return users <= workers or users % workers == 0
+
+
+def mm1_sojourn_s(arrivals_rps: float, service_s: float) -> float:
+    """Return the mean time in an M/M/1 queue: S / (1 - rho), with the utilisation rho = `arrivals_rps` x `service_s`.
+
+    Raises ValueError where rho is not below 1: then the queue has no end.
+    Source: Kleinrock, Queueing Systems, Volume 1 (1975), equation 3.26.
+    """
+    utilisation = arrivals_rps * service_s
+    if not 0 <= utilisation < 1:
+        raise ValueError(f"utilisation {utilisation:g} of an M/M/1 queue: it must be below 1")
+    return service_s / (1 - utilisation)

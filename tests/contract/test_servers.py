@@ -110,6 +110,7 @@ def test_fits_on_one_screen(model: Model) -> None:
     assert len(source.read_text().splitlines()) <= LINES_OF_A_SCREEN
 
 
+@pytest.mark.measures
 def test_answers_200_after_the_wait(serve: Serve) -> None:
     server = serve(WAIT_MS="150")
     status, body, latency_s = server.request("/?with=query")
@@ -117,12 +118,14 @@ def test_answers_200_after_the_wait(serve: Serve) -> None:
     assert 0.14 <= latency_s < 1.0
 
 
+@pytest.mark.measures
 def test_health_is_told_at_once(serve: Serve) -> None:
     status, _, latency_s = serve(WAIT_MS="2000").request("/healthz")
     assert status == 200
     assert latency_s < 1.0
 
 
+@pytest.mark.measures
 def test_waits_are_concurrent_up_to_the_workers_and_not_beyond(serve: Serve) -> None:
     wait_s = 0.4
     server = serve(WAIT_MS="400")
@@ -136,6 +139,7 @@ def test_waits_are_concurrent_up_to_the_workers_and_not_beyond(serve: Serve) -> 
         assert latencies_s[workers] >= 1.9 * wait_s
 
 
+@pytest.mark.measures
 def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: Model) -> None:
     if "THREADS" not in model.service.environment:
         assert serve(THREADS="2").request("/healthz")[0] == 200  # which does not ask for it
@@ -144,6 +148,7 @@ def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: 
     assert latencies_s[1] < 0.76 <= latencies_s[2]
 
 
+@pytest.mark.measures
 def test_exponential_waits_vary_around_their_mean(serve: Serve) -> None:
     server = serve(WAIT_MS="20", WAIT_DISTRIBUTION="exponential")
     latencies_s = [server.request("/")[2] for _ in range(60)]
@@ -152,6 +157,7 @@ def test_exponential_waits_vary_around_their_mean(serve: Serve) -> None:
     assert 0.008 < sum(latencies_s) / len(latencies_s) < 0.060
 
 
+@pytest.mark.measures
 def test_computing_takes_cpu_time(serve: Serve) -> None:
     server = serve(WAIT_MS="0", CPU_MS="200")
     before = _cpu_s(server.process.pid)
@@ -220,6 +226,7 @@ def test_logs_one_line_at_start_and_nothing_of_requests(serve: Serve) -> None:
     assert stderr == ""
 
 
+@pytest.mark.measures
 def test_stops_at_once_on_sigterm_whatever_is_under_way(serve: Serve) -> None:
     server = serve(WAIT_MS="20000")
     idle = socket.create_connection(("127.0.0.1", server.port), timeout=5)

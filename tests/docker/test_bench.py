@@ -15,7 +15,7 @@ from iolab.lab import Lab
 from iolab.runtime import cgroup
 from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerRuntime
-from tests.conftest import ROOT, Run, Start
+from tests.conftest import ROOT, Run, Start, undisturbed
 from tests.integration.test_local import latest, trials, wait_for
 
 pytestmark = pytest.mark.docker
@@ -43,6 +43,11 @@ def cells(results: Path) -> dict[tuple[str, int], dict[str, Any]]:
     return {(cell["model"], cell["concurrency"]): cell for cell in latest(results, "summary.json")["cells"]}
 
 
+def ids(cell: dict[str, Any]) -> set[str]:
+    return {finding["id"] for finding in cell["findings"]}
+
+
+@pytest.mark.measures
 def test_a_bench_shows_what_the_lab_teaches(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--cpus", "1")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -54,7 +59,7 @@ def test_a_bench_shows_what_the_lab_teaches(iolab: Run, results: Path) -> None:
     assert median["C", 16] < 1.4 * median["C", 4]
     assert median["D", 16] < 1.4 * median["D", 4]
     # A's listen queue overflows at c = 16, and no other one does.
-    assert "listen_overflow" in {finding["id"] for finding in found["A", 16]["findings"]}
+    assert "listen_overflow" in ids(found["A", 16])
     assert found["A", 16]["server"]["listen_overflows"] > 0
     assert all(cell["server"]["listen_overflows"] == 0 for key, cell in found.items() if key != ("A", 16))
     # What servers used was measured in their own control groups.
@@ -70,22 +75,24 @@ def test_a_bench_shows_what_the_lab_teaches(iolab: Run, results: Path) -> None:
     assert latest(results, "run.json")["generator"] == "hey"
 
 
+@pytest.mark.measures
 def test_a_longer_backlog_takes_the_overflow_away(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--models", "A", "--concurrency", "16", "--backlog", "128")
     assert done.returncode == 0, done.stderr
     cell = cells(results)["A", 16]
     assert cell["server"]["listen_overflows"] == 0
     assert 0.9 < cell["median_ms"] / cell["predicted_median_ms"] < 1.2
-    assert cell["findings"] == []
+    assert undisturbed(ids(cell)) == set()
 
 
+@pytest.mark.measures
 def test_a_fraction_of_a_cpu_throttles_what_computes(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--models", "asyncio", "--cpus", "0.25", "--concurrency", "4", "--cpu-ms", "5")
     assert done.returncode == 0, done.stderr
     (cell,) = cells(results).values()
     assert cell["cpus"] == 0.25
     assert cell["server"]["throttled_s"] > 0.2
-    assert {finding["id"] for finding in cell["findings"]} == {"throttled"}
+    assert undisturbed(ids(cell)) == {"throttled"}
     assert cell["throughput_rps"] == pytest.approx(cell["predicted_throughput_rps"], rel=0.25)  # 50 a second, not 160
 
 
@@ -94,9 +101,10 @@ def test_all_cpus_leave_none_to_the_load_generator_and_every_cell_says_so(
 ) -> None:
     done = iolab("bench", *SMALL, "--models", "B,C", "--cpus", str(engine.cores))
     assert done.returncode == 0, done.stderr
-    assert all("shared_cores" in {finding["id"] for finding in cell["findings"]} for cell in cells(results).values())
+    assert all("shared_cores" in ids(cell) for cell in cells(results).values())
 
 
+@pytest.mark.measures
 def test_locust_makes_the_load_in_a_container(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--models", "B", "--loadgen", "locust")
     assert done.returncode == 0, done.stderr

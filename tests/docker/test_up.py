@@ -1,17 +1,14 @@
 """`iolab up`, looked at with a browser, and `iolab down`."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from iolab.lab import Lab
 from iolab.runtime import probe
@@ -20,20 +17,6 @@ from tests.docker.conftest import leftovers
 
 pytestmark = pytest.mark.docker
 LOG = ROOT / "results" / "trace" / "log_streamlit.txt"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or whichever there is; tests that require Docker require it too."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not program:
-        if os.environ.get("IOLAB_REQUIRE_DOCKER") == "1":
-            pytest.fail("there is no Chromium on PATH")
-        pytest.skip("there is no Chromium on PATH")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 def port(lab: Lab, service: str) -> int:
@@ -70,11 +53,11 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     start = page.get_by_role("button", name="Start")
     start.wait_for(timeout=60_000)
     boxes = page.locator("input[type=checkbox]").all()
-    assert [box.is_checked() for box in boxes] == [True] * 5  # all of them and each: the page knows the classes' names
+    assert [box.is_checked() for box in boxes] == [True] * 13  # all of them and each: the page knows the classes' names
     start.click()
     counts: dict[str, int] = {}
     deadline = time.monotonic() + 40
-    while time.monotonic() < deadline and len(counts) < 4:
+    while time.monotonic() < deadline and len(counts) < 12:
         stats = page.evaluate("() => fetch('stats/requests').then(answer => answer.json())")
         counts = {one["name"]: one["num_requests"] for one in stats["stats"] if one["name"] != "Aggregated"}
         page.wait_for_timeout(300)
@@ -100,7 +83,8 @@ def test_up_shows_the_whole_lab_and_down_leaves_nothing(iolab: Run, lab: Lab, br
             assert call in LOG.read_text(errors="replace")
         assert LOG.stat().st_mode & 0o444 == 0o444
         counts = start_locust(browser, f"http://localhost:{port(lab, 'locust')}")
-        assert sorted(counts) == ["ABlocking", "BThreadpool", "CAsyncio", "DThreadperconnection"]
+        letters = ("ABlocking", "BThreadpool", "CAsyncio", "DThreadperconnection")
+        assert sorted(counts) == sorted(letter + kind for letter in letters for kind in ("", "Chat", "Open"))
         assert all(counts.values())
         again = iolab("up")  # what runs already is left as it is
         assert again.returncode == 0, again.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ import psutil
 import pytest
 
 from iolab.lab import Lab
-from tests.conftest import ROOT, Run, Start
+from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model
 
 SMALL = ("--runtime", "local", "--repeats", "1", "--requests", "40", "--concurrency", "4")
 LONG = ("--runtime", "local", "--repeats", "3", "--requests", "400", "--concurrency", "4", "--models", "C")
@@ -56,6 +55,7 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@pytest.mark.measures
 def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, results: Path) -> None:
     done = iolab("bench", *SMALL)
     assert done.returncode == 0, done.stderr
@@ -291,30 +291,33 @@ def test_report_without_a_run_says_what_to_do(iolab: Run, tmp_path: Path) -> Non
     assert "is no run folder" in done.stderr
 
 
-def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, lab: Lab, tmp_path: Path, results: Path) -> None:
-    copy = tmp_path / "lab"
-    copy.mkdir()
-    for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
-        source = ROOT / name
-        shutil.copytree(source, copy / name) if source.is_dir() else shutil.copy(source, copy / name)
-    shutil.copytree(copy / "services" / "threadperconnection", copy / "services" / "twin")
-    block = """
-  twin:
-    <<: *server
-    image: iolab-twin
-    build: { <<: *build, context: services/twin }
-    command: [python3, server_threadperconnection.py]
-    environment: { <<: *server-environment, PORT: 8084 }
-    ports: ["${BIND:-127.0.0.1}:${THREADPERCONNECTION_PORT:-8084}:8084"]
-    labels: { iolab.model: E, iolab.title: Twin, iolab.workers: inf }
-"""
-    compose = copy / "docker-compose.yml"
-    compose.write_text(compose.read_text().replace("\n  streamlit:", f"{block}\n  streamlit:", 1))
-    done = iolab("bench", *SMALL, "--models", "twin", cwd=copy)
+def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, tmp_path: Path, results: Path) -> None:
+    server = (ROOT / "services" / "threadperconnection" / "server_threadperconnection.py").read_text()
+    done = iolab("bench", *SMALL, "--models", "fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", server))
     assert done.returncode == 0, done.stderr
-    assert latest(results, "summary.json")["cells"][0]["title"] == "Twin"
+    assert latest(results, "summary.json")["cells"][0]["title"] == "Fifth"
 
 
 def test_doctor_and_help_always_answer(iolab: Run) -> None:
     assert "Docker is not installed" in iolab("doctor", variables={"PATH": "/nowhere"}).stdout
     assert iolab("--help").returncode == 0
+
+
+@pytest.mark.measures
+def test_so_many_users_for_so_long_are_a_run_like_any_other(iolab: Run, results: Path) -> None:
+    done = iolab("locust", "--runtime", "local", "--model", "C", "--users", "20", "--time", "2s")
+    assert done.returncode == 0, done.stderr
+    (cell,) = latest(results, "summary.json")["cells"]
+    assert (cell["model"], cell["concurrency"], cell["requested"]) == ("C", 20, 2000)
+    assert cell["median_ms"] < 60
+    run = latest(results, "run.json")
+    assert run["generator"] == "locust"
+    assert 1.5 < json.loads((results / "latest" / "trials.jsonl").read_text())["duration_s"] < 10
+    assert (results / "latest" / "report.html").is_file()
+
+
+def test_one_server_at_a_time_is_asked_by_so_many(iolab: Run) -> None:
+    for arguments, words in ((("--model", "all"), "one server at a time"), (("--time", "2h"), "at most 3600s")):
+        done = iolab("locust", "--runtime", "local", *arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert words in done.stderr

@@ -55,10 +55,17 @@ def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
     [
         ({"status": 1, "stderr": "flag provided but not defined\nUsage: x"}, "hey ended with status 1: Usage: x"),
         ({"status": -9, "stdout": "", "stderr": ""}, "hey ended with status -9: without a word"),
-        ({"timed_out": True, "status": -9}, "hey was stopped after 9 s"),
     ],
 )
 def test_a_hey_that_fails_fails_the_trial(answer: dict[str, object], reason: str) -> None:
     with pytest.raises(LoadFailed) as caught:
         Hey(FakeDriver(**answer)).run(JOB)  # type: ignore[arg-type]
     assert str(caught.value) == reason
+
+
+def test_a_hey_that_was_stopped_keeps_the_rows_it_has() -> None:
+    load = Hey(FakeDriver(timed_out=True, status=0)).run(JOB)  # type: ignore[arg-type]
+    assert [sample.status for sample in load.samples] == [503, 200]
+    with pytest.raises(LoadFailed, match="hey was stopped after 9 s, with 1 of 4 requests answered"):
+        load.check_complete(4)
+    assert Hey(FakeDriver(timed_out=True, stdout="")).run(JOB).samples == []  # type: ignore[arg-type]

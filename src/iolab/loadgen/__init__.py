@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from iolab.errors import LoadFailed
 from iolab.records import Sample
 
 
@@ -13,11 +14,19 @@ class Load:
 
     samples: Sequence[Sample]
     cpu_s: float | None
+    stopped: str = ""  # why it ended before all requests were sent
 
     @property
     def ok(self) -> int:
         """How many requests were answered 200."""
         return sum(sample.status == 200 for sample in self.samples)
+
+    def check_complete(self, requests: int) -> None:
+        """Raise LoadFailed unless all `requests` were sent and answered 200."""
+        if self.stopped:
+            raise LoadFailed(f"{self.stopped}, with {self.ok} of {requests} requests answered")
+        if self.ok < len(self.samples):
+            raise LoadFailed(f"{len(self.samples) - self.ok} of {len(self.samples)} requests got no answer 200")
 
 
 @dataclass(frozen=True)
@@ -38,4 +47,4 @@ class LoadGenerator(Protocol):
     driver_script: str
 
     def run(self, job: Job) -> Load:
-        """Run it; raises LoadFailed where the generator fails or is late."""
+        """Run it; raises LoadFailed where the generator fails. One that is late is stopped, and tells what it has."""

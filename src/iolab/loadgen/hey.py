@@ -25,7 +25,8 @@ class Hey:
         argv = ["hey", *size, "-t", str(math.ceil(job.answer_limit_s)), "-o", "csv", f"{job.url}/"]
         done = self._driver.ask({"argv": argv}, job.timeout_s)
         if done["timed_out"]:
-            raise LoadFailed(f"hey was stopped after {job.timeout_s:.0f} s")
+            sent = read_rows(done["stdout"]) if done["stdout"] else []
+            return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s")
         if done["status"] != 0:
             raise LoadFailed(f"hey ended with status {done['status']}: {_last_line(done['stderr'] or done['stdout'])}")
         answered = read_rows(done["stdout"])

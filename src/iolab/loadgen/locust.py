@@ -24,10 +24,10 @@ class Locust:
         """Run one load in it."""
         size = {"users": job.users, "requests": job.requests, "answer_limit_s": job.answer_limit_s}
         done = self._driver.ask({"url": job.url, **size}, job.timeout_s)
-        if done["timed_out"]:
-            raise LoadFailed(f"Locust was stopped after {job.timeout_s:.0f} s")
-        seen = [Sample(start, latency, status) for start, latency, status in done["rows"]]
+        seen = [Sample(start, latency, status) for start, latency, status, _ in done["rows"]]
         if len(seen) > job.requests:
             raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
+        if done["timed_out"]:
+            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s")
         unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
         return Load(samples=[*seen, *unanswered], cpu_s=done["cpu_s"])

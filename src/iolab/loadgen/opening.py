@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 from iolab.cpus import CpuPlan
 from iolab.loadgen import LoadGenerator, driver
@@ -10,16 +10,23 @@ from iolab.loadgen.hey import Hey
 from iolab.loadgen.locust import Locust
 from iolab.runtime import Runtime
 
+Generator = TypeVar("Generator")
 GENERATORS: dict[Literal["hey", "locust"], type[Hey] | type[Locust]] = {"hey": Hey, "locust": Locust}
 
 
 def opener(name: Literal["hey", "locust"]) -> Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]:
     """Return what starts that generator's driver on a plan's cores, and stops it at the end."""
-    generator = GENERATORS[name]
 
-    @contextmanager
-    def opened(runtime: Runtime, plan: CpuPlan) -> Iterator[LoadGenerator]:
-        with runtime.driver(generator.driver_script, plan) as command, driver.start(command) as started:
-            yield generator(started)
+    def opened(runtime: Runtime, plan: CpuPlan) -> AbstractContextManager[LoadGenerator]:
+        return opening(GENERATORS[name], GENERATORS[name].driver_script, runtime, plan)
 
     return opened
+
+
+@contextmanager
+def opening(
+    generator: Callable[[driver.Driver], Generator], script: str, runtime: Runtime, plan: CpuPlan
+) -> Iterator[Generator]:
+    """Start a driver of loadtest/ on the plan's cores, yield the generator at its other end, and stop it."""
+    with runtime.driver(script, plan) as command, driver.start(command) as started:
+        yield generator(started)

@@ -1,27 +1,21 @@
 """The report as one HTML file that needs nothing else."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from iolab.analysis import Analysis
-from iolab.report import figures, words
+from iolab.report import answers, figures, words
 from iolab.report.markdown import flat
+from iolab.report.pages import template
+from iolab.report.stories import stories
 from iolab.report.table import columns, grouped_findings, resources
 
 
 def render(analysis: Analysis) -> str:
     """Return report.html."""
-    templates = Environment(
-        loader=PackageLoader("iolab.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     cells = [analysed.cell for analysed in analysis.cells]
     measured = any(len(analysed.latencies_s) for analysed in analysis.cells)
     colours = figures.colours_of(analysis)
-    return templates.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         run=analysis.run,
         experiment=analysis.experiment,
         question=words.question(analysis),
@@ -31,7 +25,7 @@ def render(analysis: Analysis) -> str:
                 "letter": group[0].model,
                 "title": group[0].title,
                 "colour": colours[group[0].model][0],
-                "limit": f", {group[0].cpus:g} CPU" if len(analysis.experiment.cpus) > 1 else "",
+                "limit": words.condition(group[0], analysis, before=", "),
                 "verdict": words.verdict(group),
                 "sentence": words.sentence(group),
             }
@@ -43,10 +37,17 @@ def render(analysis: Analysis) -> str:
         # The drawings are our own; everything else on the page is escaped.
         overview=Markup(figures.overview(analysis)) if measured else "",  # noqa: S704
         distributions=Markup(figures.distributions(analysis)) if measured else "",  # noqa: S704
+        percentiles=Markup(figures.percentiles(analysis)) if measured and len(cells) <= figures.MANY_CELLS else "",  # noqa: S704
         environment=flat(analysis.run.environment),
         runtime=words.runtime(analysis),
         cpu_plan=words.cpu_plan(analysis),
         wall_time=words.wall_time(analysis),
+        precision=words.precision(analysis),
+        stories=stories(analysis),
+        course=answers.table(analysis) if answers.applies(analysis) else [],
+        answers=answers.answers(analysis) if answers.applies(analysis) else [],
+        saturation=Markup(figures.saturation(analysis)) if answers.applies(analysis) else "",  # noqa: S704
+        cores=Markup(figures.cores(analysis)) if measured and len(analysis.experiment.cpus) > 1 else "",  # noqa: S704
         prediction=words.prediction(analysis),
         trials_done=analysis.trials_done,
     )

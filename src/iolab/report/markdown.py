@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from iolab.analysis import Analysis
 from iolab.records import Cell
-from iolab.report import words
+from iolab.report import answers, words
+from iolab.report.stories import stories
 from iolab.report.table import Column, columns, grouped_findings, resources
 
 
@@ -13,16 +14,20 @@ def render(analysis: Analysis) -> str:
     cells = [analysed.cell for analysed in analysis.cells]
     lines = [f"# {analysis.experiment.name}: {words.question(analysis)}", ""]
     lines += [
-        f"- **{group[0].model}, {words.name(group, analysis)}, {words.verdict(group)}.** {words.sentence(group)}"
+        f"- **{words.said(f'{group[0].model}, {words.name(group, analysis)}', group)}** {words.sentence(group)}"
         for group in words.by_model(analysis)
     ]
     lines += ["", *_table(columns(analysis), cells), "", "## Resources", "", *_table(resources(analysis), cells), ""]
+    for heading, sentences in stories(analysis):
+        lines += [f"## {heading}", "", *(f"- {sentence}" for sentence in sentences), ""]
     found = grouped_findings(cells)
     lines += ["## Findings", ""]
     lines += [
         f"- **{severity}**, {where}: {message.rstrip('.')}. To do: {remedy}"
         for severity, where, message, remedy in found
     ] or ["None."]
+    if answers.applies(analysis):
+        lines += ["", *_course(analysis)]
     lines += [
         "",
         "## How it was measured",
@@ -33,8 +38,27 @@ def render(analysis: Analysis) -> str:
         "",
     ]
     lines += [f"- {name}: {value}" for name, value in flat(analysis.run.environment)]
-    lines += ["", words.wall_time(analysis), ""]
+    lines += ["", " ".join(filter(None, [words.precision(analysis), words.wall_time(analysis)])), ""]
     return "\n".join(lines)
+
+
+def _course(analysis: Analysis) -> list[str]:
+    """Return the course's table, and its questions with folded answers."""
+    lines = ["## The course's table", ""]
+    lines += [
+        "| Server | Users | The course expects | Measured median | Theory | Verdict |",
+        "| :-- | --: | --: | --: | --: | :-- |",
+    ]
+    lines += [
+        f"| {row.model} | {row.users} | {row.expected} | {row.measured} | {row.predicted} | {row.verdict} |"
+        for row in answers.table(analysis)
+    ]
+    lines += ["", "## Five questions", ""]
+    for number, answer in enumerate(answers.answers(analysis), 1):
+        lines += ["<details>", f"<summary>{number}. {answer.question}</summary>", ""]
+        lines += [line for paragraph in answer.paragraphs for line in (paragraph, "")]
+        lines += ["</details>", ""]
+    return lines
 
 
 def flat(environment: dict[str, object]) -> list[tuple[str, str]]:

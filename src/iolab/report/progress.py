@@ -39,7 +39,9 @@ class BenchProgress:
         self._live.stop()
 
     def started(self, trial: Trial) -> None:
-        """Show which trial runs."""
+        """Show which trial runs; a precision that is not reached yet takes more than were planned."""
+        self._trials = max(self._trials, trial.index + 1)
+        self._live.update(self._task, total=self._trials)
         self._live.update(self._task, description=f"{trial.model} {trial.service}, {words.users(trial.concurrency)}")
 
     def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:

@@ -10,10 +10,12 @@ from rich.table import Table
 
 from iolab.analysis import Analysis
 from iolab.records import Cell
-from iolab.report import words
-from iolab.report.table import columns, grouped_findings
+from iolab.report import answers, words
+from iolab.report.stories import stories
+from iolab.report.table import columns, condensed, grouped_findings
 
 ROOMY = 130  # columns of text
+MANY = 12  # cells, or findings: beyond that a terminal tells the kinds, and the report every one
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -53,31 +55,56 @@ def show(console: Console, analysis: Analysis, folder: str) -> None:
             style="bold" if column.heading == "Median" else None,
         )
     for number, cell in enumerate(cells):
-        last_of_model = number + 1 == len(cells) or cells[number + 1].model != cell.model
+        last_of_model = number + 1 == len(cells) or _key(cells[number + 1]) != _key(cell)
         table.add_row(
             *(escape((column.text if roomy else column.brief or column.text)(cell)) for column in shown),
             end_section=last_of_model,
         )
     if cells:
         console.print(table)
-    for group in words.by_model(analysis):
+    for group in words.by_model(analysis) if roomy or len(cells) <= MANY else ():
         console.print(
-            f"[bold]{escape(_label(group, analysis))} {words.verdict(group)}.[/] {escape(words.sentence(group))}",
+            f"[bold]{escape(words.said(_label(group, analysis), group))}[/] {escape(words.sentence(group))}",
             highlight=False,
         )
-    for severity, where, message, remedy in grouped_findings(cells):
+    for severity, where, message, remedy in condensed(grouped_findings(cells), MANY):
         console.print(
             f"[{_STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
             highlight=False,
         )
+    for heading, sentences in stories(analysis):
+        console.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
+        for sentence in sentences:
+            console.print(f"- {escape(sentence)}", highlight=False)
+    if answers.applies(analysis):
+        _course(console, analysis)
     console.print()
     console.print(escape(words.settings(analysis)), highlight=False)
+    if analysis.experiment.precision:
+        console.print(escape(words.precision(analysis)), highlight=False)
     console.print(escape(words.wall_time(analysis)), highlight=False)
     console.print(f"Report: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
 
 
+def _course(console: Console, analysis: Analysis) -> None:
+    """Print the course's table; its questions are in the report, folded."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, title="The course's table", title_justify="left")
+    for heading, right in (("Server", False), ("Users", True), ("Expected", True), ("Measured", True)):
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    table.add_column("")
+    for row in answers.table(analysis):
+        table.add_row(escape(row.model), str(row.users), row.expected, row.measured, row.verdict)
+    console.print()
+    console.print(table)
+    console.print("Five questions about it, with their answers: in the report.", highlight=False)
+
+
+def _key(cell: Cell) -> tuple[str, float]:
+    return cell.model, cell.cpus
+
+
 def _label(group: Sequence[Cell], analysis: Analysis) -> str:
-    return group[0].model if len(analysis.experiment.cpus) == 1 else f"{group[0].model} with {group[0].cpus:g} CPU"
+    return f"{group[0].model}{words.condition(group[0], analysis, before=' with ')}"
 
 
 def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:

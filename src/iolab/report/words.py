@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 
 from iolab.analysis import Analysis
+from iolab.precision import half_width
 from iolab.records import Cell
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
 NOT_KNOWN = "-"
 TOO_FEW = "too few"
-MANY_REPEATS = 6
 PLACES = {"docker": "in Docker containers", "local": "as local processes"}
 
 
@@ -42,6 +42,36 @@ def seconds(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
 
 
+def services(cell: Cell) -> str:
+    """Return the median in service times: 4.13."""
+    value = cell.services
+    return NOT_KNOWN if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def off(residual: float | None) -> str:
+    """Return how far a measurement is off its prediction: +3%, -55%, 0%."""
+    return NOT_KNOWN if residual is None else f"{residual:+.0%}".replace("+0%", "0%").replace("-0%", "0%")
+
+
+def mean_users(value: float | None) -> str:
+    """Return a mean number of users."""
+    return NOT_KNOWN if value is None else f"{value:.1f}"
+
+
+def cpu_a_request(cell: Cell) -> str:
+    """Return the server's CPU time a request."""
+    return _a_request(cell.server.cpu_s, cell.ok)
+
+
+def client_cpu_a_request(cell: Cell) -> str:
+    """Return the load generator's CPU time a request."""
+    return _a_request(cell.client.cpu_s, cell.ok)
+
+
+def _a_request(cpu_s: float | None, requests: int) -> str:
+    return NOT_KNOWN if cpu_s is None or not requests else f"{cpu_s / requests * 1000:.2f} ms"
+
+
 def count(value: int | None) -> str:
     """Return a number of things."""
     return NOT_KNOWN if value is None else str(value)
@@ -58,11 +88,11 @@ def interval(cell: Cell) -> str:
 
 
 def by_model(analysis: Analysis) -> list[list[Cell]]:
-    """Return the cells of each model and CPU limit, by rising concurrency."""
-    groups: dict[tuple[str, float], list[Cell]] = {}
+    """Return the cells of each model, CPU limit and variant, by rising concurrency."""
+    groups: dict[tuple[str, float, str], list[Cell]] = {}
     for analysed in analysis.cells:
         cell = analysed.cell
-        groups.setdefault((cell.model, cell.cpus), []).append(cell)
+        groups.setdefault((cell.model, cell.cpus, cell.variant), []).append(cell)
     return [sorted(cells, key=lambda cell: cell.concurrency) for cells in groups.values()]
 
 
@@ -88,6 +118,12 @@ def verdict(cells: Sequence[Cell]) -> str:
     return "grows with the users" if many / few > PROPORTIONAL * last.concurrency / first.concurrency else "steps"
 
 
+def said(label: str, cells: Sequence[Cell]) -> str:
+    """Return what a sentence about these cells begins with: "A explodes.", or "A." where nothing is compared."""
+    compared = sum(cell.median_ms is not None for cell in cells) != 1
+    return f"{label} {verdict(cells)}." if compared else f"{label}."
+
+
 def sentence(cells: Sequence[Cell]) -> str:
     """Say what was measured of one model, in the numbers of this run."""
     measured = [cell for cell in cells if cell.median_ms is not None]
@@ -111,19 +147,44 @@ def wall_time(analysis: Analysis) -> str:
     run = analysis.run
     if run.wall_s is None:
         return "The benchmark has not come to its end."
+    if run.status == "complete" and analysis.trials_done < run.trials_planned:
+        return (
+            f"Only {analysis.trials_done} of its {run.trials_planned} trials are there: trials.jsonl is not whole, and"
+            " what is said here is of those."
+        )
     if run.status != "complete":
         return (
             f"It was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned} trials done."
         )
+    over_s = run.wall_s - analysis.allowance_s
+    more = f": {over_s:.0f} s beyond that" if over_s > 0 else ""
     return (
         f"The requests take {run.theory_s:.1f} s in theory; measuring took {run.wall_s:.1f} s, starts and stops too"
-        f" (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s)."
+        f" (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s{more})."
     )
 
 
-def spread(analysis: Analysis) -> str:
-    """Name the interval of a median: with fewer than six repeats it is no more than their range."""
-    return "95% interval" if analysis.experiment.repeats >= MANY_REPEATS else "range of repeats"
+def precision(analysis: Analysis) -> str:
+    """Say how well the medians are known, where a precision was asked for; nothing otherwise."""
+    wanted = analysis.experiment.precision
+    if wanted is None:
+        return ""
+    cells = [each.cell for each in analysis.cells]
+    widths = {
+        f"{cell.model} with {users(cell.concurrency)}": half_width(cell.median_ci_ms, cell.median_ms) for cell in cells
+    }
+    rounds = max((cell.repeats for cell in cells), default=0)
+    poor = {name: width for name, width in widths.items() if width is None or width > wanted}
+    if not poor:
+        worst = max((width for width in widths.values() if width is not None), default=0.0)
+        return (
+            f"Precision: every median is known to {worst:.1%} or better after {rounds} rounds ({wanted:.1%} asked for)."
+        )
+    listed = ", ".join(f"{name} {'unknown' if width is None else f'{width:.0%}'}" for name, width in poor.items())
+    return (
+        f"Precision: {wanted:.1%} was asked for; after {rounds} rounds and {analysis.experiment.budget_s / 60:.3g} min"
+        f" {len(widths) - len(poor)} of {len(widths)} medians were known so well; not {listed}."
+    )
 
 
 def question(analysis: Analysis) -> str:
@@ -132,27 +193,46 @@ def question(analysis: Analysis) -> str:
     numbers = [str(number) for number in experiment.concurrency]
     listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
     wait = f"{experiment.server.wait_ms:g}"
-    return experiment.question.replace("{users}", listed).replace("{wait_ms}", wait)
+    known = {"{users}": listed, "{wait_ms}": wait, "{generator}": analysis.run.generator}
+    text = experiment.question
+    for name, value in known.items():
+        text = text.replace(name, value)
+    return text
 
 
 def settings(analysis: Analysis) -> str:
     """Say what servers and load were set to."""
     server, load = analysis.experiment.server, analysis.experiment.load
+    varied = any(variant.backlog for variant in analysis.experiment.vary)
+    computing = any(variant.cpu_ms is not None for variant in analysis.experiment.vary)
     parts = [
         f"wait {server.wait_ms:g} ms {server.wait_distribution}",
-        f"computing {server.cpu_ms:g} ms",
-        f"listen queue {server.backlog or 'each server has by default'}",
+        f"computing {'as varied' if computing else f'{server.cpu_ms:g} ms'}",
+        f"listen queue {'as varied' if varied else server.backlog or 'each server has by default'}",
         f"{server.threads} threads in the pool",
         f"{load.requests} requests a trial",
-        "1 repeat" if analysis.experiment.repeats == 1 else f"{analysis.experiment.repeats} repeats",
+        _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."
 
 
+def _repeats(analysis: Analysis) -> str:
+    number = max((each.cell.repeats for each in analysis.cells), default=0) if analysis.experiment.precision else 0
+    number = max(number, analysis.experiment.repeats)
+    text = "1 repeat" if number == 1 else f"{number} repeats"
+    return f"{text}, each on a server of its own" if analysis.run.fresh_servers else text
+
+
 def name(cells: Sequence[Cell], analysis: Analysis) -> str:
     """Name the model of a group of cells, with its CPU limit where that varies."""
-    limit = f", {cells[0].cpus:g} CPU" if len(analysis.experiment.cpus) > 1 else ""
-    return f"{cells[0].title}{limit}"
+    return f"{cells[0].title}{condition(cells[0], analysis, before=', ')}"
+
+
+def condition(cell: Cell, analysis: Analysis, before: str = "") -> str:
+    """Name the CPU limit and the variant of a cell, as far as they vary, after `before`; nothing where they do not."""
+    parts = [f"{cell.cpus:g} CPU"] if len(analysis.experiment.cpus) > 1 else []
+    parts += [cell.variant] if cell.variant else []
+    return before + ", ".join(parts) if parts else ""
 
 
 def prediction(analysis: Analysis) -> str:
@@ -161,12 +241,15 @@ def prediction(analysis: Analysis) -> str:
     if server.wait_distribution != "constant":
         return "No prediction is drawn: waits are random, and theory gives the mean of such a loop, not its median."
     bar = "The upright bar is the median that theory predicts for a closed loop:"
-    service = f"S = {server.wait_ms + server.cpu_ms:g} ms"
-    if not server.cpu_ms:
+    settings = [analysis.experiment.settings(each) for each in analysis.experiment.variants]
+    services, computing = {each.service_ms for each in settings}, {each.cpu_ms for each in settings}
+    service = f"S = {min(services):g} ms" if len(services) == 1 else "S, wait and computing"
+    if computing == {0}:
         return f"{bar} max(S, c x S / workers), with the service time {service}."
+    amount = f"P = {min(computing):g} ms of computing" if len(computing) == 1 else "P, the computing"
     return (
-        f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service}"
-        f" and P = {server.cpu_ms:g} ms of computing in it, one thread at a time."
+        f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
+        " thread at a time."
     )
 
 

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 from iolab.cpus import CpuPlan
 from iolab.lab import Model
 
+NULL_SERVER = "null_server.py"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -43,28 +45,48 @@ class Server(Protocol):
     def snapshot(self) -> Snapshot:
         """Return its use of resources."""
 
+    def freeze(self) -> None:
+        """Let it stand still: it computes nothing until `thaw`, while the kernel goes on for it."""
+
+    def thaw(self) -> None:
+        """Let it go on."""
+
     def listen_counters(self) -> ListenCounters | None:
         """Return the counters of its listen queue, or None where the platform has none."""
 
 
 class Runtime(Protocol):
-    """A place to run servers and load drivers in. It is a context: when it ends, nothing of it is left."""
+    """A place to run servers and load drivers in. It is a context: when it ends, nothing of it is left.
+
+    Where `starts_are_cheap`, every trial has a server of its own.
+    """
 
     name: Literal["docker", "local"]
     pinned: bool
+    starts_are_cheap: bool
 
     def __enter__(self) -> "Runtime": ...
 
     def __exit__(self, *exception: object) -> None: ...
 
-    def serve(self, model: Model, plan: CpuPlan) -> AbstractContextManager[Server]:
+    def serve(
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
+
+        `variables` stand above those that its environment was read with.
 
         Raises ServerFailed where it does not come up.
         """
 
     def driver(self, script: str, plan: CpuPlan) -> AbstractContextManager[Sequence[str]]:
         """Return the command that runs loadtest/`script` on the load generator's cores."""
+
+    def null_server(self, plan: CpuPlan) -> AbstractContextManager[str]:
+        """Start loadtest/null_server.py on the server's cores, without a quota; return the load generator's URL of it.
+
+        Raises ServerFailed where it does not come up.
+        """
 
     def facts(self) -> Mapping[str, str]:
         """Return what a reader of the results must know about it: engine, versions."""

@@ -1,8 +1,10 @@
 """Servers in containers: a Compose project of its own beside `make up`, on no fixed ports."""
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +17,13 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
 from iolab.lab import Lab, Model
 from iolab.processes import affinity
-from iolab.runtime import ListenCounters, Snapshot, cgroup
+from iolab.runtime import NULL_SERVER, ListenCounters, Snapshot, cgroup
 from iolab.runtime.compose import Compose, Engine, image_id, project
 from iolab.runtime.netstat import listen_counters
-from iolab.runtime.probe import wait_until_ready
+from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN = "loadgen"
+NULL_PORT, NULL_LIMIT_S = 8000, 10.0
 
 
 # What the engine answers with when it cannot, or is not there any more.
@@ -70,6 +73,15 @@ class DockerServer:
         except OSError:
             return Snapshot()
 
+    def freeze(self) -> None:
+        """Stop all processes of the container, by its control group's freezer."""
+        self._container.pause()
+
+    def thaw(self) -> None:
+        """Let them go on; a container that is gone needs no more."""
+        with suppress(*ENGINE_TROUBLE):
+            self._container.unpause()
+
     def listen_counters(self) -> ListenCounters | None:
         """Read the counters of the container's own network namespace."""
         try:
@@ -82,6 +94,7 @@ class DockerRuntime:
     """Runs servers and load drivers in the containers of a Compose project."""
 
     name: Literal["docker", "local"] = "docker"
+    starts_are_cheap: bool = False
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str]) -> None:
         self._lab, self._engine = lab, engine
@@ -117,8 +130,9 @@ class DockerRuntime:
         self._stack.close()
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan) -> Iterator[DockerServer]:
+    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
+        self._compose.variables |= {**self._variables, **(variables or {})}
         try:
             self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
             container = self._container("label", f"com.docker.compose.service={model.name}")
@@ -139,6 +153,29 @@ class DockerRuntime:
             self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, LOADGEN)
             with affinity(plan.loadgen):
                 yield ("docker", "exec", "-i", name, "python3", script)
+        finally:
+            self._remove("name", name)
+
+    @contextmanager
+    def null_server(self, plan: CpuPlan) -> Iterator[str]:
+        """Start it in another container of the load image."""
+        name = f"{self._compose.project}-null-{'-'.join(map(str, plan.server))}"
+        there = replace(plan, loadgen=plan.server)
+        port = str(NULL_PORT)
+        listen = ("-e", "HOST=0.0.0.0", "-e", f"PORT={port}")
+        try:
+            self._in_compose(there, "run", "-d", "--no-deps", "--name", name, *listen, LOADGEN, "python3", NULL_SERVER)
+            container = self._container("name", name)
+            deadline = time.monotonic() + NULL_LIMIT_S
+            while port.encode() not in container.logs():
+                if time.monotonic() > deadline:
+                    raise ServerFailed("the null server does not start")
+                time.sleep(POLL_S)
+            container.reload()
+            (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
+            yield f"http://{address}:{port}"
+        except (*ENGINE_TROUBLE, ValueError) as error:
+            raise ServerFailed(f"the null server's container is gone: {_one_line(error)}") from error
         finally:
             self._remove("name", name)
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed
 from iolab.lab import Lab, Model
 from iolab.processes import affinity, start, stop
-from iolab.runtime import ListenCounters, Snapshot
+from iolab.runtime import NULL_SERVER, ListenCounters, Snapshot
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
@@ -55,6 +55,16 @@ class LocalServer:
         except psutil.Error:
             return Snapshot()
 
+    def freeze(self) -> None:
+        """Stop the process (SIGSTOP)."""
+        with suppress(psutil.Error):
+            self._status.suspend()
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        with suppress(psutil.Error):
+            self._status.resume()
+
     def listen_counters(self) -> ListenCounters | None:
         """Read the host's counters; None where the kernel is not Linux."""
         try:
@@ -67,6 +77,7 @@ class LocalRuntime:
     """Runs servers and load drivers as processes on this machine's cores."""
 
     name: Literal["docker", "local"] = "local"
+    starts_are_cheap: bool = True
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -86,17 +97,18 @@ class LocalRuntime:
             ports.check_free(HOST, model.port.host, f"server {model.letter} ({model.name})")
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan) -> Iterator[LocalServer]:
+    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[LocalServer]:
         """Start the server's own command in its own folder, with this interpreter."""
         service = model.service
         program, *arguments = service.command
         command = [sys.executable if program == "python3" else program, *arguments]
-        variables = {**os.environ, **service.environment, "HOST": HOST, "PORT": str(model.port.host)}
+        own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
+        environment = {**os.environ, **own, "HOST": HOST, "PORT": str(model.port.host)}
         words = self._logs / f"{model.name}.log"
         with ExitStack() as stack:
             with words.open("ab") as log, affinity(plan.server):
                 process = start(
-                    command, cwd=service.folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
                 stack.callback(stop, process)
             server = LocalServer(model, process, words)
@@ -108,6 +120,20 @@ class LocalRuntime:
         """Return the command; what is started inside the block runs on the load generator's cores."""
         with affinity(plan.loadgen):
             yield (sys.executable, str(self._lab.root / "loadtest" / script))
+
+    @contextmanager
+    def null_server(self, plan: CpuPlan) -> Iterator[str]:
+        """Start it on any free port, which it tells."""
+        command = (sys.executable, str(self._lab.root / "loadtest" / NULL_SERVER))
+        with ExitStack() as stack:
+            with affinity(plan.server):
+                process = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                stack.callback(stop, process)
+            assert process.stdout  # noqa: S101 (it was started with a pipe)
+            port = process.stdout.readline().strip()
+            if not port:
+                raise ServerFailed("the null server does not start")
+            yield f"http://{HOST}:{int(port)}"
 
     def facts(self) -> Mapping[str, str]:
         """Return nothing: the environment says it all."""

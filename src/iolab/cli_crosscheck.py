@@ -1,0 +1,76 @@
+"""The command `iolab crosscheck`: the same cells by hey, Locust and, where it is installed, wrk."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from iolab import options, session
+from iolab.analysis import analyse
+from iolab.crosscheck import CellName, Told, by_wrk, of_run
+from iolab.errors import UsageError
+from iolab.lab import find_root
+from iolab.lock import only_bench
+from iolab.report import comparison_terminal, terminal
+from iolab.report.progress import BenchProgress
+from iolab.runtime.choice import Wanted, choose
+
+
+@click.command()
+@options.runtime
+@click.option("--requests", envvar="REQUESTS", type=int, help="Requests a trial.")
+@click.option("--repeats", envvar="REPEATS", type=int, help="Trials a cell.")
+@options.results
+def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, results: Path | None) -> int:
+    """Measure the same cells by every load generator, and say whether they tell the same."""
+    console = Console()
+    root = find_root(Path.cwd())
+    told: dict[str, dict[CellName, Told]] = {}
+    folders = []
+    with only_bench():
+        for generator in ("hey", "locust"):
+            changes: dict[str, Any] = {"load": {"generator": generator} | ({"requests": requests} if requests else {})}
+            changes |= {"repeats": repeats} if repeats else {}
+            plan = session.plan(root, root / "experiments" / "crosscheck.toml", changes)
+            with terminal.busy(console) as say:
+                try:
+                    place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
+                except UsageError as error:
+                    if generator == "hey" and "hey" in str(error):
+                        console.print(f"Without hey: {error}", markup=False, highlight=False, soft_wrap=True)
+                        continue
+                    raise
+            with BenchProgress(console, len(plan.trials)) as progress:
+                outcome = session.measure(plan, place, results or root / "results", progress)
+            folders.append(outcome.folder)
+            told[generator] = of_run(analyse(outcome.folder))
+        with terminal.busy(console) as say:
+            say("Asking with wrk")
+            wanted = plan.experiment
+            of_wrk = by_wrk(place.runtime, plan.models, wanted.concurrency, place.plans[wanted.cpus[0]], wanted.repeats)
+    if of_wrk:
+        told["wrk"] = of_wrk
+    else:
+        console.print("wrk is not installed (apt install wrk): left out.")
+    comparison_terminal.show_crosscheck(console, told)
+    folders[0].write("crosscheck.json", json.dumps(_plain(told), indent=1) + "\n")
+    console.print(f"Kept in {os.path.relpath(folders[0].path)}/crosscheck.json", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _plain(told: Mapping[str, Mapping[CellName, Told]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "generator": name,
+            "model": model,
+            "concurrency": users,
+            "median_ms": one.median_ms,
+            "client_ms": one.client_ms,
+        }
+        for name, cells in told.items()
+        for (model, users), one in cells.items()
+    ]

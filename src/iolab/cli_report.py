@@ -1,0 +1,50 @@
+"""Makes the reports of a run folder, for every command that measures one."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from iolab import analysis, session
+from iolab.lock import only_bench
+from iolab.report import terminal
+from iolab.report.progress import BenchProgress
+from iolab.runfolder import RunFolder
+from iolab.runtime.choice import Wanted, choose
+
+
+def run_plan(console: Console, plan: session.Plan, runtime: Wanted, results: Path) -> int:
+    """Measure a closed loop's plan, make its reports, and return the exit status."""
+    with only_bench():
+        with terminal.busy(console) as say:
+            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
+        terminal.show_place(console, place.runtime.name, place.reason)
+        with BenchProgress(console, len(plan.trials)) as progress:
+            outcome = session.measure(plan, place, results, progress)
+    report_run(console, outcome.folder)
+    return outcome.exit_status
+
+
+def report_run(console: Console, folder: RunFolder) -> None:
+    """Make the reports of a run folder anew, and print the shortest of them."""
+    if folder.read_run().experiment.get("arrivals"):
+        _report_open(console, folder)
+        return
+    from iolab.report import html, markdown  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
+
+    analysed = analysis.analyse(folder)
+    folder.write_summary(analysed.summary)
+    folder.write("report.md", markdown.render(analysed))
+    folder.write("report.html", html.render(analysed))
+    terminal.show(console, analysed, os.path.relpath(folder.path))
+
+
+def _report_open(console: Console, folder: RunFolder) -> None:
+    from iolab import openanalysis, opensummary  # noqa: PLC0415 (scipy: 0.5 s, too long for `iolab up`)
+    from iolab.report import queue_page  # noqa: PLC0415 (it draws)
+
+    analysis = openanalysis.analyse(folder)
+    folder.write("summary.json", opensummary.summary(analysis))
+    folder.write("report.md", queue_page.markdown(analysis))
+    folder.write("report.html", queue_page.render(analysis))
+    queue_page.show(console, analysis, os.path.relpath(folder.path))

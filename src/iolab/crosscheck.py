@@ -1,0 +1,93 @@
+"""The same cells by several load generators: medians within 2% of each other, or why not."""
+
+import re
+import resource
+import shutil
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from iolab.analysis import Analysis
+from iolab.cpus import CpuPlan
+from iolab.errors import LoadFailed
+from iolab.lab import Model
+from iolab.processes import affinity, run
+from iolab.runtime import Runtime
+
+AGREE = 0.02
+WRK_S = 3
+_MEDIAN = re.compile(r"^\s*50%\s+([\d.]+)(us|ms|s)\s*$", re.MULTILINE)
+_REQUESTS = re.compile(r"^\s*(\d+) requests in ", re.MULTILINE)
+_FACTORS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+CellName = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one load generator tells of a cell: the median in ms, and its own CPU time for a request in ms."""
+
+    median_ms: float
+    client_ms: float | None
+
+
+def of_run(analysis: Analysis) -> dict[CellName, Told]:
+    """Return what a run's load generator tells of each cell that has a result."""
+    told = {}
+    for each in analysis.cells:
+        cell = each.cell
+        if cell.median_ms:
+            client_ms = cell.client.cpu_s / cell.ok * 1000 if cell.client.cpu_s and cell.ok else None
+            told[cell.model, cell.concurrency] = Told(cell.median_ms, client_ms)
+    return told
+
+
+def by_wrk(
+    runtime: Runtime, models: Sequence[Model], concurrency: Sequence[int], plan: CpuPlan, repeats: int
+) -> dict[CellName, Told]:
+    """Return what wrk tells of each cell; nothing where it is not installed. Raises LoadFailed where it fails."""
+    if shutil.which("wrk") is None:
+        return {}
+    told = {}
+    with runtime:
+        for model in models:
+            for users in concurrency:
+                with runtime.serve(model, plan) as server, affinity(plan.loadgen):
+                    tries = [wrk(server.url, users) for _ in range(repeats)]
+                clients = [each.client_ms for each in tries if each.client_ms is not None]
+                told[model.letter, users] = Told(
+                    statistics.median(each.median_ms for each in tries), statistics.mean(clients) if clients else None
+                )
+    return told
+
+
+def wrk(url: str, users: int) -> Told:
+    """Let wrk ask for WRK_S seconds, and read its median."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = ["wrk", "--threads", "1", "--connections", str(users), "--duration", f"{WRK_S}s", "--latency", url]
+    done = run(command, timeout_s=WRK_S + 30)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    median, requests = _MEDIAN.search(done.stdout), _REQUESTS.search(done.stdout)
+    if done.status != 0 or median is None or requests is None:
+        raise LoadFailed(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Told(float(median[1]) * _FACTORS[median[2]], cpu_s / max(1, int(requests[1])) * 1000)
+
+
+def verdict(told: Mapping[str, Told]) -> str:
+    """Say whether the load generators agree on a cell, and where they do not, what may explain it."""
+    if len(told) < 2:
+        return "nothing to compare with"
+    low = min(told, key=lambda name: told[name].median_ms)
+    high = max(told, key=lambda name: told[name].median_ms)
+    apart = told[high].median_ms / told[low].median_ms - 1
+    if apart <= AGREE:
+        return f"agree within {AGREE:.0%} ({apart:.1%})"
+    more = f"{high} tells {told[high].median_ms - told[low].median_ms:.2f} ms ({apart:.1%}) more than {low}"
+    clients = told[high].client_ms, told[low].client_ms
+    if None in clients:
+        return f"{more}; how much they compute themselves is not known here"
+    heavy, light = clients[0] or 0.0, clients[1] or 0.0
+    if heavy > light:
+        return f"{more}: it computes {heavy:.2f} ms a request itself, {low} {light:.2f} ms"
+    return f"{more}, though it computes less ({heavy:.2f} ms a request, {low} {light:.2f} ms): run it again"

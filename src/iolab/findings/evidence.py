@@ -1,0 +1,42 @@
+"""What findings look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from iolab.population import Population
+from iolab.records import CpuPlanInfo, ServerUsage, TrialRecord
+from iolab.stats import Array
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that findings look at: the trials of one cell, their usage summed up, and where it ran."""
+
+    trials: Sequence[TrialRecord]
+    plan: CpuPlanInfo
+    usage: ServerUsage
+    duration_s: float
+    median_s: float | None
+    slowest_s: float | None
+    backlog: int | None
+    runtime: str
+    populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)
+    medians_s: Sequence[tuple[int, float]] = ()  # (repeat, its median)
+    spans_s: Sequence[float] = ()
+    latencies_s: Array = field(default_factory=lambda: np.empty(0))
+    expected_s: float | None = None  # the mean latency by theory, where the service time is constant
+    client_cpu_s: float | None = None
+    rate_rps: float | None = None  # answered requests a second
+
+
+def listed(repeats: Sequence[int]) -> str:
+    """Return "repeats 1, 3"."""
+    numbers = ", ".join(str(repeat + 1) for repeat in repeats)
+    return f"repeat{'s' if len(repeats) > 1 else ''} {numbers}"
+
+
+def cores(number: int) -> str:
+    """Return "core" or "2 cores"."""
+    return "core" if number == 1 else f"{number} cores"

@@ -1,0 +1,124 @@
+"""Of the machine: quotas, cores, and what else ran."""
+
+import math
+from collections.abc import Iterator
+
+from iolab.findings.evidence import Evidence
+from iolab.records import Finding
+
+THROTTLED_SHARE = 0.02
+QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
+BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
+CLOCK_STEP_S = 0.05
+
+
+def throttled(evidence: Evidence) -> Iterator[Finding]:
+    """The CPU quota held the server back."""
+    throttled_s, quota = evidence.usage.throttled_s, f"the quota of {evidence.plan.cpus:g} CPU"
+    if throttled_s and throttled_s > THROTTLED_SHARE * evidence.duration_s:
+        yield Finding(
+            id="throttled",
+            severity="warning",
+            message=f"{quota} held the server's cores back for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
+            remedy="that is the experiment if you limit CPUS on purpose; else give more CPUS",
+        )
+
+
+def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
+    """A fraction of a CPU is a quota in each period of 100 ms: a trial of a few periods sees chance."""
+    limit = evidence.plan.cpus
+    if limit == int(limit) or not evidence.spans_s or min(evidence.spans_s) >= LEAST_PERIODS * QUOTA_PERIOD_S:
+        return
+    span_s = min(evidence.spans_s)
+    first = evidence.trials[0]
+    longer = math.ceil(first.requested * LEAST_PERIODS * QUOTA_PERIOD_S / span_s * 1.2)
+    yield Finding(
+        id="short_for_quota",
+        severity="warning",
+        message=f"the shortest trial took {span_s:.2f} s: {limit:g} CPU is a quota of {limit * 100:g} ms in each period"
+        f" of 100 ms, and a trial of fewer than {LEAST_PERIODS} periods shows chance",
+        remedy=f"make it longer: REQUESTS={longer}",
+    )
+
+
+def shared_cores(evidence: Evidence) -> Iterator[Finding]:
+    """Server and load generator ran on the same cores."""
+    if not evidence.plan.shared:
+        return
+    cores = len(evidence.plan.server)
+    them = "the core" if cores == 1 else f"the {cores} cores"
+    yield Finding(
+        id="shared_cores",
+        severity="warning",
+        message=f"CPUS={evidence.plan.cpus:g} left no core to the load generator: it shared {them} with the server",
+        remedy=f"use CPUS={cores - 1}" if cores > 1 else "use a machine with more cores",
+    )
+
+
+def not_pinned(evidence: Evidence) -> Iterator[Finding]:
+    """The platform cannot keep processes on cores."""
+    if not evidence.plan.pinned:
+        yield Finding(
+            id="not_pinned",
+            severity="warning",
+            message="this platform cannot keep processes on cores: CPUS was not enforced",
+            remedy="use Docker, or Linux",
+        )
+
+
+def busy_machine(evidence: Evidence) -> Iterator[Finding]:
+    """Other programs, or other guests of the same hypervisor, computed while trials ran."""
+    worst: tuple[float, int, float, int] | None = None
+    stolen: tuple[float, int] | None = None
+    for trial in evidence.trials:
+        machine = trial.machine
+        if not machine.span_s or not machine.cores or machine.busy_s is None:
+            continue
+        known = (trial.server.cpu_s, trial.client.cpu_s, machine.own_s)
+        if None not in known and machine.span_s >= LEAST_SPAN_S:
+            others = (machine.busy_s - sum(each or 0.0 for each in known)) / machine.span_s
+            if others > BUSY_SHARE * machine.cores and (worst is None or others > worst[2]):
+                worst = (others / machine.cores, trial.repeat, others, machine.cores)
+        share = (machine.steal_s or 0.0) / (machine.span_s * machine.cores)
+        if share > STEAL_SHARE and (stolen is None or share > stolen[0]):
+            stolen = (share, trial.repeat)
+    if worst:
+        _, repeat, others, cores = worst
+        yield Finding(
+            id="busy_machine",
+            severity="warning",
+            message=f"other programs or containers computed on {others:.1f} of {cores} cores during repeat"
+            f" {repeat + 1}",
+            remedy="stop what else runs (top and docker ps show it), and run it again",
+        )
+    if stolen:
+        yield Finding(
+            id="stolen_time",
+            severity="warning",
+            message=f"the hypervisor kept {stolen[0]:.0%} of the CPU time from this machine during repeat"
+            f" {stolen[1] + 1}",
+            remedy="other guests compute on the same host: run it again later, or on a machine of your own",
+        )
+
+
+def clock_trouble(evidence: Evidence) -> Iterator[Finding]:
+    """The wall clock was set, or heat slowed the cores."""
+    for trial in evidence.trials:
+        step_s = trial.machine.clock_step_s
+        if step_s is not None and abs(step_s) > CLOCK_STEP_S:
+            yield Finding(
+                id="clock_step",
+                severity="note",
+                message=f"the wall clock was set by {step_s:+.2f} s during repeat {trial.repeat + 1};"
+                " latencies are of a steady clock, times of day are not",
+                remedy="none is needed for latencies",
+            )
+            break
+    slowed = sum(trial.machine.slowed or 0 for trial in evidence.trials)
+    if slowed:
+        yield Finding(
+            id="slowed_by_heat",
+            severity="warning",
+            message=f"heat slowed the processor's cores {slowed} times",
+            remedy="let it cool, plug in the laptop, and run it again",
+        )

@@ -1,0 +1,49 @@
+"""How many requests a second a load generator makes against a server that does nothing: its own most."""
+
+from contextlib import suppress
+from typing import Final
+
+from iolab.cpus import CpuPlan
+from iolab.errors import TrialFailed
+from iolab.kept import Kept
+from iolab.loadgen import Job, LoadGenerator
+from iolab.population import span_s
+from iolab.runtime import Runtime
+
+Cores = tuple[tuple[int, ...], tuple[int, ...]]
+
+LEAST_REQUESTS: Final = 1000
+A_USER: Final = 50  # requests: the ramps at both ends then weigh little
+LIMIT_S: Final = 30.0
+
+
+class Floors:
+    """Measures each (cores, number of users) once, when it is first asked for; the null server stays until the end."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._servers = Kept[Cores, str]()
+        self._known: dict[tuple[Cores, int], float | None] = {}
+
+    def __enter__(self) -> "Floors":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._servers.__exit__(*exception)
+
+    def rate(self, generator: LoadGenerator, plan: CpuPlan, users: int) -> float | None:
+        """Return requests a second with so many users, or None where it could not be measured.
+
+        A floor that fails must not cost a trial: what is wrong with the generator, the trial itself will say.
+        """
+        cores = (plan.server, plan.loadgen)
+        key = (cores, users)
+        if key not in self._known:
+            self._known[key] = None
+            with suppress(TrialFailed):
+                url = self._servers.get(cores, lambda: self._runtime.null_server(plan))
+                requests = users * max(A_USER, -(-LEAST_REQUESTS // users))
+                load = generator.run(Job(url, users, requests, answer_limit_s=LIMIT_S, timeout_s=LIMIT_S))
+                if load.ok and not load.stopped and (seconds := span_s(load.samples)) > 0:
+                    self._known[key] = round(load.ok / seconds, 1)
+        return self._known[key]

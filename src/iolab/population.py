@@ -1,0 +1,72 @@
+"""How many requests were under way: Little's law as a check of a closed loop. Pure functions; times in seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from iolab.records import Sample
+
+TOLERANCE = 0.05  # of the users
+RESOLUTION_S = 0.00015  # hey tells times to 0.1 ms: an answer may seem to come after the request that follows it
+
+
+@dataclass(frozen=True)
+class Population:
+    """The mean number of requests under way, `mean` = throughput x mean latency, and where users were missing.
+
+    `start`, `middle` and `end` are users missing on average over the whole trial, and `users` = `mean` + all three:
+    before the first moment at which all were there, after the last such moment (users that have sent their share
+    leave, while others still wait), and between the two (between an answer and the next request, or a request that
+    failed and has no latency).
+    """
+
+    users: int
+    mean: float
+    start: float
+    middle: float
+    end: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether Little's law finds the users that the trial was asked for, within 5%."""
+        return abs(self.users - self.mean) <= TOLERANCE * self.users
+
+
+def population(samples: Sequence[Sample], users: int) -> Population | None:
+    """Return the population of a closed loop of `users` users, or None where no request has both its times.
+
+    The number of requests under way, averaged over the span from the first request to the last answer, is the sum of
+    all latencies divided by that span: throughput x mean latency, without any assumption.
+    Source: Little, A Proof for the Queuing Formula L = λW (1961); for finite spans that begin and end empty:
+    Little, Graves, Little's Law (2008), section 5.3.
+    """
+    timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
+    if not timed:
+        return None
+    begins, ends = (np.sort(np.array(times)) for times in zip(*timed, strict=True))
+    span_s = ends[-1] - begins[0]
+    if span_s <= 0:
+        return None
+    times = np.concatenate([begins, ends])
+    steps = np.concatenate([np.ones(len(begins)), -np.ones(len(ends))])
+    order = np.lexsort((steps, times))  # at one moment answers come before the requests that follow them
+    times, under_way = times[order], np.cumsum(steps[order])
+    missing_s = (users - under_way[:-1]) * np.diff(times)
+    lasting = under_way[:-1][np.diff(times) > RESOLUTION_S]
+    most = min(users, lasting.max(initial=0))
+    full = np.flatnonzero((under_way[:-1] >= most) & (np.diff(times) > RESOLUTION_S))
+    first, last = (int(full[0]), int(full[-1]) + 1) if len(full) else (0, len(times))
+    return Population(
+        users=users,
+        mean=float((ends - begins).sum() / span_s),
+        start=float(missing_s[:first].sum() / span_s),
+        middle=float(missing_s[first:last].sum() / span_s),
+        end=float(missing_s[last:].sum() / span_s),
+    )
+
+
+def span_s(samples: Sequence[Sample]) -> float:
+    """Return the time from the first request to the last answer."""
+    timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
+    return max(end for _, end in timed) - min(start for start, _ in timed) if timed else 0.0

@@ -1,0 +1,223 @@
+"""Findings provoked for real, on local processes; those that need a quota are in tests/docker."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iolab import bench as loop
+from iolab import session
+from iolab.analysis import analyse
+from iolab.lab import Lab
+from iolab.runtime import choice
+from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, undisturbed
+from tests.fakes import Watcher
+
+pytestmark = pytest.mark.measures
+TWO_PIECES = """
+import os, socket, threading, time
+
+def serve(connection):
+    lines = connection.makefile("rb")
+    while line := lines.readline():
+        waits = line == b"GET / HTTP/1.1\\r\\n"
+        while lines.readline() not in (b"\\r\\n", b""):
+            pass
+        if waits:
+            time.sleep(0.02)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\n")
+        connection.sendall(b"ok\\n")  # Nagle's algorithm keeps it until the first piece is acknowledged
+
+listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])), backlog=128)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+BURN = "import os, sys, time\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile time.monotonic() < float(sys.argv[2]): pass"
+LIMIT_S = 60.0  # a burner ends by itself
+
+needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="this machine has one core")
+
+
+@contextmanager
+def burning(cores: Sequence[int], each: int = 1) -> Iterator[None]:
+    """Compute on these cores for the length of the block."""
+    until = str(time.monotonic() + LIMIT_S)
+    burners = [subprocess.Popen([sys.executable, "-c", BURN, str(core), until]) for core in cores for _ in range(each)]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+def findings(results: Path) -> dict[str, str]:
+    """Return all findings of the newest run, message by id."""
+    summary = json.loads((results / "latest" / "summary.json").read_text())
+    return {one["id"]: one["message"] for cell in summary["cells"] for one in cell["findings"]}
+
+
+def trials(results: Path) -> int:
+    """Return how many trials the newest run has on disk."""
+    path = results / "latest" / "trials.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def bench(iolab: Run, results: Path, arguments: str, cwd: Path = ROOT) -> dict[str, str]:
+    """Return what a run finds, message by id."""
+    done = iolab("bench", "--runtime", "local", *arguments.split(), cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return findings(results)
+
+
+CLEAN = "--models C --concurrency 4 --requests 60 --repeats 3"
+
+
+@needs_two_cores
+def test_a_clean_run_shows_no_finding_of_these(iolab: Run, results: Path) -> None:
+    """Where time was stolen, or others computed, that is left aside, and what it causes."""
+    found = bench(iolab, results, CLEAN)
+    assert undisturbed(found) == set()
+
+
+def test_a_short_listen_queue_overflows_and_tcp_tries_again(iolab: Run, results: Path) -> None:
+    wanted = {"listen_overflow", "syn_retransmitted", "littles_law"}
+    found = bench(iolab, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
+    assert wanted <= set(found)
+    assert "at the end" in found["littles_law"]
+
+
+@needs_two_cores
+def test_a_heavy_load_generator_is_its_own_bottleneck(iolab: Run, results: Path) -> None:
+    found = bench(
+        iolab, results, "--models C --concurrency 64 --requests 3000 --repeats 1 --wait-ms 0.1 --loadgen locust"
+    )
+    assert "of the time on its core" in found["loadgen_bottleneck"]
+
+
+def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
+    lab: Lab, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LEAST_LIMIT_S", 1.0)
+    monkeypatch.setattr(loop, "LIMIT_FACTOR", 0.01)
+    changes = {"models": ["C"], "concurrency": [4], "repeats": 1, "load": {"requests": 2000}}
+    planned = session.plan(lab.root, None, changes)
+    place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
+    outcome = session.measure(planned, place, results, Watcher())
+    (trial,) = outcome.folder.read_trials()
+    assert 40 < trial.ok == trial.sent < 2000
+    told = {one.id: one.message for one in analyse(outcome.folder).cells[0].cell.findings}
+    assert f"{trial.sent} of 2000 requests were sent" in told["fewer_sent"]
+    assert "was stopped after" in told["invalid_trial"]
+
+
+def test_an_answer_in_two_pieces_waits_for_a_delayed_acknowledgement(iolab: Run, results: Path, tmp_path: Path) -> None:
+    found = bench(iolab, results, f"{CLEAN} --models fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", TWO_PIECES))
+    assert "TCP's delayed acknowledgement" in found["delayed_ack"]
+
+
+SET_CLOCK = """
+import os, time
+
+real = time.time
+time.time = lambda: real() + (3 if os.path.exists({path!r}) else 0)
+"""
+
+
+def test_a_wall_clock_that_is_set_is_noticed(start: Start, results: Path, tmp_path: Path) -> None:
+    """The clock of this program alone is set: others on this machine need theirs."""
+    is_set = tmp_path / "set"
+    (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
+    arguments = [
+        "bench",
+        "--runtime",
+        "local",
+        "--models",
+        "C",
+        "--concurrency",
+        "1",
+        "--requests",
+        "200",
+        "--repeats",
+        "2",
+    ]
+    process = start(*arguments, variables={"PYTHONPATH": str(tmp_path)})
+    while trials(results) < 1 and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(2)  # well into the second trial of four seconds
+    is_set.touch()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert "the wall clock was set by +3.0" in findings(results)["clock_step"]
+
+
+def test_a_platform_that_cannot_keep_processes_on_cores_is_noticed(iolab: Run, results: Path, tmp_path: Path) -> None:
+    """As on macOS: Python has no call for it there."""
+    (tmp_path / "sitecustomize.py").write_text("import os\ndel os.sched_setaffinity, os.sched_getaffinity\n")
+    done = iolab("bench", "--runtime", "local", *CLEAN.split(), variables={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert "cannot keep processes on cores" in findings(results)["not_pinned"]
+
+
+def test_no_core_left_for_the_load_is_said(iolab: Run, results: Path) -> None:
+    found = bench(iolab, results, f"{CLEAN} --cpus {len(CORES)}")
+    assert "left no core to the load generator" in found["shared_cores"]
+
+
+@needs_two_cores
+def test_other_programs_are_noticed(iolab: Run, results: Path) -> None:
+    with burning(CORES):
+        found = bench(iolab, results, "--models C --concurrency 4 --requests 100 --repeats 1")
+    assert "other programs or containers computed" in found["busy_machine"]
+
+
+def test_random_waits_make_repeats_disagree(iolab: Run, results: Path) -> None:
+    wanted = {"repeats_disagree", "short_trial"}
+    found = bench(iolab, results, "--models C --concurrency 4 --requests 8 --repeats 8 --wait-distribution exponential")
+    assert wanted <= set(found)
+
+
+@pytest.mark.parametrize(("disturbed", "id_"), [(0, "first_run"), (2, "outlier_repeat")])
+def test_a_repeat_that_was_disturbed_is_named(start: Start, results: Path, disturbed: int, id_: str) -> None:
+    """The server is held back again and again while one repeat runs: stopped for 60 ms, let go for 20."""
+    process = start(
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "60", "--repeats", "4",
+    )  # fmt: skip
+    while trials(results) < disturbed and process.poll() is None:
+        time.sleep(0.01)
+    while trials(results) == disturbed and process.poll() is None:
+        for server in servers(process):
+            with suppress(psutil.Error):
+                server.suspend()
+                time.sleep(0.06)
+                server.resume()
+        time.sleep(0.02)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    found = findings(results)
+    assert id_ in found
+    assert ("the first repeat" if disturbed == 0 else f"repeat {disturbed + 1}") in found[id_]
+
+
+def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the processes of server C that a benchmark has started."""
+    found = []
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if child.cmdline()[-1:] == ["server_asyncio.py"]:
+                    found.append(child)
+    return found

@@ -1,0 +1,34 @@
+"""A server that really stands still, as a local process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+
+@pytest.mark.measures
+def test_the_closed_loop_hardly_sees_what_planned_requests_wait_for(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("freeze", "--runtime", "local")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-freeze")
+    found = json.loads((folder / "freeze.json").read_text())
+    closed, planned = found["ways"]
+    assert (closed["name"], planned["name"]) == ("closed loop", "planned")
+    assert closed["slowest"] > 1500
+    assert planned["slowest"] > 1500
+    assert closed["later_than_100_ms"] < 0.05
+    assert 0.1 < planned["later_than_100_ms"] < 0.5  # the server stood still for a fifth of the time
+    assert planned["p95"] > 5 * closed["p95"]
+    for way in found["ways"]:
+        assert (folder / way["samples"]).is_file()
+    assert "coordinated omission" in (folder / "freeze.html").read_text()
+    assert not (tmp_path / "results" / "latest").exists()
+
+
+def test_a_mistake_is_one_line(iolab: Run) -> None:
+    done = iolab("freeze", "--models", "all", "--runtime", "local")
+    assert done.returncode == 2
+    assert "one server at a time" in done.stderr
+    assert done.stderr.count("\n") == 1

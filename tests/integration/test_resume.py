@@ -1,0 +1,61 @@
+"""A run that was interrupted goes on where it stopped."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, Start
+
+SWEEP = (
+    "bench", "--runtime", "local", "--models", "C", "--concurrency", "4", "--requests", "120", "--repeats", "6",
+)  # fmt: skip
+
+
+def lines(run: Path) -> list[str]:
+    path = run / "trials.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def latest(start: Start, tmp_path: Path) -> Path:
+    """A run of six trials that was interrupted after the second."""
+    process = start(*SWEEP)
+    latest = tmp_path / "results" / "latest"
+    while len(lines(latest)) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    return latest
+
+
+def test_it_goes_on_and_keeps_what_it_had(iolab: Run, latest: Path) -> None:
+    before = lines(latest)
+    folder = latest.resolve()
+    with (folder / "trials.jsonl").open("a") as file:
+        file.write('{"index": 3, "rep')  # as a crash leaves it
+    done = iolab("bench", "--runtime", "local", "--resume", str(latest))
+    assert done.returncode == 0, done.stderr
+    assert latest.resolve() == folder
+    after = lines(folder)
+    assert after[: len(before)] == before
+    assert [json.loads(line)["index"] for line in after] == list(range(6))
+    assert json.loads((folder / "run.json").read_text())["status"] == "complete"
+    again = iolab("bench", "--runtime", "local", "--resume", str(latest))
+    assert again.returncode == 2
+    assert "is complete: there is nothing to go on with" in again.stderr
+
+
+def test_it_goes_on_with_nothing_else(iolab: Run, latest: Path) -> None:
+    done = iolab("bench", "--runtime", "local", "--resume", str(latest), "--requests", "7")
+    assert done.returncode == 2
+    assert "leave out what would change it" in done.stderr
+    path = latest.resolve() / "run.json"
+    path.write_text(path.read_text().replace('"generator": "hey"', '"generator": "locust"', 1))
+    refused = iolab("bench", "--runtime", "local", "--resume", str(latest))
+    assert refused.returncode == 2
+    assert "was begun with another load generator" in refused.stderr

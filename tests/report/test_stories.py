@@ -1,0 +1,114 @@
+"""Sentences follow the data: each is tested on data that support it and on data that do not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iolab.analysis import AnalysedCell, Analysis, analyse
+from iolab.experiment import Variant
+from iolab.records import Cell, ServerUsage
+from iolab.report import figures, html, markdown
+from iolab.report.stories import backlog, cores, stories
+from iolab.runfolder import RunFolder
+from iolab.theory import mm1_sojourn_s
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def run() -> Analysis:
+    return analyse(RunFolder.open(ROOT / "tests" / "data" / "runs" / "docker-bench"))
+
+
+def like(analysis: Analysis, *cells: Cell, **experiment: object) -> Analysis:
+    """Return an analysis with these cells."""
+    return replace(
+        analysis,
+        experiment=analysis.experiment.model_copy(update=experiment),
+        cells=tuple(AnalysedCell(cell, (np.full(9, (cell.median_ms or 1) / 1000),)) for cell in cells),
+    )
+
+
+def cell(analysis: Analysis, **changes: object) -> Cell:
+    """Return the recorded cell of A with 16 users, changed."""
+    found = next(one.cell for one in analysis.cells if (one.cell.model, one.cell.concurrency) == ("A", 16))
+    return found.model_copy(update=changes)
+
+
+def queues(analysis: Analysis, short: dict[str, object], long: dict[str, object]) -> Analysis:
+    vary = (Variant(name="backlog 5", backlog=5), Variant(name="backlog 1024", backlog=1024))
+    cells = (
+        cell(analysis, variant="backlog 5", server=ServerUsage(listen_overflows=93), **short),
+        cell(analysis, variant="backlog 1024", server=ServerUsage(listen_overflows=0), **long),
+    )
+    return like(analysis, *cells, vary=vary)
+
+
+def test_the_backlog_s_story_is_told_in_its_numbers(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 146.0, "max_ms": 5400.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    for words in (
+        "334 ms = 16 x 20.9 ms",
+        "falls to 146 ms",
+        "7.0 x 20.9 ms",
+        "which makes 7",
+        "93 connection",
+        "5.40 s",
+        "M/M/1",
+    ):
+        assert words in told
+
+
+def test_data_that_do_not_show_it_are_not_told_as_if(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    assert "in this run the median does not fall" in told
+    assert "falls to" not in told
+
+
+def limits(analysis: Analysis, rates: dict[float, float]) -> Analysis:
+    cells = [
+        cell(
+            analysis, model="C", cpus=cpus, throughput_rps=rate, median_ms=16_000 / rate,
+            server=ServerUsage(throttled_s=1.5 if cpus < 1 else 0.0),
+        )
+        for cpus, rate in rates.items()
+    ]  # fmt: skip
+    return like(analysis, *cells, cpus=tuple(rates))
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({0.1: 740.0, 1.0: 750.0}, "0.1 CPU is as good as 1"),
+        ({0.1: 20.0, 0.5: 100.0, 1.0: 200.0}, "limits it all the way: 10.0 times as much for 10 times the CPU"),
+        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "From 0.5 CPU on, more changes nothing"),
+    ],
+)
+def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: str) -> None:
+    (told,) = cores(limits(run, rates))
+    assert words in told
+
+
+def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
+    swept = limits(run, {0.1: 20.0, 1.0: 200.0})
+    assert figures.cores(swept).count("<svg") == 1
+    page = html.render(swept)
+    assert page.count("<svg") == 4
+    assert "What more CPU buys" in page
+    assert "What more CPU buys" in markdown.render(swept)
+    assert "Throttled" in page
+
+
+def test_a_bench_that_varies_nothing_has_no_such_story(run: Analysis) -> None:
+    assert stories(run) == []
+
+
+def test_mm1_is_kleinrock_s() -> None:
+    # https://en.wikipedia.org/wiki/M/M/1_queue: 1 / (mu - lambda)
+    assert mm1_sojourn_s(30.0, 0.02) == pytest.approx(1 / (50 - 30))
+    with pytest.raises(ValueError, match="below 1"):
+        mm1_sojourn_s(50.0, 0.02)
+
+
+def test_the_experiments_are_there() -> None:
+    assert {path.stem for path in Path(ROOT / "experiments").glob("*.toml")} >= {"bench", "backlog", "cores"}

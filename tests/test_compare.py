@@ -1,0 +1,114 @@
+"""Two runs side by side."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from iolab.analysis import Analysis, analyse
+from iolab.compare import compare, differences, nothing_in_common
+from iolab.report import comparison_terminal
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT, Run
+
+EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
+
+
+def run_like(tmp_path: Path, factor: float) -> Analysis:
+    """Return the recorded run with other latencies: each repeat's by a factor of its own around `factor`."""
+    copy = tmp_path / f"run-{factor}"
+    shutil.copytree(EXAMPLE, copy)
+    folder = RunFolder.open(copy)
+    draw = np.random.default_rng(3)
+    for trial in folder.read_trials():
+        own = factor * draw.normal(1, 0.002)
+        samples = folder.read_samples(trial.samples or "")
+        folder.write_samples(trial.index, [one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
+    return analyse(folder)
+
+
+def test_the_same_thing_twice_shows_no_difference(tmp_path: Path) -> None:
+    one, other = analyse(RunFolder.open(EXAMPLE)), run_like(tmp_path, 1.0)
+    found = compare(one, other)
+    assert len(found) == 8
+    assert sum(each.different for each in found) <= 1
+    assert differences(one, other) == []
+
+
+def test_a_slower_run_is_slower_in_every_cell(tmp_path: Path) -> None:
+    found = compare(analyse(RunFolder.open(EXAMPLE)), run_like(tmp_path, 1.5))
+    assert [round(each.ratio or 0, 1) for each in found] == [1.5] * 8
+    assert all(each.different for each in found)
+    assert {comparison_terminal.verdict(each) for each in found} == {"slower"}
+
+
+def test_too_few_repeats_are_said(tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(EXAMPLE, copy)
+    lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
+    (copy / "trials.jsonl").write_text("".join(lines[:16]))  # two rounds of three
+    one, other = analyse(RunFolder.open(EXAMPLE)), analyse(RunFolder.open(copy))
+    assert {comparison_terminal.verdict(each) for each in compare(one, other)} == {"too few repeats to tell"}
+
+
+def test_other_settings_are_named(tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(EXAMPLE, copy)
+    text = (copy / "run.json").read_text().replace('"wait_ms": 20.0', '"wait_ms": 25.0')
+    (copy / "run.json").write_text(text)
+    found = differences(analyse(RunFolder.open(EXAMPLE)), analyse(RunFolder.open(copy)))
+    assert found == [("wait_ms", "20", "25")]
+
+
+def test_it_fits_a_terminal(tmp_path: Path) -> None:
+    one = analyse(RunFolder.open(EXAMPLE))
+    console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
+    comparison_terminal.show(console, compare(one, one), [])
+    console.file.close()
+    text = console.export_text()
+    assert text.count("no difference shown") == 8
+    assert "…" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((str(EXAMPLE), "nowhere"), "nowhere is no run folder"),
+        ((str(EXAMPLE),), "say which two runs"),
+        ((str(EXAMPLE), str(EXAMPLE)), "are the same run"),
+    ],
+)
+def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = iolab("compare", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_runs_of_other_cells_are_told_apart_by_what_differs() -> None:
+    one = analyse(RunFolder.open(EXAMPLE))
+    cells = [replace(each, cell=each.cell.model_copy(update={"variant": "backlog 5"})) for each in one.cells]
+    other = replace(one, cells=tuple(cells))
+    assert compare(one, other) == []
+    assert nothing_in_common(one, other) == "settings are not varied in one and backlog 5 in the other"
+
+
+def test_variants_stand_in_the_table_and_ratios_are_whole(tmp_path: Path) -> None:
+    one = analyse(RunFolder.open(EXAMPLE))
+    cells = [
+        replace(each, cell=each.cell.model_copy(update={"variant": name, "cpus": cpus}))
+        for each in one.cells[:2]
+        for name in ("waiting", "computing 5 ms")
+        for cpus in (0.25, 1.0)
+    ]
+    several = replace(one, cells=tuple(cells))
+    console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
+    comparison_terminal.show(console, compare(several, several), [])
+    console.file.close()
+    text = console.export_text()
+    assert "computing 5 ms" in text
+    assert "…" not in text
+    assert text.count("1.000 ") >= 8

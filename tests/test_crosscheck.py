@@ -1,0 +1,40 @@
+"""Load generators beside each other."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iolab.crosscheck import Told, verdict
+from tests.conftest import Run
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"hey": Told(21.0, 0.1), "locust": Told(21.3, 0.9)}, "agree within 2% (1.4%)"),
+        (
+            {"hey": Told(21.0, 0.1), "locust": Told(22.0, 0.9)},
+            "locust tells 1.00 ms (4.8%) more than hey: it computes 0.90",
+        ),
+        ({"hey": Told(22.0, 0.1), "locust": Told(21.0, 0.9)}, "though it computes less (0.10 ms"),
+        ({"hey": Told(21.0, None), "locust": Told(22.0, 0.9)}, "is not known here"),
+        ({"hey": Told(21.0, 0.1)}, "nothing to compare with"),
+    ],
+)
+def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words: str) -> None:
+    assert words in verdict(told)
+
+
+def test_all_that_are_here_measure_the_same_cells(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
+    assert done.returncode == 0, done.stderr
+    (kept,) = (tmp_path / "results").glob("*/crosscheck.json")
+    found = json.loads(kept.read_text())
+    generators = {one["generator"] for one in found}
+    assert generators == {"locust"} | {name for name in ("hey", "wrk") if shutil.which(name)}
+    assert len(found) == 4 * len(generators)
+    for one in found:
+        assert 19 < one["median_ms"] < 100
+    assert "C with 16 users" in done.stdout

@@ -1,0 +1,65 @@
+"""A median taken apart."""
+
+from dataclasses import replace
+
+import pytest
+
+from iolab.analysis import Analysis, analyse
+from iolab.errors import UsageError
+from iolab.explain import budget, find
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT, Run
+
+EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
+
+
+@pytest.fixture(scope="module")
+def run() -> Analysis:
+    return analyse(RunFolder.open(EXAMPLE))
+
+
+@pytest.mark.parametrize("name", ["A4", "A16", "B4", "B16", "C4", "C16", "D16"])
+def test_the_parts_add_up_to_the_median(run: Analysis, name: str) -> None:
+    each = find(run, name)
+    parts = budget(run, each)
+    assert sum(part.ms for part in parts) == pytest.approx(each.cell.median_ms)
+    assert parts[0].ms == 20
+    assert abs(parts[-1].ms) < 0.1 * (each.cell.median_ms or 0)  # little is left unexplained
+
+
+def test_who_waits_in_a_queue_is_told_so(run: Analysis) -> None:
+    parts = {part.what: part.ms for part in budget(run, find(run, "B16"))}
+    assert parts["the queue"] == pytest.approx(20)
+    assert "the event loop's clock" not in parts
+    assert "the event loop's clock" in {part.what for part in budget(run, find(run, "C16"))}
+    assert {part.what: part.ms for part in budget(run, find(run, "A16"))}["the queue"] == pytest.approx(120)
+
+
+@pytest.mark.parametrize("name", ["c16", "C 16", "C@16", " C, 16 "])
+def test_a_cell_may_be_named_in_several_ways(run: Analysis, name: str) -> None:
+    assert (find(run, name).cell.model, find(run, name).cell.concurrency) == ("C", 16)
+
+
+def test_a_cell_that_is_not_there_is_named_with_those_that_are(run: Analysis, iolab: Run) -> None:
+    with pytest.raises(UsageError, match=r"CELL=Z9: this run has A4, A16, B4"):
+        find(run, "Z9")
+    done = iolab("explain", str(EXAMPLE), "C16")
+    assert done.returncode == 0, done.stderr
+    assert "the event loop's clock" in done.stdout
+
+
+def test_a_name_that_means_several_cells_says_how_to_choose(run: Analysis) -> None:
+    (cell,) = (each for each in run.cells if (each.cell.model, each.cell.concurrency) == ("C", 16))
+    limits = [
+        replace(cell, cell=cell.cell.model_copy(update={"cpus": cpus, "variant": variant}))
+        for cpus in (0.5, 1.0)
+        for variant in ("waiting", "computing")
+    ]
+    several = replace(run, cells=tuple(limits))
+    with pytest.raises(UsageError, match=r'CELL=C16: this run has 4; say which with CPUS=0.5\|1 and VARIANT="waiting'):
+        find(several, "C16")
+    with pytest.raises(UsageError, match="this run has 2; say which"):
+        find(several, "C16", cpus=0.5)
+    assert find(several, "C16", 0.5, "computing").cell.variant == "computing"
+    with pytest.raises(UsageError, match="this run has none of that kind"):
+        find(several, "C16", 2.0)
