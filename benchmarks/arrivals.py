@@ -41,7 +41,7 @@ def main() -> None:
             late, sojourn = np.quantile(late_ms, (0.5, 0.99)), np.quantile(sojourns_ms, (0.5, 0.99))
             print(
                 f"{rate_rps:5}/s  {late[0]:6.2f} ms  {late[1]:6.2f} ms  {sojourn[0]:9.1f} ms  {sojourn[1]:9.1f} ms"
-                f"  {load.cpu_s / PLAN_S:15.0%}",
+                f"  {(load.cpu_s or 0.0) / PLAN_S:15.0%}",
                 flush=True,
             )
 

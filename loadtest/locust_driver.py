@@ -1,123 +1,81 @@
 """Runs loads with Locust, one at a time, for who holds the other end of the pipes: a closed loop, or an open one.
 
-A line in, a line out, both JSON. In, a closed loop: {"job": 1, "url": "http://127.0.0.1:8080", "users": 16,
-"requests": 208, "answer_limit_s": 20, "timeout_s": 60}; an open one has, instead of users and requests, "arrivals":
-{"process": "poisson", "rate_rps": 40, "duration_s": 30, "seed": 1}, or with "moments" a list of seconds.
-Out: {"job": 1, "rows": [...], "cpu_s": 0.1, "timed_out": false}; a row is [start_s, latency_s, status, service_s] of a
-closed loop, [planned_s, sent_s, done_s, status, service_s] of an open one; status 0 is a request without an answer,
-service_s what the server's Server-Timing header tells, -1 where it tells nothing. Rows come from Locust's request
-event: its own statistics round to whole milliseconds.
+    python3 locust_driver.py [HOST PORT]
+
+With HOST and PORT it makes none by itself, but leads the Locust workers that come there (`crew.py`); PORT 0 is any.
+
+A line in, lines out, all JSON. The first line out says that it is ready, and the port. In, a closed loop:
+{"job": 1, "url": "http://127.0.0.1:8080", "users": 16, "requests": 208, "answer_limit_s": 20, "timeout_s": 60}; an open
+one has, instead of users and requests, "arrivals": {"process": "poisson", "rate_rps": 40, "duration_s": 30, "seed": 1},
+or with "moments" a list of seconds; {"job": 1, "gather": 3, "timeout_s": 60} waits for workers.
+Out, any number of times {"job": 1, "rows": [...], "more": true}, and at the end {"job": 1, "cpu_s": 0.1,
+"timed_out": false}. What a row is, `loads.py` says; one of a crew ends with the number of the worker.
 """
 
 from gevent import monkey
 
 monkey.patch_all()
 
-import gc  # noqa: E402 (gevent patches first, or not at all)
-import json  # noqa: E402
-import resource  # noqa: E402
+import json  # noqa: E402 (gevent patches first, or not at all)
+import os  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
-import gevent.event  # noqa: E402
-from locust import FastHttpUser, User, events, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
-from locust.exception import StopUser  # noqa: E402
-from openloop import OpenLoopUser, Plan, Row, served_s  # noqa: E402
+import gevent  # noqa: E402
+import gevent.queue  # noqa: E402
+import loads  # noqa: E402
+from crew import Crew  # noqa: E402
+from gevent.fileobject import FileObjectThread  # noqa: E402
 
 
-class ClosedLoopUser(FastHttpUser):
-    """Asks, waits for the answer, asks again, `share` times."""
+class Alone:
+    """Makes the loads itself."""
 
-    share = 0
-    finished = 0
-    everyone_done: gevent.event.Event
-    max_retries = 0
+    port = None
 
-    @task
-    def ask(self) -> None:
-        for _ in range(self.share):
-            self.client.get("/")
-        ClosedLoopUser.finished += 1
-        if ClosedLoopUser.finished == self.environment.runner.target_user_count:
-            self.everyone_done.set()
-        raise StopUser
+    def play(self, _: int, job: dict[str, Any], tell: loads.Tell) -> dict[str, Any]:
+        return loads.play(job, tell)
+
+    def gather(self, _: int, timeout_s: float) -> dict[str, Any]:
+        del timeout_s
+        return {"workers": 0}
+
+    def quit(self) -> None:
+        pass
 
 
-class Stream(OpenLoopUser):
-    """Everybody of a plan, in this process."""
-
-    plan: Plan
-    rows: list[Row]
-    everyone_done: gevent.event.Event
-
-    def moments(self) -> Sequence[float]:
-        return self.plan.stream()
-
-    def note(self, row: Row) -> None:
-        self.rows.append(row)
-
-    def on_stop(self) -> None:
-        self.everyone_done.set()
+def say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
 
 
-def cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def serve(who: Alone | Crew, job: dict[str, Any]) -> dict[str, Any]:
+    number = job.pop("job")
+    if "gather" in job:
+        return {"job": number, **who.gather(job["gather"], job["timeout_s"])}
+    return {"job": number, **who.play(number, job, lambda rows: say({"job": number, "rows": rows, "more": True}))}
 
 
-def load(user: type[User], url: str, users: int, timeout_s: float, done: gevent.event.Event) -> dict[str, Any]:
-    """Let `users` of that class go on until `done`; return CPU seconds, and whether time was over before."""
-    before = cpu_s()
-    # A trailing slash in the host makes every request raise while Locust reports none at all.
-    environment = Environment(user_classes=[user], host=url.rstrip("/"), events=events)
-    runner = environment.create_local_runner()
-    runner.start(users, spawn_rate=users)
-    in_time = done.wait(timeout_s)
-    runner.quit()
-    return {"cpu_s": cpu_s() - before, "timed_out": not in_time}
+def read(jobs: "gevent.queue.Queue[str | None]") -> None:
+    """Read in a thread: a worker's heartbeats are heard meanwhile."""
+    for line in FileObjectThread(sys.stdin.fileno(), closefd=False):
+        jobs.put(line)
+    jobs.put(None)
 
 
-def closed(url: str, users: int, requests: int, answer_limit_s: float, timeout_s: float) -> dict[str, Any]:
-    """Let `users` users send `requests` requests between them; `requests` is a multiple of `users`."""
-    rows: list[tuple[float, float, int, float]] = []
-
-    def note(start_time: float, response_time: float, response: Any, **_: Any) -> None:
-        status = getattr(response, "status_code", 0) or 0
-        told = served_s(response.headers) if status == 200 else -1.0
-        rows.append((start_time, response_time / 1000, status, told))
-
-    ClosedLoopUser.share, ClosedLoopUser.finished = requests // users, 0
-    ClosedLoopUser.everyone_done = gevent.event.Event()
-    ClosedLoopUser.network_timeout = ClosedLoopUser.connection_timeout = answer_limit_s
-    events.request.add_listener(note)  # type: ignore[no-untyped-call]
-    facts = load(ClosedLoopUser, url, users, timeout_s, ClosedLoopUser.everyone_done)
-    events.request.remove_listener(note)  # type: ignore[no-untyped-call]
-    first = min((row[0] for row in rows), default=0.0)
-    return {"rows": [(start - first, *rest) for start, *rest in sorted(rows)], **facts}
-
-
-def opened(url: str, arrivals: dict[str, Any], answer_limit_s: float, timeout_s: float) -> dict[str, Any]:
-    """Let all of a plan come; rows are in the order of the plan."""
-    Stream.plan, Stream.rows, Stream.everyone_done = Plan(**arrivals), [], gevent.event.Event()
-    Stream.network_timeout = Stream.connection_timeout = answer_limit_s
-    gc.collect()
-    gc.disable()  # a collection would make arrivals late; a plan of a minute leaves little behind
-    try:
-        facts = load(Stream, url, 1, timeout_s, Stream.everyone_done)
-    finally:
-        gc.enable()
-    return {"rows": sorted(Stream.rows), **facts}
+def work(who: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
+    while line := jobs.get():
+        say(serve(who, json.loads(line)))
 
 
 def main() -> None:
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        job = json.loads(line)
-        number = job.pop("job")
-        answer = opened(**job) if "arrivals" in job else closed(**job)
-        print(json.dumps({"job": number, **answer}), flush=True)
+    who = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
+    say({"ready": True, "port": who.port})
+    jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()
+    both: list[gevent.Greenlet[..., None]] = [gevent.spawn(read, jobs), gevent.spawn(work, who, jobs)]
+    gevent.wait(both, count=1)  # the end of the input ends what is under way, too
+    who.quit()
+    sys.stdout.flush()
+    os._exit(0)  # a thread may still wait for input
 
 
 if __name__ == "__main__":

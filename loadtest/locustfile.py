@@ -1,6 +1,7 @@
 """The users of Locust's web page: three classes for each model, made from TARGETS (Name=URL, separated by spaces).
 
-Names are in capitals and without underscores: the page's class picker changes others, and then does not find them.
+Names are in capitals and without underscores: the page's class picker changes others, and then does not find them. A
+worker that runs this file also takes the jobs of `iolab queue` (`crew.py`).
 """
 
 import itertools
@@ -8,10 +9,12 @@ import os
 from argparse import ArgumentParser
 from collections.abc import Iterable
 
+import crew
 from locust import FastHttpUser, constant, events, task
 from openloop import OpenLoopUser, gaps
 
 THINKING_S = 10.0
+events.init.add_listener(crew.enlist)  # type: ignore[no-untyped-call]
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]

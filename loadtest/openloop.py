@@ -21,9 +21,6 @@ LEAD_S = 0.3  # from the making of a plan to its begin
 SPIN_S = 0.0015  # gevent's timers fire up to a millisecond late: the last moments are watched instead
 AT_ONCE = 20_000  # requests under way in one process
 
-# planned_s, sent_s, done_s, status (0: no answer), service_s (-1: not told)
-Row = tuple[float, float, float, int, float]
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -67,7 +64,8 @@ def served_s(headers: Any) -> float:
 class OpenLoopUser(FastHttpUser):
     """Asks at the moments of a plan, whether or not what was asked before has been answered.
 
-    Latencies count from those moments: a server that is slow to take a request makes it wait, too.
+    Latencies count from those moments: a server that is slow to take a request makes it wait, too. Locust's request
+    event has in its context when each was planned, sent and done (`planned_s`, `sent_s`, `done_s`).
     """
 
     abstract = True
@@ -78,14 +76,15 @@ class OpenLoopUser(FastHttpUser):
         """Return when to ask, in seconds from the begin, in order; may be without end."""
         raise NotImplementedError
 
-    def note(self, row: Row) -> None:
-        """Take note of a request that has ended."""
+    def begins(self) -> float:
+        """Return when the plan begins, by time.perf_counter()."""
+        return time.perf_counter() + LEAD_S
 
     @task
     def arrive(self) -> None:
         """Let everybody of the plan come, and wait for the last answer."""
         moments = self.moments()
-        self.begin = time.perf_counter() + LEAD_S
+        self.begin = self.begins()
         under_way = gevent.pool.Pool()
         try:
             for moment in moments:
@@ -106,9 +105,7 @@ class OpenLoopUser(FastHttpUser):
     def _ask(self, moment: float) -> None:
         sent = time.perf_counter()
         with self.client.get("/", name=type(self).__name__, catch_response=True) as response:
-            done = time.perf_counter()
+            done_s = time.perf_counter() - self.begin
+            response.request_meta["context"] |= {"planned_s": moment, "sent_s": sent - self.begin, "done_s": done_s}
             # Locust's own page and statistics, too, count from the moment at which it was to be asked.
-            response.request_meta["response_time"] = (done - self.begin - moment) * 1000
-        status = response.status_code or 0
-        told = served_s(response.headers) if status == 200 else -1.0
-        self.note((moment, sent - self.begin, done - self.begin, status, told))
+            response.request_meta["response_time"] = (done_s - moment) * 1000

@@ -97,9 +97,12 @@ class Calibration(Record):
 class OpenTrialRecord(TrialRecord):
     """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
 
-    `utilisation` is that of each worker; None where any number of requests can wait.
+    `utilisation` is that of each worker; None where any number of requests can wait. `load_workers` is how many Locust
+    workers made it, each a stream of its own (0: one process without any), `lost_workers` how many of them were lost.
     """
 
+    load_workers: int = 0
+    lost_workers: int = 0
     process: str
     rate_rps: float
     plan_s: float
@@ -112,7 +115,8 @@ class OpenSample(NamedTuple):
     """One request of an open loop, in seconds from the begin of the plan; `service_s` is what the
     server says it took to serve it, waiting for a worker not counted.
 
-    Status 0 is a request without an answer.
+    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are by its own clock, and
+    count from when it was told to begin.
     """
 
     planned_s: float
@@ -120,6 +124,7 @@ class OpenSample(NamedTuple):
     done_s: float
     status: int
     service_s: float | None
+    worker: int = 0
 
 
 class ModelInfo(Record):

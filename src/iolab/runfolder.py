@@ -86,7 +86,9 @@ class RunFolder:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(samples[0]._fields if samples else Sample._fields)
         for sample in samples:
-            rows.writerow([value if name == "status" else _cell(value) for name, value in sample._asdict().items()])
+            rows.writerow(
+                [value if isinstance(value, int) else _cell(value) for name, value in sample._asdict().items()]
+            )
         name = f"samples/{index:04d}.csv.gz"
         self._replace(name, gzip.compress(text.getvalue().encode(), mtime=0))
         return name
@@ -147,9 +149,13 @@ class RunFolder:
 
     def read_open_samples(self, name: str) -> list[OpenSample]:
         """Read what write_samples wrote of an open loop."""
-        return self._rows(
-            name, lambda row: OpenSample(float(row[0]), float(row[1]), float(row[2]), int(row[3]), _number(row[4]))
-        )
+
+        def sample(row: list[str]) -> OpenSample:
+            planned, sent, done, status, service, *worker = row  # runs before there were workers have no last one
+            times = (float(planned), float(sent), float(done))
+            return OpenSample(*times, int(status), _number(service), int(worker[0]) if worker else 0)
+
+        return self._rows(name, sample)
 
     def _rows(self, name: str, made: Callable[[list[str]], Row]) -> list[Row]:
         try:

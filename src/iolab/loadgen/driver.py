@@ -5,6 +5,7 @@ import queue
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -24,8 +25,11 @@ class Driver:
         self._jobs = 0
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Send one job and return its answer; raises LoadFailed where none comes."""
+    def ask(self, job: Mapping[str, Any], timeout_s: float, rows: list[Any] | None = None) -> dict[str, Any]:
+        """Send one job and return its answer; raises LoadFailed where none comes.
+
+        Rows that the driver tells meanwhile are added to `rows`: they are there even if no answer comes.
+        """
         self._jobs += 1
         line = json.dumps({**job, "timeout_s": timeout_s, "job": self._jobs}).encode() + b"\n"
         try:
@@ -34,17 +38,22 @@ class Driver:
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
             raise LoadFailed(f"the load driver has ended: {self._last_words()}") from error
-        answer = self.answer(timeout_s + PATIENCE_S)
-        if answer.get("job") != self._jobs:  # late, to a question before: data of another trial
-            raise LoadFailed("the load driver gave the answer to another job")
-        return answer
+        deadline = time.monotonic() + timeout_s + PATIENCE_S
+        while True:
+            answer = self.answer(deadline - time.monotonic(), timeout_s + PATIENCE_S)
+            if answer.get("job") != self._jobs:  # late, to a question before: data of another trial
+                raise LoadFailed("the load driver gave the answer to another job")
+            if not answer.get("more"):
+                return answer
+            if rows is not None:
+                rows += answer["rows"]
 
-    def answer(self, timeout_s: float) -> dict[str, Any]:
-        """Wait for one answer line."""
+    def answer(self, timeout_s: float, of_s: float | None = None) -> dict[str, Any]:
+        """Wait for one answer line, for what is left of `of_s` seconds."""
         try:
-            line = self._answers.get(timeout=timeout_s)
+            line = self._answers.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
-            raise LoadFailed(f"the load driver gave no answer within {timeout_s:g} s") from None
+            raise LoadFailed(f"the load driver gave no answer within {of_s or timeout_s:g} s") from None
         if not line:
             raise LoadFailed(f"the load driver has ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)

@@ -1,5 +1,6 @@
 """Locust: a closed loop of greenlets in Python. https://locust.io"""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from iolab.errors import LoadFailed
@@ -23,11 +24,21 @@ class Locust:
     def run(self, job: Job) -> Load:
         """Run one load in it."""
         size = {"users": job.users, "requests": job.requests, "answer_limit_s": job.answer_limit_s}
-        done = self._driver.ask({"url": job.url, **size}, job.timeout_s)
-        seen = [Sample(start, latency, status) for start, latency, status, _ in done["rows"]]
+        rows: list[list[float]] = []
+        try:
+            done = self._driver.ask({"url": job.url, **size}, job.timeout_s, rows)
+        except LoadFailed as error:
+            return Load(_samples(rows), None, str(error))
+        seen = _samples(rows)
         if len(seen) > job.requests:
             raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
         if done["timed_out"]:
             return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s")
         unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
         return Load(samples=[*seen, *unanswered], cpu_s=done["cpu_s"])
+
+
+def _samples(rows: Sequence[list[float]]) -> list[Sample]:
+    """Return them in the order in which they were sent, counted from the first."""
+    first = min((row[0] for row in rows), default=0.0)
+    return [Sample(start - first, latency, int(status)) for start, latency, status, *_ in sorted(rows)]

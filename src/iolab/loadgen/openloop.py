@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
 from iolab.records import OpenSample
 
@@ -32,36 +33,70 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenLoad:
-    """What came of a plan, and the load generator's own CPU seconds; `stopped` says why it ended before its end."""
+    """What came of a plan, and the load generator's own CPU seconds; `stopped` says why it ended before its end.
+
+    `workers` Locust workers made it, 0 where the driver made it itself; `lost` says of each that did not see the end
+    what is known.
+    """
 
     samples: Sequence[OpenSample]
-    cpu_s: float
+    cpu_s: float | None
     stopped: str = ""
+    workers: int = 0
+    lost: tuple[str, ...] = ()
 
 
 class OpenLoop:
-    """Runs plans in one Locust process, and closed loops to calibrate with; both tell what the server tells."""
+    """Runs plans by Locust, and closed loops to calibrate with; both tell what the server tells.
+
+    The driver makes them itself, or leads Locust workers that come to its `port`.
+    """
 
     driver_script = "locust_driver.py"
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        driver.answer(START_LIMIT_S)
+        self.port: int | None = driver.answer(START_LIMIT_S)["port"]
+
+    def gather(self, count: int, timeout_s: float) -> int:
+        """Wait until so many workers are there, or for so long; return how many there are."""
+        return int(self._driver.ask({"gather": count}, timeout_s)["workers"])
 
     def run(self, url: str, plan: Arrivals, answer_limit_s: float) -> OpenLoad:
-        """Let everybody come; who has no answer when the last one's time is over has none."""
+        """Let everybody come; who has no answer when the last one's time is over has none.
+
+        What was told stays, whatever happens to who told it.
+        """
         timeout_s = plan.duration_s + answer_limit_s + START_LIMIT_S
         job = {"url": url, "arrivals": asdict(plan), "answer_limit_s": answer_limit_s}
-        done = self._driver.ask(job, timeout_s)
-        stopped = f"Locust was stopped after {timeout_s:g} s" if done["timed_out"] else ""
-        return OpenLoad([OpenSample._make([*row[:4], _told(row[4])]) for row in done["rows"]], done["cpu_s"], stopped)
+        rows: list[list[float]] = []
+        try:
+            done = self._driver.ask(job, timeout_s, rows)
+        except LoadFailed as error:
+            return OpenLoad(_samples(rows), None, str(error))
+        lost = tuple(done.get("lost", ()))
+        stopped = f"Locust was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(lost)
+        if done.get("workers") == 0:
+            stopped = "no load worker is left"
+        return OpenLoad(_samples(rows), done["cpu_s"], stopped, done.get("workers", 0), lost)
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
-        """Run a closed loop of `users` users."""
+        """Run a closed loop of `users` users; raises LoadFailed where who was to make it is lost."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
-        done = self._driver.ask(job, requests * answer_limit_s)
-        return [Turn._make([*row[:3], _told(row[3])]) for row in done["rows"]]
+        rows: list[list[float]] = []
+        done = self._driver.ask(job, requests * answer_limit_s, rows)
+        if done.get("lost") or done.get("workers") == 0:
+            raise LoadFailed("; ".join(done["lost"]) or "no load worker is left")
+        return [Turn(row[0], row[1], int(row[2]), _told(row[3])) for row in sorted(rows)]
 
 
-def _told(service_s: Any) -> float | None:
+def _samples(rows: Sequence[list[float]]) -> list[OpenSample]:
+    """Return them in the order of the plan."""
+    return [
+        OpenSample(planned, sent, done, int(status), _told(service), int(worker[0]) if worker else 0)
+        for planned, sent, done, status, service, *worker in sorted(rows)
+    ]
+
+
+def _told(service_s: float) -> float | None:
     return None if service_s < 0 else float(service_s)

@@ -1,0 +1,147 @@
+"""Several Locust workers make one load together, on this machine or on others.
+
+The master (locust_driver.py) sends each worker its stream of the plan; a worker plays it as it would alone, and sends
+its rows while it does. Nothing else passes between them but Locust's own heartbeats: no clock is compared, for
+each worker counts from the moment at which its job came in. A worker that says nothing for three seconds is lost, and
+its rows up to then are kept.
+"""
+
+import time
+from typing import Any
+
+import gevent
+import loads
+from locust.env import Environment
+from locust.event import Events
+from locust.rpc.protocol import Message
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+POLL_S = 0.05
+GRACE_S = 5.0  # beyond the time that a worker itself allows
+
+
+def enlist(runner: object, **_: Any) -> None:
+    """Make a Locust worker ready for jobs; a master that is not ours just hears that it is."""
+    if isinstance(runner, WorkerRunner):
+        Hand(runner)
+    elif isinstance(runner, MasterRunner):
+        runner.register_message("hired", lambda **_: None)
+
+
+class Hand:
+    """A worker's side."""
+
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._under_way: gevent.Greenlet[..., None] | None = None
+        runner.register_message("load", self._load)
+        runner.register_message("leave_off", self._leave_off)
+        runner.send_message("hired")
+
+    def _load(self, msg: Message, **_: Any) -> None:
+        self._leave_off()
+        self._under_way = gevent.spawn(self._play, **msg.data)
+
+    def _leave_off(self, **_: Any) -> None:
+        if self._under_way:
+            self._under_way.kill(block=False)
+
+    def _play(self, number: int, job: dict[str, Any]) -> None:
+        ended: dict[str, Any] = {"error": "it left off"}
+        try:
+            ended = loads.play(job, lambda rows: self._runner.send_message("rows", {"job": number, "rows": rows}))
+        except (ValueError, TypeError) as error:  # a job of another version
+            ended = {"error": str(error)}
+        finally:
+            self._runner.send_message("ended", {"job": number, **ended})
+
+
+class Crew:
+    """The master's side: `port` 0 takes any that is free."""
+
+    def __init__(self, host: str, port: int) -> None:
+        events = Events()  # type: ignore[no-untyped-call]
+        self._runner: MasterRunner = Environment(events=events).create_master_runner(host, port)
+        self._runner.register_message("hired", self._hired)
+        self._runner.register_message("rows", self._rows)
+        self._runner.register_message("ended", self._ended)
+        self._hands: list[str] = []
+        self._job = 0
+        self._tell: loads.Tell = lambda _: None
+        self._playing: dict[str, dict[str, Any] | None] = {}
+        self._heard: dict[str, float] = {}
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._runner.server.port)
+
+    def here(self) -> list[str]:
+        """Return the workers that are there, in the order in which they came."""
+        return [hand for hand in self._hands if self._is_here(hand)]
+
+    def gather(self, count: int, timeout_s: float) -> dict[str, Any]:
+        """Wait until so many workers are there; return how many are."""
+        deadline = time.monotonic() + timeout_s
+        while len(self.here()) < count and time.monotonic() < deadline:
+            gevent.sleep(POLL_S)
+        return {"workers": len(self.here())}
+
+    def play(self, number: int, job: dict[str, Any], tell: loads.Tell) -> dict[str, Any]:
+        """Play a job: an open loop in as many streams as there are workers, a closed one on the first of them."""
+        self._job, self._tell = number, tell
+        hands = self.here() if "arrivals" in job else self.here()[:1]
+        self._playing, self._heard = dict.fromkeys(hands), dict.fromkeys(hands, 0.0)
+        self._began = time.monotonic()
+        for stream, hand in enumerate(hands):
+            mine = {"stream": stream, "streams": len(hands)} if "arrivals" in job else {}
+            self._runner.send_message("load", {"number": number, "job": {**job, **mine}}, client_id=hand)
+        lost = self._wait(time.monotonic() + job["timeout_s"] + GRACE_S)
+        ended = [facts for facts in self._playing.values() if facts is not None]
+        errors = {facts["error"] for facts in ended if "error" in facts}
+        return {
+            "cpu_s": sum(facts.get("cpu_s", 0.0) for facts in ended),
+            "timed_out": any(facts.get("timed_out") for facts in ended),
+            "workers": len(hands),
+            "lost": [*lost, *(f"a load worker failed: {error}" for error in errors)],
+        }
+
+    def quit(self) -> None:
+        """Send the workers home."""
+        self._runner.quit()
+
+    def _wait(self, deadline: float) -> list[str]:
+        """Wait for everybody; return a sentence about each that was lost."""
+        lost: list[str] = []
+        while waiting := [hand for hand, facts in self._playing.items() if facts is None]:
+            late = time.monotonic() > deadline
+            for hand in waiting:
+                if late or not self._is_here(hand):
+                    del self._playing[hand]
+                    self._runner.send_message("leave_off", client_id=hand)
+                    who = f"load worker {self._hands.index(hand)} ({_host(hand)})"
+                    lost.append(f"{who} was lost: it was last heard {self._heard[hand]:.1f} s after the begin")
+            gevent.sleep(POLL_S)
+        return lost
+
+    def _is_here(self, hand: str) -> bool:
+        clients = self._runner.clients
+        return hand in clients.keys() and clients[hand].state != STATE_MISSING  # noqa: SIM118 (no mapping, quite)
+
+    def _hired(self, msg: Message, **_: Any) -> None:
+        if msg.node_id not in self._hands:
+            self._hands.append(msg.node_id)
+
+    def _rows(self, msg: Message, **_: Any) -> None:
+        if msg.data["job"] == self._job and msg.node_id in self._playing:
+            worker = self._hands.index(msg.node_id)
+            self._heard[msg.node_id] = time.monotonic() - self._began
+            self._tell([[*row, worker] for row in msg.data["rows"]])
+
+    def _ended(self, msg: Message, **_: Any) -> None:
+        if msg.data["job"] == self._job and msg.node_id in self._playing:
+            self._playing[msg.node_id] = msg.data
+
+
+def _host(hand: str) -> str:
+    return hand.rpartition("_")[0]
