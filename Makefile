@@ -5,14 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench sweep backlog freeze queue slo locust up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals parsebench clean
+.PHONY: help bench sweep backlog freeze queue slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Options of bench, sweep, backlog (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS PRECISION BUDGET LOADGEN"
 	@echo "  RUNTIME WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS RESUME; of up: CPUS WORKERS"
 	@echo "Options of queue (make queue MODELS=A): MODELS UTILISATION DURATION PROCESS TRACE WAIT_DISTRIBUTION WAIT_MS SEED"
-	@echo "  RUNTIME EXPERIMENT RESULTS; of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED RUNTIME RESULTS; of explain: CPUS VARIANT"
+	@echo "  WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME EXPERIMENT RESULTS; of explain: CPUS VARIANT"
+	@echo "Options of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME RESULTS"
+	@echo "Options of worker (make worker MASTER=192.168.1.10): MASTER WORKERS LOCUST_MASTER_PORT RUNTIME"
 	@echo "Options of locust (make locust USERS=50): MODEL USERS TIME WAIT_MS RUNTIME RESULTS"
 	@echo "Options of trace (make trace CLICK=1): LOG CLICK LOOP SERVICE RUNTIME RESULTS"
 
@@ -36,6 +38,9 @@ slo: .venv/run ## Find the highest rate at which each server meets an objective 
 
 locust: .venv/run ## Let so many users ask one server for so long, by Locust (MODEL=asyncio USERS=200 TIME=60s)
 	@$(BIN)/iolab locust
+
+worker: .venv/run ## Make load for another machine that runs make up or make queue JOIN=1 (MASTER=192.168.1.10 WORKERS=4)
+	@$(BIN)/iolab worker
 
 up: .venv/run ## Start everything: servers, Streamlit under strace, Locust's web page
 	@$(BIN)/iolab up

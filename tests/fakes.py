@@ -12,7 +12,7 @@ from iolab.errors import LoadFailed, ServerFailed
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
 from iolab.records import Sample, TrialRecord
-from iolab.runtime import ListenCounters, Snapshot
+from iolab.runtime import ListenCounters, Master, Snapshot
 from iolab.signals import Interrupted
 
 NULL_URL = "http://null"
@@ -98,8 +98,13 @@ class FakeRuntime:
             self.log.append(f"stop {model.letter}")
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
+    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
         yield (script,)
+
+    @contextmanager
+    def load_workers(self, count: int, plan: CpuPlan, master: Master) -> Iterator[None]:
+        self.log.append(f"{count} load workers")
+        yield
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:

@@ -127,7 +127,7 @@ def test_fewer_than_came_by_any_chance_are_no_poisson_process(make: Make) -> Non
 
 
 def test_failures_and_drops_are_said(make: Make) -> None:
-    failed = make(record={"valid": False, "reason": "3 of 9 requests got no answer 200"})
+    failed = make(record={"valid": False, "errors": 3, "reason": "3 of 9 requests got no answer 200"})
     assert "failed_requests" in ids(failed)
     dropped = make(record={"server": ServerUsage(listen_overflows=5)})
     assert "listen_overflow" in ids(dropped)

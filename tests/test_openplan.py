@@ -45,9 +45,9 @@ def test_shares_that_are_given_are_those_of_every_model_with_a_queue(models: Seq
 
 
 def test_blocks_share_a_server_and_are_the_same_every_time(models: Sequence[Model]) -> None:
-    first, again = (openplan.blocks(read(), models, KNOWN) for _ in range(2))
+    first, again = (openplan.blocks(read(), models, KNOWN, 1500.0) for _ in range(2))
     assert first == again
-    assert first != openplan.blocks(read(seed=7), models, KNOWN)
+    assert first != openplan.blocks(read(seed=7), models, KNOWN, 1500.0)
     assert len(first) == 8
     for block in first:
         assert len({(trial.model.letter, trial.variant) for trial in block}) == 1
@@ -59,13 +59,13 @@ def test_blocks_share_a_server_and_are_the_same_every_time(models: Sequence[Mode
 
 def test_a_rate_that_cannot_be_sent_in_time_is_refused_with_what_can(models: Sequence[Model]) -> None:
     fast = {letter: each.model_copy(update={"service_s": 0.0002}) for letter, each in KNOWN.items()}
-    with pytest.raises(UsageError, match=r"arrivals a second: one load generator sends 1,500 in time"):
-        openplan.blocks(read(), models, fast)
+    with pytest.raises(UsageError, match=r"arrivals a second: the load generator sends 1,500 in time"):
+        openplan.blocks(read(), models, fast, 1500.0)
 
 
 def test_models_without_a_queue_alone_have_nothing_to_be_measured_at(lab: Lab) -> None:
     with pytest.raises(UsageError, match="no model of this run has a utilisation: take A, B"):
-        openplan.blocks(read(), lab.select(["C", "D"]), KNOWN)
+        openplan.blocks(read(), lab.select(["C", "D"]), KNOWN, 1500.0)
 
 
 def test_an_experiment_without_arrivals_is_refused() -> None:

@@ -11,7 +11,7 @@ import iolab
 from iolab import doctor, lab, options, session, stack
 from iolab.cli_crosscheck import crosscheck
 from iolab.cli_freeze import freeze
-from iolab.cli_locust import locust
+from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
 from iolab.cli_report import report_run, run_plan
 from iolab.cli_runs import compare, explain, export
@@ -54,7 +54,7 @@ def commands() -> None:
     """The Event-Driven I/O Lab: measure how servers wait."""
 
 
-for command in (trace, trace_compare, compare, crosscheck, explain, export, freeze, locust, queue, slo):
+for command in (trace, trace_compare, compare, crosscheck, explain, export, freeze, locust, queue, slo, worker):
     commands.add_command(command)
 
 

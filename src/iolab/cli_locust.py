@@ -1,4 +1,4 @@
-"""The command `iolab locust`: so many users for so long, by Locust without its page; a run like any other."""
+"""`iolab locust`: so many users for so long, by Locust without its page. `iolab worker`: load from another machine."""
 
 import math
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from iolab import options, session
+from iolab import joining, options, session
 from iolab.cli_report import run_plan
-from iolab.errors import UsageError
+from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
 from iolab.lab import Lab, find_root
 from iolab.options import Span
@@ -16,6 +16,28 @@ from iolab.runtime.choice import Wanted
 from iolab.theory import closed_loop
 
 LONGEST_S = 3600.0
+
+
+@click.command()
+@click.argument("master", envvar="MASTER", required=False)
+@click.option(
+    "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="One a core is best."
+)
+@options.master_port
+@options.runtime
+def worker(master: str | None, workers: int, master_port: int, runtime: Wanted) -> int:
+    """Make load for MASTER, another machine, that runs `make up` or `make queue JOIN=`, until that ends."""
+    console = Console()
+    if not master:
+        raise UsageError("MASTER: say for which machine: make worker MASTER=192.168.1.10")
+    lab = Lab.read(find_root(Path.cwd()))
+    try:
+        for line in joining.join(lab, master, master_port, workers, runtime):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except LoadFailed as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return 1
+    return 0
 
 
 @click.command()

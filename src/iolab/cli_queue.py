@@ -12,6 +12,7 @@ from iolab import openloop, options, session
 from iolab.cli_report import report_run
 from iolab.errors import UsageError
 from iolab.lab import find_root
+from iolab.loadgen.crew import Crew
 from iolab.lock import only_bench
 from iolab.objective import Objective
 from iolab.options import Span, Words, share
@@ -28,8 +29,8 @@ class Progress:
         self._console, self._done = console, 0
 
     def says(self, what: str) -> None:
-        """Say it, where nobody reads a file."""
-        if self._console.is_terminal:
+        """Say it, where somebody reads it as it comes, or has something to do."""
+        if self._console.is_terminal or "make worker" in what:
             self._console.print(f"{what} ...", style="dim", highlight=False)
 
     def finished(self, record: OpenTrialRecord, samples: Sequence[OpenSample], of: int) -> None:
@@ -81,16 +82,17 @@ class Progress:
 @click.option("--seed", envvar="SEED", type=int, help="Of arrivals, and of the order of the plans.")
 @options.runtime
 @options.results
-def queue(path: Path | None, runtime: Wanted, results: Path | None, **given: Any) -> int:
+@options.crew
+def queue(path: Path | None, runtime: Wanted, results: Path | None, *, crew: Crew, **given: Any) -> int:
     """Let people come at rates that keep the servers busy, and set theory beside what they wait."""
     console = Console()
     root = find_root(Path.cwd())
     plan = session.plan(root, path or root / "experiments" / "queue.toml", _changes(given))
     with only_bench():
         with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
+            place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=crew.address)
         terminal.show_place(console, place.runtime.name, place.reason)
-        outcome = openloop.measure(plan, place, results or root / "results", Progress(console))
+        outcome = openloop.measure(plan, place, results or root / "results", Progress(console), crew)
     report_run(console, outcome.folder)
     return outcome.exit_status
 
@@ -108,7 +110,8 @@ def queue(path: Path | None, runtime: Wanted, results: Path | None, **given: Any
 @click.option("--seed", envvar="SEED", type=int, help="Of the arrivals.")
 @options.runtime
 @options.results
-def slo(objective: str, runtime: Wanted, results: Path | None, **given: Any) -> int:
+@options.crew
+def slo(objective: str, runtime: Wanted, results: Path | None, *, crew: Crew, **given: Any) -> int:
     """Find the highest rate of arrivals at which SLO holds, such as p99<100ms, for each server."""
     console = Console()
     root = find_root(Path.cwd())
@@ -118,9 +121,10 @@ def slo(objective: str, runtime: Wanted, results: Path | None, **given: Any) -> 
     plan = session.plan(root, root / "experiments" / "queue.toml", {"name": "slo", **changes})
     with only_bench():
         with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
+            place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=crew.address)
         terminal.show_place(console, place.runtime.name, place.reason)
-        folder, found, status = measure_slo(plan, place, results or root / "results", Progress(console), wanted)
+        progress = Progress(console)
+        folder, found, status = measure_slo(plan, place, results or root / "results", progress, wanted, crew=crew)
     slo_terminal.show(console, wanted, found, os.path.relpath(folder.path))
     return status
 

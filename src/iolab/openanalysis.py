@@ -21,6 +21,7 @@ LATE_S = 0.002  # of the 99th percentile of sends
 AGREES = 0.05  # measured and simulated, where more than LATE_S apart: timers and HTTP have jitter of their own
 KNOWN = 0.10  # a mean that is known worse wants a longer plan
 SIGMAS = 4.0
+LEAST_GAPS = 50
 MACHINE = (
     machine.throttled,
     machine.shared_cores,
@@ -158,12 +159,7 @@ def _simulated(answered: Sequence[OpenSample], record: OpenTrialRecord, workers:
 def _findings(cell: OpenCell, samples: Sequence[OpenSample]) -> Iterator[Finding]:
     record, measured = cell.record, cell.measured
     if not record.valid:
-        yield Finding(
-            id="failed_requests" if record.ok else "invalid_trial",
-            severity="error",
-            message=str(record.reason),
-            remedy="mend the cause and run it again",
-        )
+        yield _invalid(record)
     if record.server.listen_overflows:
         yield Finding(
             id="listen_overflow",
@@ -195,6 +191,24 @@ def _findings(cell: OpenCell, samples: Sequence[OpenSample]) -> Iterator[Finding
             )
 
 
+def _invalid(record: OpenTrialRecord) -> Finding:
+    """Say why a plan is not what was asked for; what came of it is there all the same."""
+    if record.lost_workers:
+        left = record.load_workers - record.lost_workers
+        return Finding(
+            id="worker_lost",
+            severity="error",
+            message=f"{record.reason}; its stream of the plan ended there, and {left} of {record.load_workers} went on",
+            remedy="look at that machine; a worker that joins again takes part from the next plan on",
+        )
+    return Finding(
+        id="failed_requests" if record.ok and record.errors else "invalid_trial",
+        severity="error",
+        message=str(record.reason),
+        remedy="mend the cause and run it again",
+    )
+
+
 def _same_trace(cell: OpenCell) -> Iterator[Finding]:
     """The proof that the instrument is right: a queue of the same arrivals and service times has the same sojourns."""
     if not cell.measured or not cell.same:
@@ -219,13 +233,28 @@ def _same_trace(cell: OpenCell) -> Iterator[Finding]:
 
 
 def _as_planned(record: OpenTrialRecord, samples: Sequence[OpenSample]) -> Iterator[Finding]:
-    """Arrivals are as many, and as irregular, as the process would have them."""
+    """Arrivals, of all load workers together, are as many and as irregular as the process would have them.
+
+    The sample's coefficient of variation of n exponential gaps has a standard error of 1 / sqrt(n) around 1.
+    Source: delta method on the second moments, as in Lehmann, Elements of Large-Sample Theory (1999), section 2.5.
+    """
+    if record.process != "poisson" or record.lost_workers:
+        return
     count, expected = len(samples), record.rate_rps * record.plan_s
-    if record.process == "poisson" and abs(count - expected) > SIGMAS * math.sqrt(expected) + 1:
+    wrong = []
+    if abs(count - expected) > SIGMAS * math.sqrt(expected) + 1:
+        wrong.append(f"{count} came where a Poisson process has {expected:.0f} give or take {math.sqrt(expected):.0f}")
+    gaps = np.diff(np.sort([sample.sent_s for sample in samples]))
+    if len(gaps) >= LEAST_GAPS and abs(gaps.std() / gaps.mean() - 1) > SIGMAS / math.sqrt(len(gaps)):
+        wrong.append(
+            f"gaps between arrivals vary by {gaps.std() / gaps.mean():.2f} of their mean, those of a Poisson process by"
+            f" 1 give or take {1 / math.sqrt(len(gaps)):.2f}"
+        )
+    if wrong:
         yield Finding(
             id="arrivals",
             severity="warning",
-            message=f"{count} came where a Poisson process has {expected:.0f} give or take {math.sqrt(expected):.0f}",
+            message="; ".join(wrong),
             remedy="another seed (SEED); if it happens again, that is a fault of the lab",
         )
 
@@ -241,11 +270,5 @@ def _of_the_machine(run: RunInfo, record: OpenTrialRecord) -> Iterator[Finding]:
         backlog=None,
         runtime=run.runtime,
     )
-    for rule in (
-        machine.throttled,
-        machine.shared_cores,
-        machine.not_pinned,
-        machine.busy_machine,
-        machine.clock_trouble,
-    ):
+    for rule in MACHINE:
         yield from rule(evidence)

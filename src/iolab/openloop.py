@@ -13,7 +13,7 @@ import numpy as np
 from iolab import openplan, session
 from iolab.errors import LoadFailed, TrialFailed, UsageError
 from iolab.lab import Model
-from iolab.loadgen.opening import opening
+from iolab.loadgen.crew import ALONE, Crew, gathered
 from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
 from iolab.machine import watching
 from iolab.openplan import OpenTrial
@@ -51,7 +51,7 @@ class Seen:
     reason: str | None = None
 
 
-def measure(plan: session.Plan, place: Place, results: Path, observer: Observer) -> session.Outcome:
+def measure(plan: session.Plan, place: Place, results: Path, observer: Observer, crew: Crew = ALONE) -> session.Outcome:
     """Run all plans into a new run folder; what is measured by the time of an interruption stays."""
     began = time.monotonic()
     openplan.arrivals_of(plan.experiment)
@@ -63,7 +63,7 @@ def measure(plan: session.Plan, place: Place, results: Path, observer: Observer)
     records: list[OpenTrialRecord] = []
     try:
         # As they come: an interruption leaves those before it.
-        records.extend(OpenBench(plan, place, folder, observer).run())
+        records.extend(OpenBench(plan, place, folder, observer, crew).run())
         if all(record.valid for record in records):
             status, exit_status = "complete", 0
     except Interrupted as interrupted:
@@ -79,18 +79,20 @@ def measure(plan: session.Plan, place: Place, results: Path, observer: Observer)
 class OpenBench:
     """Runs plans, one after the other, and appends each to a run folder as soon as it ends."""
 
-    def __init__(self, plan: session.Plan, place: Place, folder: RunFolder, observer: Observer) -> None:
+    def __init__(
+        self, plan: session.Plan, place: Place, folder: RunFolder, observer: Observer, crew: Crew = ALONE
+    ) -> None:
         self._models, self._experiment = plan.models, plan.experiment
         self._runtime: Runtime = place.runtime
         self._cpus = place.plans[plan.experiment.cpus[0]]
-        self._folder, self._observer = folder, observer
+        self._folder, self._observer, self._crew = folder, observer, crew
 
     def run(self) -> Iterator[OpenTrialRecord]:
         """Yield the records; raises TrialFailed where a model cannot be calibrated."""
-        with self._runtime, opening(OpenLoop, OpenLoop.driver_script, self._runtime, self._cpus) as crowd:
+        with self._runtime, gathered(self._crew, self._runtime, self._cpus, self._observer.says) as crowd:
             self._crowd = crowd
             known = {model.letter: self._calibrated(model) for model in self._models}
-            blocks = openplan.blocks(self._experiment, self._models, known)
+            blocks = openplan.blocks(self._experiment, self._models, known, self._crew.most_rps(self._cpus))
             of = sum(len(block) for block in blocks)
             for block in blocks:
                 for trial, seen in self._block(block):
@@ -164,6 +166,8 @@ class OpenBench:
             server=seen.usage,
             client=ClientUsage(cpu_s=seen.load.cpu_s),
             machine=seen.machine,
+            load_workers=seen.load.workers,
+            lost_workers=len(seen.load.lost),
             process=openplan.arrivals_of(self._experiment).process,
             rate_rps=round(trial.rate_rps, 6),
             plan_s=trial.plan_s,

@@ -11,8 +11,6 @@ from iolab.experiment import Arrivals, Experiment
 from iolab.lab import Model
 from iolab.records import Calibration
 
-MOST_RPS = 1500.0  # that one Locust process sends in time: see docs/queueing.md
-
 Rates = list[tuple[float | None, float]]
 
 
@@ -59,10 +57,12 @@ def rates(arrivals: Arrivals, models: Sequence[Model], known: Mapping[str, Calib
     return found
 
 
-def blocks(experiment: Experiment, models: Sequence[Model], known: Mapping[str, Calibration]) -> list[list[OpenTrial]]:
+def blocks(
+    experiment: Experiment, models: Sequence[Model], known: Mapping[str, Calibration], most_rps: float
+) -> list[list[OpenTrial]]:
     """Return all plans, in blocks that share a server, shuffled by the experiment's seed.
 
-    Raises UsageError where there is nothing to plan, or a rate is beyond what one load generator sends in time.
+    Raises UsageError where there is nothing to plan, or a rate is beyond `most_rps`, which is sent in time.
     """
     arrivals = arrivals_of(experiment)
     wanted = rates(arrivals, models, known)
@@ -76,6 +76,13 @@ def blocks(experiment: Experiment, models: Sequence[Model], known: Mapping[str, 
     for model, variant in servers:
         mine = list(wanted[model.letter])
         order.shuffle(mine)
+        too_fast = [rate_rps for _, rate_rps in mine if rate_rps > most_rps]
+        if too_fast:
+            raise UsageError(
+                f"{model.letter} at {max(too_fast):,.0f} arrivals a second: the load generator sends {most_rps:,.0f} in"
+                " time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more WORKERS on cores of"
+                " their own, or from other machines (JOIN), send more"
+            )
         found.append(list(_block(experiment, model, variant, mine, numbers)))
     return found
 
@@ -85,11 +92,6 @@ def _block(
 ) -> Iterator[OpenTrial]:
     arrivals = arrivals_of(experiment)
     for share, rate_rps in wanted:
-        if rate_rps > MOST_RPS:
-            raise UsageError(
-                f"{model.letter} at {rate_rps:,.0f} arrivals a second: one load generator sends {MOST_RPS:,.0f} in"
-                " time; a lower utilisation, or a longer wait (WAIT_MS), asks for less"
-            )
         plan_s = arrivals.duration_s if share is not None else arrivals.others_duration_s
         index = next(numbers)
         yield OpenTrial(index, model, variant, share, rate_rps, plan_s, experiment.seed + index)

@@ -1,11 +1,14 @@
 """What options of the command line can be: lists, shares, time spans."""
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from iolab.loadgen.crew import Crew
 
 
 class Words(click.ParamType[tuple[str, ...]]):
@@ -80,3 +83,37 @@ models = click.option(
     help="Letters or names; all of them otherwise.",
 )
 wait_ms = click.option("--wait-ms", envvar="WAIT_MS", type=float, help="The wait in a request.")
+master_port = click.option(
+    "--master-port",
+    envvar="LOCUST_MASTER_PORT",
+    type=click.IntRange(1, 65_535),
+    default=Crew.port,
+    show_default=True,
+    help="Where the master listens for load workers.",
+)
+
+
+def crew(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options that say who sends arrivals, as one argument `crew`."""
+
+    @click.option(
+        "--workers",
+        envvar="WORKERS",
+        type=click.IntRange(0, 64),
+        default=0,
+        help="Locust workers to start here; each sends its share.  [default: one process sends all]",
+    )
+    @click.option(
+        "--join",
+        envvar="JOIN",
+        type=click.IntRange(0, 1000),
+        default=0,
+        help="Locust workers to wait for, which `make worker` starts on other machines.",
+    )
+    @click.option("--bind", envvar="BIND", default="", help="This machine's address, which those others reach.")
+    @master_port
+    @functools.wraps(command)
+    def given(*, workers: int, join: int, bind: str, master_port: int, **others: Any) -> int:
+        return command(crew=Crew(workers, join, bind, master_port), **others)
+
+    return given

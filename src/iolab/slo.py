@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from iolab import openplan, records, session
+from iolab import records, session
 from iolab.errors import TrialFailed, UsageError
 from iolab.lab import Model
-from iolab.loadgen.opening import opening
-from iolab.loadgen.openloop import OpenLoop
+from iolab.loadgen.crew import ALONE, Crew, gathered
 from iolab.objective import HIGH, LOW, Found, Objective, Step, by_theory, search
 from iolab.openloop import ANSWER_LIMIT_S, Observer, OpenBench
 from iolab.openplan import OpenTrial
@@ -25,14 +24,21 @@ class SloBench(OpenBench):
     """Searches each model's highest rate; every plan is a trial of the run folder."""
 
     def __init__(
-        self, plan: session.Plan, place: Place, folder: RunFolder, observer: Observer, objective: Objective
+        self,
+        plan: session.Plan,
+        place: Place,
+        folder: RunFolder,
+        observer: Observer,
+        crew: Crew,
+        *,
+        objective: Objective,
     ) -> None:
-        super().__init__(plan, place, folder, observer)
+        super().__init__(plan, place, folder, observer, crew)
         self._objective, self._number = objective, 0
 
     def search(self) -> Iterator[Found]:
         """Yield what each model sustains; raises TrialFailed where one cannot be measured."""
-        with self._runtime, opening(OpenLoop, OpenLoop.driver_script, self._runtime, self._cpus) as crowd:
+        with self._runtime, gathered(self._crew, self._runtime, self._cpus, self._observer.says) as crowd:
             self._crowd = crowd
             for model in self._models:
                 yield self._of(model)
@@ -40,7 +46,7 @@ class SloBench(OpenBench):
     def _of(self, model: Model) -> Found:
         calibration = self._calibrated(model)
         finite = model.workers < float("inf")
-        capacity_rps = model.workers / calibration.service_s if finite else openplan.MOST_RPS / HIGH
+        capacity_rps = model.workers / calibration.service_s if finite else self._crew.most_rps(self._cpus) / HIGH
         with self._runtime.serve(model, self._cpus, self._experiment.server.variables()) as server:
             self._crowd.closed(server.url, 1, 5, ANSWER_LIMIT_S)
 
@@ -60,13 +66,13 @@ class SloBench(OpenBench):
                 value_s = self._objective.value_s(seen.load.samples)
                 return Step(rate_rps, value_s, value_s is not None and value_s < self._objective.limit_s)
 
-            steps = tuple(search(holds, LOW * capacity_rps, min(HIGH * capacity_rps, openplan.MOST_RPS)))
+            steps = tuple(search(holds, LOW * capacity_rps, min(HIGH * capacity_rps, self._crew.most_rps(self._cpus))))
         theory = by_theory(self._objective, calibration, int(model.workers)) if finite else None
         return Found(model.letter, model.name, model.workers, steps, calibration, theory)
 
 
 def measure(
-    plan: session.Plan, place: Place, results: Path, observer: Observer, objective: Objective
+    plan: session.Plan, place: Place, results: Path, observer: Observer, objective: Objective, *, crew: Crew = ALONE
 ) -> tuple[RunFolder, list[Found], int]:
     """Search every model into a new run folder; return it, what was found, and the exit status.
 
@@ -80,7 +86,7 @@ def measure(
     status: records.Status = "failed"
     exit_status = 1
     try:
-        found.extend(SloBench(plan, place, folder, observer, objective).search())
+        found.extend(SloBench(plan, place, folder, observer, crew, objective=objective).search())
         status, exit_status = "complete", 0
     except Interrupted as interrupted:
         status, exit_status = "partial", interrupted.exit_status

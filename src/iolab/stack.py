@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iolab import cpus, ports
 from iolab.errors import UsageError
-from iolab.lab import Lab, Service
+from iolab.lab import Lab, Model, Service
 from iolab.live import ptrace
 from iolab.lock import only_bench
 from iolab.runtime.compose import BUILDING, Compose, Engine, last_line, project
@@ -32,17 +32,19 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
         plan = cpus.plan(limit, range(engine.cores))
     except ValueError as error:
         raise UsageError(str(error)) from error
-    targets = (
-        f"{model.letter}{model.name.capitalize()}=http://{model.name}:{model.port.container}" for model in lab.models
-    )
     return {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
         "CPUS": f"{limit:g}",
         "SERVER_CPUSET": ",".join(map(str, plan.server)),
         "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
-        "TARGETS": " ".join(targets),
+        "TARGETS": targets(lab, lambda model: f"{model.name}:{model.port.container}"),
     }
+
+
+def targets(lab: Lab, place: Callable[[Model], str]) -> str:
+    """Return what loadtest/locustfile.py makes its classes of: a name and the URL at which a model is reached."""
+    return " ".join(f"{model.letter}{model.name.capitalize()}=http://{place(model)}" for model in lab.models)
 
 
 def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str], None]) -> list[tuple[str, str]]:
@@ -76,7 +78,7 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
     return [
         (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
         for service in standing(lab)
-        for port in service.ports
+        for port in service.ports[:1]  # others are no pages
     ]
 
 

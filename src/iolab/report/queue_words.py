@@ -57,10 +57,9 @@ def _of_a_model(cells: Sequence[OpenCell]) -> str:
             f"{name} lets everybody wait at once: {words.milliseconds(low)} at {first.record.rate_rps:.0f} a second,"
             f" {words.milliseconds(high)} at {last.record.rate_rps:.0f}. There is no queue, whatever comes."
         )
-    text = (
-        f"{name}: {words.milliseconds(low)} when it is busy {first.record.utilisation:.0%} of the time,"
-        f" {words.milliseconds(high)} at {last.record.utilisation:.0%}"
-    )
+    text = f"{name}: {words.milliseconds(low)} when it is busy {first.record.utilisation:.0%} of the time"
+    if len(cells) > 1:
+        text += f", {words.milliseconds(high)} at {last.record.utilisation:.0%}"
     if len(cells) > 1 and high > 2 * low:
         text += f", {high / low:.1f} times as long: near 100% who comes finds others, and the queue hardly empties"
     return f"{text}. {_theory(cells)}"

@@ -22,6 +22,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Master:
+    """Where a load driver listens for Locust workers: at `host`, which other machines reach, or for this one alone."""
+
+    host: str | None
+    port: int
+
+
+@dataclass(frozen=True)
 class ListenCounters:
     """TcpExt counters of the server's network namespace: connection attempts that a full listen queue dropped."""
 
@@ -79,8 +87,14 @@ class Runtime(Protocol):
         Raises ServerFailed where it does not come up.
         """
 
-    def driver(self, script: str, plan: CpuPlan) -> AbstractContextManager[Sequence[str]]:
-        """Return the command that runs loadtest/`script` on the load generator's cores."""
+    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> AbstractContextManager[Sequence[str]]:
+        """Return the command that runs loadtest/`script` on the load generator's cores.
+
+        With `master` it leads Locust workers, which come there.
+        """
+
+    def load_workers(self, count: int, plan: CpuPlan, master: Master) -> AbstractContextManager[None]:
+        """Start so many Locust workers of that master on the load generator's cores, and stop them at the end."""
 
     def null_server(self, plan: CpuPlan) -> AbstractContextManager[str]:
         """Start loadtest/null_server.py on the server's cores, without a quota; return the load generator's URL of it.

@@ -29,21 +29,28 @@ class Place:
 
 
 def choose(
-    wanted: Wanted, lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None]
+    wanted: Wanted,
+    lab: Lab,
+    models: Sequence[Model],
+    experiment: Experiment,
+    say: Callable[[str], None],
+    *,
+    host: str | None = None,
 ) -> Place:
     """Return the place to run `experiment` in; where it is Docker, its images are up to date then.
 
+    Servers can be reached from this machine alone, or at `host`, an address of it that others know.
     Raises UsageError where what is wanted cannot be had, or a limit cannot be met, before anything is started.
     """
     reason = "asked for with RUNTIME=local"
     if wanted != "local":
         try:
-            return _docker(lab, models, experiment, say)
+            return _docker(lab, models, experiment, say, host)
         except EngineMissing as missing:
             if wanted == "docker":
                 raise
             reason = missing.why
-    local = LocalRuntime(lab)
+    local = LocalRuntime(lab, host)
     plans = _plans(experiment.cpus, cpus.available())
     for limit in experiment.cpus:
         if limit != int(limit):
@@ -52,10 +59,12 @@ def choose(
     return Place(local, reason, generator_name(experiment.load.generator, "local"), plans)
 
 
-def _docker(lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None]) -> Place:
+def _docker(
+    lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None], host: str | None
+) -> Place:
     engine = find_engine()
     plans = _plans(experiment.cpus, range(engine.cores))
-    runtime = DockerRuntime(lab, engine, experiment.server.variables())
+    runtime = DockerRuntime(lab, engine, experiment.server.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)
     reason = f"Engine {engine.version} and Compose {engine.compose} are there"

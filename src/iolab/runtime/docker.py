@@ -17,12 +17,13 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
 from iolab.lab import Lab, Model
 from iolab.processes import affinity
-from iolab.runtime import NULL_SERVER, ListenCounters, Snapshot, cgroup
+from iolab.runtime import NULL_SERVER, ListenCounters, Master, Snapshot, cgroup
 from iolab.runtime.compose import Compose, Engine, image_id, project
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
-LOADGEN = "loadgen"
+LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
+MASTER_PORT = 5557  # in the driver's container
 NULL_PORT, NULL_LIMIT_S = 8000, 10.0
 
 
@@ -33,7 +34,7 @@ ENGINE_TROUBLE = (DockerException, RequestException)
 class DockerServer:
     """A server's container, watched without costing it anything, where that is possible."""
 
-    def __init__(self, model: Model, container: Container) -> None:
+    def __init__(self, model: Model, container: Container, host: str | None = None) -> None:
         self._container = container
         self.check_alive()  # which also learns what only a container that runs has
         settings = container.attrs["NetworkSettings"]
@@ -41,9 +42,10 @@ class DockerServer:
         addresses = [network["IPAddress"] for network in settings["Networks"].values()]
         if not (bindings and addresses):
             raise ServerFailed(f"the container of {model.name} has no port {model.port.container}")
-        self.address = ("127.0.0.1", int(bindings[0]["HostPort"]))
+        self.address = (host or "127.0.0.1", int(bindings[0]["HostPort"]))
         # An address, not a name: server A would pay for asking Docker's DNS at every request, the others once.
-        self.url = f"http://{addresses[0]}:{model.port.container}"
+        # Other machines know neither, but the port that is published.
+        self.url = f"http://{host}:{self.address[1]}" if host else f"http://{addresses[0]}:{model.port.container}"
         identity, pid = str(container.id), container.attrs["State"]["Pid"]
         self._watch: cgroup.Watch = cgroup.HostWatch.find(identity, pid) or cgroup.ExecWatch(identity)
         self.sample_every_s = self._watch.every_s
@@ -96,8 +98,8 @@ class DockerRuntime:
     name: Literal["docker", "local"] = "docker"
     starts_are_cheap: bool = False
 
-    def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str]) -> None:
-        self._lab, self._engine = lab, engine
+    def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
+        self._lab, self._engine, self._host = lab, engine, host
         self._stack = ExitStack()
         # What the experiment varies, make may have put into the environment as a list, which Compose cannot read.
         self._variables = {**variables, "CPUS": "1", "SERVER_CPUSET": "", "LOADGEN_CPUSET": ""}
@@ -118,7 +120,7 @@ class DockerRuntime:
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
         override = folder / "bench.yml"
-        override.write_text(_override(self._lab), encoding="utf-8")
+        override.write_text(_override(self._lab, self._host or "127.0.0.1"), encoding="utf-8")
         self._compose = Compose(self._lab.root, project("-bench"), self._variables, override)
         self._client = docker.DockerClient(base_url=self._engine.endpoint or None, timeout=60)
         self._stack.callback(self._client.close)
@@ -136,25 +138,43 @@ class DockerRuntime:
         try:
             self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
             container = self._container("label", f"com.docker.compose.service={model.name}")
-            with closing(DockerServer(model, container)) as server:
+            with closing(DockerServer(model, container, self._host)) as server:
                 wait_until_ready(server.address, server.check_alive)
                 yield server
         finally:
             self._remove("label", f"com.docker.compose.service={model.name}")
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
+    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
         """Start a container of the load image on the Compose network; the command runs a driver in it.
 
         This process, too, keeps to the load generator's cores from then on: it must not disturb the servers.
         """
-        name = f"{self._compose.project}-{LOADGEN}-{'-'.join(map(str, plan.loadgen))}"
+        name = self._driver_name(plan)
+        published = ("-p", f"{master.host}:{master.port}:{MASTER_PORT}") if master and master.host else ()
+        listens = ("*", str(MASTER_PORT)) if master else ()
         try:
-            self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, LOADGEN)
+            self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, *published, LOADGEN)
             with affinity(plan.loadgen):
-                yield ("docker", "exec", "-i", name, "python3", script)
+                yield ("docker", "exec", "-i", name, "python3", script, *listens)
         finally:
             self._remove("name", name)
+
+    @contextmanager
+    def load_workers(self, count: int, plan: CpuPlan, master: Master) -> Iterator[None]:
+        """Start containers of the service for it; they reach the driver's container by its name."""
+        del master
+        self._compose.variables |= {"MASTER": self._driver_name(plan), "MASTER_PORT": str(MASTER_PORT)}
+        scaled = ("--scale", f"{LOAD_WORKER}={count}", LOAD_WORKER)
+        try:
+            if count:
+                self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", *scaled)
+            yield
+        finally:
+            self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
+
+    def _driver_name(self, plan: CpuPlan) -> str:
+        return f"{self._compose.project}-{LOADGEN}-{'-'.join(map(str, plan.loadgen))}"
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
@@ -232,7 +252,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _override(lab: Lab) -> str:
+def _override(lab: Lab, host: str) -> str:
     """Return what a bench changes in the compose file.
 
     Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
@@ -240,7 +260,7 @@ def _override(lab: Lab) -> str:
     """
     blocks = [
         f"  {model.name}:\n"
-        f'    ports: !override ["127.0.0.1::{model.port.container}"]\n'
+        f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
         for model in lab.models
     ]

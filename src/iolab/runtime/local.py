@@ -16,7 +16,7 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed
 from iolab.lab import Lab, Model
 from iolab.processes import affinity, start, stop
-from iolab.runtime import NULL_SERVER, ListenCounters, Snapshot
+from iolab.runtime import NULL_SERVER, ListenCounters, Master, Snapshot
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
@@ -24,12 +24,19 @@ HOST = "127.0.0.1"
 NETSTAT = Path("/proc/net/netstat")
 
 
+def locust_worker(root: Path, host: str, port: int) -> list[str]:
+    """Return the command of a Locust worker, as docker-compose.yml has it for its container."""
+    locustfile = str(root / "loadtest" / "locustfile.py")
+    place = ("--master-host", host, "--master-port", str(port))
+    return [sys.executable, "-m", "locust", "-f", locustfile, "--worker", *place]
+
+
 class LocalServer:
     """A server process; its listen counters are those of the whole host."""
 
-    def __init__(self, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
-        self.address = (HOST, model.port.host)
-        self.url = f"http://{HOST}:{model.port.host}"
+    def __init__(self, host: str, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
+        self.address = (host, model.port.host)
+        self.url = f"http://{host}:{model.port.host}"
         self.sample_every_s = 0.1
         self._process, self._words = process, words
         self._status = psutil.Process(process.pid)
@@ -79,8 +86,8 @@ class LocalRuntime:
     name: Literal["docker", "local"] = "local"
     starts_are_cheap: bool = True
 
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
+    def __init__(self, lab: Lab, host: str | None = None) -> None:
+        self._lab, self._host = lab, host or HOST  # that servers listen at
         self._stack = ExitStack()
         self.pinned = hasattr(os, "sched_setaffinity")
 
@@ -94,7 +101,7 @@ class LocalRuntime:
     def check(self, models: Sequence[Model]) -> None:
         """Raise UsageError where a port that a model needs is taken."""
         for model in models:
-            ports.check_free(HOST, model.port.host, f"server {model.letter} ({model.name})")
+            ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
 
     @contextmanager
     def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[LocalServer]:
@@ -103,7 +110,7 @@ class LocalRuntime:
         program, *arguments = service.command
         command = [sys.executable if program == "python3" else program, *arguments]
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
-        environment = {**os.environ, **own, "HOST": HOST, "PORT": str(model.port.host)}
+        environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
         words = self._logs / f"{model.name}.log"
         with ExitStack() as stack:
             with words.open("ab") as log, affinity(plan.server):
@@ -111,15 +118,27 @@ class LocalRuntime:
                     command, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
                 stack.callback(stop, process)
-            server = LocalServer(model, process, words)
+            server = LocalServer(self._host, model, process, words)
             wait_until_ready(server.address, server.check_alive)
             yield server
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan) -> Iterator[Sequence[str]]:
+    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
         """Return the command; what is started inside the block runs on the load generator's cores."""
+        listens = (master.host, str(master.port)) if master and master.host else (HOST, "0")
         with affinity(plan.loadgen):
-            yield (sys.executable, str(self._lab.root / "loadtest" / script))
+            yield (sys.executable, str(self._lab.root / "loadtest" / script), *(listens if master else ()))
+
+    @contextmanager
+    def load_workers(self, count: int, plan: CpuPlan, master: Master) -> Iterator[None]:
+        """Start them as processes."""
+        command = locust_worker(self._lab.root, master.host or HOST, master.port)
+        with ExitStack() as stack:
+            for number in range(count):
+                with (self._logs / f"load-worker-{number}.log").open("ab") as log, affinity(plan.loadgen):
+                    process = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                    stack.callback(stop, process)
+            yield
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
