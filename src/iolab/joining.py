@@ -99,12 +99,9 @@ def _local(lab: Lab, count: int, place: Mapping[str, str]) -> Iterator[Callable[
 
 
 @contextmanager
-def _containers(
-    lab: Lab, engine: Engine, count: int, host: str, port: int, targets: str
-) -> Iterator[Callable[[], int]]:
+def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) -> Iterator[Callable[[], int]]:
     """The same, in containers of the service for it."""
-    mine = {"LOADGEN_CPUSET": "", "MASTER": host, "MASTER_PORT": str(port), "TARGETS": targets}
-    compose = Compose(lab.root, project("-worker"), {**stack.variables(lab, engine, 1), **mine})
+    compose = Compose(lab.root, project("-worker"), {**stack.variables(lab, engine, 1), **place, "LOADGEN_CPUSET": ""})
     compose.build([IMAGE_OF], lab.root / "results" / "docker-build.log")
 
     def left() -> int:
