@@ -38,7 +38,13 @@ def test_every_make_target_is_in_the_readme_and_every_one_there_exists() -> None
 
 @pytest.mark.parametrize(
     "document",
-    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "deploy/README.md",
+        *(f"docs/{each.name}" for each in ROOT.glob("docs/*.md")),
+    ],
 )
 def test_every_command_that_is_named_exists(document: str) -> None:
     text = (ROOT / document).read_text()
@@ -125,7 +131,7 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
 
 
 def test_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")):
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
