@@ -30,10 +30,8 @@ def join(lab: Lab, host: str, port: int, count: int, wanted: Wanted) -> Iterator
     """
     engine = _engine(wanted, host, here=_reached(host, port).is_loopback)
     targets = stack.targets(lab, lambda model: f"{host}:{model.port.host}")
-    workers = (
-        _containers(lab, engine, count, host, port, targets) if engine else _local(lab, count, host, port, targets)
-    )
-    with workers as left:
+    place = {"MASTER": host, "MASTER_PORT": str(port), "TARGETS": targets}
+    with _containers(lab, engine, count, place) if engine else _local(lab, count, place) as left:
         kind = "in containers" if engine else "local processes"
         yield f"Load workers, {kind}: {count}. They work for {host}:{port}; Ctrl-C sends them home."
         while left():
