@@ -1,0 +1,142 @@
+"""`iolab queue` with several load workers, as local processes: one is lost, the master is lost, a server answers 500."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import Run, Start, lab_with_a_fifth_model
+from tests.integration.test_local import latest, wait_for
+from tests.integration.test_queue import trials
+
+PLANS = (
+    "queue", "--runtime", "local", "--models", "A", "--utilisation", "0.3,0.5", "--wait-distribution", "constant",
+)  # fmt: skip
+ANSWERS_500 = """
+import itertools, os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+asked = itertools.count()
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status = 200 if self.path == "/healthz" or next(asked) < 100 else 500
+        self.send_response(status)
+        self.send_header("Server-Timing", "service;dur=0.1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def below(process: Any, is_it: Callable[[list[str]], bool]) -> list[psutil.Process]:
+    """Return the processes that `iolab` has started whose command line is like that."""
+    found = []
+    with suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if is_it(child.cmdline()):
+                    found.append(child)
+    return found
+
+
+def under_way(process: Any, server: str = "server.py") -> bool:
+    """Whether a plan has begun: the second server answers, since the first was for the calibration."""
+    known = below(process, lambda words: words[-1:] == [server])
+    return bool(known) and any(time.time() - one.create_time() > 2.5 for one in known)
+
+
+def kill_in_the_first_plan(process: Any, results: Path, is_it: Callable[[list[str]], bool]) -> None:
+    wait_for(lambda: below(process, lambda words: words[-1:] == ["server.py"]), process)
+    calibrating = below(process, lambda words: words[-1:] == ["server.py"])
+    wait_for(lambda: not any(one.is_running() for one in calibrating), process)
+    wait_for(lambda: under_way(process), process)
+    assert not trials(results)
+    below(process, is_it)[0].kill()
+
+
+def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(start: Start, results: Path) -> None:
+    process = start(*PLANS, "--duration", "6s", "--workers", "3")
+    kill_in_the_first_plan(process, results, lambda words: "--worker" in words)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    first, second = trials(results)
+    assert (first["valid"], first["load_workers"], first["lost_workers"]) == (False, 3, 1)
+    assert (second["valid"], second["load_workers"], second["lost_workers"]) == (True, 2, 0)
+    assert first["ok"] > 20
+    assert latest(results, "run.json")["status"] == "failed"
+    found = [one for cell in latest(results, "summary.json")["cells"] for one in cell["findings"]]
+    (lost,) = [one["message"] for one in found if one["id"] == "worker_lost"]
+    assert "was lost: it was last heard" in lost
+    assert "2 of 3 went on" in lost
+    assert "was lost: it was last heard" in " ".join(stdout.split())
+
+
+def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, results: Path) -> None:
+    process = start(*PLANS, "--duration", "6s", "--workers", "2")
+    wait_for(lambda: below(process, lambda words: "--worker" in words), process)
+    kill_in_the_first_plan(process, results, lambda words: "locust_driver.py" in " ".join(words))
+    known = psutil.Process(process.pid).children(recursive=True)
+    process.communicate(timeout=120)
+    assert process.returncode == 1
+    first, second = trials(results)
+    assert not first["valid"]
+    assert not second["valid"]
+    assert "the load driver has ended" in first["reason"]
+    assert first["ok"] > 10
+    assert first["samples"]
+    assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_answers_500_are_kept_and_said(iolab: Run, results: Path, tmp_path: Path) -> None:
+    folder = lab_with_a_fifth_model(tmp_path / "lab", ANSWERS_500)
+    done = iolab(*PLANS[:4], "A,fifth", *PLANS[5:], "--duration", "3s", cwd=folder)
+    assert done.returncode == 1, done.stderr
+    cells = [cell for cell in latest(results, "summary.json")["cells"] if cell["model"] == "E"]
+    assert all(cell["errors"] > 0 for cell in cells)
+    found = {one["id"] for cell in cells for one in cell["findings"]}
+    assert found & {"failed_requests", "invalid_trial"}
+    statuses = {json.loads(line)["valid"] for line in (results / "latest" / "trials.jsonl").read_text().splitlines()}
+    assert statuses == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--join", "2"), "JOIN=2: others need this machine's address: give it, such as BIND=192.168.1.10"),
+        (("--join", "2", "--bind", "0.0.0.0"), "and BIND=0.0.0.0 is none"),
+        (("--workers", "-1"), "-1 is not in the range"),
+        (("--wait-ms", "0.1", "--models", "B", "--workers", "2"), "more WORKERS on cores of their own"),
+    ],
+)
+def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = iolab("queue", "--runtime", "local", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert words in done.stderr
+
+
+def test_a_worker_without_a_master_says_what_to_do(iolab: Run) -> None:
+    done = iolab("worker")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "iolab: MASTER: say for which machine: make worker MASTER=192.168.1.10\n",
+    )
+    done = iolab("worker", "127.0.0.1", "--master-port", "9", "--runtime", "local")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "MASTER=127.0.0.1: nothing to join on port 9 (Connection refused): start make up" in done.stderr
