@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -125,9 +125,11 @@ def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
     own = {"RESULTS": str(tmp_path / "results"), "TMPDIR": str(tmp_path / "tmp")}
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, variables: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    def begin(
+        *arguments: str, variables: Mapping[str, str] | None = None, cwd: Path = ROOT, before: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "iolab", *arguments],
+            [*before, sys.executable, "-m", "iolab", *arguments],
             cwd=cwd,
             env={**os.environ, **own, **(variables or {})},
             stdout=subprocess.PIPE,
