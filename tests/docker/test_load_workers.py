@@ -1,0 +1,122 @@
+"""Load workers in containers: for a plan, and for a master whose machine is another one."""
+
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from iolab.lab import Lab
+from tests.conftest import Run, Start
+from tests.docker.conftest import leftovers
+from tests.docker.test_up import port
+from tests.integration.test_local import latest
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def address() -> str:
+    """An address of this machine that containers reach: the gateway of Docker's own bridge."""
+    asked = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.measures
+def test_three_workers_make_one_plan_together(iolab: Run, project: str, tmp_path: Path) -> None:
+    done = iolab("queue", "--runtime", "docker", "--models", "A", "--utilisation", "0.3", "--duration", "8s",
+                 "--wait-distribution", "constant", "--workers", "3")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (cell,) = latest(tmp_path / "results", "summary.json")["cells"]
+    (trial,) = (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()
+    assert json.loads(trial)["load_workers"] == 3
+    assert cell["mean_ms"] == pytest.approx(cell["same_trace"]["mean_ms"], rel=0.15)
+    assert leftovers(f"{project}-bench") == []
+
+
+def test_a_plan_waits_for_workers_of_other_machines(
+    start: Start, lab: Lab, project: str, address: str, tmp_path: Path
+) -> None:
+    """Master, server and worker reach each other by an address of this machine alone."""
+    master = start("queue", "--runtime", "docker", "--models", "A", "--utilisation", "0.3", "--duration", "3s",
+                   "--wait-distribution", "constant", "--join", "1", "--bind", address)  # fmt: skip
+    worker = joined(start, address)
+    stdout, stderr = master.communicate(timeout=120)
+    assert master.returncode == 0, stdout + stderr
+    assert worker.wait(60) == 0
+    (cell,) = latest(tmp_path / "results", "summary.json")["cells"]
+    assert cell["ok"] == cell["count"] > 10
+    assert leftovers(f"{project}-bench") == leftovers(f"{project}-worker") == []
+
+
+def joined(start: Start, address: str) -> "subprocess.Popen[str]":
+    """Start `iolab worker` again and again until there is a master."""
+    deadline = time.monotonic() + 60
+    while True:
+        worker = start("worker", address, "--runtime", "docker")
+        try:
+            worker.wait(4)
+        except subprocess.TimeoutExpired:
+            return worker
+        assert worker.returncode == 2, worker.communicate()
+        assert time.monotonic() < deadline
+
+
+def test_a_worker_joins_the_page_of_another_machine(
+    start: Start, iolab: Run, lab: Lab, project: str, address: str, browser: Browser
+) -> None:
+    page = f"http://{address}:{port(lab, 'locust')}"
+    try:
+        up = iolab("up", variables={"BIND": address})
+        assert up.returncode == 0, up.stderr
+        worker = start("worker", address, "--workers", "2", "--runtime", "docker")
+        deadline = time.monotonic() + 60
+        while workers(page) < 3:
+            assert worker.poll() is None, worker.communicate()
+            assert time.monotonic() < deadline, "they do not join"
+            time.sleep(0.2)
+        charts_an_open_loop(browser, page)
+    finally:
+        down = iolab("down")
+    assert down.returncode == 0, down.stderr
+    assert worker.wait(60) == 0  # sent home
+    assert leftovers(f"{project}-worker") == []
+
+
+def stats(page: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{page}/stats/requests", timeout=10) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+def workers(page: str) -> int:
+    return sum(one["state"] == "ready" for one in stats(page)["workers"])
+
+
+def charts_an_open_loop(browser: Browser, address: str) -> None:
+    """Start three streams of 20 arrivals a second at one server, as a visitor would, and look at the chart."""
+    page = browser.new_page()
+    page.goto(address)
+    page.get_by_role("button", name="Start").wait_for(timeout=60_000)
+    page.locator("input[type=checkbox]").first.uncheck()
+    row = page.get_by_role("row").filter(has=page.get_by_text("CAsyncioOpen", exact=True))
+    row.locator("input[type=checkbox]").check()
+    page.locator("input[name=userCount]").fill("3")
+    page.get_by_text("Custom parameters").click()
+    page.locator("input[name=rate]").fill("20")
+    page.get_by_role("button", name="Start").click()
+    deadline = time.monotonic() + 60
+    while not 40 < stats(address)["total_rps"] < 80:
+        assert time.monotonic() < deadline, stats(address)
+        time.sleep(0.5)
+    found = stats(address)
+    assert {one["name"] for one in found["stats"]} == {"CAsyncioOpen", "Aggregated"}
+    assert found["total_fail_per_sec"] == 0
+    page.get_by_role("tab", name="Charts").click()
+    page.locator("canvas").first.wait_for(timeout=20_000)
+    page.get_by_role("button", name="Stop").first.click()
+    page.close()
