@@ -59,6 +59,51 @@ def test_the_self_pipe_s_wake_ups_are_no_clicks() -> None:
     assert opened["wake_fd"] == 8
 
 
+def cut_short(log: str, characters: int) -> str:
+    """Return a log as strace -s writes it: it cuts what was read and sent, and the lists of what epoll returned."""
+
+    def string(match: re.Match[str]) -> str:
+        data = re.findall(r"\\[0-7]{1,3}|\\.|[^\\]", match[1])
+        return f'"{"".join(data[:characters])}"{"..." if len(data) > characters else ""}'
+
+    def line(text: str) -> str:
+        if "recvfrom" in text or "sendto" in text:
+            return re.sub(r'"((?:[^"\\]|\\.)*)"', string, text)
+        return re.sub(r"\[\{.*\}\]", "[...]", text) if "epoll_wait" in text and characters == 0 else text
+
+    return "".join(line(each) for each in log.splitlines(keepends=True))
+
+
+def test_without_data_the_read_tells_which_descriptor_woke_the_thread() -> None:
+    """As strace -s 0 writes it: neither epoll's list nor the frame is there, so nothing is proved."""
+    first, second = CLICK, CLICK.replace("= 20 <", "= 30 <").replace("[20]", "[30]").replace("20 17", "30 17")
+    story = story_of(cut_short(SERVER + first + second, 0))
+    assert "u32=8, u64=139637976727560}}], 3" not in cut_short(SERVER + CLICK, 0)
+    assert [(each["wake_line"], each["wake_fd"]) for each in as_json(story)["opens"]] == [(13, 8), (19, 8)]
+    assert [click.status for click in story.clicks] == ["inferred", "inferred"]
+    assert story.clicks[0].open_ms == pytest.approx(6, abs=0.01)
+
+
+def test_the_first_byte_is_enough_to_know_a_frame() -> None:
+    pong = (
+        "10 1700000002.252000 epoll_wait(3, [{events=EPOLLIN, data={u32=8, u64=8}}], 3, 0) = 1 <0.000010>\n"
+        '10 1700000002.252100 recvfrom(8, "\\212\\200abcd", 65536, 0, NULL, NULL) = 6 <0.000010>\n'
+    )
+    lines = CLICK.splitlines(keepends=True)
+    log = cut_short(SERVER + "".join(lines[:2]) + pong + "".join(lines[2:]), 1)
+    assert '"\\212"...' in log
+    story = story_of(log)
+    assert story.clicks[0].status == "proved"
+    assert as_json(story)["opens"][0]["wake_line"] == 13
+
+
+def test_a_frame_seen_long_ago_does_not_stand_for_one_that_is_hidden() -> None:
+    second = CLICK.replace("= 20 <", "= 30 <").replace("[20]", "[30]").replace("20 17", "30 17")
+    story = story_of(SERVER + CLICK + cut_short(second, 0))
+    assert [click.status for click in story.clicks] == ["proved", "inferred"]
+    assert [each["wake_line"] for each in as_json(story)["opens"]] == [13, 19]
+
+
 @pytest.mark.parametrize(
     "data",
     ["{u32=8, u64=139637976727560}", "{u32=8, u64=8}", "0x7f0000000008", "0x8"],
@@ -190,6 +235,8 @@ def test_how_much_it_slept() -> None:
     [
         ("\\202\\376\\0", "binary"),
         ("\\x82\\xfe", "binary"),
+        ("\\202", "binary"),
+        ("\\212", "pong"),
         ("\\212\\200abcd", "pong"),
         ("\\212\\200abcd\\202\\376\\0", "binary"),
         ("\\210\\202\\32", "close"),

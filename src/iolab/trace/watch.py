@@ -5,6 +5,7 @@ Memory grows with the story (a record a connection, a click, a thread), not with
 
 import re
 from collections import Counter, deque
+from dataclasses import replace
 
 from iolab.trace.decode import (
     ACCEPTS,
@@ -15,6 +16,7 @@ from iolab.trace.decode import (
     WAITS,
     WRITES,
     frame_kind,
+    hides_fds,
     readable,
     ready_fds,
     timeout_ms,
@@ -244,6 +246,7 @@ class Watch:
         if run is None or call.tid != run.tid or call.end_line is None:
             return
         self._slept(run.sleep, call)
+        run.unnamed = None
         if run.idle is None and call.returned and call.returned > 0:
             self._first_caller(run, call)
         if call.name not in EPOLL_WAITS or not call.returned or call.returned < 0 or not self._same_epoll(run, call.fd):
@@ -256,12 +259,15 @@ class Watch:
                 continue
             if run.accept_lines and fd not in run.open_fds:
                 continue
-            wake = Wake(
-                fd, call.end_line, call.line, call.text, call.stamp, call.time_s, call.end_s, call.tid, call.name
-            )
-            run.wakes.append(wake)
-            if wake.end_s is None:
-                self._unended.append(wake)
+            run.wakes.append(self._wake(fd, call, call.end_line))
+        if hides_fds(call):
+            run.unnamed = self._wake(-1, call, call.end_line)
+
+    def _wake(self, fd: int, call: Syscall, end_line: int) -> Wake:
+        wake = Wake(fd, end_line, call.line, call.text, call.stamp, call.time_s, call.end_s, call.tid, call.name)
+        if wake.end_s is None:
+            self._unended.append(wake)
+        return wake
 
     @staticmethod
     def _first_caller(run: Run, call: Syscall) -> None:
@@ -308,13 +314,15 @@ class Watch:
         if connection is None or data is None:
             return
         connection.reads += 1
+        if run.unnamed and all(wake.line != run.unnamed.line or wake.fd != fd for wake in run.wakes):
+            run.wakes.append(replace(run.unnamed, fd=fd, rearm=[]))
         asked = readable(data[0])
         if connection.upgrade is None and _UPGRADE.search(asked) and not asked.startswith('"\\'):
             connection.upgrade = cite(call)
         for wake in reversed(run.wakes):
             if wake.fd == fd:
                 if wake.read is None:
-                    wake.read, wake.frame = cite(call), frame_kind(data[1])
+                    wake.read, wake.frame = cite(call), frame_kind(data[1]) if data[1] else "hidden"
                 break
 
     def _write(self, call: Syscall) -> None:
@@ -365,10 +373,9 @@ class Watch:
         self._following.append(opened)
 
     def _cause(self, run: Run, before: int) -> Wake | None:
-        """Return the last wake-up before a line; where reads are seen, the last that a binary frame proves."""
+        """Return the last wake-up before a line; where reads are seen, the last that may have read a binary frame."""
         wakes = [wake for wake in run.wakes if wake.line < before]
-        proved = [wake for wake in wakes if wake.frame == "binary"]
-        found = proved or wakes
+        found = [wake for wake in wakes if wake.frame in ("binary", "hidden")] or wakes
         return found[-1] if found else None
 
     def _tell_before(self, opened: Open) -> None:
