@@ -199,6 +199,32 @@ def test_without_times_there_are_no_milliseconds() -> None:
     assert "-ttt -T" in story.steps[2].sentence
 
 
+@pytest.mark.parametrize("durations", [True, False], ids=["-t -T", "-t"])
+def test_whole_seconds_are_no_milliseconds(durations: bool) -> None:
+    def coarse(line: str) -> str:
+        line = re.sub(r"17000000(\d\d)\.\d+", r"12:00:\1", line)
+        return line if durations else re.sub(r" <\d+\.\d+>$", "", line)
+
+    story = story_of("".join(coarse(line) + "\n" for line in (SERVER + CLICK).splitlines()))
+    (click,) = story.clicks
+    assert click.status == "proved"
+    assert (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms) == (None,) * 4
+    assert story.steps[4].sentence == "Once a script thread opened balloons.py."
+    assert ("It slept 0.75 s" in story.steps[2].sentence) == durations
+    assert ("not in the log" in story.steps[2].sentence) == (not durations)
+
+
+def test_durations_without_times_tell_how_long_it_slept_but_not_what_share_that_is() -> None:
+    log = re.sub(r"(?m)^(\d+) \d+\.\d+ ", r"\1 ", SERVER + CLICK)
+    step = story_of(log).steps[2]
+    assert "It slept 0.75 s; how long it served is not in the log" in step.sentence
+    assert step.status == "proved"
+
+
+def test_a_uvloop_whose_waits_the_filter_left_out_is_told_so() -> None:
+    assert "uvloop waits in epoll_pwait" in story_of(recorded("e_uvloop_1click")).steps[2].sentence
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [

@@ -222,7 +222,7 @@ def _waiting(watch: Watch) -> Step:
     sleep = run.sleep
     if not sleep.calls:
         why = "The listening thread makes no call that waits, or the log does not record it."
-        if watch.uring:
+        if loop_of(watch) == "uvloop":
             why += " uvloop waits in epoll_pwait: an strace filter with epoll_wait alone misses it."
         return Step(3, title, "missing", why)
     parts = [
@@ -237,6 +237,8 @@ def _waiting(watch: Watch) -> Step:
             f"It slept {at_most}{sleep.slept_s:.2f} s of the {total_s:.2f} s that it served:"
             f" {100 * min(1, sleep.slept_s / total_s):.1f}% of the time it did nothing"
         )
+    elif sleep.timed:
+        parts.append(f"It slept {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
     else:
         parts.append("How long it slept is not in the log: trace with -ttt -T")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
@@ -336,7 +338,8 @@ def _click(number: int, opened: Open) -> Click:
     lines.append((opened.cited, f"Thread {opened.tid} opens {opened.path.rsplit('/', 1)[-1]}: the click has arrived."))
     if opened.answer:
         lines.append((opened.answer, "The answer goes back to the browser."))
-    wake_s = wake.end_s if wake else None
+    whole_seconds = opened.stamp is not None and "." not in opened.stamp  # strace -t: no milliseconds can be read off
+    wake_s = wake.end_s if wake and not whole_seconds else None
 
     def since(cited: Cited | None) -> float | None:
         return (

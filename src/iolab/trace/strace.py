@@ -108,6 +108,11 @@ class Syscall:
         return self.end_stamp_s
 
     @property
+    def whole_seconds(self) -> bool:
+        """Whether its stamp is too coarse to tell how long anything took (-t)."""
+        return self.stamp is not None and "." not in self.stamp
+
+    @property
     def fd(self) -> int | None:
         """The first argument where that is a file descriptor."""
         match = _NUMBER.match(self.rest)

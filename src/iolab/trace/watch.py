@@ -292,11 +292,11 @@ class Watch:
             sleep.endless += 1
         end_s, start_s = call.end_s, call.time_s
         duration_s = call.duration_s
-        if duration_s is None and end_s is not None and start_s is not None:
+        if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
             duration_s = end_s - start_s
         if duration_s is not None:
             sleep.add(duration_s, timeout)
-        elif start_s is not None:
+        elif start_s is not None and not call.whole_seconds:
             self._untimed = start_s, timeout
 
     def _clone(self, call: Syscall) -> None:
