@@ -7,6 +7,7 @@ import pytest
 from iolab.trace.decode import frame_kind, unescape
 from iolab.trace.records import MAIN_THREAD
 from iolab.trace.truth import as_json
+from iolab.trace.watch import KEPT_LINES_AFTER
 from iolab.trace.words import of_line
 from tests.trace.logs import CLICK, SERVER, recorded, story_of
 
@@ -299,6 +300,16 @@ def test_a_long_log_keeps_every_step_and_few_marks() -> None:
     assert [step.status for step in story.steps] == ["proved"] * 6
     assert len(story.timeline.bars) + len(story.timeline.marks) < 10_000
     assert sum(bar.count for bar in story.timeline.bars) >= 90_000
+
+
+def test_a_script_that_is_opened_again_and_again_costs_no_more_a_line() -> None:
+    """All those opens come from one wake-up: its lines are kept once, not with each."""
+    opened = CLICK.splitlines(keepends=True)[3]
+    story = story_of(SERVER + CLICK + opened * 3000)
+    assert len(story.clicks) == 3001
+    kept = [len(click.opened.lines) for click in story.clicks]
+    assert max(kept[1:]) <= KEPT_LINES_AFTER + 2
+    assert kept[0] > 4
 
 
 def test_marks_are_joined_not_lost() -> None:

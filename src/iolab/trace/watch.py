@@ -39,6 +39,7 @@ from iolab.trace.strace import Exit, Signal, Syscall
 
 KEPT_LINES = 1500  # before an open, to show what led to it; the socket pair between threads is talkative
 KEPT_LINES_AFTER = 40  # of them, to show
+MOST_FOLLOWED = 64  # opens whose answers are looked for at once
 MOST_THREADS = 2000  # told apart; what later ones do counts as one
 
 _ADDRESS = re.compile(
@@ -369,8 +370,9 @@ class Watch:
             opened.clone, opened.wake = clone
         else:
             opened.wake = self._cause(run, call.line)
-        self._tell_before(opened)
-        self._following.append(opened)
+        twin = run.opens[-2] if opened.wake and len(run.opens) > 1 and run.opens[-2].wake is opened.wake else None
+        self._tell_before(opened, twin)
+        self._following = [*self._following[1 - MOST_FOLLOWED :], opened]
 
     def _cause(self, run: Run, before: int) -> Wake | None:
         """Return the last wake-up before a line; where reads are seen, the last that may have read a binary frame."""
@@ -378,11 +380,20 @@ class Watch:
         found = [wake for wake in wakes if wake.frame in ("binary", "hidden")] or wakes
         return found[-1] if found else None
 
-    def _tell_before(self, opened: Open) -> None:
-        begin = opened.wake.start_line if opened.wake else opened.cited.line
-        before = sorted((cite(call) for call in self._recent if begin <= call.line), key=lambda cited: cited.line)
-        opened.lines = before
-        opened.calls.update(cited.name for cited in before)
+    def _tell_before(self, opened: Open, twin: Open | None) -> None:
+        """Keep the lines since the wake-up; where a `twin` has those, as it was opened by the same one, since that."""
+        begin = twin.cited.line + 1 if twin else opened.wake.start_line if opened.wake else opened.cited.line
+        before: list[Cited] = []
+        for call in reversed(self._recent):  # by their ends
+            if call.end_line is not None and call.end_line < begin:
+                break
+            if begin <= call.line:
+                before.append(cite(call))
+        opened.lines = sorted(before, key=lambda cited: cited.line)
+        if twin:
+            opened.calls = twin.calls + Counter([opened.cited.name])
+        else:
+            opened.calls.update(cited.name for cited in before)
 
     def _follow(self, event: Syscall | Signal | Exit) -> None:
         for opened in self._following:
