@@ -255,6 +255,13 @@ def test_any_interleaving_of_threads_joins_each_thread_s_own_calls(random: objec
     assert found == {tid: list(range(20)) for tid in pending}
 
 
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 18])
+def test_a_log_with_the_line_ends_of_windows_is_the_same_log(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iolab.trace.strace.CHUNK_BYTES", chunk_bytes)
+    text = SERVER + CLICK + "10 epoll_wait(3,  <unfinished ...>\n10 <... epoll_wait resumed>[], 3, 9) = 0 <0.009000>\n"
+    assert list(Lines(io.BytesIO(text.replace("\n", "\r\n").encode()))) == text.splitlines()
+
+
 @pytest.mark.parametrize(
     ("lines", "unfinished"),
     [

@@ -344,7 +344,8 @@ class Lines:
     """Iterates once over the lines of a log; `cut` says afterwards whether the last one lacks its end.
 
     Reads at most `limit_bytes`: a log that is being written has its size when reading began. Memory is bounded for
-    any bytes: of a line longer than LONGEST_LINE the rest is left out. Latin-1 reads any byte; strace writes ASCII.
+    any bytes: of a line longer than LONGEST_LINE the rest is left out. Latin-1 reads any byte; strace writes ASCII, but
+    a log that went through Windows may end its lines as that does.
     """
 
     def __init__(self, stream: Readable, limit_bytes: int | None = None) -> None:
@@ -360,10 +361,10 @@ class Lines:
         tail = ""
         while chunk := self._read():
             self.bytes += len(chunk)
-            first, *others = chunk.decode("latin-1").split("\n")
+            first, *others = chunk.decode("latin-1").replace("\r\n", "\n").split("\n")
             tail = (tail + first)[:LONGEST_LINE]
             if others:
-                yield [tail]
+                yield [tail.removesuffix("\r")]  # its line feed began this chunk
                 tail = others.pop()[:LONGEST_LINE]
                 yield others
         if tail:
