@@ -9,7 +9,7 @@ from iolab.trace.records import MAIN_THREAD
 from iolab.trace.truth import as_json
 from iolab.trace.watch import KEPT_LINES_AFTER
 from iolab.trace.words import of_line
-from tests.trace.logs import CLICK, SERVER, recorded, story_of
+from tests.trace.logs import CLICK, SERVER, recorded, story_of, truth
 
 
 def at(text: str, part: str, nth: int = 0) -> int:
@@ -248,6 +248,56 @@ def test_why_nothing_listens(log: str, words: str) -> None:
     story = story_of(log)
     assert words in story.steps[0].sentence
     assert as_json(story)["error"] == "no bind to the port"
+
+
+LISTEN = "10 1700000000.000500 listen(7, 2048) = 0 <0.000010>\n"
+BUSY = (
+    '10 bind(7, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("0.0.0.0")}, 16)'
+    " = -1 EADDRINUSE (Address already in use)\n"
+)
+
+
+def test_a_log_that_ends_between_bind_and_listen_says_so() -> None:
+    decoy = '10 bind(4, {sa_family=AF_INET, sin_port=htons(4444), sin_addr=inet_addr("127.0.0.1")}, 16) = 0\n'
+    step = story_of(decoy + SERVER[: SERVER.index(LISTEN)]).steps[0]
+    assert step.status == "missing"
+    assert "bound to port 8079, but no listen follows" in step.sentence
+    assert [cited.line for cited, _ in step.lines] == [6]
+
+
+def test_a_server_that_finds_its_port_taken_may_take_another() -> None:
+    step = story_of(BUSY + SERVER.replace("8079", "8080")).steps[0]
+    assert "EADDRINUSE, and the server took port 8080 instead" in step.sentence
+    assert "--port 8080" in step.advice
+
+
+def test_the_port_may_turn_out_to_be_taken_when_it_is_listened_on() -> None:
+    refused = LISTEN.replace("= 0 <", "= -1 EADDRINUSE (Address already in use) <")
+    step = story_of(SERVER[: SERVER.index(LISTEN)] + refused).steps[0]
+    assert "listen failed with EADDRINUSE, and the server gave up" in step.sentence
+    assert [cited.line for cited, _ in step.lines] == [6]
+
+
+def test_a_later_start_that_finds_the_port_taken_is_told_beside_the_run() -> None:
+    step = story_of(SERVER + CLICK + BUSY.replace("10 ", "50 ", 1)).steps[0]
+    assert step.status == "proved"
+    assert "EADDRINUSE, line 19" in step.sentence
+    assert step.lines[-1][0].line == 19
+    assert "EADDRINUSE" not in story_of(BUSY + SERVER).steps[0].sentence
+
+
+@pytest.mark.parametrize("name", ["a3_classic_1click_import_pyc", "a_classic_1click"])
+def test_the_file_watcher_is_known_on_the_wrong_port_too(name: str) -> None:
+    found = as_json(story_of(recorded(name), port=9999))
+    assert [each["by"] for each in found["opens"]] == [each["by"] for each in truth(name)["opens"]]
+    assert found["clicks_visible"] == truth(name)["clicks_visible"]
+
+
+def test_of_several_runs_the_newest_is_said_to_have_waited() -> None:
+    second = (SERVER + CLICK).replace("\n10 ", "\n50 ").replace("\n20 ", "\n60 ").replace("= 20 <", "= 60 <")
+    steps = story_of(SERVER + CLICK + "50" + second[2:].replace("[20]", "[60]")).steps
+    assert steps[2].sentence.startswith("In the newest run the listening thread waited twice")
+    assert "In the newest run the listening thread woke" in steps[5].sentence
 
 
 def test_how_much_it_slept() -> None:

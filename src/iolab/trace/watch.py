@@ -76,6 +76,7 @@ class Watch:
         self.orphans: list[Open] = []  # opens in a log without a listener
         self.uring: Cited | None = None
         self.saw_pids = False
+        self._binders: set[int] = set()
         self._added: dict[int, set[int]] = {}
         self._unbound: dict[tuple[int, int], tuple[str, Cited]] = {}
         self._unended: list[Wake] = []
@@ -154,6 +155,8 @@ class Watch:
         if address is None or fd is None:
             return
         port, host, cited = int(address[1]), address[2] or address[3], cite(call)
+        if port:
+            self._binders.add(call.tid)
         if port == self.port and call.error == "EADDRINUSE":
             self.busy = cited
         if call.returned != 0 or port == 0:
@@ -164,9 +167,19 @@ class Watch:
             return
         self._unbound[call.tid, fd] = host, cited
 
+    @property
+    def not_listening(self) -> Cited | None:
+        """The first bind to the port that no listen of its thread has followed."""
+        return min((cited for _, cited in self._unbound.values()), key=lambda cited: cited.line, default=None)
+
     def _listen(self, call: Syscall) -> None:
         fd = call.fd
-        if call.returned != 0 or fd is None:
+        if fd is None:
+            return
+        if call.error == "EADDRINUSE" and (call.tid, fd) in self._unbound:
+            del self._unbound[call.tid, fd]
+            self.busy = cite(call)
+        if call.returned != 0:
             return
         bound = self._unbound.pop((call.tid, fd), None)
         if bound:
@@ -356,7 +369,8 @@ class Watch:
 
     def _script_opened(self, call: Syscall, path: str) -> None:
         run = self.run
-        by = MAIN_THREAD if run and call.tid == run.tid else SCRIPT_THREAD
+        main = call.tid == run.tid if run else call.tid in self._binders or not self.saw_pids
+        by = MAIN_THREAD if main else SCRIPT_THREAD
         opened = Open(cite(call), call.end_line, call.tid, path, _number(call) or None, call.stamp, by)
         if run is None:
             self.orphans.append(opened)

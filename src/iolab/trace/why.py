@@ -29,14 +29,38 @@ def nothing_listens(watch: Watch, log: Strace) -> Reason:
             f"None of the {log.lines} lines is a system call as strace writes it.",
             "Give the file that strace -o wrote.",
         )
-    if watch.busy:
+    if bound := watch.not_listening:
+        return Reason(
+            "no_listen",
+            f"A socket was bound to port {watch.port}, but no listen follows: the log ends before, or its filter leaves"
+            " listen out.",
+            "Trace to the end, with listen in the filter: make up does.",
+            (bound,),
+            "The socket gets its address; callers cannot come yet.",
+        )
+    return _port_busy(watch, watch.busy) if watch.busy else _not_bound(watch, log)
+
+
+def _port_busy(watch: Watch, busy: Cited) -> Reason:
+    taken = f"Port {watch.port} was taken by another program: {busy.name} failed with EADDRINUSE, and the server"
+    if later := [each for each in watch.binds if each[2].line > busy.line]:
         return Reason(
             "port_busy",
-            f"Port {watch.port} was taken by another program: bind failed with EADDRINUSE, and the server gave up.",
-            f"Find who holds it (ss -ltnp 'sport = :{watch.port}'), stop it, and start again.",
-            (watch.busy,),
-            "The kernel refuses the address.",
+            f"{taken} took port {later[0][0]} instead.",
+            f"Ask for that one: --port {later[0][0]}.",
+            (busy, later[0][2]),
+            "The kernel refuses one address, and gives the other.",
         )
+    return Reason(
+        "port_busy",
+        f"{taken} gave up.",
+        f"Find who holds it (ss -ltnp 'sport = :{watch.port}'), stop it, and start again.",
+        (busy,),
+        "The kernel refuses the address.",
+    )
+
+
+def _not_bound(watch: Watch, log: Strace) -> Reason:
     if watch.binds:
         ports = sorted({port for port, _, _ in watch.binds})
         named = ", ".join(map(str, ports[:5]))
