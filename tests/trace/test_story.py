@@ -371,17 +371,19 @@ def test_marks_are_joined_not_lost() -> None:
 
 
 def test_strings_in_hexadecimal_are_read() -> None:
-    """As strace -xx writes them; addresses stay text."""
+    """As strace -xx writes them: addresses and paths too."""
 
     def hexadecimal(match: re.Match[str]) -> str:
         return '"' + "".join(f"\\x{byte:02x}" for byte in unescape(match[1])) + '"'
 
-    lines = [
-        line if "inet_addr" in line else re.sub(r'"((?:[^"\\]|\\.)*)"', hexadecimal, line)
-        for line in (SERVER + CLICK).splitlines(keepends=True)
-    ]
-    story = story_of("".join(lines))
-    assert "balloons" not in "".join(lines)
+    made = '10 openat(AT_FDCWD, "/lib/python3.13/site-packages/uvicorn/main.py", O_RDONLY) = 3\n'
+    log = re.sub(r'"((?:[^"\\]|\\.)*)"', hexadecimal, made + SERVER + CLICK)
+    story = story_of(log)
+    assert not re.search("balloons|uvicorn|0\\.0\\.0\\.0", log)
     assert story.proved
+    assert as_json(story)["listeners"][0]["addr"] == "0.0.0.0"
+    assert as_json(story)["connections"][0]["peer"] == "9.9.9.9:5"
+    assert (as_json(story)["server"], as_json(story)["python_version"]) == ("uvicorn", "3.13")
+    assert of_line(next(line for line in log.splitlines() if line.startswith("20 "))) == "Opens /app/balloons.py."
     assert story.watch.runs[0].connections[0].upgrade
     assert story.watch.runs[0].connections[0].switched

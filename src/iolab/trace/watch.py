@@ -150,7 +150,7 @@ class Watch:
         self._untimed = None
 
     def _bind(self, call: Syscall) -> None:
-        address = _ADDRESS.search(call.rest)
+        address = _ADDRESS.search(readable(call.rest))
         fd = call.fd
         if address is None or fd is None:
             return
@@ -249,7 +249,7 @@ class Watch:
         if run is None or fd is None or fd < 0 or listening is None or run.listener_of(listening) is None:
             return
         self.accept_call = call.name
-        peer = _PEER.search(call.rest)
+        peer = _PEER.search(readable(call.rest))
         connection = Connection(fd, f"{peer[2]}:{peer[1]}" if peer else "", cite(call))
         run.connections.append(connection)
         run.open_fds[fd] = connection
@@ -354,7 +354,7 @@ class Watch:
         rest = readable(call.rest)
         if self._stem not in rest:
             if self.run is None:
-                self._program(call)
+                self._program(call.tid, rest)
             return
         path = _PATH.search(rest)
         if path is None or "/site-packages/" in path[1] or call.error:
@@ -424,11 +424,11 @@ class Watch:
         if (call.returned or -1) >= 0:
             self.uring = self.uring or cite(call)
 
-    def _program(self, call: Syscall) -> None:
+    def _program(self, tid: int, opened: str) -> None:
         """Learn from the files that a program opens before it listens what it is made of."""
-        if _LOADER.search(call.rest):
-            self._added.pop(call.tid, None)  # a new program in this thread: an earlier log's fds are gone
-        for match in _MADE_OF.finditer(call.rest):
+        if _LOADER.search(opened):
+            self._added.pop(tid, None)  # a new program in this thread: an earlier log's fds are gone
+        for match in _MADE_OF.finditer(opened):
             package, streamlit, python = match.groups()
             made = self.made
             if package == "uvloop":
