@@ -139,6 +139,22 @@ def test_the_main_thread_is_the_file_watcher() -> None:
     assert "file watcher" in story.steps[4].sentence
 
 
+def test_a_filter_without_openat_is_no_reason_to_say_that_nobody_clicked() -> None:
+    log = "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "openat" not in line)
+    step = story_of(log).steps[4]
+    assert "no openat at all" in step.sentence
+    assert "openat in the filter" in step.advice
+
+
+def test_a_descriptor_of_a_loop_that_was_closed_may_be_a_caller_s_later() -> None:
+    """A classic log, without accept4: what was on the list before the listener and is no more counts as new."""
+    closed = "".join(f"10 epoll_ctl(3, EPOLL_CTL_{how}, 8, 0x7ffc) = 0 <0.000010>\n" for how in ("ADD", "DEL"))
+    log = closed + "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "accept4" not in line)
+    found = as_json(story_of(log))
+    assert [each["fd"] for each in found["connections"]] == [8]
+    assert [each["wake_fd"] for each in found["opens"]] == [8]
+
+
 def test_two_listeners_of_one_run() -> None:
     second = (
         "10 bind(9, {sa_family=AF_INET6, sin6_port=htons(8079), sin6_flowinfo=htonl(0),"

@@ -207,6 +207,8 @@ class Watch:
         added = self._added.setdefault(call.tid, set())
         if operation == "ADD":
             added.add(fd)
+        elif operation == "DEL":
+            added.discard(fd)  # of a loop that was closed: a caller may get that number later
         run = self.run
         if run is None or call.tid != run.tid:
             return

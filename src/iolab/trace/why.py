@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from iolab.trace.decode import OPENS
 from iolab.trace.records import MAIN_THREAD, Cited
 from iolab.trace.strace import Strace
 from iolab.trace.watch import Watch
@@ -137,6 +138,12 @@ def click_missing(watch: Watch) -> Reason:
             f"If it runs, open http://localhost:{watch.port} and click, or: make trace CLICK=1.",
             watched,
             "The file watcher looks whether the file has changed.",
+        )
+    if not any(_called(watch, name) for name in OPENS):
+        return Reason(
+            "no_openat",
+            "The log has no openat at all: its filter leaves it out, so it cannot show a click.",
+            "Trace with openat in the filter: make up does.",
         )
     if not watch.saw_pids:
         return Reason(
