@@ -78,7 +78,7 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     story = read(path, port or PORT, draw=html)
     if as_object:
         click.echo(json.dumps(as_json(story), indent=1))
-    elif story.lines and not story.watch.calls:
+    elif story.lines and not any(story.watch.calls.values()):
         raise UsageError(
             f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
             " give the file that strace -o wrote"

@@ -35,6 +35,25 @@ def test_a_log_may_come_from_standard_input(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["listen_fd"] == 7
 
 
+def test_a_packed_log_may_come_from_standard_input(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "iolab", "trace", "-", "--json"],
+        input=gzip.compress((SERVER + CLICK).encode()),
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["clicks_visible"] == 1
+
+
+def test_rubbish_in_which_something_looks_like_the_start_of_a_call_is_refused(iolab: Run, tmp_path: Path) -> None:
+    (tmp_path / "rubbish.bin").write_bytes(bytes(range(256)) * 40 + b"\nq(\xff\n" + bytes(range(256)))
+    done = iolab("trace", str(tmp_path / "rubbish.bin"))
+    assert done.returncode == 2
+    assert "is a system call as strace writes it" in done.stderr
+    assert not done.stdout
+
+
 def test_json_has_the_truth(iolab: Run) -> None:
     done = iolab("trace", str(FOLDER / "i_unfinished_1click.txt.gz"), "--json")
     found = json.loads(done.stdout)

@@ -7,8 +7,9 @@ import pytest
 from iolab.trace.decode import frame_kind, unescape
 from iolab.trace.records import MAIN_THREAD
 from iolab.trace.truth import as_json
+from iolab.trace.watch import KEPT_LINES_AFTER
 from iolab.trace.words import of_line
-from tests.trace.logs import CLICK, SERVER, recorded, story_of
+from tests.trace.logs import CLICK, SERVER, recorded, story_of, truth
 
 
 def at(text: str, part: str, nth: int = 0) -> int:
@@ -59,6 +60,51 @@ def test_the_self_pipe_s_wake_ups_are_no_clicks() -> None:
     assert opened["wake_fd"] == 8
 
 
+def cut_short(log: str, characters: int) -> str:
+    """Return a log as strace -s writes it: it cuts what was read and sent, and the lists of what epoll returned."""
+
+    def string(match: re.Match[str]) -> str:
+        data = re.findall(r"\\[0-7]{1,3}|\\.|[^\\]", match[1])
+        return f'"{"".join(data[:characters])}"{"..." if len(data) > characters else ""}'
+
+    def line(text: str) -> str:
+        if "recvfrom" in text or "sendto" in text:
+            return re.sub(r'"((?:[^"\\]|\\.)*)"', string, text)
+        return re.sub(r"\[\{.*\}\]", "[...]", text) if "epoll_wait" in text and characters == 0 else text
+
+    return "".join(line(each) for each in log.splitlines(keepends=True))
+
+
+def test_without_data_the_read_tells_which_descriptor_woke_the_thread() -> None:
+    """As strace -s 0 writes it: neither epoll's list nor the frame is there, so nothing is proved."""
+    first, second = CLICK, CLICK.replace("= 20 <", "= 30 <").replace("[20]", "[30]").replace("20 17", "30 17")
+    story = story_of(cut_short(SERVER + first + second, 0))
+    assert "u32=8, u64=139637976727560}}], 3" not in cut_short(SERVER + CLICK, 0)
+    assert [(each["wake_line"], each["wake_fd"]) for each in as_json(story)["opens"]] == [(13, 8), (19, 8)]
+    assert [click.status for click in story.clicks] == ["inferred", "inferred"]
+    assert story.clicks[0].open_ms == pytest.approx(6, abs=0.01)
+
+
+def test_the_first_byte_is_enough_to_know_a_frame() -> None:
+    pong = (
+        "10 1700000002.252000 epoll_wait(3, [{events=EPOLLIN, data={u32=8, u64=8}}], 3, 0) = 1 <0.000010>\n"
+        '10 1700000002.252100 recvfrom(8, "\\212\\200abcd", 65536, 0, NULL, NULL) = 6 <0.000010>\n'
+    )
+    lines = CLICK.splitlines(keepends=True)
+    log = cut_short(SERVER + "".join(lines[:2]) + pong + "".join(lines[2:]), 1)
+    assert '"\\212"...' in log
+    story = story_of(log)
+    assert story.clicks[0].status == "proved"
+    assert as_json(story)["opens"][0]["wake_line"] == 13
+
+
+def test_a_frame_seen_long_ago_does_not_stand_for_one_that_is_hidden() -> None:
+    second = CLICK.replace("= 20 <", "= 30 <").replace("[20]", "[30]").replace("20 17", "30 17")
+    story = story_of(SERVER + CLICK + cut_short(second, 0))
+    assert [click.status for click in story.clicks] == ["proved", "inferred"]
+    assert [each["wake_line"] for each in as_json(story)["opens"]] == [13, 19]
+
+
 @pytest.mark.parametrize(
     "data",
     ["{u32=8, u64=139637976727560}", "{u32=8, u64=8}", "0x7f0000000008", "0x8"],
@@ -91,6 +137,22 @@ def test_the_main_thread_is_the_file_watcher() -> None:
     story = story_of(SERVER + '10 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = 9\n')
     assert [each["by"] for each in as_json(story)["opens"]] == [MAIN_THREAD]
     assert "file watcher" in story.steps[4].sentence
+
+
+def test_a_filter_without_openat_is_no_reason_to_say_that_nobody_clicked() -> None:
+    log = "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "openat" not in line)
+    step = story_of(log).steps[4]
+    assert "no openat at all" in step.sentence
+    assert "openat in the filter" in step.advice
+
+
+def test_a_descriptor_of_a_loop_that_was_closed_may_be_a_caller_s_later() -> None:
+    """A classic log, without accept4: what was on the list before the listener and is no more counts as new."""
+    closed = "".join(f"10 epoll_ctl(3, EPOLL_CTL_{how}, 8, 0x7ffc) = 0 <0.000010>\n" for how in ("ADD", "DEL"))
+    log = closed + "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "accept4" not in line)
+    found = as_json(story_of(log))
+    assert [each["fd"] for each in found["connections"]] == [8]
+    assert [each["wake_fd"] for each in found["opens"]] == [8]
 
 
 def test_two_listeners_of_one_run() -> None:
@@ -154,6 +216,32 @@ def test_without_times_there_are_no_milliseconds() -> None:
     assert "-ttt -T" in story.steps[2].sentence
 
 
+@pytest.mark.parametrize("durations", [True, False], ids=["-t -T", "-t"])
+def test_whole_seconds_are_no_milliseconds(durations: bool) -> None:
+    def coarse(line: str) -> str:
+        line = re.sub(r"17000000(\d\d)\.\d+", r"12:00:\1", line)
+        return line if durations else re.sub(r" <\d+\.\d+>$", "", line)
+
+    story = story_of("".join(coarse(line) + "\n" for line in (SERVER + CLICK).splitlines()))
+    (click,) = story.clicks
+    assert click.status == "proved"
+    assert (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms) == (None,) * 4
+    assert story.steps[4].sentence == "Once a script thread opened balloons.py."
+    assert ("It slept 0.75 s" in story.steps[2].sentence) == durations
+    assert ("not in the log" in story.steps[2].sentence) == (not durations)
+
+
+def test_durations_without_times_tell_how_long_it_slept_but_not_what_share_that_is() -> None:
+    log = re.sub(r"(?m)^(\d+) \d+\.\d+ ", r"\1 ", SERVER + CLICK)
+    step = story_of(log).steps[2]
+    assert "It slept 0.75 s; how long it served is not in the log" in step.sentence
+    assert step.status == "proved"
+
+
+def test_a_uvloop_whose_waits_the_filter_left_out_is_told_so() -> None:
+    assert "uvloop waits in epoll_pwait" in story_of(recorded("e_uvloop_1click")).steps[2].sentence
+
+
 @pytest.mark.parametrize(
     ("log", "words"),
     [
@@ -178,6 +266,56 @@ def test_why_nothing_listens(log: str, words: str) -> None:
     assert as_json(story)["error"] == "no bind to the port"
 
 
+LISTEN = "10 1700000000.000500 listen(7, 2048) = 0 <0.000010>\n"
+BUSY = (
+    '10 bind(7, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("0.0.0.0")}, 16)'
+    " = -1 EADDRINUSE (Address already in use)\n"
+)
+
+
+def test_a_log_that_ends_between_bind_and_listen_says_so() -> None:
+    decoy = '10 bind(4, {sa_family=AF_INET, sin_port=htons(4444), sin_addr=inet_addr("127.0.0.1")}, 16) = 0\n'
+    step = story_of(decoy + SERVER[: SERVER.index(LISTEN)]).steps[0]
+    assert step.status == "missing"
+    assert "bound to port 8079, but no listen follows" in step.sentence
+    assert [cited.line for cited, _ in step.lines] == [6]
+
+
+def test_a_server_that_finds_its_port_taken_may_take_another() -> None:
+    step = story_of(BUSY + SERVER.replace("8079", "8080")).steps[0]
+    assert "EADDRINUSE, and the server took port 8080 instead" in step.sentence
+    assert "--port 8080" in step.advice
+
+
+def test_the_port_may_turn_out_to_be_taken_when_it_is_listened_on() -> None:
+    refused = LISTEN.replace("= 0 <", "= -1 EADDRINUSE (Address already in use) <")
+    step = story_of(SERVER[: SERVER.index(LISTEN)] + refused).steps[0]
+    assert "listen failed with EADDRINUSE, and the server gave up" in step.sentence
+    assert [cited.line for cited, _ in step.lines] == [6]
+
+
+def test_a_later_start_that_finds_the_port_taken_is_told_beside_the_run() -> None:
+    step = story_of(SERVER + CLICK + BUSY.replace("10 ", "50 ", 1)).steps[0]
+    assert step.status == "proved"
+    assert "EADDRINUSE, line 19" in step.sentence
+    assert step.lines[-1][0].line == 19
+    assert "EADDRINUSE" not in story_of(BUSY + SERVER).steps[0].sentence
+
+
+@pytest.mark.parametrize("name", ["a3_classic_1click_import_pyc", "a_classic_1click"])
+def test_the_file_watcher_is_known_on_the_wrong_port_too(name: str) -> None:
+    found = as_json(story_of(recorded(name), port=9999))
+    assert [each["by"] for each in found["opens"]] == [each["by"] for each in truth(name)["opens"]]
+    assert found["clicks_visible"] == truth(name)["clicks_visible"]
+
+
+def test_of_several_runs_the_newest_is_said_to_have_waited() -> None:
+    second = (SERVER + CLICK).replace("\n10 ", "\n50 ").replace("\n20 ", "\n60 ").replace("= 20 <", "= 60 <")
+    steps = story_of(SERVER + CLICK + "50" + second[2:].replace("[20]", "[60]")).steps
+    assert steps[2].sentence.startswith("In the newest run the listening thread waited twice")
+    assert "In the newest run the listening thread woke" in steps[5].sentence
+
+
 def test_how_much_it_slept() -> None:
     story = story_of(SERVER + CLICK)
     sleep = story.watch.runs[0].sleep
@@ -190,6 +328,8 @@ def test_how_much_it_slept() -> None:
     [
         ("\\202\\376\\0", "binary"),
         ("\\x82\\xfe", "binary"),
+        ("\\202", "binary"),
+        ("\\212", "pong"),
         ("\\212\\200abcd", "pong"),
         ("\\212\\200abcd\\202\\376\\0", "binary"),
         ("\\210\\202\\32", "close"),
@@ -228,6 +368,16 @@ def test_a_long_log_keeps_every_step_and_few_marks() -> None:
     assert sum(bar.count for bar in story.timeline.bars) >= 90_000
 
 
+def test_a_script_that_is_opened_again_and_again_costs_no_more_a_line() -> None:
+    """All those opens come from one wake-up: its lines are kept once, not with each."""
+    opened = CLICK.splitlines(keepends=True)[3]
+    story = story_of(SERVER + CLICK + opened * 3000)
+    assert len(story.clicks) == 3001
+    kept = [len(click.opened.lines) for click in story.clicks]
+    assert max(kept[1:]) <= KEPT_LINES_AFTER + 2
+    assert kept[0] > 4
+
+
 def test_marks_are_joined_not_lost() -> None:
     name = "k2_recommended_seccomp_2click"
     story = story_of(recorded(name) * 12)
@@ -237,17 +387,19 @@ def test_marks_are_joined_not_lost() -> None:
 
 
 def test_strings_in_hexadecimal_are_read() -> None:
-    """As strace -xx writes them; addresses stay text."""
+    """As strace -xx writes them: addresses and paths too."""
 
     def hexadecimal(match: re.Match[str]) -> str:
         return '"' + "".join(f"\\x{byte:02x}" for byte in unescape(match[1])) + '"'
 
-    lines = [
-        line if "inet_addr" in line else re.sub(r'"((?:[^"\\]|\\.)*)"', hexadecimal, line)
-        for line in (SERVER + CLICK).splitlines(keepends=True)
-    ]
-    story = story_of("".join(lines))
-    assert "balloons" not in "".join(lines)
+    made = '10 openat(AT_FDCWD, "/lib/python3.13/site-packages/uvicorn/main.py", O_RDONLY) = 3\n'
+    log = re.sub(r'"((?:[^"\\]|\\.)*)"', hexadecimal, made + SERVER + CLICK)
+    story = story_of(log)
+    assert not re.search("balloons|uvicorn|0\\.0\\.0\\.0", log)
     assert story.proved
+    assert as_json(story)["listeners"][0]["addr"] == "0.0.0.0"
+    assert as_json(story)["connections"][0]["peer"] == "9.9.9.9:5"
+    assert (as_json(story)["server"], as_json(story)["python_version"]) == ("uvicorn", "3.13")
+    assert of_line(next(line for line in log.splitlines() if line.startswith("20 "))) == "Opens /app/balloons.py."
     assert story.watch.runs[0].connections[0].upgrade
     assert story.watch.runs[0].connections[0].switched

@@ -255,6 +255,40 @@ def test_any_interleaving_of_threads_joins_each_thread_s_own_calls(random: objec
     assert found == {tid: list(range(20)) for tid in pending}
 
 
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 18])
+def test_a_log_with_the_line_ends_of_windows_is_the_same_log(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iolab.trace.strace.CHUNK_BYTES", chunk_bytes)
+    text = SERVER + CLICK + "10 epoll_wait(3,  <unfinished ...>\n10 <... epoll_wait resumed>[], 3, 9) = 0 <0.009000>\n"
+    assert list(Lines(io.BytesIO(text.replace("\n", "\r\n").encode()))) == text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("lines", "unfinished"),
+    [
+        (["clone3({flags=CLONE_VM}strace: Process 20 attached", " => {parent_tid=[20]}, 88) = 20 <0.000057>"], 0),
+        (["clone(child_stack=0x7fstrace: Process 20 attached", ", parent_tid=[20], tls=0x7f) = 20 <0.000057>"], 0),
+        (["vfork(strace: Process 20 attached", ") = 20 <0.000057>"], 0),
+        (
+            [
+                "clone3({flags=CLONE_VM}strace: Process 20 attached",
+                " <unfinished ...>",
+                "[pid    20] read(4, 9) = 1",
+                "[pid    10] <... clone3 resumed> => {parent_tid=[20]}, 88) = 20 <0.000057>",
+            ],
+            1,
+        ),
+    ],
+)
+def test_a_call_that_the_birth_of_its_thread_tears_is_one_call(lines: list[str], unfinished: int) -> None:
+    """As strace writes to standard error; the first line of a torn pair is all that tells whose child 20 is."""
+    log = Strace([*lines, "[pid    20] read(4, 9) = 2", "[pid    10] read(5, 9) = 3"])
+    found = [event for event in log if isinstance(event, Syscall)]
+    (born,) = [call for call in found if call.name.startswith(("clone", "vfork"))]
+    assert (born.line, born.tid, born.returned, born.duration_s) == (1, 0, 20, 0.000057)
+    assert (log.unreadable, log.unfinished, log.first_pid) == (0, unfinished, 10)
+    assert [(call.tid, call.returned) for call in found[-2:]] == [(20, 2), (0, 3)]
+
+
 def test_a_click_is_in_the_story_of_a_log_made_by_hand() -> None:
     story = tell(Lines(io.BytesIO((SERVER + CLICK).encode())), "x")
     assert [step.status for step in story.steps] == ["proved"] * 6

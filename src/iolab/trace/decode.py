@@ -27,6 +27,11 @@ def ready_fds(call: Syscall) -> list[int]:
     ]
 
 
+def hides_fds(call: Syscall) -> bool:
+    """Say whether an epoll_wait returned with more than strace wrote: -s cuts lists short too, -s 0 to `[...]`."""
+    return "...]" in call.rest
+
+
 def timeout_ms(call: Syscall) -> int | None:
     """Return the timeout of an epoll_wait or poll in milliseconds; -1 for none; None where it cannot be read."""
     last = call.arguments.removesuffix(", NULL, 8").rpartition(", ")[2]  # epoll_pwait's signal mask comes after it
@@ -41,8 +46,10 @@ def frame_kind(data: str) -> str:
     `data` is as strace writes it: octal or hexadecimal escapes. What is no frame is "other".
     """
     raw, kind = unescape(data), "other"
-    while len(raw) > 1 and raw[0] & 0x80:
+    while raw and raw[0] & 0x80:
         kind = _OPCODES.get(raw[0] & 0x0F, "other")
+        if len(raw) == 1:  # strace -s 1
+            break
         length = raw[1] & 0x7F
         if kind in ("binary", "other") or length > 125:  # control frames are short (5.5)
             break

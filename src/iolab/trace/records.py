@@ -58,7 +58,10 @@ class Connection:
 
 @dataclass
 class Wake:
-    """A wait of the listener's thread that ended with this fd ready; `frame` says what was then read from it."""
+    """A wait of the listener's thread that ended with this fd ready.
+
+    `frame` says what was then read from it: a kind of websocket frame, or "hidden" where the log has none of the data.
+    """
 
     fd: int
     line: int
@@ -137,6 +140,7 @@ class Run:
     accept_lines: list[int] = field(default_factory=list)
     opens: list[Open] = field(default_factory=list)
     pyc_opens: list[Cited] = field(default_factory=list)
+    unnamed: Wake | None = None  # the last wait, where it returned with descriptors that the log hides
     wakes: deque[Wake] = field(default_factory=lambda: deque(maxlen=KEPT_WAKES))
     clones: dict[int, tuple[Cited, Wake | None]] = field(default_factory=dict)
     sleep: Sleep = field(default_factory=Sleep)

@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from iolab.errors import UsageError
@@ -23,12 +24,14 @@ class _Unpacked:
 
 @contextmanager
 def open_log(path: Path) -> Iterator[Lines]:
-    """Yield the lines of a log; `-` is standard input. A log that grows is read up to its size at this moment.
+    """Yield the lines of a log, packed or not; `-` is standard input. A log that grows is read up to its present size.
 
     Raises UsageError where there is no such file or it may not be read.
     """
     if str(path) == "-":
-        yield Lines(sys.stdin.buffer)
+        given = sys.stdin.buffer
+        packed = isinstance(given, BufferedReader) and given.peek(2)[:2] == GZIP_MAGIC
+        yield Lines(_Unpacked(gzip.GzipFile(fileobj=given)) if packed else given)
         return
     with ExitStack() as stack:
         try:

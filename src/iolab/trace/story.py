@@ -167,6 +167,9 @@ def _listening(watch: Watch, log: Strace) -> Step:
     )
     if len(watch.runs) > 1:
         sentence += f" The log holds {len(watch.runs)} runs of the server."
+    busy = watch.busy if watch.busy and watch.busy.line > watch.runs[-1].started.line else None
+    if busy:
+        sentence += f" Later the port was found taken (EADDRINUSE, line {busy.line})."
     lines: list[tuple[Cited, str]] = []
     for run in watch.runs:
         for each in run.listeners:
@@ -175,6 +178,8 @@ def _listening(watch: Watch, log: Strace) -> Step:
                 (cited, "Callers may come now: the kernel queues them." if not number else "The same again: harmless.")
                 for number, cited in enumerate(each.listens)
             )
+    if busy:
+        lines.append((busy, "The kernel refuses the address: somebody listens there already."))
     return Step(1, title, "proved", sentence, tuple(lines))
 
 
@@ -222,13 +227,13 @@ def _waiting(watch: Watch) -> Step:
     sleep = run.sleep
     if not sleep.calls:
         why = "The listening thread makes no call that waits, or the log does not record it."
-        if watch.uring:
+        if loop_of(watch) == "uvloop":
             why += " uvloop waits in epoll_pwait: an strace filter with epoll_wait alone misses it."
         return Step(3, title, "missing", why)
     parts = [
-        f"The listening thread waited {_times(sleep.wakes + sleep.timeouts)}: {sleep.wakes} ended because something"
-        f" happened, {sleep.timeouts} because the time was up. It looked {_times(sleep.polls)} without waiting"
-        " (timeout 0)"
+        f"{_newest(watch, 'The')} listening thread waited {_times(sleep.wakes + sleep.timeouts)}:"
+        f" {sleep.wakes} ended because something happened, {sleep.timeouts} because the time was up."
+        f" It looked {_times(sleep.polls)} without waiting (timeout 0)"
     ]
     total_s = serving_s(run)
     at_most = "at most " if sleep.at_most else ""
@@ -237,6 +242,8 @@ def _waiting(watch: Watch) -> Step:
             f"It slept {at_most}{sleep.slept_s:.2f} s of the {total_s:.2f} s that it served:"
             f" {100 * min(1, sleep.slept_s / total_s):.1f}% of the time it did nothing"
         )
+    elif sleep.timed:
+        parts.append(f"It slept {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
     else:
         parts.append("How long it slept is not in the log: trace with -ttt -T")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
@@ -311,10 +318,10 @@ def _totals(watch: Watch) -> Step:
     run = watch.run
     if run and (total_s := serving_s(run)):
         wakes = run.sleep.wakes + run.sleep.timeouts
-        sentence += f" The listening thread woke {wakes / total_s:.1f} times a second"
+        sentence += f" {_newest(watch, 'The')} listening thread woke {wakes / total_s:.1f} times a second"
         sentence += f" and served {_count(len(run.connections), 'connection')}." if run.connections else "."
     elif run and run.connections:
-        sentence += f" One thread served {_count(len(run.connections), 'connection')}."
+        sentence += f" {_newest(watch, 'One')} thread served {_count(len(run.connections), 'connection')}."
     return Step(6, "Totals", "proved", sentence)
 
 
@@ -336,7 +343,8 @@ def _click(number: int, opened: Open) -> Click:
     lines.append((opened.cited, f"Thread {opened.tid} opens {opened.path.rsplit('/', 1)[-1]}: the click has arrived."))
     if opened.answer:
         lines.append((opened.answer, "The answer goes back to the browser."))
-    wake_s = wake.end_s if wake else None
+    whole_seconds = opened.stamp is not None and "." not in opened.stamp  # strace -t: no milliseconds can be read off
+    wake_s = wake.end_s if wake and not whole_seconds else None
 
     def since(cited: Cited | None) -> float | None:
         return (
@@ -353,6 +361,10 @@ def _click(number: int, opened: Open) -> Click:
         open_ms=since(opened.cited),
         answer_ms=since(opened.answer),
     )
+
+
+def _newest(watch: Watch, start: str) -> str:
+    return start if len(watch.runs) < 2 else f"In the newest run {start.lower()}"
 
 
 def _address(host: str, port: int) -> str:

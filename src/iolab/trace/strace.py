@@ -29,6 +29,9 @@ _OTHER = re.compile(_LEADER + r"(?:<\.\.\. (\w+) resumed>(.*)|--- (\w+)(.*) ---|
 _CHATTER = re.compile(r"strace: |\[ Process ")
 _DURATION = re.compile(r" <(\d+\.\d+)>$")
 _UNFINISHED = "<unfinished ...>"
+# Where strace writes to standard error, it tells of a new thread in the middle of a line; the call goes on below it.
+_TORN = re.compile(r"strace: Process (\d{1,9}) attached$")
+_REST_OF_TORN = re.compile(r" =>|[,)] | <unfinished \.\.\.>$")
 _DETACHED = "<detached ...>"  # strace has let go of the thread in the middle of this call
 _NUMBER = re.compile(r"-?\d+")
 _RETURNED = re.compile(r"(0x[0-9a-f]+)|-?\d+")
@@ -105,6 +108,11 @@ class Syscall:
         return self.end_stamp_s
 
     @property
+    def whole_seconds(self) -> bool:
+        """Whether its stamp is too coarse to tell how long anything took (-t)."""
+        return self.stamp is not None and "." not in self.stamp
+
+    @property
     def fd(self) -> int | None:
         """The first argument where that is a file descriptor."""
         match = _NUMBER.match(self.rest)
@@ -151,6 +159,7 @@ class Strace:
         self._clock = _Clock()
         self._pending: dict[int, Syscall] = {}
         self._children: set[int] = set()
+        self._torn: Syscall | None = None
 
     def __iter__(self) -> Iterator[Syscall | Signal | Exit]:
         match_usual, pending, time_of = _USUAL.match, self._pending, self._clock.time_of
@@ -191,14 +200,25 @@ class Strace:
             self.unfinished += 1
             call.rest = rest[: -len(_UNFINISHED)].rstrip()
             call.end_line = None
-            if len(pending) < MOST_PENDING:
-                pending[tid] = call
+            self._keep(call)
+            return
+        if torn := _TORN.search(rest):
+            self.chatter += 1
+            self._children.add(int(torn[1]))
+            call.rest = rest[: torn.start()]
+            call.end_line = None
+            self._keep(call)
+            self._torn = call
             return
         call.result_at = _result_at(rest, rest.rfind(" = "))
         if call.result_at < 0:
             call.end_line = None
             self.unreadable += not rest.endswith(_DETACHED)
         yield call
+
+    def _keep(self, call: Syscall) -> None:
+        if len(self._pending) < MOST_PENDING:
+            self._pending[call.tid] = call
 
     def _abandoned(self, tid: int) -> Syscall:
         return self._pending.pop(tid)
@@ -221,6 +241,13 @@ class Strace:
             self.chatter += 1
             if born := re.search(r"Process (\d{1,9}) attached", text):
                 self._children.add(int(born[1]))
+        elif (torn := self._torn) and self._pending.get(torn.tid) is torn and _REST_OF_TORN.match(text):
+            self._torn = None
+            if text.endswith(_UNFINISHED):
+                self.unfinished += 1
+            else:
+                del self._pending[torn.tid]
+                yield self._ended(torn, text, number, None)
         elif text.strip():
             self.unreadable += 1
 
@@ -244,11 +271,13 @@ class Strace:
                 self._pending[tid] = call
             # The log begins in the middle of this call: it has an end, and arguments that came back.
             call = Syscall(number, tid, None, None, name, "", text)
-        if rest.startswith(")") or not call.rest:
-            call.rest += rest
-        else:
-            call.rest += " " + rest
-        call.end_line, call.end_stamp_s = number, end.time_s
+        if call.rest and not rest.startswith(")"):
+            rest = " " + rest
+        return self._ended(call, rest, number, end.time_s)
+
+    def _ended(self, call: Syscall, rest: str, number: int, stamp_s: float | None) -> Syscall:
+        call.rest += rest
+        call.end_line, call.end_stamp_s = number, stamp_s
         at = call.rest.rfind(" = ")
         call.result_at = _result_at(call.rest, at)
         if call.result_at < 0:
@@ -315,7 +344,8 @@ class Lines:
     """Iterates once over the lines of a log; `cut` says afterwards whether the last one lacks its end.
 
     Reads at most `limit_bytes`: a log that is being written has its size when reading began. Memory is bounded for
-    any bytes: of a line longer than LONGEST_LINE the rest is left out. Latin-1 reads any byte; strace writes ASCII.
+    any bytes: of a line longer than LONGEST_LINE the rest is left out. Latin-1 reads any byte; strace writes ASCII, but
+    a log that went through Windows may end its lines as that does.
     """
 
     def __init__(self, stream: Readable, limit_bytes: int | None = None) -> None:
@@ -331,10 +361,10 @@ class Lines:
         tail = ""
         while chunk := self._read():
             self.bytes += len(chunk)
-            first, *others = chunk.decode("latin-1").split("\n")
+            first, *others = chunk.decode("latin-1").replace("\r\n", "\n").split("\n")
             tail = (tail + first)[:LONGEST_LINE]
             if others:
-                yield [tail]
+                yield [tail.removesuffix("\r")]  # its line feed began this chunk
                 tail = others.pop()[:LONGEST_LINE]
                 yield others
         if tail:

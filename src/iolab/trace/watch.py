@@ -5,6 +5,7 @@ Memory grows with the story (a record a connection, a click, a thread), not with
 
 import re
 from collections import Counter, deque
+from dataclasses import replace
 
 from iolab.trace.decode import (
     ACCEPTS,
@@ -15,6 +16,7 @@ from iolab.trace.decode import (
     WAITS,
     WRITES,
     frame_kind,
+    hides_fds,
     readable,
     ready_fds,
     timeout_ms,
@@ -37,6 +39,7 @@ from iolab.trace.strace import Exit, Signal, Syscall
 
 KEPT_LINES = 1500  # before an open, to show what led to it; the socket pair between threads is talkative
 KEPT_LINES_AFTER = 40  # of them, to show
+MOST_FOLLOWED = 64  # opens whose answers are looked for at once
 MOST_THREADS = 2000  # told apart; what later ones do counts as one
 
 _ADDRESS = re.compile(
@@ -73,6 +76,7 @@ class Watch:
         self.orphans: list[Open] = []  # opens in a log without a listener
         self.uring: Cited | None = None
         self.saw_pids = False
+        self._binders: set[int] = set()
         self._added: dict[int, set[int]] = {}
         self._unbound: dict[tuple[int, int], tuple[str, Cited]] = {}
         self._unended: list[Wake] = []
@@ -146,11 +150,13 @@ class Watch:
         self._untimed = None
 
     def _bind(self, call: Syscall) -> None:
-        address = _ADDRESS.search(call.rest)
+        address = _ADDRESS.search(readable(call.rest))
         fd = call.fd
         if address is None or fd is None:
             return
         port, host, cited = int(address[1]), address[2] or address[3], cite(call)
+        if port:
+            self._binders.add(call.tid)
         if port == self.port and call.error == "EADDRINUSE":
             self.busy = cited
         if call.returned != 0 or port == 0:
@@ -161,9 +167,19 @@ class Watch:
             return
         self._unbound[call.tid, fd] = host, cited
 
+    @property
+    def not_listening(self) -> Cited | None:
+        """The first bind to the port that no listen of its thread has followed."""
+        return min((cited for _, cited in self._unbound.values()), key=lambda cited: cited.line, default=None)
+
     def _listen(self, call: Syscall) -> None:
         fd = call.fd
-        if call.returned != 0 or fd is None:
+        if fd is None:
+            return
+        if call.error == "EADDRINUSE" and (call.tid, fd) in self._unbound:
+            del self._unbound[call.tid, fd]
+            self.busy = cite(call)
+        if call.returned != 0:
             return
         bound = self._unbound.pop((call.tid, fd), None)
         if bound:
@@ -191,6 +207,8 @@ class Watch:
         added = self._added.setdefault(call.tid, set())
         if operation == "ADD":
             added.add(fd)
+        elif operation == "DEL":
+            added.discard(fd)  # of a loop that was closed: a caller may get that number later
         run = self.run
         if run is None or call.tid != run.tid:
             return
@@ -233,7 +251,7 @@ class Watch:
         if run is None or fd is None or fd < 0 or listening is None or run.listener_of(listening) is None:
             return
         self.accept_call = call.name
-        peer = _PEER.search(call.rest)
+        peer = _PEER.search(readable(call.rest))
         connection = Connection(fd, f"{peer[2]}:{peer[1]}" if peer else "", cite(call))
         run.connections.append(connection)
         run.open_fds[fd] = connection
@@ -244,6 +262,7 @@ class Watch:
         if run is None or call.tid != run.tid or call.end_line is None:
             return
         self._slept(run.sleep, call)
+        run.unnamed = None
         if run.idle is None and call.returned and call.returned > 0:
             self._first_caller(run, call)
         if call.name not in EPOLL_WAITS or not call.returned or call.returned < 0 or not self._same_epoll(run, call.fd):
@@ -256,12 +275,15 @@ class Watch:
                 continue
             if run.accept_lines and fd not in run.open_fds:
                 continue
-            wake = Wake(
-                fd, call.end_line, call.line, call.text, call.stamp, call.time_s, call.end_s, call.tid, call.name
-            )
-            run.wakes.append(wake)
-            if wake.end_s is None:
-                self._unended.append(wake)
+            run.wakes.append(self._wake(fd, call, call.end_line))
+        if hides_fds(call):
+            run.unnamed = self._wake(-1, call, call.end_line)
+
+    def _wake(self, fd: int, call: Syscall, end_line: int) -> Wake:
+        wake = Wake(fd, end_line, call.line, call.text, call.stamp, call.time_s, call.end_s, call.tid, call.name)
+        if wake.end_s is None:
+            self._unended.append(wake)
+        return wake
 
     @staticmethod
     def _first_caller(run: Run, call: Syscall) -> None:
@@ -286,11 +308,11 @@ class Watch:
             sleep.endless += 1
         end_s, start_s = call.end_s, call.time_s
         duration_s = call.duration_s
-        if duration_s is None and end_s is not None and start_s is not None:
+        if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
             duration_s = end_s - start_s
         if duration_s is not None:
             sleep.add(duration_s, timeout)
-        elif start_s is not None:
+        elif start_s is not None and not call.whole_seconds:
             self._untimed = start_s, timeout
 
     def _clone(self, call: Syscall) -> None:
@@ -308,13 +330,15 @@ class Watch:
         if connection is None or data is None:
             return
         connection.reads += 1
+        if run.unnamed and all(wake.line != run.unnamed.line or wake.fd != fd for wake in run.wakes):
+            run.wakes.append(replace(run.unnamed, fd=fd, rearm=[]))
         asked = readable(data[0])
         if connection.upgrade is None and _UPGRADE.search(asked) and not asked.startswith('"\\'):
             connection.upgrade = cite(call)
         for wake in reversed(run.wakes):
             if wake.fd == fd:
                 if wake.read is None:
-                    wake.read, wake.frame = cite(call), frame_kind(data[1])
+                    wake.read, wake.frame = cite(call), frame_kind(data[1]) if data[1] else "hidden"
                 break
 
     def _write(self, call: Syscall) -> None:
@@ -332,7 +356,7 @@ class Watch:
         rest = readable(call.rest)
         if self._stem not in rest:
             if self.run is None:
-                self._program(call)
+                self._program(call.tid, rest)
             return
         path = _PATH.search(rest)
         if path is None or "/site-packages/" in path[1] or call.error:
@@ -347,7 +371,8 @@ class Watch:
 
     def _script_opened(self, call: Syscall, path: str) -> None:
         run = self.run
-        by = MAIN_THREAD if run and call.tid == run.tid else SCRIPT_THREAD
+        main = call.tid == run.tid if run else call.tid in self._binders or not self.saw_pids
+        by = MAIN_THREAD if main else SCRIPT_THREAD
         opened = Open(cite(call), call.end_line, call.tid, path, _number(call) or None, call.stamp, by)
         if run is None:
             self.orphans.append(opened)
@@ -361,21 +386,30 @@ class Watch:
             opened.clone, opened.wake = clone
         else:
             opened.wake = self._cause(run, call.line)
-        self._tell_before(opened)
-        self._following.append(opened)
+        twin = run.opens[-2] if opened.wake and len(run.opens) > 1 and run.opens[-2].wake is opened.wake else None
+        self._tell_before(opened, twin)
+        self._following = [*self._following[1 - MOST_FOLLOWED :], opened]
 
     def _cause(self, run: Run, before: int) -> Wake | None:
-        """Return the last wake-up before a line; where reads are seen, the last that a binary frame proves."""
+        """Return the last wake-up before a line; where reads are seen, the last that may have read a binary frame."""
         wakes = [wake for wake in run.wakes if wake.line < before]
-        proved = [wake for wake in wakes if wake.frame == "binary"]
-        found = proved or wakes
+        found = [wake for wake in wakes if wake.frame in ("binary", "hidden")] or wakes
         return found[-1] if found else None
 
-    def _tell_before(self, opened: Open) -> None:
-        begin = opened.wake.start_line if opened.wake else opened.cited.line
-        before = sorted((cite(call) for call in self._recent if begin <= call.line), key=lambda cited: cited.line)
-        opened.lines = before
-        opened.calls.update(cited.name for cited in before)
+    def _tell_before(self, opened: Open, twin: Open | None) -> None:
+        """Keep the lines since the wake-up; where a `twin` has those, as it was opened by the same one, since that."""
+        begin = twin.cited.line + 1 if twin else opened.wake.start_line if opened.wake else opened.cited.line
+        before: list[Cited] = []
+        for call in reversed(self._recent):  # by their ends
+            if call.end_line is not None and call.end_line < begin:
+                break
+            if begin <= call.line:
+                before.append(cite(call))
+        opened.lines = sorted(before, key=lambda cited: cited.line)
+        if twin:
+            opened.calls = twin.calls + Counter([opened.cited.name])
+        else:
+            opened.calls.update(cited.name for cited in before)
 
     def _follow(self, event: Syscall | Signal | Exit) -> None:
         for opened in self._following:
@@ -392,11 +426,11 @@ class Watch:
         if (call.returned or -1) >= 0:
             self.uring = self.uring or cite(call)
 
-    def _program(self, call: Syscall) -> None:
+    def _program(self, tid: int, opened: str) -> None:
         """Learn from the files that a program opens before it listens what it is made of."""
-        if _LOADER.search(call.rest):
-            self._added.pop(call.tid, None)  # a new program in this thread: an earlier log's fds are gone
-        for match in _MADE_OF.finditer(call.rest):
+        if _LOADER.search(opened):
+            self._added.pop(tid, None)  # a new program in this thread: an earlier log's fds are gone
+        for match in _MADE_OF.finditer(opened):
             package, streamlit, python = match.groups()
             made = self.made
             if package == "uvloop":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from iolab.trace.decode import OPENS
 from iolab.trace.records import MAIN_THREAD, Cited
 from iolab.trace.strace import Strace
 from iolab.trace.watch import Watch
@@ -29,14 +30,38 @@ def nothing_listens(watch: Watch, log: Strace) -> Reason:
             f"None of the {log.lines} lines is a system call as strace writes it.",
             "Give the file that strace -o wrote.",
         )
-    if watch.busy:
+    if bound := watch.not_listening:
+        return Reason(
+            "no_listen",
+            f"A socket was bound to port {watch.port}, but no listen follows: the log ends before, or its filter leaves"
+            " listen out.",
+            "Trace to the end, with listen in the filter: make up does.",
+            (bound,),
+            "The socket gets its address; callers cannot come yet.",
+        )
+    return _port_busy(watch, watch.busy) if watch.busy else _not_bound(watch, log)
+
+
+def _port_busy(watch: Watch, busy: Cited) -> Reason:
+    taken = f"Port {watch.port} was taken by another program: {busy.name} failed with EADDRINUSE, and the server"
+    if later := [each for each in watch.binds if each[2].line > busy.line]:
         return Reason(
             "port_busy",
-            f"Port {watch.port} was taken by another program: bind failed with EADDRINUSE, and the server gave up.",
-            f"Find who holds it (ss -ltnp 'sport = :{watch.port}'), stop it, and start again.",
-            (watch.busy,),
-            "The kernel refuses the address.",
+            f"{taken} took port {later[0][0]} instead.",
+            f"Ask for that one: --port {later[0][0]}.",
+            (busy, later[0][2]),
+            "The kernel refuses one address, and gives the other.",
         )
+    return Reason(
+        "port_busy",
+        f"{taken} gave up.",
+        f"Find who holds it (ss -ltnp 'sport = :{watch.port}'), stop it, and start again.",
+        (busy,),
+        "The kernel refuses the address.",
+    )
+
+
+def _not_bound(watch: Watch, log: Strace) -> Reason:
     if watch.binds:
         ports = sorted({port for port, _, _ in watch.binds})
         named = ", ".join(map(str, ports[:5]))
@@ -113,6 +138,12 @@ def click_missing(watch: Watch) -> Reason:
             f"If it runs, open http://localhost:{watch.port} and click, or: make trace CLICK=1.",
             watched,
             "The file watcher looks whether the file has changed.",
+        )
+    if not any(_called(watch, name) for name in OPENS):
+        return Reason(
+            "no_openat",
+            "The log has no openat at all: its filter leaves it out, so it cannot show a click.",
+            "Trace with openat in the filter: make up does.",
         )
     if not watch.saw_pids:
         return Reason(

@@ -12,6 +12,7 @@ from iolab.trace.decode import (
     WAITS,
     WRITES,
     frame_kind,
+    readable,
     ready_fds,
     timeout_ms,
 )
@@ -82,7 +83,7 @@ def _other(call: Syscall, names: Mapping[int, str]) -> str:
     if call.name in CLONES:
         return "A new thread is born" + (f": {call.returned}." if call.returned else ".")
     if call.name in OPENS:
-        path = _PATH.search(call.rest)
+        path = _PATH.search(readable(call.rest))
         if path is None:
             return "Opens a file."
         return f"Opens {path[1] if len(path[1]) <= SHORT_PATH else path[1].rsplit('/', 1)[-1] or path[1]}."
