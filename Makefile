@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench sweep backlog freeze queue slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals parsebench clean
+.PHONY: help bench sweep backlog freeze queue slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals workers parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ aa: .venv/run ## Compare the same thing with itself 40 times: how often is a dif
 
 arrivals: .venv/run ## Benchmark the sending of planned arrivals: how late, at which rates
 	@$(BIN)/python benchmarks/arrivals.py
+
+workers: .venv/run ## Benchmark Locust workers: requests a second by user class and wait, one and several
+	@$(BIN)/python benchmarks/workers.py
 
 parsebench: .venv/run ## Benchmark the reading of logs: lines a second, memory
 	@$(BIN)/python benchmarks/parser.py $(if $(LOG),"$(LOG)")

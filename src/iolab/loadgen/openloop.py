@@ -82,12 +82,16 @@ class OpenLoop:
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
         """Run a closed loop of `users` users; raises LoadFailed where who was to make it is lost."""
+        return self.closed_with_cost(url, users, requests, answer_limit_s)[0]
+
+    def closed_with_cost(self, url: str, users: int, requests: int, answer_limit_s: float) -> tuple[list[Turn], float]:
+        """Run it, and return the load generator's CPU seconds, too."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
         rows: list[list[float]] = []
         done = self._driver.ask(job, requests * answer_limit_s, rows)
         if done.get("lost") or done.get("workers") == 0:
             raise LoadFailed("; ".join(done["lost"]) or "no load worker is left")
-        return [Turn(row[0], row[1], int(row[2]), _told(row[3])) for row in sorted(rows)]
+        return [Turn(row[0], row[1], int(row[2]), _told(row[3])) for row in sorted(rows)], float(done["cpu_s"])
 
 
 def _samples(rows: Sequence[list[float]]) -> list[OpenSample]:
