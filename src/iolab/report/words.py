@@ -60,12 +60,12 @@ def mean_users(value: float | None) -> str:
 
 def cpu_a_request(cell: Cell) -> str:
     """Return the server's CPU time a request."""
-    return _a_request(cell.server.cpu_s, cell.ok)
+    return _a_request(cell.server.cpu_s, cell.counted)
 
 
 def client_cpu_a_request(cell: Cell) -> str:
     """Return the load generator's CPU time a request."""
-    return _a_request(cell.client.cpu_s, cell.ok)
+    return _a_request(cell.client.cpu_s, cell.counted)
 
 
 def _a_request(cpu_s: float | None, requests: int) -> str:
