@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import matplotlib as mpl
@@ -59,3 +60,29 @@ def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
     assert names["medians"].shape == (8, 3)  # type: ignore[attr-defined]
+
+
+def test_tables_are_flat_and_tell_what_the_load_generator_and_the_machine_did(exported: Path) -> None:
+    for name in ("trials", "cells"):
+        (first, *_) = rows(exported / f"{name}.csv")
+        assert not [value for value in first.values() if value.startswith("{")]
+        assert float(first["client_cpu_s"]) > 0
+    assert float(rows(exported / "trials.csv")[0]["machine_busy_s"]) > 0
+
+
+def test_a_file_is_no_folder_to_export_to(iolab: Run, exported: Path) -> None:
+    done = iolab("export", str(EXAMPLE), "--to", str(exported / "cells.csv"))
+    assert done.returncode == 2
+    assert "cells.csv is a file: name a folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_newest_run_is_that_of_the_results_that_are_named(iolab: Run, tmp_path: Path) -> None:
+    """RESULTS says where a benchmark's run goes: what reads the newest run looks there too."""
+    shutil.copytree(EXAMPLE, tmp_path / "results" / "some-run")
+    (tmp_path / "results" / "latest").symlink_to("some-run")
+    for command in (("report",), ("export",), ("explain", "C16")):
+        done = iolab(*command)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "some-run" / "report.html").exists()
+    assert (tmp_path / "results" / "some-run" / "export" / "cells.csv").exists()
