@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -50,16 +51,33 @@ def test_parquet_holds_the_same(iolab: Run, exported: Path, tmp_path: Path) -> N
     assert right.median_ms.sum() == pytest.approx(left.median_ms.sum())
 
 
-def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(exported.parents[2])
+def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the notebook in `folder`, and return what it made."""
+    monkeypatch.chdir(folder)
     mpl.use("Agg")
-    notebook = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text())
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
+    document = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text())
+    names: dict[str, Any] = {}
+    for cell in document["cells"]:
         assert not cell.get("outputs")  # what it shows is of the reader's run
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
-    assert names["medians"].shape == (8, 3)  # type: ignore[attr-defined]
+    return names
+
+
+def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert notebook(exported.parents[2], monkeypatch)["medians"].shape == (8, 3)
+
+
+def test_the_notebook_keeps_settings_apart(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog's or a sweep's cells differ in their variant, and must not be taken for one."""
+    for path in (exported / "requests.csv", exported / "cells.csv"):
+        header, *others = path.read_text().splitlines()
+        at = header.split(",").index("variant")
+        changed = [line.split(",") for line in others]
+        for number, row in enumerate(changed):
+            row[at] = f"backlog {5 if number % 2 else 128}"
+        path.write_text("\n".join([header, *(",".join(row) for row in changed)]) + "\n")
+    assert notebook(exported.parents[2], monkeypatch)["medians"].shape == (16, 3)
 
 
 def test_tables_are_flat_and_tell_what_the_load_generator_and_the_machine_did(exported: Path) -> None:
