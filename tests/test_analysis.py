@@ -267,3 +267,37 @@ def test_markup_in_the_data_stays_text(tmp_path: Path) -> None:
     terminal.show(console, found, "x")
     console.file.close()
     assert "[red]x[/red]" in console.export_text()
+
+
+def with_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> RunFolder:
+    """Copy the recorded run, and change its run.json."""
+    shutil.copytree(EXAMPLE, folder)
+    run = json.loads((folder / "run.json").read_text())
+    change(run)
+    (folder / "run.json").write_text(json.dumps(run))
+    return RunFolder.open(folder)
+
+
+def test_a_run_that_does_not_say_its_cores_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not say which cores CPUS=1 meant"):
+        analyse(with_run(tmp_path / "run", lambda run: run["cpu_plans"].clear()))
+
+
+def test_an_open_loop_s_run_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    arrivals = {"arrivals": {"utilisation": {"A": [0.5]}}}
+    folder = with_run(tmp_path / "run", lambda run: run["experiment"].update(arrivals))
+    with pytest.raises(UsageError, match="is an open loop's run"):
+        analyse(folder)
+
+
+def test_what_a_request_used_is_of_the_repeats_that_are_counted(tmp_path: Path) -> None:
+    """A repeat that is not valid adds nothing to what was used, so its answers must not share in it."""
+    folder = with_run(tmp_path / "run", lambda run: None)
+    path = folder.path / "trials.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    bad = next(one for one in records if (one["model"], one["concurrency"]) == ("B", 4))
+    bad.update(valid=False, reason="2 of 200 requests got no answer 200", ok=198, errors=2)
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    found = cell(analyse(folder), "B", 4)
+    assert (found.ok, found.counted, found.repeats) == (598, 400, 2)
+    assert words.cpu_a_request(found) == f"{(found.server.cpu_s or 0) / 400 * 1000:.2f} ms"

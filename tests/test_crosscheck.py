@@ -1,13 +1,16 @@
 """Load generators beside each other."""
 
 import json
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from iolab.crosscheck import Told, verdict
-from tests.conftest import Run
+from tests.conftest import Run, Start
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,14 @@ def test_all_that_are_here_measure_the_same_cells(iolab: Run, tmp_path: Path) ->
     for one in found:
         assert 19 < one["median_ms"] < 100
     assert "C with 16 users" in done.stdout
+
+
+def test_ctrl_c_ends_it(start: Start, tmp_path: Path) -> None:
+    process = start("crosscheck", "--runtime", "local", "--requests", "400", "--repeats", "3")
+    while not list((tmp_path / "results").glob("*/trials.jsonl")) and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Median as each tells it" not in stdout
+    assert len(list((tmp_path / "results").glob("*-crosscheck"))) == 1

@@ -1,10 +1,11 @@
 """A median taken apart."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from iolab.analysis import Analysis, analyse
+from iolab.analysis import AnalysedCell, Analysis, analyse
 from iolab.errors import UsageError
 from iolab.explain import budget, find
 from iolab.runfolder import RunFolder
@@ -63,3 +64,36 @@ def test_a_name_that_means_several_cells_says_how_to_choose(run: Analysis) -> No
     assert find(several, "C16", 0.5, "computing").cell.variant == "computing"
     with pytest.raises(UsageError, match="this run has none of that kind"):
         find(several, "C16", 2.0)
+
+
+def like(run: Analysis, name: str, changes: Mapping[str, object], **server: object) -> tuple[Analysis, AnalysedCell]:
+    """Return a run whose servers are set so, and one of its cells, changed."""
+    settings = run.experiment.server.model_copy(update=server)
+    each = find(run, name)
+    other = replace(each, cell=each.cell.model_copy(update=changes))
+    return replace(run, experiment=run.experiment.model_copy(update={"server": settings})), other
+
+
+def test_a_queue_for_the_processor_is_none_for_a_worker(run: Analysis) -> None:
+    computing = {"median_ms": 101.0, "service_ms": 25.0, "predicted_median_ms": 80.0, "predicted_mean_ms": 80.0}
+    for name, cpus, words in (
+        ("C16", 1.0, "theory: 16 users, who compute one at a time"),
+        ("B16", 1.0, "theory: 16 users, who compute one at a time"),
+        ("C16", 0.5, "theory: 16 users, who compute one at a time, with 0.5 CPU"),
+    ):
+        known = {part.what: part.known for part in budget(*like(run, name, computing | {"cpus": cpus}, cpu_ms=5.0))}
+        assert known["the queue"] == words
+    assert {part.what: part.known for part in budget(run, find(run, "B16"))}["the queue"].endswith("8 at once")
+
+
+def test_the_clock_takes_only_what_all_else_leaves(run: Analysis) -> None:
+    parts = {part.what: part.ms for part in budget(*like(run, "C4", {"median_ms": 20.4}))}
+    assert parts["the event loop's clock"] < 0.5
+    assert parts["what is left"] == pytest.approx(0)
+
+
+def test_random_waits_have_a_median_that_is_not_their_mean(run: Analysis) -> None:
+    changes = {"median_ms": 15.0, "predicted_median_ms": None}
+    parts = budget(*like(run, "C4", changes, wait_distribution="exponential"))
+    assert "waits are random" in parts[-1].known
+    assert sum(part.ms for part in parts) == pytest.approx(15.0)

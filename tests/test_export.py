@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -49,13 +51,56 @@ def test_parquet_holds_the_same(iolab: Run, exported: Path, tmp_path: Path) -> N
     assert right.median_ms.sum() == pytest.approx(left.median_ms.sum())
 
 
-def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(exported.parents[2])
+def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the notebook in `folder`, and return what it made."""
+    monkeypatch.chdir(folder)
     mpl.use("Agg")
-    notebook = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text())
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
+    document = json.loads((ROOT / "notebooks" / "explore.ipynb").read_text())
+    names: dict[str, Any] = {}
+    for cell in document["cells"]:
         assert not cell.get("outputs")  # what it shows is of the reader's run
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
-    assert names["medians"].shape == (8, 3)  # type: ignore[attr-defined]
+    return names
+
+
+def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert notebook(exported.parents[2], monkeypatch)["medians"].shape == (8, 3)
+
+
+def test_the_notebook_keeps_settings_apart(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog's or a sweep's cells differ in their variant, and must not be taken for one."""
+    for path in (exported / "requests.csv", exported / "cells.csv"):
+        header, *others = path.read_text().splitlines()
+        at = header.split(",").index("variant")
+        changed = [line.split(",") for line in others]
+        for number, row in enumerate(changed):
+            row[at] = f"backlog {5 if number % 2 else 128}"
+        path.write_text("\n".join([header, *(",".join(row) for row in changed)]) + "\n")
+    assert notebook(exported.parents[2], monkeypatch)["medians"].shape == (16, 3)
+
+
+def test_tables_are_flat_and_tell_what_the_load_generator_and_the_machine_did(exported: Path) -> None:
+    for name in ("trials", "cells"):
+        (first, *_) = rows(exported / f"{name}.csv")
+        assert not [value for value in first.values() if value.startswith("{")]
+        assert float(first["client_cpu_s"]) > 0
+    assert float(rows(exported / "trials.csv")[0]["machine_busy_s"]) > 0
+
+
+def test_a_file_is_no_folder_to_export_to(iolab: Run, exported: Path) -> None:
+    done = iolab("export", str(EXAMPLE), "--to", str(exported / "cells.csv"))
+    assert done.returncode == 2
+    assert "cells.csv is a file: name a folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_newest_run_is_that_of_the_results_that_are_named(iolab: Run, tmp_path: Path) -> None:
+    """RESULTS says where a benchmark's run goes: what reads the newest run looks there too."""
+    shutil.copytree(EXAMPLE, tmp_path / "results" / "some-run")
+    (tmp_path / "results" / "latest").symlink_to("some-run")
+    for command in (("report",), ("export",), ("explain", "C16")):
+        done = iolab(*command)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "some-run" / "report.html").exists()
+    assert (tmp_path / "results" / "some-run" / "export" / "cells.csv").exists()

@@ -1,3 +1,4 @@
+import gzip
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,3 +111,41 @@ def test_a_standstill_s_folder_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "freeze.json").write_text("{}")
     with pytest.raises(UsageError, match=r"holds a standstill, not a benchmark: its page is .*freeze.html"):
         RunFolder.open(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_named_and_a_cut_line_of_them_is_left_out(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    folder.append_trial(record(0))
+    path = folder.path / "trials.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\xff\xfe")
+    assert len(folder.read_trials()) == 1
+    path.write_bytes(b"\xff\xfe\n" + whole)
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
+        folder.read_trials()
+
+
+def test_a_trial_that_is_there_twice_would_count_twice(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    for index in (0, 1, 1):
+        folder.append_trial(record(index))
+    with pytest.raises(UsageError, match=r"trials\.jsonl has trial 1 twice"):
+        folder.read_trials()
+
+
+def test_samples_damaged_in_the_middle_are_named(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    name = folder.write_samples(0, [Sample(number / 7, 0.02 + number / 1000, 200) for number in range(200)])
+    whole = (folder.path / name).read_bytes()
+    (folder.path / name).write_bytes(whole[:60] + bytes(255 - byte for byte in whole[60:90]) + whole[90:])
+    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
+        folder.read_samples(name)
+
+
+@pytest.mark.parametrize("latency", ["nan", "inf", "soon"])
+def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    text = f"start_s,latency_s,status\n0.0,{latency},200\n"
+    (folder.path / "samples" / "0000.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
+        folder.read_samples("samples/0000.csv.gz")

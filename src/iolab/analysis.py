@@ -10,7 +10,7 @@ from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.findings import Evidence, findings
 from iolab.population import population, span_s
-from iolab.records import Cell, ClientUsage, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
+from iolab.records import Cell, ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
 from iolab.runfolder import RunFolder
 from iolab.stats import RESOLUTION_S, Array, median_interval, percentile
 from iolab.theory import closed_loop, even
@@ -53,9 +53,11 @@ class Analysis:
 
 
 def analyse(folder: RunFolder) -> Analysis:
-    """Read a run folder and work everything out; raises UsageError where it cannot be read."""
+    """Read a closed loop's run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
     experiment = folder.read_experiment(run)
+    if experiment.arrivals:
+        raise UsageError(f"{folder.path} is an open loop's run (make queue): its report says all that there is")
     trials = folder.read_trials()
     if run.status == "complete" and not trials:
         raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
@@ -94,7 +96,7 @@ def _cell(
     found = findings(
         Evidence(
             trials=trials,
-            plan=next(plan for plan in run.cpu_plans if plan.cpus == first.cpus),
+            plan=_plan(folder, run, first.cpus),
             usage=usage,
             duration_s=sum(spans),
             median_s=median_s,
@@ -124,6 +126,7 @@ def _cell(
         requested=sum(trial.requested for trial in trials),
         sent=sum(trial.sent for trial in trials),
         ok=sum(trial.ok for trial in trials),
+        counted=len(latencies),
         errors=sum(trial.errors for trial in trials),
         median_ms=_ms(median_s),
         median_ci_ms=(round(interval[0] * 1000, 3), round(interval[1] * 1000, 3)) if interval else None,
@@ -145,6 +148,13 @@ def _cell(
         findings=found,
     )
     return AnalysedCell(cell, tuple(repeats))
+
+
+def _plan(folder: RunFolder, run: RunInfo, cpus: float) -> CpuPlanInfo:
+    for plan in run.cpu_plans:
+        if plan.cpus == cpus:
+            return plan
+    raise UsageError(f"{folder.path / 'run.json'} does not say which cores CPUS={cpus:g} meant: it is damaged")
 
 
 def _samples(folder: RunFolder, trial: TrialRecord) -> Sequence[Sample]:

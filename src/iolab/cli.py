@@ -13,7 +13,7 @@ from iolab.cli_crosscheck import crosscheck
 from iolab.cli_freeze import freeze
 from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
-from iolab.cli_report import report_run, run_plan
+from iolab.cli_report import given_or_newest, report_run, run_plan
 from iolab.cli_runs import compare, explain, export
 from iolab.cli_trace import trace, trace_compare
 from iolab.errors import LabError, UsageError
@@ -21,7 +21,6 @@ from iolab.experiment import ServerSettings
 from iolab.lab import Lab
 from iolab.options import Share, Span, Words
 from iolab.report import terminal
-from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Wanted
 from iolab.runtime.compose import find_engine
 
@@ -115,10 +114,10 @@ def bench(path: Path | None, runtime: Wanted, results: Path | None, resume: Path
 
 @commands.command()
 @click.argument("run", type=click.Path(path_type=Path), required=False)
-def report(run: Path | None) -> int:
+@options.results
+def report(run: Path | None, results: Path | None) -> int:
     """Make the report of RUN anew, from its raw data; of the newest run otherwise."""
-    path = run or lab.find_root(Path.cwd()) / "results" / "latest"
-    report_run(Console(), RunFolder.open(path))
+    report_run(Console(), given_or_newest(run, results))
     return 0
 
 

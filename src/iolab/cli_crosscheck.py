@@ -31,6 +31,7 @@ def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, resul
     root = find_root(Path.cwd())
     told: dict[str, dict[CellName, Told]] = {}
     folders = []
+    exit_status = 0
     with only_bench():
         for generator in ("hey", "locust"):
             changes: dict[str, Any] = {"load": {"generator": generator} | ({"requests": requests} if requests else {})}
@@ -46,6 +47,9 @@ def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, resul
                     raise
             with BenchProgress(console, len(plan.trials)) as progress:
                 outcome = session.measure(plan, place, results or root / "results", progress)
+            if outcome.folder.read_run().status == "partial":
+                return outcome.exit_status
+            exit_status = max(exit_status, outcome.exit_status)
             folders.append(outcome.folder)
             told[generator] = of_run(analyse(outcome.folder))
         with terminal.busy(console) as say:
@@ -59,7 +63,7 @@ def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, resul
     comparison_terminal.show_crosscheck(console, told)
     folders[0].write("crosscheck.json", json.dumps(_plain(told), indent=1) + "\n")
     console.print(f"Kept in {os.path.relpath(folders[0].path)}/crosscheck.json", highlight=False, soft_wrap=True)
-    return 0
+    return exit_status
 
 
 def _plain(told: Mapping[str, Mapping[CellName, Told]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from iolab import analysis, session
+from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import terminal
 from iolab.report.progress import BenchProgress
@@ -23,6 +24,11 @@ def run_plan(console: Console, plan: session.Plan, runtime: Wanted, results: Pat
             outcome = session.measure(plan, place, results, progress)
     report_run(console, outcome.folder)
     return outcome.exit_status
+
+
+def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
+    """Open the run folder `run`, or the newest in `results`; raises UsageError where there is none."""
+    return RunFolder.open(run or (results or find_root(Path.cwd()) / "results") / "latest")
 
 
 def report_run(console: Console, folder: RunFolder) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from iolab import options
 from iolab.analysis import analyse
+from iolab.cli_report import given_or_newest
 from iolab.compare import compare as compared
 from iolab.compare import differences, nothing_in_common
 from iolab.errors import UsageError
 from iolab.explain import budget, find
 from iolab.export import Format
 from iolab.export import export as exported
-from iolab.lab import find_root
 from iolab.report import comparison_terminal
 from iolab.runfolder import RunFolder
 
@@ -42,9 +43,10 @@ def compare(runs: tuple[Path, ...]) -> int:
 @click.option("--csv", "kind", flag_value="csv", default="csv", help="As CSV.  [default]")
 @click.option("--parquet", "kind", flag_value="parquet", help="As Parquet (needs pyarrow).")
 @click.option("--to", type=RUN, help="A folder.  [default: export in the run folder]")
-def export(run: Path | None, kind: Format, to: Path | None) -> int:
+@options.results
+def export(run: Path | None, kind: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: requests, trials, cells."""
-    folder = RunFolder.open(run or find_root(Path.cwd()) / "results" / "latest")
+    folder = given_or_newest(run, results)
     for path in exported(folder, kind, to or folder.path / "export"):
         click.echo(os.path.relpath(path))
     return 0
@@ -54,12 +56,12 @@ def export(run: Path | None, kind: Format, to: Path | None) -> int:
 @click.argument("names", metavar="[RUN] CELL", nargs=-1)
 @click.option("--cpus", envvar="CPUS", type=float, help="Which CPU limit, where it varies.")
 @click.option("--variant", envvar="VARIANT", help="Which setting, where it varies.")
-def explain(names: tuple[str, ...], cpus: float | None, variant: str | None) -> int:
+@options.results
+def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
     """Say what the median of CELL, such as C16, is made of; in RUN, or else in the newest run."""
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
-    path = Path(names[0]) if len(names) == 2 else find_root(Path.cwd()) / "results" / "latest"
-    analysis = analyse(RunFolder.open(path))
+    analysis = analyse(given_or_newest(Path(names[0]) if len(names) == 2 else None, results))
     each = find(analysis, names[-1], cpus, variant)
     comparison_terminal.show_budget(Console(), analysis, each.cell, budget(analysis, each))
     return 0

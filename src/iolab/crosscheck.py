@@ -37,7 +37,7 @@ def of_run(analysis: Analysis) -> dict[CellName, Told]:
     for each in analysis.cells:
         cell = each.cell
         if cell.median_ms:
-            client_ms = cell.client.cpu_s / cell.ok * 1000 if cell.client.cpu_s and cell.ok else None
+            client_ms = cell.client.cpu_s / cell.counted * 1000 if cell.client.cpu_s and cell.counted else None
             told[cell.model, cell.concurrency] = Told(cell.median_ms, client_ms)
     return told
 

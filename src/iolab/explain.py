@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from iolab.analysis import AnalysedCell, Analysis
 from iolab.errors import UsageError
+from iolab.records import Cell
 
 CLOCK_MS = 0.5  # asyncio rounds a timer up to the millisecond in which epoll counts: half of one on average
 
@@ -57,19 +58,33 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
         parts.append(Part(queue_ms, "the queue", "others who got in, each a service; who did not get in was dropped"))
     elif queue_ms > 0:
-        parts.append(Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {workers:g} at once"))
-    own_ms = cell.server.cpu_s / cell.ok * 1000 - settings.cpu_ms if cell.server.cpu_s and cell.ok else 0.0
+        parts.append(Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {_at_once(cell, workers)}"))
+    own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
     turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
     if own_ms > 0:
         one_by_one = f", for each of {turns:.1f} services in a row" if turns > 1.5 else ""
         parts.append(Part(own_ms * turns, "the server's own work", f"its CPU time by its requests{one_by_one}"))
+    client_ms = _a_request_ms(cell.client.cpu_s, cell)
+    if client_ms > 0:
+        parts.append(Part(client_ms, "the load generator's own work", "its CPU time by its requests"))
     if math.isinf(workers) and cell.server.threads_peak == 1:
         clock_ms = max(0.0, min(CLOCK_MS, cell.median_ms - sum(part.ms for part in parts)))
         known = "assumed, of what is left: epoll counts in ms, and asyncio rounds up, half a ms on average"
         parts.append(Part(clock_ms, "the event loop's clock", known))
-    client_ms = cell.client.cpu_s / cell.ok * 1000 if cell.client.cpu_s and cell.ok else 0.0
-    if client_ms > 0:
-        parts.append(Part(client_ms, "the load generator's own work", "its CPU time by its requests"))
     left_ms = cell.median_ms - sum(part.ms for part in parts)
     what = "scheduling, TCP, timers that fire late" if left_ms >= 0 else "counted twice above: some of it overlaps"
+    if settings.wait_distribution != "constant":
+        what = "waits are random: their median is not their mean, which the parts above are made of"
     return [*parts, Part(left_ms, "what is left", what)]
+
+
+def _at_once(cell: Cell, workers: float) -> str:
+    """Say what the queue is for: a worker, or the processor where that is what binds."""
+    by_workers_ms = max(1.0, cell.concurrency / workers) * cell.service_ms
+    if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records tell it to a thousandth
+        return "who compute one at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
+    return f"{workers:g} at once"
+
+
+def _a_request_ms(cpu_s: float | None, cell: Cell) -> float:
+    return cpu_s / cell.counted * 1000 if cpu_s and cell.counted else 0.0

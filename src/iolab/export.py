@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from iolab.analysis import analyse
+from iolab.analysis import Analysis, analyse
 from iolab.errors import UsageError
+from iolab.records import Record
 from iolab.runfolder import RunFolder
 
 Format = Literal["csv", "parquet"]
@@ -17,11 +18,15 @@ def export(folder: RunFolder, kind: Format, target: Path) -> list[Path]:
     """Write requests, trials and cells as files of `target`, and return their paths.
 
     `requests` has one row a request, with its trial's model, concurrency and CPUs beside it, so that it needs no join.
-    Raises UsageError where Parquet is asked for and pyarrow is not installed.
+    Raises UsageError where Parquet is asked for and pyarrow is not installed, or `target` cannot be a folder.
     """
     writer = _write_csv if kind == "csv" else _write_parquet
-    target.mkdir(parents=True, exist_ok=True)
-    tables = {"requests": list(_requests(folder)), "trials": list(_trials(folder)), "cells": list(_cells(folder))}
+    analysis = analyse(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"--to {target} is a file: name a folder") from error
+    tables = {"requests": list(_requests(folder)), "trials": list(_trials(folder)), "cells": list(_cells(analysis))}
     paths = []
     for name, rows in tables.items():
         path = target / f"{name}.{kind}"
@@ -50,24 +55,25 @@ def _requests(folder: RunFolder) -> Iterable[Row]:
 
 def _trials(folder: RunFolder) -> Iterable[Row]:
     for trial in folder.read_trials():
-        row = trial.model_dump(mode="json", exclude={"server", "client", "samples"})
-        yield (
-            row
-            | {f"server_{name}": value for name, value in trial.server.model_dump().items()}
-            | {f"client_{name}": value for name, value in trial.client.model_dump().items()}
-        )
+        row = trial.model_dump(mode="json", exclude={"server", "client", "machine", "samples"})
+        yield row | _prefixed(server=trial.server, client=trial.client, machine=trial.machine)
 
 
-def _cells(folder: RunFolder) -> Iterable[Row]:
-    for analysed in analyse(folder).cells:
+def _cells(analysis: Analysis) -> Iterable[Row]:
+    for analysed in analysis.cells:
         row = analysed.cell.model_dump(mode="json", exclude={"server", "client", "findings", "median_ci_ms"})
         low, high = analysed.cell.median_ci_ms or (None, None)
         yield row | {
             "median_low_ms": low,
             "median_high_ms": high,
             "findings": " ".join(finding.id for finding in analysed.cell.findings),
-            **{f"server_{name}": value for name, value in analysed.cell.server.model_dump().items()},
+            **_prefixed(server=analysed.cell.server, client=analysed.cell.client),
         }
+
+
+def _prefixed(**records: Record) -> dict[str, Any]:
+    """Return the values of records side by side: server_cpu_s, client_cpu_s."""
+    return {f"{who}_{name}": value for who, record in records.items() for name, value in record.model_dump().items()}
 
 
 def _write_csv(rows: Sequence[Row], path: Path) -> None:

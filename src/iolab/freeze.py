@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from iolab.errors import UsageError
+from iolab.errors import TrialFailed, UsageError
 from iolab.experiment import Experiment, Freeze
 from iolab.loadgen import Job, Load
 from iolab.loadgen.opening import opener, opening
@@ -44,17 +44,17 @@ def measure(plan: Plan, place: Place, say: Callable[[str], None]) -> list[Seen]:
             job = Job(server.url, users, closed_requests, ANSWER_LIMIT_S, freeze.run_s + 60)
             with standstill(server, freeze.after_s, freeze.for_s):
                 load = generator.run(job)
-            server.check_alive()
-            load.check_complete(job.requests)
+                server.check_alive()
+                load.check_complete(job.requests)
             closed = Seen("closed loop", place.generator, tuple(load.samples))
         say(f"Planned, by locust: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
         with opening(OpenLoop, OpenLoop.driver_script, runtime, cpus) as crowd, runtime.serve(model, cpus) as server:
             crowd.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)
             with standstill(server, LEAD_S + freeze.after_s, freeze.for_s):
                 open_load = crowd.run(server.url, plan_of_all, ANSWER_LIMIT_S)
-            server.check_alive()
-            samples = [Sample(each.planned_s, each.done_s - each.planned_s, each.status) for each in open_load.samples]
-            Load(samples, None, open_load.stopped).check_complete(len(samples))
+                server.check_alive()
+                samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in open_load.samples]
+                Load(samples, None, open_load.stopped).check_complete(len(samples))
             planned = Seen("planned", "locust", tuple(samples))
     return [closed, planned]
 
@@ -68,14 +68,23 @@ def settings(experiment: Experiment) -> Freeze:
 
 @contextmanager
 def standstill(server: Server, after_s: float, for_s: float) -> Iterator[None]:
-    """Let a server stand still once in the block; at its end it goes on, whatever happened."""
+    """Let a server stand still once in the block; at its end it goes on, whatever happened.
+
+    Raises TrialFailed where it did not stand still: what was measured then is of something else.
+    """
     over = threading.Event()
+    why = [TrialFailed(f"the load ended before the server stood still for {for_s:g} s")]
 
     def wait_and_freeze() -> None:
         if over.wait(after_s):
             return
-        server.freeze()
-        over.wait(for_s)
+        try:
+            server.freeze()
+        except TrialFailed as failed:
+            why[0] = failed
+            return
+        if not over.wait(for_s):
+            why.clear()
         server.thaw()
 
     thread = threading.Thread(target=wait_and_freeze, daemon=True)
@@ -85,3 +94,5 @@ def standstill(server: Server, after_s: float, for_s: float) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+    if why:
+        raise why[0]

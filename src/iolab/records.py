@@ -195,6 +195,7 @@ class Cell(Record):
     requested: int
     sent: int
     ok: int
+    counted: int  # answered requests of the repeats that are counted: latencies, rates and what was used are of these
     errors: int
     median_ms: float | None
     median_ci_ms: tuple[float, float] | None

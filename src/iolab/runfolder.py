@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+import math
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,10 +132,10 @@ class RunFolder:
 
     def _read_trials(self, kind: type[Trials]) -> list[Trials]:
         try:
-            lines = (self.path / "trials.jsonl").read_text(encoding="utf-8").splitlines()
+            lines = (self.path / "trials.jsonl").read_bytes().splitlines()
         except FileNotFoundError:
             return []
-        records = []
+        records: list[Trials] = []
         for number, line in enumerate(lines, 1):
             try:
                 records.append(kind.model_validate_json(line))
@@ -141,6 +143,10 @@ class RunFolder:
                 if number < len(lines):
                     what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
+        indices = [record.index for record in records]
+        if len(set(indices)) < len(indices):
+            twice = next(index for index in indices if indices.count(index) > 1)
+            raise UsageError(f"{self.path / 'trials.jsonl'} has trial {twice} twice: take one of the lines out")
         return records
 
     def read_samples(self, name: str) -> list[Sample]:
@@ -152,7 +158,7 @@ class RunFolder:
 
         def sample(row: list[str]) -> OpenSample:
             planned, sent, done, status, service, *worker = row  # runs before there were workers have no last one
-            times = (float(planned), float(sent), float(done))
+            times = (_time(planned), _time(sent), _time(done))
             return OpenSample(*times, int(status), _number(service), int(worker[0]) if worker else 0)
 
         return self._rows(name, sample)
@@ -161,7 +167,7 @@ class RunFolder:
         try:
             with gzip.open(self.path / name, "rt", encoding="utf-8", newline="") as file:
                 return [made(row) for row in list(csv.reader(file))[1:]]
-        except (OSError, EOFError, ValueError, IndexError) as error:
+        except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
             raise UsageError(f"{self.path / name} cannot be read: {error}") from error
 
     def _replace(self, name: str, content: bytes) -> None:
@@ -179,4 +185,12 @@ def _cell(value: float | None) -> str:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    return _time(text) if text else None
+
+
+def _time(text: str) -> float:
+    """Return a number; raises ValueError for what is none, such as "nan", which would go on into every mean."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no time")
+    return value

@@ -1,9 +1,10 @@
 """One benchmark from question to run folder: the plan, the place, the measuring."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +47,16 @@ class Watched:
     def __init__(self, observer: Observer, precision: Precision) -> None:
         self._observer, self.precision = observer, precision
         self.done: list[Trial] = []
+        self.valid = True
+
+    def remember(self, folder: RunFolder, planned: Iterable[Trial]) -> None:
+        """Take note of what a run had before it was interrupted; `planned` are its trials in order, without end."""
+        records = {record.index: record for record in folder.read_trials()}
+        for trial in islice(planned, max(records, default=-1) + 1):
+            if record := records.get(trial.index):
+                self.done.append(trial)
+                self.valid = self.valid and record.valid
+                self.precision.add(record, folder.read_samples(record.samples) if record.samples else ())
 
     def started(self, trial: Trial) -> None:
         """Hand it on."""
@@ -83,19 +94,20 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
     began = time.monotonic()
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     begun = info(planned, place)
-    earlier_s, done = 0.0, frozenset[int]()
+    earlier_s = 0.0
+    wanted = planned.experiment.precision
+    watch = Watched(observer, Precision(wanted or 1.0, RESOLUTION_S[place.generator]))
     if planned.begun:
         before = folder.read_run()
         _check_same_place(before, begun)
         begun = before
         earlier_s = before.wall_s or 0.0
-        done = frozenset(trial.index for trial in folder.read_trials())
+        watch.remember(folder, chain.from_iterable(experiment.rounds(planned.experiment, planned.models)))
         folder.drop_cut_line()
+    done = frozenset(trial.index for trial in watch.done)
     folder.write_run(begun)
     status: Status = "failed"
     exit_status = 1
-    wanted = planned.experiment.precision
-    watch = Watched(observer, Precision(wanted or 1.0, RESOLUTION_S[place.generator]))
     bench = Bench(
         runtime=place.runtime,
         open_generator=opener(place.generator),
@@ -109,10 +121,10 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
         experiment.rounds(planned.experiment, planned.models),
         planned.experiment.repeats,
         enough=lambda: wanted is None or watch.precision.reached(),
-        out_of_time=lambda: time.monotonic() - began > planned.experiment.budget_s,
+        out_of_time=lambda: earlier_s + time.monotonic() - began > planned.experiment.budget_s,
     )
     try:
-        if bench.run(trial for trial in trials if trial.index not in done):
+        if bench.run(trial for trial in trials if trial.index not in done) and watch.valid:
             status, exit_status = "complete", 0
     except Interrupted as interrupted:
         status, exit_status = "partial", interrupted.exit_status

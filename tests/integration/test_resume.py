@@ -59,3 +59,34 @@ def test_it_goes_on_with_nothing_else(iolab: Run, latest: Path) -> None:
     refused = iolab("bench", "--runtime", "local", "--resume", str(latest))
     assert refused.returncode == 2
     assert "was begun with another load generator" in refused.stderr
+
+
+def test_precision_and_budget_are_of_the_whole_run(iolab: Run, start: Start, tmp_path: Path) -> None:
+    """What was measured before the interruption counts: as a repeat, in the budget, and in what run.json says."""
+    precise = ("--requests", "40", "--repeats", "3", "--precision", "0.1%", "--budget", "6s")
+    process = start("bench", "--runtime", "local", "--models", "C", "--concurrency", "4", *precise)
+    latest = tmp_path / "results" / "latest"
+    while len(lines(latest)) < 5 and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    begun = time.monotonic()
+    done = iolab("bench", "--runtime", "local", "--resume", str(latest))
+    assert done.returncode == 0, done.stderr
+    run = json.loads((latest / "run.json").read_text())
+    assert run["status"] == "complete"
+    assert run["trials_planned"] == len(lines(latest)) > 5
+    assert run["theory_s"] == pytest.approx(0.2 * len(lines(latest)))
+    assert 6 < run["wall_s"] < 6 + 3
+    assert time.monotonic() - begun < 6 + 3
+
+
+def test_a_trial_that_failed_before_is_not_forgotten(iolab: Run, latest: Path) -> None:
+    path = latest / "trials.jsonl"
+    first, *others = (json.loads(line) for line in lines(latest))
+    first.update(valid=False, reason="the server died")
+    path.write_text("".join(json.dumps(one) + "\n" for one in (first, *others)))
+    done = iolab("bench", "--runtime", "local", "--resume", str(latest))
+    assert done.returncode == 1
+    assert json.loads((latest / "run.json").read_text())["status"] == "failed"

@@ -59,6 +59,9 @@ def test_data_that_say_otherwise_are_not_told_the_book_s_way(run: Analysis) -> N
     whole = run.cells[1].cell.server.model_copy(update={"listen_overflows": 0})
     long_queue = changed(run, "A", 16, median_ms=330.0, server=whole)
     assert "it holds, as no one was dropped" in text(long_queue, 1)
+    for number, words in ((3, "it holds, though 3 connection"), (None, "it holds, though how many")):
+        few = whole.model_copy(update={"listen_overflows": number})
+        assert words in text(changed(run, "A", 16, median_ms=330.0, server=few), 1)
     assert "something else took its time" in text(changed(run, "B", 4, median_ms=45.0), 2)
     assert "would make that 2 times" in text(changed(run, "B", 16, median_ms=22.0), 3)
     assert "does not stay at 20 ms" in text(changed(run, "C", 16, median_ms=90.0), 4)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from iolab.analysis import AnalysedCell, Analysis, analyse
 from iolab.experiment import Variant
@@ -112,3 +114,50 @@ def test_mm1_is_kleinrock_s() -> None:
 
 def test_the_experiments_are_there() -> None:
     assert {path.stem for path in Path(ROOT / "experiments").glob("*.toml")} >= {"bench", "backlog", "cores"}
+
+
+@pytest.mark.parametrize(
+    ("rates", "why"),
+    [
+        ({1.0: 158.0, 2.0: 157.0}, "One thread at a time computes."),
+        ({0.25: 39.0, 1.0: 40.0}, "It computes no more than that much CPU can (held back for 1.50 s)."),
+    ],
+)
+def test_who_computes_is_not_said_to_wait_only(run: Analysis, rates: dict[float, float], why: str) -> None:
+    computing = limits(run, rates)
+    server = computing.experiment.server.model_copy(update={"cpu_ms": 5.0})
+    (told,) = cores(replace(computing, experiment=computing.experiment.model_copy(update={"server": server})))
+    assert told.endswith(why)
+    (waiting,) = cores(computing)
+    assert "waiting needs no CPU" in waiting
+
+
+def test_what_did_not_happen_is_not_explained(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    assert "a median this low" not in told
+
+
+def test_the_percentile_plot_ends_at_the_slowest_request(run: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, x: Any, y: Any, *more: Any, **look: Any) -> Any:
+        drawn.append(float(y[-1]))
+        return plot(axes, x, y, *more, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    figures.percentiles(run)
+    assert drawn == [pytest.approx(float(one.latencies_s.max()) * 1000) for one in run.cells]
+
+
+def test_as_many_rounds_are_told_as_there_were(run: Analysis) -> None:
+    added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
+    precise = like(run, *added, precision=0.01)
+    assert "the trials ran in 46 shuffled rounds" in html.render(precise)
+    assert "the trials ran in 3 shuffled rounds" in html.render(run)
+
+
+def test_tables_have_row_headings_and_pages_are_a4(run: Analysis) -> None:
+    page = html.render(run)
+    assert page.count('<th scope="row"') == 2 * len(run.cells) + 6
+    assert "@page { size: A4" in page

@@ -153,7 +153,9 @@ def _queue_many(many: Cell) -> list[str]:
             " median. make backlog shows it with longer queues."
         )
     elif abs(many.residual or 0) <= CLOSE:
-        told.append(f"{measured} are {words.milliseconds(many.median_ms)}: it holds, as no one was dropped.")
+        why = "as no one was dropped" if overflows == 0 else f"though {overflows} connection attempts were dropped"
+        why = "though how many were dropped is not known here" if overflows is None else why
+        told.append(f"{measured} are {words.milliseconds(many.median_ms)}: it holds, {why}.")
     else:
         told.append(f"{measured} are {words.milliseconds(many.median_ms)}, which neither that nor drops explain here.")
     utilisation = (many.throughput_rps or 0.0) * many.service_ms / 1000
@@ -275,7 +277,7 @@ def _memory_per_thread(analysis: Analysis) -> float | None:
 
 
 def _cpu_ms(cell: Cell) -> float | None:
-    return cell.server.cpu_s / cell.ok * 1000 if cell.server.cpu_s and cell.ok else None
+    return cell.server.cpu_s / cell.counted * 1000 if cell.server.cpu_s and cell.counted else None
 
 
 def _cpu_per_request(cell: Cell) -> str:

@@ -79,7 +79,8 @@ def distributions(analysis: Analysis) -> str:
 def percentiles(analysis: Analysis) -> str:
     """Draw latency against percentile, each further nine as wide as the one before: tails that a median hides.
 
-    A line a cell, each as far as its number of requests tells a percentile. Most users are drawn solid, fewer dashed.
+    A line a cell, each up to its slowest request; a percentile is that of a request, not between two. Most users are
+    drawn solid, fewer dashed.
     Source of the axis: HdrHistogram's percentile plot, http://hdrhistogram.org.
     """
     cells = [one for one in analysis.cells if len(one.latencies_s) > 1]
@@ -93,7 +94,7 @@ def percentiles(analysis: Analysis) -> str:
             cell = one.cell
             colour, marker = looks[cell.model]
             beyond = np.geomspace(1, len(one.latencies_s), 120)
-            values_ms = np.quantile(one.latencies_s, 1 - 1 / beyond) * 1000
+            values_ms = np.quantile(one.latencies_s, 1 - 1 / beyond, method="higher") * 1000
             solid = cell.concurrency == most
             axes.plot(
                 beyond,
@@ -206,7 +207,7 @@ def _throttled_share(cell: Cell) -> float | None:
     """Return which share of its loads' time the quota held a server back."""
     if cell.server.throttled_s is None or not cell.throughput_rps:
         return None
-    return min(1.0, cell.server.throttled_s / (cell.ok / cell.throughput_rps))
+    return min(1.0, cell.server.throttled_s / (cell.counted / cell.throughput_rps))
 
 
 def colours_of(analysis: Analysis) -> dict[str, tuple[str, str]]:

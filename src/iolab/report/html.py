@@ -20,6 +20,7 @@ def render(analysis: Analysis) -> str:
         experiment=analysis.experiment,
         question=words.question(analysis),
         settings=words.settings(analysis),
+        rounds=words.rounds(analysis),
         cards=[
             {
                 "letter": group[0].model,

@@ -33,7 +33,13 @@ def backlog(analysis: Analysis) -> list[str]:
     short, long = cells[0], cells[-1]
     if (short.model, short.concurrency) != (long.model, long.concurrency):
         return []
-    return [*_queues(short, long, queues), *_neither(short)]
+    return [*_queues(short, long, queues), *(_neither(short) if _falls(short, long) else [])]
+
+
+def _falls(short: Cell, long: Cell) -> bool:
+    """Say whether the median falls with the queue's length, while the tail explodes."""
+    falls = (short.median_ms or 0.0) <= FALLS * (long.median_ms or 0.0)
+    return falls and (short.max_ms or 0.0) >= EXPLODES * (long.max_ms or 0.0)
 
 
 def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
@@ -44,7 +50,7 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
         f" {users - 1} others, {words.milliseconds(median)} = {users} x {each_ms:.1f} ms in the median, and the slowest"
         f" {words.milliseconds(long.max_ms)}."
     ]
-    if brief > FALLS * median or (short.max_ms or 0) < EXPLODES * (long.max_ms or 0):
+    if not _falls(short, long):
         told.append(
             f"With one of {queues[short.variant]} ({_dropped(short)}) the median is {words.milliseconds(brief)} and the"
             f" slowest answer took {words.milliseconds(short.max_ms)}: in this run the median does not fall while the"
@@ -118,9 +124,12 @@ def _limit(cells: Sequence[Cell], cpu_ms: float) -> str:
     held = low.server.throttled_s
     throttled = f" (held back for {words.seconds(held)})" if held and held > UNHELD_S else ""
     if enough is low:
+        why = "It waits, and waiting needs no CPU"
+        if cpu_ms:
+            why = "One thread at a time computes" if low.cpus >= 1 else "It computes no more than that much CPU can"
         return (
             f"{low.cpus:g} CPU is as good as {high.cpus:g}: {words.rate(low.throughput_rps)} and"
-            f" {words.rate(best)}. It waits, and waiting needs no CPU{throttled}."
+            f" {words.rate(best)}. {why}{throttled}."
         )
     text = (
         f"{words.rate(low.throughput_rps)} with {low.cpus:g} CPU{throttled}, {words.rate(best)} with {high.cpus:g};"

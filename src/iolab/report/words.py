@@ -60,12 +60,12 @@ def mean_users(value: float | None) -> str:
 
 def cpu_a_request(cell: Cell) -> str:
     """Return the server's CPU time a request."""
-    return _a_request(cell.server.cpu_s, cell.ok)
+    return _a_request(cell.server.cpu_s, cell.counted)
 
 
 def client_cpu_a_request(cell: Cell) -> str:
     """Return the load generator's CPU time a request."""
-    return _a_request(cell.client.cpu_s, cell.ok)
+    return _a_request(cell.client.cpu_s, cell.counted)
 
 
 def _a_request(cpu_s: float | None, requests: int) -> str:
@@ -180,10 +180,11 @@ def precision(analysis: Analysis) -> str:
         return (
             f"Precision: every median is known to {worst:.1%} or better after {rounds} rounds ({wanted:.1%} asked for)."
         )
-    listed = ", ".join(f"{name} {'unknown' if width is None else f'{width:.0%}'}" for name, width in poor.items())
+    listed = ", ".join(f"{name} {'unknown' if width is None else f'{width:.1%}'}" for name, width in poor.items())
     return (
-        f"Precision: {wanted:.1%} was asked for; after {rounds} rounds and {analysis.experiment.budget_s / 60:.3g} min"
-        f" {len(widths) - len(poor)} of {len(widths)} medians were known so well; not {listed}."
+        f"Precision: {wanted:.1%} was asked for; after {rounds} rounds in {seconds(analysis.run.wall_s)}"
+        f" (at most {seconds(analysis.experiment.budget_s)}) {len(widths) - len(poor)} of {len(widths)} medians were"
+        f" known so well; not {listed}."
     )
 
 
@@ -216,9 +217,14 @@ def settings(analysis: Analysis) -> str:
     return "Settings: " + ", ".join(parts) + "."
 
 
-def _repeats(analysis: Analysis) -> str:
+def rounds(analysis: Analysis) -> int:
+    """Return how many rounds there were, or were to be; a precision that was asked for may have added some."""
     number = max((each.cell.repeats for each in analysis.cells), default=0) if analysis.experiment.precision else 0
-    number = max(number, analysis.experiment.repeats)
+    return max(number, analysis.experiment.repeats)
+
+
+def _repeats(analysis: Analysis) -> str:
+    number = rounds(analysis)
     text = "1 repeat" if number == 1 else f"{number} repeats"
     return f"{text}, each on a server of its own" if analysis.run.fresh_servers else text
 

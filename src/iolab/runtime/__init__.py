@@ -54,7 +54,10 @@ class Server(Protocol):
         """Return its use of resources."""
 
     def freeze(self) -> None:
-        """Let it stand still: it computes nothing until `thaw`, while the kernel goes on for it."""
+        """Let it stand still: it computes nothing until `thaw`, while the kernel goes on for it.
+
+        Raises ServerFailed where it cannot be stopped.
+        """
 
     def thaw(self) -> None:
         """Let it go on."""

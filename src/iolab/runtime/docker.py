@@ -77,7 +77,10 @@ class DockerServer:
 
     def freeze(self) -> None:
         """Stop all processes of the container, by its control group's freezer."""
-        self._container.pause()
+        try:
+            self._container.pause()
+        except ENGINE_TROUBLE as error:
+            raise ServerFailed(f"the server's container cannot be stopped: {_one_line(error)}") from error
 
     def thaw(self) -> None:
         """Let them go on; a container that is gone needs no more."""
