@@ -7,11 +7,15 @@ no more than one. A closed loop has so many users, each of which asks again at o
 which are late where a worker cannot keep up (99th percentile).
 """
 
+import itertools
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgpack
 import numpy as np
 
 from iolab import cpus
@@ -50,6 +54,7 @@ def main() -> None:
     """Print a row a load."""
     lab = Lab.read(find_root(Path.cwd()), {"BACKLOG": "1024"})
     plan = cpus.plan(1, cpus.available())
+    print(telling())
     print("class      wait  load        workers   requests     CPU  late, 99%")
     with only_bench(), LocalRuntime(lab) as runtime:
         for workers in CREWS:
@@ -58,6 +63,27 @@ def main() -> None:
                     with served(lab, runtime, plan, wait_ms) as url:
                         for row in rows(crowd, url, wait_ms, workers):
                             print(row, flush=True)
+
+
+def telling(chunks: int = 500, rows_a_chunk: int = 100) -> str:
+    """Return what it costs to tell a row: bytes to the master, and microseconds of worker, master and lab."""
+    rows = [[*times, 200, 0.02] for times in np.random.default_rng(1).random((rows_a_chunk, 3)).tolist()]
+    message = ("rows", {"job": 1, "rows": rows}, "worker")  # as locust.rpc.protocol has it
+    times = [time.process_time()]
+    told = [msgpack.packb(message) for _ in range(chunks)]
+    times.append(time.process_time())
+    lines = [
+        json.dumps({"job": 1, "rows": [[*row, 0] for row in msgpack.unpackb(each)[1]["rows"]], "more": True})
+        for each in told
+    ]
+    times.append(time.process_time())
+    for line in lines:
+        json.loads(line)
+    times.append(time.process_time())
+    worker, master, lab = (1e6 * (b - a) / (chunks * rows_a_chunk) for a, b in itertools.pairwise(times))
+    size = len(told[0]) / rows_a_chunk
+    cost = f"worker {worker:.1f}, master {master:.1f}, lab {lab:.1f} microseconds"
+    return f"A row that is told has {size:.0f} bytes, and takes CPU: {cost}.\n"
 
 
 @contextmanager

@@ -126,6 +126,21 @@ def test_fewer_than_came_by_any_chance_are_no_poisson_process(make: Make) -> Non
     assert "arrivals" in ids(make(lambda seen: seen[: len(seen) // 2]))
 
 
+def test_arrivals_that_are_too_even_are_no_poisson_process(make: Make) -> None:
+    even = make(lambda seen: [each._replace(sent_s=0.02 * number) for number, each in enumerate(seen)])
+    (message,) = [one.message for one in even.cells[-1].findings if one.id == "arrivals"]
+    assert "gaps between arrivals vary by 0.00 of their mean" in message
+
+
+def test_a_lost_worker_is_said_and_excuses_what_did_not_come(make: Make) -> None:
+    record = {"valid": False, "reason": "load worker 1 (b) was lost: it was last heard 2.0 s after the begin"}
+    lost = make(lambda seen: seen[: len(seen) // 2], {**record, "load_workers": 3, "lost_workers": 1})
+    (finding,) = [one for one in lost.cells[-1].findings if one.severity == "error"]
+    assert finding.id == "worker_lost"
+    assert "its stream of the plan ended there, and 2 of 3 went on" in finding.message
+    assert "arrivals" not in ids(lost)
+
+
 def test_failures_and_drops_are_said(make: Make) -> None:
     failed = make(record={"valid": False, "errors": 3, "reason": "3 of 9 requests got no answer 200"})
     assert "failed_requests" in ids(failed)

@@ -47,6 +47,18 @@ def erlang_c(arrivals_rps: float, service_s: float, servers: int) -> float:
     return blocked / (1 - rho * (1 - blocked))
 
 
+def relaxation_s(arrivals_rps: float, service_s: float, servers: float) -> float:
+    """Return the time in which a queue forgets how it began; that of an M/M/1 queue as fast as all servers together.
+
+    With constant service it is about half. 0 where any number of requests can wait.
+    Source: Cohen, The Single Server Queue (1982), section III.7.3.
+    """
+    if math.isinf(servers):
+        return 0.0
+    rho = utilisation(arrivals_rps, service_s, servers)
+    return service_s / servers / (1 - math.sqrt(rho)) ** 2
+
+
 def mmc(arrivals_rps: float, service_s: float, servers: int) -> Sojourn:
     """Return an M/M/c queue's sojourns: Poisson arrivals, exponential service, first come, first served.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from iolab import records, session
+from iolab import queueing, records, session
 from iolab.errors import TrialFailed, UsageError
 from iolab.lab import Model
 from iolab.loadgen.crew import ALONE, Crew, gathered
@@ -17,7 +17,9 @@ from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
 
-LEAST_S = 10.0  # of a plan
+LEAST_S, MOST_S = 10.0, 60.0  # of what is measured in a step
+MOST_LEAD_S = 30.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
+RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
 
 
 class SloBench(OpenBench):
@@ -43,6 +45,13 @@ class SloBench(OpenBench):
             for model in self._models:
                 yield self._of(model)
 
+    def _times(self, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
+        """Return how long a step comes to its steady state, and how long it takes with what is measured."""
+        forgets_s = queueing.relaxation_s(rate_rps, service_s, workers)
+        lead_s = min(MOST_LEAD_S, forgets_s)
+        measured_s = max(LEAST_S, min(MOST_S, RELAXATIONS * forgets_s), self._objective.least_requests() / rate_rps)
+        return lead_s, lead_s + measured_s
+
     def _of(self, model: Model) -> Found:
         calibration = self._calibrated(model)
         finite = model.workers < float("inf")
@@ -51,7 +60,7 @@ class SloBench(OpenBench):
             self._crowd.closed(server.url, 1, 5, ANSWER_LIMIT_S)
 
             def holds(rate_rps: float) -> Step:
-                plan_s = max(LEAST_S, self._objective.least_requests() / rate_rps)
+                lead_s, plan_s = self._times(rate_rps, calibration.service_s, model.workers)
                 share = rate_rps / capacity_rps if finite else None
                 seed = self._experiment.seed + self._number
                 trial = OpenTrial(self._number, model, "", share, rate_rps, plan_s, seed)
@@ -63,7 +72,7 @@ class SloBench(OpenBench):
                 self._observer.finished(record, seen.load.samples, 0)
                 if seen.reason and not seen.load.samples:
                     raise TrialFailed(seen.reason)
-                value_s = self._objective.value_s(seen.load.samples)
+                value_s = self._objective.value_s([each for each in seen.load.samples if each.planned_s >= lead_s])
                 return Step(rate_rps, value_s, value_s is not None and value_s < self._objective.limit_s)
 
             steps = tuple(search(holds, LOW * capacity_rps, min(HIGH * capacity_rps, self._crew.most_rps(self._cpus))))
