@@ -1,5 +1,7 @@
 """An open loop in the terminal, as Markdown, and as a page that needs nothing else."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 from rich import box
 from rich.console import Console
@@ -49,13 +51,9 @@ def show(console: Console, analysis: OpenAnalysis, folder: str) -> None:
 
 def markdown(analysis: OpenAnalysis) -> str:
     """Return report.md."""
-    headings = queue_words.HEADINGS
     lines = [f"# {analysis.experiment.name}: {analysis.experiment.question}", ""]
-    lines += [
-        f"| {' | '.join(headings)} |",
-        f"| {' | '.join(':--' if h in headings[:2] else '--:' for h in headings)} |",
-    ]
-    lines += [f"| {' | '.join(row[heading] for heading in headings)} |" for row in queue_words.rows(analysis)]
+    lines += _table(queue_words.HEADINGS, analysis)
+    lines += ["", "## Tails", "", *_table(queue_words.TAILS, analysis), "", queue_words.errors(analysis)]
     lines += ["", *(f"- {sentence}" for sentence in queue_words.sentences(analysis)), ""]
     lines += [queue_words.closed_loop(analysis), "", "## Findings", ""]
     lines += [
@@ -66,6 +64,12 @@ def markdown(analysis: OpenAnalysis) -> str:
     return "\n".join(lines)
 
 
+def _table(headings: Sequence[str], analysis: OpenAnalysis) -> list[str]:
+    aligned = (":--" if heading in queue_words.HEADINGS[:2] else "--:" for heading in headings)
+    rows = (" | ".join(row[heading] for heading in headings) for row in queue_words.rows(analysis))
+    return [f"| {' | '.join(headings)} |", f"| {' | '.join(aligned)} |", *(f"| {row} |" for row in rows)]
+
+
 def render(analysis: OpenAnalysis) -> str:
     """Return report.html, one file that needs nothing else."""
     queued = any(cell.record.utilisation is not None and cell.measured for cell in analysis.cells)
@@ -73,6 +77,9 @@ def render(analysis: OpenAnalysis) -> str:
         analysis=analysis,
         picture=Markup(queue_figure.sojourns(analysis)) if queued else "",  # noqa: S704
         headings=queue_words.HEADINGS,
+        tails=queue_words.TAILS,
+        errors=queue_words.errors(analysis),
+        senders=queue_words.senders(analysis),
         rows=list(queue_words.rows(analysis)),
         sentences=queue_words.sentences(analysis),
         closed_loop=queue_words.closed_loop(analysis),

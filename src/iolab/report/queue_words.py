@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from iolab import queueing
 from iolab.findings import GRAVITY
 from iolab.openanalysis import OpenAnalysis, OpenCell
 from iolab.queueing import Sojourn
 from iolab.report import words
 
 HEADINGS = ("Model", "Service", "Busy", "Rate", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p50", "p95", "p99")
+TAILS = (
+    "Model", "Service", "Busy",
+    "p95", "Same trace p95", "off p95", "M/D/c p95", "M/M/c p95",
+    "p99", "Same trace p99", "M/D/c p99", "M/M/c p99",
+)  # fmt: skip
 BRIEF = ("Model", "Service", "Busy", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p95")
 LIGHT = 0.5
 
@@ -29,7 +35,24 @@ def rows(analysis: OpenAnalysis) -> Iterator[dict[str, str]]:
             "p50": _ms(measured.p50_s if measured else None),
             "p95": _ms(measured.p95_s if measured else None),
             "p99": _ms(measured.p99_s if measured else None),
+            "off p95": words.off(cell.off_p95),
+            **{
+                f"{name} {quantile}": _ms(getattr(theory, f"{quantile}_s") if theory else None)
+                for name, theory in (("Same trace", cell.same), ("M/D/c", cell.constant), ("M/M/c", cell.exponential))
+                for quantile in ("p95", "p99")
+            },
         }
+
+
+def errors(analysis: OpenAnalysis) -> str:
+    """Say which of theory's figures are exact, and how well the others are known."""
+    worst = max((cell.constant.error for cell in analysis.cells if cell.constant), default=None)
+    if worst is None:
+        return ""
+    return (
+        "M/M/c is exact, and so is the mean of M/D/1. The other figures of M/D/c are simulated, with"
+        f" {queueing.CUSTOMERS:,} customers; the means are known to {max(2 * worst, 0.001):.1%} (two standard errors)."
+    )
 
 
 def sentences(analysis: OpenAnalysis) -> list[str]:
@@ -100,6 +123,14 @@ def _proof(cells: Sequence[OpenCell]) -> str:
         f" measured by {abs(worst.off or 0.0):.1%} at most{tail}. So what lies apart from theory is the luck of these"
         " arrivals, or the theory."
     )
+
+
+def senders(analysis: OpenAnalysis) -> str:
+    """Say who sent the arrivals."""
+    counts = sorted({cell.record.load_workers for cell in analysis.cells})
+    if not counts or counts == [0]:
+        return "one Locust process"
+    return f"{' and '.join(map(str, counts))} Locust worker{'s' if counts != [1] else ''}"
 
 
 def closed_loop(analysis: OpenAnalysis) -> str:
