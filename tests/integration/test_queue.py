@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import Run, Start
+from tests.integration.test_findings import SET_CLOCK
 from tests.integration.test_local import latest, wait_for
 
 SMALL = ("queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "3s")
@@ -118,6 +119,27 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
     assert process.returncode == 130
     assert latest(results, "run.json")["status"] == "partial"
     assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results: Path, tmp_path: Path) -> None:
+    is_set = tmp_path / "set"
+    (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
+    process = start(*SMALL, "--duration", "5s", "--wait-distribution", "constant", variables={"PYTHONPATH": str(tmp_path)})
+    known: set[int] = set()
+
+    def is_under_way() -> bool:
+        """The first server is for the calibration."""
+        mine = servers(process)
+        known.update(one.pid for one in mine)
+        return len(known) == 2 and any(time.time() - one.create_time() > 2 for one in mine)
+
+    wait_for(is_under_way, process)
+    is_set.touch()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    (cell,) = latest(results, "summary.json")["cells"]
+    assert "the wall clock was set by +3.0" in {one["id"]: one["message"] for one in cell["findings"]}["clock_step"]
+    assert 0 < cell["mean_ms"] < 1000
 
 
 @pytest.mark.measures
