@@ -16,6 +16,7 @@ from typing import Any
 
 import gevent
 import gevent.event
+import netstat
 from locust import FastHttpUser, User, task
 from locust.env import Environment
 from locust.event import Events
@@ -96,8 +97,11 @@ def cpu_s() -> float:
 def load(
     user: type[User], url: str, users: int, *, timeout_s: float, done: gevent.event.Event, note: Callable[..., None]
 ) -> dict[str, Any]:
-    """Let `users` of that class go on until `done`; return CPU seconds, and whether time was over before."""
-    before = cpu_s()
+    """Let `users` of that class go on until `done`.
+
+    Return CPU seconds, whether time was over before, and how many connection attempts were sent again.
+    """
+    before, sent_again = cpu_s(), netstat.syn_retransmits()
     events = Events()  # type: ignore[no-untyped-call]
     events.request.add_listener(note)  # type: ignore[no-untyped-call]
     # A trailing slash in the host makes every request raise while Locust reports none at all.
@@ -108,7 +112,7 @@ def load(
         in_time = done.wait(timeout_s)
     finally:
         runner.quit()
-    return {"cpu_s": cpu_s() - before, "timed_out": not in_time}
+    return {"cpu_s": cpu_s() - before, "timed_out": not in_time, "syn_retransmits": netstat.since(sent_again)}
 
 
 def closed(

@@ -193,7 +193,12 @@ def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
 def _client_usage(trials: Sequence[TrialRecord]) -> ClientUsage:
     """Sum up CPU time; the floor is the same for all trials, so the highest one measured is the nearest to it."""
     floors = [trial.client.floor_rps for trial in trials if trial.client.floor_rps is not None]
-    return ClientUsage(cpu_s=_sum([trial.client.cpu_s for trial in trials]), floor_rps=max(floors, default=None))
+    again = _sum([trial.client.syn_retransmits for trial in trials])
+    return ClientUsage(
+        cpu_s=_sum([trial.client.cpu_s for trial in trials]),
+        floor_rps=max(floors, default=None),
+        syn_retransmits=None if again is None else int(again),
+    )
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -114,7 +114,7 @@ class Bench:
             reason=reason,
             samples=self._folder.write_samples(trial.index, load.samples) if load.samples else None,
             server=usage,
-            client=ClientUsage(cpu_s=load.cpu_s, floor_rps=floor_rps),
+            client=ClientUsage(cpu_s=load.cpu_s, floor_rps=floor_rps, syn_retransmits=load.syn_retransmits),
             machine=machine,
         )
         return record, load.samples

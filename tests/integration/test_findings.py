@@ -98,6 +98,8 @@ def test_a_short_listen_queue_overflows_and_tcp_tries_again(iolab: Run, results:
     found = bench(iolab, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
     assert wanted <= set(found)
     assert "at the end" in found["littles_law"]
+    (cell,) = json.loads((results / "latest" / "summary.json").read_text())["cells"]
+    assert cell["client"]["syn_retransmits"] >= cell["server"]["listen_overflows"] / 2 > 0
 
 
 @needs_two_cores

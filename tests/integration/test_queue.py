@@ -124,7 +124,9 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
 def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results: Path, tmp_path: Path) -> None:
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
-    process = start(*SMALL, "--duration", "5s", "--wait-distribution", "constant", variables={"PYTHONPATH": str(tmp_path)})
+    process = start(
+        *SMALL, "--duration", "5s", "--wait-distribution", "constant", variables={"PYTHONPATH": str(tmp_path)}
+    )
     known: set[int] = set()
 
     def is_under_way() -> bool:

@@ -15,6 +15,7 @@ class Load:
     samples: Sequence[Sample]
     cpu_s: float | None
     stopped: str = ""  # why it ended before all requests were sent
+    syn_retransmits: int | None = None  # connection attempts that were sent again; None: not known
 
     @property
     def ok(self) -> int:

@@ -55,6 +55,7 @@ class Driver:
         except queue.Empty:
             raise LoadFailed(f"the load driver gave no answer within {of_s or timeout_s:g} s") from None
         if not line:
+            self._answers.put(b"")  # nor will there be another one
             raise LoadFailed(f"the load driver has ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         return answer

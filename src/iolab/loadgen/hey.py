@@ -26,13 +26,13 @@ class Hey:
         done = self._driver.ask({"argv": argv}, job.timeout_s)
         if done["timed_out"]:
             sent = read_rows(done["stdout"]) if done["stdout"] else []
-            return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s")
+            return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s", done.get("syn_retransmits"))
         if done["status"] != 0:
             raise LoadFailed(f"hey ended with status {done['status']}: {_last_line(done['stderr'] or done['stdout'])}")
         answered = read_rows(done["stdout"])
         # hey leaves failures out of its rows, and does not tell when they were sent.
         unanswered = [Sample(None, None, 0)] * (job.requests - len(answered))
-        return Load(samples=[*answered, *unanswered], cpu_s=done["cpu_s"])
+        return Load([*answered, *unanswered], done["cpu_s"], syn_retransmits=done.get("syn_retransmits"))
 
 
 def read_rows(text: str) -> list[Sample]:

@@ -32,10 +32,11 @@ class Locust:
         seen = _samples(rows)
         if len(seen) > job.requests:
             raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
+        sent_again = done.get("syn_retransmits")
         if done["timed_out"]:
-            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s")
+            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", sent_again)
         unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
-        return Load(samples=[*seen, *unanswered], cpu_s=done["cpu_s"])
+        return Load([*seen, *unanswered], done["cpu_s"], syn_retransmits=sent_again)
 
 
 def _samples(rows: Sequence[list[float]]) -> list[Sample]:

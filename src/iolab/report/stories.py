@@ -97,7 +97,10 @@ def _dropped(cell: Cell) -> str:
     number = cell.server.listen_overflows
     if number is None:
         return "how many were dropped is not known here"
-    return "nobody is dropped" if not number else f"{number} connection attempts were dropped"
+    if not number:
+        return "nobody is dropped"
+    again = cell.client.syn_retransmits
+    return f"{number} connection attempts were dropped" + (f", {again} were sent again" if again is not None else "")
 
 
 def cores(analysis: Analysis) -> list[str]:

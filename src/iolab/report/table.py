@@ -73,6 +73,7 @@ def resources(analysis: Analysis) -> Sequence[Column]:
         Column("Threads", lambda cell: words.count(cell.server.threads_peak)),
         Column("Memory", lambda cell: words.megabytes(cell.server.rss_peak_bytes)),
         Column("Listen overflows", lambda cell: words.count(cell.server.listen_overflows)),
+        Column("Sent again", lambda cell: words.count(cell.client.syn_retransmits)),
         Column("Client's CPU a request", words.client_cpu_a_request),
     )
 
