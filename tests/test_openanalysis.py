@@ -105,11 +105,13 @@ def test_an_ideal_queue_agrees_with_itself(make: Make) -> None:
     assert cell.measured.mean_ci_s[0] < cell.measured.mean_s < cell.measured.mean_ci_s[1]
     assert cell.constant.mean_s < cell.exponential.mean_s
     assert ids(make()) <= {"short_plan"}
+    assert queue_words.sentences(make())[-1].endswith("is the luck of these arrivals, or the theory.")
 
 
 def test_what_the_trace_does_not_explain_is_said(make: Make) -> None:
     slower = make(lambda seen: [each._replace(done_s=each.done_s + 0.02) for each in seen])
     assert "off_the_trace" in ids(slower)
+    assert queue_words.sentences(slower)[-1].endswith("they prove nothing.")
 
 
 def test_late_sends_make_it_suspect(make: Make) -> None:

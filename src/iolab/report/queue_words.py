@@ -118,11 +118,13 @@ def _proof(cells: Sequence[OpenCell]) -> str:
     worst = max(known, key=lambda cell: abs(cell.off or 0.0))
     p95 = max((abs(cell.off_p95) for cell in known if cell.off_p95 is not None), default=None)
     tail = "" if p95 is None else f", their 95th percentiles by {p95:.1%}"
-    return (
+    text = (
         "The instrument: an ideal queue with the very same arrivals and service times has means that differ from those"
-        f" measured by {abs(worst.off or 0.0):.1%} at most{tail}. So what lies apart from theory is the luck of these"
-        " arrivals, or the theory."
+        f" measured by {abs(worst.off or 0.0):.1%} at most{tail}."
     )
+    if any(finding.id == "off_the_trace" for cell in known for finding in cell.findings):
+        return f"{text} That is too much: something disturbed the plans that the findings name, and they prove nothing."
+    return f"{text} So what lies apart from theory is the luck of these arrivals, or the theory."
 
 
 def senders(analysis: OpenAnalysis) -> str:
