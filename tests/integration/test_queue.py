@@ -61,7 +61,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, result
         (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),
         (("--experiment", "experiments/bench.toml"), "experiment bench has no [arrivals]"),
         (("--duration", "soon"), "must be a time"),
-        (("--wait-ms", "0.1"), "one load generator sends"),
+        (("--wait-ms", "0.1"), "the load generator sends"),
     ],
 )
 def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
