@@ -17,8 +17,8 @@ from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
 
-LEAST_S, MOST_S = 10.0, 60.0  # of what is measured in a step
-MOST_LEAD_S = 30.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
+LEAST_S, MOST_S = 10.0, 20.0  # of what is measured in a step
+MOST_LEAD_S = 10.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
 RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
 
 
