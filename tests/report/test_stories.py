@@ -151,6 +151,24 @@ def test_the_percentile_plot_ends_at_the_slowest_request(run: Analysis, monkeypa
     assert drawn == [pytest.approx(float(one.latencies_s.max()) * 1000) for one in run.cells]
 
 
+def test_settings_of_one_model_are_told_apart_and_models_look_as_everywhere(
+    run: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, str]] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, *data: Any, **look: Any) -> Any:
+        drawn.append((look["color"], look["marker"]))
+        return plot(axes, *data, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    figures.percentiles(queues(run, {"median_ms": 146.0}, {"median_ms": 334.0}))
+    assert len(set(drawn)) == 2
+    drawn.clear()
+    figures.percentiles(run)
+    assert len(set(drawn)) == 4  # models; users are told apart by the kind of line
+
+
 def test_as_many_rounds_are_told_as_there_were(run: Analysis) -> None:
     added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
     precise = like(run, *added, precision=0.01)

@@ -84,7 +84,7 @@ def percentiles(analysis: Analysis) -> str:
     Source of the axis: HdrHistogram's percentile plot, http://hdrhistogram.org.
     """
     cells = [one for one in analysis.cells if len(one.latencies_s) > 1]
-    looks = colours_of(analysis)
+    looks = _looks(cells, analysis)
     most = max(one.cell.concurrency for one in cells)
     nines = max(len(one.latencies_s) for one in cells)
     with mpl.rc_context({**STYLE, "ytick.labelcolor": MUTED}):
@@ -92,7 +92,7 @@ def percentiles(analysis: Analysis) -> str:
         axes = figure.add_subplot()
         for one in cells:
             cell = one.cell
-            colour, marker = looks[cell.model]
+            colour, marker = looks[cell.model, cell.variant, cell.cpus]
             beyond = np.geomspace(1, len(one.latencies_s), 120)
             values_ms = np.quantile(one.latencies_s, 1 - 1 / beyond, method="higher") * 1000
             solid = cell.concurrency == most
@@ -120,6 +120,16 @@ def percentiles(analysis: Analysis) -> str:
         axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="upper left")
         figure.supxlabel("share of the requests that were answered within", fontsize=11, color=MUTED)
         return svg(figure, "Latency of every cell against percentile, on a scale that shows the tail")
+
+
+def _looks(cells: Sequence[AnalysedCell], analysis: Analysis) -> dict[tuple[str, str, float], tuple[str, str]]:
+    """Return colour and marker of each setting: its model's, or its own where one model is measured in several."""
+    settings = list(dict.fromkeys((one.cell.model, one.cell.variant, one.cell.cpus) for one in cells))
+    if len({model for model, _, _ in settings}) == 1:
+        first = COLOURS.index(colours_of(analysis)[settings[0][0]][0])
+        places = ((first + number) % len(COLOURS) for number in range(len(settings)))
+        return {each: (COLOURS[place], MARKERS[place]) for each, place in zip(settings, places, strict=True)}
+    return {each: colours_of(analysis)[each[0]] for each in settings}
 
 
 def cores(analysis: Analysis) -> str:

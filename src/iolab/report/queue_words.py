@@ -122,8 +122,12 @@ def _proof(cells: Sequence[OpenCell]) -> str:
         "The instrument: an ideal queue with the very same arrivals and service times has means that differ from those"
         f" measured by {abs(worst.off or 0.0):.1%} at most{tail}."
     )
-    if any(finding.id == "off_the_trace" for cell in known for finding in cell.findings):
-        return f"{text} That is too much: something disturbed the plans that the findings name, and they prove nothing."
+    off = sum(any(finding.id == "off_the_trace" for finding in cell.findings) for cell in known)
+    if off:
+        return (
+            f"{text} In {off} of {len(known)} plans that is too much, whatever the cause; the findings name them, and"
+            " they prove nothing."
+        )
     return f"{text} So what lies apart from theory is the luck of these arrivals, or the theory."
 
 
