@@ -13,9 +13,11 @@ from tests.conftest import DISTURBANCES, Start, free_ports
 from tests.integration.test_local import latest, wait_for
 from tests.integration.test_queue import trials
 
-MASTER = "10.77.0.1"
-HOSTS = ("iolabw1", "iolabw2", "iolabw3")
-BRIDGE = "iolabbr"
+# Names and a network of this process's own: a test that was killed leaves its hosts behind.
+NETWORK = f"10.77.{os.getpid() % 256}"
+MASTER = f"{NETWORK}.1"
+HOSTS = tuple(f"iolab{os.getpid()}w{number}" for number in (1, 2, 3))
+BRIDGE = f"iolab{os.getpid()}"
 AN_HOUR_FAST = "import time\nreal = time.time\ntime.time = lambda: real() + 3600\n"
 TOGETHER = (
     "queue", "--runtime", "local", "--models", "A", "--wait-distribution", "exponential", "--bind", MASTER,
@@ -24,7 +26,8 @@ Join = Callable[..., "subprocess.Popen[str]"]
 
 
 def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+    done = subprocess.run(["ip", *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def hosts() -> Iterator[None]:
             ip("link", "add", f"{host}v", "type", "veth", "peer", "name", "eth0", "netns", host)
             stack.callback(ip, "link", "del", f"{host}v")
             ip("link", "set", f"{host}v", "master", BRIDGE, "up")
-            ip("-n", host, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
+            ip("-n", host, "addr", "add", f"{NETWORK}.{number}/24", "dev", "eth0")
             ip("-n", host, "link", "set", "eth0", "up")
         yield
 
