@@ -1,16 +1,20 @@
 """What this machine has of what the lab uses, and what to do about what is missing."""
 
 import shutil
+from dataclasses import replace
 
-from iolab import cpus, ports
+from iolab import allowances, cpus, limits, ports
 from iolab.errors import EngineMissing, UsageError
 from iolab.lab import Lab
+from iolab.limits import Need
 from iolab.runtime.compose import find_engine
+
+CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` takes, and the least that are worth it
 
 
 def facts(lab: Lab) -> list[tuple[bool, str, str]]:
     """Return (fine or not, what, what is known of it)."""
-    return [_docker(), _hey(), _strace(), _cores(), *_ports(lab)]
+    return [_docker(), _hey(), _strace(), _cores(), *crowd(allowances.read()), *_ports(lab)]
 
 
 def _docker() -> tuple[bool, str, str]:
@@ -44,6 +48,25 @@ def _cores() -> tuple[bool, str, str]:
     if count > 1:
         return True, "cores", f"{count}: CPUS up to {count - 1} leaves one to the load generator"
     return False, "cores", "1: server and load generator share it; use a machine with more for numbers to believe"
+
+
+def crowd(known: allowances.Facts) -> list[tuple[bool, str, str]]:
+    """Return how many chat users local servers can hold here, by what they hold them with."""
+    room = (known.files or CROWD) - limits.SPARE_FILES
+    clients = limits.processes_for(CROWD, room)
+    one = Need(CROWD, client_processes=clients, divisible=True)
+    several = replace(one, processes=max(2, clients))
+    threads = Need(CROWD, client_processes=clients).with_threads()
+    kinds = (
+        ("asyncio, one process", one),
+        (f"asyncio, {several.processes} processes", several),
+        ("a thread each, one process", threads),
+    )
+    rows = []
+    for kind, need in kinds:
+        users, sentence = limits.capped(CROWD, limits.applicable(known, need))
+        rows.append((users >= LEAST_CROWD, "crowd", f"{kind}: {sentence or f'{CROWD:,} users can come'}"))
+    return rows
 
 
 def _ports(lab: Lab) -> list[tuple[bool, str, str]]:
