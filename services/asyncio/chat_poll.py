@@ -1,0 +1,95 @@
+"""Chat server C by long poll: everybody who stays is a request that the event loop has not answered yet."""
+
+import asyncio
+import gc
+import os
+import random
+import socket
+import sys
+from weakref import WeakValueDictionary
+
+from aiohttp import web
+
+
+def refuse(line: str) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
+    text = os.environ.get(name) or str(default)  # empty: the default
+    if not (text.isdecimal() and low <= int(text) <= high):
+        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    return int(text)
+
+
+PORT, BACKLOG = number("PORT", 8082), number("BACKLOG", 4096)
+HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
+
+
+class Box:  # what a user is to be told
+    def __init__(self) -> None:
+        self.letters, self.waiter = [], None
+
+    def put(self, letter: str) -> None:
+        if len(self.letters) < 100:  # who does not come for their letters gets no more
+            self.letters.append(letter)
+        if self.waiter and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+connections: "dict[asyncio.Task[None], Box]" = {}  # each connection has a task, and a box for as long as that
+boxes: "WeakValueDictionary[str, Box]" = WeakValueDictionary()
+
+
+async def poll(request: web.Request) -> web.StreamResponse:
+    if request.task not in connections:
+        connections[request.task] = Box()
+        request.task.add_done_callback(connections.pop)
+    boxes[request.query_string] = box = connections[request.task]
+    await (answer := web.StreamResponse()).prepare(request)  # in chunks
+    await answer.write(b"hello\n")
+    if not box.letters:
+        box.waiter = asyncio.get_running_loop().create_future()
+        await asyncio.wait([box.waiter], timeout=HOLD_S * random.uniform(0.75, 1.25))  # the thread is the others'
+    await answer.write("".join(box.letters).encode())
+    box.letters.clear()
+    return answer
+
+
+async def click(request: web.Request) -> web.Response:
+    user, _, text = request.query_string.partition("&")
+    if box := boxes.get(user):
+        if JOURNAL:
+            os.write(1, f"{text}\n".encode())  # on record before it is acknowledged
+        box.put(f"{text}\n")
+    return web.Response(status=204 if box else 410, headers={"Connection": "close"})
+
+
+async def say(request: web.Request) -> web.Response:
+    news = f"news {request.query_string}\n"  # one for all: who does not come for it costs no copy
+    for box in list(boxes.values()):
+        box.put(news)
+    return web.Response(status=204)
+
+
+async def healthz(_: web.Request) -> web.Response:
+    return web.json_response({"users": len(boxes)})
+
+
+if number("GC_FREEZE", 1, 0, 1):
+    gc.set_threshold(700, 10, 10_000)  # who stays is no garbage: look at all of them a thousand times less often
+app = web.Application()
+app.add_routes([web.get("/poll", poll), web.post("/click", click), web.post("/say", say), web.get("/healthz", healthz)])
+try:
+    listener = socket.create_server((os.environ.get("HOST") or "127.0.0.1", PORT), backlog=BACKLOG)
+except OSError as error:
+    refuse(f"PORT={PORT}: {error.strerror}")
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # this and what follows, connections inherit
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else up to net.ipv4.tcp_wmem[2], 4 MiB
+silence = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # a probe, one more; ms to the end
+for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), silence, strict=True):
+    listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
+print(f"asyncio chat server, port {PORT}: a poll waits {HOLD_S} s, backlog {BACKLOG}", flush=True)
+quiet = {"print": None, "access_log": None, "shutdown_timeout": 0.5, "handler_cancellation": True}
+web.run_app(app, sock=listener, backlog=BACKLOG, keepalive_timeout=DEAD_AFTER_S, **quiet)  # that of who asks no more

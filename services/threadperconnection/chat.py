@@ -1,0 +1,85 @@
+"""Chat server D, thread per connection: everybody who stays has a thread that waits with them."""
+
+import os
+import queue
+import random
+import signal
+import socket
+import sys
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+def refuse(line: str) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
+    text = os.environ.get(name) or str(default)  # empty: the default
+    if not (text.isdecimal() and low <= int(text) <= high):
+        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    return int(text)
+
+
+PORT, BACKLOG = number("PORT", 8083), number("BACKLOG", 4096)
+HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
+boxes: dict[str, "queue.SimpleQueue[str]"] = {}  # of those who stay: what they are to be told
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version, disable_nagle_algorithm, user, box = "HTTP/1.1", True, "", None
+    timeout = DEAD_AFTER_S  # for one who stays and asks nothing
+
+    def do_GET(self) -> None:  # /poll?N: user N waits here until there is something to tell, or for HOLD_S
+        path, _, user = self.path.partition("?")
+        if path not in ("/poll", "/healthz"):
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.chunk("hello\n")
+        if path == "/poll":
+            self.user, self.box = user, self.box or queue.SimpleQueue()
+            boxes[user] = self.box  # and not that of an older connection, which nobody reads any more
+            with suppress(queue.Empty):
+                self.chunk(self.box.get(timeout=HOLD_S * random.uniform(0.75, 1.25)))  # the thread waits, too
+        self.chunk("")
+
+    def do_POST(self) -> None:  # /click?N&TEXT is answered to user N, /say?TEXT is told to everybody who stays
+        path, _, query = self.path.partition("?")
+        user, _, text = query.partition("&")
+        if path not in ("/click", "/say"):
+            return self.send_error(404)
+        told = list(boxes.values()) if path == "/say" else [box for box in [boxes.get(user)] if box]
+        letter = f"{text}\n" if path == "/click" else f"news {query}\n"  # one for all: a copy each would cost memory
+        if JOURNAL and path == "/click" and told:
+            os.write(1, letter.encode())  # on record before it is acknowledged
+        for box in told:
+            if box.qsize() < 100:  # who does not come for their letters gets no more
+                box.put(letter)
+        self.send_response(204 if told else 410)
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def chunk(self, text: str) -> None:
+        self.wfile.write(f"{len(text):x}\r\n{text}\r\n".encode())
+
+    def finish(self) -> None:
+        if boxes.get(self.user) is self.box:
+            boxes.pop(self.user, None)
+        super().finish()
+
+    def log_message(self, *_: object) -> None: ...  # a line a request would be measured too
+
+
+ThreadingHTTPServer.request_queue_size = BACKLOG
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+try:
+    server = ThreadingHTTPServer((os.environ.get("HOST") or "127.0.0.1", PORT), Handler)
+except OSError as error:
+    refuse(f"PORT={PORT}: {error.strerror}")
+server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else up to net.ipv4.tcp_wmem[2], 4 MiB
+server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # timers are late
+print(f"threadperconnection chat server, port {PORT}: a poll waits {HOLD_S} s, backlog {BACKLOG}", flush=True)
+server.serve_forever()

@@ -1,0 +1,76 @@
+"""Chat server B, thread pool: everybody who stays takes one of THREADS threads; the others stand in line for one."""
+
+import logging
+import os
+import queue
+import random
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import waitress
+
+
+def refuse(line: str) -> None:
+    print(line, file=sys.stderr)
+    sys.exit(2)
+
+
+def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
+    text = os.environ.get(name) or str(default)  # empty: the default
+    if not (text.isdecimal() and low <= int(text) <= high):
+        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    return int(text)
+
+
+PORT, BACKLOG = number("PORT", 8081), number("BACKLOG", 4096)
+THREADS, HOLD_S, DEAD_AFTER_S = number("THREADS", 8, 1, 1000), number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10)
+boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of those who stay: what they are to be told
+
+
+def poll(user: str) -> Iterator[bytes]:
+    yield b"hello\n"
+    box = boxes.setdefault(user, queue.SimpleQueue())
+    try:
+        yield box.get(timeout=HOLD_S * random.uniform(0.75, 1.25))  # this thread of the pool waits
+    except queue.Empty:
+        boxes.pop(user, None)
+
+
+def app(environ, start_response):  # type: ignore[no-untyped-def]
+    """/poll?N: user N waits; POST /click?N&TEXT is answered to user N, POST /say?TEXT told to everybody who stays."""
+    path, query, posted = environ["PATH_INFO"], environ["QUERY_STRING"], environ["REQUEST_METHOD"] == "POST"
+    user, _, text = query.partition("&")
+    told = {"/click": [boxes[user]] if user in boxes else [], "/say": list(boxes.values())}
+    if not posted and path in ("/poll", "/healthz"):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return poll(user) if path == "/poll" else [b"hello\n"]
+    if not posted or path not in told:
+        start_response("404 Not Found", [("Content-Length", "0")])
+        return []
+    for box in told[path]:
+        if box.qsize() < 100:  # who does not come for their letters gets no more
+            box.put(f"{text}\n".encode() if path == "/click" else f"news {query}\n".encode())
+    start_response("204 No Content" if told[path] else "410 Gone", [("Content-Length", "0")])
+    return []
+
+
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for every request that queues
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests under way
+try:
+    server = waitress.create_server(
+        app,
+        host=os.environ.get("HOST") or "127.0.0.1",
+        port=PORT,
+        threads=THREADS,
+        backlog=BACKLOG,
+        connection_limit=100_000,  # the library's 100 would keep people out whom it need not
+        channel_timeout=DEAD_AFTER_S,  # for one who stays and asks nothing
+        asyncore_use_poll=True,  # select() ends at descriptor 1023
+    )
+except OSError as error:
+    refuse(f"PORT={PORT}: {error.strerror}")
+server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # timers are late
+print(f"threadpool chat server, port {PORT}: {THREADS} threads, a poll waits {HOLD_S} s", flush=True)
+server.run()

@@ -1,0 +1,40 @@
+"""A click on a server of polls comes through a connection of its own, which must not stay: it would cost a file."""
+
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, free_ports
+from tests.runtime.scripts import model, running
+
+CHATS = ("threadpool/chat.py", "asyncio/chat_poll.py", "threadperconnection/chat.py")
+
+
+def said(address: tuple[str, int], request: str, stays: str = "keep-alive") -> tuple[socket.socket, str]:
+    """Send a request; return its connection and the first words of the answer."""
+    connection = socket.create_connection(address, timeout=5)
+    head = f"Host: here\r\nContent-Length: 0\r\nConnection: {stays}\r\n"
+    connection.sendall(f"{request} HTTP/1.1\r\n{head}\r\n".encode())
+    return connection, connection.recv(1000).decode()
+
+
+@pytest.mark.parametrize("chat", CHATS)
+def test_a_click_leaves_no_connection(chat: str) -> None:
+    script = Path(chat)
+    with running(model(ROOT / "services" / script.parent, free_ports(1)[0], "python3", script.name)) as server:
+        poll, hello = said(server.address, "GET /poll?7")
+        assert hello.startswith("HTTP/1.1 200")
+        time.sleep(0.2)
+        (process,) = map(psutil.Process, server.pids())
+        before = process.num_fds()
+        for number in range(10):
+            click, answer = said(server.address, f"POST /click?{7 + number % 2}&hi", "close")
+            with click:
+                assert answer.startswith(("HTTP/1.1 204", "HTTP/1.1 410")), answer
+                assert click.recv(1000) == b"", "the server keeps it"
+        time.sleep(0.2)
+        poll.close()
+        assert process.num_fds() <= before

@@ -1,0 +1,117 @@
+"""What chat servers promise, asked from outside: of who is gone, of who comes back, and of clicks that they answer."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import ServerFailed
+from iolab.runtime import probe
+from tests.conftest import ROOT, free_ports
+
+CHATS = sorted((ROOT / "services").glob("*/chat*.py"))
+POLLS = [path for path in CHATS if path.parent.name == "threadperconnection" or path.stem == "chat_poll"]
+Serve = Callable[[Path], int]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start a chat server that writes down what it answers; return its port."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(path: Path) -> int:
+        port = free_ports(1)[0]
+        own = {"PORT": str(port), "JOURNAL": "1", "HOLD_S": "30", "DEAD_AFTER_S": "10"}
+        with (tmp_path / "log").open("wb") as log:
+            started.append(subprocess.Popen([sys.executable, path.name], cwd=path.parent, env=own, stdout=log))
+
+        def check_alive() -> None:
+            if started[-1].poll() is not None:
+                raise ServerFailed("it ended")
+
+        probe.wait_until_ready(("127.0.0.1", port), check_alive)
+        return port
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}-{path.stem}"
+
+
+def polls(port: int, user: int) -> socket.socket:
+    """Return the connection of a user who waits."""
+    one = socket.create_connection(("127.0.0.1", port), timeout=5)
+    one.sendall(f"GET /poll?{user} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
+    assert b"hello" in heard(one, b"hello")
+    return one
+
+
+def heard(one: socket.socket, until: bytes) -> bytes:
+    data = b""
+    while until not in data and (more := one.recv(1000)):
+        data += more
+    return data
+
+
+def clicks(port: int, user: int, token: str) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("POST", f"/click?{user}&{token}")
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("path", POLLS, ids=name)
+def test_who_comes_back_is_told_though_an_older_connection_is_still_there(path: Path, serve: Serve) -> None:
+    port = serve(path)
+    with polls(port, 7), polls(port, 7) as newer:
+        assert clicks(port, 7, "again") == 204
+        assert b"again" in heard(newer, b"again")
+
+
+@pytest.mark.parametrize("path", POLLS, ids=name)
+def test_the_older_connection_that_ends_takes_nothing_along(path: Path, serve: Serve) -> None:
+    port = serve(path)
+    older = polls(port, 7)
+    with polls(port, 7) as newer:
+        older.close()
+        time.sleep(0.5)
+        assert clicks(port, 7, "still") == 204
+        assert b"still" in heard(newer, b"still")
+
+
+@pytest.mark.parametrize("path", POLLS, ids=name)
+def test_a_click_is_written_down_before_it_is_answered(path: Path, serve: Serve, tmp_path: Path) -> None:
+    port = serve(path)
+    with polls(port, 3) as one:
+        clicks(port, 3, "token-3")
+        heard(one, b"token-3")
+        assert "token-3" in (tmp_path / "log").read_text().split()
+    assert clicks(port, 4, "nobody-4") == 410
+    assert "nobody-4" not in (tmp_path / "log").read_text()
+
+
+def test_the_box_of_who_is_gone_is_given_back(serve: Serve) -> None:
+    port = serve(ROOT / "services" / "asyncio" / "chat_poll.py")
+
+    def users() -> bytes:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().read()
+
+    people = [polls(port, user) for user in range(20)]
+    assert b"20" in users()
+    for one in people:
+        one.close()
+    deadline = time.monotonic() + 5
+    while users() != b'{"users": 0}':
+        assert time.monotonic() < deadline, users()
+        time.sleep(0.05)
