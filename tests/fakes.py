@@ -12,7 +12,7 @@ from iolab.errors import LoadFailed, ServerFailed
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
 from iolab.records import Sample, TrialRecord
-from iolab.runtime import ListenCounters, Master, Snapshot
+from iolab.runtime import Denials, ListenCounters, Master, Mode, Snapshot
 from iolab.signals import Interrupted
 
 NULL_URL = "http://null"
@@ -63,8 +63,23 @@ class FakeServer:
     def thaw(self) -> None:
         """Nothing."""
 
+    def kill(self) -> None:
+        self.dead = True
+
+    def log(self) -> str:
+        return ""
+
     def listen_counters(self) -> ListenCounters:
         return ListenCounters(overflows=10 * self._reads, drops=11 * self._reads)
+
+    def pids(self) -> Sequence[int]:
+        return ()
+
+    def denials(self) -> Denials:
+        return Denials()
+
+    def words(self) -> str:
+        return ""
 
 
 @dataclass
@@ -87,7 +102,9 @@ class FakeRuntime:
         self.log.append("close")
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[FakeServer]:
+    def serve(
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+    ) -> Iterator[FakeServer]:
         if model.letter in self.refuses:
             raise ServerFailed(f"{model.letter} does not start")
         self.log.append(f"start {model.letter} {plan.cpus:g}")
@@ -98,7 +115,9 @@ class FakeRuntime:
             self.log.append(f"stop {model.letter}")
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
+    def driver(
+        self, script: str, plan: CpuPlan, master: Master | None = None, number: int = 0
+    ) -> Iterator[Sequence[str]]:
         yield (script,)
 
     @contextmanager

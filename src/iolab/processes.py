@@ -78,6 +78,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and all that it has started, and wait for its end."""
+    _signal_all(process, signal.SIGKILL)
+    process.wait()
+
+
 def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(process.pid, signum)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from iolab.runtime import Snapshot
-from iolab.runtime.cgroup import HostWatch, snapshot
+from iolab.runtime import Denials, Snapshot
+from iolab.runtime.cgroup import HostWatch, denials, snapshot
 
 V1 = {
     "cpuacct.usage": "354150785\n",
@@ -30,6 +30,13 @@ def test_what_is_missing_is_none_and_never_zero() -> None:
     assert snapshot({"cpu.stat": "usage_usec 354150\n"}, 1) == Snapshot(0.35415, None, None, None)
 
 
+def test_what_a_group_was_refused_is_counted_on_both_versions() -> None:
+    v1 = {"pids.events": "max 3\n", "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"}
+    v2 = {"pids.events": "max 3\n", "memory.events": "low 0\nhigh 0\nmax 9\noom 4\noom_kill 2\n"}
+    assert denials(v1) == denials(v2) == Denials(tasks=3, kills=2)
+    assert denials({}) == Denials(None, None)
+
+
 def make(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         path = folder / name
@@ -50,21 +57,27 @@ def test_files_are_found_on_v1(tmp_path: Path) -> None:
             f"cpuacct/{group}/cpuacct.usage": V1["cpuacct.usage"],
             f"memory/{group}/memory.stat": V1["memory.stat"],
             f"pids/{group}/pids.current": V1["pids.current"],
+            f"pids/{group}/pids.events": "max 3\n",
+            f"pids/{group}/cgroup.procs": "42\n43\n57\n",
         },
     )
     watch = HostWatch.find(IDENTITY, 42, tmp_path / "proc", tmp_path / "cgroup")
     assert watch
     assert watch.group() == V1
+    assert watch.events() == {"pids.events": "max 3\n"}
+    assert watch.pids() == [43, 57]  # 42 is docker-init
     assert watch.netstat() == "n"
 
 
 def test_files_are_found_on_v2(tmp_path: Path) -> None:
     group = f"system.slice/docker-{IDENTITY}.scope"
     make(tmp_path / "proc" / "42", {"cgroup": f"0::/{group}\n", "net/netstat": "n"})
-    make(tmp_path / "cgroup" / group, V2)
+    make(tmp_path / "cgroup" / group, {**V2, "memory.events": "oom_kill 1\n", "cgroup.procs": "42\n43\n"})
     watch = HostWatch.find(IDENTITY, 42, tmp_path / "proc", tmp_path / "cgroup")
     assert watch
     assert watch.group() == V2
+    assert watch.events() == {"memory.events": "oom_kill 1\n"}
+    assert watch.pids() == [43]
     assert watch.netstat() == "n"
 
 

@@ -22,6 +22,21 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Mode:
+    """Another way to run a model's server: its command, variables beside its own, and what its container may have.
+
+    `files` (open ones, of each process), `tasks` and `memory_bytes` are limits; None leaves a container those that
+    docker-compose.yml gives it. A local process has its user's.
+    """
+
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    files: int | None = None
+    tasks: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class Master:
     """Where a load driver listens for Locust workers: at `host`, which other machines reach, or for this one alone."""
 
@@ -35,6 +50,17 @@ class ListenCounters:
 
     overflows: int
     drops: int
+
+
+@dataclass(frozen=True)
+class Denials:
+    """How often a server's control group has refused it something up to now; None: not known here.
+
+    `tasks` is what it could not start for its limit of tasks, `kills` are processes that the kernel ended for memory.
+    """
+
+    tasks: int | None = None
+    kills: int | None = None
 
 
 class Server(Protocol):
@@ -62,8 +88,29 @@ class Server(Protocol):
     def thaw(self) -> None:
         """Let it go on."""
 
+    def kill(self) -> None:
+        """End all its processes at once (SIGKILL), and return when they have ended.
+
+        Raises ServerFailed where they cannot be ended.
+        """
+
+    def log(self) -> str:
+        """Return all that it wrote up to now, even when it has ended."""
+
     def listen_counters(self) -> ListenCounters | None:
         """Return the counters of its listen queue, or None where the platform has none."""
+
+    def pids(self) -> Sequence[int]:
+        """Return the pids of all its processes as this host sees them; none where an engine runs in a virtual machine.
+
+        A server of several has all of them only when it has started them: so ask after it answers.
+        """
+
+    def denials(self) -> Denials:
+        """Return what its control group has refused it."""
+
+    def words(self) -> str:
+        """Return the last lines that it wrote."""
 
 
 class Runtime(Protocol):
@@ -81,19 +128,22 @@ class Runtime(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
     ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
 
-        `variables` stand above those that its environment was read with.
+        `variables` stand above those that its environment was read with; `mode` is another server of the same model.
 
         Raises ServerFailed where it does not come up.
         """
 
-    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> AbstractContextManager[Sequence[str]]:
+    def driver(
+        self, script: str, plan: CpuPlan, master: Master | None = None, number: int = 0
+    ) -> AbstractContextManager[Sequence[str]]:
         """Return the command that runs loadtest/`script` on the load generator's cores.
 
-        With `master` it leads Locust workers, which come there.
+        With `master` it leads Locust workers, which come there. Drivers of another `number` have an address of their
+        own, where the runtime has such.
         """
 
     def load_workers(self, count: int, plan: CpuPlan, master: Master) -> AbstractContextManager[None]:

@@ -9,12 +9,12 @@ import os
 import select
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from iolab import processes
-from iolab.runtime import Snapshot
+from iolab.runtime import Denials, Snapshot
 
 FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v2
     "cpu.stat",
@@ -25,6 +25,7 @@ FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v
     "memory/memory.stat",
     "pids/pids.current",
 )
+EVENTS = ("pids.events", "memory.events", "pids/pids.events", "memory/memory.oom_control")
 MOUNT = Path("/sys/fs/cgroup")
 NETSTAT = "net/netstat"
 END = "== end"
@@ -32,7 +33,11 @@ ANSWER_LIMIT_S = 10.0
 # Builtins only: starting `cat` would cost more of the server's CPU, and count among its tasks.
 SCRIPT = f"""
 while read -r what; do
-  case $what in group) set -- {" ".join(f"{MOUNT}/{name}" for name in FILES)};; *) set -- /proc/{NETSTAT};; esac
+  case $what in
+    group) set -- {" ".join(f"{MOUNT}/{name}" for name in FILES)};;
+    events) set -- {" ".join(f"{MOUNT}/{name}" for name in EVENTS)};;
+    *) set -- /proc/{NETSTAT};;
+  esac
   for f; do
     if [ -r "$f" ]; then echo "== ${{f##*/}}"; while IFS= read -r line; do echo "$line"; done <"$f"; fi
   done
@@ -53,6 +58,15 @@ class Watch(Protocol):
     def group(self) -> Mapping[str, str]:
         """Return the control group's files, by name without folders; raises OSError when the container has ended."""
 
+    def events(self) -> Mapping[str, str]:
+        """Return the files that count what the group was refused; raises OSError when the container has ended."""
+
+    def pids(self) -> Sequence[int]:
+        """Return the pids of the server's processes as this host sees them; none where it does not see them.
+
+        Raises OSError when the container has ended.
+        """
+
     def netstat(self) -> str:
         """Return /proc/net/netstat of its network namespace; raises OSError when the container has ended."""
 
@@ -66,12 +80,12 @@ class HostWatch:
     tasks = 1  # docker-init
     every_s = 0.1
 
-    def __init__(self, files: Mapping[str, Path], netstat: Path) -> None:
-        self._files, self._netstat = files, netstat
+    def __init__(self, files: Mapping[str, Path], netstat: Path, init: int | None = None) -> None:
+        self._files, self._netstat, self._init = files, netstat, init
 
     @classmethod
     def find(cls, container_id: str, pid: int, proc: Path = Path("/proc"), mount: Path = MOUNT) -> "HostWatch | None":
-        """Return a watch if process `pid` of this host is in that container, and its files can be read."""
+        """Return a watch if process `pid` of this host is in that container, its first, and its files can be read."""
         try:
             text = (proc / str(pid) / "cgroup").read_text(encoding="utf-8")
         except OSError:
@@ -80,16 +94,25 @@ class HostWatch:
             return None  # the engine runs elsewhere, say in a virtual machine, and the pid is somebody else's here
         groups = {controller: path for _, controllers, path in _entries(text) for controller in controllers.split(",")}
         files = {}
-        for name in FILES:
+        for name in (*FILES, *EVENTS, "cgroup.procs", "pids/cgroup.procs"):
             controller, _, file = name.rpartition("/")
             path = mount / controller / groups.get(controller, "/nowhere").lstrip("/") / file
             if path.is_file():
                 files[file] = path
-        return cls(files, proc / str(pid) / NETSTAT) if "cpu.stat" in files else None
+        return cls(files, proc / str(pid) / NETSTAT, pid) if "cpu.stat" in files else None
 
     def group(self) -> Mapping[str, str]:
         """Read them."""
-        return {name: path.read_text(encoding="ascii") for name, path in self._files.items()}
+        return self._read(FILES)
+
+    def events(self) -> Mapping[str, str]:
+        """Read them."""
+        return self._read(EVENTS)
+
+    def pids(self) -> Sequence[int]:
+        """Read them; the container's first process is docker-init."""
+        found = self._read(("cgroup.procs",)).get("cgroup.procs", "")
+        return [int(pid) for pid in found.split() if int(pid) != self._init]
 
     def netstat(self) -> str:
         """Read it."""
@@ -97,6 +120,10 @@ class HostWatch:
 
     def close(self) -> None:
         """Do nothing: nothing was started."""
+
+    def _read(self, names: Sequence[str]) -> dict[str, str]:
+        wanted = {name.rpartition("/")[2] for name in names}
+        return {name: path.read_text(encoding="ascii") for name, path in self._files.items() if name in wanted}
 
 
 class ExecWatch:
@@ -120,15 +147,15 @@ class ExecWatch:
 
     def group(self) -> Mapping[str, str]:
         """Ask the shell for them."""
-        texts: dict[str, str] = {}
-        name = ""
-        for line in self._ask(b"group\n").splitlines(keepends=True):
-            if line.startswith("== "):
-                name = line[3:].strip()
-                texts[name] = ""
-            else:
-                texts[name] += line
-        return texts
+        return _texts(self._ask(b"group\n"))
+
+    def events(self) -> Mapping[str, str]:
+        """Ask the shell for them."""
+        return _texts(self._ask(b"events\n"))
+
+    def pids(self) -> Sequence[int]:
+        """Return none: this host does not see them."""
+        return ()
 
     def netstat(self) -> str:
         """Ask the shell for it."""
@@ -170,6 +197,24 @@ def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
         return Snapshot()
     tasks = texts.get("pids.current")
     return Snapshot(used_s, throttled_s, int(tasks) - tasks_of_others if tasks else None, rss)
+
+
+def denials(texts: Mapping[str, str]) -> Denials:
+    """Return what the files of EVENTS say."""
+    kills = {**_table(texts.get("memory.oom_control", "")), **_table(texts.get("memory.events", ""))}
+    return Denials(tasks=_table(texts.get("pids.events", "")).get("max"), kills=kills.get("oom_kill"))
+
+
+def _texts(answer: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    name = ""
+    for line in answer.splitlines(keepends=True):
+        if line.startswith("== "):
+            name = line[3:].strip()
+            texts[name] = ""
+        else:
+            texts[name] += line
+    return texts
 
 
 def _scaled(value: int | None, parts: float) -> float | None:

@@ -1,5 +1,6 @@
 """Servers in containers: a Compose project of its own beside `make up`, on no fixed ports."""
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
 from iolab.lab import Lab, Model
 from iolab.processes import affinity
-from iolab.runtime import NULL_SERVER, ListenCounters, Master, Snapshot, cgroup
+from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot, cgroup
 from iolab.runtime.compose import Compose, Engine, image_id, project
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import POLL_S, wait_until_ready
@@ -25,6 +26,8 @@ from iolab.runtime.probe import POLL_S, wait_until_ready
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
 MASTER_PORT = 5557  # in the driver's container
 NULL_PORT, NULL_LIMIT_S = 8000, 10.0
+LAST_LINES = 50
+KILL_LIMIT_S = 20
 
 
 # What the engine answers with when it cannot, or is not there any more.
@@ -87,12 +90,49 @@ class DockerServer:
         with suppress(*ENGINE_TROUBLE):
             self._container.unpause()
 
+    def kill(self) -> None:
+        """Kill the container's first process, and so all of them."""
+        try:
+            self._container.kill()
+            self._container.wait(timeout=KILL_LIMIT_S)
+        except ENGINE_TROUBLE as error:
+            raise ServerFailed(f"the server's container cannot be killed: {_one_line(error)}") from error
+
+    def log(self) -> str:
+        """Return the container's log, which stays as long as the container."""
+        return self._logs("all")
+
     def listen_counters(self) -> ListenCounters | None:
         """Read the counters of the container's own network namespace."""
         try:
             return listen_counters(self._watch.netstat())
         except OSError:
             return None
+
+    def pids(self) -> Sequence[int]:
+        """Read them from the container's control group."""
+        try:
+            return self._watch.pids()
+        except OSError:
+            return ()
+
+    def denials(self) -> Denials:
+        """Read them from the container's control group; an ended container has none."""
+        try:
+            return cgroup.denials(self._watch.events())
+        except OSError:
+            return Denials()
+
+    def words(self) -> str:
+        """Return the end of the container's log."""
+        return self._logs(LAST_LINES)
+
+    def _logs(self, lines: int | Literal["all"]) -> str:
+        try:
+            logs = self._container.logs(tail=lines)
+        except ENGINE_TROUBLE:
+            return ""
+        return logs.decode(errors="replace") if isinstance(logs, bytes) else ""
 
 
 class DockerRuntime:
@@ -122,9 +162,9 @@ class DockerRuntime:
 
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
-        override = folder / "bench.yml"
-        override.write_text(_override(self._lab, self._host or "127.0.0.1"), encoding="utf-8")
-        self._compose = Compose(self._lab.root, project("-bench"), self._variables, override)
+        self._override = folder / "bench.yml"
+        self._write_override()
+        self._compose = Compose(self._lab.root, project("-bench"), self._variables, self._override)
         self._client = docker.DockerClient(base_url=self._engine.endpoint or None, timeout=60)
         self._stack.callback(self._client.close)
         self._remove_all()  # what a bench that was killed has left
@@ -135,8 +175,11 @@ class DockerRuntime:
         self._stack.close()
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[DockerServer]:
+    def serve(
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+    ) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
+        self._write_override(model, mode)
         self._compose.variables |= {**self._variables, **(variables or {})}
         try:
             self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
@@ -148,12 +191,14 @@ class DockerRuntime:
             self._remove("label", f"com.docker.compose.service={model.name}")
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
+    def driver(
+        self, script: str, plan: CpuPlan, master: Master | None = None, number: int = 0
+    ) -> Iterator[Sequence[str]]:
         """Start a container of the load image on the Compose network; the command runs a driver in it.
 
         This process, too, keeps to the load generator's cores from then on: it must not disturb the servers.
         """
-        name = self._driver_name(plan)
+        name = self._driver_name(plan) + (f"-{number}" if number else "")
         published = ("-p", f"{master.host}:{master.port}:{MASTER_PORT}") if master and master.host else ()
         listens = ("*", str(MASTER_PORT)) if master else ()
         try:
@@ -175,6 +220,10 @@ class DockerRuntime:
             yield
         finally:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
+
+    def _write_override(self, model: Model | None = None, mode: Mode | None = None) -> None:
+        text = _override(self._lab, self._host or "127.0.0.1", {model.name: mode} if model and mode else {})
+        self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan) -> str:
         return f"{self._compose.project}-{LOADGEN}-{'-'.join(map(str, plan.loadgen))}"
@@ -255,8 +304,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _override(lab: Lab, host: str) -> str:
-    """Return what a bench changes in the compose file.
+def _override(lab: Lab, host: str, modes: Mapping[str, Mode]) -> str:
+    """Return what a bench changes in the compose file; JSON is YAML, too, but for the tag that replaces a list.
 
     Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
     measured as the server's.
@@ -265,6 +314,19 @@ def _override(lab: Lab, host: str) -> str:
         f"  {model.name}:\n"
         f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
-        for model in lab.models
+        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(modes.get(model.name)).items())
+        for model in (*lab.models, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)
+
+
+def _changes(mode: Mode | None) -> dict[str, object]:
+    if mode is None:
+        return {}
+    limits = {
+        "ulimits": mode.files and {"nofile": mode.files},
+        "pids_limit": mode.tasks,
+        "mem_limit": mode.memory_bytes,
+    }
+    known: dict[str, object] = {key: value for key, value in limits.items() if value}
+    return {"command": list(mode.command), "environment": dict(mode.variables), **known}

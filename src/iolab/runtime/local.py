@@ -15,13 +15,14 @@ from iolab import ports
 from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed
 from iolab.lab import Lab, Model
-from iolab.processes import affinity, start, stop
-from iolab.runtime import NULL_SERVER, ListenCounters, Master, Snapshot
+from iolab.processes import affinity, kill, start, stop
+from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
 NETSTAT = Path("/proc/net/netstat")
+LAST_WORDS_BYTES = 8192  # of a log: a server that cannot accept may fill megabytes a second with the same words
 
 
 def locust_worker(root: Path, host: str, port: int) -> list[str]:
@@ -32,7 +33,7 @@ def locust_worker(root: Path, host: str, port: int) -> list[str]:
 
 
 class LocalServer:
-    """A server process; its listen counters are those of the whole host."""
+    """A server process and those that it starts; its listen counters are those of the whole host."""
 
     def __init__(self, host: str, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
         self.address = (host, model.port.host)
@@ -40,6 +41,7 @@ class LocalServer:
         self.sample_every_s = 0.1
         self._process, self._words = process, words
         self._status = psutil.Process(process.pid)
+        self._family: Sequence[psutil.Process] = ()
 
     def check_alive(self) -> None:
         """Raise ServerFailed with the last line the server wrote where it has ended."""
@@ -50,27 +52,57 @@ class LocalServer:
             raise ServerFailed(f"the server ended with status {status}{said}")
 
     def snapshot(self) -> Snapshot:
-        """Read the process's own counters; an ended process has none."""
-        try:
-            with self._status.oneshot():
-                times = self._status.cpu_times()
-                return Snapshot(
-                    cpu_s=times.user + times.system,
-                    threads=self._status.num_threads(),
-                    rss_bytes=self._status.memory_info().rss,
-                )
-        except psutil.Error:
+        """Read the counters of all its processes; a server that has ended has none.
+
+        Its children are those that the last `pids` found: to find them takes 5 to 20 ms, for all processes of the
+        machine are looked at, and a snapshot is taken ten times a second. RSS counts what they share once for each.
+        """
+        if not self._family:
+            self.pids()
+        seen = [usage for usage in map(_usage, self._family) if usage]
+        if not seen:
             return Snapshot()
+        cpu_s, threads, rss_bytes = map(sum, zip(*seen, strict=True))
+        return Snapshot(cpu_s=cpu_s, threads=int(threads), rss_bytes=int(rss_bytes))
+
+    def pids(self) -> Sequence[int]:
+        """Find the process and its children, theirs too."""
+        try:
+            self._family = (self._status, *self._status.children(recursive=True))
+        except psutil.Error:
+            self._family = ()
+        return [one.pid for one in self._family]
+
+    def denials(self) -> Denials:
+        """Return nothing: its control group is that of whoever started it."""
+        return Denials()
+
+    def words(self) -> str:
+        """Return the end of its log."""
+        with self._words.open("rb") as log:
+            log.seek(max(0, self._words.stat().st_size - LAST_WORDS_BYTES))
+            return log.read(LAST_WORDS_BYTES).decode(errors="replace")
 
     def freeze(self) -> None:
-        """Stop the process (SIGSTOP)."""
-        with suppress(psutil.Error):
-            self._status.suspend()
+        """Stop the processes (SIGSTOP)."""
+        self.pids()
+        for one in self._family:
+            with suppress(psutil.Error):
+                one.suspend()
 
     def thaw(self) -> None:
-        """Let it go on (SIGCONT)."""
-        with suppress(psutil.Error):
-            self._status.resume()
+        """Let them go on (SIGCONT)."""
+        for one in self._family:
+            with suppress(psutil.Error):
+                one.resume()
+
+    def kill(self) -> None:
+        """Kill the processes; they are a session of their own."""
+        kill(self._process)
+
+    def log(self) -> str:
+        """Return its log."""
+        return self._words.read_text(errors="replace")
 
     def listen_counters(self) -> ListenCounters | None:
         """Read the host's counters; None where the kernel is not Linux."""
@@ -78,6 +110,17 @@ class LocalServer:
             return listen_counters(NETSTAT.read_text(encoding="ascii"))
         except OSError:
             return None
+
+
+def _usage(process: psutil.Process) -> tuple[float, int, int] | None:
+    """Return CPU seconds, with those of children that ended, threads, and RSS in bytes; None where it has ended."""
+    try:
+        with process.oneshot():
+            times = process.cpu_times()
+            cpu_s = times.user + times.system + times.children_user + times.children_system
+            return cpu_s, process.num_threads(), process.memory_info().rss
+    except psutil.Error:
+        return None
 
 
 class LocalRuntime:
@@ -104,16 +147,19 @@ class LocalRuntime:
             ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
 
     @contextmanager
-    def serve(self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None) -> Iterator[LocalServer]:
-        """Start the server's own command in its own folder, with this interpreter."""
+    def serve(
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+    ) -> Iterator[LocalServer]:
+        """Start the server's own command, or that of the mode, in its own folder, with this interpreter."""
         service = model.service
-        program, *arguments = service.command
+        program, *arguments = mode.command if mode else service.command
         command = [sys.executable if program == "python3" else program, *arguments]
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
+        own |= mode.variables if mode else {}
         environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
         words = self._logs / f"{model.name}.log"
         with ExitStack() as stack:
-            with words.open("ab") as log, affinity(plan.server):
+            with words.open("wb") as log, affinity(plan.server):  # the last words are not those of a server before
                 process = start(
                     command, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
@@ -123,8 +169,11 @@ class LocalRuntime:
             yield server
 
     @contextmanager
-    def driver(self, script: str, plan: CpuPlan, master: Master | None = None) -> Iterator[Sequence[str]]:
+    def driver(
+        self, script: str, plan: CpuPlan, master: Master | None = None, number: int = 0
+    ) -> Iterator[Sequence[str]]:
         """Return the command; what is started inside the block runs on the load generator's cores."""
+        del number  # all have this machine's addresses
         listens = (master.host, str(master.port)) if master and master.host else (HOST, "0")
         with affinity(plan.loadgen):
             yield (sys.executable, str(self._lab.root / "loadtest" / script), *(listens if master else ()))

@@ -1,0 +1,92 @@
+"""Small servers of the tests' own, run by the lab's own runtime."""
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from iolab import cpus
+from iolab.lab import Lab, Model, Port, Service
+from iolab.runtime.local import LocalRuntime, LocalServer
+from tests.conftest import free_ports
+
+# Answers everybody, and holds them in a thread each until they leave. What cannot be done it says, and goes on.
+HOLDS = r"""
+import os, socket, sys, threading, time
+{first}
+listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])), backlog=64)
+{then}
+
+def hold(connection):
+    with connection:
+        asked = connection.recv(1000)
+        {each}
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+        while connection.recv(1000):
+            pass
+
+while True:
+    try:
+        connection, _ = listener.accept()
+        threading.Thread(target=hold, args=(connection,), daemon=True).start()
+    except (OSError, RuntimeError) as error:
+        print(error, file=sys.stderr, flush=True)
+        time.sleep(0.05)
+"""
+
+
+def holds(first: str = "", then: str = "", each: str = "pass") -> str:
+    """Return HOLDS; it does `first` before it listens, `then` after that, and `each` for everybody who comes."""
+    return HOLDS.format(first=first, then=then, each=each)
+
+
+def model(folder: Path, port: int, *command: str) -> Model:
+    """Return a model whose server is this command."""
+    service = Service("holds", "", folder, command, {}, {}, (Port("127.0.0.1", port, port),), ())
+    return Model("Z", "Holds", 1, service)
+
+
+@contextmanager
+def serving(folder: Path, first: str = "", then: str = "", each: str = "pass") -> Iterator[LocalServer]:
+    """Run HOLDS as a process."""
+    (folder / "server.py").write_text(holds(first, then, each))
+    with running(model(folder, free_ports(1)[0], "python3", "server.py")) as server:
+        yield server
+
+
+@contextmanager
+def running(one: Model) -> Iterator[LocalServer]:
+    """Run a model's server as a process."""
+    with (
+        LocalRuntime(Lab(one.service.folder or Path(), (one.service,), ())) as runtime,
+        runtime.serve(one, cpus.plan(1, cpus.available())) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def people(address: tuple[str, int], count: int, patience_s: float = 2.0, path: str = "/") -> Iterator[tuple[int, int]]:
+    """Let so many come and stay: yields how many of them wait for a word of the server, and how many have no place."""
+    with ExitStack() as stack:
+        silent, refused = 0, 0
+        came = []
+        for number in range(count):
+            asked = f"GET {path.format(number=number)} HTTP/1.1\r\nHost: here\r\n\r\n"
+            try:
+                came.append(stack.enter_context(socket.create_connection(address, timeout=patience_s)))
+                came[-1].sendall(asked.encode())
+            except OSError:
+                refused += 1
+        select.select(came, [], [], patience_s)
+        time.sleep(0.2)
+        for one in came:
+            one.setblocking(False)
+            try:
+                refused += not one.recv(1000)
+            except BlockingIOError:
+                silent += 1
+            except OSError:
+                refused += 1
+        yield silent, refused
