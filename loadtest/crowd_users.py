@@ -1,0 +1,243 @@
+"""Users who come, stay, and now and then click: each a connection and a small object, by WebSocket or by long poll.
+
+Lean on purpose: thousands of them are held by one process, which must never be the bottleneck.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+Heard = Callable[["User", str, float], None]
+LAST = "Content-Length: 0\r\nConnection: close\r\n"
+IP_MINTTL = 21  # linux/in.h; Python has no name for it
+
+
+class Place:
+    """Where the server is, who wants to know what users hear, and which address they come from (empty: any)."""
+
+    def __init__(self, host: str, port: int, source: str, heard: Heard) -> None:
+        self.heard = heard
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.local = (source, 0) if source else None
+        self.move(host, port)
+
+    def move(self, host: str, port: int) -> None:
+        """Take note that the server is elsewhere: it was started anew."""
+        self.host, self.port = host, port
+        self.head = f"Host: {host}:{port}\r\n"
+
+    def begin(self, what: Coroutine[Any, Any, None]) -> None:
+        """Let it run; somebody must hold a task, or the loop may lose it."""
+        task = asyncio.get_running_loop().create_task(what)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+
+class User(asyncio.Protocol):
+    """What both kinds have in common; times are of the monotonic clock, None: not yet."""
+
+    def __init__(self, place: Place, number: int) -> None:
+        self.place, self.number = place, number
+        self.came_s = time.perf_counter()
+        self.connected_s: float | None = None
+        self.served_s: float | None = None
+        self.transport: asyncio.Transport | None = None
+        self.lost_s: float | None = None
+        self.refused = self.lost = False
+        self.absent = False  # has vanished, or does not read any more
+        self.tries = 0
+
+    @property
+    def attentive(self) -> bool:
+        """Whether somebody is there who can click, and hears what is said."""
+        return self.transport is not None and not self.absent
+
+    async def come(self) -> None:
+        """Connect; who is turned away is `refused`."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(
+                lambda: self, self.place.host, self.place.port, family=socket.AF_INET, local_addr=self.place.local
+            )
+        except OSError:
+            self.gone()
+
+    def gone(self) -> None:
+        """Take note that there is no connection: who has been served is lost, anybody else was turned away."""
+        self.transport = None
+        if self.served_s is None:
+            self.refused = True
+        elif not self.lost:
+            self.lost, self.lost_s = True, time.perf_counter()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        if self.connected_s is None:
+            self.connected_s = time.perf_counter()
+        self.greet(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.gone()
+
+    def greet(self, transport: asyncio.Transport) -> None:
+        """Say what a user says first."""
+        raise NotImplementedError
+
+    def click(self, token: str) -> None:
+        """Click; the answer is `token`."""
+        raise NotImplementedError
+
+    def tell(self, text: str) -> None:
+        """Take note of what the server says."""
+        now_s = time.perf_counter()
+        if self.served_s is None:
+            self.served_s = now_s
+        self.place.heard(self, text, now_s)
+
+    def vanish(self) -> None:
+        """Be gone as if the cable was pulled: nothing that the server sends arrives, and nobody says goodbye."""
+        if self.transport:
+            self.absent = True
+            self.transport.pause_reading()
+            drop_everything(self.transport.get_extra_info("socket"))
+
+    def stall(self) -> None:
+        """Stop reading, and stay; what this end's kernel holds for them is little."""
+        if self.transport:
+            self.absent = True
+            self.transport.pause_reading()
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+
+    def leave(self) -> None:
+        """Be gone at once."""
+        if self.transport:
+            self.transport.abort()
+            self.gone()
+
+    def address(self) -> list[Any]:
+        """Return where they are connected from: what the server's kernel knows them by."""
+        return list(self.transport.get_extra_info("sockname")) if self.transport else []
+
+
+class WebSocketUser(User):
+    """Speaks RFC 6455, as far as short messages need it."""
+
+    buffer = b""
+    upgraded = False
+
+    def greet(self, transport: asyncio.Transport) -> None:
+        self.buffer, self.upgraded = b"", False
+        key = "aW9sYWIgY3Jvd2QgdXNlcg=="  # any 16 bytes
+        upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        transport.write(f"GET /ws HTTP/1.1\r\n{self.place.head}{upgrade}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+
+    def click(self, token: str) -> None:
+        if self.transport:
+            self.transport.write(frame(0x1, token.encode()))
+
+    def data_received(self, data: bytes) -> None:
+        data = self.buffer + data
+        if not self.upgraded:
+            head, end, data = data.partition(b"\r\n\r\n")
+            if not end:
+                self.buffer = head
+                return
+            if b" 101 " not in head.partition(b"\r\n")[0]:
+                if self.transport:
+                    self.transport.abort()
+                return
+            self.upgraded = True
+        while payload := frame_payload(data):
+            kind, text, data = data[0] & 0x0F, data[payload], data[payload.stop :]
+            if kind == 0x1:
+                self.tell(text.decode())
+            elif kind == 0x9 and self.transport:
+                self.transport.write(frame(0xA, text))
+        self.buffer = data
+
+
+class PollUser(User):
+    """Asks again as soon as a poll is answered, and clicks through a connection of its own, as browsers do."""
+
+    buffer = b""
+    ended = False
+
+    def greet(self, transport: asyncio.Transport) -> None:
+        self.buffer, self.ended = b"", False
+        transport.write(f"GET /poll?{self.number} HTTP/1.1\r\n{self.place.head}\r\n".encode())
+
+    def click(self, token: str) -> None:
+        self.place.begin(self.post(token))
+
+    async def post(self, token: str) -> None:
+        """Tell the server; the answer comes through the poll."""
+        try:
+            reader, writer = await asyncio.open_connection(
+                self.place.host, self.place.port, family=socket.AF_INET, local_addr=self.place.local
+            )
+        except OSError:
+            return
+        head = f"POST /click?{self.number}&{token} HTTP/1.1\r\n{self.place.head}{LAST}\r\n"
+        writer.write(head.encode())
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    def data_received(self, data: bytes) -> None:
+        data = self.buffer + data
+        if not data.startswith(b"HTTP/1.1 200"):
+            self.buffer = data
+            return
+        head, end, body = data.partition(b"\r\n\r\n")
+        while end:
+            size, line_end, rest = body.partition(b"\r\n")
+            if not line_end or len(rest) < int(size, 16) + 2:
+                break
+            text, body = rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+            if not text:
+                self.ended = True
+                if self.transport and b"connection: close" not in head.lower():
+                    self.greet(self.transport)
+                return
+            for line in text.decode().splitlines():
+                self.tell(line)
+        self.buffer = head + end + body
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.ended and error is None:  # a server that serves one after the other: back to the end of the line
+            self.transport = None
+            self.place.begin(self.come())
+        else:
+            super().connection_lost(error)
+
+
+KINDS: dict[str, type[User]] = {"websocket": WebSocketUser, "poll": PollUser}
+
+
+def frame_payload(data: bytes) -> slice | None:
+    """Return where the payload of a server's first frame is; None where it is not all there."""
+    begin, size = 2, data[1] & 0x7F if len(data) >= 2 else 0
+    if size == 126:
+        begin, size = 4, int.from_bytes(data[2:4])
+    return slice(begin, begin + size) if len(data) >= begin + size else None
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return a client's frame: masked, as RFC 6455 (5.3) demands of clients."""
+    mask = os.urandom(4)
+    masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
+    return struct.pack("!BB", 0x80 | kind, 0x80 | len(payload)) + mask + masked
+
+
+def drop_everything(connection: socket.socket) -> None:
+    """Let the kernel drop all that comes for this socket: to the other end it is as if nobody was there any more.
+
+    What comes with a time to live below 255, as all does that is not sent so on purpose, is dropped without a word:
+    RFC 5082, IP_MINTTL in linux/in.h. It needs no rights, as a filter (SO_ATTACH_FILTER) does on some kernels.
+    """
+    connection.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)

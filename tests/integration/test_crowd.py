@@ -1,0 +1,110 @@
+"""Crowds against real chat servers, as local processes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab.runfolder import RunFolder
+from tests.conftest import ROOT, Run, Start
+from tests.integration.test_local import latest, wait_for
+
+SHORT = {"patience_s = 10.0": "patience_s = 2.0", "quiet_s = 5.0": "quiet_s = 0.5", "busy_s = 20.0": "busy_s = 2.0"}
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> str:
+    """The lab's own experiment, in a hurry; everybody clicks once in a second."""
+    text = (ROOT / "experiments" / "crowd.toml").read_text()
+    for line, shorter in {**SHORT, "click_every_s = 100.0": "click_every_s = 1.0"}.items():
+        assert line in text
+        text = text.replace(line, shorter)
+    path = tmp_path / "short.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def records(results: Path) -> list[dict[str, Any]]:
+    path = results / "latest" / "trials.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.mark.measures
+def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server_one(
+    iolab: Run, short: str, results: Path
+) -> None:
+    done = iolab("crowd", "--runtime", "local", "--users", "40", "--experiment", short)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {(each["model"], each["way"]): each for each in records(results)}
+    held = {key: each["held"] for key, each in found.items()}
+    loop = [("C", "websocket"), ("C", "poll")]
+    assert held == {("A", "poll"): 1, ("B", "poll"): 8, **dict.fromkeys((*loop, ("D", "poll")), 40)}
+    for key in (("A", "poll"), ("B", "poll")):
+        assert found[key]["obstacle"] == "queue"
+        assert found[key]["waiting"] == 40 - held[key]
+        assert found[key]["answered"] == 0  # a click needs a thread, too
+    for key in (*loop, ("D", "poll")):
+        assert found[key]["obstacle"] is None
+        assert found[key]["answered"] == found[key]["clicks"] > 20
+        assert found[key]["lost"] == found[key]["refused"] == 0
+    assert found["D", "poll"]["quiet"]["threads"] - found["D", "poll"]["empty"]["threads"] == 40
+    assert found["C", "websocket"]["quiet"]["threads"] == found["C", "websocket"]["empty"]["threads"]
+    assert found["C", "websocket"]["busy"]["collector_pause_s"] is not None
+    folder = RunFolder.open(results / "latest")
+    for each in found.values():
+        entries = folder.read_entries(each["entries"])
+        assert [entry.user for entry in entries] == list(range(40))
+        assert sum(entry.outcome == "held" for entry in entries) == each["held"]
+    clicks = folder.read_clicks(found["C", "poll"]["clicked"])
+    assert all(click.planned_s <= click.sent_s < (click.answered_s or 0) for click in clicks)
+    assert latest(results, "summary.json")["status"] == "complete"
+    assert "B" in done.stdout
+
+
+@pytest.mark.measures
+def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results: Path) -> None:
+    """With 300 open files, one process holds fewer than 300; three share more, and the level is not capped in vain."""
+    few = ("sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
+    options = ("crowd", "--runtime", "local", "--models", "C", "--way", "websocket", "--experiment", short)
+    one = iolab(*options, "--users", "400", before=few)
+    assert one.returncode == 0, one.stderr
+    (record,) = records(results)
+    assert record["users"] < 300
+    assert record["held"] == record["users"]
+    assert "400 come" in record["capped"]
+    assert "PROCESSES=" in record["capped"]
+
+
+def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
+    start: Start, iolab: Run, short: str, results: Path
+) -> None:
+    process = start("crowd", "--runtime", "local", "--models", "C", "--users", "30,31", "--experiment", short)
+    wait_for(lambda: len(records(results)) == 1, process)
+    process.terminate()
+    assert process.wait(30) == 143
+    assert latest(results, "run.json")["status"] == "partial"
+    assert records(results)[0]["users"] == 30
+    again = iolab(
+        "crowd", "--runtime", "local", "--models", "C", "--way", "poll", "--users", "5", "--experiment", short
+    )
+    assert again.returncode == 0, again.stderr  # the port is free
+
+
+def test_nonsense_ends_in_one_line(iolab: Run) -> None:
+    for options, said in (
+        (("--users", "0"), "USERS=0"),
+        (("--users", "many"), "whole numbers"),
+        (("--models", "A", "--way", "websocket"), "no chat server of A speaks websocket"),
+        (("--models", "B", "--processes", "2"), "in 2 processes"),
+        (("--experiment", str(ROOT / "experiments" / "queue.toml")), "has no [crowd]"),
+    ):
+        done = iolab("crowd", "--runtime", "local", *options)
+        assert (done.returncode, done.stdout) == (2, ""), done.stdout
+        assert len(done.stderr.splitlines()) == 1
+        assert said in done.stderr

@@ -1,0 +1,100 @@
+"""Which chat servers there are, and what an experiment's [crowd] may say."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iolab import crowd_plan, experiment
+from iolab.crowd_plan import Crowd
+from iolab.errors import UsageError
+from iolab.lab import Lab, Model
+from iolab.loadgen.crowd import containers, room, shares
+from tests.conftest import ROOT
+
+FILE = ROOT / "experiments" / "crowd.toml"
+MODELS = Lab.read(ROOT).models
+CROWD = Crowd(levels=(100,))
+
+
+def labelled(model: Model, labels: Mapping[str, str]) -> Model:
+    return replace(model, service=replace(model.service, labels={**model.service.labels, **labels}))
+
+
+def test_every_model_has_a_chat_server_in_its_folder() -> None:
+    found = crowd_plan.scenes(MODELS, CROWD)
+    assert [(scene.model.letter, scene.way) for scene in found] == [
+        ("A", "poll"),
+        ("B", "poll"),
+        ("C", "websocket"),
+        ("C", "poll"),
+        ("D", "poll"),
+    ]
+    for scene in found:
+        assert scene.model.service.folder
+        assert (scene.model.service.folder / scene.script).is_file()
+    assert [scene.model.letter for scene in found if scene.thread_each] == ["D"]
+
+
+def test_several_processes_are_for_servers_that_can_be_several() -> None:
+    several = crowd_plan.scenes(MODELS, CROWD.model_copy(update={"processes": 6}))
+    assert [(scene.model.letter, scene.way, scene.processes) for scene in several] == [("C", "websocket", 6)]
+    assert several[0].title == "C websocket, 6 processes"
+    with pytest.raises(UsageError, match="no chat server of A speaks websocket or poll in 6 processes"):
+        crowd_plan.scenes(MODELS[:1], CROWD.model_copy(update={"processes": 6}))
+
+
+def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
+    with pytest.raises(UsageError, match="no chat server of A speaks websocket: see"):
+        crowd_plan.scenes(MODELS[:1], CROWD.model_copy(update={"ways": ("websocket",)}))
+    wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
+    with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be WAY=SCRIPT"):
+        crowd_plan.scenes([wrong], CROWD)
+
+
+def test_a_thread_for_each_user_needs_more_of_everything() -> None:
+    *_, loop, threads = crowd_plan.scenes(MODELS, CROWD)
+    small, large = loop.need(1000, 1, None), threads.need(1000, 1, None)
+    assert (small.threads_per_user, large.threads_per_user) == (0, 1)
+    assert large.server_kib + large.kernel_kib > small.server_kib + small.kernel_kib
+
+
+@pytest.mark.parametrize("users", [1, 4_999, 5_000, 5_001, 26_000, 100_000])
+def test_processes_of_the_client_share_users_evenly(users: int) -> None:
+    found = shares(users, room(20_000))
+    assert sum(found) == users
+    assert max(found) <= 5_000
+    assert max(found) - min(found) <= 1
+    assert containers(users) * 10_000 >= users
+    assert len(found) <= 2 * containers(users)
+
+
+def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
+    assert [room(files) for files in (None, 1_048_576, 1064, 64)] == [5000, 5000, 1000, 1]
+    assert len(shares(10_000, room(1064))) == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"levels": [0]}, "USERS=0"),
+        ({"levels": [100_001]}, "USERS=100001"),
+        ({"levels": []}, "USERS=[]"),
+        ({"processes": 65}, "PROCESSES=65"),
+        ({"patience_s": 0}, "PATIENCE_S=0"),
+        ({"laps": 3}, "crowd.laps is no key"),
+    ],
+)
+def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        experiment.read(FILE, {"crowd": change})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_experiment_in_the_folder_is_one(tmp_path: Path) -> None:
+    found = experiment.read(FILE, {})
+    assert found.crowd
+    assert found.crowd.levels == (100, 1000, 10_000)
+    assert found.crowd.variables(2)["PROCESSES"] == "2"
