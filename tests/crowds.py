@@ -1,0 +1,158 @@
+"""Run folders of crowds, made up of figures like those that were measured: 10,000 users on one CPU."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iolab.crowd_records import Click, CrowdRecord, Entry, Holding, Obstacle, Way
+from iolab.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo
+from iolab.runfolder import RunFolder
+
+KIB, MIB = 1024, 2**20
+PATIENCE_S, QUIET_S, BUSY_S = 10.0, 10.0, 20.0
+MODELS = {
+    "A": ("Blocking", "blocking", 1.0),
+    "B": ("Thread pool", "threadpool", 8.0),
+    "C": ("asyncio", "asyncio", math.inf),
+    "D": ("Thread per connection", "threadperconnection", math.inf),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a model and way is like: `room` for so many users, the rest meet the obstacle."""
+
+    model: str
+    way: Way
+    room: int
+    obstacle: Obstacle | None = "queue"
+    evidence: str = ""
+    rest: str = "waiting"
+    server_kib: float = 14.7
+    kernel_kib: Mapping[str, float] = field(default_factory=lambda: {"sockets": 0.5, "slab": 9.0})
+    threads_each: float = 0.0
+    idle: float = 0.00004
+    p50_ms: float = 0.2
+    p99_ms: float = 1.2
+    pause_s: float | None = 0.02
+
+
+D_KERNEL = {"sockets": 0.5, "slab": 9.0, "stacks": 16.0, "tables": 4.0}
+A = Kind("A", "poll", 1, evidence="its only thread is taken, and all others stand behind", pause_s=None)
+B = Kind("B", "poll", 8, evidence="all its 8 threads are taken, and the others stand behind", pause_s=None)
+C = Kind("C", "websocket", 10**6)
+C_POLL = Kind("C", "poll", 10**6, server_kib=12.9, idle=0.028, p50_ms=0.4, p99_ms=3.0)
+D = Kind(
+    "D", "poll", 21_700, "threads", 'the server said "no new thread" with 21,701 threads: 65,500 of 65,530 memory maps', "refused", 29.5, D_KERNEL, 1.0,
+    p50_ms=0.8, p99_ms=2.9, idle=0.003, pause_s=None,
+)  # fmt: skip
+ALL = (A, B, C, C_POLL, D)
+
+
+def folder(results: Path, *, status: str = "complete", name: str = "crowd", **changes: Any) -> RunFolder:
+    """Return a new run folder of a crowd without any level."""
+    made = RunFolder.create(results, name)
+    facts: dict[str, Any] = {
+        "experiment": {"schema": 1, "name": name, "question": "What do people take who mostly wait?",
+                       "crowd": {"users": [100, 1000, 10_000]}},
+        "models": tuple(
+            ModelInfo(letter=letter, title=title, service=service, workers=workers)
+            for letter, (title, service, workers) in MODELS.items()
+        ),
+        "runtime": "docker", "runtime_reason": "a test", "generator": "locust",
+        "cpu_plans": (CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
+        "environment": {"kernel": "Linux 6.12"}, "trials_planned": 15, "theory_s": 1.0,
+        "started": datetime(2026, 11, 25, 14, 0, tzinfo=UTC), "status": status,
+    }  # fmt: skip
+    made.write_run(RunInfo.model_validate({**facts, **changes}))
+    return made
+
+
+def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
+    """Append a level of so many users; `changes` are of its line, after everything was made."""
+    index = len(made.read_crowd())
+    title, service, workers = MODELS[kind.model]
+    entries = _entries(kind, users)
+    outcomes = [entry.outcome for entry in entries]
+    held = outcomes.count("held")
+    clicks = _clicks(kind, held)
+    facts = {
+        "index": index, "model": kind.model, "title": title, "service": service, "way": kind.way, "asked": users,
+        "users": users, "cpus": 1.0, "processes": 1, "threads": 8 if kind.model == "B" else None,
+        "started": datetime(2026, 11, 25, 14, 0, tzinfo=UTC) + timedelta(minutes=index), "duration_s": 45.0,
+        "valid": True, "reason": None, "patience_s": PATIENCE_S, "held": held, "late": outcomes.count("late"),
+        "waiting": outcomes.count("waiting"), "refused": outcomes.count("refused"), "lost": outcomes.count("lost"),
+        "obstacle": None if held == users else kind.obstacle, "evidence": "" if held == users else kind.evidence,
+        "quiet_s": QUIET_S, "busy_s": BUSY_S, "clicks_per_s": held / 100, "clicks": len(clicks),
+        "answered": sum(click.answered_s is not None for click in clicks), **_holdings(kind, users, held, workers),
+        "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
+        "machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=0.1, own_s=0.5, clock_step_s=0.0, slowed=0),
+        "entries": made.write_entries(index, entries), "clicked": made.write_clicks(index, clicks),
+    }  # fmt: skip
+    record = CrowdRecord.model_validate({**facts, **changes})
+    made.append_trial(record)
+    return record
+
+
+def _entries(kind: Kind, users: int) -> list[Entry]:
+    entries = []
+    for user in range(users):
+        came_s = user / 5000
+        if user < kind.room:
+            entries.append(Entry(user, came_s, came_s + 0.0003, came_s + 0.002 + user % 97 / 1e4, "held"))
+        else:
+            connected_s = None if kind.rest == "refused" else came_s + 0.0003
+            served_s = came_s + PATIENCE_S + 1 if kind.rest == "late" else None
+            entries.append(Entry(user, came_s, connected_s, served_s, kind.rest))
+    return entries
+
+
+def _clicks(kind: Kind, held: int) -> list[Click]:
+    number = round(held / 100 * BUSY_S)
+    waits_s = np.geomspace(kind.p50_ms**2 / kind.p99_ms, kind.p99_ms, max(number, 1)) / 1000
+    order = np.random.default_rng(1).permutation(max(number, 1))[:number]
+    return [
+        Click(place, place * BUSY_S / number, place * BUSY_S / number + 1e-5, place * BUSY_S / number + waits_s[each])
+        for place, each in enumerate(order)
+    ]
+
+
+def _holdings(kind: Kind, users: int, held: int, workers: float) -> dict[str, Holding]:
+    """Return the four moments; whoever is not held has a connection in the kernel, unless they were refused."""
+    connected = held if kind.rest == "refused" else users
+    threads = 1 + (int(workers) if 1 < workers < math.inf else 0)
+    base = {"virtual_bytes": 200 * MIB, "sockets_bytes": 0, "slab_bytes": 90 * MIB, "stacks_bytes": 3 * MIB}
+
+    def holding(cpu_s: float, present: int, open_to: int, switches: int) -> Holding:
+        kernel = {f"{name}_bytes": int(base.get(f"{name}_bytes", 9 * MIB) + kib * KIB * open_to)
+                  for name, kib in {"stacks": 0.0, "tables": 0.0, **kind.kernel_kib}.items()}  # fmt: skip
+        return Holding(
+            cpu_s=cpu_s,
+            rss_bytes=int(22 * MIB + kind.server_kib * KIB * present),
+            virtual_bytes=int(base["virtual_bytes"] + (8 * MIB * kind.threads_each + 20 * KIB) * present),
+            threads=threads + int(kind.threads_each * present),
+            context_switches=switches,
+            **kernel,
+            collector_pause_s=kind.pause_s,
+        )
+
+    return {
+        "empty": holding(0.2, 0, 0, 100),
+        "quiet": holding(1.0, held, connected, 2000),
+        "quiet_end": holding(1.0 + kind.idle * QUIET_S, held, connected, 2050),
+        "busy": holding(1.5 + kind.idle * QUIET_S, held, connected, 6050),
+    }
+
+
+def run(results: Path, levels: Iterable[int] = (100, 1000), kinds: Iterable[Kind] = ALL, **changes: Any) -> RunFolder:
+    """Return a whole run: every kind at every level."""
+    made = folder(results, **changes)
+    for kind in kinds:
+        for users in levels:
+            add(made, kind, users)
+    return made

@@ -1,0 +1,282 @@
+"""The analysis of crowds, on runs made of figures like those that were measured."""
+
+import gzip
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import crowd_analysis
+from iolab.crowd_analysis import CrowdAnalysis, analyse
+from iolab.crowd_cell import CrowdCell, Times, cell
+from iolab.crowd_records import Click, Entry, Holding
+from iolab.errors import UsageError
+from iolab.records import CpuPlanInfo, MachineUsage
+from iolab.runfolder import RunFolder
+from tests import crowds
+from tests.conftest import ROOT
+
+Level = Callable[..., CrowdCell]
+
+
+@pytest.fixture
+def level(tmp_path: Path) -> Level:
+    """Make a run of one level, and work it out."""
+
+    def made(kind: crowds.Kind = crowds.C, users: int = 1000, **changes: Any) -> CrowdCell:
+        folder = crowds.folder(tmp_path)
+        crowds.add(folder, kind, users, **changes)
+        (found,) = analyse(folder).cells
+        return found
+
+    return made
+
+
+def ids(found: CrowdCell) -> list[str]:
+    return [finding.id for finding in found.findings]
+
+
+def test_what_each_user_takes_is_what_was_put_in(level: Level) -> None:
+    asyncio, threads = level(crowds.C), level(crowds.D)
+    assert asyncio.server_bytes == pytest.approx(14.7 * 1024, rel=0.01)
+    assert asyncio.kernel.total == pytest.approx(9.5 * 1024, rel=0.01)
+    assert asyncio.idle_share == pytest.approx(0.00004, rel=0.01)
+    assert asyncio.record.quiet.threads == 1
+    assert threads.kernel.stacks == pytest.approx(16 * 1024, rel=0.01)
+    assert threads.kernel.total == pytest.approx(29.5 * 1024, rel=0.01)
+    assert threads.virtual_bytes == pytest.approx(8 * 2**20, rel=0.01)
+    assert threads.record.quiet.threads == 1001
+    assert asyncio.quiet_switches == 5
+    assert asyncio.busy_switches == 200
+
+
+def test_with_eight_users_a_process_says_nothing_of_one(level: Level) -> None:
+    pool = level(crowds.B)
+    assert (pool.record.held, pool.served, pool.few) == (8, 8, True)
+    assert pool.server_bytes is None
+    assert pool.virtual_bytes is None
+    assert pool.kernel.total == pytest.approx(9.5 * 1024, rel=0.01)  # of all 1,000, whose connections the kernel has
+
+
+def test_who_is_served_late_is_there_too_and_who_is_refused_is_not(level: Level) -> None:
+    late = level(replace(crowds.C, room=600, obstacle="slow", rest="late"))
+    assert (late.record.held, late.record.late, late.served, late.prompt) == (600, 400, 1000, 600)
+    assert not late.held_all
+    refused = level(replace(crowds.D, room=600))
+    assert refused.record.refused == 400
+    assert refused.kernel.total == pytest.approx(29.5 * 1024, rel=0.01)  # of the 600 who have a connection
+
+
+def test_what_was_not_measured_is_none_and_never_zero(level: Level) -> None:
+    blind = level(empty=Holding(), quiet=Holding(rss_bytes=10**8), quiet_end=Holding(), busy=Holding())
+    values = (blind.server_bytes, blind.virtual_bytes, blind.kernel.total, blind.kernel.slab, blind.idle_share,
+              blind.quiet_switches, blind.busy_switches, blind.pause_s)  # fmt: skip
+    assert values == (None,) * len(values)
+    some = Holding(sockets_bytes=0, slab_bytes=0, stacks_bytes=0)
+    partly = level(empty=some, quiet=some)
+    assert (partly.kernel.slab, partly.kernel.tables, partly.kernel.total) == (0.0, None, None)
+
+
+def test_a_kernel_that_gave_memory_back_does_not_tell_what_a_connection_takes(level: Level) -> None:
+    disturbed = level(quiet=Holding(sockets_bytes=2**20, slab_bytes=80 * 2**20, stacks_bytes=2**24, tables_bytes=2**24))
+    assert disturbed.kernel.total is None
+    assert disturbed.kernel.shrunk == {"slab": -10 * 2**20 / 1000}
+    assert "its slab by 10,486 bytes for each" in disturbed.findings[0].message
+
+
+def test_memory_that_shrank_is_told_as_it_is(level: Level) -> None:
+    shrunk = level(empty=Holding(rss_bytes=10**8), quiet=Holding(rss_bytes=10**8 - 1024 * 1000))
+    assert shrunk.server_bytes == -1024
+
+
+def test_who_was_never_served_waits_for_ever(level: Level) -> None:
+    pool = level(crowds.B)
+    assert (pool.established.never, pool.established.p50_s, pool.prompt) == (992, math.inf, 8)
+    everybody = level(crowds.C)
+    assert everybody.established.max_s == pytest.approx(0.0116, abs=0.001)
+    assert everybody.rate == pytest.approx(4900, rel=0.1)
+    assert pool.rate is None
+
+
+def test_a_click_without_an_answer_is_later_than_any_other() -> None:
+    times = Times.of([0.001] * 197 + [None] * 3)
+    assert (times.count, times.never, times.p50_s, times.p99_s, times.max_s) == (200, 3, 0.001, math.inf, math.inf)
+    assert Times.of([0.001] * 199 + [None]).p99_s == 0.001
+    assert Times.of([0.001] * 99).p99_s is None
+    assert Times.of([None] * 100).p50_s == math.inf
+    assert Times.of([]) == Times(0, 0, None, None, None)
+
+
+def test_clicks_count_from_the_moment_for_which_they_were_planned(tmp_path: Path) -> None:
+    folder = crowds.folder(tmp_path)
+    record = crowds.add(folder, crowds.C, 1000)
+    clicks = [Click(user, user / 100, user / 100 + 0.007, user / 100 + 0.008) for user in range(200)]
+    found = cell(record, (), clicks)
+    assert found.clicks.p50_s == pytest.approx(0.008)
+    assert found.late_p99_s == pytest.approx(0.007)
+    assert found.prompt is None
+
+
+def test_a_clean_level_has_no_finding(level: Level) -> None:
+    for kind in crowds.ALL:
+        assert ids(level(kind, 1000)) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changes"),
+    [
+        ("invalid_trial", {"valid": False, "reason": "the client could not open its files"}),
+        ("client_was_the_limit", {"client_share": 0.9}),
+        ("capped", {"asked": 100_000, "capped": "only 1,000 ports are free"}),
+        ("lost_users", {"held": 990, "lost": 10, "evidence": "reset by peer"}),
+        ("collector_pause", {"quiet": Holding(collector_pause_s=0.31)}),
+        ("kernel_disturbed", {"quiet": Holding(slab_bytes=80 * crowds.MIB)}),
+        ("busy_machine", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=80.0, steal_s=0.0, own_s=0.5)}),
+        ("stolen_time", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=30.0, own_s=0.5)}),
+    ],
+)
+def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[str, Any]) -> None:
+    found = level(**changes)
+    assert ids(found) == [wanted]
+    assert "repeat" not in found.findings[0].message
+    assert found.findings[0].remedy
+
+
+def test_late_sends_few_and_unanswered_clicks_are_found(tmp_path: Path) -> None:
+    folder = crowds.folder(tmp_path)
+    late = [
+        Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(200)
+    ]
+    crowds.add(folder, crowds.C, 1000, clicked=folder.write_clicks(9, late), answered=197)
+    crowds.add(folder, crowds.C, 100)
+    first, second = reversed(analyse(folder).cells)
+    assert ids(first) == ["client_was_the_limit", "unanswered_clicks"]
+    assert "3 of 200 clicks" in first.findings[1].message
+    assert ids(second) == ["few_clicks"]
+
+
+def test_a_pause_says_when_it_was(level: Level) -> None:
+    while_coming = level(quiet=Holding(collector_pause_s=0.3), busy=Holding(collector_pause_s=0.3))
+    assert "while people came" in while_coming.findings[0].message
+    later = level(quiet=Holding(collector_pause_s=0.01), busy=Holding(collector_pause_s=0.3))
+    assert "after all had come" in later.findings[0].message
+
+
+def test_cores_that_server_and_client_share_are_found(tmp_path: Path) -> None:
+    plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
+    folder = crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=(plan,))
+    assert ids(analyse(folder).cells[0]) == ["shared_cores"]
+    other = crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=())
+    assert ids(analyse(other).cells[0]) == []
+
+
+def test_lines_are_in_the_order_of_models_and_rise(tmp_path: Path) -> None:
+    found = analyse(crowds.run(tmp_path, (1000, 100), (crowds.D, crowds.C_POLL, crowds.C, crowds.A)))
+    assert [[(each.record.model, each.record.way, each.record.users) for each in line] for line in found.lines] == [
+        [(model, way, 100), (model, way, 1000)]
+        for model, way in (("A", "poll"), ("C", "websocket"), ("C", "poll"), ("D", "poll"))
+    ]
+
+
+def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
+    folder = crowds.run(tmp_path, (100, 1000), (crowds.C,))
+    path = folder.path / "trials.jsonl"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert [each.record.users for each in analyse(folder).cells] == [100]
+    path.write_text("{}\n" + path.read_text())
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
+        analyse(folder)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,asleep\n", "'asleep' is no outcome"),
+        ("user,came_s,connected_s,served_s,outcome\n0,nan,0.1,0.2,held\n", "nan is no time"),
+        ("user,came_s,connected_s,served_s,outcome\n0,0.0\n", "cannot be read"),
+        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,held\n", "has 1 rows, and its level 100 users"),
+    ],
+)
+def test_damaged_rows_are_one_line(tmp_path: Path, rows: str, words: str) -> None:
+
+    folder = crowds.run(tmp_path, (100,), (crowds.C,))
+    (folder.path / "samples" / "0000-entries.csv.gz").write_bytes(gzip.compress(rows.encode()))
+    with pytest.raises(UsageError, match=words) as caught:
+        analyse(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_that_are_missing_are_named_and_a_level_without_any_is_a_level(tmp_path: Path) -> None:
+    folder = crowds.folder(tmp_path)
+    crowds.add(folder, crowds.C, 1000, entries=None, clicked=None, valid=False, reason="the client died")
+    (found,) = analyse(folder).cells
+    assert (found.established.count, found.prompt, found.clicks.count, found.counts) == (0, None, 0, False)
+    crowds.add(folder, crowds.C, 100)
+    (folder.path / "samples" / "0001-clicks.csv.gz").unlink()
+    with pytest.raises(UsageError, match=r"0001-clicks\.csv\.gz cannot be read"):
+        analyse(folder)
+
+
+def test_a_complete_run_without_a_level_is_damaged_and_one_that_runs_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has none of the 15 levels"):
+        analyse(crowds.folder(tmp_path))
+    assert analyse(crowds.folder(tmp_path, status="running")).cells == ()
+
+
+def test_the_summary_is_strict_json_with_null_and_infinity_told_apart(tmp_path: Path) -> None:
+    written = json.loads(crowd_analysis.summary(analyse(crowds.run(tmp_path, (1000,)))))
+    assert (written["schema"], written["experiment"], len(written["cells"])) == (1, "crowd", 5)
+    pool, loop = written["cells"][1:3]
+    assert (pool["established_p50_ms"], pool["click_p99_ms"], pool["server_bytes_per_user"]) == ("Infinity", None, None)
+    assert loop["click_p99_ms"] == pytest.approx(1.2, rel=0.1)
+    assert loop["kernel_bytes_per_connection"]["total"] == pytest.approx(9.5 * 1024, rel=0.01)
+    assert loop["findings"] == []
+
+
+def newest(results: Path) -> CrowdAnalysis | None:
+    return crowd_analysis.newest(results, 1000)
+
+
+def test_the_newest_crowd_is_that_which_is_whole(tmp_path: Path) -> None:
+    assert newest(tmp_path) is None
+    first = crowds.run(tmp_path, (100, 900, 10_000), (crowds.C, crowds.D))
+    shutil.copytree(ROOT / "tests" / "data" / "runs" / "docker-bench", tmp_path / "99990101T000000Z-bench")
+    crowds.run(tmp_path, (1000,), (crowds.C,), status="partial")
+    damaged = crowds.run(tmp_path, (1000,), (crowds.C,))
+    (damaged.path / "trials.jsonl").write_text("rubbish\nrubbish\n")
+    (tmp_path / "99990101T000000Z-nothing").mkdir()
+    (tmp_path / "99990101T000000Z-nothing" / "run.json").write_text("{}")
+    found = newest(tmp_path)
+    assert found
+    assert found.folder == first.path.name
+    assert [(each.record.model, each.record.users) for each in found.cells] == [("C", 900), ("D", 900)]
+    assert [each.record.users for each in found.cells] == [900, 900]
+
+
+def test_levels_that_do_not_count_are_not_the_nearest(tmp_path: Path) -> None:
+    folder = crowds.folder(tmp_path)
+    crowds.add(folder, crowds.C, 1000, valid=False, reason="the client died")
+    crowds.add(folder, crowds.C, 100)
+    found = newest(tmp_path)
+    assert found
+    assert [each.record.users for each in found.cells] == [100]
+
+
+def test_entries_and_clicks_come_back_as_they_were(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "crowd")
+    entries = [
+        Entry(0, 0.0, 0.001, 0.002, "held"),
+        Entry(1, 0.5, None, None, "refused"),
+        Entry(2, 1.0, 1.5, None, "waiting"),
+    ]
+    clicks = [Click(0, 0.25, 0.250013, 0.2511), Click(2, 1.0, 1.0, None)]
+    assert folder.write_entries(12, entries) == "samples/0012-entries.csv.gz"
+    assert folder.write_clicks(12, clicks) == "samples/0012-clicks.csv.gz"
+    assert folder.read_entries("samples/0012-entries.csv.gz") == entries
+    assert folder.read_clicks("samples/0012-clicks.csv.gz") == clicks
+    assert folder.read_clicks(folder.write_clicks(13, [])) == []
