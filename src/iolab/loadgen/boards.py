@@ -1,0 +1,35 @@
+"""Boards: each of some users sends its own requests, one after the other, and tells of each whose it was."""
+
+from iolab.errors import LoadFailed
+from iolab.exhibition import Pair
+from iolab.loadgen.driver import Driver
+
+
+class Boards:
+    """Plays exhibitions; the other end is loadtest/boards_driver.py."""
+
+    driver_script = "boards_driver.py"
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def play(self, url: str, boards: int, moves: int, answer_limit_s: float, timeout_s: float) -> tuple[Pair, ...]:
+        """Play all boards to their ends, and return the pairs of moves in the order in which they were sent.
+
+        Raises LoadFailed where a move got no answer, or time was over.
+        """
+        job = {"url": url, "boards": boards, "moves": moves, "answer_limit_s": answer_limit_s}
+        rows: list[list[float]] = []
+        done = self._driver.ask(job, timeout_s, rows)
+        pairs = [
+            Pair(int(board), int(move), start, end, service, int(status))
+            for board, move, start, end, service, status in rows
+        ]
+        answered = sum(pair.status == 200 for pair in pairs)
+        if done["timed_out"]:
+            raise LoadFailed(
+                f"the boards were stopped after {timeout_s:g} s, with {answered} of {boards * moves} moves"
+            )
+        if answered < boards * moves:
+            raise LoadFailed(f"{boards * moves - answered} of {boards * moves} moves got no answer 200")
+        return tuple(sorted(pairs, key=lambda pair: (pair.start_s, pair.board)))

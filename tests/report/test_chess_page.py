@@ -1,0 +1,83 @@
+"""The exhibition's page and sentences, on made-up games."""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from iolab.exhibition import Arithmetic, Pair, Played, Rules, arithmetic
+from iolab.lab import Lab, Model
+from iolab.records import ServerUsage
+from iolab.report import chess_page
+from iolab.report.chess_figure import clock, timeline
+from tests.conftest import ROOT
+
+MODELS = {model.name: model for model in Lab.read(ROOT).models}
+BOARDS, RULES = 4, Rules(moves=2)
+
+
+@dataclass(frozen=True)
+class Shown:
+    model: Model
+    arithmetic: Arithmetic
+    played: Played
+    usage: ServerUsage = field(default=ServerUsage(threads_peak=1))
+
+
+def shown(name: str, begins: list[list[float]], service_s: float) -> Shown:
+    """Return games of which each pair of moves begins at these seconds and is served for so long."""
+    pairs = tuple(
+        Pair(board, move, begin / 1000, (begin + service_s) / 1000, service_s / 1000, 200)
+        for move, row in enumerate(begins)
+        for board, begin in enumerate(row)
+    )
+    workers = 1 if name == "blocking" else math.inf
+    return Shown(MODELS[name], arithmetic(RULES, BOARDS, workers), Played(RULES, pairs))
+
+
+ONE_BY_ONE = shown("blocking", [[0, 60, 120, 180], [240, 300, 360, 420]], 60)
+CONVOY = shown("asyncio", [[0, 0, 0, 0], [75, 75, 75, 75]], 75)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0"), (40, "40 s"), (60, "1 min"), (90, "90 s"), (750, "12 min 30 s"), (3600, "1 h"), (43_680, "12 h 8 min")],
+)
+def test_times_are_said_in_few_words(seconds: float, said: str) -> None:
+    assert clock(seconds) == said
+
+
+def test_sentences_say_what_the_data_show() -> None:
+    assert "4 x 2 x 60 s" in chess_page.sentence(ONE_BY_ONE, BOARDS)
+    told = chess_page.sentence(CONVOY, BOARDS)
+    assert "4 at a time, a convoy" in told
+    assert "event loop" in told
+    several = Shown(CONVOY.model, CONVOY.arithmetic, CONVOY.played, ServerUsage(threads_peak=5))
+    assert "event loop" not in chess_page.sentence(several, BOARDS)  # threads have no loop that could be why
+    smooth = shown("asyncio", [[0, 5, 10, 15], [60, 65, 70, 75]], 45)
+    assert "convoy" not in chess_page.sentence(smooth, BOARDS)
+
+
+def test_a_timeline_has_a_lane_a_board_and_a_box_a_move() -> None:
+    drawn = timeline(ONE_BY_ONE.played, BOARDS, ONE_BY_ONE.played.took_s, "a <description>")
+    boxes = {name: path.count("M") for name, path in re.findall(r'class="(\w+)" d="([^"]*)"', drawn.svg)}
+    assert boxes == {"lane": BOARDS, "think": 8, "move": 8}
+    assert "a &lt;description&gt;" in drawn.svg
+    first = timeline(ONE_BY_ONE.played, BOARDS, 60, "the first minute")
+    assert first.svg.count('class="think" d="M0.00 1.25h916.67') == 1
+    assert [text for _, text in first.ticks] == ["0", "10 s", "20 s", "30 s", "40 s", "50 s", "1 min"]
+
+
+def test_lanes_are_in_the_order_in_which_boards_were_served() -> None:
+    later_first = shown("blocking", [[180, 120, 60, 0], [420, 360, 300, 240]], 60)
+    one, other = (timeline(each.played, BOARDS, 480, "").svg for each in (later_first, ONE_BY_ONE))
+    assert sorted(re.findall(r"M[^M]*?z", one)) == sorted(re.findall(r"M[^M]*?z", other))
+
+
+def test_the_page_needs_nothing_else_and_shows_two_timelines_a_server() -> None:
+    page = chess_page.render([ONE_BY_ONE, CONVOY], BOARDS, "local")
+    assert page.count("<svg") == 4
+    assert "https://" not in page
+    assert "src=" not in page
+    assert "arithmetic: 8 min" in page
