@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.trace.strace import Lines, Strace, Syscall
+from iolab.trace.turns import Turn
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Costs:
 
     `calls` are the system calls of all its threads by name, under strace; `switches` (None where threads came and
     went, whose counts are lost) and `seconds` (from the first to the last answer) are of the same load without
-    strace, which would add its own.
+    strace, which would add its own. `turn` is the longest turn of its event loop, where it has one.
     """
 
     service: str
@@ -32,6 +33,7 @@ class Costs:
     threads: int
     switches: Switches | None
     seconds: float
+    turn: Turn | None = None
 
     @property
     def calls_per_request(self) -> float:
@@ -58,6 +60,14 @@ def as_json(costs: Costs) -> dict[str, Any]:
         else {"voluntary": costs.switches.voluntary, "involuntary": costs.switches.involuntary},
         "switches_per_request": costs.switches_per_request,
         "seconds": costs.seconds,
+        "longest_turn": None
+        if costs.turn is None
+        else {
+            "lines": [costs.turn.begin_line, costs.turn.end_line],
+            "seconds": costs.turn.length_s,
+            "blocker": costs.turn.blocker,
+            "seconds_in_calls": dict(costs.turn.in_calls_s),
+        },
     }
 
 

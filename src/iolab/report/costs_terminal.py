@@ -1,0 +1,80 @@
+"""What requests cost a server, and where its event loop was meanwhile, in the terminal."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from iolab.report import words
+from iolab.report.trace_terminal import paragraph
+from iolab.trace.costs import Costs
+from iolab.trace.turns import Turn
+
+SHOWN_CALLS = 12
+LONG_TURN_S = 0.1
+SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a connection attempt that is dropped is made again after that
+
+
+def show_costs(console: Console, found: Sequence[Costs]) -> None:
+    """Print what a request costs each server, side by side."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        title=f"{found[0].requests} requests at once, each on a connection of its own",
+        title_justify="left",
+    )
+    table.add_column("Of each request")
+    for costs in found:
+        table.add_column(costs.title, justify="right")
+    table.add_row("System calls", *(f"{costs.calls_per_request:.1f}" for costs in found), style="bold")
+    names = {name for costs in found for name in costs.calls}
+    total = {name: sum(costs.calls.get(name, 0) / costs.requests for costs in found) for name in names}
+    for name in sorted(names, key=lambda name: -total[name])[:SHOWN_CALLS]:
+        table.add_row(f"  {name}", *(_tenths(costs.calls.get(name, 0) / costs.requests) for costs in found))
+    table.add_row("Context switches", *(_tenth(costs.switches_per_request) for costs in found), style="bold")
+    table.add_row(
+        "  of them, while it had work",
+        *(_tenth(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
+        end_section=True,
+    )
+    table.add_row("Threads that served", *(str(costs.threads) for costs in found))
+    table.add_row("All answered after", *(words.milliseconds(costs.seconds * 1e3) for costs in found))
+    console.print(table)
+    paragraph(
+        console,
+        "System calls and threads are counted under strace; context switches and times are of the same load without"
+        " it, because strace adds its own.",
+    )
+    for costs in found:
+        if costs.turn and costs.turn.length_s > LONG_TURN_S:
+            paragraph(console, f"{costs.title}: {away(costs.turn)}")
+    for costs in found:
+        if costs.seconds > SYN_RETRY_S:
+            paragraph(
+                console,
+                f"{costs.title} took {words.milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
+                " queue is shorter, and whom the kernel drops tries again after 1 s. In numbers: make bench MODELS=A",
+            )
+
+
+def away(turn: Turn) -> str:
+    """Say where an event loop was while it did not wait for events."""
+    text = (
+        f"its event loop did not come round for {words.milliseconds(turn.length_s * 1e3)}, between the waits for events"
+        f" in lines {turn.begin_line} and {turn.end_line} of the log."
+    )
+    name = turn.blocker
+    if name is None:
+        return f"{text} No system call held it: the thread computed, or waited for a core."
+    spent = words.milliseconds(turn.in_calls_s[name] * 1e3)
+    return f"{text} {spent} of that it stood in {name}, {turn.calls[name]} times: what blocks the loop blocks everyone."
+
+
+def _tenths(value: float) -> str:
+    return f"{value:.1f}" if value else "·"
+
+
+def _tenth(value: float | None) -> str:
+    return words.NOT_KNOWN if value is None else f"{value:.1f}"

@@ -1,0 +1,51 @@
+"""What each way asks of its server, and the bystander, on servers that are made up."""
+
+import time
+
+import pytest
+
+from iolab import breaking, session
+from iolab.errors import UsageError
+from tests.conftest import ROOT
+from tests.fakes import FakeServer, answering
+
+PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {})
+
+
+def test_a_way_waits_or_computes_and_never_both() -> None:
+    for way in breaking.settings(PLAN.experiment).ways:
+        found = breaking.variables(PLAN.experiment, way)
+        assert (found["WAIT_MS"], found["CPU_MS"]) == (("20", "0") if way.work == "wait" else ("0", "5"))
+        assert found["WORK_IN"] == way.place
+        assert found["POOL"] == found["THREADS"] == str(way.pool)
+        assert found["WATCH_MS"] == "0"  # a watchdog costs, and is not there where times are measured
+
+
+def test_the_servers_are_those_that_the_ways_name() -> None:
+    assert [model.name for model in breaking.servers(PLAN)] == ["broken", "threadpool"]
+
+
+def test_a_name_that_no_server_has_and_an_experiment_without_ways_are_mistakes() -> None:
+    with pytest.raises(UsageError, match=r"has no \[broken\]: take experiments/break.toml"):
+        breaking.settings(session.plan(ROOT, None, {}).experiment)
+    with pytest.raises(UsageError, match="service=nobody: no such model"):
+        breaking.server_of(PLAN.lab, "nobody")
+
+
+def test_the_bystander_asks_again_and_again_until_the_load_is_over() -> None:
+    with answering() as address:
+        with breaking.bystander(FakeServer(address, [], "X"), 0.01) as seen:
+            deadline = time.monotonic() + 10
+            while len(seen) < 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+        count = len(seen)
+        assert count >= 3
+        assert all(sample.status == 200 and sample.latency_s for sample in seen)
+        time.sleep(0.05)
+        assert len(seen) == count
+
+
+def test_a_bystander_without_an_answer_is_told_as_one() -> None:
+    with breaking.bystander(FakeServer(("127.0.0.1", 1), [], "X"), 0.01) as seen:
+        time.sleep(0.2)
+    assert {(sample.latency_s, sample.status) for sample in seen} == {(None, 0)}
