@@ -1,0 +1,55 @@
+"""What is promised of clicks while things go wrong: none that was acknowledged is lost."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from iolab.fault_records import Clicks, Pressed
+from iolab.runfolder import RunFolder
+from iolab.runtime import Server
+from iolab.stats import percentile
+
+RECORD_S = 2.0  # until an engine has written down a container's last words
+
+
+def judged(
+    folder: RunFolder, index: int, begin_s: float, answers: Sequence[Mapping[str, Any]], server: Server
+) -> Clicks:
+    """Write the clicks of one fault, whose times count from `begin_s`, and return what came of them.
+
+    `answers` are those of the drivers: rows, and once more, in the order in which users saw them, the tokens that were
+    acknowledged. These are held against the rows as they are on disk, and against what the server wrote down.
+    """
+    rows = [
+        Pressed(token, int(user), planned - begin_s, sent - begin_s, None if done is None else done - begin_s)
+        for answer in answers
+        for token, user, planned, sent, done in answer["rows"]
+    ]
+    rows.sort(key=lambda row: row.planned_s)
+    name = folder.write_rows(f"{index:04d}-clicks", rows)
+    on_disk = {row.token for row in folder.read_pressed(name) if row.answered_s is not None} if name else set()
+    seen = {token for answer in answers for token in answer["acknowledged"]}
+    late = np.sort([row.answered_s - row.planned_s for row in rows if row.answered_s is not None])
+    return Clicks(
+        sent=len(rows),
+        answered=len(late),
+        p50_s=percentile(late, 0.5),
+        p99_s=percentile(late, 0.99),
+        slowest_s=float(late[-1]) if len(late) else None,
+        lost=len(seen - on_disk),
+        unrecorded=unrecorded(server, on_disk | seen),
+        rows=name,
+    )
+
+
+def unrecorded(server: Server, acknowledged: set[str]) -> int | None:
+    """Return how many acknowledged clicks the server has not written down; None where it wrote nothing at all."""
+    deadline = time.monotonic() + RECORD_S
+    while True:
+        written = set(server.log().split())
+        missing = len(acknowledged - written)
+        if not missing or time.monotonic() > deadline:
+            return missing if written else None
+        time.sleep(0.1)

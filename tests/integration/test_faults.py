@@ -1,0 +1,109 @@
+"""Every fault for real, on a small crowd of local processes: asserted by its shape."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Run, Start
+
+USERS, NEWCOMERS, STUCK = 100, 30, 5
+SHORT = {
+    "hold_s = 20": "hold_s = 2",
+    "dead_after_s = 15": "dead_after_s = 10",
+    "click_rps = 50.0": "click_rps = 100.0",
+    "least_s = 8.0": "least_s = 1.5",
+    "broadcasts = 10": "broadcasts = 3",
+    "broadcast_every_s = 0.8": "broadcast_every_s = 0.2",
+    "stuck = 10": f"stuck = {STUCK}",
+    "half_open = 5000": "half_open = 1000",
+    "newcomers = 200": f"newcomers = {NEWCOMERS}",
+}
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Path:
+    """The lab's experiment, made short."""
+    text = (ROOT / "experiments" / "faults.toml").read_text()
+    for old, new in SHORT.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+    return path
+
+
+def arguments(short: Path, model: str) -> tuple[str, ...]:
+    return ("faults", "--runtime", "local", "--users", str(USERS), "--models", model, "--experiment", str(short))
+
+
+@pytest.mark.measures
+@pytest.mark.parametrize(("model", "way", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
+def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: PLR0917
+    iolab: Run, tmp_path: Path, short: Path, model: str, way: str, stated_s: float
+) -> None:
+    done = iolab(*arguments(short, model))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder,) = (tmp_path / "results").glob("*-faults")
+    run = json.loads((folder / "faults.json").read_text())
+    assert (run["status"], run["way"], run["users"]) == ("complete", way, USERS)
+    of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in run["faults"]}
+    assert list(of) == ["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
+    for record in run["faults"]:
+        clicks = record["clicks"]
+        assert (clicks["lost"], clicks["unrecorded"]) == (0, 0)
+        assert clicks["answered"] > 20
+        assert (folder / clicks["rows"]).is_file()
+        assert record["back"] == (None if record["fault"] == "killed" else USERS)
+    assert of["broadcast"]["reached"] == USERS
+    assert of["broadcast"]["first_s"] <= of["broadcast"]["median_s"] <= of["broadcast"]["last_s"] < 5
+    assert (of["slow"]["cut"], of["slow"]["stuck"], of["slow"]["others_lost"]) == (STUCK, STUCK, 0)
+    assert of["slow"]["rss_growth_bytes"] < 32 * 2**20
+    assert (of["vanished"]["vanished"], of["vanished"]["left"]) == (USERS // 10, 0)
+    assert of["vanished"]["stated_s"] == stated_s
+    assert 1 < of["vanished"]["noticed_s"] <= stated_s
+    assert of["vanished"]["freed_s"] <= stated_s
+    assert of["half_open"]["kept"] >= 900
+    assert of["half_open"]["served"] == of["half_open"]["served_before"] == NEWCOMERS
+    assert of["killed"]["know"] == USERS
+    assert of["killed"]["last_s"] < 5
+    assert of["herd"]["served"] == of["herd"]["came"] == USERS
+    assert of["herd"]["tries"] == USERS + of["herd"]["refused"]
+    page = (folder / "faults.html").read_text()
+    assert page.count("<svg") == 3
+    assert "none is lost" in page
+    assert "none is lost" in " ".join(done.stdout.split())
+    assert not (tmp_path / "results" / "latest").exists()
+    told = iolab("report", str(folder))
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.measures
+def test_an_interruption_keeps_what_is_there(start: Start, tmp_path: Path, short: Path) -> None:
+    process = start(*arguments(short, "C"))
+    deadline = time.monotonic() + 60
+
+    def done() -> list[Any]:
+        found = list((tmp_path / "results").glob("*-faults/faults.json"))
+        return json.loads(found[0].read_text())["faults"] if found else []
+
+    while len(done()) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    (folder,) = (tmp_path / "results").glob("*-faults")
+    run = json.loads((folder / "faults.json").read_text())
+    assert run["status"] == "partial"
+    assert len(run["faults"]) >= 2
+    assert "interrupted" in (folder / "faults.html").read_text()
+
+
+def test_a_mistake_is_one_line(iolab: Run) -> None:
+    done = iolab("faults", "--models", "B", "--runtime", "local")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "which is no crowd" in done.stderr

@@ -1,0 +1,89 @@
+"""What is promised of an acknowledged click is checked, and a mistake is told before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import fault_clicks, faults, session
+from iolab.errors import UsageError
+from iolab.fault_records import Clicks
+from iolab.runfolder import RunFolder
+from tests import faults as made_up
+from tests.conftest import ROOT
+from tests.fakes import FakeServer
+
+PATH = ROOT / "experiments" / "faults.toml"
+ROWS = [["c1-0", 1, 10.0, 10.001, 10.002], ["c2-1", 2, 10.1, 10.101, None]]
+
+
+class Writes(FakeServer):
+    """A server that has written down these clicks."""
+
+    written = "a server\nc1-0\n"
+
+    def log(self) -> str:
+        return self.written
+
+
+def judged(tmp_path: Path, acknowledged: list[str], written: str = Writes.written) -> Clicks:
+    server = Writes(("127.0.0.1", 1), [], "C")
+    server.written = written
+    answers = [{"rows": ROWS, "acknowledged": acknowledged}]
+    return fault_clicks.judged(RunFolder.create(tmp_path, "faults"), 0, 9.5, answers, server)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fault_clicks, "RECORD_S", 0.0)
+
+
+def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Path) -> None:
+    clicks = judged(tmp_path, ["c1-0"])
+    assert (clicks.sent, clicks.answered, clicks.lost, clicks.unrecorded) == (2, 1, 0, 0)
+    assert clicks.slowest_s == pytest.approx(0.002)
+    assert clicks.p99_s is None  # of one
+    assert made_up.record("calm", clicks=clicks).kept_its_word
+
+
+def test_an_answer_that_is_not_on_disk_is_found(tmp_path: Path) -> None:
+    clicks = judged(tmp_path, ["c1-0", "c2-1"], "c1-0\nc2-1")
+    assert (clicks.lost, clicks.unrecorded) == (1, 0)
+    assert not made_up.record("calm", clicks=clicks).kept_its_word
+
+
+def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path) -> None:
+    clicks = judged(tmp_path, ["c1-0"], "a server\n")
+    assert (clicks.lost, clicks.unrecorded) == (0, 1)
+    assert not made_up.record("calm", clicks=clicks).kept_its_word
+    assert judged(tmp_path, ["c1-0"], "").unrecorded is None
+
+
+def test_what_is_written_is_read_again_and_is_no_benchmark(tmp_path: Path) -> None:
+    folder = made_up.folder(tmp_path)
+    assert made_up.run(folder) == folder.read_faults()
+    with pytest.raises(UsageError, match=r"holds faults, not a benchmark: its page is .*faults\.html"):
+        RunFolder.open(folder.path)
+    (folder.path / "faults.json").write_text('{"schema": 9}')
+    with pytest.raises(UsageError, match=r"faults\.json: .*another version"):
+        folder.read_faults()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"models": ["A"]}, "MODELS=A: Blocking holds 1 at a time, which is no crowd"),
+        ({"models": ["C", "D"]}, "one server at a time"),
+        ({"models": ["D"], "crowd": {"ways": ["websocket"]}}, "no chat server of D speaks websocket"),
+    ],
+)
+def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(UsageError, match=line):
+        faults.scene_of(session.plan(ROOT, PATH, changes))
+
+
+def test_the_first_way_is_taken_that_the_server_speaks() -> None:
+    assert faults.scene_of(session.plan(ROOT, PATH, {})).way == "websocket"
+    assert faults.scene_of(session.plan(ROOT, PATH, {"models": ["D"]})).way == "poll"
+    with pytest.raises(UsageError, match=r"experiments/faults\.toml"):
+        faults.settings(session.plan(ROOT, ROOT / "experiments" / "crowd.toml", {}).experiment)
