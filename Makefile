@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench sweep backlog freeze queue slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals workers parsebench clean
+.PHONY: help bench sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals workers parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +13,10 @@ help: ## Show this help
 	@echo "  RUNTIME WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS RESUME; of up: CPUS WORKERS"
 	@echo "Options of queue (make queue MODELS=A): MODELS UTILISATION DURATION PROCESS TRACE WAIT_DISTRIBUTION WAIT_MS SEED"
 	@echo "  WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME EXPERIMENT RESULTS; of explain: CPUS VARIANT"
+	@echo "Options of crowd (make crowd USERS=1000): USERS MODELS WAY PROCESSES CPUS THREADS GC_FREEZE SEED RUNTIME EXPERIMENT RESULTS"
+	@echo "Options of faults (make faults USERS=1000): USERS MODELS WAY CPUS RUNTIME EXPERIMENT RESULTS"
 	@echo "Options of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME RESULTS"
+	@echo "Options of chess (make chess BOARDS=12): MODELS BOARDS MOVES SCALE_MS THREADS RUNTIME RESULTS; of break: CPUS USERS RUNTIME RESULTS"
 	@echo "Options of worker (make worker MASTER=192.168.1.10): MASTER WORKERS LOCUST_MASTER_PORT RUNTIME"
 	@echo "Options of locust (make locust USERS=50): MODEL USERS TIME WAIT_MS RUNTIME RESULTS"
 	@echo "Options of trace (make trace CLICK=1): LOG CLICK LOOP SERVICE RUNTIME RESULTS"
@@ -30,8 +33,20 @@ backlog: .venv/run ## Measure server A with listen queues of 5, 16, 128, 1024
 freeze: .venv/run ## Let a server stand still for 2 s of 10 s: what do percentiles say, counted in two ways?
 	@$(BIN)/iolab freeze
 
+break: .venv/run ## Block an event loop, by waiting and by computing; threads and processes beside it: who suffers, who is it?
+	@$(BIN)/iolab break
+
+chess: .venv/run ## Let a chess master play 24 opponents, against every server, beside the arithmetic
+	@$(BIN)/iolab chess
+
 queue: .venv/run ## Let people come whether or not the servers keep up, beside queueing theory
 	@$(BIN)/iolab queue
+
+crowd: .venv/run ## Let thousands of people come who mostly wait: how many does each server hold? (USERS=1000)
+	@$(BIN)/iolab crowd
+
+faults: .venv/run ## Let things go wrong with a crowd: users vanish, do not read, come at once; the server is killed
+	@$(BIN)/iolab faults
 
 slo: .venv/run ## Find the highest rate at which each server meets an objective (SLO="p99<100ms")
 	@$(BIN)/iolab slo

@@ -12,6 +12,10 @@ from rich.console import Console
 from iolab import experiment
 from iolab.analysis import analyse
 from iolab.cli import bench, commands, up
+from iolab.cli_break import broken
+from iolab.cli_chess import exhibition
+from iolab.cli_crowd import crowd_command
+from iolab.cli_faults import faults_command
 from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
 from iolab.cli_runs import explain
@@ -61,7 +65,12 @@ def test_every_option_of_bench_is_in_the_readme() -> None:
 def variables() -> set[str]:
     """Return the variables that make hands to the command line."""
     options = (
-        option for command in (bench, up, trace, queue, slo, locust, worker, explain) for option in command.params
+        option
+        for command in (
+            *(bench, up, trace, queue, slo, crowd_command, faults_command),
+            *(locust, worker, explain, exhibition, broken),
+        )
+        for option in command.params
     )
     return {str(option.envvar) for option in options if option.envvar} | {"LOG"}  # LOG is an argument
 
@@ -136,6 +145,9 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
         "TRACE_LOG",
         "MASTER",
         "MASTER_PORT",
+        "WORK_IN",
+        "POOL",
+        "WATCH_MS",
     }
     offered = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert used - by_the_lab <= offered

@@ -102,3 +102,13 @@ def test_only_the_compose_file_lists_models() -> None:
     names = [model.name for model in Lab.read(ROOT).models if model.name != "asyncio"]  # a library's name too
     sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("loadtest/*.py"), ROOT / "Makefile"]
     assert not [f"{source}: {name}" for source in sources for name in names if name in source.read_text()]
+
+
+def test_a_server_that_is_only_shown_is_no_model_unless_it_is_named_where_it_may_be(lab: Lab) -> None:
+    (shown,) = lab.shown
+    assert shown not in lab.models
+    assert shown not in lab.select(["all"], shown_too=True)
+    assert lab.select([shown.name], shown_too=True) == (shown,)
+    assert [model.letter for model in lab.select([shown.letter, "C"], shown_too=True)] == ["C", shown.letter]
+    with pytest.raises(UsageError, match="no such model"):
+        lab.select([shown.name])

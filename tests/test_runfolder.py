@@ -107,9 +107,12 @@ def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -
         analyse(RunFolder.open(copy))
 
 
-def test_a_standstill_s_folder_says_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "freeze.json").write_text("{}")
-    with pytest.raises(UsageError, match=r"holds a standstill, not a benchmark: its page is .*freeze.html"):
+@pytest.mark.parametrize(
+    ("name", "what"), [("freeze", "a standstill"), ("chess", "a chess exhibition"), ("break", "broken on purpose")]
+)
+def test_a_folder_of_another_kind_says_what_it_is(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(UsageError, match=rf"holds .*{what}, not a benchmark: its page is .*{name}.html"):
         RunFolder.open(tmp_path)
 
 

@@ -6,6 +6,7 @@ from statistics import mean
 
 import numpy as np
 
+from iolab.crowd_analysis import CrowdAnalysis, is_crowd
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.findings import Evidence, findings
@@ -39,6 +40,7 @@ class Analysis:
     experiment: Experiment
     cells: tuple[AnalysedCell, ...]
     trials_done: int
+    crowd: CrowdAnalysis | None = None  # another run, of people who mostly wait, for the course's last question
 
     @property
     def summary(self) -> Summary:
@@ -55,6 +57,8 @@ class Analysis:
 def analyse(folder: RunFolder) -> Analysis:
     """Read a closed loop's run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
+    if is_crowd(run):
+        raise UsageError(f"{folder.path} is a crowd's run (make crowd): its report says all that there is")
     experiment = folder.read_experiment(run)
     if experiment.arrivals:
         raise UsageError(f"{folder.path} is an open loop's run (make queue): its report says all that there is")

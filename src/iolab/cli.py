@@ -9,7 +9,11 @@ from rich.console import Console
 
 import iolab
 from iolab import doctor, lab, options, session, stack
+from iolab.cli_break import broken
+from iolab.cli_chess import exhibition
 from iolab.cli_crosscheck import crosscheck
+from iolab.cli_crowd import crowd_command
+from iolab.cli_faults import faults_command
 from iolab.cli_freeze import freeze
 from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
@@ -53,7 +57,23 @@ def commands() -> None:
     """The Event-Driven I/O Lab: measure how servers wait."""
 
 
-for command in (trace, trace_compare, compare, crosscheck, explain, export, freeze, locust, queue, slo, worker):
+for command in (
+    trace,
+    trace_compare,
+    broken,
+    compare,
+    crosscheck,
+    crowd_command,
+    exhibition,
+    explain,
+    export,
+    faults_command,
+    freeze,
+    locust,
+    queue,
+    slo,
+    worker,
+):
     commands.add_command(command)
 
 

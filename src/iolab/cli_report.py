@@ -1,14 +1,15 @@
 """Makes the reports of a run folder, for every command that measures one."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from iolab import analysis, session
+from iolab import analysis, crowd_analysis, session
 from iolab.lab import find_root
 from iolab.lock import only_bench
-from iolab.report import terminal
+from iolab.report import answers, chat, terminal
 from iolab.report.progress import BenchProgress
 from iolab.runfolder import RunFolder
 from iolab.runtime.choice import Wanted, choose
@@ -33,12 +34,18 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
 
 def report_run(console: Console, folder: RunFolder) -> None:
     """Make the reports of a run folder anew, and print the shortest of them."""
-    if folder.read_run().experiment.get("arrivals"):
+    run = folder.read_run()
+    if run.experiment.get("crowd"):
+        _report_crowd(console, folder)
+        return
+    if run.experiment.get("arrivals"):
         _report_open(console, folder)
         return
     from iolab.report import html, markdown  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
 
     analysed = analysis.analyse(folder)
+    if answers.applies(analysed):
+        analysed = replace(analysed, crowd=crowd_analysis.newest(folder.path.parent, chat.CHATTERS))
     folder.write_summary(analysed.summary)
     folder.write("report.md", markdown.render(analysed))
     folder.write("report.html", html.render(analysed))
@@ -54,3 +61,13 @@ def _report_open(console: Console, folder: RunFolder) -> None:
     folder.write("report.md", queue_page.markdown(analysis))
     folder.write("report.html", queue_page.render(analysis))
     queue_page.show(console, analysis, os.path.relpath(folder.path))
+
+
+def _report_crowd(console: Console, folder: RunFolder) -> None:
+    from iolab.report import crowd_page  # noqa: PLC0415 (it draws)
+
+    analysis = crowd_analysis.analyse(folder)
+    folder.write("summary.json", crowd_analysis.summary(analysis))
+    folder.write("report.md", crowd_page.markdown(analysis))
+    folder.write("report.html", crowd_page.render(analysis))
+    crowd_page.show(console, analysis, os.path.relpath(folder.path))

@@ -16,8 +16,8 @@ from iolab.errors import UsageError
 from iolab.lab import Lab, find_root
 from iolab.live import app
 from iolab.live.app import LOOPS, Loop, log_name
-from iolab.report import terminal, trace_terminal
-from iolab.trace import costs, loops
+from iolab.report import costs_terminal, terminal, trace_terminal
+from iolab.trace import costs, loops, turns
 from iolab.trace.decode import CLONES
 from iolab.trace.source import open_log
 from iolab.trace.story import PORT, SCRIPT, Story, tell
@@ -132,7 +132,7 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
     from iolab.live import service  # noqa: PLC0415 (asyncio: not for a story)
 
     the_lab = Lab.read(find_root(Path.cwd()))
-    models = the_lab.select(names, option="SERVICE")
+    models = the_lab.select(names, option="SERVICE", shown_too=True)
     engine, _ = app.engine_or_reason(runtime)
     found, pages = [], []
     with terminal.busy(Console(stderr=as_object)) as say:
@@ -140,9 +140,13 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
             seen = service.observe(the_lab, model, engine, folder / f"log_{model.name}.txt", say)
             with open_log(seen.log) as lines:
                 calls, threads = costs.count(lines, seen.start_s, seen.end_s)
+            with open_log(seen.log) as lines:
+                turn = turns.longest(lines, seen.start_s, seen.end_s)
             # A thread that has ended takes its count of switches along.
             switches = None if any(calls[name] for name in CLONES) else seen.switches
-            found.append(costs.Costs(model.name, model.title, service.REQUESTS, calls, threads, switches, seen.seconds))
+            found.append(
+                costs.Costs(model.name, model.title, service.REQUESTS, calls, threads, switches, seen.seconds, turn)
+            )
             story = read(seen.log, model.port.container if engine else model.port.host, None)
             title = f"{service.REQUESTS} requests at once to server {model.letter}: {model.title}"
             pages.append(
@@ -151,7 +155,7 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
     if as_object:
         click.echo(json.dumps([costs.as_json(each) for each in found], indent=1))
         return 0
-    trace_terminal.show_costs(console, found)
+    costs_terminal.show_costs(console, found)
     for page in pages:
         console.print(f"Page: {os.path.relpath(page)}", highlight=False, soft_wrap=True)
     return 0

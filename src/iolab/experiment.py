@@ -10,10 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from iolab.blockers import Broken
+from iolab.crowd_plan import Crowd
 from iolab.errors import UsageError
+from iolab.exhibition import Rules
+from iolab.fault_plan import Faults
 from iolab.lab import Model
 from iolab.theory import ClosedLoop, closed_loop
 
+OPTIONS = {"generator": "LOADGEN", "levels": "USERS", "freeze_collector": "GC_FREEZE"}  # of make, named otherwise
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -111,7 +116,11 @@ class Experiment(_Strict):
     server: ServerSettings = ServerSettings()
     vary: tuple[Variant, ...] = ()
     freeze: Freeze | None = None
+    chess: Rules | None = None
+    broken: Broken | None = None
     arrivals: Arrivals | None = None
+    crowd: Crowd | None = None
+    faults: Faults | None = None
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -190,7 +199,7 @@ def _mistake(error: ValidationError, path: Path, changes: Mapping[str, Any]) -> 
     if given is None or isinstance(given, Mapping):
         where = f"{path.name}: {key} = {value!r}"
     else:
-        where = f"{ {'generator': 'LOADGEN'}.get(keys[-1], keys[-1].upper()) }={value}"
+        where = f"{OPTIONS.get(keys[-1], keys[-1].upper())}={value}"
     return f"{where}: {what[:1].lower()}{what[1:]}"
 
 

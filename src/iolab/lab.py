@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from iolab.errors import UsageError
 
 COMPOSE_FILE = "docker-compose.yml"
+MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Lab:
-    """All that docker-compose.yml says; models are in the order of their letters."""
+    """All that docker-compose.yml says; models are in the order of their letters.
+
+    `shown` are servers of the same kind that no benchmark measures: each belongs to one experiment.
+    """
 
     root: Path
     services: tuple[Service, ...]
     models: tuple[Model, ...]
+    shown: tuple[Model, ...] = ()
 
     @classmethod
     def read(cls, root: Path, settings: Mapping[str, str] | None = None) -> "Lab":
@@ -90,29 +95,31 @@ class Lab:
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
         services = tuple(_service(root, name, block) for name, block in blocks.items())
-        models = sorted((_model(service) for service in services if "iolab.model" in service.labels), key=_letter)
-        letters = [model.letter for model in models]
+        models, shown = (_models(services, label) for label in (MEASURED, SHOWN))
+        letters = [model.letter for model in (*models, *shown)]
         for letter in letters:
             if letters.count(letter) > 1:
                 raise UsageError(
-                    f"{COMPOSE_FILE}: two services have the label iolab.model: {letter}; give each its own"
+                    f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each its own"
                 )
-        return cls(root=root, services=services, models=tuple(models))
+        return cls(root=root, services=services, models=models, shown=shown)
 
-    def select(self, wanted: Sequence[str], option: str = "MODELS") -> tuple[Model, ...]:
+    def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
         """Return the models named by letter or service name, in the lab's order; all of them where "all" is named.
 
-        Raises UsageError, which names the `option`, for a name that no model has.
+        With `shown_too`, those can be named that are only shown. Raises UsageError, which names the `option`, for a
+        name that no model has.
         """
         if "all" in wanted:
             return self.models
-        known = {key.lower(): model for model in self.models for key in (model.letter, model.name)}
+        there = (*self.models, *(self.shown if shown_too else ()))
+        known = {key.lower(): model for model in there for key in (model.letter, model.name)}
         for name in wanted:
             if name.lower() not in known:
-                names = ", ".join(f"{model.letter} or {model.name}" for model in self.models)
+                names = ", ".join(f"{model.letter} or {model.name}" for model in there)
                 raise UsageError(f"{option}={name}: no such model; there are {names}")
         chosen = {known[name.lower()].letter for name in wanted}
-        return tuple(model for model in self.models if model.letter in chosen)
+        return tuple(model for model in there if model.letter in chosen)
 
 
 def find_root(start: Path) -> Path:
@@ -152,8 +159,12 @@ def _port(text: str) -> Port:
     return Port(match["address"].strip("[]"), int(match["host"]), int(match["container"]))
 
 
-def _model(service: Service) -> Model:
-    letter = service.labels["iolab.model"]
+def _models(services: Sequence[Service], label: str) -> tuple[Model, ...]:
+    """Return the servers that have the label, in the order of their letters."""
+    return tuple(sorted((_model(each, each.labels[label]) for each in services if label in each.labels), key=_letter))
+
+
+def _model(service: Service, letter: str) -> Model:
     workers_text = service.labels.get("iolab.workers", "")
     try:
         workers = math.inf if workers_text == "inf" else int(workers_text)

@@ -158,7 +158,7 @@ class RunInfo(Record):
     models: tuple[ModelInfo, ...]
     runtime: Literal["docker", "local"]
     runtime_reason: str
-    generator: Literal["hey", "locust"]
+    generator: Literal["hey", "locust", "crowd"]
     cpu_plans: tuple[CpuPlanInfo, ...]
     environment: dict[str, Any]
     trials_planned: int

@@ -7,18 +7,29 @@ import math
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from iolab.crowd_records import OUTCOMES, Click, CrowdRecord, Entry
 from iolab.errors import UsageError
+from iolab.exhibition import Pair
 from iolab.experiment import Experiment
+from iolab.fault_records import FaultsRun, Heard, Parting, Pressed
 from iolab.records import OpenSample, OpenTrialRecord, RunInfo, Sample, Summary, TrialRecord
 
-Trials = TypeVar("Trials", bound=TrialRecord)
+OTHERS = {
+    "freeze": "a standstill",
+    "chess": "a chess exhibition",
+    "break": "servers that were broken on purpose",
+    "faults": "faults of a crowd",
+}
+
+Trials = TypeVar("Trials", TrialRecord, OpenTrialRecord, CrowdRecord)
+Whole = TypeVar("Whole", RunInfo, FaultsRun)
 Row = TypeVar("Row")
 
 
@@ -56,8 +67,9 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Return the run folder at `path`; raises UsageError where there is none."""
-        if (path / "freeze.json").is_file():
-            raise UsageError(f"{path} holds a standstill, not a benchmark: its page is {path / 'freeze.html'}")
+        for name, what in OTHERS.items():
+            if (path / f"{name}.json").is_file():
+                raise UsageError(f"{path} holds {what}, not a benchmark: its page is {path / f'{name}.html'}")
         if not (path / "run.json").is_file():
             raise UsageError(
                 f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
@@ -68,7 +80,7 @@ class RunFolder:
         """Write run.json anew, whole or not at all."""
         self.write("run.json", info.model_dump_json(by_alias=True, indent=2) + "\n")
 
-    def append_trial(self, record: TrialRecord) -> None:
+    def append_trial(self, record: TrialRecord | CrowdRecord) -> None:
         """Append a line to trials.jsonl; it is on disk when this returns."""
         with (self.path / "trials.jsonl").open("a", encoding="utf-8") as file:
             file.write(record.model_dump_json() + "\n")
@@ -82,16 +94,29 @@ class RunFolder:
         if content and not content.endswith(b"\n"):
             self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
 
-    def write_samples(self, index: int, samples: Sequence[Sample] | Sequence[OpenSample]) -> str:
+    def write_samples(self, index: int, samples: Sequence[Sample] | Sequence[OpenSample] | Sequence[Pair]) -> str:
         """Write one trial's requests; return the path in the run folder."""
+        return self._write_rows(
+            f"samples/{index:04d}.csv.gz", samples[0]._fields if samples else Sample._fields, samples
+        )
+
+    def write_entries(self, index: int, entries: Sequence[Entry]) -> str:
+        """Write how the users of one level of a crowd came; return the path in the run folder."""
+        return self._write_rows(f"samples/{index:04d}-entries.csv.gz", Entry._fields, entries)
+
+    def write_clicks(self, index: int, clicks: Sequence[Click]) -> str:
+        """Write the clicks of one level of a crowd; return the path in the run folder."""
+        return self._write_rows(f"samples/{index:04d}-clicks.csv.gz", Click._fields, clicks)
+
+    def write_rows(self, name: str, rows: Sequence[Entry | Heard | Parting | Pressed]) -> str | None:
+        """Write rows of one kind; return the path in the run folder, or None where there are none."""
+        return self._write_rows(f"samples/{name}.csv.gz", rows[0]._fields, rows) if rows else None
+
+    def _write_rows(self, name: str, fields: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> str:
         text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(samples[0]._fields if samples else Sample._fields)
-        for sample in samples:
-            rows.writerow(
-                [value if isinstance(value, int) else _cell(value) for name, value in sample._asdict().items()]
-            )
-        name = f"samples/{index:04d}.csv.gz"
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(fields)
+        writer.writerows([_cell(value) for value in row] for row in rows)
         self._replace(name, gzip.compress(text.getvalue().encode(), mtime=0))
         return name
 
@@ -105,13 +130,16 @@ class RunFolder:
 
     def read_run(self) -> RunInfo:
         """Read run.json; raises UsageError where it is of another version or damaged."""
+        return self._read_json("run.json", RunInfo)
+
+    def _read_json(self, name: str, kind: type[Whole]) -> Whole:
         try:
-            return RunInfo.model_validate_json((self.path / "run.json").read_bytes())
+            return kind.model_validate_json((self.path / name).read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             what = ": ".join(filter(None, [where, first["msg"]]))
-            raise UsageError(f"{self.path / 'run.json'}: {what}; it is damaged or of another version") from error
+            raise UsageError(f"{self.path / name}: {what}; it is damaged or of another version") from error
 
     def read_experiment(self, run: RunInfo) -> Experiment:
         """Return the experiment that run.json holds; raises UsageError where it is damaged."""
@@ -129,6 +157,10 @@ class RunFolder:
     def read_open_trials(self) -> list[OpenTrialRecord]:
         """Read the trials.jsonl of an open loop."""
         return self._read_trials(OpenTrialRecord)
+
+    def read_crowd(self) -> list[CrowdRecord]:
+        """Read the trials.jsonl of a crowd: a line a level."""
+        return self._read_trials(CrowdRecord)
 
     def _read_trials(self, kind: type[Trials]) -> list[Trials]:
         try:
@@ -163,6 +195,47 @@ class RunFolder:
 
         return self._rows(name, sample)
 
+    def read_entries(self, name: str) -> list[Entry]:
+        """Read what write_entries wrote."""
+
+        def entry(row: list[str]) -> Entry:
+            user, came, connected, served, outcome = row
+            if outcome not in OUTCOMES:
+                raise ValueError(f"{outcome!r} is no outcome")
+            return Entry(int(user), _time(came), _number(connected), _number(served), outcome)
+
+        return self._rows(name, entry)
+
+    def read_clicks(self, name: str) -> list[Click]:
+        """Read what write_clicks wrote."""
+
+        def click(row: list[str]) -> Click:
+            user, planned, sent, answered = row
+            return Click(int(user), _time(planned), _time(sent), _number(answered))
+
+        return self._rows(name, click)
+
+    def read_pressed(self, name: str) -> list[Pressed]:
+        """Read what write_rows wrote of clicks."""
+
+        def pressed(row: list[str]) -> Pressed:
+            token, user, planned, sent, answered = row
+            return Pressed(token, int(user), _time(planned), _time(sent), _number(answered))
+
+        return self._rows(name, pressed)
+
+    def read_partings(self, name: str) -> list[Parting]:
+        """Read what write_rows wrote of who lost the server."""
+        return self._rows(name, lambda row: Parting(int(row[0]), _time(row[1])))
+
+    def read_faults(self) -> FaultsRun:
+        """Read faults.json; raises UsageError where it is of another version or damaged."""
+        return self._read_json("faults.json", FaultsRun)
+
+    def read_heard(self, name: str) -> list[Heard]:
+        """Read what write_rows wrote of a message to everyone."""
+        return self._rows(name, lambda row: Heard(int(row[0]), int(row[1]), _time(row[2])))
+
     def _rows(self, name: str, made: Callable[[list[str]], Row]) -> list[Row]:
         try:
             with gzip.open(self.path / name, "rt", encoding="utf-8", newline="") as file:
@@ -180,8 +253,8 @@ class RunFolder:
         Path(temporary).replace(self.path / name)
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.6f}"
+def _cell(value: float | str | None) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 def _number(text: str) -> float | None:

@@ -81,6 +81,8 @@ def resumed(root: Path, path: Path) -> Plan:
     """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
     folder = RunFolder.open(path)
     run = folder.read_run()
+    if run.experiment.get("crowd"):
+        raise UsageError(f"{path} is a crowd's run, which cannot go on: its report says what it has; begin another")
     if run.status == "complete":
         raise UsageError(f"{path} is complete: there is nothing to go on with")
     wanted = folder.read_experiment(run)
@@ -149,7 +151,7 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
             raise UsageError(f"the run was begun with another {name}: it cannot go on here (was {then}, is {today})")
 
 
-def info(planned: Plan, place: Place, generator: Literal["hey", "locust"] | None = None) -> RunInfo:
+def info(planned: Plan, place: Place, generator: Literal["hey", "locust", "crowd"] | None = None) -> RunInfo:
     """Return what run.json says of a run that begins."""
     return RunInfo(
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),

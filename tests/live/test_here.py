@@ -65,6 +65,18 @@ def test_the_cost_of_a_request_shows_the_mechanism(iolab: Run, tmp_path: Path) -
 
 
 @needs_strace
+@pytest.mark.measures
+def test_a_blocked_loop_shows_as_a_long_turn(iolab: Run) -> None:
+    done = iolab("trace", "--runtime", "local", "--service", "broken,asyncio", "--json")
+    assert done.returncode == 0, done.stderr
+    turns = {each["service"]: each["longest_turn"] for each in json.loads(done.stdout)}
+    assert turns["broken"]["blocker"] == "clock_nanosleep"
+    assert turns["broken"]["seconds_in_calls"]["clock_nanosleep"] > 0.15
+    assert turns["broken"]["seconds"] > 3 * turns["asyncio"]["seconds"]
+    assert turns["asyncio"]["blocker"] != "clock_nanosleep"
+
+
+@needs_strace
 @pytest.mark.parametrize("arguments", [("--click", "20"), ("--service", "all")], ids=["streamlit", "server"])
 def test_an_interruption_leaves_no_process(start: Start, arguments: tuple[str, ...]) -> None:
     process = start("trace", "--runtime", "local", *arguments)

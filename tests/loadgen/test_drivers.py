@@ -1,8 +1,10 @@
 """The real drivers of loadtest/, with real processes."""
 
 import json
+import socket
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -10,12 +12,14 @@ import pytest
 
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job, driver
+from iolab.loadgen.boards import Boards
 from iolab.loadgen.locust import Locust
 from tests.conftest import ROOT
 from tests.fakes import answering
 
 LOADTEST = ROOT / "loadtest"
 HEY_DRIVER = (sys.executable, str(LOADTEST / "hey_driver.py"))
+BOARDS_DRIVER = (sys.executable, str(LOADTEST / Boards.driver_script))
 LOCUST_DRIVER = (sys.executable, str(LOADTEST / "locust_driver.py"))
 
 
@@ -99,6 +103,35 @@ def test_locust_counts_requests_without_an_answer() -> None:
         load = Locust(started).run(Job("http://127.0.0.1:1", users=2, requests=6, answer_limit_s=5, timeout_s=30))
     assert [sample.status for sample in load.samples] == [0] * 6
     assert load.ok == 0
+
+
+def test_each_board_plays_its_own_moves_one_after_the_other() -> None:
+    with answering() as (host, port), driver.start(BOARDS_DRIVER) as started:
+        for _ in range(2):
+            pairs = Boards(started).play(f"http://{host}:{port}", 5, 4, answer_limit_s=5, timeout_s=20)
+            assert {(pair.board, pair.move) for pair in pairs} == {(b, m) for b in range(5) for m in range(4)}
+            for board in range(5):
+                mine = [pair for pair in pairs if pair.board == board]
+                assert [pair.move for pair in mine] == [0, 1, 2, 3]
+                assert all(one.end_s <= other.start_s for one, other in pairwise(mine))
+            assert all(pair.service_s == -1 for pair in pairs)  # this server does not tell it
+
+
+def test_boards_without_an_answer_are_no_exhibition() -> None:
+    with driver.start(BOARDS_DRIVER) as started, pytest.raises(LoadFailed, match="6 of 6 moves got no answer 200"):
+        Boards(started).play("http://127.0.0.1:1", 2, 3, answer_limit_s=5, timeout_s=20)
+
+
+def test_boards_that_take_too_long_are_stopped() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with (
+            driver.start(BOARDS_DRIVER) as started,
+            pytest.raises(LoadFailed, match=r"stopped after 0\.5 s, with 0 of 2"),
+        ):
+            Boards(started).play(url, 2, 1, answer_limit_s=30, timeout_s=0.5)
 
 
 def test_the_driver_is_gone_after_its_block() -> None:

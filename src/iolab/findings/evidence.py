@@ -29,6 +29,11 @@ class Evidence:
     expected_s: float | None = None  # the mean latency by theory, where the service time is constant
     client_cpu_s: float | None = None
     rate_rps: float | None = None  # answered requests a second
+    are_repeats: bool = True  # else its trials are single, and a message names none
+
+    def during(self, repeat: int) -> str:
+        """Return " during repeat 2", or nothing where there are no repeats."""
+        return f" during repeat {repeat + 1}" if self.are_repeats else ""
 
 
 def listed(repeats: Sequence[int]) -> str:

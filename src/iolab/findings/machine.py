@@ -87,16 +87,15 @@ def busy_machine(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="busy_machine",
             severity="warning",
-            message=f"other programs or containers computed on {others:.1f} of {cores} cores during repeat"
-            f" {repeat + 1}",
+            message=f"other programs or containers computed on {others:.1f} of {cores} cores{evidence.during(repeat)}",
             remedy="stop what else runs (top and docker ps show it), and run it again",
         )
     if stolen:
         yield Finding(
             id="stolen_time",
             severity="warning",
-            message=f"the hypervisor kept {stolen[0]:.0%} of the CPU time from this machine during repeat"
-            f" {stolen[1] + 1}",
+            message=f"the hypervisor kept {stolen[0]:.0%} of the CPU time from this"
+            f" machine{evidence.during(stolen[1])}",
             remedy="other guests compute on the same host: run it again later, or on a machine of your own",
         )
 
@@ -109,7 +108,7 @@ def clock_trouble(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 id="clock_step",
                 severity="note",
-                message=f"the wall clock was set by {step_s:+.2f} s during repeat {trial.repeat + 1};"
+                message=f"the wall clock was set by {step_s:+.2f} s{evidence.during(trial.repeat)};"
                 " latencies are of a steady clock, times of day are not",
                 remedy="none is needed for latencies",
             )

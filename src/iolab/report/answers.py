@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from iolab.analysis import Analysis
 from iolab.records import Cell
-from iolab.report import words
+from iolab.report import chat, words
 from iolab.theory import mm1_sojourn_s
 
 # Median in ms by (letter, users), as the course expects it; a pair is "over".
@@ -22,7 +22,6 @@ EXPECTED: Mapping[tuple[str, int], tuple[float, str]] = {
 }
 OPEN_ENDED = ("A", 16)
 CLOSE = 0.25
-CHATTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,8 @@ def answers(analysis: Analysis) -> list[Answer]:
         Answer("Server B: why is a pool of threads good enough for 4 users?", tuple(_pool_few(cells))),
         Answer("Server B: why does the median double with 16 users?", tuple(_pool_many(cells))),
         Answer("Server C: how does one thread keep 20 ms for 16 users?", tuple(_loop(cells))),
-        Answer(
-            f"{CHATTERS:,} people chat on a dormitory PC: a pool of threads, or asyncio?", tuple(_chat(cells, analysis))
-        ),
+        Answer(chat.QUESTION, tuple(chat.paragraphs(analysis, cells.threads, cells.get("C", 16)))),
     ]
-
-
-def _missing(model: str, users: int) -> str:
-    return f"This run has no result of {model} with {words.users(users)}: make bench measures it."
 
 
 def _queue(cells: Cells) -> list[str]:
@@ -134,8 +127,8 @@ def _queue(cells: Cells) -> list[str]:
             base += " Four services of 20 ms do not explain that: look at the findings."
         told.append(base)
     else:
-        told.append(_missing("A", 4))
-    told += _queue_many(many) if many else [_missing("A", 16)]
+        told.append(words.missing("A", 4))
+    told += _queue_many(many) if many else [words.missing("A", 16)]
     return told
 
 
@@ -174,7 +167,7 @@ def _queue_many(many: Cell) -> list[str]:
 def _pool_few(cells: Cells) -> list[str]:
     few = cells.get("B", 4)
     if few is None:
-        return [_missing("B", 4)]
+        return [words.missing("B", 4)]
     text = f"The median is {words.milliseconds(few.median_ms)}, {few.services:.2f} x {few.service_ms:g} ms"
     if (few.services or 0) <= 1 + CLOSE:
         return [
@@ -188,7 +181,7 @@ def _pool_few(cells: Cells) -> list[str]:
 def _pool_many(cells: Cells) -> list[str]:
     few, many = cells.get("B", 4), cells.get("B", 16)
     if few is None or many is None:
-        return [_missing("B", 4 if few is None else 16)]
+        return [words.missing("B", 4 if few is None else 16)]
     times = (many.median_ms or 0.0) / (few.median_ms or 1.0)
     gain = (many.throughput_rps or 0.0) / (few.throughput_rps or 1.0)
     ceiling = cells.threads / (many.service_ms / 1000)
@@ -217,7 +210,7 @@ def _pool_many(cells: Cells) -> list[str]:
 def _loop(cells: Cells) -> list[str]:
     many = cells.get("C", 16)
     if many is None:
-        return [_missing("C", 16)]
+        return [words.missing("C", 16)]
     text = f"The median with 16 users is {words.milliseconds(many.median_ms)}, {many.services:.2f} x 20 ms"
     if (many.services or 0) > 1 + CLOSE:
         return [f"{text}: in this run it does not stay at 20 ms. The findings may say why."]
@@ -236,44 +229,6 @@ def _loop(cells: Cells) -> list[str]:
         f"The {more_ms:.1f} ms above {many.service_ms:g} are epoll's clock, which counts in milliseconds and rounds up,"
         " and the HTTP stack of server and client.",
     ]
-
-
-def _chat(cells: Cells, analysis: Analysis) -> list[str]:
-    loop, threads = cells.get("C", 16), cells.threads
-    told = [
-        f"A chat connection waits nearly all the time. In a pool of {threads} threads each open connection holds a"
-        f" thread: {threads} people chat, and {CHATTERS - threads} stand in the queue. A thread for everyone takes"
-        f" {CHATTERS:,} of them, with 8 MiB of address space for each stack ({CHATTERS * 8 / 1024:.1f} GiB; memory is"
-        " used only as far as a stack is touched), and the kernel switches between them."
-    ]
-    per_thread = _memory_per_thread(analysis)
-    if per_thread:
-        told.append(
-            f"A server with a thread for each connection used {per_thread / 1024:.0f} KiB more for each further user in"
-            f" this run: {per_thread * CHATTERS / 2**20:.0f} MiB for {CHATTERS:,}, where that holds."
-        )
-    if loop:
-        told.append(
-            f"The event loop served 16 with {words.count(loop.server.threads_peak)} thread in"
-            f" {words.megabytes(loop.server.rss_peak_bytes)}, and a further connection is a socket and a small object."
-            " Choose asyncio; and compute elsewhere, for what blocks the loop blocks everyone."
-        )
-    else:
-        told.append(_missing("C", 16))
-    return told
-
-
-def _memory_per_thread(analysis: Analysis) -> float | None:
-    """Return the bytes that a further thread cost, of a model whose threads grew with its users."""
-    for group in words.by_model(analysis):
-        first, last = group[0].server, group[-1].server
-        if None in (first.threads_peak, last.threads_peak, first.rss_peak_bytes, last.rss_peak_bytes):
-            continue
-        threads = (last.threads_peak or 0) - (first.threads_peak or 0)
-        memory = (last.rss_peak_bytes or 0) - (first.rss_peak_bytes or 0)
-        if threads >= 8 and memory > 0:
-            return memory / threads
-    return None
 
 
 def _cpu_ms(cell: Cell) -> float | None:

@@ -32,6 +32,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
+def of_letter(letter: str) -> str:
+    """Return a model's colour, whichever other models there are."""
+    return COLOURS[(ord(letter[:1].upper() or "A") - ord("A")) % len(COLOURS)]
+
+
 def svg(figure: Figure, description: str, dpi: int = 160) -> str:
     """Return a figure as SVG in the page's own colours; `description` is for who cannot see it."""
     text = io.StringIO()

@@ -1,6 +1,6 @@
 """The story of a trace in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rich import box
 from rich.console import Console
@@ -10,7 +10,6 @@ from rich.text import Text
 
 from iolab.report import words
 from iolab.trace import loops
-from iolab.trace.costs import Costs
 from iolab.trace.loops import LoopFacts
 from iolab.trace.page import main_name
 from iolab.trace.records import Cited
@@ -20,8 +19,6 @@ SHOWN_CLICKS = 3
 SHOWN_LINES = 8
 SHOWN_ROWS = 3  # of a long line
 SHOWN_THREADS = 6
-SHOWN_CALLS = 12
-SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a connection attempt that is dropped is made again after that
 GUTTER = 8  # columns: a line number and a blank
 TAIL = 22  # characters of a line's end that stay: its result
 _BADGES: dict[Status, tuple[str, str]] = {
@@ -35,7 +32,7 @@ def show(console: Console, story: Story) -> None:
     """Print the six steps: each with its lines, what they mean, and how sure that is."""
     console.print(Text(heading(story), style="bold"), soft_wrap=not console.is_terminal)
     if which := loops.sentence(loops.facts(story)):
-        _paragraph(console, f"Which loop is this? {which}")
+        paragraph(console, f"Which loop is this? {which}")
     for step in story.steps:
         console.print()
         _step(console, step)
@@ -76,16 +73,16 @@ def _step(console: Console, step: Step) -> None:
     sign, style = _BADGES[step.status]
     line = Text.assemble((f"{step.number}  {step.title}", "bold"), "  ", (f"{sign} {step.status}", style))
     console.print(line)
-    _paragraph(console, step.sentence)
+    paragraph(console, step.sentence)
     for cited, means in step.lines[:SHOWN_LINES]:
         _cited(console, cited, means)
     if len(step.lines) > SHOWN_LINES:
-        _paragraph(console, f"and {len(step.lines) - SHOWN_LINES} lines more (--json has them all)")
+        paragraph(console, f"and {len(step.lines) - SHOWN_LINES} lines more (--json has them all)")
     if step.advice:
         console.print(Text(f"   → {step.advice}", style="cyan"), soft_wrap=not console.is_terminal)
 
 
-def _paragraph(console: Console, text: str) -> None:
+def paragraph(console: Console, text: str) -> None:
     if console.is_terminal:
         table = Table.grid(padding=0)
         table.add_column(width=3)
@@ -138,7 +135,7 @@ def _clicks(console: Console, story: Story) -> None:
     for click in story.clicks[:SHOWN_CLICKS]:
         _click(console, click)
     if len(story.clicks) > SHOWN_CLICKS:
-        _paragraph(console, f"The lines of the other {len(story.clicks) - SHOWN_CLICKS} are on the page (--html).")
+        paragraph(console, f"The lines of the other {len(story.clicks) - SHOWN_CLICKS} are on the page (--html).")
 
 
 def _click(console: Console, click: Click) -> None:
@@ -192,57 +189,13 @@ def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
     row("From wake-up to open, ms", [_ms(of.open_ms) for of in each])
     console.print(table)
     for name, of in found.items():
-        _paragraph(console, f"{name}: {loops.sentence(of)}")
+        paragraph(console, f"{name}: {loops.sentence(of)}")
     if "uvloop" in found:
-        _paragraph(
+        paragraph(
             console,
             "System calls are those that strace was asked for. uvloop reads and writes sockets by read and write, as"
             " other programs do files: its filter has those too, so its count holds a few reads of files.",
         )
-
-
-def show_costs(console: Console, found: Sequence[Costs]) -> None:
-    """Print what a request costs each server, side by side."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-        title=f"{found[0].requests} requests at once, each on a connection of its own",
-        title_justify="left",
-    )
-    table.add_column("Of each request")
-    for costs in found:
-        table.add_column(costs.title, justify="right")
-    table.add_row("System calls", *(f"{costs.calls_per_request:.1f}" for costs in found), style="bold")
-    names = {name for costs in found for name in costs.calls}
-    total = {name: sum(costs.calls.get(name, 0) / costs.requests for costs in found) for name in names}
-    for name in sorted(names, key=lambda name: -total[name])[:SHOWN_CALLS]:
-        table.add_row(f"  {name}", *(_tenths(costs.calls.get(name, 0) / costs.requests) for costs in found))
-    table.add_row("Context switches", *(_ms(costs.switches_per_request) for costs in found), style="bold")
-    table.add_row(
-        "  of them, while it had work",
-        *(_ms(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
-        end_section=True,
-    )
-    table.add_row("Threads that served", *(str(costs.threads) for costs in found))
-    table.add_row("All answered after", *(words.milliseconds(costs.seconds * 1e3) for costs in found))
-    console.print(table)
-    _paragraph(
-        console,
-        "System calls and threads are counted under strace; context switches and times are of the same load without"
-        " it, because strace adds its own.",
-    )
-    for costs in found:
-        if costs.seconds > SYN_RETRY_S:
-            _paragraph(
-                console,
-                f"{costs.title} took {words.milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
-                " queue is shorter, and whom the kernel drops tries again after 1 s. In numbers: make bench MODELS=A",
-            )
-
-
-def _tenths(value: float) -> str:
-    return f"{value:.1f}" if value else "·"
 
 
 def _rounded(value: float | None) -> str:

@@ -137,6 +137,11 @@ def sentence(cells: Sequence[Cell]) -> str:
     return text + "."
 
 
+def missing(model: str, number: int) -> str:
+    """Say that a cell was not measured."""
+    return f"This run has no result of {model} with {users(number)}: make bench measures it."
+
+
 def users(number: int) -> str:
     """Return a number of users."""
     return "1 user" if number == 1 else f"{number} users"

@@ -1,0 +1,44 @@
+"""The experiments with a page of their own, on a real engine: chess and break, short."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.mark.measures
+def test_chess_in_containers(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("chess", "--runtime", "docker", "--models", "A,C", "--boards", "5", "--moves", "4", "--scale-ms", "2")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-chess")
+    blocking, loop = json.loads((folder / "chess.json").read_text())["models"]
+    assert blocking["took_s"] > 2 * loop["took_s"]
+    assert loop["server"]["threads_peak"] == 1
+    assert "<svg" in (folder / "chess.html").read_text()
+
+
+@pytest.mark.measures
+def test_break_in_containers(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("break", "--runtime", "docker", "--users", "8")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-break")
+    found = json.loads((folder / "break.json").read_text())
+    healthy, blocked = found["ways"][:2]
+    assert healthy["throughput_rps"] > 3 * blocked["throughput_rps"]
+    assert blocked["bystander_median_ms"] > 5 * healthy["bystander_median_ms"]
+    waiting, _ = found["culprits"]
+    assert waiting["coroutine"]["what"] == "answer()"
+    assert waiting["line"]["what"] == "time.sleep(WAIT_S)"
+
+
+def test_the_broken_server_is_traced_from_outside(iolab: Run) -> None:
+    done = iolab("trace", "--runtime", "docker", "--service", "broken", "--json")
+    assert done.returncode == 0, done.stderr
+    (costs,) = json.loads(done.stdout)
+    assert costs["threads"] == 1
+    assert costs["longest_turn"]["blocker"] == "clock_nanosleep"
+    assert costs["longest_turn"]["seconds"] > 0.1

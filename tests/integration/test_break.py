@@ -1,0 +1,42 @@
+"""A blocked loop, for real, as local processes: its users, its bystander, and its culprit."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from iolab import cpus
+from tests.conftest import Run
+
+
+@pytest.mark.measures
+def test_what_blocks_the_loop_blocks_everyone(iolab: Run, tmp_path: Path) -> None:
+    limit = str(min(2, len(cpus.available())))
+    done = iolab("break", "--runtime", "local", "--cpus", limit)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-break")
+    found = json.loads((folder / "break.json").read_text())
+    ways = {(each["service"], each["work"], each["place"]): each for each in found["ways"]}
+    healthy, blocked = ways["broken", "wait", "await"], ways["broken", "wait", "loop"]
+    threads = ways["broken", "wait", "thread"]
+    assert healthy["throughput_rps"] > 3 * blocked["throughput_rps"]
+    assert threads["throughput_rps"] > 3 * blocked["throughput_rps"]
+    assert blocked["median_ms"] > 10 * found["wait_ms"]
+    assert blocked["bystander_median_ms"] > 10 * healthy["bystander_median_ms"]
+    computing, processes = ways["broken", "compute", "loop"], ways["broken", "compute", "process"]
+    assert computing["bystander_median_ms"] > 3 * processes["bystander_median_ms"]
+    assert {(each["coroutine"]["what"], each["coroutine"]["where"]) for each in found["culprits"]} == {
+        ("answer()", found["culprits"][0]["coroutine"]["where"])
+    }
+    assert found["culprits"][0]["line"]["what"] == "time.sleep(WAIT_S)"
+    for each in found["ways"]:
+        assert (folder / each["samples"]).is_file()
+        assert (folder / each["bystander_samples"]).is_file()
+    assert "What blocks the loop blocks everyone" in (folder / "break.html").read_text()
+    assert not (tmp_path / "results" / "latest").exists()
+
+
+def test_more_cpus_than_there_are_is_one_line(iolab: Run) -> None:
+    done = iolab("break", "--runtime", "local", "--cpus", "4096")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "CPUS=4096" in done.stderr
