@@ -22,6 +22,12 @@ def record(index: int) -> TrialRecord:
     )  # fmt: skip
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_place_that_takes_no_folder_is_refused_in_a_line() -> None:
+    with pytest.raises(UsageError, match=r"RESULTS=/proc: .*: choose another folder"):
+        RunFolder.create(Path("/proc"), "bench")
+
+
 def test_no_folder_is_ever_used_twice_and_latest_is_the_newest(tmp_path: Path) -> None:
     folders = [RunFolder.create(tmp_path, "bench") for _ in range(3)]
     assert len({folder.path for folder in folders}) == 3

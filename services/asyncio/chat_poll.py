@@ -52,8 +52,8 @@ async def poll(request: web.Request) -> web.StreamResponse:
     if not box.letters:
         box.waiter = asyncio.get_running_loop().create_future()
         await asyncio.wait([box.waiter], timeout=HOLD_S * random.uniform(0.75, 1.25))  # the thread is the others'
-    await answer.write("".join(box.letters).encode())
-    box.letters.clear()
+    letters, box.letters = box.letters, []  # before the write, which may wait: what comes then is for the next poll
+    await answer.write("".join(letters).encode())
     return answer
 
 
@@ -78,7 +78,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 if number("GC_FREEZE", 1, 0, 1):
-    gc.set_threshold(700, 10, 10_000)  # who stays is no garbage: look at all of them a thousand times less often
+    gc.set_threshold(700, 10, 10_000)  # who stays is no garbage: look at all of them far less often
 app = web.Application()
 app.add_routes([web.get("/poll", poll), web.post("/click", click), web.post("/say", say), web.get("/healthz", healthz)])
 try:

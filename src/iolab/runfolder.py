@@ -57,6 +57,8 @@ class RunFolder:
                 break
             except FileExistsError:
                 continue
+            except OSError as error:
+                raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
         (path / "samples").mkdir()
         if newest:
             link = results / f".latest-{os.getpid()}"

@@ -115,3 +115,29 @@ def test_the_box_of_who_is_gone_is_given_back(serve: Serve) -> None:
     while users() != b'{"users": 0}':
         assert time.monotonic() < deadline, users()
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", POLLS, ids=name)
+def test_what_comes_while_letters_are_written_is_for_the_next_poll(path: Path, serve: Serve) -> None:
+    """Who reads slowly makes the server wait in the midst of its answer; a click that it takes meanwhile is not lost."""
+    port = serve(path)
+    ask = b"GET /poll?7 HTTP/1.1\r\nHost: lab\r\n\r\n"
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.settimeout(20)
+        one.connect(("127.0.0.1", port))
+        one.sendall(ask)
+        heard(one, b"hello")
+        assert clicks(port, 7, "first") == 204
+        heard(one, b"first\n\r\n0\r\n\r\n")
+        for _ in range(60):
+            assert clicks(port, 7, "x" * 4000) == 204
+        one.sendall(ask)
+        heard(one, b"hello")
+        assert clicks(port, 7, "token") == 204
+        for _ in range(70):  # a thread hands over one letter a poll, the loop all that are there
+            data = heard(one, b"\r\n0\r\n\r\n")
+            if b"token" in data:
+                break
+            one.sendall(ask)
+        assert b"token" in data

@@ -61,6 +61,7 @@ def test_it_goes_on_with_nothing_else(iolab: Run, latest: Path) -> None:
     assert "was begun with another load generator" in refused.stderr
 
 
+@pytest.mark.measures
 def test_precision_and_budget_are_of_the_whole_run(iolab: Run, start: Start, tmp_path: Path) -> None:
     """What was measured before the interruption counts: as a repeat, in the budget, and in what run.json says."""
     precise = ("--requests", "40", "--repeats", "3", "--precision", "0.1%", "--budget", "6s")
