@@ -86,6 +86,11 @@ def test_the_nearest_level_is_named_where_it_is_another(answered: Answered) -> N
     assert "The levels nearest to 1,000 that were measured have 800 users." in text
 
 
+def test_one_that_was_measured_alone_is_not_set_above_others(answered: Answered) -> None:
+    text = answered((crowds.C,))
+    assert "So choose C (asyncio, by WebSocket): no other was measured." in text
+
+
 def test_what_is_not_known_chooses_nothing(bench: Analysis, tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     for kind in (crowds.C, crowds.D):

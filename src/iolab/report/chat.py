@@ -62,7 +62,8 @@ def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
         )
     if len({cell.record.model for cell in fit}) == 1:
         chosen = fit
-        why = "no other held everybody and answered their clicks"
+        alone = len({cell.record.model for cell in cells}) == 1
+        why = "no other was measured" if alone else "no other held everybody and answered their clicks"
     else:
         known, where = _memory(fit)
         if not known:

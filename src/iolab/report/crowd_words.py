@@ -194,8 +194,11 @@ def how(analysis: CrowdAnalysis) -> str:
 
 def _polls(analysis: CrowdAnalysis) -> str:
     """Say what the quiet seconds do not show of long polls."""
-    hold_s = analysis.run.experiment["crowd"].get("hold_s")
-    if hold_s is None or all(cell.record.way != "poll" for cell in analysis.cells):
+    crowd = analysis.run.experiment["crowd"]
+    hold_s, come_rps = crowd.get("hold_s"), crowd.get("come_rps")
+    users = [cell.record.users for cell in analysis.cells if cell.record.way == "poll"]
+    # A poll lasts three quarters of hold_s at least (services/*/chat*.py).
+    if not (users and hold_s and come_rps) or max(users) / come_rps + crowd.get("quiet_s", 0) > 0.75 * hold_s:
         return ""
     return (
         f" Who polls asks anew once in {hold_s:g} s, and none of them yet in the quiet seconds: what that costs"
