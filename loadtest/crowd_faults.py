@@ -136,7 +136,7 @@ class Troubled:
         place = self.users[0].place
         for _ in range(job["connections"]):
             half = socket.socket()
-            half.setblocking(False)
+            half.settimeout(0)
             crowd_users.drop_everything(half)
             if place.local:
                 half.bind(place.local)

@@ -62,7 +62,7 @@ def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path)
 def test_what_is_written_is_read_again_and_is_no_benchmark(tmp_path: Path) -> None:
     folder = made_up.folder(tmp_path)
     assert made_up.run(folder) == folder.read_faults()
-    with pytest.raises(UsageError, match=r"holds faults, not a benchmark: its page is .*faults\.html"):
+    with pytest.raises(UsageError, match=r"holds faults of a crowd, not a benchmark: its page is .*faults\.html"):
         RunFolder.open(folder.path)
     (folder.path / "faults.json").write_text('{"schema": 9}')
     with pytest.raises(UsageError, match=r"faults\.json: .*another version"):
