@@ -64,7 +64,7 @@ def test_it_goes_on_with_nothing_else(iolab: Run, latest: Path) -> None:
 @pytest.mark.measures
 def test_precision_and_budget_are_of_the_whole_run(iolab: Run, start: Start, tmp_path: Path) -> None:
     """What was measured before the interruption counts: as a repeat, in the budget, and in what run.json says."""
-    precise = ("--requests", "40", "--repeats", "3", "--precision", "0.1%", "--budget", "6s")
+    precise = ("--requests", "40", "--repeats", "3", "--precision", "0.1%", "--budget", "12s")
     process = start("bench", "--runtime", "local", "--models", "C", "--concurrency", "4", *precise)
     latest = tmp_path / "results" / "latest"
     while len(lines(latest)) < 3 and process.poll() is None:
@@ -79,8 +79,8 @@ def test_precision_and_budget_are_of_the_whole_run(iolab: Run, start: Start, tmp
     assert run["status"] == "complete"
     assert run["trials_planned"] == len(lines(latest)) > 3
     assert run["theory_s"] == pytest.approx(0.2 * len(lines(latest)))
-    assert 6 < run["wall_s"] < 6 + 3
-    assert time.monotonic() - begun < 6 + 3
+    assert 12 < run["wall_s"] < 12 + 3
+    assert time.monotonic() - begun < 12 + 3
 
 
 def test_a_trial_that_failed_before_is_not_forgotten(iolab: Run, latest: Path) -> None:
