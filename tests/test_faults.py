@@ -1,5 +1,6 @@
 """What is promised of an acknowledged click is checked, and a mistake is told before anything starts."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Path) -> None:
     clicks = judged(tmp_path, ["c1-0"])
     assert (clicks.sent, clicks.answered, clicks.lost, clicks.unrecorded) == (2, 1, 0, 0)
-    assert clicks.slowest_s == pytest.approx(0.002)
+    assert clicks.slowest_s == math.inf  # the other one was never answered
     assert clicks.p99_s is None  # of one
     assert made_up.record("calm", clicks=clicks).kept_its_word
 

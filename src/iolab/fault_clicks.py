@@ -4,12 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from iolab.crowd_cell import Times
 from iolab.fault_records import Clicks, Pressed
 from iolab.runfolder import RunFolder
 from iolab.runtime import Server
-from iolab.stats import percentile
 
 RECORD_S = 2.0  # until an engine has written down a container's last words
 
@@ -31,13 +29,13 @@ def judged(
     name = folder.write_rows(f"{index:04d}-clicks", rows)
     on_disk = {row.token for row in folder.read_pressed(name) if row.answered_s is not None} if name else set()
     seen = {token for answer in answers for token in answer["acknowledged"]}
-    late = np.sort([row.answered_s - row.planned_s for row in rows if row.answered_s is not None])
+    times = Times.of(None if row.answered_s is None else row.answered_s - row.planned_s for row in rows)
     return Clicks(
         sent=len(rows),
-        answered=len(late),
-        p50_s=percentile(late, 0.5),
-        p99_s=percentile(late, 0.99),
-        slowest_s=float(late[-1]) if len(late) else None,
+        answered=times.count - times.never,
+        p50_s=times.p50_s,
+        p99_s=times.p99_s,
+        slowest_s=times.max_s,
         lost=len(seen - on_disk),
         unrecorded=unrecorded(server, on_disk | seen),
         rows=name,

@@ -39,6 +39,8 @@ class Parting(NamedTuple):
 class Clicks(Record):
     """What users felt meanwhile: seconds from the planned click to its answer; None where too few clicks can tell.
 
+    A click that was never answered counts as longer than any other, so that a percentile may be infinite.
+
     `lost` are answers that users saw and that are not in the rows on disk, `unrecorded` those on disk that the server
     had not written down before it answered: both must be 0. None: not known.
     """
@@ -182,7 +184,8 @@ class FaultRecord(Record):
     @property
     def kept_its_word(self) -> bool:
         """Whether it could be measured, and no click that was acknowledged is lost."""
-        return self.valid and not self.clicks.lost and not self.clicks.unrecorded
+        unproved = self.clicks.answered > 0 and self.clicks.unrecorded is None
+        return self.valid and not unproved and not self.clicks.lost and not self.clicks.unrecorded
 
 
 class FaultsRun(Record):

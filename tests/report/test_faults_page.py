@@ -1,5 +1,6 @@
 """The page and the words of faults, on made-up records."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ def test_the_page_has_a_section_for_each_fault_and_curves_where_there_are_rows(t
     assert "none is lost" in page
     assert "4,097 kept" in page
     assert "https://" not in page.replace("http://www.w3.org/", "")
+
+
+def test_a_click_that_is_never_answered_is_no_short_one() -> None:
+    felt = Clicks(sent=400, answered=380, p50_s=0.001, p99_s=math.inf, slowest_s=math.inf, lost=0, unrecorded=0)
+    assert fault_words.clicks(faults.record("killed", clicks=felt)) == ("1.0 ms", "never", "never", "20 of 400")
+
+
+def test_clicks_that_nothing_proves_do_not_count_as_kept() -> None:
+    unknown = Clicks(sent=400, answered=380, lost=0, unrecorded=None)
+    assert not faults.record("calm", clicks=unknown).kept_its_word
 
 
 def test_a_run_that_was_interrupted_has_a_page_of_what_it_has(tmp_path: Path) -> None:

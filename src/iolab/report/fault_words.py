@@ -1,5 +1,7 @@
 """What came of a fault, in a sentence and in a table's rows: only what the record has."""
 
+import math
+
 from iolab.fault_records import (
     Broadcast,
     Fault,
@@ -41,7 +43,9 @@ def sentence(record: FaultRecord) -> str:
 def clicks(record: FaultRecord) -> tuple[str, str, str, str]:
     """Return the clicks' median, 99th percentile, slowest, and how many of how many were never answered."""
     felt = record.clicks
-    median, tail, slowest = (seconds(each) for each in (felt.p50_s, felt.p99_s, felt.slowest_s))
+    median, tail, slowest = (
+        "never" if each == math.inf else seconds(each) for each in (felt.p50_s, felt.p99_s, felt.slowest_s)
+    )
     return (
         median if felt.p50_s is not None or not felt.answered else words.TOO_FEW,
         tail if felt.p99_s is not None or not felt.answered else words.TOO_FEW,
