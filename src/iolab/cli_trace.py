@@ -103,6 +103,8 @@ def make_log(loop: Loop | None, clicks: int, runtime: str, folder: Path, say: Ca
         with app.in_docker(the_lab, engine, loop, say) as traced:
             _use(traced, clicks or 1, say)
         return traced
+    if not (clicks or loop or sys.stdin.isatty()):
+        raise UsageError("nobody is here to click: add CLICK=1")
     say(f"Streamlit runs as a local process: {reason}")
     with app.here(the_lab, loop or "uvicorn", folder / log_name(loop), say) as traced:
         if clicks or loop:
@@ -121,8 +123,6 @@ def _use(traced: app.Traced, clicks: int, say: Callable[[str], None]) -> None:
 
 
 def _let_click(traced: app.Traced) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is here to click: add CLICK=1")
     click.echo(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
     sys.stdin.readline()
 
