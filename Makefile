@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test check format lock walltime aa arrivals workers parsebench clean
+.PHONY: help bench sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test test-docker test-load test-all check format lock mutate walltime aa arrivals workers parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,8 +87,20 @@ export: .venv/run ## Write the newest run as CSV tables, for a notebook (RUN=fol
 doctor: .venv/run ## Say what this machine has of what the lab uses
 	@$(BIN)/iolab doctor
 
-test: .venv/dev ## Run all tests; those on Docker where an engine answers
-	@$(BIN)/pytest
+test: .venv/dev ## Run the fast tests: no engine, no strace, no browser is needed
+	@$(BIN)/python -m tests.tiers fast
+
+test-docker: .venv/dev ## Run the tests on Docker
+	@$(BIN)/python -m tests.tiers docker
+
+test-load: .venv/dev ## Run the tests with many users, several hosts, a browser
+	@$(BIN)/python -m tests.tiers load
+
+test-all: .venv/dev ## Run all tests
+	@$(BIN)/python -m tests.tiers all
+
+mutate: .venv/dev ## Change chosen lines of the code, and see whether the tests fail (docs/testing.md)
+	@sh scripts/mutate
 
 check: .venv/dev ## Lint and type-check everything
 	@sh scripts/check

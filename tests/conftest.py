@@ -1,22 +1,32 @@
-"""What tests share: the lab, free ports, a command line of its own, and an engine where there is one."""
+"""What tests share: the lab, ports of their own, a command line of its own, an engine and a browser where there are some."""
 
+import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
-from iolab.errors import EngineMissing
+from iolab.__main__ import main
+from iolab.analysis import Analysis, analyse
 from iolab.lab import Lab
+from iolab.runfolder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
+from tests import needs, own
+from tests.own import free_ports
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
+RECORDED = ROOT / "tests" / "data" / "runs" / "docker-bench"
 PORT_VARIABLES = (
     "BLOCKING_PORT",
     "THREADPOOL_PORT",
@@ -51,20 +61,55 @@ def undisturbed(found: Iterable[str]) -> set[str]:
     return ids - DISTURBANCES - EFFECTS if ids & DISTURBANCES else ids
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let children be interrupted, whatever the shell had set: `nohup make test &` passes, too."""
+    own.hear_interrupts()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A hypervisor that keeps half of the CPU time for a minute is no fault of the lab's: measure again, not all anew."""
+    """Give tests the marks that follow from what they use.
+
+    A hypervisor that keeps half of the CPU time for a minute is no fault of the lab's: a test that measures, or asserts
+    a promised limit under load, has three tries; all others have one.
+    """
     for item in items:
-        if item.get_closest_marker("measures"):
+        if item.get_closest_marker("measures") or item.get_closest_marker("bounds"):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
+        if item.get_closest_marker("docker"):
+            item.add_marker(pytest.mark.needs("docker"))
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.needs("browser"))
+            if not item.get_closest_marker("docker"):
+                item.add_marker(pytest.mark.load)
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody had a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what is not here; where it is required, fail it."""
+    for name in [name for mark in item.iter_markers("needs") for name in mark.args]:
+        if reason := needs.missing(name):
+            if needs.required(name):
+                pytest.fail(f"IOLAB_REQUIRE={os.environ['IOLAB_REQUIRE']}, but {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say which tests were tried again; tests/tiers.py sums up what is counted here."""
+    stats = terminalreporter.stats
+    again = sorted({report.nodeid for report in stats.get("rerun", ())})
+    if again:
+        terminalreporter.section("tried again")
+        for name in again:
+            terminalreporter.line(name)
+    if path := os.environ.get("IOLAB_TEST_COUNTS"):
+        kinds = {
+            "passed": ("passed",),
+            "failed": ("failed", "error"),
+            "skipped": ("skipped",),
+            "tried again": ("rerun",),
+        }
+        counts = {kind: sum(len(stats.get(key, ())) for key in keys) for kind, keys in kinds.items()}
+        Path(path).write_text(json.dumps({"counts": counts, "again": again}))
 
 
 @pytest.fixture
@@ -74,20 +119,32 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def port_variables() -> dict[str, str]:
+    """Return free ports for everything that the lab starts."""
+    ports = free_ports(len(PORT_VARIABLES))
+    return {name: str(port) for name, port in zip(PORT_VARIABLES, ports, strict=True)}
+
+
 @pytest.fixture
 def lab(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """The real lab, on free ports."""
-    for name, port in zip(PORT_VARIABLES, free_ports(len(PORT_VARIABLES)), strict=True):
-        monkeypatch.setenv(name, str(port))
+    for name, port in port_variables().items():
+        monkeypatch.setenv(name, port)
     return Lab.read(ROOT)
 
 
-def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
-    """Copy the lab, and add a model E, `fifth`, whose server is this text: one folder and one block."""
+def copied_lab(folder: Path) -> Path:
+    """Copy all that the command line needs of the lab: what is changed or written there is this test's alone."""
     folder.mkdir()
     for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
         source = ROOT / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+    return folder
+
+
+def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
+    """Copy the lab, and add a model E, `fifth`, whose server is this text: one folder and one block."""
+    copied_lab(folder)
     (folder / "services" / "fifth").mkdir()
     (folder / "services" / "fifth" / "server.py").write_text(server)
     block = """
@@ -105,25 +162,35 @@ def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine() -> Engine:
-    """A Docker engine; without one the test is skipped, unless IOLAB_REQUIRE_DOCKER=1 says that there must be one."""
-    try:
-        return find_engine()
-    except EngineMissing as missing:
-        if os.environ.get("IOLAB_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"IOLAB_REQUIRE_DOCKER=1, but {missing}")
-        pytest.skip(str(missing))
+    """A Docker engine: for tests that need("docker")."""
+    return find_engine()
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Analysis:
+    """The benchmark that is recorded in tests/data/runs/docker-bench, analysed; it cannot be changed."""
+    return analyse(RunFolder.open(RECORDED))
+
+
+@pytest.fixture(scope="session")
+def recorded_page(recorded: Analysis) -> str:
+    """Its report."""
+    from iolab.report import html  # noqa: PLC0415 (matplotlib: a second, which most test processes need not wait)
+
+    return html.render(recorded)
 
 
 Start = Callable[..., subprocess.Popen[str]]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
-    """Start `iolab` as a user would, in the lab's folder, with results and lock of its own; stop it at the end."""
-    (tmp_path / "tmp").mkdir()
-    own = {"RESULTS": str(tmp_path / "results"), "TMPDIR": str(tmp_path / "tmp")}
+@contextmanager
+def starting(folder: Path, apart: Mapping[str, str] | None = None) -> Iterator[Start]:
+    """Start `iolab` as a user would, in the lab's folder, with results and lock in `folder`; stop it at the end."""
+    (folder / "tmp").mkdir()
+    mine = {"RESULTS": str(folder / "results"), "TMPDIR": str(folder / "tmp"), "COMPOSE_PROJECT_NAME": own.mine().name}
     started: list[subprocess.Popen[str]] = []
 
     def begin(
@@ -132,7 +199,7 @@ def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
         process = subprocess.Popen(
             [*before, sys.executable, "-m", "iolab", *arguments],
             cwd=cwd,
-            env={**os.environ, **own, **(variables or {})},
+            env={**os.environ, **mine, **(apart or {}), **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -141,19 +208,17 @@ def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
         started.append(process)
         return process
 
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=60)
+    try:
+        yield begin
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.terminate()
+            process.communicate(timeout=60)
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def iolab(start: Start) -> Run:
-    """Run `iolab` to its end."""
+def to_the_end(start: Start) -> Run:
+    """Return what runs `iolab` to its end."""
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         process = start(*arguments, **options)
@@ -163,15 +228,64 @@ def iolab(start: Start) -> Run:
     return run
 
 
+@pytest.fixture
+def start(lab: Lab, tmp_path: Path) -> Iterator[Start]:
+    """Start `iolab`; it is stopped at the end of the test."""
+    with starting(tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
+def iolab(start: Start) -> Run:
+    """Run `iolab` to its end."""
+    return to_the_end(start)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A command line whose results the tests of a module share: what one run shows need not be measured again."""
+
+    start: Start
+    results: Path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    folder = tmp_path_factory.mktemp("shared")
+    with starting(folder, {**dict.fromkeys(OPTIONS, ""), **port_variables()}) as begin:
+        yield Shared(begin, folder / "results")
+
+
+@pytest.fixture
+def inside(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `iolab` in this process: for what ends before anything starts, where starting Python would take longest."""
+
+    def run(
+        *arguments: str, variables: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            for name, value in {"RESULTS": str(tmp_path / "results"), **(variables or {})}.items():
+                patch.setenv(name, value)
+            patch.setattr(tempfile, "tempdir", str(tmp_path))
+            patch.setattr(sys, "argv", ["iolab", *arguments])
+            patch.chdir(cwd)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = capsys.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int)
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or whichever there is; tests that require Docker require it too."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not program:
-        if os.environ.get("IOLAB_REQUIRE_DOCKER") == "1":
-            pytest.fail("there is no Chromium on PATH")
-        pytest.skip("there is no Chromium on PATH")
+def browser() -> "Iterator[Browser]":
+    """A browser: for tests that need("browser")."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 (as above)
+
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        opened = playwright.chromium.launch(executable_path=needs.browser(), args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()

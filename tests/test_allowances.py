@@ -112,7 +112,7 @@ def test_the_tightest_group_around_this_process_counts_on_v2(tmp_path: Path) -> 
     assert (facts.group_tasks, facts.group_memory_bytes) == (70, 700_000)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+@pytest.mark.needs("linux")
 def test_this_machine_tells_its_limits() -> None:
     facts = read()
     known = (facts.files_machine, facts.ports, facts.threads_max, facts.pid_max, facts.maps, facts.memory_bytes)

@@ -1,6 +1,6 @@
 """What each way asks of its server, and the bystander, on servers that are made up."""
 
-import time
+import threading
 
 import pytest
 
@@ -8,6 +8,7 @@ from iolab import breaking, session
 from iolab.errors import UsageError
 from tests.conftest import ROOT
 from tests.fakes import FakeServer, answering
+from tests.waiting import wait_until
 
 PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {})
 
@@ -34,18 +35,14 @@ def test_a_name_that_no_server_has_and_an_experiment_without_ways_are_mistakes()
 
 def test_the_bystander_asks_again_and_again_until_the_load_is_over() -> None:
     with answering() as address:
+        before = set(threading.enumerate())
         with breaking.bystander(FakeServer(address, [], "X"), 0.01) as seen:
-            deadline = time.monotonic() + 10
-            while len(seen) < 3 and time.monotonic() < deadline:
-                time.sleep(0.01)
-        count = len(seen)
-        assert count >= 3
+            wait_until(lambda: len(seen) >= 3)
         assert all(sample.status == 200 and sample.latency_s for sample in seen)
-        time.sleep(0.05)
-        assert len(seen) == count
+        wait_until(lambda: not set(threading.enumerate()) - before)  # nobody is left who could ask
 
 
 def test_a_bystander_without_an_answer_is_told_as_one() -> None:
     with breaking.bystander(FakeServer(("127.0.0.1", 1), [], "X"), 0.01) as seen:
-        time.sleep(0.2)
+        wait_until(lambda: seen)
     assert {(sample.latency_s, sample.status) for sample in seen} == {(None, 0)}

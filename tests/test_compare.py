@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from iolab.analysis import Analysis, analyse
-from iolab.compare import compare, differences, nothing_in_common
+from iolab.compare import Comparison, compare, differences, nothing_in_common
 from iolab.report import comparison_terminal
 from iolab.runfolder import RunFolder
-from tests.conftest import ROOT, Run
+from tests.conftest import RECORDED, Run
 
-EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
+EXAMPLE = RECORDED
 
 
 def run_like(tmp_path: Path, factor: float) -> Analysis:
@@ -30,41 +30,47 @@ def run_like(tmp_path: Path, factor: float) -> Analysis:
     return analyse(folder)
 
 
-def test_the_same_thing_twice_shows_no_difference(tmp_path: Path) -> None:
-    one, other = analyse(RunFolder.open(EXAMPLE)), run_like(tmp_path, 1.0)
+def test_the_same_thing_twice_shows_no_difference(recorded: Analysis, tmp_path: Path) -> None:
+    one, other = recorded, run_like(tmp_path, 1.0)
     found = compare(one, other)
     assert len(found) == 8
     assert sum(each.different for each in found) <= 1
     assert differences(one, other) == []
 
 
-def test_a_slower_run_is_slower_in_every_cell(tmp_path: Path) -> None:
-    found = compare(analyse(RunFolder.open(EXAMPLE)), run_like(tmp_path, 1.5))
+def test_a_slower_run_is_slower_in_every_cell(recorded: Analysis, tmp_path: Path) -> None:
+    found = compare(recorded, run_like(tmp_path, 1.5))
     assert [round(each.ratio or 0, 1) for each in found] == [1.5] * 8
     assert all(each.different for each in found)
     assert {comparison_terminal.verdict(each) for each in found} == {"slower"}
 
 
-def test_too_few_repeats_are_said(tmp_path: Path) -> None:
+def test_an_interval_that_touches_1_shows_no_difference(recorded: Analysis) -> None:
+    cell = recorded.cells[0]
+    for interval, different in (((1.0, 1.2), False), ((0.8, 1.0), False), ((1.01, 1.2), True), ((0.8, 0.99), True)):
+        assert Comparison(cell, cell, 1.0, interval).different == different
+
+
+def test_too_few_repeats_are_said(recorded: Analysis, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
     lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
     (copy / "trials.jsonl").write_text("".join(lines[:16]))  # two rounds of three
-    one, other = analyse(RunFolder.open(EXAMPLE)), analyse(RunFolder.open(copy))
+    one, other = recorded, analyse(RunFolder.open(copy))
     assert {comparison_terminal.verdict(each) for each in compare(one, other)} == {"too few repeats to tell"}
 
 
-def test_other_settings_are_named(tmp_path: Path) -> None:
+def test_other_settings_are_named(recorded: Analysis, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
     text = (copy / "run.json").read_text().replace('"wait_ms": 20.0', '"wait_ms": 25.0')
     (copy / "run.json").write_text(text)
-    found = differences(analyse(RunFolder.open(EXAMPLE)), analyse(RunFolder.open(copy)))
+    found = differences(recorded, analyse(RunFolder.open(copy)))
     assert found == [("wait_ms", "20", "25")]
 
 
-def test_it_fits_a_terminal(tmp_path: Path) -> None:
-    one = analyse(RunFolder.open(EXAMPLE))
+def test_it_fits_a_terminal(recorded: Analysis, tmp_path: Path) -> None:
+    one = recorded
     console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
     comparison_terminal.show(console, compare(one, one), [])
     console.file.close()
@@ -81,23 +87,23 @@ def test_it_fits_a_terminal(tmp_path: Path) -> None:
         ((str(EXAMPLE), str(EXAMPLE)), "are the same run"),
     ],
 )
-def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
-    done = iolab("compare", *arguments)
+def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = inside("compare", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_runs_of_other_cells_are_told_apart_by_what_differs() -> None:
-    one = analyse(RunFolder.open(EXAMPLE))
+def test_runs_of_other_cells_are_told_apart_by_what_differs(recorded: Analysis) -> None:
+    one = recorded
     cells = [replace(each, cell=each.cell.model_copy(update={"variant": "backlog 5"})) for each in one.cells]
     other = replace(one, cells=tuple(cells))
     assert compare(one, other) == []
     assert nothing_in_common(one, other) == "settings are not varied in one and backlog 5 in the other"
 
 
-def test_variants_stand_in_the_table_and_ratios_are_whole(tmp_path: Path) -> None:
-    one = analyse(RunFolder.open(EXAMPLE))
+def test_variants_stand_in_the_table_and_ratios_are_whole(recorded: Analysis, tmp_path: Path) -> None:
+    one = recorded
     cells = [
         replace(each, cell=each.cell.model_copy(update={"variant": name, "cpus": cpus}))
         for each in one.cells[:2]

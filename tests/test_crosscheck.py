@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from iolab.crosscheck import Told, verdict
 from tests.conftest import Run, Start
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,10 @@ def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words
     assert words in verdict(told)
 
 
-def test_all_that_are_here_measure_the_same_cells(iolab: Run, tmp_path: Path) -> None:
-    done = iolab("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
+@pytest.mark.load
+@pytest.mark.measures
+def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path) -> None:
+    done = inside("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
     assert done.returncode == 0, done.stderr
     (kept,) = (tmp_path / "results").glob("*/crosscheck.json")
     found = json.loads(kept.read_text())
@@ -43,10 +45,10 @@ def test_all_that_are_here_measure_the_same_cells(iolab: Run, tmp_path: Path) ->
     assert "C with 16 users" in done.stdout
 
 
+@pytest.mark.load
 def test_ctrl_c_ends_it(start: Start, tmp_path: Path) -> None:
     process = start("crosscheck", "--runtime", "local", "--requests", "400", "--repeats", "3")
-    while not list((tmp_path / "results").glob("*/trials.jsonl")) and process.poll() is None:
-        time.sleep(0.01)
+    wait_until(lambda: list((tmp_path / "results").glob("*/trials.jsonl")) or process.poll() is not None, limit_s=60)
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

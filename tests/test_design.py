@@ -1,6 +1,7 @@
 """Who may import whom: the rules that keep the structure visible."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.conftest import ROOT
 SOURCE = ROOT / "src" / "iolab"
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Return what a module imports of ours, as "records" or "runtime.docker", and of others by their first name."""
     found: set[str] = set()
@@ -43,6 +45,16 @@ def test_only_the_runtime_knows_docker() -> None:
 
 def test_only_the_lab_reads_the_compose_file() -> None:
     assert [path.stem for path in SOURCE.rglob("*.py") if "yaml" in imports(path)] == ["lab"]
+
+
+def test_no_test_sleeps_and_hopes() -> None:
+    """A pause belongs to waiting for a condition, or is itself what is done to a server."""
+    sleepers = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        if any(isinstance(call, ast.Attribute) and call.attr in ("sleep", "wait_for_timeout") for call in calls):
+            sleepers.add(str(path.relative_to(ROOT / "tests")))
+    assert sleepers <= {"waiting.py", "integration/test_findings.py", "docker/test_up.py"}
 
 
 def test_only_the_command_line_prints() -> None:

@@ -41,10 +41,10 @@ def test_a_cell_may_be_named_in_several_ways(run: Analysis, name: str) -> None:
     assert (find(run, name).cell.model, find(run, name).cell.concurrency) == ("C", 16)
 
 
-def test_a_cell_that_is_not_there_is_named_with_those_that_are(run: Analysis, iolab: Run) -> None:
+def test_a_cell_that_is_not_there_is_named_with_those_that_are(run: Analysis, inside: Run) -> None:
     with pytest.raises(UsageError, match=r"CELL=Z9: this run has A4, A16, B4"):
         find(run, "Z9")
-    done = iolab("explain", str(EXAMPLE), "C16")
+    done = inside("explain", str(EXAMPLE), "C16")
     assert done.returncode == 0, done.stderr
     assert "the event loop's clock" in done.stdout
 

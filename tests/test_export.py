@@ -16,8 +16,8 @@ EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
 
 
 @pytest.fixture
-def exported(iolab: Run, tmp_path: Path) -> Path:
-    done = iolab("export", str(EXAMPLE), "--to", str(tmp_path / "results" / "latest" / "export"))
+def exported(inside: Run, tmp_path: Path) -> Path:
+    done = inside("export", str(EXAMPLE), "--to", str(tmp_path / "results" / "latest" / "export"))
     assert done.returncode == 0, done.stderr
     return tmp_path / "results" / "latest" / "export"
 
@@ -40,10 +40,10 @@ def test_every_request_trial_and_cell_is_a_row(exported: Path) -> None:
     ]
 
 
-def test_parquet_holds_the_same(iolab: Run, exported: Path, tmp_path: Path) -> None:
+def test_parquet_holds_the_same(inside: Run, exported: Path, tmp_path: Path) -> None:
     import pandas as pd  # noqa: PLC0415 (a second)
 
-    assert iolab("export", str(EXAMPLE), "--parquet", "--to", str(tmp_path / "parquet")).returncode == 0
+    assert inside("export", str(EXAMPLE), "--parquet", "--to", str(tmp_path / "parquet")).returncode == 0
     for name in ("requests", "trials", "cells"):
         left, right = pd.read_csv(exported / f"{name}.csv"), pd.read_parquet(tmp_path / "parquet" / f"{name}.parquet")
         assert list(left.columns) == list(right.columns)
@@ -88,19 +88,19 @@ def test_tables_are_flat_and_tell_what_the_load_generator_and_the_machine_did(ex
     assert float(rows(exported / "trials.csv")[0]["machine_busy_s"]) > 0
 
 
-def test_a_file_is_no_folder_to_export_to(iolab: Run, exported: Path) -> None:
-    done = iolab("export", str(EXAMPLE), "--to", str(exported / "cells.csv"))
+def test_a_file_is_no_folder_to_export_to(inside: Run, exported: Path) -> None:
+    done = inside("export", str(EXAMPLE), "--to", str(exported / "cells.csv"))
     assert done.returncode == 2
     assert "cells.csv is a file: name a folder" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_the_newest_run_is_that_of_the_results_that_are_named(iolab: Run, tmp_path: Path) -> None:
+def test_the_newest_run_is_that_of_the_results_that_are_named(inside: Run, tmp_path: Path) -> None:
     """RESULTS says where a benchmark's run goes: what reads the newest run looks there too."""
     shutil.copytree(EXAMPLE, tmp_path / "results" / "some-run")
     (tmp_path / "results" / "latest").symlink_to("some-run")
     for command in (("report",), ("export",), ("explain", "C16")):
-        done = iolab(*command)
+        done = inside(*command)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "results" / "some-run" / "report.html").exists()
     assert (tmp_path / "results" / "some-run" / "export" / "cells.csv").exists()

@@ -11,7 +11,7 @@ from iolab.errors import UsageError
 from iolab.fault_records import Clicks
 from iolab.runfolder import RunFolder
 from tests import faults as made_up
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 from tests.fakes import FakeServer
 
 PATH = ROOT / "experiments" / "faults.toml"
@@ -88,3 +88,9 @@ def test_the_first_way_is_taken_that_the_server_speaks() -> None:
     assert faults.scene_of(session.plan(ROOT, PATH, {"models": ["D"]})).way == "poll"
     with pytest.raises(UsageError, match=r"experiments/faults\.toml"):
         faults.settings(session.plan(ROOT, ROOT / "experiments" / "crowd.toml", {}).experiment)
+
+
+def test_the_command_says_it_in_one_line(inside: Run) -> None:
+    done = inside("faults", "--models", "B", "--runtime", "local")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "which is no crowd" in done.stderr

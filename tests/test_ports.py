@@ -5,7 +5,7 @@ import pytest
 
 from iolab import ports
 from iolab.errors import UsageError
-from tests.conftest import free_ports
+from tests.own import free_ports
 
 
 def test_a_free_port_is_free() -> None:

@@ -69,8 +69,8 @@ def test_half_a_width_is_a_share_of_the_median() -> None:
     ("arguments", "words"),
     [(("--precision", "300%"), "must be a share, such as 3%"), (("--budget", "soon"), "must be a time, such as 90s")],
 )
-def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
-    done = iolab("bench", *arguments)
+def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = inside("bench", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

@@ -14,6 +14,7 @@ from iolab import processes
 from iolab.errors import UsageError
 from iolab.lock import only_bench
 from iolab.signals import Interrupted, interruptible, undivided
+from tests.waiting import wait_until
 
 
 def children() -> set[int]:
@@ -45,7 +46,7 @@ def test_a_program_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatc
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no CPU affinity")
+@pytest.mark.needs("affinity")
 def test_what_is_started_inside_runs_on_its_cores_and_we_on_ours_again() -> None:
     before = os.sched_getaffinity(0)
     core = min(before)
@@ -60,8 +61,7 @@ def test_background_work_stops_with_its_block() -> None:
     calls: list[float] = []
     threads = threading.active_count()
     with processes.Background(lambda: calls.append(time.monotonic()), 0.01):
-        while len(calls) < 3:
-            time.sleep(0.005)
+        wait_until(lambda: len(calls) >= 3)
     assert threading.active_count() == threads
 
 
@@ -103,17 +103,15 @@ def test_a_program_that_an_interruption_finds_starting_does_not_run_on(monkeypat
     assert children() <= before
 
 
-def test_what_a_program_has_started_is_stopped_with_it() -> None:
+def test_what_a_program_has_started_is_stopped_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `docker` starts Compose, and does not pass signals on to it."""
+    monkeypatch.setattr(processes, "GRACE_S", 0.2)
     script = "trap '' TERM; sleep 63 & echo $!; wait"
     process = processes.start(["sh", "-c", script], stdout=subprocess.PIPE)
     assert process.stdout
     grandchild = int(process.stdout.readline())
     processes.stop(process)
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_what_is_ignored_stays_ignored() -> None:

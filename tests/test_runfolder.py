@@ -22,7 +22,7 @@ def record(index: int) -> TrialRecord:
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+@pytest.mark.needs("linux")
 def test_a_place_that_takes_no_folder_is_refused_in_a_line() -> None:
     with pytest.raises(UsageError, match=r"RESULTS=/proc: .*: choose another folder"):
         RunFolder.create(Path("/proc"), "bench")
@@ -158,3 +158,14 @@ def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> N
     (folder.path / "samples" / "0000.csv.gz").write_bytes(gzip.compress(text.encode()))
     with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
         folder.read_samples("samples/0000.csv.gz")
+
+
+def test_a_last_line_that_a_crash_has_cut_is_taken_away(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    path = folder.path / "trials.jsonl"
+    folder.drop_cut_line()
+    assert not path.exists()
+    for before, after in (('{"a": 1}\n{"b', '{"a": 1}\n'), ('{"a": 1}\n', '{"a": 1}\n'), ('{"a', "")):
+        path.write_text(before)
+        folder.drop_cut_line()
+        assert path.read_text() == after

@@ -24,11 +24,21 @@ def test_the_interval_comes_from_the_repeats_not_from_the_requests() -> None:
     assert median_interval([np.full(20_000, value) for value in (20.0, 21.0, 22.0)]) == (low, high)
 
 
+def test_three_repeats_are_as_wide_as_student_s_t_and_the_missing_repeat_make_them() -> None:
+    """Of 27 draws of three repeats the middle one is the lowest in 7, the highest in 7: their spread is known."""
+    logs = np.log(np.repeat([20.0, 21.0, 22.0], [7, 13, 7]) / 21)
+    half = 4.3027 * float(logs.std()) * np.sqrt(3 / 2)  # Student's t with two degrees of freedom
+    low, high = median_interval([np.full(9, value) for value in (20.0, 21.0, 22.0)]) or (0, 0)
+    assert np.log(high / 21) == pytest.approx(half, rel=0.08)  # 999 draws
+    assert np.log(21 / low) == pytest.approx(half, rel=0.08)
+
+
 def runs(draw: np.random.Generator, repeats: int, level: float = 20.0) -> list[Array]:
     """Return repeats whose requests are correlated: each repeat has a level of its own."""
     return [draw.normal(level * np.exp(draw.normal(0, 0.02)), 1, 100) for _ in range(repeats)]
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("repeats", [3, 6])
 def test_intervals_cover_the_truth_and_equal_things_are_seldom_called_different(repeats: int) -> None:
     draw = np.random.default_rng(repeats)

@@ -1,14 +1,15 @@
 """A click on a server of polls comes through a connection of its own, which must not stay: it would cost a file."""
 
 import socket
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import ROOT, free_ports
+from tests.conftest import ROOT
+from tests.own import free_ports
 from tests.runtime.scripts import model, running
+from tests.waiting import wait_until
 
 CHATS = ("threadpool/chat.py", "asyncio/chat_poll.py", "threadperconnection/chat.py")
 
@@ -27,7 +28,6 @@ def test_a_click_leaves_no_connection(chat: str) -> None:
     with running(model(ROOT / "services" / script.parent, free_ports(1)[0], "python3", script.name)) as server:
         poll, hello = said(server.address, "GET /poll?7")
         assert hello.startswith("HTTP/1.1 200")
-        time.sleep(0.2)
         (process,) = map(psutil.Process, server.pids())
         before = process.num_fds()
         for number in range(10):
@@ -35,6 +35,5 @@ def test_a_click_leaves_no_connection(chat: str) -> None:
             with click:
                 assert answer.startswith(("HTTP/1.1 204", "HTTP/1.1 410")), answer
                 assert click.recv(1000) == b"", "the server keeps it"
-        time.sleep(0.2)
+        wait_until(lambda: process.num_fds() <= before)
         poll.close()
-        assert process.num_fds() <= before

@@ -4,20 +4,23 @@ import http.client
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from iolab.errors import ServerFailed
 from iolab.runtime import probe
-from tests.conftest import ROOT, free_ports
+from tests.conftest import ROOT
+from tests.own import environment, free_ports
+from tests.waiting import wait_until
 
 CHATS = sorted((ROOT / "services").glob("*/chat*.py"))
 POLLS = [path for path in CHATS if path.parent.name == "threadperconnection" or path.stem == "chat_poll"]
-Serve = Callable[[Path], int]
+END = b"0\r\n\r\n"  # of an answer in chunks
+Serve = Callable[..., int]
 
 
 @pytest.fixture
@@ -25,11 +28,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start a chat server that writes down what it answers; return its port."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(path: Path) -> int:
+    def begin(path: Path, **variables: str) -> int:
         port = free_ports(1)[0]
-        own = {"PORT": str(port), "JOURNAL": "1", "HOLD_S": "30", "DEAD_AFTER_S": "10"}
+        own = {"PORT": str(port), "JOURNAL": "1", "HOLD_S": "30", "DEAD_AFTER_S": "10", **variables}
         with (tmp_path / "log").open("wb") as log:
-            started.append(subprocess.Popen([sys.executable, path.name], cwd=path.parent, env=own, stdout=log))
+            started.append(
+                subprocess.Popen([sys.executable, path.name], cwd=path.parent, env={**environment(), **own}, stdout=log)
+            )
 
         def check_alive() -> None:
             if started[-1].poll() is not None:
@@ -51,9 +56,21 @@ def name(path: Path) -> str:
 def polls(port: int, user: int) -> socket.socket:
     """Return the connection of a user who waits."""
     one = socket.create_connection(("127.0.0.1", port), timeout=5)
+    poll_again(one, user)
+    return one
+
+
+def poll_again(one: socket.socket, user: int) -> None:
     one.sendall(f"GET /poll?{user} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
     assert b"hello" in heard(one, b"hello")
-    return one
+
+
+def held(port: int) -> int:
+    """Return how many connections a server on this port has not closed."""
+    open_ones = [
+        each for each in psutil.net_connections("tcp4") if each.raddr and each.laddr and each.laddr.port == port
+    ]
+    return sum(each.status in (psutil.CONN_ESTABLISHED, psutil.CONN_CLOSE_WAIT) for each in open_ones)
 
 
 def heard(one: socket.socket, until: bytes) -> bytes:
@@ -79,13 +96,16 @@ def test_who_comes_back_is_told_though_an_older_connection_is_still_there(path: 
 
 @pytest.mark.parametrize("path", POLLS, ids=name)
 def test_the_older_connection_that_ends_takes_nothing_along(path: Path, serve: Serve) -> None:
-    port = serve(path)
+    port = serve(path, HOLD_S="1")  # a thread hears that its user is gone when its time is over
     older = polls(port, 7)
     with polls(port, 7) as newer:
         older.close()
-        time.sleep(0.5)
+        wait_until(lambda: held(port) == 1)
+        heard(newer, END)
+        poll_again(newer, 7)
         assert clicks(port, 7, "still") == 204
-        assert b"still" in heard(newer, b"still")
+        while b"still" not in heard(newer, END):  # its time was over before: the next poll tells it
+            poll_again(newer, 7)
 
 
 @pytest.mark.parametrize("path", POLLS, ids=name)
@@ -111,10 +131,7 @@ def test_the_box_of_who_is_gone_is_given_back(serve: Serve) -> None:
     assert b"20" in users()
     for one in people:
         one.close()
-    deadline = time.monotonic() + 5
-    while users() != b'{"users": 0}':
-        assert time.monotonic() < deadline, users()
-        time.sleep(0.05)
+    wait_until(lambda: users() == b'{"users": 0}')
 
 
 @pytest.mark.parametrize("path", POLLS, ids=name)

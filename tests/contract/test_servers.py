@@ -1,8 +1,6 @@
 """One suite for every server of docker-compose.yml: what it promises, asked from outside."""
 
 import http.client
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +18,24 @@ import pytest
 from iolab.errors import ServerFailed
 from iolab.lab import Lab, Model
 from iolab.runtime import probe
+from tests import own
 
 ROOT = Path(__file__).parents[2]
 MODELS = Lab.read(ROOT).models
 LINES_OF_A_SCREEN = 75
+BAD_VALUES = (
+    ("PORT", "0"),
+    ("PORT", "eighty"),
+    ("PORT", "70000"),
+    ("WAIT_MS", "-1"),
+    ("WAIT_MS", "nan"),
+    ("WAIT_MS", "soon"),
+    ("CPU_MS", "-5"),
+    ("BACKLOG", "0"),
+    ("BACKLOG", "5.5"),
+    ("WAIT_DISTRIBUTION", "gaussian"),
+    ("THREADS", "0"),
+)
 
 
 @dataclass
@@ -56,52 +68,62 @@ class Running:
 Serve = Callable[..., Running]
 
 
-@pytest.fixture(params=MODELS, ids=lambda model: model.name)
+@pytest.fixture(params=MODELS, ids=lambda model: model.name, scope="module")
 def model(request: pytest.FixtureRequest) -> Model:
     found: Model = request.param
     return found
 
 
-@pytest.fixture
-def launch(model: Model, lab: Lab) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start the server's own command with some environment variables."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(**variables: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, *model.service.command[1:]],
-            cwd=model.service.folder,
-            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
+@contextmanager
+def launched(model: Model, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the server's own command with some environment variables, and end it."""
+    process = subprocess.Popen(
+        [sys.executable, *model.service.command[1:]],
+        cwd=model.service.folder,
+        env={**own.environment(), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
         if process.poll() is None:
             process.kill()
         process.communicate()
 
 
-@pytest.fixture
-def serve(model: Model, lab: Lab, launch: Callable[..., subprocess.Popen[str]]) -> Serve:
+@contextmanager
+def serving(model: Model, **variables: str) -> Iterator[Running]:
     """Start the server and wait until it answers."""
-
-    def begin(**variables: str) -> Running:
-        port = next(one.port.host for one in lab.models if one.letter == model.letter)
-        process = launch(PORT=str(port), **variables)
+    (port,) = own.free_ports(1)
+    with launched(model, PORT=str(port), **variables) as process:
 
         def check_alive() -> None:
             if process.poll() is not None:
                 raise ServerFailed(process.communicate()[1])
 
         probe.wait_until_ready(("127.0.0.1", port), check_alive)
-        return Running(model, port, process)
+        yield Running(model, port, process)
 
-    return begin
+
+@pytest.fixture
+def launch(model: Model) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    with ExitStack() as stack:
+        yield lambda **variables: stack.enter_context(launched(model, **variables))
+
+
+@pytest.fixture
+def serve(model: Model) -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda **variables: stack.enter_context(serving(model, **variables))
+
+
+@pytest.fixture(scope="module")
+def plain(model: Model) -> Iterator[Running]:
+    """A server as it is by default, for all tests that a healthy one outlives."""
+    with serving(model) as server:
+        yield server
 
 
 def test_fits_on_one_screen(model: Model) -> None:
@@ -142,19 +164,18 @@ def test_waits_are_concurrent_up_to_the_workers_and_not_beyond(serve: Serve) -> 
 @pytest.mark.measures
 def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: Model) -> None:
     if "THREADS" not in model.service.environment:
-        assert serve(THREADS="2").request("/healthz")[0] == 200  # which does not ask for it
-        return
+        return  # test_what_it_does_not_ask_for_does_not_disturb_it
     latencies_s = serve(WAIT_MS="400", THREADS="2").at_once(3)
     assert latencies_s[1] < 0.76 <= latencies_s[2]
 
 
 @pytest.mark.measures
 def test_exponential_waits_vary_around_their_mean(serve: Serve) -> None:
-    server = serve(WAIT_MS="20", WAIT_DISTRIBUTION="exponential")
+    server = serve(WAIT_MS="10", WAIT_DISTRIBUTION="exponential")
     latencies_s = [server.request("/")[2] for _ in range(60)]
-    assert min(latencies_s) < 0.015
-    assert max(latencies_s) > 0.035
-    assert 0.008 < sum(latencies_s) / len(latencies_s) < 0.060
+    assert min(latencies_s) < 0.0075
+    assert max(latencies_s) > 0.0175
+    assert 0.004 < sum(latencies_s) / len(latencies_s) < 0.030
 
 
 @pytest.mark.measures
@@ -165,7 +186,7 @@ def test_computing_takes_cpu_time(serve: Serve) -> None:
     assert _cpu_s(server.process.pid) - before >= 0.15
 
 
-@pytest.mark.skipif(shutil.which("ss") is None, reason="ss (iproute2), which reads listen queues, is Linux's alone")
+@pytest.mark.needs("ss")
 def test_backlog_is_the_length_of_the_listen_queue(serve: Serve) -> None:
     server = serve(BACKLOG="37")
     assert server.process.stdout
@@ -173,16 +194,15 @@ def test_backlog_is_the_length_of_the_listen_queue(serve: Serve) -> None:
     assert _listen_backlog(server.port) == 37
 
 
-def test_head_has_no_body(serve: Serve) -> None:
-    status, body, _ = serve().request("/", method="HEAD")
+def test_head_has_no_body(plain: Running) -> None:
+    status, body, _ = plain.request("/", method="HEAD")
     assert (status, body) == (200, b"")
 
 
-def test_unknown_paths_are_404_and_other_methods_an_error(serve: Serve) -> None:
-    server = serve()
-    assert server.request("/nowhere")[0] == 404
-    assert server.request("/", method="DELETE")[0] in (405, 501)
-    assert server.request("/")[0] == 200
+def test_unknown_paths_are_404_and_other_methods_an_error(plain: Running) -> None:
+    assert plain.request("/nowhere")[0] == 404
+    assert plain.request("/", method="DELETE")[0] in (405, 501)
+    assert plain.request("/")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -197,13 +217,12 @@ def test_unknown_paths_are_404_and_other_methods_an_error(serve: Serve) -> None:
     ],
     ids=["tls", "no path", "version", "blank", "long", "nothing"],
 )
-def test_malformed_requests_do_not_kill_it(serve: Serve, garbage: bytes) -> None:
-    server = serve()
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+def test_malformed_requests_do_not_kill_it(plain: Running, garbage: bytes) -> None:
+    connection = socket.create_connection(("127.0.0.1", plain.port), timeout=5)
     with connection, suppress(ConnectionError):  # it may hang up before it has read it all
         connection.sendall(garbage)
-    assert server.request("/")[0] == 200
-    assert server.process.poll() is None
+    assert plain.request("/")[0] == 200
+    assert plain.process.poll() is None
 
 
 def test_a_client_that_leaves_early_does_not_kill_it(serve: Serve) -> None:
@@ -241,28 +260,12 @@ def test_stops_at_once_on_sigterm_whatever_is_under_way(serve: Serve) -> None:
     assert time.monotonic() - begin < 2.5
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("PORT", "0"),
-        ("PORT", "eighty"),
-        ("PORT", "70000"),
-        ("WAIT_MS", "-1"),
-        ("WAIT_MS", "nan"),
-        ("WAIT_MS", "soon"),
-        ("CPU_MS", "-5"),
-        ("BACKLOG", "0"),
-        ("BACKLOG", "5.5"),
-        ("WAIT_DISTRIBUTION", "gaussian"),
-        ("THREADS", "0"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
 def test_a_bad_value_is_refused_in_one_line(
-    model: Model, serve: Serve, launch: Callable[..., subprocess.Popen[str]], name: str, value: str
+    model: Model, launch: Callable[..., subprocess.Popen[str]], name: str, value: str
 ) -> None:
     if name not in model.service.environment:
-        assert serve(**{name: value}).request("/healthz")[0] == 200  # which does not ask for it
-        return
+        return  # test_what_it_does_not_ask_for_does_not_disturb_it
     stdout, stderr = launch(**{name: value}).communicate(timeout=10)
     assert stdout == ""
     assert len(stderr.splitlines()) == 1
@@ -270,9 +273,12 @@ def test_a_bad_value_is_refused_in_one_line(
     assert "must be" in stderr
 
 
-def test_a_bad_value_and_a_taken_port_end_it_with_status_2(
-    lab: Lab, launch: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_what_it_does_not_ask_for_does_not_disturb_it(model: Model, serve: Serve) -> None:
+    others = {name: value for name, value in BAD_VALUES if name not in model.service.environment}
+    assert serve(**others).request("/healthz")[0] == 200
+
+
+def test_a_bad_value_and_a_taken_port_end_it_with_status_2(launch: Callable[..., subprocess.Popen[str]]) -> None:
     refused = launch(WAIT_MS="never")
     refused.communicate(timeout=10)
     assert refused.returncode == 2

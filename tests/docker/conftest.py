@@ -6,14 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from iolab.runtime.compose import Engine
+from tests import own
 
 
 @pytest.fixture(autouse=True)
 def project(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of the test's project; nothing of it may be left."""
-    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "iolabtest")
-    yield "iolabtest"
-    assert leftovers("iolabtest") == []
+    """The name of this process's project; nothing of it may be left."""
+    name = own.mine().name
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", name)
+    yield name
+    assert leftovers(name) == []
 
 
 def leftovers(project: str) -> list[str]:

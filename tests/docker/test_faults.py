@@ -7,13 +7,14 @@ import pytest
 
 from iolab.runtime.compose import Engine
 from tests.conftest import Run
-from tests.integration.test_faults import NEWCOMERS, STUCK, USERS, short
+from tests.integration.test_faults import USERS, short
+from tests.shortened import NEWCOMERS, STUCK
 
 pytestmark = pytest.mark.docker
 __all__ = ["short"]
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_every_fault_on_a_container(engine: Engine, iolab: Run, tmp_path: Path, short: Path) -> None:
     done = iolab("faults", "--runtime", "docker", "--users", str(USERS), "--experiment", str(short))
     assert done.returncode == 0, done.stdout + done.stderr

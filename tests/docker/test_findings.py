@@ -8,6 +8,8 @@ import pytest
 from iolab.runtime.compose import Engine
 from tests.conftest import Run
 
+pytestmark = pytest.mark.docker
+
 
 @pytest.mark.measures
 def test_a_quota_that_binds_is_said_and_so_is_a_trial_too_short_for_it(

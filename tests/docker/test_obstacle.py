@@ -1,6 +1,5 @@
 """Why a container did not hold people: each reason provoked for real, by a limit of its own."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,9 +13,11 @@ from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerServer
 from iolab.runtime.obstacle import Doorkeeper
 from iolab.runtime.probe import wait_until_ready
-from tests.conftest import ROOT, free_ports
+from tests.conftest import ROOT
 from tests.docker.test_limits import IMAGE
+from tests.own import free_ports
 from tests.runtime.scripts import holds, model, people
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 PORT = 8000
@@ -93,14 +94,15 @@ def test_a_container_has_no_more_memory(engine: Engine, project: str, tmp_path: 
     with contained(engine, f"{project}-memory", tmp_path, greedy, mem_limit="40m", memswap_limit="40m") as server:
         keeper = Doorkeeper(server)
         with people(server.address, 40) as (waiting, refused):
-            deadline = (
-                time.monotonic() + 20
-            )  # the kernel looks for pages to free, and Docker for the reason, for a second or two
-            while (verdict := keeper.why(waiting, refused, None))[0] != "memory":
-                assert verdict[0] in ("slow", "refused", "died"), verdict
-                assert time.monotonic() < deadline, "nobody ended it"
-                time.sleep(0.2)
+            # The kernel looks for pages to free, and Docker for the reason, for a second or two.
+            verdict = wait_until(lambda: last(keeper.why(waiting, refused, None)))
     assert "memory" in verdict[1]
+
+
+def last(verdict: tuple[str | None, str]) -> tuple[str | None, str] | None:
+    """Return a verdict that says memory; what may be said before that is known is nothing."""
+    assert verdict[0] in ("memory", "slow", "refused", "died"), verdict
+    return verdict if verdict[0] == "memory" else None
 
 
 def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: str, tmp_path: Path) -> None:
@@ -111,9 +113,8 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
     ):
         keeper = Doorkeeper(server)
         assert len(server.pids()) in (0, 2)
-        time.sleep(2.5)
-        assert len(server.pids()) in (0, 1)
-        verdict = keeper.why(0, 5, None)
+        verdict = wait_until(lambda: last(keeper.why(0, 5, None)))
+        wait_until(lambda: len(server.pids()) in (0, 1))
     assert verdict == ("memory", "the kernel ended 1 process of the server: its memory limit was reached")
 
 

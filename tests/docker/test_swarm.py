@@ -3,8 +3,8 @@
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -17,6 +17,7 @@ from iolab.lab import Lab
 from iolab.runtime.compose import Compose, Engine
 from iolab.stack import variables
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 GATEWAY = "docker_gwbridge"  # a network that a swarm makes, and leaves behind
@@ -31,10 +32,6 @@ def docker(*arguments: str) -> str:
 @pytest.fixture
 def swarm(engine: Engine) -> Iterator[None]:
     """Make a swarm of this engine, and end it; one that it is in already is left alone."""
-    if os.environ.get("IOLAB_SWARM") != "1":
-        pytest.skip("IOLAB_SWARM=1 allows to make a swarm of this engine")
-    if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "inactive":
-        pytest.skip("the engine is in a swarm already")
     before = docker("network", "ls", "--format", "{{.Name}}").split()
     docker("swarm", "init", "--advertise-addr", "127.0.0.1")
     try:
@@ -47,17 +44,17 @@ def swarm(engine: Engine) -> Iterator[None]:
 
 def until(what: Callable[[], Any], limit_s: float) -> Any:
     """Return what `what` returns as soon as that is something; it may fail to reach its server meanwhile."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        try:
-            if found := what():
-                return found
-        except (URLError, ConnectionError, TimeoutError):
-            pass
-        assert time.monotonic() < deadline, f"not within {limit_s:g} s"
-        time.sleep(0.5)
+
+    def tried() -> Any:
+        with suppress(URLError, ConnectionError, TimeoutError):
+            return what()
+        return None
+
+    return wait_until(tried, limit_s, every_s=0.5)
 
 
+@pytest.mark.alone  # the engine is another one meanwhile
+@pytest.mark.needs("swarm")
 def test_the_stack_serves_and_its_workers_load_every_model(
     swarm: None, lab: Lab, engine: Engine, project: str, tmp_path: Path
 ) -> None:

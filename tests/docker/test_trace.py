@@ -6,34 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
-from iolab.lab import Lab
 from iolab.live import ptrace
-from tests.conftest import ROOT, Run
-from tests.docker.test_up import click_the_button, port
+from tests.conftest import Run
+from tests.docker.test_up import copy
 
 pytestmark = pytest.mark.docker
-
-
-def test_a_browser_s_click_and_ours_tell_the_same_story(iolab: Run, lab: Lab, browser: Browser) -> None:
-    try:
-        started = iolab("up")
-        assert started.returncode == 0, started.stderr
-        click_the_button(browser, f"http://127.0.0.1:{port(lab, 'streamlit')}")
-        done = iolab("trace", str(ROOT / "results" / "trace" / "log_streamlit.txt"), "--json")
-        found = json.loads(done.stdout)
-        assert (found["proved"], found["clicks_visible"]) == (True, 1)
-        done = iolab("trace", "--click", "1", "--json")
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert (found["proved"], found["clicks_visible"]) == (True, 2)
-        assert [step["status"] for step in found["steps"]] == ["proved"] * 6
-        browser_s, ours = found["opens"]
-        assert browser_s.keys() == ours.keys()
-        assert {each["by"] for each in found["opens"]} == {"script thread"}
-    finally:
-        iolab("down")
+__all__ = ["copy"]
 
 
 def test_without_the_app_it_says_what_to_start(iolab: Run) -> None:
@@ -42,15 +21,15 @@ def test_without_the_app_it_says_what_to_start(iolab: Run) -> None:
     assert "start it with `make up`" in done.stderr
 
 
-@pytest.mark.measures
-def test_three_loops_side_by_side(iolab: Run) -> None:
-    done = iolab("trace-compare", "--runtime", "docker", "--clicks", "1")
+@pytest.mark.bounds
+def test_three_loops_side_by_side(iolab: Run, copy: Path) -> None:
+    done = iolab("trace-compare", "--runtime", "docker", "--clicks", "1", cwd=copy)
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert "Waits in epoll_wait epoll_wait epoll_pwait" in text
     assert "Loop asyncio asyncio uvloop" in text
     assert "Clicks 1 1 1" in text
-    uvicorn, tornado, uvloop = (_facts(iolab, loop) for loop in ("uvicorn", "tornado", "uvloop"))
+    uvicorn, tornado, uvloop = (_facts(iolab, copy, loop) for loop in ("uvicorn", "tornado", "uvloop"))
     assert tornado["server"] == "tornado"
     assert uvicorn["waiting"]["by_timeout"] > 5 * (tornado["waiting"]["by_timeout"] + 1)
     assert uvloop["loop"] == "uvloop"
@@ -59,8 +38,8 @@ def test_three_loops_side_by_side(iolab: Run) -> None:
     assert tornado["proved"] is True
 
 
-def _facts(iolab: Run, loop: str) -> dict[str, Any]:
-    log = ROOT / "results" / "trace" / f"log_streamlit-{loop}.txt"
+def _facts(iolab: Run, copy: Path, loop: str) -> dict[str, Any]:
+    log = copy / "results" / "trace" / f"log_streamlit-{loop}.txt"
     found: dict[str, Any] = json.loads(iolab("trace", str(log), "--json").stdout)
     return found
 

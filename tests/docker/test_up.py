@@ -12,11 +12,18 @@ from playwright.sync_api import Browser
 
 from iolab.lab import Lab
 from iolab.runtime import probe
-from tests.conftest import ROOT, Run
+from tests.conftest import Run, copied_lab
 from tests.docker.conftest import leftovers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
-LOG = ROOT / "results" / "trace" / "log_streamlit.txt"
+LOG = Path("results") / "trace" / "log_streamlit.txt"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the lab, where the log of the traced app is this test's own."""
+    return copied_lab(tmp_path / "lab")
 
 
 def port(lab: Lab, service: str) -> int:
@@ -36,14 +43,14 @@ def click_the_button(browser: Browser, address: str) -> None:
     page = browser.new_page()
     page.goto(address)
     button = page.get_by_role("button", name="Give me a lucky number!")
-    button.wait_for(timeout=60_000)
+    button.wait_for(timeout=120_000)
     button.click()
-    page.get_by_text("Your lucky number").wait_for(timeout=60_000)
+    page.get_by_text("Your lucky number").wait_for(timeout=120_000)
     page.close()
 
 
-def opens_of_balloons() -> int:
-    return sum('balloons.py", O_RDONLY' in line for line in LOG.read_text(errors="replace").splitlines())
+def opens_of_balloons(log: Path) -> int:
+    return sum('balloons.py", O_RDONLY' in line for line in log.read_text(errors="replace").splitlines())
 
 
 def start_locust(browser: Browser, address: str) -> dict[str, int]:
@@ -51,12 +58,12 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     page = browser.new_page()
     page.goto(address)
     start = page.get_by_role("button", name="Start")
-    start.wait_for(timeout=60_000)
+    start.wait_for(timeout=120_000)
     boxes = page.locator("input[type=checkbox]").all()
     assert [box.is_checked() for box in boxes] == [True] * 13  # all of them and each: the page knows the classes' names
     start.click()
     counts: dict[str, int] = {}
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and len(counts) < 12:
         stats = page.evaluate("() => fetch('stats/requests').then(answer => answer.json())")
         counts = {one["name"]: one["num_requests"] for one in stats["stats"] if one["name"] != "Aggregated"}
@@ -66,32 +73,74 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     return counts
 
 
-def test_up_shows_the_whole_lab_and_down_leaves_nothing(iolab: Run, lab: Lab, browser: Browser, project: str) -> None:
+@pytest.mark.alone  # seven containers, a browser and all of Locust: whoever ran beside it would wait
+def test_the_whole_lab_stands_and_down_leaves_nothing(
+    iolab: Run, lab: Lab, browser: Browser, project: str, copy: Path
+) -> None:
+    """One lab that stands serves all that is asked of it: to start it takes longer than to ask."""
+    log = copy / LOG
     try:
-        up = iolab("up")
+        up = iolab("up", variables={"WORKERS": "2"}, cwd=copy)
         assert up.returncode == 0, up.stderr
         for service in ("blocking", "threadpool", "asyncio", "threadperconnection", "streamlit", "locust"):
             assert f"http://localhost:{port(lab, service)}" in up.stdout
         for model in lab.models:
             assert probe.get(("127.0.0.1", model.port.host), "/", 10)[0] == 200
         check_rights(inspect(project))
-        before = opens_of_balloons()
-        for _ in range(2):
-            click_the_button(browser, f"http://localhost:{port(lab, 'streamlit')}")
-        assert opens_of_balloons() == before + 2  # one openat a click
-        for call in ("listen(", "epoll_ctl(", "accept4(", "recvfrom("):
-            assert call in LOG.read_text(errors="replace")
-        assert LOG.stat().st_mode & 0o444 == 0o444
+        assert len(said("docker", "ps", "-q", "--filter", f"name={project}-locust-worker")) == 2
+        check_clicks(browser, f"http://localhost:{port(lab, 'streamlit')}", log)
+        check_story(iolab, copy)
         counts = start_locust(browser, f"http://localhost:{port(lab, 'locust')}")
         letters = ("ABlocking", "BThreadpool", "CAsyncio", "DThreadperconnection")
         assert sorted(counts) == sorted(letter + kind for letter in letters for kind in ("", "Chat", "Open"))
         assert all(counts.values())
-        again = iolab("up")  # what runs already is left as it is
+        again = iolab("up", variables={"WORKERS": "2"}, cwd=copy)  # what runs already is left as it is
         assert again.returncode == 0, again.stderr
+        check_that_the_log_of_an_earlier_start_is_kept(project, log)
+        leave_what_a_killed_bench_leaves(project, copy)
     finally:
-        down = iolab("down")
+        down = iolab("down", cwd=copy)
     assert down.returncode == 0, down.stderr
     assert leftovers(project) == []
+
+
+def said(*command: str, cwd: Path | None = None) -> list[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True).stdout.split()
+
+
+def check_clicks(browser: Browser, address: str, log: Path) -> None:
+    before = opens_of_balloons(log)
+    click_the_button(browser, address)
+    assert opens_of_balloons(log) == before + 1  # one openat a click
+    for call in ("listen(", "epoll_ctl(", "accept4(", "recvfrom("):
+        assert call in log.read_text(errors="replace")
+    assert log.stat().st_mode & 0o444 == 0o444
+
+
+def check_story(iolab: Run, copy: Path) -> None:
+    """A browser's click, and then ours, which tells the same."""
+    found = json.loads(iolab("trace", str(copy / LOG), "--json").stdout)
+    assert (found["proved"], found["clicks_visible"]) == (True, 1)
+    done = iolab("trace", "--click", "1", "--json", cwd=copy)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["proved"], found["clicks_visible"]) == (True, 2)
+    assert [step["status"] for step in found["steps"]] == ["proved"] * 6
+    browser_s, ours = found["opens"]
+    assert browser_s.keys() == ours.keys()
+    assert {each["by"] for each in found["opens"]} == {"script thread"}
+
+
+def check_that_the_log_of_an_earlier_start_is_kept(project: str, log: Path) -> None:
+    first = log.read_bytes()[:2000]
+    said("docker", "restart", f"{project}-streamlit-1")
+    wait_until(lambda: [path for path in log.parent.glob("log_streamlit-*.txt") if path.read_bytes()[:2000] == first])
+
+
+def leave_what_a_killed_bench_leaves(project: str, copy: Path) -> None:
+    """A container of the benchmark's own project, which `down` takes away, too."""
+    compose = ("docker", "compose", "-p", f"{project}-bench")
+    said(*compose, "run", "-d", "--no-deps", "--name", f"{project}-bench-x", "loadgen", cwd=copy)
 
 
 def check_rights(containers: dict[str, Any]) -> None:
@@ -121,31 +170,18 @@ def check_rights(containers: dict[str, Any]) -> None:
     assert containers["asyncio"]["State"]["Health"]["Status"] == "healthy"
 
 
-def test_the_log_of_an_earlier_run_is_kept(iolab: Run, lab: Lab, project: str) -> None:
-    try:
-        assert iolab("up").returncode == 0
-        first = LOG.read_bytes()[:2000]
-        subprocess.run(["docker", "restart", f"{project}-streamlit-1"], check=True, capture_output=True)
-        deadline = time.monotonic() + 20
-        while not [path for path in LOG.parent.glob("log_streamlit-*.txt") if path.read_bytes()[:2000] == first]:
-            assert time.monotonic() < deadline, "the log is gone"
-            time.sleep(0.1)
-    finally:
-        iolab("down")
-
-
-def test_a_taken_port_is_named_and_nothing_is_started(iolab: Run, lab: Lab, project: str) -> None:
+def test_a_taken_port_is_named_and_nothing_is_started(inside: Run, lab: Lab, project: str) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", port(lab, "locust")))
         holder.listen()
-        up = iolab("up")
+        up = inside("up")
     assert up.returncode == 2
     assert f"port {port(lab, 'locust')} for locust is taken by" in up.stderr
     assert leftovers(project) == []
 
 
-def test_a_service_that_does_not_come_up_is_named_with_its_last_words(iolab: Run, project: str) -> None:
-    up = iolab("up", variables={"WAIT_MS": "forever"})
+def test_a_service_that_does_not_come_up_is_named_with_its_last_words(iolab: Run, project: str, copy: Path) -> None:
+    up = iolab("up", variables={"WAIT_MS": "forever"}, cwd=copy)
     assert up.returncode == 2
     assert "did not come up" in up.stderr
     assert "WAIT_MS=forever: must be a number" in up.stderr
@@ -153,33 +189,10 @@ def test_a_service_that_does_not_come_up_is_named_with_its_last_words(iolab: Run
 
 
 @pytest.mark.parametrize("cpus", ["0", "-1", "4096", "one"])
-def test_cpus_that_are_not_there_are_refused(iolab: Run, project: str, cpus: str) -> None:
-    done = iolab("up", variables={"CPUS": cpus})
+def test_cpus_that_are_not_there_are_refused(inside: Run, project: str, cpus: str) -> None:
+    done = inside("up", variables={"CPUS": cpus})
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert cpus in done.stderr
-
-
-def test_workers_are_as_many_as_asked_for_and_down_removes_what_a_killed_bench_left(iolab: Run, project: str) -> None:
-    try:
-        assert iolab("up", variables={"WORKERS": "2"}).returncode == 0
-        listed = ["docker", "ps", "-q", "--filter", f"name={project}-locust-worker"]
-        assert len(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()) == 2
-        command = [
-            "docker",
-            "compose",
-            "-p",
-            f"{project}-bench",
-            "run",
-            "-d",
-            "--no-deps",
-            "--name",
-            f"{project}-bench-x",
-            "loadgen",
-        ]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    finally:
-        iolab("down")
-    assert leftovers(project) == []
 
 
 def test_without_an_engine_up_and_down_say_what_to_do(iolab: Run, tmp_path: Path) -> None:

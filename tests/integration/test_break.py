@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 from iolab import cpus
-from tests.conftest import Run
+from tests.conftest import Run, copied_lab
+from tests.shortened import shortened
 
 
+@pytest.mark.load
 @pytest.mark.measures
 def test_what_blocks_the_loop_blocks_everyone(iolab: Run, tmp_path: Path) -> None:
     limit = str(min(2, len(cpus.available())))
-    done = iolab("break", "--runtime", "local", "--cpus", limit)
+    copy = copied_lab(tmp_path / "lab")
+    shortened("break", copy / "experiments", {"seconds = 3.0": "seconds = 1.0"})
+    done = iolab("break", "--runtime", "local", "--cpus", limit, cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")
     found = json.loads((folder / "break.json").read_text())
@@ -36,7 +40,7 @@ def test_what_blocks_the_loop_blocks_everyone(iolab: Run, tmp_path: Path) -> Non
     assert not (tmp_path / "results" / "latest").exists()
 
 
-def test_more_cpus_than_there_are_is_one_line(iolab: Run) -> None:
-    done = iolab("break", "--runtime", "local", "--cpus", "4096")
+def test_more_cpus_than_there_are_is_one_line(inside: Run) -> None:
+    done = inside("break", "--runtime", "local", "--cpus", "4096")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "CPUS=4096" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Run
 
 
+@pytest.mark.load
 @pytest.mark.measures
 def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(iolab: Run, tmp_path: Path) -> None:
     """At 2 ms a second, so that what the servers themselves take is small beside it."""
@@ -43,8 +44,8 @@ def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(iolab: Run, 
         (("--boards", "0"), "--boards"),
     ],
 )
-def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, str], said: str) -> None:
-    done = iolab("chess", "--runtime", "local", *arguments)
+def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, str], said: str) -> None:
+    done = inside("chess", "--runtime", "local", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

@@ -9,20 +9,19 @@ import pytest
 from iolab.runfolder import RunFolder
 from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, wait_for
-
-SHORT = {"patience_s = 10.0": "patience_s = 2.0", "quiet_s = 5.0": "quiet_s = 0.5", "busy_s = 20.0": "busy_s = 2.0"}
+from tests.shortened import CROWD, shortened
 
 
 @pytest.fixture
 def short(tmp_path: Path) -> str:
     """The lab's own experiment, in a hurry; everybody clicks once in a second."""
-    text = (ROOT / "experiments" / "crowd.toml").read_text()
-    for line, shorter in {**SHORT, "click_every_s = 100.0": "click_every_s = 1.0"}.items():
-        assert line in text
-        text = text.replace(line, shorter)
-    path = tmp_path / "short.toml"
-    path.write_text(text)
-    return str(path)
+    return str(
+        shortened(
+            "crowd",
+            tmp_path,
+            {**CROWD, "patience_s = 10.0": "patience_s = 4.0", "click_every_s = 100.0": "click_every_s = 1.0"},
+        )
+    )
 
 
 @pytest.fixture
@@ -35,7 +34,8 @@ def records(results: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.mark.measures
+@pytest.mark.load
+@pytest.mark.bounds
 def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server_one(
     iolab: Run, short: str, results: Path
 ) -> None:
@@ -67,7 +67,8 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
     assert "B" in done.stdout
 
 
-@pytest.mark.measures
+@pytest.mark.load
+@pytest.mark.bounds
 def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results: Path) -> None:
     """With 300 open files, one process holds fewer than 300; three share more, and the level is not capped in vain."""
     few = ("sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
@@ -81,6 +82,7 @@ def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results:
     assert "PROCESSES=" in record["capped"]
 
 
+@pytest.mark.load
 def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     start: Start, iolab: Run, short: str, results: Path
 ) -> None:
@@ -96,7 +98,7 @@ def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     assert again.returncode == 0, again.stderr  # the port is free
 
 
-def test_nonsense_ends_in_one_line(iolab: Run) -> None:
+def test_nonsense_ends_in_one_line(inside: Run) -> None:
     for options, said in (
         (("--users", "0"), "USERS=0"),
         (("--users", "many"), "whole numbers"),
@@ -104,7 +106,7 @@ def test_nonsense_ends_in_one_line(iolab: Run) -> None:
         (("--models", "B", "--processes", "2"), "in 2 processes"),
         (("--experiment", str(ROOT / "experiments" / "queue.toml")), "has no [crowd]"),
     ):
-        done = iolab("crowd", "--runtime", "local", *options)
+        done = inside("crowd", "--runtime", "local", *options)
         assert (done.returncode, done.stdout) == (2, ""), done.stdout
         assert len(done.stderr.splitlines()) == 1
         assert said in done.stderr

@@ -3,46 +3,31 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Run, Start
+from tests.conftest import Run, Start
+from tests.shortened import FAULTS, NEWCOMERS, STUCK, shortened
+from tests.waiting import wait_until
 
-USERS, NEWCOMERS, STUCK = 100, 30, 5
-SHORT = {
-    "hold_s = 20": "hold_s = 2",
-    "dead_after_s = 15": "dead_after_s = 10",
-    "click_rps = 50.0": "click_rps = 100.0",
-    "least_s = 8.0": "least_s = 1.5",
-    "broadcasts = 10": "broadcasts = 3",
-    "broadcast_every_s = 0.8": "broadcast_every_s = 0.2",
-    "stuck = 10": f"stuck = {STUCK}",
-    "half_open = 5000": "half_open = 1000",
-    "newcomers = 200": f"newcomers = {NEWCOMERS}",
-}
+pytestmark = pytest.mark.load
+USERS = 100
 
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
     """The lab's experiment, made short."""
-    text = (ROOT / "experiments" / "faults.toml").read_text()
-    for old, new in SHORT.items():
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    path = tmp_path / "faults.toml"
-    path.write_text(text)
-    return path
+    return shortened("faults", tmp_path, FAULTS)
 
 
 def arguments(short: Path, model: str) -> tuple[str, ...]:
     return ("faults", "--runtime", "local", "--users", str(USERS), "--models", model, "--experiment", str(short))
 
 
-@pytest.mark.measures
 @pytest.mark.parametrize(("model", "way", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
+@pytest.mark.bounds
 def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: PLR0917
     iolab: Run, tmp_path: Path, short: Path, model: str, way: str, stated_s: float
 ) -> None:
@@ -82,17 +67,15 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     assert (told.returncode, told.stderr.count("\n")) == (2, 1)
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_an_interruption_keeps_what_is_there(start: Start, tmp_path: Path, short: Path) -> None:
     process = start(*arguments(short, "C"))
-    deadline = time.monotonic() + 60
 
     def done() -> list[Any]:
         found = list((tmp_path / "results").glob("*-faults/faults.json"))
         return json.loads(found[0].read_text())["faults"] if found else []
 
-    while len(done()) < 2 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(done()) >= 2 or process.poll() is not None, limit_s=60)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
@@ -101,9 +84,3 @@ def test_an_interruption_keeps_what_is_there(start: Start, tmp_path: Path, short
     assert run["status"] == "partial"
     assert len(run["faults"]) >= 2
     assert "interrupted" in (folder / "faults.html").read_text()
-
-
-def test_a_mistake_is_one_line(iolab: Run) -> None:
-    done = iolab("faults", "--models", "B", "--runtime", "local")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "which is no crowd" in done.stderr

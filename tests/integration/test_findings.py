@@ -1,7 +1,6 @@
 """Findings provoked for real, on local processes; those that need a quota are in tests/docker."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,8 +18,10 @@ from iolab.lab import Lab
 from iolab.runtime import choice
 from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, undisturbed
 from tests.fakes import Watcher
+from tests.integration.test_local import wait_for, wait_for_mid_trial
+from tests.needs import CORES
 
-pytestmark = pytest.mark.measures
+pytestmark = [pytest.mark.load, pytest.mark.measures]
 TWO_PIECES = """
 import os, socket, threading, time
 
@@ -39,11 +40,10 @@ listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])), b
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
-CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 BURN = "import os, sys, time\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile time.monotonic() < float(sys.argv[2]): pass"
 LIMIT_S = 60.0  # a burner ends by itself
 
-needs_two_cores = pytest.mark.skipif(len(CORES) < 2, reason="this machine has one core")
+needs_two_cores = pytest.mark.needs("cores")
 
 
 @contextmanager
@@ -76,9 +76,9 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def bench(iolab: Run, results: Path, arguments: str, cwd: Path = ROOT) -> dict[str, str]:
+def bench(inside: Run, results: Path, arguments: str, cwd: Path = ROOT) -> dict[str, str]:
     """Return what a run finds, message by id."""
-    done = iolab("bench", "--runtime", "local", *arguments.split(), cwd=cwd)
+    done = inside("bench", "--runtime", "local", *arguments.split(), cwd=cwd)
     assert done.returncode == 0, done.stderr
     return findings(results)
 
@@ -87,15 +87,15 @@ CLEAN = "--models C --concurrency 4 --requests 60 --repeats 3"
 
 
 @needs_two_cores
-def test_a_clean_run_shows_no_finding_of_these(iolab: Run, results: Path) -> None:
+def test_a_clean_run_shows_no_finding_of_these(inside: Run, results: Path) -> None:
     """Where time was stolen, or others computed, that is left aside, and what it causes."""
-    found = bench(iolab, results, CLEAN)
+    found = bench(inside, results, CLEAN)
     assert undisturbed(found) == set()
 
 
-def test_a_short_listen_queue_overflows_and_tcp_tries_again(iolab: Run, results: Path) -> None:
+def test_a_short_listen_queue_overflows_and_tcp_tries_again(inside: Run, results: Path) -> None:
     wanted = {"listen_overflow", "syn_retransmitted", "littles_law"}
-    found = bench(iolab, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
+    found = bench(inside, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
     assert wanted <= set(found)
     assert "at the end" in found["littles_law"]
     (cell,) = json.loads((results / "latest" / "summary.json").read_text())["cells"]
@@ -126,8 +126,10 @@ def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     assert "was stopped after" in told["invalid_trial"]
 
 
-def test_an_answer_in_two_pieces_waits_for_a_delayed_acknowledgement(iolab: Run, results: Path, tmp_path: Path) -> None:
-    found = bench(iolab, results, f"{CLEAN} --models fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", TWO_PIECES))
+def test_an_answer_in_two_pieces_waits_for_a_delayed_acknowledgement(
+    inside: Run, results: Path, tmp_path: Path
+) -> None:
+    found = bench(inside, results, f"{CLEAN} --models fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", TWO_PIECES))
     assert "TCP's delayed acknowledgement" in found["delayed_ack"]
 
 
@@ -143,23 +145,12 @@ def test_a_wall_clock_that_is_set_is_noticed(start: Start, results: Path, tmp_pa
     """The clock of this program alone is set: others on this machine need theirs."""
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
-    arguments = [
-        "bench",
-        "--runtime",
-        "local",
-        "--models",
-        "C",
-        "--concurrency",
-        "1",
-        "--requests",
-        "200",
-        "--repeats",
-        "2",
-    ]
-    process = start(*arguments, variables={"PYTHONPATH": str(tmp_path)})
-    while trials(results) < 1 and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(2)  # well into the second trial of four seconds
+    process = start(
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "100", "--repeats", "2",
+        variables={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    wait_for(lambda: trials(results) >= 1, process)
+    wait_for_mid_trial(process, 1)
     is_set.touch()
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
@@ -174,21 +165,23 @@ def test_a_platform_that_cannot_keep_processes_on_cores_is_noticed(iolab: Run, r
     assert "cannot keep processes on cores" in findings(results)["not_pinned"]
 
 
-def test_no_core_left_for_the_load_is_said(iolab: Run, results: Path) -> None:
-    found = bench(iolab, results, f"{CLEAN} --cpus {len(CORES)}")
+def test_no_core_left_for_the_load_is_said(inside: Run, results: Path) -> None:
+    found = bench(inside, results, f"{CLEAN} --cpus {len(CORES)}")
     assert "left no core to the load generator" in found["shared_cores"]
 
 
 @needs_two_cores
-def test_other_programs_are_noticed(iolab: Run, results: Path) -> None:
+def test_other_programs_are_noticed(inside: Run, results: Path) -> None:
     with burning(CORES):
-        found = bench(iolab, results, "--models C --concurrency 4 --requests 100 --repeats 1")
+        found = bench(inside, results, "--models C --concurrency 4 --requests 100 --repeats 1")
     assert "other programs or containers computed" in found["busy_machine"]
 
 
-def test_random_waits_make_repeats_disagree(iolab: Run, results: Path) -> None:
+def test_random_waits_make_repeats_disagree(inside: Run, results: Path) -> None:
     wanted = {"repeats_disagree", "short_trial"}
-    found = bench(iolab, results, "--models C --concurrency 4 --requests 8 --repeats 8 --wait-distribution exponential")
+    found = bench(
+        inside, results, "--models C --concurrency 4 --requests 8 --repeats 8 --wait-distribution exponential"
+    )
     assert wanted <= set(found)
 
 
@@ -196,10 +189,9 @@ def test_random_waits_make_repeats_disagree(iolab: Run, results: Path) -> None:
 def test_a_repeat_that_was_disturbed_is_named(start: Start, results: Path, disturbed: int, id_: str) -> None:
     """The server is held back again and again while one repeat runs: stopped for 60 ms, let go for 20."""
     process = start(
-        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "60", "--repeats", "4",
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "40", "--repeats", "4",
     )  # fmt: skip
-    while trials(results) < disturbed and process.poll() is None:
-        time.sleep(0.01)
+    wait_for(lambda: trials(results) >= disturbed, process)
     while trials(results) == disturbed and process.poll() is None:
         for server in servers(process):
             with suppress(psutil.Error):

@@ -16,6 +16,7 @@ import pytest
 
 from iolab.lab import Lab
 from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model
+from tests.waiting import wait_until
 
 SMALL = ("--runtime", "local", "--repeats", "1", "--requests", "40", "--concurrency", "4")
 LONG = ("--runtime", "local", "--repeats", "3", "--requests", "400", "--concurrency", "4", "--models", "C")
@@ -36,11 +37,15 @@ def trials(results: Path) -> list[dict[str, Any]]:
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
+    """Return when it has happened; fails where the process ends before."""
+
+    def happened() -> bool:
+        if condition():
+            return True
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+        return False
+
+    wait_until(happened, seconds)
 
 
 def nothing_serves(lab: Lab) -> bool:
@@ -55,6 +60,7 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@pytest.mark.load
 @pytest.mark.measures
 def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, results: Path) -> None:
     done = iolab("bench", *SMALL)
@@ -77,6 +83,7 @@ def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, 
     assert nothing_serves(lab)
 
 
+@pytest.mark.load
 def test_results_are_never_overwritten_and_reports_can_be_made_anew(iolab: Run, results: Path) -> None:
     for _ in range(2):
         assert iolab("bench", *SMALL, "--models", "C").returncode == 0
@@ -89,6 +96,7 @@ def test_results_are_never_overwritten_and_reports_can_be_made_anew(iolab: Run, 
     assert page.read_bytes() == before
 
 
+@pytest.mark.load
 def test_without_hey_locust_makes_the_load(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--models", "B,C", variables={"PATH": "/nowhere"})
     assert done.returncode == 0, done.stderr
@@ -96,6 +104,7 @@ def test_without_hey_locust_makes_the_load(iolab: Run, results: Path) -> None:
     assert all(cell["ok"] == 40 and cell["client"]["cpu_s"] > 0 for cell in latest(results, "summary.json")["cells"])
 
 
+@pytest.mark.load
 def test_without_docker_it_says_so_and_takes_local_processes(iolab: Run, results: Path) -> None:
     done = iolab("bench", *SMALL, "--runtime", "auto", "--models", "C", variables={"PATH": "/nowhere"})
     assert done.returncode == 0, done.stderr
@@ -103,7 +112,8 @@ def test_without_docker_it_says_so_and_takes_local_processes(iolab: Run, results
     assert "Servers ran as local processes: Docker is not installed." in (results / "latest" / "report.md").read_text()
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no CPU affinity")
+@pytest.mark.load
+@pytest.mark.needs("affinity")
 def test_servers_and_load_run_on_the_planned_cores(start: Start, lab: Lab, results: Path) -> None:
     process = start("bench", *LONG)
     wait_for(lambda: (results / "latest").exists() and len(descendants(process)) >= 2, process)
@@ -129,6 +139,7 @@ def test_servers_and_load_run_on_the_planned_cores(start: Start, lab: Lab, resul
     assert seen == wanted
 
 
+@pytest.mark.load
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_keeps_what_was_measured(
     start: Start, lab: Lab, results: Path, signum: int, status: int
@@ -147,20 +158,24 @@ def test_an_interruption_keeps_what_was_measured(
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, tmp_path: Path) -> None:
-    for delay_s in (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5):
-        process = start("bench", *LONG)
-        known: dict[int, psutil.Process] = {}
-        end = time.monotonic() + delay_s
-        while time.monotonic() < end:
-            known.update({child.pid: child for child in descendants(process)})
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == 130, stderr
-        assert stderr == ""
-        assert not [child for child in known.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-        assert nothing_serves(lab)
+@pytest.mark.load
+@pytest.mark.parametrize("delay_s", [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5])
+def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, delay_s: float) -> None:
+    process = start("bench", *LONG)
+    known: dict[int, psutil.Process] = {}
+    moment = time.monotonic() + delay_s
+
+    def has_come() -> bool:
+        known.update({child.pid: child for child in descendants(process)})
+        return time.monotonic() >= moment
+
+    wait_until(has_come, every_s=0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stderr == ""
+    assert not [child for child in known.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert nothing_serves(lab)
 
 
 def server(process: subprocess.Popen[str]) -> psutil.Process | None:
@@ -179,18 +194,23 @@ def connections(process: psutil.Process | None) -> int:
     return 0
 
 
+def wait_for_mid_trial(process: subprocess.Popen[str], users: int) -> None:
+    """Return when server C's users are connected for longer than a warm-up lasts."""
+    looks = 0
+
+    def all_are_there() -> bool:
+        nonlocal looks
+        looks = looks + 1 if connections(server(process)) == users else 0
+        return looks > 20
+
+    wait_for(all_are_there, process)
+
+
+@pytest.mark.load
 def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, lab: Lab, results: Path) -> None:
     process = start("bench", *LONG)
     wait_for(lambda: (results / "latest").exists() and trials(results), process)
-    looks_under_load = 0
-
-    def in_mid_trial() -> bool:
-        """Its four users are connected for longer than a warm-up lasts."""
-        nonlocal looks_under_load
-        looks_under_load = looks_under_load + 1 if connections(server(process)) == 4 else 0
-        return looks_under_load > 20
-
-    wait_for(in_mid_trial, process)
+    wait_for_mid_trial(process, 4)
     victim = server(process)
     assert victim
     victim.kill()
@@ -206,6 +226,7 @@ def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, l
     assert latest(results, "run.json")["status"] == "failed"
 
 
+@pytest.mark.load
 def test_a_hey_that_fails_is_told(iolab: Run, results: Path, tmp_path: Path) -> None:
     hey = tmp_path / "bin" / "hey"
     hey.parent.mkdir()
@@ -217,6 +238,7 @@ def test_a_hey_that_fails_is_told(iolab: Run, results: Path, tmp_path: Path) -> 
     assert not latest(results, "summary.json")["cells"][0]["valid"]
 
 
+@pytest.mark.load
 def test_the_second_of_two_is_refused(start: Start, iolab: Run, results: Path) -> None:
     first = start("bench", *LONG)
     wait_for((results / "latest").exists, first)
@@ -225,11 +247,11 @@ def test_the_second_of_two_is_refused(start: Start, iolab: Run, results: Path) -
     assert second.stderr == f"iolab: another benchmark is running (pid {first.pid}): wait for its end, or stop it\n"
 
 
-def test_a_taken_port_is_named_with_its_holder(iolab: Run, lab: Lab, results: Path) -> None:
+def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", lab.select(["B"])[0].port.host))
         holder.listen()
-        done = iolab("bench", *SMALL)
+        done = inside("bench", *SMALL)
     assert done.returncode == 2
     assert f"for server B (threadpool) is taken by {psutil.Process().name()} (pid {os.getpid()})" in done.stderr
     assert not results.exists()
@@ -259,9 +281,9 @@ def test_a_taken_port_is_named_with_its_holder(iolab: Run, lab: Lab, results: Pa
     ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
 )
 def test_a_mistake_ends_in_one_line_before_anything_starts(
-    iolab: Run, results: Path, variables: dict[str, str], said: str
+    inside: Run, results: Path, variables: dict[str, str], said: str
 ) -> None:
-    done = iolab("bench", variables={"RUNTIME": "local", **variables})
+    done = inside("bench", variables={"RUNTIME": "local", **variables})
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("iolab: ")
@@ -270,27 +292,28 @@ def test_a_mistake_ends_in_one_line_before_anything_starts(
 
 
 @pytest.mark.parametrize(("results", "said"), [("README.md", "File exists"), ("/proc/x", "No such file")])
-def test_results_that_cannot_be_written_are_refused_in_one_line(iolab: Run, results: str, said: str) -> None:
-    done = iolab("bench", *SMALL, variables={"RESULTS": results})
+def test_results_that_cannot_be_written_are_refused_in_one_line(inside: Run, results: str, said: str) -> None:
+    done = inside("bench", *SMALL, variables={"RESULTS": results})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"iolab: RESULTS={results}: {said}")
 
 
-def test_outside_the_lab_it_says_where_to_go(iolab: Run, tmp_path: Path) -> None:
-    done = iolab("bench", cwd=tmp_path)
+def test_outside_the_lab_it_says_where_to_go(inside: Run, tmp_path: Path) -> None:
+    done = inside("bench", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
         "iolab: no docker-compose.yml here or above: run this inside the lab's folder\n",
     )
 
 
-def test_report_without_a_run_says_what_to_do(iolab: Run, tmp_path: Path) -> None:
-    done = iolab("report", str(tmp_path))
+def test_report_without_a_run_says_what_to_do(inside: Run, tmp_path: Path) -> None:
+    done = inside("report", str(tmp_path))
     assert done.returncode == 2
     assert "is no run folder" in done.stderr
 
 
+@pytest.mark.load
 def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, tmp_path: Path, results: Path) -> None:
     server = (ROOT / "services" / "threadperconnection" / "server_threadperconnection.py").read_text()
     done = iolab("bench", *SMALL, "--models", "fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", server))
@@ -298,14 +321,15 @@ def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, tmp_path: Path
     assert latest(results, "summary.json")["cells"][0]["title"] == "Fifth"
 
 
-def test_doctor_and_help_always_answer(iolab: Run) -> None:
-    assert "Docker is not installed" in iolab("doctor", variables={"PATH": "/nowhere"}).stdout
-    assert iolab("--help").returncode == 0
+def test_doctor_and_help_always_answer(inside: Run) -> None:
+    assert "Docker is not installed" in inside("doctor", variables={"PATH": "/nowhere"}).stdout
+    assert inside("--help").returncode == 0
 
 
+@pytest.mark.load
 @pytest.mark.measures
-def test_so_many_users_for_so_long_are_a_run_like_any_other(iolab: Run, results: Path) -> None:
-    done = iolab("locust", "--runtime", "local", "--model", "C", "--users", "20", "--time", "2s")
+def test_so_many_users_for_so_long_are_a_run_like_any_other(inside: Run, results: Path) -> None:
+    done = inside("locust", "--runtime", "local", "--model", "C", "--users", "20", "--time", "2s")
     assert done.returncode == 0, done.stderr
     (cell,) = latest(results, "summary.json")["cells"]
     assert (cell["model"], cell["concurrency"], cell["requested"]) == ("C", 20, 2000)
@@ -316,8 +340,8 @@ def test_so_many_users_for_so_long_are_a_run_like_any_other(iolab: Run, results:
     assert (results / "latest" / "report.html").is_file()
 
 
-def test_one_server_at_a_time_is_asked_by_so_many(iolab: Run) -> None:
+def test_one_server_at_a_time_is_asked_by_so_many(inside: Run) -> None:
     for arguments, words in ((("--model", "all"), "one server at a time"), (("--time", "2h"), "at most 3600s")):
-        done = iolab("locust", "--runtime", "local", *arguments)
+        done = inside("locust", "--runtime", "local", *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert words in done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,14 @@ from typing import Any
 import psutil
 import pytest
 
+from iolab import objective, slo
+from iolab.loadgen import crew
 from tests.conftest import Run, Start
 from tests.integration.test_findings import SET_CLOCK
 from tests.integration.test_local import latest, wait_for
+from tests.shortened import shortened
 
+WARM_UP = 5  # requests before a plan
 SMALL = ("queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "3s")
 
 
@@ -29,10 +32,12 @@ def trials(results: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.mark.load
 @pytest.mark.measures
-def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, results: Path) -> None:
-    done = iolab("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "6s",
-                 "--wait-distribution", "exponential")  # fmt: skip
+def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, results: Path, tmp_path: Path) -> None:
+    short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 2.0"})
+    done = iolab("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "5s",
+                 "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     cells = latest(results, "summary.json")["cells"]
     assert [(cell["model"], cell["utilisation"]) for cell in cells] == [
@@ -56,23 +61,30 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, result
     ("arguments", "words"),
     [
         (("--utilisation", "1.2"), "shares below 1"),
-        (("--models", "C"), "no model of this run has a utilisation: take A, B"),
+        pytest.param(("--models", "C"), "no model of this run has a utilisation: take A, B", marks=pytest.mark.load),
         (("--process", "trace"), "say which file, with TRACE="),
-        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),
+        pytest.param(
+            ("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment", marks=pytest.mark.load
+        ),
         (("--experiment", "experiments/bench.toml"), "experiment bench has no [arrivals]"),
         (("--duration", "soon"), "must be a time"),
-        (("--wait-ms", "0.1"), "the load generator sends"),
+        pytest.param(("--wait-ms", "0.1"), "the load generator sends", marks=pytest.mark.load),
     ],
 )
-def test_a_mistake_is_one_line(iolab: Run, arguments: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_one_line(
+    inside: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    """What needs a calibration to be known takes longer, and is among the long ones."""
+    if "--wait-ms" in arguments:
+        monkeypatch.setattr(crew, "MOST_RPS", 100.0)  # else it depends on the machine whether it is too much
     defaults = () if "--models" in arguments else ("--models", "B")
-    done = iolab("queue", "--runtime", "local", *defaults, *arguments)
+    done = inside("queue", "--runtime", "local", *defaults, *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert words in done.stderr
 
 
-def test_an_objective_that_is_none_is_one_line(iolab: Run) -> None:
-    done = iolab("slo", "p99<fast", "--runtime", "local")
+def test_an_objective_that_is_none_is_one_line(inside: Run) -> None:
+    done = inside("slo", "p99<fast", "--runtime", "local")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "must be such as p99<100ms" in done.stderr
 
@@ -87,18 +99,28 @@ def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
+def answered(port: int) -> int:
+    """Return how many requests server A has answered lately: it closes each connection, which stays for a minute."""
+    known = [one for one in psutil.net_connections("tcp4") if one.laddr and one.laddr.port == port]
+    return sum(one.status == psutil.CONN_TIME_WAIT for one in known)
+
+
+def wait_for_the_first_plan(process: subprocess.Popen[str], results: Path, requests: int = 20) -> None:
+    """Return when so many requests of the first plan are answered; the first server is for the calibration."""
+    port = int(os.environ["BLOCKING_PORT"])
+    wait_for(lambda: servers(process), process)
+    calibrating = servers(process)
+    wait_for(lambda: not any(one.is_running() for one in calibrating), process)
+    before = answered(port)
+    wait_for(lambda: answered(port) >= before + WARM_UP + requests, process)
+    assert not trials(results)
+
+
+@pytest.mark.load
 def test_a_server_that_dies_spoils_its_plans_and_what_came_is_kept(start: Start, results: Path) -> None:
     process = start(*SMALL, "--duration", "4s")
-    wait_for((results / "latest" / "run.json").exists, process)
-    calibrated: set[int] = set()
-    deadline = time.monotonic() + 60
-    while not trials(results) and time.monotonic() < deadline:
-        # The first server is for the calibration; the second one dies in the middle of its plan.
-        for server in servers(process):
-            calibrated.add(server.pid)
-            if len(calibrated) == 2 and time.time() - server.create_time() > 2.5:
-                server.kill()
-        time.sleep(0.05)
+    wait_for_the_first_plan(process, results)
+    servers(process)[0].kill()
     stdout, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     first, second = trials(results)
@@ -110,6 +132,7 @@ def test_a_server_that_dies_spoils_its_plans_and_what_came_is_kept(start: Start,
     assert "error" in stdout
 
 
+@pytest.mark.load
 def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: Start, results: Path) -> None:
     process = start(*SMALL)
     wait_for(lambda: len(trials(results)) == 1, process)
@@ -121,21 +144,14 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
     assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.load
 def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results: Path, tmp_path: Path) -> None:
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
     process = start(
         *SMALL, "--duration", "5s", "--wait-distribution", "constant", variables={"PYTHONPATH": str(tmp_path)}
     )
-    known: set[int] = set()
-
-    def is_under_way() -> bool:
-        """The first server is for the calibration."""
-        mine = servers(process)
-        known.update(one.pid for one in mine)
-        return len(known) == 2 and any(time.time() - one.create_time() > 2 for one in mine)
-
-    wait_for(is_under_way, process)
+    wait_for_the_first_plan(process, results)
     is_set.touch()
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
@@ -144,9 +160,17 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
     assert 0 < cell["mean_ms"] < 1000
 
 
+@pytest.mark.load
 @pytest.mark.measures
-def test_an_objective_finds_a_rate_between_none_and_all(iolab: Run, results: Path) -> None:
-    done = iolab("slo", "mean<60ms", "--runtime", "local", "--models", "A")
+def test_an_objective_finds_a_rate_between_none_and_all(
+    inside: Run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With steps of a fifth of their length."""
+    monkeypatch.setattr(slo, "LEAST_S", 2.0)
+    monkeypatch.setattr(slo, "MOST_S", 4.0)
+    monkeypatch.setattr(slo, "MOST_LEAD_S", 1.0)
+    monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 20)
+    done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A")
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "slo.json").read_text())["models"]

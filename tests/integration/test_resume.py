@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run, Start
+from tests.conftest import Run, Shared, Start
+from tests.integration.test_local import wait_for
 
+pytestmark = pytest.mark.load
 SWEEP = (
     "bench", "--runtime", "local", "--models", "C", "--concurrency", "4", "--requests", "120", "--repeats", "6",
 )  # fmt: skip
@@ -20,16 +23,24 @@ def lines(run: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.fixture
-def latest(start: Start, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def interrupted(shared: Shared) -> Path:
     """A run of six trials that was interrupted after the second."""
-    process = start(*SWEEP)
-    latest = tmp_path / "results" / "latest"
-    while len(lines(latest)) < 2 and process.poll() is None:
-        time.sleep(0.01)
+    process = shared.start(*SWEEP)
+    latest = shared.results / "latest"
+    wait_for(lambda: len(lines(latest)) >= 2, process)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
+    return latest.resolve()
+
+
+@pytest.fixture
+def latest(interrupted: Path, tmp_path: Path) -> Path:
+    """A copy of that run, for one test to go on with."""
+    shutil.copytree(interrupted, tmp_path / "results" / interrupted.name)
+    latest = tmp_path / "results" / "latest"
+    latest.symlink_to(interrupted.name)
     return latest
 
 
@@ -67,8 +78,7 @@ def test_precision_and_budget_are_of_the_whole_run(iolab: Run, start: Start, tmp
     precise = ("--requests", "40", "--repeats", "3", "--precision", "0.1%", "--budget", "12s")
     process = start("bench", "--runtime", "local", "--models", "C", "--concurrency", "4", *precise)
     latest = tmp_path / "results" / "latest"
-    while len(lines(latest)) < 3 and process.poll() is None:
-        time.sleep(0.01)
+    wait_for(lambda: len(lines(latest)) >= 3, process)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,13 @@ from iolab.lab import Lab
 from iolab.live import app, ptrace
 from iolab.live.service import keep_older, switched
 from tests.conftest import ROOT, Run, Start
+from tests.waiting import wait_until
 
-needs_strace = pytest.mark.skipif(
-    shutil.which("strace") is None and os.environ.get("IOLAB_REQUIRE_DOCKER") != "1", reason="strace is not installed"
-)
+needs_strace = pytest.mark.needs("strace")
 
 
+@pytest.mark.load
+@pytest.mark.alone
 @needs_strace
 def test_a_local_app_is_clicked_and_tells_a_proved_story(iolab: Run, tmp_path: Path) -> None:
     done = iolab("trace", "--runtime", "local", "--click", "2", "--json", "--html")
@@ -38,6 +38,7 @@ def test_a_local_app_is_clicked_and_tells_a_proved_story(iolab: Run, tmp_path: P
     assert "✓ proved" in again.stdout
 
 
+@pytest.mark.load
 @needs_strace
 @pytest.mark.measures
 def test_the_cost_of_a_request_shows_the_mechanism(iolab: Run, tmp_path: Path) -> None:
@@ -64,6 +65,7 @@ def test_the_cost_of_a_request_shows_the_mechanism(iolab: Run, tmp_path: Path) -
         assert "Nobody has clicked" not in page
 
 
+@pytest.mark.load
 @needs_strace
 @pytest.mark.measures
 def test_a_blocked_loop_shows_as_a_long_turn(iolab: Run) -> None:
@@ -76,22 +78,33 @@ def test_a_blocked_loop_shows_as_a_long_turn(iolab: Run) -> None:
     assert turns["asyncio"]["blocker"] != "clock_nanosleep"
 
 
+@pytest.mark.load
+@pytest.mark.alone
 @needs_strace
 @pytest.mark.parametrize("arguments", [("--click", "20"), ("--service", "all")], ids=["streamlit", "server"])
 def test_an_interruption_leaves_no_process(start: Start, arguments: tuple[str, ...]) -> None:
     process = start("trace", "--runtime", "local", *arguments)
     me, known = psutil.Process(process.pid), dict[int, psutil.Process]()
     # strace and what it traces: then what is to be stopped is there
-    while process.poll() is None and not any(name(child) == "strace" for child in known.values()):
+
+    def is_traced() -> bool:
         known.update({child.pid: child for child in me.children(recursive=True)})
-        time.sleep(0.02)
-    time.sleep(0.3)
-    known.update({child.pid: child for child in me.children(recursive=True)})
+        return process.poll() is not None or any(traces(child) for child in known.values())
+
+    wait_until(is_traced, limit_s=120)
+    is_traced()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert not [child for child in known.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def traces(process: psutil.Process) -> bool:
+    """Say whether this is strace, with something that it traces."""
+    with suppress(psutil.Error):
+        return name(process) == "strace" and bool(process.children())
+    return False
 
 
 def name(process: psutil.Process) -> str:
@@ -101,6 +114,8 @@ def name(process: psutil.Process) -> str:
     return ""
 
 
+@pytest.mark.load
+@pytest.mark.alone
 @needs_strace
 def test_streamlit_that_dies_at_its_start_says_why(lab: Lab, tmp_path: Path) -> None:
     """Its own last words are shown: here the app's file is not there."""
@@ -118,19 +133,19 @@ def test_streamlit_that_dies_at_its_start_says_why(lab: Lab, tmp_path: Path) -> 
 
 
 @needs_strace
-def test_a_port_that_is_taken_is_named(iolab: Run, lab: object) -> None:
+def test_a_port_that_is_taken_is_named(inside: Run, lab: object) -> None:
     port = int(os.environ["STREAMLIT_PORT"])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        done = iolab("trace", "--runtime", "local", "--click", "1")
+        done = inside("trace", "--runtime", "local", "--click", "1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"port {port} for the Streamlit app is taken" in done.stderr
 
 
 @needs_strace
-def test_nobody_to_click(iolab: Run) -> None:
-    done = iolab("trace", "--runtime", "local")
+def test_nobody_to_click(inside: Run) -> None:
+    done = inside("trace", "--runtime", "local")
     assert done.returncode == 2
     assert "add CLICK=1" in done.stderr
 

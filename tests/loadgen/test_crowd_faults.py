@@ -12,7 +12,8 @@ import pytest
 from iolab.loadgen import driver
 from iolab.loadgen.driver import Driver
 from iolab.runtime import connections
-from tests.conftest import ROOT, free_ports
+from tests.conftest import ROOT
+from tests.own import free_ports
 
 HOST, USERS = "127.0.0.1", 40
 DRIVER = (sys.executable, str(ROOT / "loadtest" / "crowd_driver.py"))

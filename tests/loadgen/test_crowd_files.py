@@ -16,7 +16,7 @@ os.execv(sys.executable, [sys.executable, sys.argv[1]])
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+@pytest.mark.needs("linux")
 def test_a_driver_takes_as_many_open_files_as_it_may() -> None:
     driver = subprocess.Popen(
         [sys.executable, "-c", BEFORE, str(ROOT / "loadtest" / "crowd_driver.py")],

@@ -3,7 +3,6 @@
 import json
 import socket
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from iolab.loadgen.boards import Boards
 from iolab.loadgen.locust import Locust
 from tests.conftest import ROOT
 from tests.fakes import answering
+from tests.waiting import wait_until
 
 LOADTEST = ROOT / "loadtest"
 HEY_DRIVER = (sys.executable, str(LOADTEST / "hey_driver.py"))
@@ -24,10 +24,7 @@ LOCUST_DRIVER = (sys.executable, str(LOADTEST / "locust_driver.py"))
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"process {pid} still runs"
-        time.sleep(0.02)
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_command_is_run_and_its_cpu_time_is_its_own() -> None:
@@ -61,10 +58,7 @@ def test_what_runs_is_killed_when_the_driver_is_left(tmp_path: Path) -> None:
         assert started._process.stdin
         started._process.stdin.write(json.dumps(job).encode() + b"\n")
         started._process.stdin.flush()
-        deadline = time.monotonic() + 10
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
         pid = int((tmp_path / "pid").read_text())
     wait_until_gone(pid)
 

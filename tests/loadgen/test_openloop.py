@@ -22,6 +22,7 @@ def stream(expression: str) -> list[float]:
     return [float(each) for each in done.stdout.strip().strip("[]").split(",") if each.strip()]
 
 
+@pytest.mark.load
 def test_a_poisson_stream_has_its_rate_and_exponential_gaps() -> None:
     moments = stream("Plan('poisson', 200.0, 20.0, 3).stream()")
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
@@ -39,6 +40,7 @@ def test_streams_of_several_add_up_to_the_same_process() -> None:
     assert statistics.stdev(gaps) / statistics.mean(gaps) == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.load
 def test_constant_arrivals_are_even_alone_and_together() -> None:
     alone = stream("Plan('constant', 10.0, 1.0).stream()")
     assert alone == pytest.approx([number / 10 for number in range(len(alone))])

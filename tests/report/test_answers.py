@@ -5,16 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iolab.analysis import AnalysedCell, Analysis, analyse
+from iolab.analysis import AnalysedCell, Analysis
 from iolab.report import html, markdown
 from iolab.report.answers import answers, applies, table
-from iolab.runfolder import RunFolder
-from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
-def run() -> Analysis:
-    return analyse(RunFolder.open(ROOT / "tests" / "data" / "runs" / "docker-bench"))
+def run(recorded: Analysis) -> Analysis:
+    return recorded
 
 
 def changed(analysis: Analysis, model: str, users: int, **changes: object) -> Analysis:
@@ -83,8 +81,8 @@ def test_another_experiment_is_not_asked_the_course_s_questions(run: Analysis) -
     assert not applies(none)
 
 
-def test_the_answers_are_folded(run: Analysis) -> None:
-    page, plain = html.render(run), markdown.render(run)
+def test_the_answers_are_folded(run: Analysis, recorded_page: str) -> None:
+    page, plain = recorded_page, markdown.render(run)
     assert page.count('<details class="answer"><summary>') == 5
     assert plain.count("<details>") == plain.count("</details>") == 5
     assert page.count("<svg") == 4

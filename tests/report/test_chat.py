@@ -114,13 +114,13 @@ def test_what_is_to_be_minded_of_a_crowd_is_named(bench: Analysis, tmp_path: Pat
     assert answers(found)[-1].paragraphs[-1].endswith("what to mind of them: client_was_the_limit.")
 
 
-def test_report_finds_the_crowd_beside_the_benchmark(iolab: Run, tmp_path: Path) -> None:
+def test_report_finds_the_crowd_beside_the_benchmark(inside: Run, tmp_path: Path) -> None:
     copy = tmp_path / "20261125T120000Z-bench"
     shutil.copytree(BENCH, copy)
-    assert iolab("report", str(copy)).returncode == 0
+    assert inside("report", str(copy)).returncode == 0
     assert "make crowd USERS=1000" in (copy / "report.md").read_text()
     crowds.run(tmp_path, (1000,))
-    assert iolab("report", str(copy)).returncode == 0
+    assert inside("report", str(copy)).returncode == 0
     for name in ("report.md", "report.html"):
         text = (copy / name).read_text()
         assert "So choose C (asyncio" in text

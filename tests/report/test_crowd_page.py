@@ -113,9 +113,9 @@ def test_evidence_is_text_and_never_markup(tmp_path: Path) -> None:
     assert "[bold]no[/bold]" in "".join(terminal(folder, 200))
 
 
-def test_report_writes_all_of_it_and_other_commands_say_what_it_is(iolab: Run, tmp_path: Path) -> None:
+def test_report_writes_all_of_it_and_other_commands_say_what_it_is(inside: Run, tmp_path: Path) -> None:
     folder = crowds.run(tmp_path, (100, 1000), status="partial")
-    done = iolab("report", str(folder.path))
+    done = inside("report", str(folder.path))
     assert done.returncode == 0, done.stderr
     assert "breaks at 100" in done.stdout
     assert "<svg" in (folder.path / "report.html").read_text()
@@ -128,7 +128,7 @@ def test_report_writes_all_of_it_and_other_commands_say_what_it_is(iolab: Run, t
         ("export", str(folder.path)),
         ("bench", "--resume", str(folder.path)),
     ):
-        done = iolab(*arguments)
+        done = inside(*arguments)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert "crowd's run" in done.stderr
 

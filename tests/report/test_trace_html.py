@@ -80,10 +80,11 @@ def hostile(text: str) -> str:
     return SERVER + CLICK.replace("/app/balloons.py", f"/app/{text}/balloons.py")
 
 
-@pytest.mark.parametrize("name", [K2, CLASSIC, BUSY])
+@pytest.mark.parametrize("name", [K2, CLASSIC, BUSY, "e_uvloop_1click", "m_nofollow"])
 def test_six_steps_each_with_its_badge_in_words(show: Open, name: str) -> None:
     story = story_of(recorded(name))
-    steps = show(recorded(name)).locator(".steps > li")
+    page = show(recorded(name))
+    steps = page.locator(".steps > li")
     assert steps.count() == 6
     for step, shown in zip(story.steps, steps.all(), strict=True):
         assert step.status in shown.locator(".badge").inner_text()
@@ -94,6 +95,7 @@ def test_six_steps_each_with_its_badge_in_words(show: Open, name: str) -> None:
 
 def test_story_and_lines_are_there_without_javascript(show: Open) -> None:
     page = show(recorded(K2), script=False)
+    assert "Which loop is this?" in page.inner_text("main")
     assert "fd 13 became the websocket" in page.locator("#step-4").inner_text()
     page.locator("#click-1 summary").click()
     assert "the click has arrived" in page.locator("#click-1").inner_text()
@@ -113,6 +115,10 @@ def test_a_click_unfolds_by_keyboard_and_the_timeline_goes_there(show: Open) -> 
     assert "Thread 13350 opens balloons.py: the click has arrived." in line.inner_text()
     assert "key" in (line.get_attribute("class") or "")
     assert span(visible(page)) < span(everything) / 100
+    for each in row.locator(".lines li").all():
+        assert each.locator(".means").inner_text() or "resumed" in each.inner_text()
+    page.get_by_role("button", name="All").click()
+    assert visible(page) == pytest.approx(everything)
 
 
 def test_zoom_and_pan(show: Open) -> None:
@@ -143,7 +149,8 @@ def test_wheel_and_drag(show: Open) -> None:
     page.keyboard.down("Control")
     page.mouse.wheel(0, -200)
     page.keyboard.up("Control")
-    page.wait_for_timeout(100)
+    wider = "([width]) => { const it = document.getElementById('timeline').dataset; return it.end - it.start < width; }"
+    page.wait_for_function(wider, arg=[span(everything) / 2])
     zoomed = visible(page)
     assert span(zoomed) < span(everything) / 2
     page.mouse.down()
@@ -181,6 +188,7 @@ def test_hover_and_keys_say_what_a_mark_is(show: Open) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "</script><img src=x onerror=window.harmed=1><script>window.harmed=1</script>",
         "<img src=x onerror=alert(1)>",
         "</script><script>alert(1)</script>",
         "<!--<script>",
@@ -199,7 +207,27 @@ def test_text_of_a_log_is_text(show: Open, text: str) -> None:
         assert text in lines.inner_text()
     lines.locator("li").last.hover()
     assert page.locator("img, iframe, object, [onerror], [onmouseover]").count() == 0
+    assert page.evaluate("() => window.harmed") is None
     assert page.locator("script").count() == 2
+
+
+def test_a_log_cannot_end_its_own_script() -> None:
+    page = trace_html.render(story_of(hostile("</script><script>alert(1)</script><!--")))
+    assert page.count("</script>") == 2  # that of the data, and our own
+    assert "<script>alert" not in page
+
+
+def test_text_that_was_received_is_text(show: Open) -> None:
+    evil = "</script><img src=x onerror=window.harmed=1><script>window.harmed=1</script>"
+    page = show(SERVER.replace("Upgrade", evil) + CLICK)
+    assert page.evaluate("() => window.harmed") is None
+    assert page.locator("img").count() == 0
+    assert page.locator("details.click").count() == 1
+
+
+def test_every_click_of_a_long_log_is_a_row(show: Open) -> None:
+    log = recorded(K2) * 3
+    assert show(log).locator("details.click").count() == len(story_of(log).clicks) == 6
 
 
 def test_a_log_without_time_stamps_is_drawn_over_its_lines(show: Open) -> None:
@@ -216,6 +244,7 @@ def test_a_log_without_time_stamps_is_drawn_over_its_lines(show: Open) -> None:
 @pytest.mark.parametrize("log", [recorded(BUSY), b""])
 def test_a_log_without_a_server_has_a_page(show: Open, log: bytes) -> None:
     page = show(log)
+    assert ("The log is empty" in page.inner_text("main")) == (not log)
     assert page.locator("details.click").count() == 0
     assert page.get_by_role("button", name="Next click").count() == 0
     assert "missing" in page.locator("#step-1 .badge").inner_text()
@@ -242,6 +271,16 @@ def test_nothing_is_cut_in_a_narrow_window(show: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 600
 
 
+@pytest.mark.measures
+def test_a_hundred_thousand_lines_with_many_clicks_open_at_once(show: Open) -> None:
+    log = recorded(K2)
+    times = 100_000 // log.count(b"\n") + 1
+    page = show(log * times)
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") < OPENS_IN_MS
+    assert page.locator("details.click").count() == 2 * times > 40
+
+
+@pytest.mark.measures
 def test_a_hundred_thousand_lines_open_at_once(show: Open) -> None:
     page = show(hundred_thousand_lines())
     assert "100,000 lines" in page.locator("main").inner_text()

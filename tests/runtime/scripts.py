@@ -2,15 +2,16 @@
 
 import select
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from iolab import cpus
 from iolab.lab import Lab, Model, Port, Service
 from iolab.runtime.local import LocalRuntime, LocalServer
-from tests.conftest import free_ports
+from tests.own import free_ports
+
+QUIET_S = 0.3
 
 # Answers everybody, and holds them in a thread each until they leave. What cannot be done it says, and goes on.
 HOLDS = r"""
@@ -70,23 +71,25 @@ def running(one: Model) -> Iterator[LocalServer]:
 def people(address: tuple[str, int], count: int, patience_s: float = 2.0, path: str = "/") -> Iterator[tuple[int, int]]:
     """Let so many come and stay: yields how many of them wait for a word of the server, and how many have no place."""
     with ExitStack() as stack:
-        silent, refused = 0, 0
+        refused = 0
         came = []
         for number in range(count):
             asked = f"GET {path.format(number=number)} HTTP/1.1\r\nHost: here\r\n\r\n"
             try:
                 came.append(stack.enter_context(socket.create_connection(address, timeout=patience_s)))
+            except OSError:
+                refused += 1
+                continue
+            with suppress(OSError):  # it reads as a connection that is closed
                 came[-1].sendall(asked.encode())
-            except OSError:
-                refused += 1
-        select.select(came, [], [], patience_s)
-        time.sleep(0.2)
-        for one in came:
-            one.setblocking(False)
-            try:
-                refused += not one.recv(1000)
-            except BlockingIOError:
-                silent += 1
-            except OSError:
-                refused += 1
-        yield silent, refused
+        open_ones = list(came)
+        wait_s = patience_s  # for the first answer; then until none has come for a while
+        while open_ones and (ready := select.select(open_ones, [], [], wait_s)[0]):
+            wait_s = QUIET_S
+            for one in ready:
+                open_ones.remove(one)
+                answered = False
+                with suppress(OSError):
+                    answered = bool(one.recv(1000))
+                refused += not answered
+        yield len(open_ones), refused

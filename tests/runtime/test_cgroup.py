@@ -94,3 +94,13 @@ def test_a_container_that_has_ended_raises_oserror(tmp_path: Path) -> None:
     (tmp_path / "gone").unlink()
     with pytest.raises(OSError, match="gone"):
         watch.group()
+
+
+def test_a_process_that_is_another_container_s_is_not_watched(tmp_path: Path) -> None:
+    """As where the engine runs in a virtual machine, whose pids are others than ours."""
+    other = f"docker/{'e' * 64}"
+    make(tmp_path / "proc" / "42", {"cgroup": f"0::/{other}\n", "net/netstat": "n"})
+    make(tmp_path / "cgroup", {f"{other}/{name}": text for name, text in V2.items()})
+    place = {"proc": tmp_path / "proc", "mount": tmp_path / "cgroup"}
+    assert HostWatch.find(IDENTITY, 42, **place) is None
+    assert HostWatch.find("e" * 64, 42, **place) is not None

@@ -1,15 +1,17 @@
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from iolab.errors import ServerFailed
+from iolab.runtime.local import LocalServer
 from iolab.runtime.obstacle import Doorkeeper, Room, Signs, judge
-from tests.conftest import ROOT, free_ports
+from tests.conftest import ROOT
 from tests.fakes import FakeServer
+from tests.own import free_ports
 from tests.runtime.scripts import model, people, running, serving
+from tests.waiting import wait_until
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+linux = pytest.mark.needs("linux")
 EVERYTHING = Signs(
     ended="the server ended with status 1: KeyError",
     words="MemoryError\nRuntimeError: can't start new thread\nOSError: [Errno 24] Too many open files\n",
@@ -145,11 +147,19 @@ def test_a_server_that_can_start_no_thread_says_so(tmp_path: Path) -> None:
     assert evidence.startswith('the server said "can\'t start new thread" with ')
 
 
+def ended(server: LocalServer) -> bool:
+    try:
+        server.check_alive()
+    except ServerFailed:
+        return True
+    return False
+
+
 def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
     ends = "def end():\n    time.sleep(0.5)\n    print('no more of this', flush=True)\n    os._exit(3)\nthreading.Thread(target=end).start()"
     with serving(tmp_path, then=ends) as server:
         keeper = Doorkeeper(server)
-        time.sleep(1)
+        wait_until(lambda: ended(server))
         with people(server.address, 3) as (waiting, refused):
             assert refused == 3
             obstacle, evidence = keeper.why(waiting, refused, None)
@@ -157,6 +167,7 @@ def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> 
 
 
 @linux
+@pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
     blocking = "threading.Thread.start = threading.Thread.run\nlistener.listen(3)"
     with serving(tmp_path, then=blocking) as server:
@@ -168,6 +179,7 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
     assert evidence.startswith(f"its only thread is taken, and {waiting} stand behind; the listen queue was full ")
 
 
+@pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         keeper = Doorkeeper(server)
@@ -179,6 +191,7 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
     assert verdict == ("slow", "the server had not come to 3 yet")
 
 
+@pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_door_that_is_closed_without_a_word_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, each="if b'healthz' not in asked: return") as server:
         keeper = Doorkeeper(server)

@@ -1,0 +1,135 @@
+"""One short run of every kind of experiment, as local processes: it ends well, leaves its results, and nothing else.
+
+What the figures show is asserted where there is time for them (make test-load); here runs stand beside each other.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from iolab import objective, slo
+from iolab.lab import Lab
+from tests.conftest import Run, copied_lab
+from tests.integration.test_local import nothing_serves
+from tests.shortened import BREAK, CROWD, FAULTS, FREEZE, shortened
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a kind is run, and what it leaves in its folder; `says` stands in what it prints."""
+
+    arguments: tuple[str, ...]
+    says: str
+    leaves: tuple[str, ...] = ("run.json", "trials.jsonl", "summary.json", "report.html", "report.md")
+    experiment: str = ""
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+KINDS = {
+    "bench": Kind(("bench", "--models", "A,C", "--concurrency", "2", "--requests", "20", "--repeats", "1"), "C"),
+    "queue": Kind(
+        ("queue", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-distribution", "constant"),
+        "A constant",
+        ("run.json", "trials.jsonl", "summary.json", "report.html"),
+    ),
+    "crowd": Kind(
+        ("crowd", "--users", "9", "--models", "B,C", "--way", "poll"),
+        "Thread pool",
+        experiment="crowd",
+        changes=CROWD,
+    ),
+    "faults": Kind(
+        ("faults", "--users", "30", "--models", "C"),
+        "none is lost",
+        ("faults.json", "faults.html", "samples"),
+        experiment="faults",
+        changes={**FAULTS, "least_s = 8.0": "least_s = 0.5"},
+    ),
+    "chess": Kind(
+        ("chess", "--models", "A,C", "--boards", "3", "--moves", "2", "--scale-ms", "1"),
+        "board",
+        ("chess.json", "chess.html"),
+    ),
+    "break": Kind(("break", "--cpus", "1", "--users", "4"), "loop", ("break.json", "break.html")),
+    "freeze": Kind(("freeze",), "omission", ("freeze.json", "freeze.html")),
+    "crosscheck": Kind(
+        ("crosscheck", "--requests", "16", "--repeats", "1"),
+        "C with 4 users",
+        ("run.json", "trials.jsonl", "crosscheck.json"),
+    ),
+    "locust": Kind(("locust", "--model", "C", "--users", "4", "--time", "1s"), "C"),
+}
+
+
+@pytest.fixture
+def short_lab(tmp_path: Path) -> Path:
+    """A copy of the lab whose experiments without an option for it are short."""
+    copy = copied_lab(tmp_path / "lab")
+    shortened("freeze", copy / "experiments", FREEZE)
+    one_cell = {'models = ["B", "C"]': 'models = ["C"]', "concurrency = [4, 16]": "concurrency = [4]"}
+    shortened("crosscheck", copy / "experiments", one_cell)
+    text = shortened("break", copy / "experiments", BREAK).read_text()
+    first_two = "[[broken.ways]]".join(text.split("[[broken.ways]]")[:3])
+    (copy / "experiments" / "break.toml").write_text(first_two)
+    return copy
+
+
+LONGER = ("crosscheck", "locust")  # closed loops like bench's
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.load) if name in LONGER else name for name in KINDS]
+)
+def test_a_short_run_ends_well_and_leaves_its_results_alone(
+    inside: Run, lab: Lab, short_lab: Path, tmp_path: Path, name: str
+) -> None:
+    kind = KINDS[name]
+    more: tuple[str, ...] = ()
+    if kind.experiment:
+        more = ("--experiment", str(shortened(kind.experiment, tmp_path, kind.changes)))
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    done = inside(*kind.arguments, "--runtime", "local", *more, cwd=short_lab)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kind.says in done.stdout
+    folders = [path for path in (tmp_path / "results").iterdir() if not path.is_symlink()]
+    left = {path.name for folder in folders for path in folder.iterdir()}
+    assert left >= set(kind.leaves)
+    for folder in folders:
+        for path in folder.glob("*.json"):
+            json.loads(path.read_text())
+        for path in folder.glob("*.html"):
+            assert path.read_text().rstrip().endswith("</html>")
+        for path in folder.glob("trials.jsonl"):
+            trials = [json.loads(line) for line in path.read_text().splitlines()]
+            assert trials
+            assert all(trial["valid"] for trial in trials)
+    assert nothing_serves(lab)
+    after = {child.pid for child in psutil.Process().children(recursive=True)}
+    assert after <= before
+
+
+def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its steps have no option for their length, ten seconds at least; an objective that none can meet takes two."""
+    monkeypatch.setattr(slo, "LEAST_S", 1.0)
+    monkeypatch.setattr(slo, "MOST_S", 1.0)
+    monkeypatch.setattr(slo, "MOST_LEAD_S", 0.1)
+    monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 1)
+    done = inside("slo", "mean<1ms", "--runtime", "local", "--models", "A")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-slo")
+    assert {path.name for path in folder.iterdir()} == {"run.json", "trials.jsonl", "samples", "slo.json"}
+    (found,) = json.loads((folder / "slo.json").read_text())["models"]
+    assert [step["holds"] for step in found["steps"]] == [False, False]
+    assert "mean<1ms" in done.stdout
+
+
+@pytest.mark.needs("strace")
+def test_a_server_under_strace(iolab: Run) -> None:
+    done = iolab("trace", "--runtime", "local", "--service", "asyncio", "--json")
+    assert done.returncode == 0, done.stderr
+    (costs,) = json.loads(done.stdout)
+    assert (costs["service"], costs["requests"], costs["threads"]) == ("asyncio", 16, 1)

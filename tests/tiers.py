@@ -1,0 +1,113 @@
+"""Run the tests of a tier, and sum up: python -m tests.tiers fast|docker|load|all, as `make test` and its like do.
+
+What measures runs alone; the rest of a tier runs in parallel. The last line counts the tests; the lines before it name
+those that were tried again.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TIERS = {"fast": "not docker and not load", "docker": "docker and not load", "load": "load"}
+ALONE = "measures or alone"
+WORKERS = str(min(8, (os.cpu_count() or 1) + 1))  # servers and containers wait more than they compute
+KINDS = ("passed", "failed", "skipped", "tried again")
+NO_TESTS = 5  # an exit status of pytest: a tier may have no test of a group
+NOT_RUN = (
+    "Not run here: tests that need Docker (make test-docker), and tests with many users, several hosts or a browser\n"
+    "(make test-load). make test-all runs everything."
+)
+
+
+class Group(NamedTuple):
+    """How one call of pytest ended: tests by kind, those that were tried again, and seconds."""
+
+    name: str
+    counts: dict[str, int]
+    again: list[str]
+    seconds: float
+
+
+def groups(tier: str) -> dict[str, list[str]]:
+    """Return the calls of pytest that make up a tier, by the name of the group."""
+    slow = ["--durations", "8", "--durations-min", "10"]
+    spread = ["-n", WORKERS, "--dist", "worksteal"]
+    return {
+        f"{tier}, parallel": [*slow, *spread, "-m", f"({TIERS[tier]}) and not ({ALONE})"],
+        f"{tier}, alone": [*slow, "-m", f"({TIERS[tier]}) and ({ALONE})"],
+    }
+
+
+class Pytest:
+    """Runs pytest, and lets it stop its tests when we are told to end."""
+
+    def __init__(self) -> None:
+        self.ended_by: int | None = None
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def listen(self) -> None:
+        """Hear Ctrl-C, which reaches pytest by itself, and SIGTERM, which may reach us alone."""
+        signal.signal(signal.SIGINT, self._end)
+        signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, signum: int, _: object) -> None:
+        self.ended_by = signum
+        if self._running and signum == signal.SIGTERM:
+            self._running.send_signal(signal.SIGINT)
+
+    def run(self, arguments: list[str]) -> tuple[int, dict[str, Any]]:
+        """Run pytest; return its status and what tests/conftest.py has counted."""
+        with tempfile.TemporaryDirectory() as folder:
+            counts = Path(folder) / "counts.json"
+            environment = {**os.environ, "IOLAB_TEST_COUNTS": str(counts)}
+            with subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment) as self._running:
+                if self.ended_by is not None:  # while it started
+                    self._running.send_signal(signal.SIGINT)
+                status = self._running.wait()
+            self._running = None
+            return status, json.loads(counts.read_text()) if counts.exists() else {}
+
+
+def main(tier: str, pytest: Pytest) -> int:
+    """Run one tier or all; return 1 if any group failed, 128 and the number of the signal that ended it."""
+    done, failed = [], False
+    for each in TIERS if tier == "all" else (tier,):
+        for name, arguments in groups(each).items():
+            print(f"\n{name}: pytest {' '.join(arguments)}", flush=True)
+            began = time.monotonic()
+            status, found = pytest.run(arguments)
+            if pytest.ended_by is not None:
+                return 128 + pytest.ended_by
+            failed = failed or status not in (0, NO_TESTS) or not found
+            done.append(Group(name, found.get("counts", {}), found.get("again", []), time.monotonic() - began))
+    show(done)
+    if tier == "fast":
+        print(NOT_RUN)
+    total = {kind: sum(group.counts.get(kind, 0) for group in done) for kind in KINDS}
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return int(failed or not total["passed"])
+
+
+def show(done: list[Group]) -> None:
+    """Print a line a group, and the names of what was tried again."""
+    print(f"\n{'':18}{''.join(f'{kind:>13}' for kind in KINDS)}{'time':>10}")
+    for group in done:
+        print(f"{group.name:18}{''.join(f'{group.counts.get(kind, 0):13}' for kind in KINDS)}{group.seconds:8.0f} s")
+    again = [name for group in done for name in group.again]
+    print(f"Tried again: {len(again)} {'test' if len(again) == 1 else 'tests'}{':' if again else ''}")
+    for name in again:
+        print(f"  {name}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in [[name] for name in (*TIERS, "all")]:
+        sys.exit(f"tests.tiers: give one of {', '.join(TIERS)}, all")
+    this = Pytest()
+    this.listen()
+    sys.exit(main(sys.argv[1], this))
