@@ -104,7 +104,7 @@ def make_log(loop: Loop | None, clicks: int, runtime: str, folder: Path, say: Ca
             _use(traced, clicks or 1, say)
         return traced
     if not (clicks or loop or sys.stdin.isatty()):
-        raise UsageError("nobody is here to click: add CLICK=1")
+        raise UsageError("without a terminal no user can click: add CLICK=1")
     say(f"Streamlit runs as a local process: {reason}")
     with app.here(the_lab, loop or "uvicorn", folder / log_name(loop), say) as traced:
         if clicks or loop:
