@@ -130,7 +130,7 @@ parsebench: .venv/run ## Benchmark the reading of logs: lines a second, memory
 clean: ## Remove .venv and caches; results stay
 	rm -rf .venv .venv-streamlit .mypy_cache .pytest_cache .ruff_cache
 
-.venv/run: requirements.txt pyproject.toml
+.venv/run: requirements-installer.txt requirements.txt pyproject.toml
 	@sh scripts/venv "$(PYTHON)" requirements.txt
 	@touch $@
 

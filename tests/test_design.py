@@ -2,6 +2,8 @@
 
 import ast
 import functools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,12 @@ def test_only_the_command_line_prints() -> None:
     for path in SOURCE.rglob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
+
+
+def test_no_command_imports_at_its_start_what_takes_long() -> None:
+    script = "import sys; from iolab import cli; [cli.commands.get_command(None, each) for each in cli.COMMANDS]; print(*sys.modules)"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "iolab.cli_bench" in loaded
+    assert not {"docker", "scipy", "matplotlib", "locust"} & loaded

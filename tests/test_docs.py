@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from iolab import experiment
+from iolab import cli, experiment
 from iolab.analysis import analyse
-from iolab.cli import bench, commands, up
+from iolab.cli_bench import bench
 from iolab.cli_break import broken
 from iolab.cli_chess import exhibition
 from iolab.cli_crowd import crowd_command
 from iolab.cli_faults import faults_command
+from iolab.cli_live import up
 from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
 from iolab.cli_runs import explain
@@ -55,7 +56,7 @@ def test_every_command_that_is_named_exists(document: str) -> None:
     named = re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)
     assert set(named) <= set(TARGETS)
     for command in re.findall(r"`(?:\.venv/bin/)?iolab ([a-z-]+)", text):
-        assert command in commands.commands
+        assert command in cli.COMMANDS
 
 
 def test_every_option_of_bench_is_in_the_readme() -> None:

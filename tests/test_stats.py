@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
-from iolab.stats import Array, least_count, median_interval, percentile, ratio_interval
+from iolab.stats import Array, least_count, median_estimate, median_interval, percentile, ratio_interval
 
 
 def test_least_counts_are_those_of_wilks() -> None:
@@ -84,3 +87,24 @@ def test_equal_repeats_have_a_point_for_an_interval() -> None:
 def test_without_three_repeats_there_is_none() -> None:
     assert median_interval([np.ones(100)] * 2) is None
     assert median_interval([np.ones(100), np.ones(100), np.empty(0)]) is None
+
+
+@pytest.mark.parametrize("repeats", [3, 5, 9])
+def test_the_error_of_a_median_is_that_of_scipy_s_bootstrap(repeats: int) -> None:
+    drawn = np.random.default_rng(repeats)
+    values = [drawn.exponential(0.02, 50) for _ in range(repeats)]
+
+    def log_median(indices: Array) -> float:
+        return math.log(float(np.median(np.concatenate([values[int(index)] for index in indices]))))
+
+    theirs = bootstrap(
+        (np.arange(repeats),),
+        log_median,
+        vectorized=False,
+        n_resamples=999,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    estimate = median_estimate(values)
+    assert estimate
+    assert estimate.log_error == pytest.approx(theirs.standard_error * math.sqrt(repeats / (repeats - 1)))

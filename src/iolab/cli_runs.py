@@ -8,7 +8,7 @@ from rich.console import Console
 
 from iolab import options
 from iolab.analysis import analyse
-from iolab.cli_report import given_or_newest
+from iolab.cli_report import given_or_newest, report_run
 from iolab.compare import compare as compared
 from iolab.compare import differences, nothing_in_common
 from iolab.errors import UsageError
@@ -19,6 +19,15 @@ from iolab.report import comparison_terminal
 from iolab.runfolder import RunFolder
 
 RUN = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@options.results
+def report(run: Path | None, results: Path | None) -> int:
+    """Make the report of RUN anew, from its raw data; of the newest run otherwise."""
+    report_run(Console(), given_or_newest(run, results))
+    return 0
 
 
 @click.command()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import t as student
 
 from iolab import queueing
 from iolab.experiment import Experiment
@@ -14,7 +13,7 @@ from iolab.findings import GRAVITY, Evidence, machine
 from iolab.queueing import Sojourn
 from iolab.records import Finding, ModelInfo, OpenSample, OpenTrialRecord, RunInfo
 from iolab.runfolder import RunFolder
-from iolab.stats import Array, percentile
+from iolab.stats import Array, percentile, t_quantile
 
 BATCHES = 10  # for the interval of a mean: sojourns that follow each other are correlated
 LATE_S = 0.002  # of the 99th percentile of sends
@@ -143,7 +142,7 @@ def _interval(sojourns: Array) -> tuple[float, float] | None:
     if size < 10:
         return None
     means = sojourns[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
-    half = float(student.ppf(0.975, BATCHES - 1) * means.std(ddof=1) / math.sqrt(BATCHES))
+    half = float(t_quantile(BATCHES - 1) * means.std(ddof=1) / math.sqrt(BATCHES))
     return float(sojourns.mean()) - half, float(sojourns.mean()) + half
 
 

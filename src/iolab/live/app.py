@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from uv import find_uv_bin
 
 from iolab import ports, stack
 from iolab.errors import EngineMissing, UsageError
@@ -179,18 +181,25 @@ def environment(root: Path, loop: Loop, say: Say) -> Path:
     mark, python = folder / "requirements.sha256", folder / "bin" / "python"
     if mark.is_file() and mark.read_text(encoding="ascii") == wanted and python.is_file():
         return python
-    say(f"Installing Streamlit for {loop} (the first time: a minute)")
+    say(f"Installing Streamlit for {loop} (the first time: up to a minute)")
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]):
-        try:
-            done = run(command, timeout_s=INSTALL_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            raise UsageError(f"installing Streamlit took more than {INSTALL_LIMIT_S / 60:g} min") from None
-        if done.status != 0:
-            raise UsageError(f"Streamlit for {loop} cannot be installed: {last_lines(done.stderr or done.stdout)}")
+    _do([sys.executable, "-m", "venv", "--without-pip", str(folder)], loop)
+    what = ["install", "--quiet", "--require-hashes", "-r", str(requirements)]
+    try:
+        _do([find_uv_bin(), "pip", *what, "--python", str(python)], loop)
+    except UsageError:  # uv does not read pip's settings, such as a mirror
+        _do([sys.executable, "-m", "pip", "--python", str(python), *what, "--disable-pip-version-check"], loop)
     mark.write_text(wanted, encoding="ascii")
     return python
+
+
+def _do(command: Sequence[str], loop: Loop) -> None:
+    try:
+        done = run(command, timeout_s=INSTALL_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"installing Streamlit took more than {INSTALL_LIMIT_S / 60:g} min") from None
+    if done.status != 0:
+        raise UsageError(f"Streamlit for {loop} cannot be installed: {last_lines(done.stderr or done.stdout)}")
 
 
 def _service(lab: Lab) -> Service:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from iolab import cpus
 from iolab.cpus import CpuPlan
@@ -11,8 +11,10 @@ from iolab.errors import EngineMissing, UsageError
 from iolab.experiment import Experiment
 from iolab.lab import Lab, Model
 from iolab.runtime.compose import BUILDING, find_engine
-from iolab.runtime.docker import DockerRuntime
 from iolab.runtime.local import LocalRuntime
+
+if TYPE_CHECKING:
+    from iolab.runtime.docker import DockerRuntime
 
 Wanted = Literal["auto", "docker", "local"]
 Generator = Literal["hey", "locust"]
@@ -22,7 +24,7 @@ Generator = Literal["hey", "locust"]
 class Place:
     """Where a benchmark runs, why there, what makes the load, and which cores each CPU limit takes."""
 
-    runtime: DockerRuntime | LocalRuntime
+    runtime: "DockerRuntime | LocalRuntime"
     reason: str
     generator: Generator
     plans: Mapping[float, CpuPlan]
@@ -62,6 +64,8 @@ def choose(
 def _docker(
     lab: Lab, models: Sequence[Model], experiment: Experiment, say: Callable[[str], None], host: str | None
 ) -> Place:
+    from iolab.runtime.docker import DockerRuntime  # noqa: PLC0415 (Docker's client: 0.2 s, for Docker alone)
+
     engine = find_engine()
     plans = _plans(experiment.cpus, range(engine.cores))
     runtime = DockerRuntime(lab, engine, experiment.server.variables(), host)

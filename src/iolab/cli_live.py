@@ -1,0 +1,44 @@
+"""`iolab up`, `iolab down`, `iolab doctor`: what stands and runs, and what this machine has."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from iolab import doctor, lab, stack
+from iolab.lab import Lab
+from iolab.report import terminal
+from iolab.runtime.compose import find_engine
+
+
+@click.command()
+@click.option("--cpus", envvar="CPUS", type=float, default=1, show_default=True, help="CPUs that each server may use.")
+@click.option(
+    "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust workers."
+)
+def up(cpus: float, workers: int) -> int:
+    """Start everything: the servers, Streamlit under strace, Locust's web page."""
+    console = Console()
+    the_lab = Lab.read(lab.find_root(Path.cwd()))
+    with terminal.busy(console) as say:
+        pages = stack.up(the_lab, find_engine(), cpus, workers, say)
+    terminal.show_pages(console, pages)
+    return 0
+
+
+@click.command()
+def down() -> int:
+    """Stop everything that `up` has started, and leave nothing behind."""
+    console = Console()
+    the_lab = Lab.read(lab.find_root(Path.cwd()))
+    find_engine()
+    stack.down(the_lab)
+    console.print("Nothing of the lab runs any more.")
+    return 0
+
+
+@click.command(name="doctor")
+def doctor_command() -> int:
+    """Say what this machine has of what the lab uses."""
+    terminal.show_facts(Console(), doctor.facts(Lab.read(lab.find_root(Path.cwd()))))
+    return 0
