@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -98,6 +99,8 @@ def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> O
     begun = info(planned, place)
     earlier_s = 0.0
     wanted = planned.experiment.precision
+    if wanted is not None:
+        import_module("scipy.special")  # an interruption in the middle of an import would break the report
     watch = Watched(observer, Precision(wanted or 1.0, RESOLUTION_S[place.generator]))
     if planned.begun:
         before = folder.read_run()
