@@ -182,6 +182,11 @@ def recorded_page(recorded: Analysis) -> str:
     return html.render(recorded)
 
 
+def python_path(first: Path) -> dict[str, str]:
+    """Return the variable that lets Python look into this folder first, and then where this process is told to look."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(first), os.environ.get("PYTHONPATH")]))}
+
+
 Start = Callable[..., subprocess.Popen[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

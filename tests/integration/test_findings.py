@@ -1,6 +1,7 @@
 """Findings provoked for real, on local processes; those that need a quota are in tests/docker."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,12 +17,12 @@ from iolab import session
 from iolab.analysis import analyse
 from iolab.lab import Lab
 from iolab.runtime import choice
-from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, undisturbed
+from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, python_path, undisturbed
 from tests.fakes import Watcher
 from tests.integration.test_local import wait_for, wait_for_mid_trial
 from tests.needs import CORES
 
-pytestmark = [pytest.mark.load, pytest.mark.measures]
+pytestmark = pytest.mark.load
 TWO_PIECES = """
 import os, socket, threading, time
 
@@ -84,15 +85,18 @@ def bench(inside: Run, results: Path, arguments: str, cwd: Path = ROOT) -> dict[
 
 
 CLEAN = "--models C --concurrency 4 --requests 60 --repeats 3"
+SHORT = "--models C --concurrency 4 --requests 40 --repeats 1"  # for findings that no latency shows
 
 
 @needs_two_cores
+@pytest.mark.measures
 def test_a_clean_run_shows_no_finding_of_these(inside: Run, results: Path) -> None:
     """Where time was stolen, or others computed, that is left aside, and what it causes."""
     found = bench(inside, results, CLEAN)
     assert undisturbed(found) == set()
 
 
+@pytest.mark.measures
 def test_a_short_listen_queue_overflows_and_tcp_tries_again(inside: Run, results: Path) -> None:
     wanted = {"listen_overflow", "syn_retransmitted", "littles_law"}
     found = bench(inside, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
@@ -103,13 +107,15 @@ def test_a_short_listen_queue_overflows_and_tcp_tries_again(inside: Run, results
 
 
 @needs_two_cores
-def test_a_heavy_load_generator_is_its_own_bottleneck(iolab: Run, results: Path) -> None:
+@pytest.mark.measures
+def test_a_heavy_load_generator_is_its_own_bottleneck(inside: Run, results: Path) -> None:
     found = bench(
-        iolab, results, "--models C --concurrency 64 --requests 3000 --repeats 1 --wait-ms 0.1 --loadgen locust"
+        inside, results, "--models C --concurrency 64 --requests 3000 --repeats 1 --wait-ms 0.1 --loadgen locust"
     )
     assert "of the time on its core" in found["loadgen_bottleneck"]
 
 
+@pytest.mark.measures
 def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     lab: Lab, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +132,7 @@ def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     assert "was stopped after" in told["invalid_trial"]
 
 
+@pytest.mark.measures
 def test_an_answer_in_two_pieces_waits_for_a_delayed_acknowledgement(
     inside: Run, results: Path, tmp_path: Path
 ) -> None:
@@ -141,15 +148,15 @@ time.time = lambda: real() + (3 if os.path.exists({path!r}) else 0)
 """
 
 
+@pytest.mark.measures
 def test_a_wall_clock_that_is_set_is_noticed(start: Start, results: Path, tmp_path: Path) -> None:
     """The clock of this program alone is set: others on this machine need theirs."""
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
     process = start(
-        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "100", "--repeats", "2",
-        variables={"PYTHONPATH": str(tmp_path)},
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "100", "--repeats", "1",
+        variables=python_path(tmp_path),
     )  # fmt: skip
-    wait_for(lambda: trials(results) >= 1, process)
     wait_for_mid_trial(process, 1)
     is_set.touch()
     _, stderr = process.communicate(timeout=120)
@@ -157,26 +164,30 @@ def test_a_wall_clock_that_is_set_is_noticed(start: Start, results: Path, tmp_pa
     assert "the wall clock was set by +3.0" in findings(results)["clock_step"]
 
 
-def test_a_platform_that_cannot_keep_processes_on_cores_is_noticed(iolab: Run, results: Path, tmp_path: Path) -> None:
+def test_a_platform_that_cannot_keep_processes_on_cores_is_noticed(
+    inside: Run, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on macOS: Python has no call for it there."""
-    (tmp_path / "sitecustomize.py").write_text("import os\ndel os.sched_setaffinity, os.sched_getaffinity\n")
-    done = iolab("bench", "--runtime", "local", *CLEAN.split(), variables={"PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 0, done.stderr
-    assert "cannot keep processes on cores" in findings(results)["not_pinned"]
+    monkeypatch.delattr(os, "sched_setaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity")
+    found = bench(inside, results, SHORT)
+    assert "cannot keep processes on cores" in found["not_pinned"]
 
 
 def test_no_core_left_for_the_load_is_said(inside: Run, results: Path) -> None:
-    found = bench(inside, results, f"{CLEAN} --cpus {len(CORES)}")
+    found = bench(inside, results, f"{SHORT} --cpus {len(CORES)}")
     assert "left no core to the load generator" in found["shared_cores"]
 
 
 @needs_two_cores
+@pytest.mark.measures
 def test_other_programs_are_noticed(inside: Run, results: Path) -> None:
     with burning(CORES):
         found = bench(inside, results, "--models C --concurrency 4 --requests 100 --repeats 1")
     assert "other programs or containers computed" in found["busy_machine"]
 
 
+@pytest.mark.measures
 def test_random_waits_make_repeats_disagree(inside: Run, results: Path) -> None:
     wanted = {"repeats_disagree", "short_trial"}
     found = bench(
@@ -186,10 +197,11 @@ def test_random_waits_make_repeats_disagree(inside: Run, results: Path) -> None:
 
 
 @pytest.mark.parametrize(("disturbed", "id_"), [(0, "first_run"), (2, "outlier_repeat")])
+@pytest.mark.measures
 def test_a_repeat_that_was_disturbed_is_named(start: Start, results: Path, disturbed: int, id_: str) -> None:
     """The server is held back again and again while one repeat runs: stopped for 60 ms, let go for 20."""
     process = start(
-        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "40", "--repeats", "4",
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "20", "--repeats", "4",
     )  # fmt: skip
     wait_for(lambda: trials(results) >= disturbed, process)
     while trials(results) == disturbed and process.poll() is None:
