@@ -62,8 +62,8 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, results: Path) -> None:
-    done = iolab("bench", *SMALL)
+def test_a_bench_measures_every_model_and_leaves_a_report(inside: Run, lab: Lab, results: Path) -> None:
+    done = inside("bench", *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Servers run as local processes: asked for with RUNTIME=local.")
     cells = {cell["model"]: cell for cell in latest(results, "summary.json")["cells"]}
@@ -84,29 +84,29 @@ def test_a_bench_measures_every_model_and_leaves_a_report(iolab: Run, lab: Lab, 
 
 
 @pytest.mark.load
-def test_results_are_never_overwritten_and_reports_can_be_made_anew(iolab: Run, results: Path) -> None:
+def test_results_are_never_overwritten_and_reports_can_be_made_anew(inside: Run, results: Path) -> None:
     for _ in range(2):
-        assert iolab("bench", *SMALL, "--models", "C").returncode == 0
+        assert inside("bench", *SMALL, "--models", "C").returncode == 0
     runs = [path for path in results.iterdir() if not path.is_symlink()]
     assert len(runs) == 2
     page = runs[0] / "report.html"
     before = page.read_bytes()
     page.unlink()
-    assert iolab("report", str(runs[0])).returncode == 0
+    assert inside("report", str(runs[0])).returncode == 0
     assert page.read_bytes() == before
 
 
 @pytest.mark.load
-def test_without_hey_locust_makes_the_load(iolab: Run, results: Path) -> None:
-    done = iolab("bench", *SMALL, "--models", "B,C", variables={"PATH": "/nowhere"})
+def test_without_hey_locust_makes_the_load(inside: Run, results: Path) -> None:
+    done = inside("bench", *SMALL, "--models", "B,C", variables={"PATH": "/nowhere"})
     assert done.returncode == 0, done.stderr
     assert latest(results, "run.json")["generator"] == "locust"
     assert all(cell["ok"] == 40 and cell["client"]["cpu_s"] > 0 for cell in latest(results, "summary.json")["cells"])
 
 
 @pytest.mark.load
-def test_without_docker_it_says_so_and_takes_local_processes(iolab: Run, results: Path) -> None:
-    done = iolab("bench", *SMALL, "--runtime", "auto", "--models", "C", variables={"PATH": "/nowhere"})
+def test_without_docker_it_says_so_and_takes_local_processes(inside: Run, results: Path) -> None:
+    done = inside("bench", *SMALL, "--runtime", "auto", "--models", "C", variables={"PATH": "/nowhere"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Servers run as local processes: Docker is not installed.")
     assert "Servers ran as local processes: Docker is not installed." in (results / "latest" / "report.md").read_text()
@@ -227,12 +227,12 @@ def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, l
 
 
 @pytest.mark.load
-def test_a_hey_that_fails_is_told(iolab: Run, results: Path, tmp_path: Path) -> None:
+def test_a_hey_that_fails_is_told(inside: Run, results: Path, tmp_path: Path) -> None:
     hey = tmp_path / "bin" / "hey"
     hey.parent.mkdir()
     hey.write_text("#!/bin/sh\necho 'hey: out of cheese' >&2\nexit 3\n")
     hey.chmod(0o755)
-    done = iolab("bench", *SMALL, "--models", "C", variables={"PATH": f"{hey.parent}:/usr/bin:/bin"})
+    done = inside("bench", *SMALL, "--models", "C", variables={"PATH": f"{hey.parent}:/usr/bin:/bin"})
     assert done.returncode == 1
     assert trials(results)[0]["reason"] == "hey ended with status 3: hey: out of cheese"
     assert not latest(results, "summary.json")["cells"][0]["valid"]
@@ -314,9 +314,9 @@ def test_report_without_a_run_says_what_to_do(inside: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.load
-def test_a_fifth_model_takes_one_folder_and_one_block(iolab: Run, tmp_path: Path, results: Path) -> None:
+def test_a_fifth_model_takes_one_folder_and_one_block(inside: Run, tmp_path: Path, results: Path) -> None:
     server = (ROOT / "services" / "threadperconnection" / "server_threadperconnection.py").read_text()
-    done = iolab("bench", *SMALL, "--models", "fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", server))
+    done = inside("bench", *SMALL, "--models", "fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", server))
     assert done.returncode == 0, done.stderr
     assert latest(results, "summary.json")["cells"][0]["title"] == "Fifth"
 
