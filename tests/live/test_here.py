@@ -1,10 +1,12 @@
 """What is traced as local processes: needs strace, and the packages of Streamlit for the first run."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.lab import Lab
-from iolab.live import app, ptrace
+from iolab.live import app, ptrace, service
 from iolab.live.service import keep_older, switched
 from tests.conftest import ROOT, Run, Start
 from tests.waiting import wait_until
@@ -22,11 +24,21 @@ from tests.waiting import wait_until
 needs_strace = pytest.mark.needs("strace")
 
 
+@pytest.fixture
+def streamlit() -> Path:
+    """The Python of Streamlit's own environment; of the test processes, one at a time may make it."""
+    with (Path(tempfile.gettempdir()) / f"iolab-tests-streamlit-{os.getuid()}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return app.environment(ROOT, "uvicorn", lambda _: None)
+
+
 @pytest.mark.load
-@pytest.mark.alone
 @needs_strace
-def test_a_local_app_is_clicked_and_tells_a_proved_story(iolab: Run, tmp_path: Path) -> None:
-    done = iolab("trace", "--runtime", "local", "--click", "2", "--json", "--html")
+def test_a_local_app_is_clicked_and_tells_a_proved_story(
+    inside: Run, streamlit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "IDLE_S", 1.5)
+    done = inside("trace", "--runtime", "local", "--click", "2", "--json", "--html")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["proved"] is True
@@ -34,18 +46,27 @@ def test_a_local_app_is_clicked_and_tells_a_proved_story(iolab: Run, tmp_path: P
     assert [step["status"] for step in found["steps"]] == ["proved"] * 6
     assert found["server"] == "uvicorn"
     assert (tmp_path / "results" / "trace" / "trace.html").is_file()
-    again = iolab("trace", str(tmp_path / "results" / "trace" / "log_streamlit.txt"), "--port", str(found["port"]))
+    again = inside("trace", str(tmp_path / "results" / "trace" / "log_streamlit.txt"), "--port", str(found["port"]))
     assert "✓ proved" in again.stdout
 
 
 @pytest.mark.load
 @needs_strace
 @pytest.mark.measures
-def test_the_cost_of_a_request_shows_the_mechanism(iolab: Run, tmp_path: Path) -> None:
-    """Shape only: one thread or many, which call waits, who takes locks."""
-    done = iolab("trace", "--runtime", "local", "--service", "asyncio,blocking,threadpool", "--json")
+def test_the_cost_of_a_request_shows_the_mechanism_and_a_blocked_loop_a_long_turn(
+    inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shape only: one thread or many, which call waits, who takes locks; and what a turn of a loop waits for."""
+    monkeypatch.setattr(service, "SETTLE_S", 0.2)
+    done = inside("trace", "--runtime", "local", "--service", "asyncio,blocking,threadpool,broken", "--json")
     assert done.returncode == 0, done.stderr
     costs = {each["service"]: each for each in json.loads(done.stdout)}
+    turns = {name: each["longest_turn"] for name, each in costs.items()}
+    assert turns["broken"]["blocker"] == "clock_nanosleep"
+    assert turns["broken"]["seconds_in_calls"]["clock_nanosleep"] > 0.15
+    assert turns["broken"]["seconds"] > 3 * turns["asyncio"]["seconds"]
+    assert turns["asyncio"]["blocker"] != "clock_nanosleep"
+    del costs["broken"]
     assert {name: each["threads"] for name, each in costs.items()} == {"blocking": 1, "threadpool": 9, "asyncio": 1}
     for each in costs.values():
         assert each["requests"] == 16
@@ -67,22 +88,8 @@ def test_the_cost_of_a_request_shows_the_mechanism(iolab: Run, tmp_path: Path) -
 
 @pytest.mark.load
 @needs_strace
-@pytest.mark.measures
-def test_a_blocked_loop_shows_as_a_long_turn(iolab: Run) -> None:
-    done = iolab("trace", "--runtime", "local", "--service", "broken,asyncio", "--json")
-    assert done.returncode == 0, done.stderr
-    turns = {each["service"]: each["longest_turn"] for each in json.loads(done.stdout)}
-    assert turns["broken"]["blocker"] == "clock_nanosleep"
-    assert turns["broken"]["seconds_in_calls"]["clock_nanosleep"] > 0.15
-    assert turns["broken"]["seconds"] > 3 * turns["asyncio"]["seconds"]
-    assert turns["asyncio"]["blocker"] != "clock_nanosleep"
-
-
-@pytest.mark.load
-@pytest.mark.alone
-@needs_strace
 @pytest.mark.parametrize("arguments", [("--click", "20"), ("--service", "all")], ids=["streamlit", "server"])
-def test_an_interruption_leaves_no_process(start: Start, arguments: tuple[str, ...]) -> None:
+def test_an_interruption_leaves_no_process(start: Start, streamlit: Path, arguments: tuple[str, ...]) -> None:
     process = start("trace", "--runtime", "local", *arguments)
     me, known = psutil.Process(process.pid), dict[int, psutil.Process]()
     # strace and what it traces: then what is to be stopped is there
@@ -115,9 +122,8 @@ def name(process: psutil.Process) -> str:
 
 
 @pytest.mark.load
-@pytest.mark.alone
 @needs_strace
-def test_streamlit_that_dies_at_its_start_says_why(lab: Lab, tmp_path: Path) -> None:
+def test_streamlit_that_dies_at_its_start_says_why(lab: Lab, streamlit: Path, tmp_path: Path) -> None:
     """Its own last words are shown: here the app's file is not there."""
     folder = tmp_path / "streamlit"
     shutil.copytree(ROOT / "services" / "streamlit", folder, ignore=shutil.ignore_patterns("streamlit_fun.py"))
