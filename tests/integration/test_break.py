@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from iolab import cpus
+from iolab import breaking, cpus
 from tests.conftest import Run, copied_lab
-from tests.shortened import shortened
+from tests.shortened import BREAK, shortened
 
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_what_blocks_the_loop_blocks_everyone(iolab: Run, tmp_path: Path) -> None:
+def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = str(min(2, len(cpus.available())))
     copy = copied_lab(tmp_path / "lab")
-    shortened("break", copy / "experiments", {"seconds = 3.0": "seconds = 1.0"})
-    done = iolab("break", "--runtime", "local", "--cpus", limit, cwd=copy)
+    shortened("break", copy / "experiments", BREAK)
+    monkeypatch.setattr(breaking, "SIGHTS", 4)
+    done = inside("break", "--runtime", "local", "--cpus", limit, cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")
     found = json.loads((folder / "break.json").read_text())
