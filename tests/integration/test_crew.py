@@ -13,9 +13,12 @@ from iolab.loadgen import crew
 from tests.conftest import Run, Start, lab_with_a_fifth_model
 from tests.integration.test_local import latest, wait_for
 from tests.integration.test_queue import trials, wait_for_the_first_plan
+from tests.shortened import shortened
 
+HALF_AS_LONG = ("--wait-ms", "10")  # twice as many come in a second, and a calibration takes half the time
 PLANS = (
     "queue", "--runtime", "local", "--models", "A", "--utilisation", "0.3,0.5", "--wait-distribution", "constant",
+    *HALF_AS_LONG,
 )  # fmt: skip
 ANSWERS_500 = """
 import itertools, os, time
@@ -58,7 +61,7 @@ def below(process: Any, is_it: Callable[[list[str]], bool]) -> list[psutil.Proce
 
 @pytest.mark.load
 def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(start: Start, results: Path) -> None:
-    process = start(*PLANS, "--duration", "5s", "--workers", "3")
+    process = start(*PLANS, "--duration", "3s", "--workers", "3")
     wait_for_the_first_plan(process, results)
     below(process, lambda words: "--worker" in words)[0].kill()
     stdout, stderr = process.communicate(timeout=120)
@@ -77,7 +80,7 @@ def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(
 
 @pytest.mark.load
 def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, results: Path) -> None:
-    process = start(*PLANS, "--duration", "5s", "--workers", "2")
+    process = start(*PLANS, "--duration", "3s", "--workers", "2")
     wait_for(lambda: below(process, lambda words: "--worker" in words), process)
     wait_for_the_first_plan(process, results)
     below(process, lambda words: "locust_driver.py" in " ".join(words))[0].kill()
@@ -94,10 +97,11 @@ def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, res
 
 
 @pytest.mark.load
-def test_answers_500_are_kept_and_said(iolab: Run, results: Path, tmp_path: Path) -> None:
+def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Path) -> None:
     folder = lab_with_a_fifth_model(tmp_path / "lab", ANSWERS_500)
-    plans = ("--utilisation", "0.4", "--wait-distribution", "constant", "--duration", "3s")
-    done = iolab("queue", "--runtime", "local", "--models", "A,fifth", *plans, cwd=folder)
+    shortened("queue", folder / "experiments", {"others_duration_s = 6.0": "others_duration_s = 3.0"})
+    plans = ("--utilisation", "0.4", "--wait-distribution", "constant", "--duration", "2s", *HALF_AS_LONG)
+    done = inside("queue", "--runtime", "local", "--models", "A,fifth", *plans, cwd=folder)
     assert done.returncode == 1, done.stderr
     cells = [cell for cell in latest(results, "summary.json")["cells"] if cell["model"] == "E"]
     assert all(cell["errors"] > 0 for cell in cells)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import own
-from tests.conftest import DISTURBANCES, Start
+from tests.conftest import DISTURBANCES, Start, python_path
 from tests.integration.test_local import latest, wait_for
-from tests.integration.test_queue import trials
+from tests.integration.test_queue import trials, wait_for_the_first_plan
 from tests.own import free_ports
 
 AN_HOUR_FAST = "import time\nreal = time.time\ntime.time = lambda: real() + 3600\n"
@@ -87,10 +87,10 @@ def test_hosts_make_one_plan_together_and_their_clocks_enter_nothing(
 ) -> None:
     """One host's wall clock is an hour fast, another one's monotonic clock is of another time altogether."""
     (tmp_path / "sitecustomize.py").write_text(AN_HOUR_FAST)
-    master = start(*TOGETHER, "--bind", hosts.master, "--utilisation", "0.5", "--duration", "8s", "--join", "3")
+    master = start(*TOGETHER, "--bind", hosts.master, "--utilisation", "0.5", "--duration", "4s", "--join", "3")
     workers = [
         join(hosts.names[0], master),
-        join(hosts.names[1], master, variables={"PYTHONPATH": str(tmp_path)}),
+        join(hosts.names[1], master, variables=python_path(tmp_path)),
         join(hosts.names[2], master, "unshare", "--time", "--monotonic", "86400"),
     ]
     stdout, stderr = master.communicate(timeout=120)
@@ -111,7 +111,7 @@ def test_hosts_make_one_plan_together_and_their_clocks_enter_nothing(
 def test_who_joins_late_takes_part_from_the_next_plan_on(start: Start, join: Join, hosts: Hosts, results: Path) -> None:
     master = start(*TOGETHER, "--bind", hosts.master, "--utilisation", "0.3,0.4,0.5", "--duration", "3s", "--join", "1")
     first = join(hosts.names[0], master)
-    wait_for(lambda: len(trials(results)) == 1, master)
+    wait_for_the_first_plan(master, results, requests=5)
     second = join(hosts.names[1], master)
     _, stderr = master.communicate(timeout=120)
     assert master.returncode == 0, stderr

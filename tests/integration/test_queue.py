@@ -13,13 +13,15 @@ import pytest
 
 from iolab import objective, slo
 from iolab.loadgen import crew
-from tests.conftest import Run, Start
+from tests.conftest import Run, Start, python_path
 from tests.integration.test_findings import SET_CLOCK
 from tests.integration.test_local import latest, wait_for
 from tests.shortened import shortened
 
 WARM_UP = 5  # requests before a plan
-SMALL = ("queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "3s")
+SMALL = (
+    "queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-ms", "10",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -34,9 +36,9 @@ def trials(results: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, results: Path, tmp_path: Path) -> None:
-    short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 2.0"})
-    done = iolab("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "5s",
+def test_a_queue_is_measured_beside_the_same_trace_and_theory(inside: Run, results: Path, tmp_path: Path) -> None:
+    short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.5"})
+    done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "3s",
                  "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     cells = latest(results, "summary.json")["cells"]
@@ -52,7 +54,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(iolab: Run, result
         assert cell["late_p99_ms"] < 10
     assert cells[1]["m_d_c"]["mean_ms"] < cells[1]["m_m_c"]["mean_ms"]
     assert "no queue, whatever comes" in done.stdout
-    again = iolab("report", str(results / "latest"))
+    again = inside("report", str(results / "latest"))
     assert again.returncode == 0, again.stderr
     assert "Same trace" in (results / "latest" / "report.html").read_text()
 
@@ -118,7 +120,7 @@ def wait_for_the_first_plan(process: subprocess.Popen[str], results: Path, reque
 
 @pytest.mark.load
 def test_a_server_that_dies_spoils_its_plans_and_what_came_is_kept(start: Start, results: Path) -> None:
-    process = start(*SMALL, "--duration", "4s")
+    process = start(*SMALL, "--duration", "3s")
     wait_for_the_first_plan(process, results)
     servers(process)[0].kill()
     stdout, _ = process.communicate(timeout=120)
@@ -148,9 +150,7 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
 def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results: Path, tmp_path: Path) -> None:
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
-    process = start(
-        *SMALL, "--duration", "5s", "--wait-distribution", "constant", variables={"PYTHONPATH": str(tmp_path)}
-    )
+    process = start(*SMALL, "--duration", "3s", "--wait-distribution", "constant", variables=python_path(tmp_path))
     wait_for_the_first_plan(process, results)
     is_set.touch()
     _, stderr = process.communicate(timeout=120)
@@ -165,10 +165,11 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 def test_an_objective_finds_a_rate_between_none_and_all(
     inside: Run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With steps of a fifth of their length."""
+    """With steps of a fifth of their length, and half as many halvings of the interval."""
     monkeypatch.setattr(slo, "LEAST_S", 2.0)
     monkeypatch.setattr(slo, "MOST_S", 4.0)
     monkeypatch.setattr(slo, "MOST_LEAD_S", 1.0)
+    monkeypatch.setattr(objective, "STEPS", 3)
     monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 20)
     done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A")
     assert done.returncode == 0, done.stderr
