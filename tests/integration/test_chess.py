@@ -12,10 +12,10 @@ from tests.conftest import Run
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(iolab: Run, tmp_path: Path) -> None:
+def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(inside: Run, tmp_path: Path) -> None:
     """At 2 ms a second, so that what the servers themselves take is small beside it."""
     size = ("--boards", "6", "--moves", "4", "--threads", "2", "--scale-ms", "2")
-    done = iolab("chess", "--runtime", "local", "--models", "A,B,C", *size)
+    done = inside("chess", "--runtime", "local", "--models", "A,B,C", *size)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-chess")
     found = json.loads((folder / "chess.json").read_text())

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,11 +16,13 @@ import pytest
 from iolab import bench as loop
 from iolab import session
 from iolab.analysis import analyse
+from iolab.experiment import Trial
 from iolab.lab import Lab
+from iolab.records import Sample, TrialRecord
 from iolab.runtime import choice
 from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, python_path, undisturbed
 from tests.fakes import Watcher
-from tests.integration.test_local import wait_for, wait_for_mid_trial
+from tests.integration.test_local import wait_for_mid_trial
 from tests.needs import CORES
 
 pytestmark = pytest.mark.load
@@ -196,34 +199,60 @@ def test_random_waits_make_repeats_disagree(inside: Run, results: Path) -> None:
     assert wanted <= set(found)
 
 
+class Disturber(Watcher):
+    """Holds the server back again and again while one repeat runs: stopped for 60 ms, let go for 20."""
+
+    def __init__(self, disturbed: int) -> None:
+        super().__init__()
+        self._disturbed = disturbed
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._disturb)
+
+    def started(self, trial: object) -> None:
+        if isinstance(trial, Trial) and trial.repeat == self._disturbed:
+            self._thread.start()
+
+    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+        super().finished(record, samples)
+        if record.repeat == self._disturbed:
+            self.end()
+
+    def end(self) -> None:
+        self._over.set()
+        if self._thread.ident:
+            self._thread.join()
+
+    def _disturb(self) -> None:
+        while not self._over.wait(0.02):
+            for server in servers():
+                with suppress(psutil.Error):
+                    server.suspend()
+                    self._over.wait(0.06)
+                    server.resume()
+
+
 @pytest.mark.parametrize(("disturbed", "id_"), [(0, "first_run"), (2, "outlier_repeat")])
 @pytest.mark.measures
-def test_a_repeat_that_was_disturbed_is_named(start: Start, results: Path, disturbed: int, id_: str) -> None:
-    """The server is held back again and again while one repeat runs: stopped for 60 ms, let go for 20."""
-    process = start(
-        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "20", "--repeats", "4",
-    )  # fmt: skip
-    wait_for(lambda: trials(results) >= disturbed, process)
-    while trials(results) == disturbed and process.poll() is None:
-        for server in servers(process):
-            with suppress(psutil.Error):
-                server.suspend()
-                time.sleep(0.06)
-                server.resume()
-        time.sleep(0.02)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    found = findings(results)
+def test_a_repeat_that_was_disturbed_is_named(lab: Lab, results: Path, disturbed: int, id_: str) -> None:
+    changes = {"models": ["C"], "concurrency": [1], "repeats": 4, "load": {"requests": 20}}
+    planned = session.plan(lab.root, None, changes)
+    place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
+    disturber = Disturber(disturbed)
+    try:
+        outcome = session.measure(planned, place, results, disturber)
+    finally:
+        disturber.end()
+    assert outcome.exit_status == 0
+    found = {one.id: one.message for one in analyse(outcome.folder).cells[0].cell.findings}
     assert id_ in found
     assert ("the first repeat" if disturbed == 0 else f"repeat {disturbed + 1}") in found[id_]
 
 
-def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the processes of server C that a benchmark has started."""
+def servers() -> list[psutil.Process]:
+    """Return the processes of server C that this process has started."""
     found = []
-    with suppress(psutil.Error):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.Error):
-                if child.cmdline()[-1:] == ["server_asyncio.py"]:
-                    found.append(child)
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if child.cmdline()[-1:] == ["server_asyncio.py"]:
+                found.append(child)
     return found

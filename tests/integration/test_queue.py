@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from iolab import objective, slo
+from iolab import objective, openloop, slo
 from iolab.loadgen import crew
 from tests.conftest import Run, Start, python_path
 from tests.integration.test_findings import SET_CLOCK
@@ -36,7 +36,11 @@ def trials(results: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_a_queue_is_measured_beside_the_same_trace_and_theory(inside: Run, results: Path, tmp_path: Path) -> None:
+def test_a_queue_is_measured_beside_the_same_trace_and_theory(
+    inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openloop, "ONE_BY_ONE", 30)
+    monkeypatch.setattr(openloop, "A_WORKER", 30)
     short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.5"})
     done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "3s",
                  "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
@@ -80,6 +84,7 @@ def test_a_mistake_is_one_line(
     if "--wait-ms" in arguments:
         monkeypatch.setattr(crew, "MOST_RPS", 100.0)  # else it depends on the machine whether it is too much
     defaults = () if "--models" in arguments else ("--models", "B")
+    defaults += () if "--wait-ms" in arguments else ("--wait-ms", "5")
     done = inside("queue", "--runtime", "local", *defaults, *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert words in done.stderr
@@ -165,12 +170,12 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 def test_an_objective_finds_a_rate_between_none_and_all(
     inside: Run, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With steps of a fifth of their length, and half as many halvings of the interval."""
-    monkeypatch.setattr(slo, "LEAST_S", 2.0)
-    monkeypatch.setattr(slo, "MOST_S", 4.0)
-    monkeypatch.setattr(slo, "MOST_LEAD_S", 1.0)
+    """With steps of a seventh of their length, and half as many halvings of the interval."""
+    monkeypatch.setattr(slo, "LEAST_S", 1.5)
+    monkeypatch.setattr(slo, "MOST_S", 3.0)
+    monkeypatch.setattr(slo, "MOST_LEAD_S", 0.5)
     monkeypatch.setattr(objective, "STEPS", 3)
-    monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 20)
+    monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 15)
     done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A")
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")

@@ -1,6 +1,7 @@
 """Planned arrivals: the plan in itself, and Locust playing it to a real server."""
 
 import itertools
+import json
 import statistics
 import subprocess
 import sys
@@ -15,22 +16,29 @@ from tests.fakes import answering
 LOADTEST = ROOT / "loadtest"
 
 
-def stream(expression: str) -> list[float]:
-    """Evaluate an expression over loadtest/openloop.py, in a process of its own: Locust patches the one it is in."""
-    code = f"import json; from openloop import Plan; print(json.dumps({expression}))"
+def streams(*expressions: str) -> list[list[float]]:
+    """Evaluate expressions over loadtest/openloop.py, in a process of its own: Locust patches the one it is in."""
+    code = f"import json; from openloop import Plan; print(json.dumps([{', '.join(expressions)}]))"
     done = subprocess.run([sys.executable, "-c", code], cwd=LOADTEST, capture_output=True, text=True, check=True)
-    return [float(each) for each in done.stdout.strip().strip("[]").split(",") if each.strip()]
+    found: list[list[float]] = json.loads(done.stdout)
+    return found
+
+
+def stream(expression: str) -> list[float]:
+    """Evaluate one."""
+    return streams(expression)[0]
 
 
 @pytest.mark.load
 def test_a_poisson_stream_has_its_rate_and_exponential_gaps() -> None:
-    moments = stream("Plan('poisson', 200.0, 20.0, 3).stream()")
+    plan = "Plan('poisson', 200.0, 20.0, {}).stream()"
+    moments, again, other = streams(plan.format(3), plan.format(3), plan.format(4))
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert len(moments) == pytest.approx(4000, abs=4 * 4000**0.5)
     assert statistics.stdev(gaps) / statistics.mean(gaps) == pytest.approx(1, abs=0.1)
     assert 0 < moments[0] < moments[-1] < 20
-    assert moments == stream("Plan('poisson', 200.0, 20.0, 3).stream()")
-    assert moments != stream("Plan('poisson', 200.0, 20.0, 4).stream()")
+    assert moments == again == stream(plan.format(3))  # in another process, too
+    assert moments != other
 
 
 def test_streams_of_several_add_up_to_the_same_process() -> None:
@@ -42,10 +50,10 @@ def test_streams_of_several_add_up_to_the_same_process() -> None:
 
 @pytest.mark.load
 def test_constant_arrivals_are_even_alone_and_together() -> None:
-    alone = stream("Plan('constant', 10.0, 1.0).stream()")
+    several = "sum((Plan('constant', 10.0, 1.0).stream(n, 3) for n in range(3)), [])"
+    alone, together = streams("Plan('constant', 10.0, 1.0).stream()", several)
     assert alone == pytest.approx([number / 10 for number in range(len(alone))])
-    together = sorted(stream("sum((Plan('constant', 10.0, 1.0).stream(n, 3) for n in range(3)), [])"))
-    assert together == pytest.approx([number / 10 for number in range(len(together))])
+    assert sorted(together) == pytest.approx([number / 10 for number in range(len(together))])
 
 
 def test_moments_are_shared_out() -> None:
