@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iolab import crowd
 from iolab.runfolder import RunFolder
 from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, wait_for
@@ -37,9 +38,10 @@ def records(results: Path) -> list[dict[str, Any]]:
 @pytest.mark.load
 @pytest.mark.bounds
 def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server_one(
-    iolab: Run, short: str, results: Path
+    inside: Run, short: str, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = iolab("crowd", "--runtime", "local", "--users", "40", "--experiment", short)
+    monkeypatch.setattr(crowd, "CLICK_WAIT_S", 4.0)  # of A and B nobody has an answer, however long all wait
+    done = inside("crowd", "--runtime", "local", "--users", "40", "--experiment", short)
     assert done.returncode == 0, done.stdout + done.stderr
     found = {(each["model"], each["way"]): each for each in records(results)}
     held = {key: each["held"] for key, each in found.items()}
@@ -84,7 +86,7 @@ def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results:
 
 @pytest.mark.load
 def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
-    start: Start, iolab: Run, short: str, results: Path
+    start: Start, inside: Run, short: str, results: Path
 ) -> None:
     process = start("crowd", "--runtime", "local", "--models", "C", "--users", "30,31", "--experiment", short)
     wait_for(lambda: len(records(results)) == 1, process)
@@ -92,7 +94,7 @@ def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     assert process.wait(30) == 143
     assert latest(results, "run.json")["status"] == "partial"
     assert records(results)[0]["users"] == 30
-    again = iolab(
+    again = inside(
         "crowd", "--runtime", "local", "--models", "C", "--way", "poll", "--users", "5", "--experiment", short
     )
     assert again.returncode == 0, again.stderr  # the port is free
