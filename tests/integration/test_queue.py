@@ -83,9 +83,7 @@ def test_a_mistake_is_one_line(
     """What needs a calibration to be known takes longer, and is among the long ones."""
     if "--wait-ms" in arguments:
         monkeypatch.setattr(crew, "MOST_RPS", 100.0)  # else it depends on the machine whether it is too much
-    defaults = () if "--models" in arguments else ("--models", "B")
-    defaults += () if "--wait-ms" in arguments else ("--wait-ms", "5")
-    done = inside("queue", "--runtime", "local", *defaults, *arguments)
+    done = inside("queue", "--runtime", "local", "--models", "B", "--wait-ms", "5", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert words in done.stderr
 
