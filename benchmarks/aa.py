@@ -16,7 +16,7 @@ from scipy.stats import binom
 
 from iolab.analysis import analyse
 from iolab.compare import compare
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 
 PAIRS = 10
 NOMINAL = 0.05

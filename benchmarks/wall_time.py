@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from iolab.analysis import analyse
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 
 
 def main() -> int:

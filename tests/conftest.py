@@ -17,7 +17,7 @@ import pytest
 from iolab.__main__ import main
 from iolab.analysis import Analysis, analyse
 from iolab.lab import Lab
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
 from tests import needs, own
 from tests.own import free_ports

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from iolab.crowd_records import Click, CrowdRecord, Entry, Holding, Obstacle, Way
-from iolab.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo
-from iolab.runfolder import RunFolder
+from iolab.crowd_records import Click, CrowdRecord, Entry, Holding, Obstacle, Outcome, Way
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo
 
 KIB, MIB = 1024, 2**20
 PATIENCE_S, QUIET_S, BUSY_S = 10.0, 10.0, 20.0
@@ -32,7 +32,7 @@ class Kind:
     room: int
     obstacle: Obstacle | None = "queue"
     evidence: str = ""
-    rest: str = "waiting"
+    rest: Outcome = "waiting"
     server_kib: float = 14.7
     kernel_kib: Mapping[str, float] = field(default_factory=lambda: {"sockets": 0.5, "slab": 9.0})
     threads_each: float = 0.0
@@ -75,7 +75,7 @@ def folder(results: Path, *, status: str = "complete", name: str = "crowd", **ch
 
 def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
     """Append a level of so many users; `changes` are of its line, after everything was made."""
-    index = len(made.read_crowd())
+    index = len(made.read_trials(CrowdRecord))
     title, service, workers = MODELS[kind.model]
     entries = _entries(kind, users)
     outcomes = [entry.outcome for entry in entries]
@@ -92,10 +92,10 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
         "answered": sum(click.answered_s is not None for click in clicks), **_holdings(kind, users, held, workers),
         "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
         "machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=0.1, own_s=0.5, clock_step_s=0.0, slowed=0),
-        "entries": made.write_entries(index, entries), "clicked": made.write_clicks(index, clicks),
+        "rows": made.write_rows(index, users=entries, clicks=clicks),
     }  # fmt: skip
     record = CrowdRecord.model_validate({**facts, **changes})
-    made.append_trial(record)
+    made.append(record)
     return record
 
 

@@ -11,7 +11,7 @@ from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
-from iolab.records import Sample, TrialRecord
+from iolab.results.records import ClosedRecord, Sample
 from iolab.runtime import Denials, ListenCounters, Master, Mode, Snapshot
 from iolab.signals import Interrupted
 
@@ -173,10 +173,10 @@ class Watcher:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.records: list[TrialRecord] = []
+        self.records: list[ClosedRecord] = []
 
     def started(self, trial: object) -> None:
         pass
 
-    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         self.records.append(record)

@@ -21,7 +21,7 @@ from iolab.fault_records import (
     SlowReaders,
     Vanished,
 )
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 
 FIGURES: dict[Fault, Figures] = {
     "calm": Calm(),
@@ -58,16 +58,16 @@ def run(folder: RunFolder, **changes: Any) -> FaultsRun:
     partings = [Parting(user, 0.01 + 0.0001 * user) for user in range(100)]
     herd = [Entry(user, 0.0, 0.01, 0.1 + 0.01 * user, "held") for user in range(100)]
     rows = {
-        "broadcast": folder.write_rows("0001-broadcast", heard),
-        "killed": folder.write_rows("0005-killed", partings),
-        "herd": folder.write_rows("0006-herd", herd),
+        "broadcast": folder.write_rows(1, users=heard),
+        "killed": folder.write_rows(5, users=partings),
+        "herd": folder.write_rows(6, users=herd),
     }
     facts: dict[str, Any] = {
         "status": "complete", "model": "C", "title": "asyncio", "service": "asyncio", "way": "websocket",
         "runtime": "docker", "runtime_reason": "a test", "cpus": 1.0, "asked": 1000, "users": 1000, "capped": "",
         "dead_after_s": 15, "hold_s": 20, "click_rps": 50, "environment": {},
         "started": datetime(2026, 11, 25, tzinfo=UTC),
-        "faults": [record(fault, rows=rows.get(fault)) for fault in FIGURES],
+        "faults": [record(fault, rows=rows.get(fault, {})) for fault in FIGURES],
     }  # fmt: skip
     made = FaultsRun.model_validate({**facts, **changes})
     folder.write("faults.json", made.model_dump_json(by_alias=True))

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from iolab.analysis import Analysis, analyse
 from iolab.errors import UsageError
-from iolab.records import Cell
 from iolab.report import html, markdown, terminal, words
 from iolab.report.figures import colours_of
 from iolab.report.table import columns
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import Cell
 from tests.conftest import RECORDED
 
 EXAMPLE = RECORDED
@@ -200,7 +200,7 @@ def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> 
         lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
         for line in lines:
             if line["model"] == "C" and line["concurrency"] == 4:
-                line.update(valid=False, reason="the server ended with status 1", ok=0, sent=0, samples=None)
+                line.update(valid=False, reason="the server ended with status 1", ok=0, sent=0, rows={})
         (folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     found = damaged(tmp_path, spoil)

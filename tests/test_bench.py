@@ -14,8 +14,8 @@ from iolab.errors import LoadFailed
 from iolab.experiment import ServerSettings
 from iolab.lab import Lab
 from iolab.loadgen import LoadGenerator
-from iolab.records import TrialRecord
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClosedRecord, Sample
 from iolab.signals import Interrupted
 from tests.conftest import ROOT
 from tests.fakes import FakeGenerator, FakeRuntime, Watcher, answering
@@ -54,8 +54,8 @@ class World:
             observer=self.watcher,
         ).run(self.trials)
 
-    def on_disk(self) -> list[TrialRecord]:
-        return self.folder.read_trials()
+    def on_disk(self) -> list[ClosedRecord]:
+        return self.folder.read_trials(ClosedRecord)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event
     assert [record.valid for record in records] == [True, False, True, True]
     assert records[1].reason == reason
     assert records[1].sent == kept
-    assert (len(world.folder.read_samples(records[1].samples)) if records[1].samples else 0) == kept
+    assert len(world.folder.read_rows(records[1].rows, "requests", Sample)) == kept
     failed = records[1].model
     assert world.runtime.log.count(f"start {failed} 1") == 2  # anew after the failure
 

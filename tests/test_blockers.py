@@ -5,7 +5,7 @@ import math
 import pytest
 
 from iolab.blockers import Blame, Seen, Way, blame, expected
-from iolab.records import Sample, ServerUsage
+from iolab.results.records import Sample, ServerUsage
 from iolab.theory import closed_loop
 
 

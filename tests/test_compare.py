@@ -11,7 +11,8 @@ from rich.console import Console
 from iolab.analysis import Analysis, analyse
 from iolab.compare import Comparison, compare, differences, nothing_in_common
 from iolab.report import comparison_terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClosedRecord, Sample
 from tests.conftest import RECORDED, Run
 
 EXAMPLE = RECORDED
@@ -23,10 +24,10 @@ def run_like(tmp_path: Path, factor: float) -> Analysis:
     shutil.copytree(EXAMPLE, copy)
     folder = RunFolder.open(copy)
     draw = np.random.default_rng(3)
-    for trial in folder.read_trials():
+    for trial in folder.read_trials(ClosedRecord):
         own = factor * draw.normal(1, 0.002)
-        samples = folder.read_samples(trial.samples or "")
-        folder.write_samples(trial.index, [one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
+        samples = folder.read_rows(trial.rows, "requests", Sample)
+        folder.write_rows(trial.index, requests=[one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
     return analyse(folder)
 
 

@@ -16,8 +16,8 @@ from iolab.crowd_analysis import CrowdAnalysis, analyse
 from iolab.crowd_cell import CrowdCell, Times, cell
 from iolab.crowd_records import Click, Entry, Holding
 from iolab.errors import UsageError
-from iolab.records import CpuPlanInfo, MachineUsage
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import CpuPlanInfo, MachineUsage
 from tests import crowds
 from tests.conftest import ROOT
 
@@ -152,7 +152,7 @@ def test_late_sends_few_and_unanswered_clicks_are_found(tmp_path: Path) -> None:
     late = [
         Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(200)
     ]
-    crowds.add(folder, crowds.C, 1000, clicked=folder.write_clicks(9, late), answered=197)
+    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(9, clicks=late), answered=197)
     crowds.add(folder, crowds.C, 100)
     first, second = reversed(analyse(folder).cells)
     assert ids(first) == ["client_was_the_limit", "unanswered_clicks"]
@@ -196,8 +196,8 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,asleep\n", "'asleep' is no outcome"),
-        ("user,came_s,connected_s,served_s,outcome\n0,nan,0.1,0.2,held\n", "nan is no time"),
+        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,asleep\n", "'asleep' is none of held"),
+        ("user,came_s,connected_s,served_s,outcome\n0,nan,0.1,0.2,held\n", "nan is not finite"),
         ("user,came_s,connected_s,served_s,outcome\n0,0.0\n", "cannot be read"),
         ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,held\n", "has 1 rows, and its level 100 users"),
     ],
@@ -205,7 +205,7 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
 def test_damaged_rows_are_one_line(tmp_path: Path, rows: str, words: str) -> None:
 
     folder = crowds.run(tmp_path, (100,), (crowds.C,))
-    (folder.path / "samples" / "0000-entries.csv.gz").write_bytes(gzip.compress(rows.encode()))
+    (folder.path / "samples" / "0000-users.csv.gz").write_bytes(gzip.compress(rows.encode()))
     with pytest.raises(UsageError, match=words) as caught:
         analyse(folder)
     assert "\n" not in str(caught.value)
@@ -213,7 +213,7 @@ def test_damaged_rows_are_one_line(tmp_path: Path, rows: str, words: str) -> Non
 
 def test_rows_that_are_missing_are_named_and_a_level_without_any_is_a_level(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
-    crowds.add(folder, crowds.C, 1000, entries=None, clicked=None, valid=False, reason="the client died")
+    crowds.add(folder, crowds.C, 1000, rows={}, valid=False, reason="the client died")
     (found,) = analyse(folder).cells
     assert (found.established.count, found.prompt, found.clicks.count, found.counts) == (0, None, 0, False)
     crowds.add(folder, crowds.C, 100)
@@ -275,8 +275,8 @@ def test_entries_and_clicks_come_back_as_they_were(tmp_path: Path) -> None:
         Entry(2, 1.0, 1.5, None, "waiting"),
     ]
     clicks = [Click(0, 0.25, 0.250013, 0.2511), Click(2, 1.0, 1.0, None)]
-    assert folder.write_entries(12, entries) == "samples/0012-entries.csv.gz"
-    assert folder.write_clicks(12, clicks) == "samples/0012-clicks.csv.gz"
-    assert folder.read_entries("samples/0012-entries.csv.gz") == entries
-    assert folder.read_clicks("samples/0012-clicks.csv.gz") == clicks
-    assert folder.read_clicks(folder.write_clicks(13, [])) == []
+    rows = folder.write_rows(12, users=entries, clicks=clicks)
+    assert rows == {"users": "samples/0012-users.csv.gz", "clicks": "samples/0012-clicks.csv.gz"}
+    assert folder.read_rows(rows, "users", Entry) == entries
+    assert folder.read_rows(rows, "clicks", Click) == clicks
+    assert folder.write_rows(13, clicks=[]) == {}

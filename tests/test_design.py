@@ -25,7 +25,7 @@ def imports(path: Path) -> set[str]:
     return {name.removeprefix("iolab.") for name in found}
 
 
-@pytest.mark.parametrize("module", ["records", "theory", "stats", "cpus"])
+@pytest.mark.parametrize("module", ["results/records", "results/rows", "theory", "stats", "cpus"])
 def test_the_ground_floor_imports_nothing_of_ours(module: str) -> None:
     assert not [name for name in imports(SOURCE / f"{module}.py") if (SOURCE / f"{name.split('.')[0]}.py").exists()]
 
@@ -72,3 +72,9 @@ def test_no_command_imports_at_its_start_what_takes_long() -> None:
     )
     assert "iolab.cli_bench" in loaded
     assert not {"docker", "scipy", "matplotlib", "locust"} & loaded
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "results").glob("*.py")), ids=lambda path: path.name)
+def test_the_store_knows_no_kind_of_experiment(path: Path) -> None:
+    ours = {name for name in imports(path) if (SOURCE / f"{name.split('.')[0]}.py").exists()}
+    assert {name.split(".")[0] for name in ours} <= {"errors"}

@@ -24,7 +24,7 @@ from iolab.cli_trace import trace
 from iolab.lab import Lab
 from iolab.live.app import LOOPS
 from iolab.report import terminal, trace_terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.trace.story import tell
 from iolab.trace.strace import Lines
 from tests.conftest import ROOT

@@ -8,7 +8,7 @@ import pytest
 from iolab.analysis import AnalysedCell, Analysis, analyse
 from iolab.errors import UsageError
 from iolab.explain import budget, find
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"

@@ -9,7 +9,8 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClosedRecord
 from tests.conftest import ROOT, Run
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
@@ -29,7 +30,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_every_request_trial_and_cell_is_a_row(exported: Path) -> None:
     folder = RunFolder.open(EXAMPLE)
-    trials = folder.read_trials()
+    trials = folder.read_trials(ClosedRecord)
     assert len(rows(exported / "requests.csv")) == sum(trial.sent for trial in trials)
     assert [row["index"] for row in rows(exported / "trials.csv")] == [str(trial.index) for trial in trials]
     cells = rows(exported / "cells.csv")

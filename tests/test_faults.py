@@ -8,8 +8,8 @@ import pytest
 
 from iolab import fault_clicks, faults, session
 from iolab.errors import UsageError
-from iolab.fault_records import Clicks
-from iolab.runfolder import RunFolder
+from iolab.fault_records import Clicks, FaultsRun
+from iolab.results.folder import RunFolder
 from tests import faults as made_up
 from tests.conftest import ROOT, Run
 from tests.fakes import FakeServer
@@ -31,7 +31,7 @@ def judged(tmp_path: Path, acknowledged: list[str], written: str = Writes.writte
     server = Writes(("127.0.0.1", 1), [], "C")
     server.written = written
     answers = [{"rows": ROWS, "acknowledged": acknowledged}]
-    return fault_clicks.judged(RunFolder.create(tmp_path, "faults"), 0, 9.5, answers, server)
+    return fault_clicks.judged(RunFolder.create(tmp_path, "faults"), 0, 9.5, answers, server)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -62,12 +62,12 @@ def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path)
 
 def test_what_is_written_is_read_again_and_is_no_benchmark(tmp_path: Path) -> None:
     folder = made_up.folder(tmp_path)
-    assert made_up.run(folder) == folder.read_faults()
+    assert made_up.run(folder) == folder.read_json("faults.json", FaultsRun)
     with pytest.raises(UsageError, match=r"holds faults of a crowd, not a benchmark: its page is .*faults\.html"):
         RunFolder.open(folder.path)
     (folder.path / "faults.json").write_text('{"schema": 9}')
     with pytest.raises(UsageError, match=r"faults\.json: .*another version"):
-        folder.read_faults()
+        folder.read_json("faults.json", FaultsRun)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 
 from iolab.findings import Evidence, findings
 from iolab.population import Population
-from iolab.records import ClientUsage, CpuPlanInfo, MachineUsage, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, ClosedRecord, CpuPlanInfo, MachineUsage, ServerUsage
 
 
-def trial(**changes: object) -> TrialRecord:
-    clean = TrialRecord(
+def trial(**changes: object) -> ClosedRecord:
+    clean = ClosedRecord(
         index=0, repeat=0, model="A", service="blocking", concurrency=16, cpus=1.0, requested=208, sent=208, ok=208, errors=0,
-        started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, samples="samples/0000.csv.gz",
+        started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, rows={"requests": "samples/0000.csv.gz"},
         server=ServerUsage(), client=ClientUsage(),
     )  # fmt: skip
     return clean.model_copy(update=changes)

@@ -13,18 +13,18 @@ from rich.console import Console
 
 from iolab import experiment, openanalysis, opensummary, queueing
 from iolab.openanalysis import OpenAnalysis
-from iolab.records import (
+from iolab.report import queue_page, queue_words
+from iolab.results.folder import RunFolder
+from iolab.results.records import (
     Calibration,
     ClientUsage,
     CpuPlanInfo,
     ModelInfo,
+    OpenRecord,
     OpenSample,
-    OpenTrialRecord,
     RunInfo,
     ServerUsage,
 )
-from iolab.report import queue_page, queue_words
-from iolab.runfolder import RunFolder
 from tests.conftest import ROOT
 
 KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)
@@ -38,7 +38,7 @@ def samples(rate_rps: float, workers: float, plan_s: float, *, exponential: bool
     told = np.random.default_rng(2).exponential(0.02, count) if exponential else np.full(count, 0.02)
     sojourns = queueing.many_servers(arrivals, told + KNOWN.overhead_s, workers) + KNOWN.transit_s
     return [
-        OpenSample(float(arrival), float(arrival) + 0.0001, float(arrival + sojourn), 200, float(service))
+        OpenSample(float(arrival), float(arrival) + 0.0001, float(arrival + sojourn), 200, float(service), 0)
         for arrival, sojourn, service in zip(arrivals, sojourns, told, strict=True)
     ]
 
@@ -75,16 +75,15 @@ def make(tmp_path: Path) -> Make:
     ) -> OpenAnalysis:
         rate_rps, workers = (busy or 0.8) / KNOWN.service_s, 1.0 if busy else float("inf")
         seen = change(samples(rate_rps, workers, 60.0, exponential=variant == "exponential"))
-        number = len(folder.read_open_trials())
+        number = len(folder.read_trials(OpenRecord))
         facts = {
-            "index": number, "repeat": 0, "model": "A" if busy else "C", "service": "one", "concurrency": 1,
-            "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
+            "index": number, "model": "A" if busy else "C", "service": "one", "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
             "ok": sum(each.status == 200 for each in seen), "errors": 0, "started": datetime.now(UTC),
-            "duration_s": 60.0, "valid": True, "reason": None, "samples": folder.write_samples(number, seen),
+            "duration_s": 60.0, "valid": True, "reason": None, "rows": folder.write_rows(number, requests=seen),
             "server": ServerUsage(), "client": ClientUsage(), "process": "poisson", "rate_rps": rate_rps,
             "plan_s": 60.0, "seed": 1, "utilisation": busy, "calibration": KNOWN,
         }  # fmt: skip
-        folder.append_trial(OpenTrialRecord.model_validate({**facts, **(record or {})}))
+        folder.append(OpenRecord.model_validate({**facts, **(record or {})}))
         return openanalysis.analyse(folder)
 
     return made

@@ -9,7 +9,7 @@ from iolab import experiment, openplan
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.lab import Lab, Model
-from iolab.records import Calibration
+from iolab.results.records import Calibration
 from tests.conftest import ROOT
 
 KNOWN = {letter: Calibration(service_s=0.02, overhead_s=0.0005, transit_s=0.0005) for letter in "ABCD"}

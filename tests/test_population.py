@@ -3,7 +3,7 @@
 import pytest
 
 from iolab.population import population
-from iolab.records import Sample
+from iolab.results.records import Sample
 
 
 def turns(users: int, requests: int, latency_s: float, pause_s: float = 0.0) -> list[Sample]:

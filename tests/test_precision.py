@@ -7,14 +7,14 @@ import pytest
 
 from iolab.experiment import Trial
 from iolab.precision import Precision, half_width, until
-from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, ClosedRecord, Sample, ServerUsage
 from tests.conftest import Run
 
 
-def record(model: str = "C", *, valid: bool = True) -> TrialRecord:
-    return TrialRecord(
+def record(model: str = "C", *, valid: bool = True) -> ClosedRecord:
+    return ClosedRecord(
         index=0, repeat=0, model=model, service="x", concurrency=4, cpus=1.0, requested=4, sent=4, ok=4, errors=0,
-        started=datetime.now(UTC), duration_s=1.0, valid=valid, reason=None, samples=None,
+        started=datetime.now(UTC), duration_s=1.0, valid=valid, reason=None,
         server=ServerUsage(), client=ClientUsage(),
     )  # fmt: skip
 

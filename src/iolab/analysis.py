@@ -8,11 +8,21 @@ import numpy as np
 
 from iolab.crowd_analysis import CrowdAnalysis, is_crowd
 from iolab.errors import UsageError
-from iolab.experiment import Experiment
+from iolab.experiment import Experiment, recorded
 from iolab.findings import Evidence, findings
 from iolab.population import population, span_s
-from iolab.records import Cell, ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage, Summary, TrialRecord
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import (
+    Cell,
+    ClientUsage,
+    ClosedRecord,
+    CpuPlanInfo,
+    ModelInfo,
+    RunInfo,
+    Sample,
+    ServerUsage,
+    Summary,
+)
 from iolab.stats import RESOLUTION_S, Array, median_interval, percentile
 from iolab.theory import closed_loop, even
 
@@ -59,10 +69,10 @@ def analyse(folder: RunFolder) -> Analysis:
     run = folder.read_run()
     if is_crowd(run):
         raise UsageError(f"{folder.path} is a crowd's run (make crowd): its report says all that there is")
-    experiment = folder.read_experiment(run)
+    experiment = recorded(folder, run)
     if experiment.arrivals:
         raise UsageError(f"{folder.path} is an open loop's run (make queue): its report says all that there is")
-    trials = folder.read_trials()
+    trials = folder.read_trials(ClosedRecord)
     if run.status == "complete" and not trials:
         raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
     cells = []
@@ -78,10 +88,10 @@ def analyse(folder: RunFolder) -> Analysis:
 
 
 def _cell(
-    folder: RunFolder, run: RunInfo, experiment: Experiment, model: ModelInfo, trials: Sequence[TrialRecord]
+    folder: RunFolder, run: RunInfo, experiment: Experiment, model: ModelInfo, trials: Sequence[ClosedRecord]
 ) -> AnalysedCell:
     # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
-    counted = [trial for trial in trials if trial.valid and trial.samples] or [trial for trial in trials if trial.ok]
+    counted = [trial for trial in trials if trial.valid and trial.rows] or [trial for trial in trials if trial.ok]
     samples = [_samples(folder, trial) for trial in counted]
     repeats = [_latencies(one) for one in samples]
     latencies = np.concatenate(repeats) if repeats else np.empty(0)
@@ -161,13 +171,11 @@ def _plan(folder: RunFolder, run: RunInfo, cpus: float) -> CpuPlanInfo:
     raise UsageError(f"{folder.path / 'run.json'} does not say which cores CPUS={cpus:g} meant: it is damaged")
 
 
-def _samples(folder: RunFolder, trial: TrialRecord) -> Sequence[Sample]:
-    samples = folder.read_samples(trial.samples or "")
+def _samples(folder: RunFolder, trial: ClosedRecord) -> Sequence[Sample]:
+    samples = folder.read_rows(trial.rows, "requests", Sample)
     if len(samples) != trial.sent:
-        raise UsageError(
-            f"{folder.path / (trial.samples or '')} has {len(samples)} rows, and its trial {trial.sent} requests: it is"
-            " damaged"
-        )
+        path = folder.path / trial.rows.get("requests", "samples")
+        raise UsageError(f"{path} has {len(samples)} rows, and its trial {trial.sent} requests: it is damaged")
     return samples
 
 
@@ -175,7 +183,7 @@ def _latencies(samples: Sequence[Sample]) -> Array:
     return np.array([sample.latency_s for sample in samples if sample.status == 200 and sample.latency_s is not None])
 
 
-def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
+def _usage(trials: Sequence[ClosedRecord]) -> ServerUsage:
     """Sum up what the server used over all repeats, None as soon as one is unknown; peaks are the highest known."""
     usages = [trial.server for trial in trials]
     threads = [usage.threads_peak for usage in usages if usage.threads_peak is not None]
@@ -194,7 +202,7 @@ def _usage(trials: Sequence[TrialRecord]) -> ServerUsage:
     )
 
 
-def _client_usage(trials: Sequence[TrialRecord]) -> ClientUsage:
+def _client_usage(trials: Sequence[ClosedRecord]) -> ClientUsage:
     """Sum up CPU time; the floor is the same for all trials, so the highest one measured is the nearest to it."""
     floors = [trial.client.floor_rps for trial in trials if trial.client.floor_rps is not None]
     again = _sum([trial.client.syn_retransmits for trial in trials])

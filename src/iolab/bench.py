@@ -15,8 +15,8 @@ from iolab.kept import Kept
 from iolab.lab import Model
 from iolab.loadgen import Job, Load, LoadGenerator
 from iolab.machine import watching
-from iolab.records import ClientUsage, MachineUsage, Sample, ServerUsage, TrialRecord
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClientUsage, ClosedRecord, MachineUsage, Sample, ServerUsage
 from iolab.runtime import Runtime, Server
 from iolab.runtime.meter import metering
 from iolab.runtime.probe import verify
@@ -36,7 +36,7 @@ class Observer(Protocol):
     def started(self, trial: Trial) -> None:
         """Take note that a trial begins."""
 
-    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         """Take note that a trial has ended and is on disk."""
 
 
@@ -74,12 +74,12 @@ class Bench:
                 record, samples = self._trial(trial)
                 if self._runtime.starts_are_cheap:
                     servers.discard(*servers.opened())  # a repeat is a server's whole life: its start varies too
-                self._folder.append_trial(record)
+                self._folder.append(record)
                 self._observer.finished(record, samples)
                 all_valid = all_valid and record.valid
         return all_valid
 
-    def _trial(self, trial: Trial) -> tuple[TrialRecord, Sequence[Sample]]:
+    def _trial(self, trial: Trial) -> tuple[ClosedRecord, Sequence[Sample]]:
         load, usage, machine, reason = Load(samples=(), cpu_s=None), ServerUsage(), MachineUsage(), None
         server: Server | None = None
         floor_rps: float | None = None
@@ -102,7 +102,7 @@ class Bench:
             self._servers.discard((trial.model, plan, trial.variant))  # what failed once starts anew for the next trial
             if isinstance(error, LoadFailed):
                 self._generators.discard(plan.loadgen)
-        record = TrialRecord(
+        record = ClosedRecord(
             **trial.model_dump(exclude={"requests"}),
             requested=trial.requests,
             sent=len(load.samples),
@@ -112,7 +112,7 @@ class Bench:
             duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
             valid=reason is None,
             reason=reason,
-            samples=self._folder.write_samples(trial.index, load.samples) if load.samples else None,
+            rows=self._folder.write_rows(trial.index, requests=load.samples),
             server=usage,
             client=ClientUsage(cpu_s=load.cpu_s, floor_rps=floor_rps, syn_retransmits=load.syn_retransmits),
             machine=machine,

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from iolab.records import Sample, ServerUsage
+from iolab.results.records import Sample, ServerUsage
 from iolab.stats import Array, percentile
 from iolab.theory import ClosedLoop, closed_loop
 

@@ -13,7 +13,7 @@ from iolab.experiment import Experiment
 from iolab.lab import Lab, Model
 from iolab.loadgen import Job, LoadGenerator
 from iolab.loadgen.opening import opener
-from iolab.records import Sample
+from iolab.results.records import Sample
 from iolab.runtime import Server
 from iolab.runtime.choice import Place
 from iolab.runtime.meter import metering

@@ -9,7 +9,7 @@ from iolab.experiment import Experiment
 from iolab.lab import Model
 from iolab.loadgen.boards import Boards
 from iolab.loadgen.opening import opening
-from iolab.records import ServerUsage
+from iolab.results.records import ServerUsage
 from iolab.runtime.choice import Place
 from iolab.runtime.meter import metering
 from iolab.session import Plan

@@ -15,7 +15,7 @@ from iolab.errors import TrialFailed
 from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place, Wanted, choose
 from iolab.session import Plan
 
@@ -72,8 +72,7 @@ def facts(plan: Plan, place: Place, seen: list[Seen], blames: list[Blame], folde
                 "bystander_median_ms": _rounded(each.bystander_median_ms),
                 "bystander_slowest_ms": _rounded(each.bystander_slowest_ms),
                 "server": each.usage.model_dump(),
-                "samples": folder.write_samples(2 * number, each.samples),
-                "bystander_samples": folder.write_samples(2 * number + 1, each.bystander),
+                "rows": folder.write_rows(number, requests=each.samples, bystander=each.bystander),
             }
             for number, each in enumerate(seen)
         ],

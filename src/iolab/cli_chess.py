@@ -14,7 +14,7 @@ from iolab.errors import TrialFailed
 from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place, Wanted, choose
 from iolab.session import Plan
 
@@ -101,7 +101,7 @@ def facts(plan: Plan, place: Place, shown: list[Shown], folder: RunFolder) -> di
                 "master_moved": round(each.played.busy, 4),
                 "thought_in_step": round(each.played.in_step, 2),
                 "server": each.usage.model_dump(),
-                "samples": folder.write_samples(number, each.played.pairs),
+                "rows": folder.write_rows(number, pairs=each.played.pairs),
             }
             for number, each in enumerate(shown)
         ],

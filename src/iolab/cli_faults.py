@@ -10,7 +10,7 @@ from rich.console import Console
 from iolab import faults, options, session
 from iolab.crowd_plan import MOST_USERS
 from iolab.errors import TrialFailed
-from iolab.fault_records import FaultRecord
+from iolab.fault_records import FaultRecord, FaultsRun
 from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import fault_words, terminal
@@ -73,7 +73,7 @@ def faults_command(path: Path | None, runtime: Wanted, results: Path | None, **g
         except TrialFailed as failed:  # before anything could go wrong on purpose
             console.print(f"No result: {failed}", markup=False, highlight=False, soft_wrap=True)
             return 1
-    run = outcome.folder.read_faults()
+    run = outcome.folder.read_json("faults.json", FaultsRun)
     outcome.folder.write("faults.html", faults_page.render(run, outcome.folder))
     faults_page.show(console, run)
     console.print(f"Page: {os.path.relpath(outcome.folder.path)}/faults.html", highlight=False, soft_wrap=True)

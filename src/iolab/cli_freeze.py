@@ -14,7 +14,7 @@ from iolab.freeze import measure, settings
 from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Wanted, choose
 
 
@@ -51,7 +51,7 @@ def freeze(model: str | None, runtime: Wanted, results: Path | None) -> int:
                 "name": each.name,
                 "generator": each.generator,
                 "requests": len(each.samples),
-                "samples": folder.write_samples(number, each.samples),
+                "rows": folder.write_rows(number, requests=each.samples),
                 **each.percentiles_ms(),
                 "later_than_100_ms": round(each.late(0.1), 6),
             }

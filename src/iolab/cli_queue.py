@@ -16,8 +16,8 @@ from iolab.loadgen.crew import Crew
 from iolab.lock import only_bench
 from iolab.objective import Objective
 from iolab.options import Span, Words, share
-from iolab.records import OpenSample, OpenTrialRecord
 from iolab.report import slo_terminal, terminal, words
+from iolab.results.records import OpenRecord, OpenSample
 from iolab.runtime.choice import Wanted, choose
 from iolab.slo import measure as measure_slo
 
@@ -33,7 +33,7 @@ class Progress:
         if self._console.is_terminal or "make worker" in what:
             self._console.print(f"{what} ...", style="dim", highlight=False)
 
-    def finished(self, record: OpenTrialRecord, samples: Sequence[OpenSample], of: int) -> None:
+    def finished(self, record: OpenRecord, samples: Sequence[OpenSample], of: int) -> None:
         """Print what came of a plan."""
         self._done += 1
         busy = f"{record.rate_rps:.0f}/s" if record.utilisation is None else f"busy {record.utilisation:.0%}"

@@ -11,7 +11,7 @@ from iolab.lab import find_root
 from iolab.lock import only_bench
 from iolab.report import answers, chat, terminal
 from iolab.report.progress import BenchProgress
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Wanted, choose
 
 
@@ -46,7 +46,7 @@ def report_run(console: Console, folder: RunFolder) -> None:
     analysed = analysis.analyse(folder)
     if answers.applies(analysed):
         analysed = replace(analysed, crowd=crowd_analysis.newest(folder.path.parent, chat.CHATTERS))
-    folder.write_summary(analysed.summary)
+    folder.write("summary.json", analysed.summary.model_dump_json(by_alias=True, indent=2) + "\n")
     folder.write("report.md", markdown.render(analysed))
     folder.write("report.html", html.render(analysed))
     terminal.show(console, analysed, os.path.relpath(folder.path))

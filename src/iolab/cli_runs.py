@@ -16,7 +16,7 @@ from iolab.explain import budget, find
 from iolab.export import Format
 from iolab.export import export as exported
 from iolab.report import comparison_terminal
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 
 RUN = click.Path(path_type=Path)
 

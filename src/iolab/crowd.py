@@ -18,8 +18,8 @@ from iolab.errors import TrialFailed, UsageError
 from iolab.experiment import Experiment
 from iolab.loadgen.crowd import Holders, clients, containers, holding
 from iolab.machine import watching
-from iolab.records import ClientUsage, MachineUsage, Status
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClientUsage, MachineUsage, Status
 from iolab.runtime import Mode, Server
 from iolab.runtime import holding as memory
 from iolab.runtime.choice import Place
@@ -147,7 +147,7 @@ class CrowdBench:
         except TrialFailed as error:
             seen.reason = str(error)
         record = self._record(level, seen, time.monotonic() - began)
-        self._folder.append_trial(record)
+        self._folder.append(record)
         self._observer.finished(record, seen.clicks)
         self._index += 1
         return record
@@ -237,8 +237,7 @@ class CrowdBench:
             client_share=seen.client_share,
             client_processes=len(self._shares(level.users)),
             machine=seen.machine,
-            entries=self._folder.write_entries(self._index, seen.entries) if seen.entries else None,
-            clicked=self._folder.write_clicks(self._index, seen.clicks) if seen.clicks else None,
+            rows=self._folder.write_rows(self._index, users=seen.entries, clicks=seen.clicks),
         )
 
 

@@ -5,18 +5,18 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from iolab.crowd_cell import CrowdCell, Line, cell
-from iolab.crowd_records import CrowdRecord
+from iolab.crowd_records import Click, CrowdRecord, Entry
 from iolab.errors import UsageError
 from iolab.findings.crowd import findings
-from iolab.records import RunInfo
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
+from iolab.results.rows import Row
 
-Row = TypeVar("Row")
 QUESTION = "What does a crowd take that mostly waits, and what does it feel?"
 Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
 
@@ -61,7 +61,7 @@ def is_crowd(run: RunInfo) -> bool:
 def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
     """Read a crowd's run folder and work out the levels that `pick` leaves; raises UsageError where that cannot be."""
     run = folder.read_run()
-    records = folder.read_crowd()
+    records = folder.read_trials(CrowdRecord)
     if run.status == "complete" and not records:
         raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} levels of that run")
     order = {model.letter: number for number, model in enumerate(run.models)}
@@ -75,19 +75,18 @@ def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAna
 def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
     found = cell(
         record,
-        _rows(folder, record.entries, folder.read_entries, record.users, "users"),
-        _rows(folder, record.clicked, folder.read_clicks, record.clicks, "clicks"),
+        _rows(folder, record, "users", Entry, record.users),
+        _rows(folder, record, "clicks", Click, record.clicks),
     )
     plan = next((plan for plan in run.cpu_plans if plan.cpus == record.cpus), None)
     return replace(found, findings=findings(found, plan, run.runtime))
 
 
-def _rows(folder: RunFolder, name: str | None, read: Callable[[str], list[Row]], expected: int, what: str) -> list[Row]:
-    if name is None:
-        return []
-    rows = read(name)
-    if len(rows) != expected:
-        raise UsageError(f"{folder.path / name} has {len(rows)} rows, and its level {expected} {what}: it is damaged")
+def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], expected: int) -> list[Row]:
+    rows = folder.read_rows(record.rows, kind, row)
+    if kind in record.rows and len(rows) != expected:
+        path = folder.path / record.rows[kind]
+        raise UsageError(f"{path} has {len(rows)} rows, and its level {expected} {kind}: it is damaged")
     return rows
 
 
@@ -144,7 +143,7 @@ def summary(analysis: CrowdAnalysis) -> str:
 
 def _facts(each: CrowdCell) -> Iterator[tuple[str, Any]]:
     record = each.record
-    yield from record.model_dump(mode="json", exclude={"title", "entries", "clicked", "started"}).items()
+    yield from record.model_dump(mode="json", exclude={"title", "rows", "started"}).items()
     yield "held_share", each.held_share
     yield "answered_within_patience", each.prompt
     yield "users_per_s", each.rate

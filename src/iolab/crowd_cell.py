@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from iolab.crowd_records import Click, CrowdRecord, Entry, Holding
-from iolab.records import Finding
+from iolab.results.records import Finding
 from iolab.stats import least_count
 
 LEAST_P99 = 100  # values, of which one lies beyond it

@@ -1,16 +1,15 @@
 """The shapes of what a run of thousands of people who mostly wait writes: a line a level, a row a user, one a click."""
 
-from datetime import datetime
 from typing import Literal, NamedTuple
 
-from iolab.records import ClientUsage, MachineUsage, Record
+from iolab.results.records import Record, TrialRecord
 
 Way = Literal["websocket", "poll"]
 # What kept people out, or let them wait for nothing: queue (all threads are taken, and they stand behind), threads (the
 # server could start no more), pids (its container may have no more tasks), files (open files), memory, refused (the
 # kernel or the server closed the door for another reason), died (the server ended), slow (it had not come to them yet).
 Obstacle = Literal["queue", "threads", "pids", "files", "memory", "refused", "died", "slow"]
-OUTCOMES = ("held", "late", "waiting", "refused", "lost")
+Outcome = Literal["held", "late", "waiting", "refused", "lost"]
 
 
 class Entry(NamedTuple):
@@ -25,7 +24,7 @@ class Entry(NamedTuple):
     came_s: float
     connected_s: float | None
     served_s: float | None
-    outcome: str
+    outcome: Outcome
 
 
 class Click(NamedTuple):
@@ -58,16 +57,15 @@ class Holding(Record):
     collector_pause_s: float | None = None
 
 
-class CrowdRecord(Record):
+class CrowdRecord(TrialRecord):
     """One line of trials.jsonl of a crowd: so many users who come to one server, stay, and now and then click.
 
     `asked` is the level that was asked for, `users` how many came (fewer where a limit would have bitten: `capped` says
-    which, in a sentence). `obstacle` is the reason for those who were not held, `evidence` the words for it. `empty` is
-    before anybody came, `quiet` when all who will be are held, `quiet_end` after `quiet_s` in which nobody clicked,
-    `busy` after `busy_s` of clicks at `clicks_per_s` in all.
+    which, in a sentence). `rows` are "users" (Entry) and "clicks" (Click). `obstacle` is the reason for those who were
+    not held, `evidence` the words for it. `empty` is before anybody came, `quiet` when all who will be are held,
+    `quiet_end` after `quiet_s` in which nobody clicked, `busy` after `busy_s` of clicks at `clicks_per_s` in all.
     """
 
-    index: int
     model: str
     title: str
     service: str
@@ -78,10 +76,6 @@ class CrowdRecord(Record):
     cpus: float
     processes: int
     threads: int | None
-    started: datetime
-    duration_s: float
-    valid: bool
-    reason: str | None
     patience_s: float
     held: int
     late: int
@@ -99,9 +93,5 @@ class CrowdRecord(Record):
     quiet: Holding = Holding()
     quiet_end: Holding = Holding()
     busy: Holding = Holding()
-    client: ClientUsage = ClientUsage()
     client_share: float | None = None  # of one core, of the busiest of the client's processes while people clicked
     client_processes: int = 1
-    machine: MachineUsage = MachineUsage()
-    entries: str | None  # path in the run folder, rows of Entry
-    clicked: str | None  # path in the run folder, rows of Click

@@ -16,6 +16,8 @@ from iolab.errors import UsageError
 from iolab.exhibition import Rules
 from iolab.fault_plan import Faults
 from iolab.lab import Model
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
 from iolab.theory import ClosedLoop, closed_loop
 
 OPTIONS = {"generator": "LOADGEN", "levels": "USERS", "freeze_collector": "GC_FREEZE"}  # of make, named otherwise
@@ -183,6 +185,16 @@ def read(path: Path, changes: Mapping[str, Any]) -> Experiment:
         return Experiment.model_validate(document)
     except ValidationError as error:
         raise UsageError(_mistake(error, path, changes)) from error
+
+
+def recorded(folder: RunFolder, run: RunInfo) -> Experiment:
+    """Return the experiment that a run measured; raises UsageError where run.json is damaged."""
+    try:
+        return Experiment.model_validate(run.experiment)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{folder.path / 'run.json'}: experiment.{where}: {first['msg']}") from error
 
 
 def _mistake(error: ValidationError, path: Path, changes: Mapping[str, Any]) -> str:

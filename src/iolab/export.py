@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from iolab.analysis import Analysis, analyse
 from iolab.errors import UsageError
-from iolab.records import Record
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClosedRecord, Record, Sample
 
 Format = Literal["csv", "parquet"]
 Row = Mapping[str, Any]
@@ -38,8 +38,8 @@ def export(folder: RunFolder, kind: Format, target: Path) -> list[Path]:
 
 
 def _requests(folder: RunFolder) -> Iterable[Row]:
-    for trial in folder.read_trials():
-        for sample in folder.read_samples(trial.samples) if trial.samples else ():
+    for trial in folder.read_trials(ClosedRecord):
+        for sample in folder.read_rows(trial.rows, "requests", Sample):
             yield {
                 "trial": trial.index,
                 "repeat": trial.repeat,
@@ -54,8 +54,8 @@ def _requests(folder: RunFolder) -> Iterable[Row]:
 
 
 def _trials(folder: RunFolder) -> Iterable[Row]:
-    for trial in folder.read_trials():
-        row = trial.model_dump(mode="json", exclude={"server", "client", "machine", "samples"})
+    for trial in folder.read_trials(ClosedRecord):
+        row = trial.model_dump(mode="json", exclude={"server", "client", "machine", "rows"})
         yield row | _prefixed(server=trial.server, client=trial.client, machine=trial.machine)
 
 

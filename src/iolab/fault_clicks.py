@@ -6,7 +6,7 @@ from typing import Any
 
 from iolab.crowd_cell import Times
 from iolab.fault_records import Clicks, Pressed
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime import Server
 
 RECORD_S = 2.0  # until an engine has written down a container's last words
@@ -14,8 +14,8 @@ RECORD_S = 2.0  # until an engine has written down a container's last words
 
 def judged(
     folder: RunFolder, index: int, begin_s: float, answers: Sequence[Mapping[str, Any]], server: Server
-) -> Clicks:
-    """Write the clicks of one fault, whose times count from `begin_s`, and return what came of them.
+) -> tuple[Clicks, dict[str, str]]:
+    """Write the clicks of one fault, whose times count from `begin_s`; return what came of them, and their file.
 
     `answers` are those of the drivers: rows, and once more, in the order in which users saw them, the tokens that were
     acknowledged. These are held against the rows as they are on disk, and against what the server wrote down.
@@ -26,11 +26,11 @@ def judged(
         for token, user, planned, sent, done in answer["rows"]
     ]
     rows.sort(key=lambda row: row.planned_s)
-    name = folder.write_rows(f"{index:04d}-clicks", rows)
-    on_disk = {row.token for row in folder.read_pressed(name) if row.answered_s is not None} if name else set()
+    files = folder.write_rows(index, clicks=rows)
+    on_disk = {row.token for row in folder.read_rows(files, "clicks", Pressed) if row.answered_s is not None}
     seen = {token for answer in answers for token in answer["acknowledged"]}
     times = Times.of(None if row.answered_s is None else row.answered_s - row.planned_s for row in rows)
-    return Clicks(
+    clicks = Clicks(
         sent=len(rows),
         answered=times.count - times.never,
         p50_s=times.p50_s,
@@ -38,8 +38,8 @@ def judged(
         slowest_s=times.max_s,
         lost=len(seen - on_disk),
         unrecorded=unrecorded(server, on_disk | seen),
-        rows=name,
     )
+    return clicks, files
 
 
 def unrecorded(server: Server, acknowledged: set[str]) -> int | None:

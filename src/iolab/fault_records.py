@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from iolab.crowd_records import Way
-from iolab.records import MachineUsage, Record, Status
+from iolab.results.records import Record, Status, TrialRecord
 
 Fault = Literal["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
 
@@ -52,7 +52,6 @@ class Clicks(Record):
     slowest_s: float | None = None
     lost: int | None = None
     unrecorded: int | None = None
-    rows: str | None = None  # path in the run folder, rows of Pressed
 
 
 class Calm(Record):
@@ -165,21 +164,18 @@ class Herd(Record):
 Figures = Annotated[Calm | Broadcast | SlowReaders | Vanished | HalfOpen | Killed | Herd, Field(discriminator="fault")]
 
 
-class FaultRecord(Record):
-    """One fault: `users` were there at its begin, `back` after it, when those whom it cost had come again."""
+class FaultRecord(TrialRecord):
+    """One fault: `users` were there at its begin, `back` after it, when those whom it cost had come again.
 
-    index: int
+    `rows` are "clicks" (Pressed) and, of some faults, "users": Heard, Parting, or Entry.
+    """
+
     fault: Fault
     users: int
     back: int | None = None
-    started: datetime
-    duration_s: float
-    valid: bool
     reason: str | None = None
     figures: Figures | None = None
     clicks: Clicks = Clicks()
-    rows: str | None = None  # path in the run folder: Heard, Parting, or Entry
-    machine: MachineUsage = MachineUsage()
 
     @property
     def kept_its_word(self) -> bool:

@@ -23,7 +23,7 @@ from iolab.fault_records import Clicks, Fault, FaultRecord, FaultsRun, Figures
 from iolab.fault_stage import ANSWER_S, Stage
 from iolab.loadgen.crowd import Holders, clients, containers, holding
 from iolab.machine import watching
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime import Mode, Runtime, Server
 from iolab.runtime.choice import Place
 from iolab.session import Outcome, Plan
@@ -160,7 +160,7 @@ class FaultBench:
         """Let one fault happen while people click; it lasts long enough for their percentiles."""
         began, started = time.monotonic(), datetime.now(UTC)
         users, figures, back = 0, None, None
-        clicks = Clicks()
+        clicks, rows = Clicks(), dict[str, str]()
         stage.rows = []
         if fault in LINUX_ONLY and self._runtime.name == "local" and sys.platform != "linux":
             return FaultRecord(
@@ -182,7 +182,7 @@ class FaultBench:
                     time.sleep(max(0.0, self._faults.least_s - (time.monotonic() - began)))
                 wait_s = DEAD_ANSWERS_S if fault == "killed" else LAST_ANSWERS_S
                 answers = stage.people.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
-                clicks = judged(self._folder, index, begin_s, answers, stage.server)
+                clicks, rows = judged(self._folder, index, begin_s, answers, stage.server)
                 if fault != "killed":
                     stage.server.check_alive()
                     stage.come_back()
@@ -200,7 +200,7 @@ class FaultBench:
             reason=reason,
             figures=figures,
             clicks=clicks,
-            rows=self._folder.write_rows(f"{index:04d}-{fault.replace('_', '-')}", stage.rows),
+            rows=rows | self._folder.write_rows(index, users=stage.rows),
             machine=watch.usage(),
         )
 

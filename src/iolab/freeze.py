@@ -16,7 +16,7 @@ from iolab.loadgen import Job, Load
 from iolab.loadgen.opening import opener, opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
 from iolab.omission import Seen
-from iolab.records import Sample
+from iolab.results.records import Sample
 from iolab.runtime import Server
 from iolab.runtime.choice import Place
 from iolab.session import Plan

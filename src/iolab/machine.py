@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from iolab.records import MachineUsage
+from iolab.results.records import MachineUsage
 
 STAT = Path("/proc/stat")
 CPUS = Path("/sys/devices/system/cpu")

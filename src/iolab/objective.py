@@ -8,7 +8,7 @@ import numpy as np
 
 from iolab import queueing
 from iolab.errors import UsageError
-from iolab.records import Calibration, OpenSample
+from iolab.results.records import Calibration, OpenSample
 from iolab.stats import least_count
 
 STEPS = 6  # of bisection: the answer is known to 1.6% of the first interval

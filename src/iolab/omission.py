@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from iolab.records import Sample
+from iolab.results.records import Sample
 from iolab.stats import Array, percentile
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)

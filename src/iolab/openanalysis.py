@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from iolab import queueing
-from iolab.experiment import Experiment
-from iolab.findings import GRAVITY, Evidence, machine
+from iolab.experiment import Experiment, recorded
+from iolab.findings import GRAVITY, machine
+from iolab.findings.evidence import Conditions
 from iolab.queueing import Sojourn
-from iolab.records import Finding, ModelInfo, OpenSample, OpenTrialRecord, RunInfo
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import Finding, ModelInfo, OpenRecord, OpenSample, RunInfo
 from iolab.stats import Array, percentile, t_quantile
 
 BATCHES = 10  # for the interval of a mean: sojourns that follow each other are correlated
@@ -47,7 +48,7 @@ class Measured:
 class OpenCell:
     """One plan: measured, the same trace simulated, and theory for constant (M/D/c) and exponential service (M/M/c)."""
 
-    record: OpenTrialRecord
+    record: OpenRecord
     workers: float
     measured: Measured | None
     same: Sojourn | None
@@ -80,21 +81,20 @@ class OpenAnalysis:
 def analyse(folder: RunFolder) -> OpenAnalysis:
     """Read a run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
-    experiment = folder.read_experiment(run)
+    experiment = recorded(folder, run)
     models = {model.letter: model for model in run.models}
     order = {letter: number for number, letter in enumerate(models)}
     records = sorted(
-        folder.read_open_trials(),
+        folder.read_trials(OpenRecord),
         key=lambda each: (order[each.model], experiment.variants.index(each.variant), each.rate_rps),
     )
     cells = [
-        _cell(run, models[each.model], each, folder.read_open_samples(each.samples) if each.samples else ())
-        for each in records
+        _cell(run, models[each.model], each, folder.read_rows(each.rows, "requests", OpenSample)) for each in records
     ]
     return OpenAnalysis(run, experiment, tuple(cells))
 
 
-def _cell(run: RunInfo, model: ModelInfo, record: OpenTrialRecord, samples: Sequence[OpenSample]) -> OpenCell:
+def _cell(run: RunInfo, model: ModelInfo, record: OpenRecord, samples: Sequence[OpenSample]) -> OpenCell:
     answered = [sample for sample in samples if sample.status == 200]
     measured = _measured(answered, samples) if answered else None
     same = _simulated(answered, record, model.workers) if answered else None
@@ -113,7 +113,7 @@ def _constant(rate_rps: float, service_s: float, servers: int) -> Sojourn:
     return queueing.mdc(rate_rps, service_s, servers)
 
 
-def _later(sojourn: Sojourn, record: OpenTrialRecord) -> Sojourn:
+def _later(sojourn: Sojourn, record: OpenRecord) -> Sojourn:
     """Add the way there and back, which no worker waits for."""
     way = record.calibration.transit_s
     return Sojourn(sojourn.mean_s + way, sojourn.p50_s + way, sojourn.p95_s + way, sojourn.p99_s + way, sojourn.error)
@@ -146,7 +146,7 @@ def _interval(sojourns: Array) -> tuple[float, float] | None:
     return float(sojourns.mean()) - half, float(sojourns.mean()) + half
 
 
-def _simulated(answered: Sequence[OpenSample], record: OpenTrialRecord, workers: float) -> Sojourn:
+def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> Sojourn:
     """Return what a queue of so many workers makes of the same arrivals and the same service times."""
     arrivals = np.array([sample.planned_s for sample in answered])
     told = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
@@ -190,7 +190,7 @@ def _findings(cell: OpenCell, samples: Sequence[OpenSample]) -> Iterator[Finding
             )
 
 
-def _invalid(record: OpenTrialRecord) -> Finding:
+def _invalid(record: OpenRecord) -> Finding:
     """Say why a plan is not what was asked for; what came of it is there all the same."""
     if record.lost_workers:
         left = record.load_workers - record.lost_workers
@@ -231,7 +231,7 @@ def _same_trace(cell: OpenCell) -> Iterator[Finding]:
         )
 
 
-def _as_planned(record: OpenTrialRecord, samples: Sequence[OpenSample]) -> Iterator[Finding]:
+def _as_planned(record: OpenRecord, samples: Sequence[OpenSample]) -> Iterator[Finding]:
     """Arrivals, of all load workers together, are as many and as irregular as the process would have them.
 
     The sample's coefficient of variation of n exponential gaps has a standard error of 1 / sqrt(n) around 1.
@@ -258,15 +258,12 @@ def _as_planned(record: OpenTrialRecord, samples: Sequence[OpenSample]) -> Itera
         )
 
 
-def _of_the_machine(run: RunInfo, record: OpenTrialRecord) -> Iterator[Finding]:
-    evidence = Evidence(
+def _of_the_machine(run: RunInfo, record: OpenRecord) -> Iterator[Finding]:
+    evidence = Conditions(
         trials=(record,),
         plan=next(plan for plan in run.cpu_plans if plan.cpus == record.cpus),
         usage=record.server,
         duration_s=record.duration_s,
-        median_s=None,
-        slowest_s=None,
-        backlog=None,
         runtime=run.runtime,
     )
     for rule in MACHINE:

@@ -17,8 +17,8 @@ from iolab.loadgen.crew import ALONE, Crew, gathered
 from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
 from iolab.machine import watching
 from iolab.openplan import OpenTrial
-from iolab.records import Calibration, ClientUsage, MachineUsage, OpenSample, OpenTrialRecord, ServerUsage, Status
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import Calibration, ClientUsage, MachineUsage, OpenRecord, OpenSample, ServerUsage, Status
 from iolab.runtime import Runtime, Server
 from iolab.runtime.choice import Place
 from iolab.runtime.meter import metering
@@ -35,7 +35,7 @@ class Observer(Protocol):
     def says(self, what: str) -> None:
         """Take note of what is done just now."""
 
-    def finished(self, record: OpenTrialRecord, samples: Sequence[OpenSample], of: int) -> None:
+    def finished(self, record: OpenRecord, samples: Sequence[OpenSample], of: int) -> None:
         """Take note that a trial has ended and is on disk; there are `of` in all."""
 
 
@@ -60,7 +60,7 @@ def measure(plan: session.Plan, place: Place, results: Path, observer: Observer,
     folder.write_run(info)
     status: Status = "failed"
     exit_status = 1
-    records: list[OpenTrialRecord] = []
+    records: list[OpenRecord] = []
     try:
         # As they come: an interruption leaves those before it.
         records.extend(OpenBench(plan, place, folder, observer, crew).run())
@@ -87,7 +87,7 @@ class OpenBench:
         self._cpus = place.plans[plan.experiment.cpus[0]]
         self._folder, self._observer, self._crew = folder, observer, crew
 
-    def run(self) -> Iterator[OpenTrialRecord]:
+    def run(self) -> Iterator[OpenRecord]:
         """Yield the records; raises TrialFailed where a model cannot be calibrated."""
         with self._runtime, gathered(self._crew, self._runtime, self._cpus, self._observer.says) as crowd:
             self._crowd = crowd
@@ -97,7 +97,7 @@ class OpenBench:
             for block in blocks:
                 for trial, seen in self._block(block):
                     record = self._record(trial, seen, known[trial.model.letter])
-                    self._folder.append_trial(record)
+                    self._folder.append(record)
                     self._observer.finished(record, seen.load.samples, of)
                     yield record
 
@@ -143,15 +143,14 @@ class OpenBench:
         duration_s = round((datetime.now(UTC) - started).total_seconds(), 6)
         return Seen(load, started, duration_s, usage, machine, reason)
 
-    def _record(self, trial: OpenTrial, seen: Seen, calibration: Calibration) -> OpenTrialRecord:
+    def _record(self, trial: OpenTrial, seen: Seen, calibration: Calibration) -> OpenRecord:
         samples = seen.load.samples
         ok = sum(sample.status == 200 for sample in samples)
-        return OpenTrialRecord(
+        return OpenRecord(
             index=trial.index,
             repeat=0,
             model=trial.model.letter,
             service=trial.model.name,
-            concurrency=1,
             cpus=self._cpus.cpus,
             variant=trial.variant,
             requested=len(samples),
@@ -162,7 +161,7 @@ class OpenBench:
             duration_s=seen.duration_s,
             valid=seen.reason is None,
             reason=seen.reason,
-            samples=self._folder.write_samples(trial.index, samples) if samples else None,
+            rows=self._folder.write_rows(trial.index, requests=samples),
             server=seen.usage,
             client=ClientUsage(cpu_s=seen.load.cpu_s),
             machine=seen.machine,

@@ -9,7 +9,7 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.experiment import Arrivals, Experiment
 from iolab.lab import Model
-from iolab.records import Calibration
+from iolab.results.records import Calibration
 
 Rates = list[tuple[float | None, float]]
 

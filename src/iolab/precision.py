@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from iolab.experiment import Trial
-from iolab.records import Sample, TrialRecord
+from iolab.results.records import ClosedRecord, Sample
 from iolab.stats import Array, median_interval
 
 CellKey = tuple[str, int, float, str]
@@ -29,7 +29,7 @@ class Precision:
     resolution_s: float
     repeats: dict[CellKey, list[Array]] = field(default_factory=dict)
 
-    def add(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def add(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         """Take note of a trial."""
         latencies = [one.latency_s for one in samples if one.status == 200 and one.latency_s is not None]
         mine = self.repeats.setdefault((record.model, record.concurrency, record.cpus, record.variant), [])

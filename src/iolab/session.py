@@ -16,8 +16,8 @@ from iolab.experiment import Experiment, Trial
 from iolab.lab import Lab, Model
 from iolab.loadgen.opening import opener
 from iolab.precision import Precision, until
-from iolab.records import CpuPlanInfo, ModelInfo, RunInfo, Sample, Status, TrialRecord
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClosedRecord, CpuPlanInfo, ModelInfo, RunInfo, Sample, Status
 from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
 from iolab.stats import RESOLUTION_S
@@ -52,19 +52,19 @@ class Watched:
 
     def remember(self, folder: RunFolder, planned: Iterable[Trial]) -> None:
         """Take note of what a run had before it was interrupted; `planned` are its trials in order, without end."""
-        records = {record.index: record for record in folder.read_trials()}
+        records = {record.index: record for record in folder.read_trials(ClosedRecord)}
         for trial in islice(planned, max(records, default=-1) + 1):
             if record := records.get(trial.index):
                 self.done.append(trial)
                 self.valid = self.valid and record.valid
-                self.precision.add(record, folder.read_samples(record.samples) if record.samples else ())
+                self.precision.add(record, folder.read_rows(record.rows, "requests", Sample))
 
     def started(self, trial: Trial) -> None:
         """Hand it on."""
         self.done.append(trial)
         self._observer.started(trial)
 
-    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         """Hand it on, and add it to what is known."""
         self.precision.add(record, samples)
         self._observer.finished(record, samples)
@@ -86,7 +86,7 @@ def resumed(root: Path, path: Path) -> Plan:
         raise UsageError(f"{path} is a crowd's run, which cannot go on: its report says what it has; begin another")
     if run.status == "complete":
         raise UsageError(f"{path} is complete: there is nothing to go on with")
-    wanted = folder.read_experiment(run)
+    wanted = experiment.recorded(folder, run)
     lab = Lab.read(root, wanted.server.variables())
     models = lab.select([model.service for model in run.models])
     return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)), folder)

@@ -5,17 +5,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from iolab import queueing, records, session
+from iolab import queueing, session
 from iolab.errors import TrialFailed, UsageError
 from iolab.lab import Model
 from iolab.loadgen.crew import ALONE, Crew, gathered
 from iolab.objective import HIGH, LOW, Found, Objective, Step, by_theory, search
 from iolab.openloop import ANSWER_LIMIT_S, Observer, OpenBench
 from iolab.openplan import OpenTrial
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place
 from iolab.signals import Interrupted
+
+if TYPE_CHECKING:
+    from iolab.results.records import Status
 
 LEAST_S, MOST_S = 10.0, 20.0  # of what is measured in a step
 MOST_LEAD_S = 10.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
@@ -68,7 +72,7 @@ class SloBench(OpenBench):
                 self._observer.says(trial.title)
                 seen = self._load(trial, server)
                 record = self._record(trial, seen, calibration)
-                self._folder.append_trial(record)
+                self._folder.append(record)
                 self._observer.finished(record, seen.load.samples, 0)
                 if seen.reason and not seen.load.samples:
                     raise TrialFailed(seen.reason)
@@ -92,7 +96,7 @@ def measure(
     info = session.info(plan, place, generator="locust")
     folder.write_run(info)
     found: list[Found] = []
-    status: records.Status = "failed"
+    status: Status = "failed"
     exit_status = 1
     try:
         found.extend(SloBench(plan, place, folder, observer, crew, objective=objective).search())

@@ -35,7 +35,7 @@ def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monke
     }
     assert found["culprits"][0]["line"]["what"] == "time.sleep(WAIT_S)"
     for each in found["ways"]:
-        assert (folder / each["samples"]).is_file()
+        assert (folder / each["rows"]["requests"]).is_file()
         assert (folder / each["bystander_samples"]).is_file()
     assert "What blocks the loop blocks everyone" in (folder / "break.html").read_text()
     assert not (tmp_path / "results" / "latest").exists()

@@ -28,7 +28,7 @@ def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(inside: Run,
         assert each["took_s"] >= 0.98 * each["least_s"]
     assert blocking["thought_in_step"] == 1  # no two opponents think at the same time
     assert loop["thought_in_step"] > 1
-    with gzip.open(folder / loop["samples"], "rt", newline="") as file:
+    with gzip.open(folder / loop["rows"]["pairs"], "rt", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(int(row["board"]), int(row["move"])) for row in rows} == {(b, m) for b in range(6) for m in range(4)}
     assert (folder / "chess.html").read_text().count("<svg") == 6

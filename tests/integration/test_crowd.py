@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from iolab import crowd
-from iolab.runfolder import RunFolder
+from iolab.crowd_records import Click, Entry
+from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, wait_for
 from tests.shortened import CROWD, shortened
@@ -60,10 +61,10 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
     assert found["C", "websocket"]["busy"]["collector_pause_s"] is not None
     folder = RunFolder.open(results / "latest")
     for each in found.values():
-        entries = folder.read_entries(each["entries"])
+        entries = folder.read_rows(each["rows"], "users", Entry)
         assert [entry.user for entry in entries] == list(range(40))
         assert sum(entry.outcome == "held" for entry in entries) == each["held"]
-    clicks = folder.read_clicks(found["C", "poll"]["clicked"])
+    clicks = folder.read_rows(found["C", "poll"]["rows"], "clicks", Click)
     assert all(click.planned_s <= click.sent_s < (click.answered_s or 0) for click in clicks)
     assert latest(results, "summary.json")["status"] == "complete"
     assert "B" in done.stdout

@@ -18,7 +18,7 @@ from iolab import session
 from iolab.analysis import analyse
 from iolab.experiment import Trial
 from iolab.lab import Lab
-from iolab.records import Sample, TrialRecord
+from iolab.results.records import ClosedRecord, Sample
 from iolab.runtime import choice
 from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, python_path, undisturbed
 from tests.fakes import Watcher
@@ -128,7 +128,7 @@ def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     planned = session.plan(lab.root, None, changes)
     place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
     outcome = session.measure(planned, place, results, Watcher())
-    (trial,) = outcome.folder.read_trials()
+    (trial,) = outcome.folder.read_trials(ClosedRecord)
     assert 40 < trial.ok == trial.sent < 2000
     told = {one.id: one.message for one in analyse(outcome.folder).cells[0].cell.findings}
     assert f"{trial.sent} of 2000 requests were sent" in told["fewer_sent"]
@@ -212,7 +212,7 @@ class Disturber(Watcher):
         if isinstance(trial, Trial) and trial.repeat == self._disturbed:
             self._thread.start()
 
-    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         super().finished(record, samples)
         if record.repeat == self._disturbed:
             self.end()

@@ -29,7 +29,7 @@ def test_the_closed_loop_hardly_sees_what_planned_requests_wait_for(inside: Run,
     assert 0.1 < planned["later_than_100_ms"] < 0.5  # the server stood still for a third of the time
     assert planned["p95"] > 5 * closed["p95"]
     for way in found["ways"]:
-        assert (folder / way["samples"]).is_file()
+        assert (folder / way["rows"]["requests"]).is_file()
     assert "coordinated omission" in (folder / "freeze.html").read_text()
     assert not (tmp_path / "results" / "latest").exists()
 

@@ -221,7 +221,7 @@ def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, l
     assert len(records) == 3
     (spoiled,) = [record for record in records if not record["valid"]]
     assert "the server ended with status -9" in spoiled["reason"]
-    assert spoiled["samples"]
+    assert spoiled["rows"]
     assert "the server ended with status -9" in " ".join(stdout.split())
     assert latest(results, "run.json")["status"] == "failed"
 

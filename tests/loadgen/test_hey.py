@@ -3,7 +3,7 @@ import pytest
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job
 from iolab.loadgen.hey import Hey, read_rows
-from iolab.records import Sample
+from iolab.results.records import Sample
 
 HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n"
 ROWS = (

@@ -4,8 +4,8 @@ import pytest
 
 from iolab import experiment
 from iolab.blockers import Blame, Named, Seen, Way, expected
-from iolab.records import Sample, ServerUsage
 from iolab.report import break_page
+from iolab.results.records import Sample, ServerUsage
 from tests.conftest import ROOT
 
 EXPERIMENT = experiment.read(ROOT / "experiments" / "break.toml", {})

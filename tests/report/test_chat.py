@@ -12,7 +12,7 @@ from iolab.analysis import Analysis, analyse
 from iolab.crowd_records import Holding
 from iolab.report.answers import answers
 from iolab.report.chat import CHATTERS
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from tests import crowds
 from tests.conftest import ROOT, Run
 

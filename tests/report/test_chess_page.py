@@ -8,9 +8,9 @@ import pytest
 
 from iolab.exhibition import Arithmetic, Pair, Played, Rules, arithmetic
 from iolab.lab import Lab, Model
-from iolab.records import ServerUsage
 from iolab.report import chess_page
 from iolab.report.chess_figure import clock, timeline
+from iolab.results.records import ServerUsage
 from tests.conftest import ROOT
 
 MODELS = {model.name: model for model in Lab.read(ROOT).models}

@@ -12,7 +12,7 @@ from rich.console import Console
 from iolab.crowd_analysis import analyse
 from iolab.crowd_records import Holding
 from iolab.report import crowd_figure, crowd_page
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 from tests import crowds
 from tests.conftest import ROOT, Run
 
@@ -94,7 +94,7 @@ def test_levels_without_figures_are_a_report_all_the_same(tmp_path: Path) -> Non
     blind = {"empty": nothing, "quiet": nothing, "quiet_end": nothing, "busy": nothing, "client_share": None}
     for kind in crowds.ALL:
         crowds.add(folder, kind, 100, **blind)
-    crowds.add(folder, crowds.A, 1000, valid=False, reason="the client died", entries=None, clicked=None, **blind)
+    crowds.add(folder, crowds.A, 1000, valid=False, reason="the client died", rows={}, **blind)
     crowds.add(folder, crowds.A, 0, **blind)
     page = crowd_page.render(analyse(folder))
     assert page.count("<svg") == 5 + 2  # halls, and the legend's seats

@@ -105,7 +105,7 @@ def test_a_level_that_does_not_count_breaks_nothing(tmp_path: Path) -> None:
 def test_what_is_not_known_is_left_out_of_sentences(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     for kind in (crowds.C, crowds.D):
-        crowds.add(folder, kind, 1000, quiet=Holding(), entries=None, clicked=None, clicks=0, answered=0)
+        crowds.add(folder, kind, 1000, quiet=Holding(), rows={}, clicks=0, answered=0)
     text = sentences(analyse(folder))
     assert text[0] == "C (asyncio, WebSocket) held all of 1,000."
     assert len(text) == 2  # nothing to compare
@@ -115,7 +115,7 @@ def test_what_is_not_known_is_left_out_of_sentences(tmp_path: Path) -> None:
 def test_an_unanswered_tail_is_said(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     clicks = [Click(0, each / 10, each / 10, None if each < 5 else each / 10 + 0.001) for each in range(200)]
-    crowds.add(folder, crowds.C, 1000, clicked=folder.write_clicks(7, clicks), answered=195)
+    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(7, clicks=clicks), answered=195)
     assert "1.0 ms in the median, no answer at p99" in "\n".join(sentences(analyse(folder)))
 
 
@@ -187,7 +187,7 @@ def test_nothing_computed_is_less_than_a_tick_of_the_clock(tmp_path: Path) -> No
 def test_clicks_of_which_none_was_answered_are_said_to_be_so(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     clicks = [Click(0, each / 10, each / 10, None) for each in range(150)]
-    crowds.add(folder, crowds.A, 1000, clicked=folder.write_clicks(7, clicks), clicks=150, answered=0)
+    crowds.add(folder, crowds.A, 1000, rows=folder.write_rows(7, clicks=clicks), clicks=150, answered=0)
     (cell,) = analyse(folder).cells
     assert click(cell) == "none of 150 was answered"
     assert rows(analyse(folder))[0]["Click p50"] == "never"

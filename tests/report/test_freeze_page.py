@@ -6,8 +6,8 @@ import pytest
 
 from iolab.experiment import Freeze
 from iolab.omission import Name, Seen
-from iolab.records import Sample
 from iolab.report import freeze_page
+from iolab.results.records import Sample
 
 STOP = Freeze()
 

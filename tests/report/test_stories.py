@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 
 from iolab.analysis import AnalysedCell, Analysis
 from iolab.experiment import Variant
-from iolab.records import Cell, ClientUsage, ServerUsage
 from iolab.report import figures, html, markdown
 from iolab.report.stories import backlog, cores, stories
+from iolab.results.records import Cell, ClientUsage, ServerUsage
 from iolab.theory import mm1_sojourn_s
 from tests.conftest import ROOT
 

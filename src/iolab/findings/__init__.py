@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import load, machine, repeats
 from iolab.findings.evidence import Evidence
-from iolab.records import Finding
+from iolab.results.records import Finding
 
 __all__ = ["GRAVITY", "RULES", "Evidence", "findings"]
 
@@ -17,7 +17,7 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     load.littles_law_broken,
     load.few_requests_a_user,
     machine.throttled,
-    machine.short_for_the_quota,
+    load.short_for_the_quota,
     machine.shared_cores,
     machine.not_pinned,
     load.loadgen_was_the_bottleneck,

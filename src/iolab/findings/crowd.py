@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.crowd_cell import LEAST_P99, CrowdCell
 from iolab.findings import GRAVITY, machine
-from iolab.findings.evidence import Evidence
-from iolab.records import CpuPlanInfo, Finding, ServerUsage, TrialRecord
+from iolab.findings.evidence import Conditions
+from iolab.results.records import CpuPlanInfo, Finding, ServerUsage
 
 CLIENT_SHARE = 0.8  # of a core: from there on the client queues by itself
 LATE_S = 0.005  # of the 99th percentile of sends
@@ -138,31 +138,9 @@ def findings(cell: CrowdCell, plan: CpuPlanInfo | None, runtime: str) -> tuple[F
     return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))
 
 
-def _of_the_machine(cell: CrowdCell, plan: CpuPlanInfo, runtime: str) -> Evidence:
+def _of_the_machine(cell: CrowdCell, plan: CpuPlanInfo, runtime: str) -> Conditions:
     record = cell.record
     began, ended = record.empty.cpu_s, record.busy.cpu_s
     usage = ServerUsage(cpu_s=None if began is None or ended is None else ended - began)
-    trial = TrialRecord(
-        **record.model_dump(include={"index", "model", "service", "cpus", "started", "duration_s", "valid", "reason"}),
-        repeat=0,
-        concurrency=record.users,
-        requested=record.clicks,
-        sent=record.clicks,
-        ok=record.answered,
-        errors=record.clicks - record.answered,
-        samples=None,
-        server=usage,
-        client=record.client,
-        machine=record.machine,
-    )
-    return Evidence(
-        trials=(trial,),
-        plan=plan,
-        usage=usage,
-        duration_s=record.duration_s,
-        median_s=None,
-        slowest_s=None,
-        backlog=None,
-        runtime=runtime,
-        are_repeats=False,
-    )
+    trial = record.model_copy(update={"server": usage})
+    return Conditions(trials=(trial,), plan=plan, usage=usage, duration_s=record.duration_s, runtime=runtime)

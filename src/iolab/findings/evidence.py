@@ -6,22 +6,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from iolab.population import Population
-from iolab.records import CpuPlanInfo, ServerUsage, TrialRecord
+from iolab.results.records import ClosedRecord, CpuPlanInfo, ServerUsage, TrialRecord
 from iolab.stats import Array
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All that findings look at: the trials of one cell, their usage summed up, and where it ran."""
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What findings of the machine look at: trials of any kind, what their servers used, and where they ran."""
 
     trials: Sequence[TrialRecord]
     plan: CpuPlanInfo
     usage: ServerUsage
     duration_s: float
+    runtime: str
+    are_repeats: bool = False  # else its trials are single, and a message names none
+
+    def during(self, repeat: int) -> str:
+        """Return " during repeat 2", or nothing where there are no repeats."""
+        return f" during repeat {repeat + 1}" if self.are_repeats else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Conditions):
+    """All that findings of a closed loop look at: the trials of one cell, and what was worked out of them."""
+
+    trials: Sequence[ClosedRecord]
     median_s: float | None
     slowest_s: float | None
     backlog: int | None
-    runtime: str
     populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)
     medians_s: Sequence[tuple[int, float]] = ()  # (repeat, its median)
     spans_s: Sequence[float] = ()
@@ -29,11 +41,7 @@ class Evidence:
     expected_s: float | None = None  # the mean latency by theory, where the service time is constant
     client_cpu_s: float | None = None
     rate_rps: float | None = None  # answered requests a second
-    are_repeats: bool = True  # else its trials are single, and a message names none
-
-    def during(self, repeat: int) -> str:
-        """Return " during repeat 2", or nothing where there are no repeats."""
-        return f" during repeat {repeat + 1}" if self.are_repeats else ""
+    are_repeats: bool = True
 
 
 def listed(repeats: Sequence[int]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from iolab.findings.evidence import Evidence, cores, listed
 from iolab.population import TOLERANCE
-from iolab.records import Finding
+from iolab.results.records import Finding
 
+QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
 LEAST_A_USER = 6  # requests
 FEWER = "if it cannot serve so many: fewer users (CONCURRENCY), or a longer listen queue (BACKLOG)"
 LOADGEN_SHARE = 0.7  # of its cores' time
@@ -172,3 +173,20 @@ def retransmissions(evidence: Evidence) -> Iterator[Finding]:
             " acknowledgement, which a server meets that writes an answer in two pieces",
             remedy="set TCP_NODELAY in the server, or write the answer in one piece",
         )
+
+
+def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
+    """A fraction of a CPU is a quota in each period of 100 ms: a trial of a few periods sees chance."""
+    limit = evidence.plan.cpus
+    if limit == int(limit) or not evidence.spans_s or min(evidence.spans_s) >= LEAST_PERIODS * QUOTA_PERIOD_S:
+        return
+    span_s = min(evidence.spans_s)
+    first = evidence.trials[0]
+    longer = math.ceil(first.requested * LEAST_PERIODS * QUOTA_PERIOD_S / span_s * 1.2)
+    yield Finding(
+        id="short_for_quota",
+        severity="warning",
+        message=f"the shortest trial took {span_s:.2f} s: {limit:g} CPU is a quota of {limit * 100:g} ms in each period"
+        f" of 100 ms, and a trial of fewer than {LEAST_PERIODS} periods shows chance",
+        remedy=f"make it longer: REQUESTS={longer}",
+    )

@@ -1,18 +1,16 @@
 """Of the machine: quotas, cores, and what else ran."""
 
-import math
 from collections.abc import Iterator
 
-from iolab.findings.evidence import Evidence
-from iolab.records import Finding
+from iolab.findings.evidence import Conditions
+from iolab.results.records import Finding
 
 THROTTLED_SHARE = 0.02
-QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
 BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
 CLOCK_STEP_S = 0.05
 
 
-def throttled(evidence: Evidence) -> Iterator[Finding]:
+def throttled(evidence: Conditions) -> Iterator[Finding]:
     """The CPU quota held the server back."""
     throttled_s, quota = evidence.usage.throttled_s, f"the quota of {evidence.plan.cpus:g} CPU"
     if throttled_s and throttled_s > THROTTLED_SHARE * evidence.duration_s:
@@ -24,24 +22,7 @@ def throttled(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
-    """A fraction of a CPU is a quota in each period of 100 ms: a trial of a few periods sees chance."""
-    limit = evidence.plan.cpus
-    if limit == int(limit) or not evidence.spans_s or min(evidence.spans_s) >= LEAST_PERIODS * QUOTA_PERIOD_S:
-        return
-    span_s = min(evidence.spans_s)
-    first = evidence.trials[0]
-    longer = math.ceil(first.requested * LEAST_PERIODS * QUOTA_PERIOD_S / span_s * 1.2)
-    yield Finding(
-        id="short_for_quota",
-        severity="warning",
-        message=f"the shortest trial took {span_s:.2f} s: {limit:g} CPU is a quota of {limit * 100:g} ms in each period"
-        f" of 100 ms, and a trial of fewer than {LEAST_PERIODS} periods shows chance",
-        remedy=f"make it longer: REQUESTS={longer}",
-    )
-
-
-def shared_cores(evidence: Evidence) -> Iterator[Finding]:
+def shared_cores(evidence: Conditions) -> Iterator[Finding]:
     """Server and load generator ran on the same cores."""
     if not evidence.plan.shared:
         return
@@ -55,7 +36,7 @@ def shared_cores(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def not_pinned(evidence: Evidence) -> Iterator[Finding]:
+def not_pinned(evidence: Conditions) -> Iterator[Finding]:
     """The platform cannot keep processes on cores."""
     if not evidence.plan.pinned:
         yield Finding(
@@ -66,7 +47,7 @@ def not_pinned(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def busy_machine(evidence: Evidence) -> Iterator[Finding]:
+def busy_machine(evidence: Conditions) -> Iterator[Finding]:
     """Other programs, or other guests of the same hypervisor, computed while trials ran."""
     worst: tuple[float, int, float, int] | None = None
     stolen: tuple[float, int] | None = None
@@ -100,7 +81,7 @@ def busy_machine(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def clock_trouble(evidence: Evidence) -> Iterator[Finding]:
+def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
     """The wall clock was set, or heat slowed the cores."""
     for trial in evidence.trials:
         step_s = trial.machine.clock_step_s

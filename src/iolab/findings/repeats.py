@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator
 
 from iolab.findings.evidence import Evidence
-from iolab.records import Finding
+from iolab.results.records import Finding
 
 DISAGREE = 0.10  # of the lowest median
 APART = 1 / 3  # without the odd one, the others lie within so much of what they all did

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iolab.analysis import Analysis
-from iolab.records import Cell
 from iolab.report import chat, words
+from iolab.results.records import Cell
 from iolab.theory import mm1_sojourn_s
 
 # Median in ms by (letter, users), as the course expects it; a pair is "over".

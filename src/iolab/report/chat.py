@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from iolab.analysis import Analysis
 from iolab.crowd_analysis import CrowdAnalysis
 from iolab.crowd_cell import CrowdCell
-from iolab.records import Cell
 from iolab.report import words
 from iolab.report.crowd_sentences import click, fates, listed, of_a_line, reason, total_bytes
 from iolab.report.crowd_words import WAYS, label, name, size
+from iolab.results.records import Cell
 
 CHATTERS = 1000
 QUESTION = f"{CHATTERS:,} people chat on a dormitory PC: a pool of threads, or asyncio?"

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from iolab.exhibition import Arithmetic, Played, Rules
 from iolab.lab import Model
-from iolab.records import ServerUsage
 from iolab.report import drawing, words
 from iolab.report.chess_figure import clock, timeline
 from iolab.report.pages import template
+from iolab.results.records import ServerUsage
 
 BEGINNING_S = 360.0
 CONVOY = 0.6  # of the boards in play begin to think together

@@ -13,9 +13,9 @@ from iolab.compare import Comparison
 from iolab.crosscheck import CellName, Told
 from iolab.crosscheck import verdict as verdict_of
 from iolab.explain import Part
-from iolab.records import Cell
 from iolab.report import words
 from iolab.report.table import BRIEF
+from iolab.results.records import Cell
 
 
 def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:

@@ -11,10 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from iolab.fault_records import FaultRecord, FaultsRun, Heard
+from iolab.crowd_records import Entry
+from iolab.fault_records import FaultRecord, FaultsRun, Heard, Parting
 from iolab.report import drawing, fault_words, words
 from iolab.report.pages import template
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
 
 Curve = tuple[str, Sequence[float]]  # its name, and when each user has it, in seconds
 STATUSES = {"partial": "It was interrupted: what is here was measured before.", "failed": "Not all is as it should be."}
@@ -62,14 +63,14 @@ ENDS = {
 
 def curves(record: FaultRecord, folder: RunFolder) -> list[Curve]:
     """Return when each user has it: of the median and of the slowest message, or of the one event that there is."""
-    if not record.rows:
+    if "users" not in record.rows:
         return []
     if record.fault == "herd":
-        rows = folder.read_entries(record.rows)
+        rows = folder.read_rows(record.rows, "users", Entry)
         return [("users served", [row.served_s for row in rows if row.served_s is not None])]
     if record.fault == "killed":
-        return [("users who know", [row.after_s for row in folder.read_partings(record.rows)])]
-    return _messages(folder.read_heard(record.rows))
+        return [("users who know", [row.after_s for row in folder.read_rows(record.rows, "users", Parting)])]
+    return _messages(folder.read_rows(record.rows, "users", Heard))
 
 
 def _messages(rows: Sequence[Heard]) -> list[Curve]:

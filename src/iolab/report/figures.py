@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from iolab.analysis import AnalysedCell, Analysis
-from iolab.records import Cell
 from iolab.report import words
 from iolab.report.drawing import COLOURS, GRID, INK, MARKERS, MUTED, STYLE, svg
+from iolab.results.records import Cell
 from iolab.stats import Array
 from iolab.theory import closed_loop
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from iolab.analysis import Analysis
-from iolab.records import Cell
 from iolab.report import answers, words
 from iolab.report.stories import stories
 from iolab.report.table import Column, columns, grouped_findings, resources
+from iolab.results.records import Cell
 
 
 def render(analysis: Analysis) -> str:

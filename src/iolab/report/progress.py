@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from iolab.experiment import Trial
-from iolab.records import Sample, TrialRecord
 from iolab.report import words
+from iolab.results.records import ClosedRecord, Sample
 
 
 class BenchProgress:
@@ -44,7 +44,7 @@ class BenchProgress:
         self._live.update(self._task, total=self._trials)
         self._live.update(self._task, description=f"{trial.model} {trial.service}, {words.users(trial.concurrency)}")
 
-    def finished(self, record: TrialRecord, samples: Sequence[Sample]) -> None:
+    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         """Show what came of it."""
         self._live.advance(self._task)
         latencies_ms = sorted(

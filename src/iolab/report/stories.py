@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from iolab.analysis import Analysis
-from iolab.records import Cell
 from iolab.report import words
+from iolab.results.records import Cell
 from iolab.theory import mm1_sojourn_s
 
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's

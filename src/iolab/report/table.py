@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from iolab.analysis import Analysis
 from iolab.findings import GRAVITY
-from iolab.records import Cell
 from iolab.report import words
+from iolab.results.records import Cell
 
 BRIEF = 11  # letters of a model's name
 

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from iolab.analysis import Analysis
-from iolab.records import Cell
 from iolab.report import answers, words
 from iolab.report.stories import stories
 from iolab.report.table import columns, condensed, grouped_findings
+from iolab.results.records import Cell
 
 ROOMY = 130  # columns of text
 MANY = 12  # cells, or findings: beyond that a terminal tells the kinds, and the report every one

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from iolab.analysis import Analysis
 from iolab.precision import half_width
-from iolab.records import Cell
+from iolab.results.records import Cell
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
 NOT_KNOWN = "-"

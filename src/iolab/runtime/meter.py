@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iolab.processes import Background
-from iolab.records import ServerUsage
+from iolab.results.records import ServerUsage
 from iolab.runtime import ListenCounters, Server, Snapshot
 
 

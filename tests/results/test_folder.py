@@ -2,23 +2,24 @@ import gzip
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import pytest
 
 from iolab.analysis import analyse
 from iolab.errors import UsageError
-from iolab.records import ClientUsage, Sample, ServerUsage, TrialRecord
 from iolab.report import words
-from iolab.runfolder import RunFolder
+from iolab.results.folder import RunFolder
+from iolab.results.records import ClientUsage, ClosedRecord, Sample, ServerUsage
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
 
 
-def record(index: int) -> TrialRecord:
-    return TrialRecord(
+def record(index: int) -> ClosedRecord:
+    return ClosedRecord(
         index=index, repeat=0, model="A", service="blocking", concurrency=4, cpus=1.0, requested=200, sent=200, ok=199, errors=1,
-        started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, samples=None, server=ServerUsage(), client=ClientUsage(),
+        started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, server=ServerUsage(), client=ClientUsage(),
     )  # fmt: skip
 
 
@@ -37,38 +38,83 @@ def test_no_folder_is_ever_used_twice_and_latest_is_the_newest(tmp_path: Path) -
 
 def test_trials_are_appended(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
-    assert folder.read_trials() == []
+    assert folder.read_trials(ClosedRecord) == []
     written = [record(index) for index in range(3)]
     for one in written:
-        folder.append_trial(one)
-    assert folder.read_trials() == written
+        folder.append(one)
+    assert folder.read_trials(ClosedRecord) == written
 
 
 def test_a_last_line_that_was_cut_is_left_out_and_one_in_the_middle_is_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
-    folder.append_trial(record(0))
+    folder.append(record(0))
     path = folder.path / "trials.jsonl"
     whole = path.read_text()
     path.write_text(whole + whole[:40])
-    assert len(folder.read_trials()) == 1
+    assert len(folder.read_trials(ClosedRecord)) == 1
     path.write_text(whole[:40] + "\n" + whole)
     with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
-        folder.read_trials()
+        folder.read_trials(ClosedRecord)
 
 
 def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     samples = [Sample(0.0, 0.0203, 200), Sample(None, None, 0), Sample(1.5, 2.0, 503)]
-    name = folder.write_samples(7, samples)
-    assert name == "samples/0007.csv.gz"
-    assert folder.read_samples(name) == samples
+    rows = folder.write_rows(7, requests=samples)
+    assert rows == {"requests": "samples/0007-requests.csv.gz"}
+    assert folder.read_rows(rows, "requests", Sample) == samples
+
+
+def test_what_a_trial_does_not_have_is_no_file_and_no_rows(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    assert folder.write_rows(7, requests=[]) == {}
+    assert folder.read_rows({}, "requests", Sample) == []
+    assert not list((folder.path / "samples").iterdir())
+
+
+class Seen(NamedTuple):
+    word: Literal["held", "lost"]
+    name: str
+    user: int
+    at_s: float | None
+    size: float
+
+
+SEEN = [Seen("held", "it", 3, 0.25, 1.5), Seen("lost", "a, b", 4, None, 0.0)]
+HEADING = "word,name,user,at_s,size\n"
+
+
+def test_rows_of_any_kind_come_back_as_they_were(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    rows = folder.write_rows(1, seen=SEEN)
+    assert folder.read_rows(rows, "seen", Seen) == SEEN
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (HEADING + "gone,it,3,0.25,1.5\n", "'gone' is none of held, lost"),
+        (HEADING + "held,it,3.5,0.25,1.5\n", "invalid literal"),
+        (HEADING + "held,it,3,nan,1.5\n", "nan is not finite"),
+        (HEADING + "held,it,3,0.25,\n", "could not convert"),
+        (HEADING + "held,it,3,0.25\n", "a line has 4 values, not 5"),
+        ("start_s,latency_s,status\n0.0,0.02,200\n", "it has the columns start_s, latency_s, status, not word, name"),
+        ("", "it has the columns , not word"),
+    ],
+)
+def test_rows_that_are_damaged_or_of_another_kind_are_refused(tmp_path: Path, text: str, what: str) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    rows = folder.write_rows(1, seen=SEEN)
+    (folder.path / rows["seen"]).write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(UsageError, match=rf"0001-seen\.csv\.gz cannot be read: {what}"):
+        folder.read_rows(rows, "seen", Seen)
 
 
 def test_damaged_samples_are_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     (folder.path / "samples" / "0000.csv.gz").write_bytes(b"\x1f\x8b\x08 rubbish")
     with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
-        folder.read_samples("samples/0000.csv.gz")
+        folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
@@ -108,8 +154,8 @@ def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
 def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
-    RunFolder.open(copy).write_samples(3, [])
-    with pytest.raises(UsageError, match=r"0003.csv.gz has 0 rows, and its trial \d+ requests"):
+    RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
+    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and its trial \d+ requests"):
         analyse(RunFolder.open(copy))
 
 
@@ -124,31 +170,31 @@ def test_a_folder_of_another_kind_says_what_it_is(tmp_path: Path, name: str, wha
 
 def test_bytes_that_are_no_text_are_named_and_a_cut_line_of_them_is_left_out(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
-    folder.append_trial(record(0))
+    folder.append(record(0))
     path = folder.path / "trials.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b"\xff\xfe")
-    assert len(folder.read_trials()) == 1
+    assert len(folder.read_trials(ClosedRecord)) == 1
     path.write_bytes(b"\xff\xfe\n" + whole)
     with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
-        folder.read_trials()
+        folder.read_trials(ClosedRecord)
 
 
 def test_a_trial_that_is_there_twice_would_count_twice(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     for index in (0, 1, 1):
-        folder.append_trial(record(index))
+        folder.append(record(index))
     with pytest.raises(UsageError, match=r"trials\.jsonl has trial 1 twice"):
-        folder.read_trials()
+        folder.read_trials(ClosedRecord)
 
 
 def test_samples_damaged_in_the_middle_are_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
-    name = folder.write_samples(0, [Sample(number / 7, 0.02 + number / 1000, 200) for number in range(200)])
-    whole = (folder.path / name).read_bytes()
-    (folder.path / name).write_bytes(whole[:60] + bytes(255 - byte for byte in whole[60:90]) + whole[90:])
-    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
-        folder.read_samples(name)
+    rows = folder.write_rows(0, requests=[Sample(number / 7, 0.02 + number / 1000, 200) for number in range(200)])
+    whole = (folder.path / rows["requests"]).read_bytes()
+    (folder.path / rows["requests"]).write_bytes(whole[:60] + bytes(255 - byte for byte in whole[60:90]) + whole[90:])
+    with pytest.raises(UsageError, match=r"0000-requests\.csv\.gz cannot be read"):
+        folder.read_rows(rows, "requests", Sample)
 
 
 @pytest.mark.parametrize("latency", ["nan", "inf", "soon"])
@@ -157,7 +203,7 @@ def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> N
     text = f"start_s,latency_s,status\n0.0,{latency},200\n"
     (folder.path / "samples" / "0000.csv.gz").write_bytes(gzip.compress(text.encode()))
     with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
-        folder.read_samples("samples/0000.csv.gz")
+        folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
 
 
 def test_a_last_line_that_a_crash_has_cut_is_taken_away(tmp_path: Path) -> None:

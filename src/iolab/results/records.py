@@ -64,27 +64,40 @@ class MachineUsage(Record):
 
 
 class TrialRecord(Record):
-    """One line of trials.jsonl. `reason` says why a trial is not `valid`; `samples` is a path in the run folder."""
+    """What every line of trials.jsonl has, whatever was measured; `reason` says why a trial is not `valid`.
+
+    `rows` are the files of the run folder with the trial's rows, by their kind.
+    """
 
     index: int
-    repeat: int
+    repeat: int = 0
+    started: datetime
+    duration_s: float
+    valid: bool
+    reason: str | None
+    rows: dict[str, str] = {}
+    server: ServerUsage = ServerUsage()
+    client: ClientUsage = ClientUsage()
+    machine: MachineUsage = MachineUsage()
+
+
+class LoadRecord(TrialRecord):
+    """A trial that sends requests to one server: `requested` were asked for, `sent` were sent, `ok` got status 200."""
+
     model: str
     service: str
-    concurrency: int
     cpus: float
     variant: str = ""
     requested: int
     sent: int
     ok: int
     errors: int
-    started: datetime
-    duration_s: float
-    valid: bool
-    reason: str | None
-    samples: str | None
-    server: ServerUsage
-    client: ClientUsage
-    machine: MachineUsage = MachineUsage()
+
+
+class ClosedRecord(LoadRecord):
+    """One line of trials.jsonl of a closed loop, with a fixed number of users."""
+
+    concurrency: int
 
 
 class Calibration(Record):
@@ -98,7 +111,7 @@ class Calibration(Record):
     transit_s: float
 
 
-class OpenTrialRecord(TrialRecord):
+class OpenRecord(LoadRecord):
     """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
 
     `utilisation` is that of each worker; None where any number of requests can wait. `load_workers` is how many Locust

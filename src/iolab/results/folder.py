@@ -1,0 +1,152 @@
+"""Writes and reads results/: atomic, append-only. Nothing measured is overwritten or lost."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from iolab.errors import UsageError
+from iolab.results.records import Record, RunInfo, TrialRecord
+from iolab.results.rows import Row, decoded, encoded
+
+OTHERS = {
+    "freeze": "a standstill",
+    "chess": "a chess exhibition",
+    "break": "servers that were broken on purpose",
+    "faults": "faults of a crowd",
+}
+
+Whole = TypeVar("Whole", bound=Record)
+Trial = TypeVar("Trial", bound=TrialRecord)
+
+
+class RunFolder:
+    """The folder of one run; the only code that knows its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, results: Path, experiment: str, *, newest: bool = True) -> "RunFolder":
+        """Make a new folder under `results`, named by UTC time and experiment.
+
+        results/latest points to it then, unless `newest` is false: what is there must be a run that can be reported.
+        """
+        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment}"
+        try:
+            results.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
+        for number in range(1, 1000):
+            path = results / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
+        (path / "samples").mkdir()
+        if newest:
+            link = results / f".latest-{os.getpid()}"
+            link.symlink_to(path.name)
+            link.replace(results / "latest")
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Return the run folder at `path`; raises UsageError where there is none."""
+        for name, what in OTHERS.items():
+            if (path / f"{name}.json").is_file():
+                raise UsageError(f"{path} holds {what}, not a benchmark: its page is {path / f'{name}.html'}")
+        if not (path / "run.json").is_file():
+            raise UsageError(
+                f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
+            )
+        return cls(path.resolve())
+
+    def write_run(self, info: RunInfo) -> None:
+        """Write run.json anew, whole or not at all."""
+        self.write("run.json", info.model_dump_json(by_alias=True, indent=2) + "\n")
+
+    def append(self, record: TrialRecord) -> None:
+        """Append a line to trials.jsonl; it is on disk when this returns."""
+        with (self.path / "trials.jsonl").open("a", encoding="utf-8") as file:
+            file.write(record.model_dump_json() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def drop_cut_line(self) -> None:
+        """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""
+        path = self.path / "trials.jsonl"
+        content = path.read_bytes() if path.exists() else b""
+        if content and not content.endswith(b"\n"):
+            self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
+
+    def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
+        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any."""
+        names = {kind: f"samples/{index:04d}-{kind}.csv.gz" for kind, rows in kinds.items() if rows}
+        for kind, name in names.items():
+            self._replace(name, encoded(kinds[kind]))
+        return names
+
+    def read_rows(self, rows: Mapping[str, str], kind: str, row: type[Row]) -> list[Row]:
+        """Read one kind of a trial's `rows`, none where there are none; raises UsageError where they are damaged."""
+        if kind not in rows:
+            return []
+        path = self.path / rows[kind]
+        try:
+            return decoded(path, row)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read: {error}") from error
+
+    def write(self, name: str, text: str) -> None:
+        """Write the file `name`, whole or not at all."""
+        self._replace(name, text.encode())
+
+    def read_run(self) -> RunInfo:
+        """Read run.json; raises UsageError where it is of another version or damaged."""
+        return self.read_json("run.json", RunInfo)
+
+    def read_json(self, name: str, kind: type[Whole]) -> Whole:
+        """Read a file of one object; raises UsageError where it is of another version or damaged."""
+        try:
+            return kind.model_validate_json((self.path / name).read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            what = ": ".join(filter(None, [where, first["msg"]]))
+            raise UsageError(f"{self.path / name}: {what}; it is damaged or of another version") from error
+
+    def read_trials(self, kind: type[Trial]) -> list[Trial]:
+        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out."""
+        try:
+            lines = (self.path / "trials.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        records: list[Trial] = []
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(kind.model_validate_json(line))
+            except ValidationError as error:
+                if number < len(lines):
+                    what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
+                    raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
+        indices = [record.index for record in records]
+        if len(set(indices)) < len(indices):
+            twice = next(index for index in indices if indices.count(index) > 1)
+            raise UsageError(f"{self.path / 'trials.jsonl'} has trial {twice} twice: take one of the lines out")
+        return records
+
+    def _replace(self, name: str, content: bytes) -> None:
+        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=".writing-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(self.path / name)

@@ -1,0 +1,79 @@
+"""The codec of rows: a NamedTuple of numbers and words is a line of a compressed CSV file, and the other way around."""
+
+import csv
+import functools
+import gzip
+import io
+import math
+import types
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+
+def encoded(rows: Sequence[NamedTuple]) -> bytes:
+    """Return rows of one kind as a compressed CSV file; its heading are the names of their fields."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0]._fields)
+    writer.writerows([_text(value) for value in row] for row in rows)
+    return gzip.compress(text.getvalue().encode(), mtime=0)
+
+
+def decoded(path: Path, kind: type[Row]) -> list[Row]:
+    """Read rows of that kind; raises ValueError for what is damaged or of another kind, OSError where nothing is."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            lines = csv.reader(file)
+            fields = next(lines, [])
+            if tuple(fields) != kind._fields:
+                raise ValueError(f"it has the columns {', '.join(fields)}, not {', '.join(kind._fields)}")
+            return list(_made(kind, lines))
+    except (EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+
+
+def _made(kind: type[Row], lines: Iterable[list[str]]) -> Iterable[Row]:
+    readers = _readers(kind)
+    for line in lines:
+        if len(line) != len(readers):
+            raise ValueError(f"a line has {len(line)} values, not {len(readers)}")
+        yield kind(*[read(value) for read, value in zip(readers, line, strict=True)])
+
+
+@functools.cache
+def _readers(kind: type[Any]) -> tuple[Callable[[str], Any], ...]:
+    return tuple(_reader(hint) for hint in get_type_hints(kind).values())
+
+
+def _reader(hint: Any) -> Callable[[str], Any]:
+    """Return what reads a column of that type: int, float, str, one of some words, or one of these or nothing."""
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (_reader(each) for each in get_args(hint) if each is not type(None))
+        return lambda text: inner(text) if text else None
+    if get_origin(hint) is Literal:
+        words = get_args(hint)
+        return lambda text: _one_of(words, text)
+    plain: dict[Any, Callable[[str], Any]] = {int: int, float: _finite, str: str}
+    return plain[hint]
+
+
+def _one_of(words: tuple[str, ...], text: str) -> str:
+    if text not in words:
+        raise ValueError(f"{text!r} is none of {', '.join(words)}")
+    return text
+
+
+def _finite(text: str) -> float:
+    """Return a number; raises ValueError for a value that is not finite: it would go on into every mean."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def _text(value: float | str | None) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else "" if value is None else str(value)
