@@ -14,8 +14,8 @@ from pathlib import Path
 
 from scipy.stats import binom
 
-from iolab.analysis import analyse
-from iolab.compare import compare
+from iolab.kinds.closed.cells import analyse
+from iolab.report.compare import compare
 from iolab.results.folder import RunFolder
 
 PAIRS = 10

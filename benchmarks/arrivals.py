@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iolab import cpus
+from iolab.host import cores
+from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
 from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
-from iolab.lock import only_bench
 from iolab.runtime.local import LocalRuntime
 
 RATES_RPS, PLAN_S, LIMIT_S = (200, 400, 800, 1000, 1500, 2000), 8.0, 30.0
@@ -23,7 +23,7 @@ RATES_RPS, PLAN_S, LIMIT_S = (200, 400, 800, 1000, 1500, 2000), 8.0, 30.0
 def main() -> None:
     """Print a row a rate."""
     lab = Lab.read(find_root(Path.cwd()), {"BACKLOG": "1024"})
-    plan = cpus.plan(1, cpus.available())
+    plan = cores.plan(1, cores.available())
     runtime = LocalRuntime(lab)
     (model,) = lab.select(["C"])
     print("   rate   late p50   late p99   sojourn p50   sojourn p99   generator's CPU")

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from iolab.analysis import analyse
+from iolab.kinds.closed.cells import analyse
 from iolab.results.folder import RunFolder
 
 

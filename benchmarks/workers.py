@@ -18,12 +18,12 @@ from pathlib import Path
 import msgpack
 import numpy as np
 
-from iolab import cpus
-from iolab.cpus import CpuPlan
+from iolab.host import cores
+from iolab.host.cores import CpuPlan
+from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
-from iolab.loadgen.crew import Crew, gathered
 from iolab.loadgen.openloop import Arrivals, OpenLoop
-from iolab.lock import only_bench
+from iolab.loadgen.workers import Crew, gathered
 from iolab.runtime.local import LocalRuntime
 
 PLAN_S, LIMIT_S, A_USER = 6.0, 30.0, 60
@@ -53,7 +53,7 @@ class Row:
 def main() -> None:
     """Print a row a load."""
     lab = Lab.read(find_root(Path.cwd()), {"BACKLOG": "1024"})
-    plan = cpus.plan(1, cpus.available())
+    plan = cores.plan(1, cores.available())
     print(telling())
     print("class      wait  load        workers   requests     CPU  late, 99%")
     with only_bench(), LocalRuntime(lab) as runtime:

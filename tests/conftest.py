@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iolab.__main__ import main
-from iolab.analysis import Analysis, analyse
+from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.lab import Lab
 from iolab.results.folder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
@@ -177,7 +177,7 @@ def recorded() -> Analysis:
 @pytest.fixture(scope="session")
 def recorded_page(recorded: Analysis) -> str:
     """Its report."""
-    from iolab.report import html  # noqa: PLC0415 (matplotlib: a second, which most test processes need not wait)
+    from iolab.kinds.closed import page as html  # noqa: PLC0415 (matplotlib: a second, which most test processes need not wait)
 
     return html.render(recorded)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from iolab.crowd_records import Click, CrowdRecord, Entry, Holding, Obstacle, Outcome, Way
+from iolab.kinds.crowd.records import Click, CrowdRecord, Entry, Holding, Obstacle, Outcome, Way
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo
 

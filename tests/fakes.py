@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, ServerFailed
+from iolab.host.cores import CpuPlan
+from iolab.host.signals import Interrupted
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
 from iolab.results.records import ClosedRecord, Sample
 from iolab.runtime import Denials, ListenCounters, Master, Mode, Snapshot
-from iolab.signals import Interrupted
 
 NULL_URL = "http://null"
 

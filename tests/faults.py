@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from iolab.crowd_records import Entry
-from iolab.fault_records import (
+from iolab.kinds.crowd.records import Entry
+from iolab.kinds.faults.records import (
     Broadcast,
     Calm,
     Clicks,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from iolab import allowances
-from iolab.allowances import Facts, read
+from iolab.host import limits as allowances
+from iolab.host.limits import Facts, read
 
 LIMITS = "Limit                     Soft Limit           Hard Limit           Units\nMax processes             100  200  processes\nMax open files            1024                 20000                files\n"
 TEXTS = {
@@ -122,7 +122,7 @@ def test_this_machine_tells_its_limits() -> None:
 
 RAISED = """
 import resource, subprocess, sys
-from iolab.allowances import raise_soft_limits
+from iolab.host.limits import raise_soft_limits
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200))
 print(raise_soft_limits())
 print(raise_soft_limits())

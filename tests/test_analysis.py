@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from iolab.analysis import Analysis, analyse
 from iolab.errors import UsageError
-from iolab.report import html, markdown, terminal, words
-from iolab.report.figures import colours_of
-from iolab.report.table import columns
+from iolab.kinds.closed import markdown
+from iolab.kinds.closed import page as html
+from iolab.kinds.closed.cells import Analysis, analyse
+from iolab.kinds.closed.figures import colours_of
+from iolab.kinds.closed.table import columns
+from iolab.report import terminal, words
 from iolab.results.folder import RunFolder
 from iolab.results.records import Cell
 from tests.conftest import RECORDED

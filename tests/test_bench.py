@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from iolab import cpus, experiment
+from iolab import experiment
 from iolab.bench import Bench
-from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed
 from iolab.experiment import ServerSettings
+from iolab.host import cores
+from iolab.host.cores import CpuPlan
+from iolab.host.signals import Interrupted
 from iolab.lab import Lab
 from iolab.loadgen import LoadGenerator
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClosedRecord, Sample
-from iolab.signals import Interrupted
 from tests.conftest import ROOT
 from tests.fakes import FakeGenerator, FakeRuntime, Watcher, answering
 
@@ -48,7 +49,7 @@ class World:
             runtime=self.runtime,
             open_generator=opened,
             models=self.models,
-            plans={limit: cpus.plan(limit, range(4)) for limit in self.experiment.cpus},
+            plans={limit: cores.plan(limit, range(4)) for limit in self.experiment.cpus},
             settings=lambda _: ServerSettings(wait_distribution="exponential"),  # whose first answer may come at once
             folder=self.folder,
             observer=self.watcher,
@@ -180,7 +181,7 @@ def test_an_interruption_keeps_what_was_measured_and_stops_everything(world: Wor
 def test_a_server_that_does_not_wait_is_not_measured(lab: Lab, tmp_path: Path) -> None:
     with answering() as address:
         world = World(lab, address, tmp_path, models=["C"], repeats=1)
-        plans = {1.0: cpus.plan(1, range(2))}
+        plans = {1.0: cores.plan(1, range(2))}
 
         @contextmanager
         def opened(runtime: object, plan: object) -> Iterator[LoadGenerator]:

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from iolab.blockers import Blame, Seen, Way, blame, expected
+from iolab.kinds.breaking.plan import Blame, Seen, Way, blame, expected
 from iolab.results.records import Sample, ServerUsage
-from iolab.theory import closed_loop
+from iolab.theory.closed_loop import closed_loop
 
 
 def way(work: str, place: str, pool: int = 8) -> Way:

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from iolab import breaking, session
+from iolab import session
 from iolab.errors import UsageError
+from iolab.kinds.breaking import run as breaking
 from tests.conftest import ROOT
 from tests.fakes import FakeServer, answering
 from tests.waiting import wait_until

@@ -2,8 +2,9 @@
 
 import pytest
 
-from iolab import chess, cli_chess, session
+from iolab import cli_chess, session
 from iolab.errors import UsageError
+from iolab.kinds.chess import run as chess
 from tests.conftest import ROOT
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from iolab.analysis import Analysis, analyse
-from iolab.compare import Comparison, compare, differences, nothing_in_common
+from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.report import comparison_terminal
+from iolab.report.compare import Comparison, compare, differences, nothing_in_common
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClosedRecord, Sample
 from tests.conftest import RECORDED, Run

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from iolab import cpus
+from iolab.host import cores as cpus
 
 
 @pytest.mark.parametrize(

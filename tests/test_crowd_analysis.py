@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from iolab import crowd_analysis
-from iolab.crowd_analysis import CrowdAnalysis, analyse
-from iolab.crowd_cell import CrowdCell, Times, cell
-from iolab.crowd_records import Click, Entry, Holding
 from iolab.errors import UsageError
+from iolab.kinds.crowd import analysis as crowd_analysis
+from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
+from iolab.kinds.crowd.cells import CrowdCell, Times, cell
+from iolab.kinds.crowd.records import Click, Entry, Holding
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, MachineUsage
 from tests import crowds

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from iolab import crowd_plan, experiment
-from iolab.crowd_plan import Crowd
+from iolab import experiment
 from iolab.errors import UsageError
+from iolab.kinds.crowd import plan as crowd_plan
+from iolab.kinds.crowd.plan import Crowd
 from iolab.lab import Lab, Model
-from iolab.loadgen.crowd import containers, room, shares
+from iolab.loadgen.users import containers, room, shares
 from tests.conftest import ROOT
 
 FILE = ROOT / "experiments" / "crowd.toml"

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from iolab.lab import Lab, Service
+from iolab.live.standing import variables
 from iolab.runtime.compose import Engine
-from iolab.stack import variables
 from tests.conftest import ROOT
 
 Manifest = dict[str, Any]

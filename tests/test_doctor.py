@@ -1,5 +1,5 @@
-from iolab.allowances import Facts
-from iolab.doctor import crowd
+from iolab.host.limits import Facts
+from iolab.live.doctor import crowd
 
 
 def test_doctor_says_how_many_can_come_and_what_is_in_the_way() -> None:

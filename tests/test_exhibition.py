@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from iolab.exhibition import Pair, Played, Rules, arithmetic
+from iolab.kinds.chess.plan import Pair, Played, Rules, arithmetic
 
 HOUR = 3600.0
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from iolab.analysis import AnalysedCell, Analysis, analyse
 from iolab.errors import UsageError
-from iolab.explain import budget, find
+from iolab.kinds.closed.cells import AnalysedCell, Analysis, analyse
+from iolab.kinds.closed.explain import budget, find
 from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run
 

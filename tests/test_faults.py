@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from iolab import fault_clicks, faults, session
+from iolab import session
 from iolab.errors import UsageError
-from iolab.fault_records import Clicks, FaultsRun
+from iolab.kinds.faults import clicks as fault_clicks
+from iolab.kinds.faults import run as faults
+from iolab.kinds.faults.records import Clicks, FaultsRun
 from iolab.results.folder import RunFolder
 from tests import faults as made_up
 from tests.conftest import ROOT, Run

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from iolab.findings import Evidence, findings
-from iolab.population import Population
 from iolab.results.records import ClientUsage, ClosedRecord, CpuPlanInfo, MachineUsage, ServerUsage
+from iolab.theory.littles_law import Population
 
 
 def trial(**changes: object) -> ClosedRecord:

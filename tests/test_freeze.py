@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from iolab.errors import ServerFailed, TrialFailed
-from iolab.freeze import standstill
+from iolab.kinds.freeze.run import standstill
 from tests.fakes import FakeServer
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from iolab.allowances import Facts
-from iolab.limits import ContainerLimits, Limit, Need, applicable, capped, container_limits, processes_for
+from iolab.host.capacity import ContainerLimits, Limit, Need, applicable, capped, container_limits, processes_for
+from iolab.host.limits import Facts
 
 PLENTY = Facts(
     files=1_048_576,

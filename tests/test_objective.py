@@ -1,8 +1,8 @@
 import pytest
 
 from iolab.errors import UsageError
-from iolab.objective import HIGH, LOW, Found, Objective, Step, by_theory, search
-from iolab.report import slo_terminal
+from iolab.kinds.slo import page as slo_terminal
+from iolab.kinds.slo.plan import HIGH, LOW, Found, Objective, Step, by_theory, search
 from iolab.results.records import Calibration, OpenSample
 
 KNOWN = Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0)

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from iolab import experiment, openanalysis, opensummary, queueing
-from iolab.openanalysis import OpenAnalysis
-from iolab.report import queue_page, queue_words
+from iolab import experiment
+from iolab.kinds.open import analysis as openanalysis
+from iolab.kinds.open import page as queue_page
+from iolab.kinds.open import summary as opensummary
+from iolab.kinds.open import words as queue_words
+from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.results.folder import RunFolder
 from iolab.results.records import (
     Calibration,
@@ -25,6 +28,7 @@ from iolab.results.records import (
     RunInfo,
     ServerUsage,
 )
+from iolab.theory.closed_loop import queueing
 from tests.conftest import ROOT
 
 KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from iolab import experiment, openplan
+from iolab import experiment
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
+from iolab.kinds.open import plan as openplan
 from iolab.lab import Lab, Model
 from iolab.results.records import Calibration
 from tests.conftest import ROOT

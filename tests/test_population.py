@@ -2,8 +2,8 @@
 
 import pytest
 
-from iolab.population import population
 from iolab.results.records import Sample
+from iolab.theory.littles_law import population
 
 
 def turns(users: int, requests: int, latency_s: float, pause_s: float = 0.0) -> list[Sample]:

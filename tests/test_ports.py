@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from iolab import ports
 from iolab.errors import UsageError
+from iolab.host import ports
 from tests.own import free_ports
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from iolab.experiment import Trial
-from iolab.precision import Precision, half_width, until
+from iolab.kinds.closed.precision import Precision, half_width, until
 from iolab.results.records import ClientUsage, ClosedRecord, Sample, ServerUsage
 from tests.conftest import Run
 

@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from iolab import processes
 from iolab.errors import UsageError
-from iolab.lock import only_bench
-from iolab.signals import Interrupted, interruptible, undivided
+from iolab.host import processes
+from iolab.host.lock import only_bench
+from iolab.host.signals import Interrupted, interruptible, undivided
 from tests.waiting import wait_until
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from iolab.stats import Array, least_count, median_estimate, median_interval, percentile, ratio_interval
+from iolab.theory.statistics import Array, least_count, median_estimate, median_interval, percentile, ratio_interval
 
 
 def test_least_counts_are_those_of_wilks() -> None:

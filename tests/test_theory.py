@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from iolab.theory import closed_loop, even
+from iolab.theory.closed_loop import closed_loop, even
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import sys
 
-from iolab.signals import Interrupted, interruptible
+from iolab.host.signals import Interrupted, interruptible
 
 
 def main() -> None:

@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed, TrialFailed
 from iolab.experiment import ServerSettings, Trial, prediction
 from iolab.floor import Floors
+from iolab.host.activity import watching
+from iolab.host.cores import CpuPlan
 from iolab.kept import Kept
 from iolab.lab import Model
 from iolab.loadgen import Job, Load, LoadGenerator
-from iolab.machine import watching
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, ClosedRecord, MachineUsage, Sample, ServerUsage
 from iolab.runtime import Runtime, Server
-from iolab.runtime.meter import metering
 from iolab.runtime.probe import verify
+from iolab.runtime.usage import metering
 
 OpenGenerator = Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]
 ServerKey = tuple[str, CpuPlan, str]

@@ -9,11 +9,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import breaking, options, session
-from iolab.blockers import Blame, Seen
+from iolab import options, session
 from iolab.errors import TrialFailed
+from iolab.host.lock import only_bench
+from iolab.kinds.breaking import run as breaking
+from iolab.kinds.breaking.plan import Blame, Seen
 from iolab.lab import find_root
-from iolab.lock import only_bench
 from iolab.report import terminal
 from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place, Wanted, choose
@@ -27,7 +28,7 @@ from iolab.session import Plan
 @options.results
 def broken(cpus: float | None, users: int | None, runtime: Wanted, results: Path | None) -> int:
     """Break an event loop by work that blocks, and find out who it was."""
-    from iolab.report import break_page  # noqa: PLC0415 (templates)
+    from iolab.kinds.breaking import page as break_page  # noqa: PLC0415 (templates)
 
     console = Console()
     root = find_root(Path.cwd())

@@ -8,11 +8,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import chess, experiment, options, session
-from iolab.chess import Shown
+from iolab import experiment, options, session
 from iolab.errors import TrialFailed
+from iolab.host.lock import only_bench
+from iolab.kinds.chess import run as chess
+from iolab.kinds.chess.run import Shown
 from iolab.lab import find_root
-from iolab.lock import only_bench
 from iolab.report import terminal
 from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place, Wanted, choose
@@ -37,7 +38,7 @@ def exhibition(  # noqa: PLR0917 (each is an option of the command line)
     results: Path | None,
 ) -> int:
     """Let a chess master play 24 opponents, against every server."""
-    from iolab.report import chess_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.chess import page as chess_page  # noqa: PLC0415 (it draws)
 
     console = Console()
     plan = planned(

@@ -10,13 +10,13 @@ import click
 from rich.console import Console
 
 from iolab import options, session
-from iolab.analysis import analyse
 from iolab.crosscheck import CellName, Told, by_wrk, of_run
 from iolab.errors import UsageError
+from iolab.host.lock import only_bench
+from iolab.kinds.closed.cells import analyse
 from iolab.lab import find_root
-from iolab.lock import only_bench
+from iolab.progress import BenchProgress
 from iolab.report import comparison_terminal, terminal
-from iolab.report.progress import BenchProgress
 from iolab.runtime.choice import Wanted, choose
 
 

@@ -7,12 +7,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import crowd, crowd_plan, options, session
+from iolab import options, session
 from iolab.cli_report import report_run
-from iolab.crowd_plan import MOST_USERS
-from iolab.crowd_records import Click, CrowdRecord
+from iolab.host.lock import only_bench
+from iolab.kinds.crowd import plan as crowd_plan
+from iolab.kinds.crowd import run as crowd
+from iolab.kinds.crowd.plan import MOST_USERS
+from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.lab import find_root
-from iolab.lock import only_bench
 from iolab.options import Words
 from iolab.report import terminal, words
 from iolab.runtime.choice import Wanted, choose

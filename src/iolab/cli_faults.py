@@ -7,13 +7,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import faults, options, session
-from iolab.crowd_plan import MOST_USERS
+from iolab import options, session
 from iolab.errors import TrialFailed
-from iolab.fault_records import FaultRecord, FaultsRun
+from iolab.host.lock import only_bench
+from iolab.kinds.crowd.plan import MOST_USERS
+from iolab.kinds.faults import run as faults
+from iolab.kinds.faults import words as fault_words
+from iolab.kinds.faults.records import FaultRecord, FaultsRun
 from iolab.lab import find_root
-from iolab.lock import only_bench
-from iolab.report import fault_words, terminal
+from iolab.report import terminal
 from iolab.runtime.choice import Wanted, choose
 
 
@@ -58,7 +60,7 @@ class Progress:
 @options.results
 def faults_command(path: Path | None, runtime: Wanted, results: Path | None, **given: Any) -> int:
     """Let things go wrong with a crowd: who vanishes, floods, or does not read; the server is killed."""
-    from iolab.report import faults_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.faults import page as faults_page  # noqa: PLC0415 (it draws)
 
     console = Console()
     root = find_root(Path.cwd())

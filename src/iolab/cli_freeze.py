@@ -10,9 +10,9 @@ from rich.console import Console
 
 from iolab import options, session
 from iolab.errors import TrialFailed, UsageError
-from iolab.freeze import measure, settings
+from iolab.host.lock import only_bench
+from iolab.kinds.freeze.run import measure, settings
 from iolab.lab import find_root
-from iolab.lock import only_bench
 from iolab.report import terminal
 from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Wanted, choose
@@ -24,7 +24,7 @@ from iolab.runtime.choice import Wanted, choose
 @options.results
 def freeze(model: str | None, runtime: Wanted, results: Path | None) -> int:
     """Let a server stand still for 2 s of 10 s, and measure that in two ways."""
-    from iolab.report import freeze_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.freeze import page as freeze_page  # noqa: PLC0415 (it draws)
 
     console = Console()
     root = find_root(Path.cwd())

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from iolab import doctor, lab, stack
+from iolab import lab
 from iolab.lab import Lab
+from iolab.live import doctor, standing
 from iolab.report import terminal
 from iolab.runtime.compose import find_engine
 
@@ -21,7 +22,7 @@ def up(cpus: float, workers: int) -> int:
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     with terminal.busy(console) as say:
-        pages = stack.up(the_lab, find_engine(), cpus, workers, say)
+        pages = standing.up(the_lab, find_engine(), cpus, workers, say)
     terminal.show_pages(console, pages)
     return 0
 
@@ -32,7 +33,7 @@ def down() -> int:
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     find_engine()
-    stack.down(the_lab)
+    standing.down(the_lab)
     console.print("Nothing of the lab runs any more.")
     return 0
 

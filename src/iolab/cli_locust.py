@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from iolab import joining, options, session
+from iolab import options, session
 from iolab.cli_report import run_plan
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
 from iolab.lab import Lab, find_root
+from iolab.live import workers as joining
 from iolab.options import Span
 from iolab.runtime.choice import Wanted
-from iolab.theory import closed_loop
+from iolab.theory.closed_loop import closed_loop
 
 LONGEST_S = 3600.0
 

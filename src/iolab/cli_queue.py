@@ -8,18 +8,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import openloop, options, session
+from iolab import options, session
 from iolab.cli_report import report_run
 from iolab.errors import UsageError
+from iolab.host.lock import only_bench
+from iolab.kinds.open import run as openloop
+from iolab.kinds.slo import page as slo_terminal
+from iolab.kinds.slo.plan import Objective
+from iolab.kinds.slo.run import measure as measure_slo
 from iolab.lab import find_root
-from iolab.loadgen.crew import Crew
-from iolab.lock import only_bench
-from iolab.objective import Objective
+from iolab.loadgen.workers import Crew
 from iolab.options import Span, Words, share
-from iolab.report import slo_terminal, terminal, words
+from iolab.report import terminal, words
 from iolab.results.records import OpenRecord, OpenSample
 from iolab.runtime.choice import Wanted, choose
-from iolab.slo import measure as measure_slo
 
 
 class Progress:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from iolab import analysis, crowd_analysis, session
+from iolab import session
+from iolab.host.lock import only_bench
+from iolab.kinds.closed import cells as analysis
+from iolab.kinds.closed import course as answers
+from iolab.kinds.closed import course_chat as chat
+from iolab.kinds.crowd import analysis as crowd_analysis
 from iolab.lab import find_root
-from iolab.lock import only_bench
-from iolab.report import answers, chat, terminal
-from iolab.report.progress import BenchProgress
+from iolab.progress import BenchProgress
+from iolab.report import terminal
 from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Wanted, choose
 
@@ -41,7 +45,8 @@ def report_run(console: Console, folder: RunFolder) -> None:
     if run.experiment.get("arrivals"):
         _report_open(console, folder)
         return
-    from iolab.report import html, markdown  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
+    from iolab.kinds.closed import markdown  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
+    from iolab.kinds.closed import page as html  # noqa: PLC0415 (they draw: 0.5 s, too long for `iolab up`)
 
     analysed = analysis.analyse(folder)
     if answers.applies(analysed):
@@ -53,8 +58,9 @@ def report_run(console: Console, folder: RunFolder) -> None:
 
 
 def _report_open(console: Console, folder: RunFolder) -> None:
-    from iolab import openanalysis, opensummary  # noqa: PLC0415 (scipy: 0.5 s, too long for `iolab up`)
-    from iolab.report import queue_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.open import analysis as openanalysis  # noqa: PLC0415 (scipy: 0.5 s, too long for `iolab up`)
+    from iolab.kinds.open import page as queue_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.open import summary as opensummary  # noqa: PLC0415 (scipy: 0.5 s, too long for `iolab up`)
 
     analysis = openanalysis.analyse(folder)
     folder.write("summary.json", opensummary.summary(analysis))
@@ -64,7 +70,7 @@ def _report_open(console: Console, folder: RunFolder) -> None:
 
 
 def _report_crowd(console: Console, folder: RunFolder) -> None:
-    from iolab.report import crowd_page  # noqa: PLC0415 (it draws)
+    from iolab.kinds.crowd import page as crowd_page  # noqa: PLC0415 (it draws)
 
     analysis = crowd_analysis.analyse(folder)
     folder.write("summary.json", crowd_analysis.summary(analysis))

@@ -7,15 +7,15 @@ import click
 from rich.console import Console
 
 from iolab import options
-from iolab.analysis import analyse
 from iolab.cli_report import given_or_newest, report_run
-from iolab.compare import compare as compared
-from iolab.compare import differences, nothing_in_common
 from iolab.errors import UsageError
-from iolab.explain import budget, find
-from iolab.export import Format
-from iolab.export import export as exported
+from iolab.kinds.closed.cells import analyse
+from iolab.kinds.closed.explain import budget, find
 from iolab.report import comparison_terminal
+from iolab.report.compare import compare as compared
+from iolab.report.compare import differences, nothing_in_common
+from iolab.report.export import Format
+from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
 
 RUN = click.Path(path_type=Path)

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iolab.analysis import Analysis
-from iolab.cpus import CpuPlan
 from iolab.errors import LoadFailed
+from iolab.host.cores import CpuPlan
+from iolab.host.processes import affinity, run
+from iolab.kinds.closed.cells import Analysis
 from iolab.lab import Model
-from iolab.processes import affinity, run
 from iolab.runtime import Runtime
 
 AGREE = 0.02

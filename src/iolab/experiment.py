@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from iolab.blockers import Broken
-from iolab.crowd_plan import Crowd
 from iolab.errors import UsageError
-from iolab.exhibition import Rules
-from iolab.fault_plan import Faults
+from iolab.kinds.breaking.plan import Broken
+from iolab.kinds.chess.plan import Rules
+from iolab.kinds.crowd.plan import Crowd
+from iolab.kinds.faults.plan import Faults
 from iolab.lab import Model
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
-from iolab.theory import ClosedLoop, closed_loop
+from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 OPTIONS = {"generator": "LOADGEN", "levels": "USERS", "freeze_collector": "GC_FREEZE"}  # of make, named otherwise
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

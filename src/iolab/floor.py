@@ -3,12 +3,12 @@
 from contextlib import suppress
 from typing import Final
 
-from iolab.cpus import CpuPlan
 from iolab.errors import TrialFailed
+from iolab.host.cores import CpuPlan
 from iolab.kept import Kept
 from iolab.loadgen import Job, LoadGenerator
-from iolab.population import span_s
 from iolab.runtime import Runtime
+from iolab.theory.littles_law import span_s
 
 Cores = tuple[tuple[int, ...], tuple[int, ...]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from iolab.loadgen.crew import Crew
+from iolab.loadgen.workers import Crew
 
 
 class Words(click.ParamType[tuple[str, ...]]):

@@ -9,18 +9,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
-from iolab import environment, experiment
+from iolab import experiment
 from iolab.bench import Bench, Observer
 from iolab.errors import UsageError
 from iolab.experiment import Experiment, Trial
+from iolab.host import environment
+from iolab.host.signals import Interrupted
+from iolab.kinds.closed.precision import Precision, until
 from iolab.lab import Lab, Model
 from iolab.loadgen.opening import opener
-from iolab.precision import Precision, until
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClosedRecord, CpuPlanInfo, ModelInfo, RunInfo, Sample, Status
 from iolab.runtime.choice import Place
-from iolab.signals import Interrupted
-from iolab.stats import RESOLUTION_S
+from iolab.theory.statistics import RESOLUTION_S
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from iolab.blockers import blame
+from iolab.kinds.breaking.plan import blame
 from iolab.lab import Lab
 from iolab.runtime import probe
 from tests.conftest import ROOT

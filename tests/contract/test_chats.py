@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import websocket
 
-from iolab import crowd_plan
-from iolab.crowd_plan import Crowd, Scene
 from iolab.errors import ServerFailed
+from iolab.kinds.crowd import plan as crowd_plan
+from iolab.kinds.crowd.plan import Crowd, Scene
 from iolab.lab import Lab
 from iolab.runtime import probe
 from tests.own import environment, free_ports

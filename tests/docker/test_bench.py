@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iolab import cpus
+from iolab.host import cores
 from iolab.lab import Lab
 from iolab.runtime import cgroup
 from iolab.runtime.compose import Engine
@@ -202,7 +202,7 @@ def test_a_container_is_seen_alike_from_the_host_and_from_inside(lab: Lab, engin
     runtime = DockerRuntime(lab, engine, {})
     model = lab.select(["B"])[0]
     runtime.build([model])
-    with runtime, runtime.serve(model, cpus.plan(1, range(engine.cores))) as server:
+    with runtime, runtime.serve(model, cores.plan(1, range(engine.cores))) as server:
         inside = cgroup.ExecWatch(str(server._container.id))
         try:
             for _ in range(3):

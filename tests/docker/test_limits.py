@@ -5,14 +5,14 @@ import subprocess
 
 import pytest
 
-from iolab import allowances
+from iolab.host import limits
 
 pytestmark = pytest.mark.docker
 IMAGE = os.environ.get("BASE_IMAGE") or "python:3.13-slim"
 
 
 def test_a_container_may_have_as_many_files_as_its_engine_and_no_more() -> None:
-    most = allowances.read().engine_files
+    most = limits.read().engine_files
     if most is None:
         pytest.skip("the engine is not a process of this host")
     assert opened(most).stdout.split() == [str(most)]

@@ -8,10 +8,10 @@ from typing import Any
 import docker
 import pytest
 
-from iolab.runtime import Denials, cgroup, holding
+from iolab.kinds.crowd.obstacle import Doorkeeper
+from iolab.runtime import Denials, cgroup, footprint
 from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerServer
-from iolab.runtime.obstacle import Doorkeeper
 from iolab.runtime.probe import wait_until_ready
 from tests.conftest import ROOT
 from tests.docker.test_limits import IMAGE
@@ -50,7 +50,7 @@ def test_a_container_may_have_no_more_tasks(engine: Engine, project: str, tmp_pa
         keeper = Doorkeeper(server)
         with people(server.address, 60) as (waiting, refused):
             obstacle, evidence = keeper.why(waiting, refused, None)
-            seen = holding.read(server)
+            seen = footprint.read(server)
             pids = server.pids()
     assert waiting + refused > 20
     assert obstacle == "pids"
@@ -71,7 +71,7 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
         keeper = Doorkeeper(server)
         with people(server.address, 60) as (waiting, refused):
             obstacle, _ = keeper.why(waiting, refused, None)
-            seen = holding.read(server)
+            seen = footprint.read(server)
     assert obstacle == "pids"
     assert seen.threads == 28  # the shell takes one
     assert (seen.virtual_bytes, seen.context_switches) == (None, None)

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 from iolab.lab import Lab
+from iolab.live.standing import variables
 from iolab.runtime.compose import Compose, Engine
-from iolab.stack import variables
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 

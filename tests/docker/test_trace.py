@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iolab.live import ptrace
+from iolab.runtime import strace
 from tests.conftest import Run
 from tests.docker.test_up import copy
 
@@ -67,7 +67,7 @@ def test_an_engine_that_refuses_strace_is_explained(tmp_path: Path, iolab: Run) 
         check=False,
     )
     assert refused.returncode != 0
-    explained = ptrace.explain(refused.stderr)
+    explained = strace.explain(refused.stderr)
     assert explained is not None
     assert "SYS_PTRACE" in explained
     assert "Operation not permitted" in explained

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from iolab import breaking, cpus
+from iolab.host import cores as cpus
+from iolab.kinds.breaking import run as breaking
 from tests.conftest import Run, copied_lab
 from tests.shortened import BREAK, shortened
 

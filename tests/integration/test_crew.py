@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from iolab.loadgen import crew
+from iolab.loadgen import workers
 from tests.conftest import Run, Start, lab_with_a_fifth_model
 from tests.integration.test_local import latest, wait_for
 from tests.integration.test_queue import trials, wait_for_the_first_plan
@@ -128,7 +128,7 @@ def test_a_mistake_is_one_line(
     inside: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
 ) -> None:
     if "--wait-ms" in arguments:
-        monkeypatch.setattr(crew, "MOST_RPS", 100.0)  # else it depends on the machine whether it is too much
+        monkeypatch.setattr(workers, "MOST_RPS", 100.0)  # else it depends on the machine whether it is too much
     done = inside("queue", "--runtime", "local", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert words in done.stderr

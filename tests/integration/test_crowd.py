@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from iolab import crowd
-from iolab.crowd_records import Click, Entry
+from iolab.kinds.crowd import run as crowd
+from iolab.kinds.crowd.records import Click, Entry
 from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, wait_for

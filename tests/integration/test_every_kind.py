@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab import objective, slo
+from iolab.kinds.slo import plan as objective
+from iolab.kinds.slo import run as slo
 from iolab.lab import Lab
 from tests.conftest import Run, copied_lab
 from tests.integration.test_local import nothing_serves

@@ -15,8 +15,8 @@ import pytest
 
 from iolab import bench as loop
 from iolab import session
-from iolab.analysis import analyse
 from iolab.experiment import Trial
+from iolab.kinds.closed.cells import analyse
 from iolab.lab import Lab
 from iolab.results.records import ClosedRecord, Sample
 from iolab.runtime import choice

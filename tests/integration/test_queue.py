@@ -11,8 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from iolab import objective, openloop, slo
-from iolab.loadgen import crew
+from iolab.kinds.open import run as openloop
+from iolab.kinds.slo import plan as objective
+from iolab.kinds.slo import run as slo
+from iolab.loadgen import workers as crew
 from tests.conftest import Run, Start, python_path
 from tests.integration.test_findings import SET_CLOCK
 from tests.integration.test_local import latest, wait_for

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
+from iolab.host.processes import Finished
 from iolab.live import app
-from iolab.processes import Finished
 
 
 class Installers:

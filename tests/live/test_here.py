@@ -16,8 +16,9 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.lab import Lab
-from iolab.live import app, ptrace, service
+from iolab.live import app, service
 from iolab.live.service import keep_older, switched
+from iolab.runtime import strace as ptrace
 from tests.conftest import ROOT, Run, Start
 from tests.waiting import wait_until
 

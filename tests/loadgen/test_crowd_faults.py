@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from iolab.kinds.faults import connections
 from iolab.loadgen import driver
 from iolab.loadgen.driver import Driver
-from iolab.runtime import connections
 from tests.conftest import ROOT
 from tests.own import free_ports
 

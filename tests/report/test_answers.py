@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iolab.analysis import AnalysedCell, Analysis
-from iolab.report import html, markdown
-from iolab.report.answers import answers, applies, table
+from iolab.kinds.closed import markdown
+from iolab.kinds.closed import page as html
+from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.course import answers, applies, table
 
 
 @pytest.fixture(scope="module")

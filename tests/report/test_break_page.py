@@ -3,8 +3,8 @@
 import pytest
 
 from iolab import experiment
-from iolab.blockers import Blame, Named, Seen, Way, expected
-from iolab.report import break_page
+from iolab.kinds.breaking import page as break_page
+from iolab.kinds.breaking.plan import Blame, Named, Seen, Way, expected
 from iolab.results.records import Sample, ServerUsage
 from tests.conftest import ROOT
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from iolab import crowd_analysis
-from iolab.analysis import Analysis, analyse
-from iolab.crowd_records import Holding
-from iolab.report.answers import answers
-from iolab.report.chat import CHATTERS
+from iolab.kinds.closed.cells import Analysis, analyse
+from iolab.kinds.closed.course import answers
+from iolab.kinds.closed.course_chat import CHATTERS
+from iolab.kinds.crowd import analysis as crowd_analysis
+from iolab.kinds.crowd.records import Holding
 from iolab.results.folder import RunFolder
 from tests import crowds
 from tests.conftest import ROOT, Run

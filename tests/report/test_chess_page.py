@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from iolab.exhibition import Arithmetic, Pair, Played, Rules, arithmetic
+from iolab.kinds.chess import page as chess_page
+from iolab.kinds.chess.plan import Arithmetic, Pair, Played, Rules, arithmetic
+from iolab.kinds.chess.timeline import clock, timeline
 from iolab.lab import Lab, Model
-from iolab.report import chess_page
-from iolab.report.chess_figure import clock, timeline
 from iolab.results.records import ServerUsage
 from tests.conftest import ROOT
 

@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Browser
 from rich.console import Console
 
-from iolab.crowd_analysis import analyse
-from iolab.crowd_records import Holding
-from iolab.report import crowd_figure, crowd_page
+from iolab.kinds.crowd import figure as crowd_figure
+from iolab.kinds.crowd import page as crowd_page
+from iolab.kinds.crowd.analysis import analyse
+from iolab.kinds.crowd.records import Holding
 from iolab.results.folder import RunFolder
 from tests import crowds
 from tests.conftest import ROOT, Run

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from iolab.crowd_analysis import analyse
-from iolab.report import crowd_seats
+from iolab.kinds.crowd import seats as crowd_seats
+from iolab.kinds.crowd.analysis import analyse
 from tests import crowds
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from iolab.crowd_analysis import CrowdAnalysis, analyse
-from iolab.crowd_records import Click, Holding, Obstacle
-from iolab.report import crowd_words
-from iolab.report.crowd_sentences import card, click, listed, sentences
+from iolab.kinds.crowd import words as crowd_words
+from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
+from iolab.kinds.crowd.records import Click, Holding, Obstacle
+from iolab.kinds.crowd.sentences import card, click, listed, sentences
 from tests import crowds
 
 Told = Callable[..., str]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from iolab.fault_records import Clicks
-from iolab.report import fault_words, faults_page
+from iolab.kinds.faults import page as faults_page
+from iolab.kinds.faults import words as fault_words
+from iolab.kinds.faults.records import Clicks
 from tests import faults
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from iolab.experiment import Freeze
-from iolab.omission import Name, Seen
-from iolab.report import freeze_page
+from iolab.kinds.freeze import page as freeze_page
+from iolab.kinds.freeze.cells import Name, Seen
 from iolab.results.records import Sample
 
 STOP = Freeze()

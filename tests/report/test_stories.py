@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from iolab.analysis import AnalysedCell, Analysis
 from iolab.experiment import Variant
-from iolab.report import figures, html, markdown
-from iolab.report.stories import backlog, cores, stories
+from iolab.kinds.closed import figures, markdown
+from iolab.kinds.closed import page as html
+from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.stories import backlog, cores, stories
 from iolab.results.records import Cell, ClientUsage, ServerUsage
-from iolab.theory import mm1_sojourn_s
+from iolab.theory.closed_loop import mm1_sojourn_s
 from tests.conftest import ROOT
 
 

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 
 import pytest
 
-from iolab.analysis import analyse
 from iolab.errors import UsageError
+from iolab.kinds.closed.cells import analyse
 from iolab.report import words
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, ClosedRecord, Sample, ServerUsage

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from iolab import cpus
+from iolab.host import cores
 from iolab.lab import Lab, Model, Port, Service
 from iolab.runtime.local import LocalRuntime, LocalServer
 from tests.own import free_ports
@@ -62,7 +62,7 @@ def running(one: Model) -> Iterator[LocalServer]:
     """Run a model's server as a process."""
     with (
         LocalRuntime(Lab(one.service.folder or Path(), (one.service,), ())) as runtime,
-        runtime.serve(one, cpus.plan(1, cpus.available())) as server,
+        runtime.serve(one, cores.plan(1, cores.available())) as server,
     ):
         yield server
 

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from iolab.runtime import connections
+from iolab.kinds.faults import connections
 from tests.runtime.scripts import serving
 
 TABLE = """\

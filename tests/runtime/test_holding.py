@@ -5,9 +5,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab.crowd_records import Holding
-from iolab.runtime import Denials, ListenCounters, Snapshot, holding
-from iolab.runtime.holding import Processes, context_switches, sockets_bytes
+from iolab.kinds.crowd.records import Holding
+from iolab.runtime import Denials, ListenCounters, Snapshot, footprint
+from iolab.runtime.footprint import Processes, context_switches, sockets_bytes
 from tests.fakes import FakeServer
 from tests.runtime.scripts import serving
 from tests.waiting import wait_until
@@ -46,7 +46,7 @@ def proc(folder: Path) -> Path:
 
 
 def test_all_processes_and_all_their_threads_are_summed_up(tmp_path: Path) -> None:
-    assert holding.read(Seen(7, 8), proc(tmp_path)) == Holding(
+    assert footprint.read(Seen(7, 8), proc(tmp_path)) == Holding(
         cpu_s=1.0,
         rss_bytes=99,
         virtual_bytes=2 * 8192 * 1024,
@@ -67,11 +67,11 @@ def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
 
 def test_where_there_is_no_proc_the_server_alone_is_known(tmp_path: Path) -> None:
     """As on macOS: not known is None, never 0."""
-    assert holding.read(Seen(7), tmp_path) == Holding(cpu_s=1.0, rss_bytes=99, threads=1)
+    assert footprint.read(Seen(7), tmp_path) == Holding(cpu_s=1.0, rss_bytes=99, threads=1)
 
 
 def test_where_the_engine_is_elsewhere_threads_are_those_of_the_group(tmp_path: Path) -> None:
-    seen = holding.read(Seen(), proc(tmp_path))
+    seen = footprint.read(Seen(), proc(tmp_path))
     assert (seen.threads, seen.virtual_bytes, seen.context_switches) == (1, None, None)
     assert seen.slab_bytes == 200 * 1024
 
@@ -89,8 +89,8 @@ THREADS = "for _ in range(5):\n    threading.Thread(target=time.sleep, args=(60,
 @linux
 def test_a_server_that_forks_is_counted_whole(tmp_path: Path) -> None:
     with serving(tmp_path, then=f"{FORKS}\n{THREADS}") as server:
-        wait_until(lambda: holding.read(server).threads == 18)
-        seen = holding.read(server)
+        wait_until(lambda: footprint.read(server).threads == 18)
+        seen = footprint.read(server)
         first, *others = server.pids()
         assert [psutil.Process(pid).ppid() for pid in others] == [first, first]
         alone = psutil.Process(first).memory_info()

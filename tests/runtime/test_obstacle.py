@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from iolab.errors import ServerFailed
+from iolab.kinds.crowd.obstacle import Doorkeeper, Room, Signs, judge
 from iolab.runtime.local import LocalServer
-from iolab.runtime.obstacle import Doorkeeper, Room, Signs, judge
 from tests.conftest import ROOT
 from tests.fakes import FakeServer
 from tests.own import free_ports

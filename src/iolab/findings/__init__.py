@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from iolab.findings import load, machine, repeats
+from iolab.findings import machine
 from iolab.findings.evidence import Evidence
+from iolab.kinds.closed import findings as load
+from iolab.kinds.closed import repeats
 from iolab.results.records import Finding
 
 __all__ = ["GRAVITY", "RULES", "Evidence", "findings"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from iolab.population import Population
 from iolab.results.records import ClosedRecord, CpuPlanInfo, ServerUsage, TrialRecord
-from iolab.stats import Array
+from iolab.theory.littles_law import Population
+from iolab.theory.statistics import Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,13 @@ from typing import Literal
 
 from uv import find_uv_bin
 
-from iolab import ports, stack
 from iolab.errors import EngineMissing, UsageError
+from iolab.host import ports
+from iolab.host.processes import run, start, stop
 from iolab.lab import Lab, Service
-from iolab.live.ptrace import check_strace, explain
-from iolab.processes import run, start, stop
+from iolab.live import standing
 from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine, project
+from iolab.runtime.strace import check_strace, explain
 
 Loop = Literal["uvicorn", "tornado", "uvloop"]
 LOOPS: tuple[Loop, ...] = ("uvicorn", "tornado", "uvloop")
@@ -70,7 +71,7 @@ def press_standing(lab: Lab, clicks: int) -> Traced:
 def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced]:
     """Run a variant in a Compose project of its own, beside `make up`; nothing of it is left afterwards."""
     log = lab.root / "results" / "trace" / log_name(loop)
-    variables = stack.variables(lab, engine, 1) | {
+    variables = standing.variables(lab, engine, 1) | {
         "LOOP": loop,
         "TRACE_LOG": f"/trace/{log.name}",
         "STREAMLIT_PORT": "0",  # any free one: the button is pressed from inside
@@ -78,7 +79,7 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
     compose = Compose(lab.root, project("-trace"), variables)
     say(f"{BUILDING} ({loop})")
     compose.build([SERVICE], lab.root / "results" / "docker-build.log")
-    stack.trace_folder(lab.root, variables)
+    standing.trace_folder(lab.root, variables)
     say(f"Starting Streamlit on {loop} under strace")
     try:
         up = compose("up", "-d", "--no-build", "--wait", SERVICE, timeout_s=START_LIMIT_S + 60, check=False)

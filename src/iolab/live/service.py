@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from iolab import ports, stack
 from iolab.errors import UsageError
+from iolab.host import ports
+from iolab.host.processes import GRACE_S, run, start, stop
 from iolab.lab import Lab, Model
+from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
 from iolab.live.app import Say, last_lines, listens
-from iolab.live.ptrace import check_strace, explain
-from iolab.processes import GRACE_S, run, start, stop
 from iolab.runtime.compose import BUILDING, Compose, Engine, project
+from iolab.runtime.strace import check_strace, explain
 from iolab.trace.costs import Switches
 
 REQUESTS = 16
@@ -179,7 +180,7 @@ def _wait(ready: Callable[[], bool], ended: Callable[[], str | None]) -> None:
 
 def _in_docker(lab: Lab, model: Model, engine: Engine, say: Say) -> Serve:
     say(BUILDING)
-    variables = stack.variables(lab, engine, 1)
+    variables = standing.variables(lab, engine, 1)
     log_of_build = lab.root / "results" / "docker-build.log"
     Compose(lab.root, project("-trace"), variables).build([model.name, STRACE_SERVICE], log_of_build)
     image = next(service.image for service in lab.services if service.name == STRACE_SERVICE)

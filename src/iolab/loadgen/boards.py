@@ -1,7 +1,7 @@
 """Boards: each of some users sends its own requests, one after the other, and tells of each whose it was."""
 
 from iolab.errors import LoadFailed
-from iolab.exhibition import Pair
+from iolab.kinds.chess.plan import Pair
 from iolab.loadgen.driver import Driver
 
 

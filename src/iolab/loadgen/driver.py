@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from iolab import processes
 from iolab.errors import LoadFailed
+from iolab.host import processes
 
 PATIENCE_S = 10.0  # beyond the time that the driver itself allows
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeVar
 
-from iolab.cpus import CpuPlan
+from iolab.host.cores import CpuPlan
 from iolab.loadgen import LoadGenerator, driver
 from iolab.loadgen.hey import Hey
 from iolab.loadgen.locust import Locust

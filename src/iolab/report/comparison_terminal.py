@@ -8,13 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from iolab.analysis import Analysis
-from iolab.compare import Comparison
 from iolab.crosscheck import CellName, Told
 from iolab.crosscheck import verdict as verdict_of
-from iolab.explain import Part
+from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.explain import Part
+from iolab.kinds.closed.table import BRIEF
 from iolab.report import words
-from iolab.report.table import BRIEF
+from iolab.report.compare import Comparison
 from iolab.results.records import Cell
 
 

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from iolab.analysis import Analysis
-from iolab.report import answers, words
-from iolab.report.stories import stories
-from iolab.report.table import columns, condensed, grouped_findings
+from iolab.kinds.closed import course as answers
+from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.stories import stories
+from iolab.kinds.closed.table import columns, condensed, grouped_findings
+from iolab.report import words
 from iolab.results.records import Cell
 
 ROOMY = 130  # columns of text

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from iolab.analysis import Analysis
-from iolab.precision import half_width
+from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.precision import half_width
 from iolab.results.records import Cell
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75

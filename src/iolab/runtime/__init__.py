@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from iolab.cpus import CpuPlan
+from iolab.host.cores import CpuPlan
 from iolab.lab import Model
 
 NULL_SERVER = "null_server.py"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from iolab import processes
+from iolab.host import processes
 from iolab.runtime import Denials, Snapshot
 
 FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v2

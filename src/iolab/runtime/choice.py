@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from iolab import cpus
-from iolab.cpus import CpuPlan
 from iolab.errors import EngineMissing, UsageError
 from iolab.experiment import Experiment
+from iolab.host import cores as cpus
+from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.runtime.compose import BUILDING, find_engine
 from iolab.runtime.local import LocalRuntime

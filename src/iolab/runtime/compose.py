@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.processes import Finished, run
+from iolab.host.processes import Finished, run
 
 LEAST_COMPOSE = (2, 26)
 LEAST_ENGINE = (20, 10)

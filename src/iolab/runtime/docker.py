@@ -14,10 +14,10 @@ from docker.errors import DockerException
 from docker.models.containers import Container
 from requests.exceptions import RequestException
 
-from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed, UsageError
+from iolab.host.cores import CpuPlan
+from iolab.host.processes import affinity
 from iolab.lab import Lab, Model
-from iolab.processes import affinity
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot, cgroup
 from iolab.runtime.compose import Compose, Engine, image_id, project
 from iolab.runtime.netstat import listen_counters

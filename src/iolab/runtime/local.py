@@ -11,11 +11,11 @@ from typing import Literal
 
 import psutil
 
-from iolab import ports
-from iolab.cpus import CpuPlan
 from iolab.errors import ServerFailed
+from iolab.host import ports
+from iolab.host.cores import CpuPlan
+from iolab.host.processes import affinity, kill, start, stop
 from iolab.lab import Lab, Model
-from iolab.processes import affinity, kill, start, stop
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready

@@ -1,0 +1,1 @@
+"""The machine: cores, limits, what it does, programs and signals."""

@@ -1,0 +1,131 @@
+"""Starting and stopping programs: everything that is started here is stopped here, by its own pid."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from iolab.host.signals import undivided
+
+GRACE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended and what it said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float,
+    log: IO[bytes] | None = None,
+) -> Finished:
+    """Run a program to its end; with `log`, both its outputs go there as they come.
+
+    Raises FileNotFoundError and subprocess.TimeoutExpired; whatever is raised, the program has ended by then.
+    """
+    sink = log if log is not None else subprocess.PIPE
+    process = start(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except BaseException:
+        stop(process)
+        raise
+    return Finished(
+        process.returncode, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace")
+    )
+
+
+def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program, with Popen's `options`, in a session of its own: Ctrl-C reaches the lab, which then stops it."""
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with undivided():
+            process = subprocess.Popen(argv, start_new_session=True, **options)
+    except BaseException:
+        if process:
+            stop(process)  # an interruption came meanwhile, and nobody else knows its pid
+        raise
+    return process
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a program and all that it has started to end, and kill what does not within GRACE_S.
+
+    They are a session of their own. `docker` runs `docker compose` as a child and does not pass signals on to it.
+    """
+    if process.poll() is None:
+        _signal_all(process, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        _signal_all(process, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and all that it has started, and wait for its end."""
+    _signal_all(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        os.killpg(process.pid, signum)
+
+
+@contextmanager
+def affinity(cores: Sequence[int]) -> Iterator[bool]:
+    """Let what is started inside run on `cores` only, from its first instruction on; says whether that is possible.
+
+    A child inherits the cores of the thread that starts it; setting them afterwards would miss threads.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield False
+        return
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:  # not cores of ours: the engine runs in a virtual machine that has more
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Background:
+    """Calls a function again and again in a thread, until it is stopped."""
+
+    def __init__(self, call: Callable[[], None], every_s: float) -> None:
+        self._call, self._every_s = call, every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Background":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            self._call()

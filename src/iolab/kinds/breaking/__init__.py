@@ -1,0 +1,1 @@
+"""Work that blocks an event loop, and how to find it."""

@@ -1,0 +1,1 @@
+"""A chess master who plays many games at once."""

@@ -1,0 +1,119 @@
+"""A simultaneous exhibition: one chess master, many boards. The rules, the arithmetic, and what was played; pure.
+
+Source: Miguel Grinberg, Asynchronous Python for the Complete Beginner, PyCon 2017: Judit Polgár plays 24 opponents, who
+take 55 s a move where she takes 5 s; 30 pairs of moves a game are 12 hours one by one, and 1 hour walking around.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from iolab.theory.closed_loop import closed_loop
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class Rules(BaseModel):
+    """How long master and opponents take for a move, how many pairs of moves a game has, and how fast it is played.
+
+    `master_s` and `opponent_s` are seconds of the story; one of them takes `scale_ms` milliseconds here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    master_s: Seconds = 5.0
+    opponent_s: Seconds = 55.0
+    moves: Annotated[int, Field(ge=1, le=500)] = 30
+    scale_ms: Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)] = 1.0
+
+    @property
+    def pair_s(self) -> float:
+        """A pair of moves: the opponent's and the master's."""
+        return self.opponent_s + self.master_s
+
+
+class Pair(NamedTuple):
+    """One request, a pair of moves: in seconds as measured, from when the first board was set up.
+
+    `service_s` is what the server says it took to serve it: the opponent's thinking, the wait for the master, her move.
+    """
+
+    board: int
+    move: int
+    start_s: float
+    end_s: float
+    service_s: float
+    status: int
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How long an exhibition takes at least and at most, in seconds of the story, and how many boards play at once."""
+
+    boards_at_once: int
+    least_s: float
+    most_s: float
+
+
+def arithmetic(rules: Rules, boards: int, workers: float) -> Arithmetic:
+    """Return what an exhibition takes where `workers` opponents (math.inf: any number) can think at once.
+
+    At least: whatever is scarce, her hands or the boards that are in play, is never idle; that is the bound of a closed
+    loop (`theory.closed_loop`, with its source), in which computing is what one person does. At most: boards in play
+    move in step; all think together while she waits, then she goes around.
+    """
+    at_once = int(min(boards, workers))
+    bound = closed_loop(boards, workers, rules.opponent_s, rules.master_s)
+    least_s = max(boards * rules.moves / bound.throughput_rps, rules.moves * rules.pair_s)
+    turns = math.ceil(boards / at_once)
+    return Arithmetic(at_once, least_s, rules.moves * turns * (rules.opponent_s + at_once * rules.master_s))
+
+
+@dataclass(frozen=True)
+class Played:
+    """An exhibition as a server played it; times of the pairs are as measured, all that is returned is of the story."""
+
+    rules: Rules
+    pairs: tuple[Pair, ...]
+
+    def story_s(self, measured_s: float) -> float:
+        """Return seconds of the story for seconds here."""
+        return measured_s * 1000 / self.rules.scale_ms
+
+    @property
+    def begin_s(self) -> float:
+        """When the first request was sent, as measured."""
+        return min(pair.start_s for pair in self.pairs)
+
+    @property
+    def took_s(self) -> float:
+        """How long the exhibition took."""
+        return self.story_s(max(pair.end_s for pair in self.pairs) - self.begin_s)
+
+    @property
+    def busy(self) -> float:
+        """The share of it in which the master moved pieces."""
+        return len(self.pairs) * self.rules.master_s / self.took_s
+
+    @property
+    def in_step(self) -> float:
+        """How many opponents began to think at the same moment, as the mean opponent sees it.
+
+        The same moment: each begins within half a move of the master after another one.
+        """
+        sizes = _groups([self.story_s(pair.end_s - pair.service_s) for pair in self.pairs], self.rules.master_s / 2)
+        return sum(size * size for size in sizes) / len(self.pairs)
+
+
+def _groups(moments: Sequence[float], apart: float) -> list[int]:
+    """Return the sizes of the groups that gaps of more than `apart` divide the moments into."""
+    sizes = [1]
+    for earlier, later in pairwise(sorted(moments)):
+        if later - earlier > apart:
+            sizes.append(0)
+        sizes[-1] += 1
+    return sizes

@@ -1,0 +1,90 @@
+"""Where a cell's median goes: the wait, the queue, computing, clocks; what is left is said to be left."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from iolab.errors import UsageError
+from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.results.records import Cell
+
+CLOCK_MS = 0.5  # asyncio rounds a timer up to the millisecond in which epoll counts: half of one on average
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the median in ms, what it is, and how that is known."""
+
+    ms: float
+    what: str
+    known: str
+
+
+def find(analysis: Analysis, name: str, cpus: float | None = None, variant: str | None = None) -> AnalysedCell:
+    """Return the cell that `name` means, such as C16, "C 16" or "C@16".
+
+    Where CPUs or settings vary, `cpus` and `variant` say which of them. Raises UsageError with those that there are
+    where none, or more than one, is meant.
+    """
+    match = re.fullmatch(r"\s*([A-Za-z]+)\D*?(\d+)\s*", name)
+    key = (match[1].upper(), int(match[2])) if match else None
+    named = [each for each in analysis.cells if (each.cell.model, each.cell.concurrency) == key]
+    found = [each for each in named if cpus in (None, each.cell.cpus) and variant in (None, each.cell.variant)]
+    if len(found) == 1:
+        return found[0]
+    if named:
+        limits = dict.fromkeys(f"{each.cell.cpus:g}" for each in named)
+        variants = dict.fromkeys(each.cell.variant for each in named if each.cell.variant)
+        ways = [f"CPUS={'|'.join(limits)}"] if len(limits) > 1 else []
+        ways += [f'VARIANT="{"|".join(variants)}"'] if len(variants) > 1 else []
+        number = len(found) or "none of that kind"
+        raise UsageError(f"CELL={name}: this run has {number}; say which with {' and '.join(ways) or 'its name alone'}")
+    there = ", ".join(dict.fromkeys(f"{each.cell.model}{each.cell.concurrency}" for each in analysis.cells))
+    raise UsageError(f"CELL={name}: this run has {there or 'no cell'}")
+
+
+def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
+    """Return the parts that the median is made of; they add up to it. Raises UsageError where there is no median."""
+    cell = each.cell
+    if cell.median_ms is None:
+        raise UsageError(f"{cell.model} with {cell.concurrency} users has no result: see its findings")
+    settings = analysis.experiment.settings(cell.variant)
+    workers = next(model.workers for model in analysis.run.models if model.letter == cell.model)
+    parts = [Part(settings.wait_ms, "the wait", "asked for (WAIT_MS)")]
+    if settings.cpu_ms:
+        parts.append(Part(settings.cpu_ms, "the computing", "asked for (CPU_MS)"))
+    queue_ms = (cell.predicted_median_ms or cell.predicted_mean_ms) - cell.service_ms
+    if cell.server.listen_overflows and cell.median_ms < cell.predicted_mean_ms:
+        queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
+        parts.append(Part(queue_ms, "the queue", "others who got in, each a service; who did not get in was dropped"))
+    elif queue_ms > 0:
+        parts.append(Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {_at_once(cell, workers)}"))
+    own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
+    turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
+    if own_ms > 0:
+        one_by_one = f", for each of {turns:.1f} services in a row" if turns > 1.5 else ""
+        parts.append(Part(own_ms * turns, "the server's own work", f"its CPU time by its requests{one_by_one}"))
+    client_ms = _a_request_ms(cell.client.cpu_s, cell)
+    if client_ms > 0:
+        parts.append(Part(client_ms, "the load generator's own work", "its CPU time by its requests"))
+    if math.isinf(workers) and cell.server.threads_peak == 1:
+        clock_ms = max(0.0, min(CLOCK_MS, cell.median_ms - sum(part.ms for part in parts)))
+        known = "assumed, of what is left: epoll counts in ms, and asyncio rounds up, half a ms on average"
+        parts.append(Part(clock_ms, "the event loop's clock", known))
+    left_ms = cell.median_ms - sum(part.ms for part in parts)
+    what = "scheduling, TCP, timers that fire late" if left_ms >= 0 else "counted twice above: some of it overlaps"
+    if settings.wait_distribution != "constant":
+        what = "waits are random: their median is not their mean, which the parts above are made of"
+    return [*parts, Part(left_ms, "what is left", what)]
+
+
+def _at_once(cell: Cell, workers: float) -> str:
+    """Say what the queue is for: a worker, or the processor where that is what binds."""
+    by_workers_ms = max(1.0, cell.concurrency / workers) * cell.service_ms
+    if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records tell it to a thousandth
+        return "who compute one at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
+    return f"{workers:g} at once"
+
+
+def _a_request_ms(cpu_s: float | None, cell: Cell) -> float:
+    return cpu_s / cell.counted * 1000 if cpu_s and cell.counted else 0.0

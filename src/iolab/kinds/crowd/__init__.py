@@ -1,0 +1,1 @@
+"""A crowd: thousands of connections that are mostly idle."""

@@ -1,0 +1,164 @@
+"""From the run folder of a crowd to its cells: one a level, by model and way."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from iolab.errors import UsageError
+from iolab.kinds.crowd.cells import CrowdCell, Line, cell
+from iolab.kinds.crowd.findings import findings
+from iolab.kinds.crowd.records import Click, CrowdRecord, Entry
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
+from iolab.results.rows import Row
+
+QUESTION = "What does a crowd take that mostly waits, and what does it feel?"
+Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
+
+
+@dataclass(frozen=True)
+class CrowdAnalysis:
+    """All that a report of a crowd says; cells by model, way and users. `folder` is the run folder's name."""
+
+    run: RunInfo
+    folder: str
+    cells: tuple[CrowdCell, ...]
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return str(self.run.experiment.get("name") or "crowd")
+
+    @property
+    def question(self) -> str:
+        """What the experiment asks."""
+        return str(self.run.experiment.get("question") or QUESTION)
+
+    @property
+    def lines(self) -> list[list[CrowdCell]]:
+        """The cells of each model and way, by rising users."""
+        found: dict[Line, list[CrowdCell]] = {}
+        for each in self.cells:
+            found.setdefault(each.line, []).append(each)
+        return list(found.values())
+
+    @property
+    def workers(self) -> dict[str, float]:
+        """How many requests each model serves at once, by letter."""
+        return {model.letter: model.workers for model in self.run.models}
+
+
+def is_crowd(run: RunInfo) -> bool:
+    """Say whether a run is a crowd's."""
+    return bool(run.experiment.get("crowd"))
+
+
+def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
+    """Read a crowd's run folder and work out the levels that `pick` leaves; raises UsageError where that cannot be."""
+    run = folder.read_run()
+    records = folder.read_trials(CrowdRecord)
+    if run.status == "complete" and not records:
+        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} levels of that run")
+    order = {model.letter: number for number, model in enumerate(run.models)}
+    picked = sorted(
+        pick(records),
+        key=lambda each: (order.get(each.model, len(order)), each.way != "websocket", each.users, each.asked),
+    )
+    return CrowdAnalysis(run, folder.path.name, tuple(_cell(folder, run, record) for record in picked))
+
+
+def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
+    found = cell(
+        record,
+        _rows(folder, record, "users", Entry, record.users),
+        _rows(folder, record, "clicks", Click, record.clicks),
+    )
+    plan = next((plan for plan in run.cpu_plans if plan.cpus == record.cpus), None)
+    return replace(found, findings=findings(found, plan, run.runtime))
+
+
+def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], expected: int) -> list[Row]:
+    rows = folder.read_rows(record.rows, kind, row)
+    if kind in record.rows and len(rows) != expected:
+        path = folder.path / record.rows[kind]
+        raise UsageError(f"{path} has {len(rows)} rows, and its level {expected} {kind}: it is damaged")
+    return rows
+
+
+def nearest(users: int) -> Pick:
+    """Return what picks of each model and way the one valid level that is nearest to so many users, by ratio."""
+
+    def pick(records: Sequence[CrowdRecord]) -> list[CrowdRecord]:
+        best: dict[tuple[str, str], CrowdRecord] = {}
+        for record in records:
+            key = (record.model, record.way)
+            if record.valid and record.users and (key not in best or off(record) < off(best[key])):
+                best[key] = record
+        return list(best.values())
+
+    def off(record: CrowdRecord) -> float:
+        return abs(math.log(record.users / users))
+
+    return pick
+
+
+def newest(results: Path, users: int) -> CrowdAnalysis | None:
+    """Return the newest complete crowd in `results`, with the levels nearest to so many users; None without any.
+
+    Other runs there, and folders that are damaged, are passed over: this is asked for the sake of another run's report.
+    """
+    for path in sorted(results.glob("*/run.json"), reverse=True):
+        folder = RunFolder(path.parent)
+        try:
+            if path.parent.is_symlink() or not _complete(folder.read_run()):
+                continue
+            analysis = analyse(folder, nearest(users))
+        except (UsageError, ValidationError, OSError):
+            continue
+        if analysis.cells:
+            return analysis
+    return None
+
+
+def _complete(run: RunInfo) -> bool:
+    return is_crowd(run) and run.status == "complete"
+
+
+def summary(analysis: CrowdAnalysis) -> str:
+    """Return summary.json: an object a level; null is what could not be measured, "Infinity" what never ended."""
+    whole = {
+        "schema": 1,
+        "experiment": analysis.name,
+        "runtime": analysis.run.runtime,
+        "status": analysis.run.status,
+        "cells": [dict(_facts(each)) for each in analysis.cells],
+    }
+    return json.dumps(whole, indent=2, allow_nan=False) + "\n"
+
+
+def _facts(each: CrowdCell) -> Iterator[tuple[str, Any]]:
+    record = each.record
+    yield from record.model_dump(mode="json", exclude={"title", "rows", "started"}).items()
+    yield "held_share", each.held_share
+    yield "answered_within_patience", each.prompt
+    yield "users_per_s", each.rate
+    for name, times in (("established", each.established), ("click", each.clicks)):
+        for key in ("p50_s", "p99_s", "max_s"):
+            yield f"{name}_{key.removesuffix('_s')}_ms", _ms(getattr(times, key))
+    yield "server_bytes_per_user", each.server_bytes
+    yield "virtual_bytes_per_user", each.virtual_bytes
+    yield "kernel_bytes_per_connection", {**asdict(each.kernel), "total": each.kernel.total}
+    yield "idle_share", each.idle_share
+    yield "context_switches_per_s", {"quiet": each.quiet_switches, "busy": each.busy_switches}
+    yield "client_late_p99_ms", _ms(each.late_p99_s)
+    yield "collector_pause_s", each.pause_s
+    yield "findings", [finding.model_dump() for finding in each.findings]
+
+
+def _ms(value_s: float | None) -> float | str | None:
+    return None if value_s is None else "Infinity" if math.isinf(value_s) else round(value_s * 1000, 3)

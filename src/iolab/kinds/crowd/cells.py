@@ -1,0 +1,196 @@
+"""One level of a crowd, worked out: who was held, what a user takes, how long a click waits. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from iolab.kinds.crowd.records import Click, CrowdRecord, Entry, Holding
+from iolab.results.records import Finding
+from iolab.theory.statistics import least_count
+
+LEAST_P99 = 100  # values, of which one lies beyond it
+SHRUNK_BYTES = 256  # a connection: fewer do not change what is told
+LEAST_USERS = 50  # with fewer, what a process does anyway is more than what its users take
+
+
+class Line(NamedTuple):
+    """What is one line of a figure: all levels of a model that differ in nothing but their users."""
+
+    model: str
+    way: str
+    cpus: float
+    processes: int
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """Percentiles of times in seconds. Infinite: so many never came to their end; None: too few to know it."""
+
+    count: int
+    never: int
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Times":
+        """Work them out; None among `values` is a time without end, which counts as longer than any other."""
+        ordered = sorted(math.inf if value is None else value for value in values)
+        count = len(ordered)
+        return cls(
+            count=count,
+            never=sum(map(math.isinf, ordered)),
+            p50_s=_ranked(ordered, 0.5) if count >= least_count(0.5) else None,
+            p99_s=_ranked(ordered, 0.99) if count >= LEAST_P99 else None,
+            max_s=ordered[-1] if ordered else None,
+        )
+
+
+def _ranked(ordered: Sequence[float], quantile: float) -> float:
+    """Return the value of that rank: between a time and none at all there is nothing to interpolate."""
+    return ordered[math.ceil(quantile * len(ordered)) - 1]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What the kernel has more of for each connection, in bytes, both of its ends together; None: not measured.
+
+    It is the whole machine's: what else runs there adds to it or takes away from it, down to less than nothing.
+    """
+
+    sockets: float | None
+    slab: float | None
+    stacks: float | None
+    tables: float | None
+
+    @property
+    def total(self) -> float | None:
+        """All of it; None where a part is not known, or shrank, since a smaller sum would look like less memory."""
+        parts = (self.sockets, self.slab, self.stacks, self.tables)
+        return None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
+
+    @property
+    def shrunk(self) -> dict[str, float]:
+        """The parts of which there was less afterwards, by their names: something else gave them back."""
+        return {name: value for name, value in asdict(self).items() if value is not None and value < -SHRUNK_BYTES}
+
+
+@dataclass(frozen=True)
+class CrowdCell:
+    """One level. `established` is from when users came until the server had a word for them.
+
+    `clicks` is from the moment for which each was planned to its answer. `prompt` is how many ever had a word within
+    the patience, `rate` how many had one a second; `late_p99_s` is how late the client sent.
+    """
+
+    record: CrowdRecord
+    established: Times
+    clicks: Times
+    prompt: int | None
+    rate: float | None
+    late_p99_s: float | None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def line(self) -> Line:
+        """The line of a figure on which it lies."""
+        record = self.record
+        return Line(record.model, record.way, record.cpus, record.processes, record.threads)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it says anything of the server."""
+        return self.record.valid and self.record.users > 0
+
+    @property
+    def held_all(self) -> bool:
+        """Whether everybody who came was held."""
+        return self.counts and self.record.held >= self.record.users
+
+    @property
+    def held_share(self) -> float | None:
+        """The share of those who came."""
+        return self.record.held / self.record.users if self.record.users else None
+
+    @property
+    def served(self) -> int:
+        """How many the server has: those who were served late are there as well."""
+        return self.record.held + self.record.late
+
+    @property
+    def few(self) -> bool:
+        """Whether the server has too few users to say what one of them takes."""
+        return self.served < LEAST_USERS
+
+    @property
+    def server_bytes(self) -> float | None:
+        """The server's memory for each user that it has, in bytes."""
+        return self._more("rss_bytes", self.served)
+
+    @property
+    def virtual_bytes(self) -> float | None:
+        """The server's address space for each user that it has, in bytes."""
+        return self._more("virtual_bytes", self.served)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel's memory for each connection that is open; those that wait have one, too."""
+        names = ("sockets_bytes", "slab_bytes", "stacks_bytes", "tables_bytes")
+        return Kernel(*(self._more(name, self.record.users - self.record.refused) for name in names))
+
+    def _more(self, name: str, number: int) -> float | None:
+        before, now = getattr(self.record.empty, name), getattr(self.record.quiet, name)
+        if before is None or now is None or number < LEAST_USERS:
+            return None
+        return float((now - before) / number)
+
+    @property
+    def idle_share(self) -> float | None:
+        """The share of a core that the server takes while nobody clicks."""
+        return _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
+
+    @property
+    def quiet_switches(self) -> float | None:
+        """The server's context switches a second while nobody clicks."""
+        return _a_second(self.record.quiet, self.record.quiet_end, "context_switches", self.record.quiet_s)
+
+    @property
+    def busy_switches(self) -> float | None:
+        """The server's context switches a second while people click."""
+        return _a_second(self.record.quiet_end, self.record.busy, "context_switches", self.record.busy_s)
+
+    @property
+    def pause_s(self) -> float | None:
+        """The longest pause for the garbage collector of the whole level."""
+        record = self.record
+        moments = (record.empty, record.quiet, record.quiet_end, record.busy)
+        return max((each.collector_pause_s for each in moments if each.collector_pause_s is not None), default=None)
+
+
+def _a_second(before: Holding, after: Holding, name: str, span_s: float) -> float | None:
+    first, last = getattr(before, name), getattr(after, name)
+    return None if first is None or last is None or span_s <= 0 else float(max(last - first, 0) / span_s)
+
+
+def cell(record: CrowdRecord, entries: Sequence[Entry], clicks: Sequence[Click]) -> CrowdCell:
+    """Work out one level from its line and its rows; no rows at all are rows that are not there."""
+    waits = [None if entry.served_s is None else entry.served_s - entry.came_s for entry in entries]
+    late = Times.of([click.sent_s - click.planned_s for click in clicks])
+    return CrowdCell(
+        record=record,
+        established=Times.of(waits),
+        clicks=Times.of([None if each.answered_s is None else each.answered_s - each.planned_s for each in clicks]),
+        prompt=sum(wait is not None and wait <= record.patience_s for wait in waits) if entries else None,
+        rate=_rate(entries),
+        late_p99_s=late.p99_s,
+    )
+
+
+def _rate(entries: Sequence[Entry]) -> float | None:
+    served = [entry.served_s for entry in entries if entry.served_s is not None]
+    if len(served) < LEAST_USERS:
+        return None
+    span_s = max(served) - min(entry.came_s for entry in entries)
+    return len(served) / span_s if span_s > 0 else None

@@ -1,0 +1,241 @@
+"""Why people were not held: judged by what the server said and by what the kernel counted, not by guess."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iolab.errors import ServerFailed
+from iolab.kinds.crowd.records import Obstacle
+from iolab.runtime import ListenCounters, Server
+from iolab.runtime.footprint import PROC, Processes
+
+Verdict = tuple[Obstacle, str]
+FULL = 0.98  # of a limit: what is at its limit lets a few go now and then
+OVERLAP = 1000  # characters of the words at the begin, by which they are found again in later ones
+OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "out of memory")
+NO_THREAD, NO_FILE = "can't start new thread", "Too many open files"  # as Python and the C library say it
+
+
+@dataclass(frozen=True)
+class Room:
+    """One limit of the server, of the process that is nearest to it: `what` in words, how much is used of how much."""
+
+    what: str
+    used: int
+    limit: int
+
+    @property
+    def full(self) -> bool:
+        """Whether it is used up."""
+        return self.used >= FULL * self.limit
+
+
+@dataclass(frozen=True)
+class Signs:
+    """All that can be seen of the server after it was asked to hold people.
+
+    `ended` are the words for its end, if it has ended. Counts are since the begin; `rooms` are its limits.
+    """
+
+    ended: str = ""
+    words: str = ""
+    tasks_refused: int = 0
+    kills: int = 0
+    overflows: int = 0
+    threads: int | None = None
+    files: Room | None = None
+    rooms: Sequence[Room] = ()
+    backlog: int | None = None
+
+
+class Doorkeeper:
+    """Watches one server from `begin`, when nobody has come, to `why`, while those who have come are still there."""
+
+    def __init__(self, server: Server, proc: Path = PROC) -> None:
+        self._server, self._proc = server, proc
+        self.begin()
+
+    def begin(self) -> None:
+        """Read all counters, and what was said before."""
+        self._said = self._server.words()
+        self._denials = self._server.denials()
+        self._counters = self._server.listen_counters()
+
+    def why(self, waiting: int, refused: int, pool: int | None) -> tuple[Obstacle | None, str]:
+        """Return what kept out `refused` people or lets `waiting` stand there, and a sentence of evidence.
+
+        `pool` is how many threads the server has for all; None: as many as it wants. Where there are neither, people
+        who were held may still have been lost, so the same is looked for; nothing where nothing is found.
+        """
+        return judge(self._signs(), waiting, refused, pool)
+
+    def _signs(self) -> Signs:
+        pids = self._server.pids()
+        denials, counters = self._server.denials(), self._server.listen_counters()
+        try:
+            self._server.check_alive()
+            ended = ""
+        except ServerFailed as failed:
+            ended = str(failed)
+        words = _fresh(self._said, self._server.words())
+        return Signs(
+            ended=ended,
+            words=words,
+            tasks_refused=_grown(self._denials.tasks, denials.tasks),
+            kills=_grown(self._denials.kills, denials.kills),
+            overflows=_overflows(self._counters, counters),
+            threads=Processes.read(pids, self._proc, switches=False).threads,
+            files=_fullest([_files(pid, self._proc) for pid in pids]),
+            rooms=_thread_rooms(pids, self._proc) if NO_THREAD in words else (),
+            backlog=_number(_text(self._proc / "sys/net/core/somaxconn")),
+        )
+
+
+def judge(signs: Signs, waiting: int, refused: int, pool: int | None) -> tuple[Obstacle | None, str]:
+    """Return the first obstacle that the signs show, in this order, and the words for it."""
+    judges: tuple[Callable[[Signs], Verdict | None], ...] = (_memory, _died, _pids, _threads)
+    found = next((verdict for verdict in (one(signs) for one in judges) if verdict), None)
+    found = found or _pool(signs, waiting, pool) or _files_gone(signs) or _listen_queue(signs)
+    return found or (_unexplained(signs, waiting, refused) if waiting or refused else (None, ""))
+
+
+def _memory(signs: Signs) -> Verdict | None:
+    if _line_with(signs.ended, OUT_OF_MEMORY):  # it has ended, too, but for this
+        return "memory", signs.ended
+    if signs.kills:
+        return (
+            "memory",
+            f"the kernel ended {_counted(signs.kills, 'process')} of the server: its memory limit was reached",
+        )
+    line = _line_with(signs.words, OUT_OF_MEMORY)
+    return ("memory", f'the server said "{line}"') if line and not signs.ended else None
+
+
+def _died(signs: Signs) -> Verdict | None:
+    return ("died", signs.ended) if signs.ended else None
+
+
+def _pids(signs: Signs) -> Verdict | None:
+    if not signs.tasks_refused:
+        return None
+    has = f"with {_counted(signs.threads, 'thread')} " if signs.threads else ""
+    times = _counted(signs.tasks_refused, "time")
+    return "pids", f"the server's container {has}was refused one more {times} (pids_limit; pids.events counts it)"
+
+
+def _threads(signs: Signs) -> Verdict | None:
+    line = _line_with(signs.words, (NO_THREAD,))
+    if not line:
+        return None
+    has = f" with {_counted(signs.threads, 'thread')}" if signs.threads else ""
+    full = [room for room in signs.rooms if room.full]
+    why = "; ".join(f"{room.used:,} of {room.limit:,} {room.what}" for room in full) or "the kernel had no room for one"
+    return "threads", f'the server said "{line}"{has}: {why}'
+
+
+def _files_gone(signs: Signs) -> Verdict | None:
+    line = _line_with(signs.words, (NO_FILE,))
+    if signs.files and signs.files.full:
+        return "files", f"a process of the server has {signs.files.used:,} of {signs.files.limit:,} open files"
+    return ("files", f'the server said "{line}"') if line else None
+
+
+def _pool(signs: Signs, waiting: int, pool: int | None) -> Verdict | None:
+    """Return a pool that is taken; files and listen queue then fill up with those who stand behind, as told, too."""
+    if pool is None or not waiting:
+        return None
+    taken = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
+    others = [verdict[1] for verdict in (_files_gone(signs), _listen_queue(signs)) if verdict]
+    return "queue", "; ".join((f"{taken} taken, and {waiting:,} stand behind", *others))
+
+
+def _listen_queue(signs: Signs) -> Verdict | None:
+    if not signs.overflows:
+        return None
+    at_most = f" (net.core.somaxconn is {signs.backlog:,})" if signs.backlog else ""
+    return "queue", f"the listen queue was full {_counted(signs.overflows, 'time')}{at_most}"
+
+
+def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:
+    last = signs.words.strip().splitlines()[-1:]
+    said = f', and the server said last: "{last[0].strip()}"' if last else ""
+    if refused:
+        return "refused", f"{refused:,} got no connection{said}"
+    return "slow", f"the server had not come to {waiting:,} yet{said}"
+
+
+def _files(pid: int, proc: Path) -> Room | None:
+    limit = _limit(pid, "Max open files", proc)
+    try:
+        used = len(os.listdir(f"{proc}/{pid}/fd"))  # noqa: PTH208 (a Path for each of 20,000 files is not needed)
+    except OSError:  # it has ended, or is somebody else's
+        return None
+    return Room("open files", used, limit) if limit else None
+
+
+def _thread_rooms(pids: Sequence[int], proc: Path) -> list[Room]:
+    """Return what threads use up: memory maps, three each, the user's share of tasks, and the machine's numbers."""
+    most_maps = _number(_text(proc / "sys/vm/max_map_count"))
+    loads = _text(proc / "loadavg").split()
+    tasks = _number(loads[3].partition("/")[2]) if len(loads) > 3 else None
+    found: list[Room | None] = []
+    for pid in pids:
+        maps = _text(proc / str(pid) / "maps").count("\n")
+        threads = Processes.read([pid], proc, switches=False).threads
+        found.append(_room("memory maps (vm.max_map_count)", maps, most_maps))
+        found.append(_room("tasks of this user (ulimit -u)", threads, _limit(pid, "Max processes", proc)))
+    for name in ("pid_max", "threads-max"):
+        limit = _number(_text(proc / "sys/kernel" / name))
+        found.append(_room(f"tasks of this machine (kernel.{name})", tasks, limit))
+    return [room for room in found if room]
+
+
+def _room(what: str, used: int | None, limit: int | None) -> Room | None:
+    return None if used is None or limit is None else Room(what, used, limit)
+
+
+def _fullest(rooms: Sequence[Room | None]) -> Room | None:
+    return max((room for room in rooms if room), key=lambda room: room.used / room.limit, default=None)
+
+
+def _limit(pid: int, name: str, proc: Path) -> int | None:
+    """Return the soft limit of a process (man 5 proc_pid_limits); None is unlimited."""
+    for line in _text(proc / str(pid) / "limits").splitlines():
+        if line.startswith(name):
+            return _number(line.removeprefix(name).split()[0])
+    return None
+
+
+def _fresh(before: str, now: str) -> str:
+    """Return what was said since `before`; both are only the last lines of more."""
+    tail = before[-OVERLAP:]
+    _, found, fresh = now.partition(tail) if tail else ("", "", now)
+    return fresh if found else now
+
+
+def _line_with(words: str, signs: Sequence[str]) -> str:
+    return next((line.strip() for line in words.splitlines() if any(sign in line for sign in signs)), "")
+
+
+def _grown(before: int | None, after: int | None) -> int:
+    return 0 if before is None or after is None else max(0, after - before)
+
+
+def _overflows(before: ListenCounters | None, after: ListenCounters | None) -> int:
+    return _grown(before.overflows, after.overflows) if before and after else 0
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.strip().isdigit() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Faults: what goes wrong with a crowd and its server."""

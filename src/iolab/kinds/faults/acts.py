@@ -1,0 +1,209 @@
+"""The faults, each on a crowd that is whole: what is done to it, and what comes of that."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from statistics import median
+
+from iolab.kinds.crowd.records import Entry
+from iolab.kinds.crowd.run import entries
+from iolab.kinds.faults import connections
+from iolab.kinds.faults.records import (
+    Broadcast,
+    Calm,
+    HalfOpen,
+    Heard,
+    Herd,
+    Killed,
+    Parting,
+    SlowReaders,
+    Vanished,
+)
+from iolab.kinds.faults.stage import ANSWER_S, Stage, first_s
+from iolab.runtime.footprint import PROC, sockets_bytes
+
+POLL_S = 0.2
+WARM_MESSAGES = 5  # of full length, while everybody reads
+STEP_S = 0.1  # from one such message to the next
+
+
+def calm(_: Stage) -> Calm:
+    """Do nothing."""
+    return Calm()
+
+
+def broadcast(stage: Stage) -> Broadcast:
+    """Tell everybody something, again and again."""
+    told: list[list[Heard]] = []
+    for _ in range(stage.faults.broadcasts):
+        begin = time.monotonic()
+        told.append(stage.tell(len("hello, all of you")))
+        time.sleep(max(0.0, stage.faults.broadcast_every_s - (time.monotonic() - begin)))
+    stage.rows = [row for rows in told for row in rows]
+    times = [sorted(row.after_s for row in rows) for rows in told if rows]
+    return Broadcast(
+        messages=len(told),
+        reached=min(map(len, told)),
+        first_s=_median([each[0] for each in times]),
+        median_s=_median([median(each) for each in times]),
+        last_s=_median([each[-1] for each in times]),
+        slowest_s=max((each[-1] for each in times), default=None),
+    )
+
+
+def slow(stage: Stage) -> SlowReaders:
+    """Let some stop reading, and tell everybody a lot, until the server has none of these any more."""
+    faults = stage.faults
+    before = [_last(stage.tell(faults.message_chars)) for _ in range(WARM_MESSAGES)]
+    rss_bytes, buffers_bytes = stage.server.snapshot().rss_bytes, _buffers()
+    peaks = [(rss_bytes, buffers_bytes)]
+    addresses = stage.trouble("stall", faults.stuck)
+    told: list[list[Heard]] = []
+    begin, cut, cut_s = time.monotonic(), None, None
+    until = begin + stage.stated_s() + stage.crowd.patience_s
+    while len(told) < faults.most_messages and cut != len(addresses) and time.monotonic() < until:
+        told.append(stage.tell(faults.message_chars))
+        peaks.append((stage.server.snapshot().rss_bytes, _buffers()))
+        now = connections.read(stage.server)
+        cut = None if now is None else len(addresses) - now.left(addresses)
+        cut_s = time.monotonic() - begin
+        time.sleep(STEP_S if len(told) < faults.most_messages / 4 else 3 * STEP_S)
+    stage.rows = [row for rows in told for row in rows]
+    lost = sum(answer["lost"] for answer in stage.people.all("census", ANSWER_S))
+    last = [each for each in map(_last, told) if each is not None]
+    return SlowReaders(
+        stuck=len(addresses),
+        chars=faults.message_chars,
+        messages=len(told),
+        cut=cut,
+        cut_s=cut_s if cut == len(addresses) else None,
+        before_s=_median([each for each in before if each is not None]),
+        last_s=_median(last),
+        slowest_s=max(last, default=None),
+        others_lost=lost,
+        rss_growth_bytes=_growth([rss for rss, _ in peaks]),
+        sockets_growth_bytes=_growth([buffers for _, buffers in peaks]),
+    )
+
+
+def vanished(stage: Stage) -> Vanished:
+    """Let some be gone without a word, and wait until nobody keeps anything for them any more."""
+    before = stage.own_users()
+    addresses = stage.trouble("vanish", max(1, int(stage.faults.vanish_share * sum(stage.people.shares))))
+    begin = time.monotonic()
+    first_s = noticed_s = freed_s = None
+    left: int | None = None
+    while time.monotonic() - begin < 1.5 * stage.stated_s():
+        now, own = connections.read(stage.server), stage.own_users()
+        after_s = time.monotonic() - begin
+        left = None if now is None else now.left(addresses)
+        if left is not None and left < len(addresses):
+            first_s = first_s or after_s
+        if left == 0:
+            noticed_s = noticed_s or after_s
+        if own is not None and before is not None and own <= before - len(addresses):
+            freed_s = freed_s or after_s
+        if (left is None or left == 0) and (own is None or freed_s):
+            break
+        time.sleep(POLL_S)
+    return Vanished(
+        vanished=len(addresses),
+        stated_s=stage.stated_s(),
+        first_s=first_s,
+        noticed_s=noticed_s,
+        freed_s=freed_s,
+        left=left,
+    )
+
+
+def half_open(stage: Stage) -> HalfOpen:
+    """Let people come before and while the server's queue of half-open connections is full."""
+    before = stage.newcomers()
+    pids = stage.server.pids()
+    counted, cookies = stage.server.listen_counters(), connections.cookies(pids)
+    jobs = [{"connections": share} for share in stage.people.split(stage.faults.half_open)]
+    answers = stage.people.ask("half_open", jobs, stage.faults.half_open / 100 + ANSWER_S)
+    held = connections.read(stage.server)
+    rows = stage.newcomers()
+    kept = [each.half_open for each in (held, connections.read(stage.server)) if each]
+    stage.people.all("close_half", ANSWER_S)
+    after, more = stage.server.listen_counters(), connections.cookies(pids)
+    stage.rows = rows
+    old, new = _served(before), _served(rows)
+    return HalfOpen(
+        sent=sum(answer["connections"] for answer in answers),
+        kept=max(kept, default=None),
+        cookies=None if more is None or cookies is None else more - cookies,
+        drops=after.drops - counted.drops if after and counted else None,
+        newcomers=len(rows),
+        served_before=len(old),
+        before_median_s=_median(old),
+        before_last_s=max(old, default=None),
+        served=len(new),
+        median_s=_median(new),
+        last_s=max(new, default=None),
+    )
+
+
+def killed(stage: Stage) -> Killed:
+    """Kill the server while people click, and let them find out."""
+    time.sleep(stage.faults.least_s)
+    begin_s = time.perf_counter()  # the drivers' clock, too: the machine's monotonic one
+    stage.server.kill()
+    wait_s = stage.stated_s()
+    answers = stage.people.all("partings", wait_s + ANSWER_S, wait_s=wait_s)
+    stage.rows = [Parting(user, lost_s - begin_s) for answer in answers for user, lost_s in answer["rows"]]
+    times = sorted(row.after_s for row in stage.rows if row.after_s > 0)
+    return Killed(
+        know=len(times),
+        first_s=times[0] if times else None,
+        median_s=_median(times),
+        last_s=times[-1] if times else None,
+    )
+
+
+def herd(stage: Stage) -> Herd:
+    """Start the server again, and let all come back at once."""
+    begin = time.monotonic()
+    stage.server = stage.restart()
+    start_s = time.monotonic() - begin
+    before = stage.server.listen_counters()
+    rows, tries = stage.come_back()
+    after = stage.server.listen_counters()
+    stage.rows = entries(rows, first_s(rows))
+    times = _served(stage.rows)
+    return Herd(
+        start_s=start_s,
+        came=len(rows),
+        served=len(times),
+        median_s=_median(times),
+        last_s=max(times, default=None),
+        tries=tries,
+        refused=tries - len(rows),
+        overflows=after.overflows - before.overflows if after and before else None,
+        drops=after.drops - before.drops if after and before else None,
+    )
+
+
+def _served(rows: Sequence[Entry]) -> list[float]:
+    return sorted(row.served_s - row.came_s for row in rows if row.served_s is not None and row.outcome != "late")
+
+
+def _buffers() -> int | None:
+    with suppress(OSError):
+        return sockets_bytes((PROC / "net" / "sockstat").read_text(encoding="ascii"))
+    return None
+
+
+def _last(rows: Sequence[Heard]) -> float | None:
+    return max((row.after_s for row in rows), default=None)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
+
+
+def _growth(values: Sequence[int | None]) -> int | None:
+    """Return by how much the first was exceeded."""
+    known = [value for value in values if value is not None]
+    return max(known) - known[0] if len(known) == len(values) else None

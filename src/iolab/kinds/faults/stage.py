@@ -1,0 +1,101 @@
+"""A server with a crowd on it, to which a fault can happen: what can be done to them, and what is to be seen."""
+
+import http.client
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from iolab.errors import ServerFailed
+from iolab.kinds.crowd.plan import Crowd, Scene
+from iolab.kinds.crowd.records import Entry
+from iolab.kinds.crowd.run import entries
+from iolab.kinds.faults import connections
+from iolab.kinds.faults.plan import Faults
+from iolab.kinds.faults.records import Heard, Parting
+from iolab.loadgen.users import Holders
+from iolab.runtime import Server
+from iolab.runtime.footprint import PROC, Processes
+
+ANSWER_S = 30.0  # for a driver's answer, beyond what it is told to wait
+
+Rows = list[Entry] | list[Heard] | list[Parting]
+
+
+@dataclass
+class Stage:
+    """A server with a crowd on it; `rows` are what the last fault leaves beside its figures."""
+
+    server: Server
+    people: Holders
+    scene: Scene
+    crowd: Crowd
+    faults: Faults
+    restart: Callable[[], Server]
+    told: int = 0
+    rows: Rows = field(default_factory=list)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where the server is, for its users."""
+        url = urlsplit(self.server.url)
+        return url.hostname or "", url.port or 0
+
+    def tell(self, chars: int) -> list[Heard]:
+        """Tell everybody something of so many characters, and return who has it when."""
+        self.told += 1
+        name = str(self.told)
+        text = f"{name}.".ljust(chars, "x")
+        said = self.people.first("say", ANSWER_S, text=text)
+        if said["status"] != 204:
+            raise ServerFailed(f"the server answers {said['status'] or 'nothing'} to a message to everyone")
+        wait_s = self.crowd.patience_s
+        answers = self.people.all("listen", wait_s + ANSWER_S, text=name, wait_s=wait_s)
+        return [
+            Heard(self.told, user, heard_s - said["said_s"]) for answer in answers for user, heard_s in answer["rows"]
+        ]
+
+    def trouble(self, what: str, users: int) -> list[connections.Address]:
+        """Let so many vanish, or stop reading; return where they are connected from."""
+        jobs = [{"users": share} for share in self.people.split(users)]
+        answers = self.people.ask(what, jobs, ANSWER_S)
+        return [(host, port) for answer in answers for host, port in answer["addresses"]]
+
+    def stated_s(self) -> float:
+        """Return within which time the server promises to notice who is gone without a word."""
+        hold_s = 1.25 * self.crowd.hold_s if self.scene.way == "poll" else 0.0
+        return hold_s + self.crowd.dead_after_s
+
+    def come_back(self) -> tuple[list[list[Any]], int]:
+        """Let all who have no connection come again at once; return rows as of coming, and how often they tried."""
+        host, port = self.place
+        patience_s = self.faults.back_patience_s
+        job = {"host": host, "port": port, "rate": 0, "patience_s": patience_s}
+        answers = self.people.all("come_back", patience_s + ANSWER_S, **job)
+        return [row for answer in answers for row in answer["rows"]], sum(answer["tries"] for answer in answers)
+
+    def newcomers(self) -> list[Entry]:
+        """Let people come, and go again when all are served or their patience has ended; return how they fared."""
+        faults, crowd = self.faults, self.crowd
+        rows = self.people.come(self.place, self.scene.way, faults.newcomer_rps, crowd.patience_s, faults.newcomers)
+        self.people.all("leave", ANSWER_S, first=sum(self.people.shares))
+        return entries(rows, first_s(rows))
+
+    def own_users(self) -> int | None:
+        """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
+        if self.scene.thread_each:
+            return Processes.read(self.server.pids(), PROC, switches=False).threads
+        with (
+            suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
+            closing(http.client.HTTPConnection(*self.server.address, timeout=2)) as connection,
+        ):
+            connection.request("GET", "/healthz")
+            return int(json.loads(connection.getresponse().read())["users"])
+        return None
+
+
+def first_s(rows: Sequence[Sequence[Any]]) -> float:
+    """Return when the first of a driver's rows came."""
+    return min((row[1] for row in rows), default=0.0)

@@ -1,0 +1,1 @@
+"""Coordinated omission: a server that stands still, measured in two ways."""

@@ -1,0 +1,1 @@
+"""The open loop: planned arrivals, whether or not the servers keep up."""

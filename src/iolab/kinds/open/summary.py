@@ -1,0 +1,54 @@
+"""What summary.json says of an open loop."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from iolab.kinds.open.analysis import OpenAnalysis
+
+
+def summary(analysis: OpenAnalysis) -> str:
+    """Return summary.json: an object a plan, times in ms."""
+    cells = []
+    for cell in analysis.cells:
+        record, measured = cell.record, cell.measured
+        seen = _milliseconds(asdict(measured)) if measured else {}
+        cells.append(
+            {
+                **record.model_dump(include={"model", "service", "variant", "process", "utilisation", "ok", "errors"}),
+                "rate_rps": record.rate_rps,
+                "count": measured.count if measured else 0,
+                **{key: value for key, value in seen.items() if key != "count"},
+                "same_trace": _milliseconds(asdict(cell.same)) if cell.same else None,
+                "m_d_c": _milliseconds(asdict(cell.constant)) if cell.constant else None,
+                "m_m_c": _milliseconds(asdict(cell.exponential)) if cell.exponential else None,
+                "calibration": _milliseconds(record.calibration.model_dump()),
+                "server": record.server.model_dump(),
+                "client": record.client.model_dump(),
+                "valid": record.valid and not any(finding.severity == "error" for finding in cell.findings),
+                "findings": [finding.model_dump() for finding in cell.findings],
+            }
+        )
+    whole = {
+        "schema": 1,
+        "experiment": analysis.experiment.name,
+        "runtime": analysis.run.runtime,
+        "status": analysis.run.status,
+        "cells": cells,
+    }
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def _milliseconds(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return times in seconds as times in ms, under names that say so."""
+
+    def scaled(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [scaled(each) for each in value]
+        return None if value is None else round(value * 1000, 3)
+
+    return {
+        f"{key.removesuffix('_s')}_ms" if key.endswith("_s") else key: scaled(value) if key.endswith("_s") else value
+        for key, value in values.items()
+    }

@@ -1,0 +1,1 @@
+"""The highest rate of arrivals at which a service-level objective holds."""

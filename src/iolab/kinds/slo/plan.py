@@ -1,0 +1,111 @@
+"""A service-level objective such as p99<100ms, and the search for the highest rate of arrivals at which it holds."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from iolab.errors import UsageError
+from iolab.results.records import Calibration, OpenSample
+from iolab.theory import queueing
+from iolab.theory.statistics import least_count
+
+STEPS = 6  # of bisection: the answer is known to 1.6% of the first interval
+LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to tell a percentile
+CUSTOMERS = 200_000
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A bound on a percentile, or on the mean (`quantile` None)."""
+
+    text: str
+    quantile: float | None
+    limit_s: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Objective":
+        """Read such as p99<100ms or mean<0.2s; raises UsageError."""
+        match = re.fullmatch(r"\s*(mean|p50|p95|p99)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
+        if not match or float(match[2]) <= 0:
+            raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
+        return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
+
+    def value_s(self, samples: Sequence[OpenSample]) -> float | None:
+        """Return what the objective bounds; None where it cannot be known, or where a request has no answer."""
+        sojourns = [sample.done_s - sample.planned_s for sample in samples if sample.status == 200]
+        if not sojourns or len(sojourns) < len(samples):
+            return None
+        return float(np.mean(sojourns) if self.quantile is None else np.quantile(sojourns, self.quantile))
+
+    def least_requests(self) -> int:
+        """Return how many requests it takes to know it."""
+        return 100 if self.quantile is None else 2 * least_count(self.quantile)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One plan of the search: its rate, and what was measured."""
+
+    rate_rps: float
+    value_s: float | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a model sustains: the highest rate at which the objective held, the lowest at which it did not.
+
+    `theory_rps` is what an M/D/c queue sustains; None where any number of requests can wait.
+    """
+
+    letter: str
+    name: str
+    workers: float
+    steps: tuple[Step, ...]
+    calibration: Calibration
+    theory_rps: float | None
+
+    @property
+    def best(self) -> Step | None:
+        """The highest step that holds, of those below the lowest that does not."""
+        broken = min((step.rate_rps for step in self.steps if not step.holds), default=float("inf"))
+        held = [step for step in self.steps if step.holds and step.rate_rps < broken]
+        return max(held, key=lambda step: step.rate_rps, default=None)
+
+    @property
+    def broken(self) -> Step | None:
+        """The lowest step that does not hold."""
+        return min((step for step in self.steps if not step.holds), key=lambda step: step.rate_rps, default=None)
+
+
+def search(holds: Callable[[float], Step], low_rps: float, high_rps: float) -> Iterator[Step]:
+    """Yield the steps to the highest rate that holds: the ends first, then the middles, on a logarithmic scale."""
+    highest = holds(high_rps)
+    yield highest
+    if highest.holds:
+        return
+    lowest = holds(low_rps)
+    yield lowest
+    if not lowest.holds:
+        return
+    for _ in range(STEPS):
+        step = holds((low_rps * high_rps) ** 0.5)
+        yield step
+        low_rps, high_rps = (step.rate_rps, high_rps) if step.holds else (low_rps, step.rate_rps)
+
+
+def by_theory(objective: Objective, calibration: Calibration, workers: int) -> float:
+    """Return the highest rate at which an M/D/c queue of this service time meets the objective; 0 if none does."""
+
+    def holds(rate_rps: float) -> Step:
+        sojourn = queueing.mdc(rate_rps, calibration.service_s, workers, CUSTOMERS)
+        values = {None: sojourn.mean_s, 0.5: sojourn.p50_s, 0.95: sojourn.p95_s, 0.99: sojourn.p99_s}
+        value_s = values[objective.quantile] + calibration.transit_s
+        return Step(rate_rps, value_s, value_s < objective.limit_s)
+
+    capacity_rps = workers / calibration.service_s
+    steps = list(search(holds, LOW * capacity_rps, HIGH * capacity_rps))
+    return max((step.rate_rps for step in steps if step.holds), default=0.0)

@@ -1,0 +1,81 @@
+"""What this machine has of what the lab uses, and what to do about what is missing."""
+
+import shutil
+from dataclasses import replace
+
+from iolab.errors import EngineMissing, UsageError
+from iolab.host import capacity, cores, limits, ports
+from iolab.host.capacity import Need
+from iolab.lab import Lab
+from iolab.runtime.compose import find_engine
+
+CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` takes, and the least that are worth it
+
+
+def facts(lab: Lab) -> list[tuple[bool, str, str]]:
+    """Return (fine or not, what, what is known of it)."""
+    return [_docker(), _hey(), _strace(), _cores(), *crowd(limits.read()), *_ports(lab)]
+
+
+def _docker() -> tuple[bool, str, str]:
+    try:
+        engine = find_engine()
+    except EngineMissing as missing:
+        return False, "Docker", str(missing)
+    return (
+        True,
+        "Docker",
+        f"engine {engine.version}, Compose {engine.compose}, cgroup {engine.cgroup}, {engine.cores} cores",
+    )
+
+
+def _hey() -> tuple[bool, str, str]:
+    path = shutil.which("hey")
+    return bool(path), "hey", path or "not on PATH: local benchmarks use Locust (apt install hey, brew install hey)"
+
+
+def _strace() -> tuple[bool, str, str]:
+    path = shutil.which("strace")
+    return (
+        bool(path),
+        "strace",
+        path or "not on PATH: `make trace RUNTIME=local` needs it (apt install strace); the images have their own",
+    )
+
+
+def _cores() -> tuple[bool, str, str]:
+    count = len(cores.available())
+    if count > 1:
+        return True, "cores", f"{count}: CPUS up to {count - 1} leaves one to the load generator"
+    return False, "cores", "1: server and load generator share it; use a machine with more for numbers to believe"
+
+
+def crowd(known: limits.Facts) -> list[tuple[bool, str, str]]:
+    """Return how many chat users local servers can hold here, by what they hold them with."""
+    room = (known.files or CROWD) - capacity.SPARE_FILES
+    clients = capacity.processes_for(CROWD, room)
+    one = Need(CROWD, client_processes=clients, divisible=True)
+    several = replace(one, processes=max(2, clients))
+    threads = Need(CROWD, client_processes=clients).with_threads()
+    kinds = (
+        ("asyncio, one process", one),
+        (f"asyncio, {several.processes} processes", several),
+        ("a thread each, one process", threads),
+    )
+    rows = []
+    for kind, need in kinds:
+        users, sentence = capacity.capped(CROWD, capacity.applicable(known, need))
+        rows.append((users >= LEAST_CROWD, "crowd", f"{kind}: {sentence or f'{CROWD:,} users can come'}"))
+    return rows
+
+
+def _ports(lab: Lab) -> list[tuple[bool, str, str]]:
+    rows = []
+    for service in lab.services:
+        for port in service.ports:
+            try:
+                ports.check_free(port.address, port.host, service.name)
+                rows.append((True, "ports", f"port {port.host} for {service.name} is free"))
+            except UsageError as error:
+                rows.append((False, "ports", str(error)))
+    return rows

@@ -1,0 +1,135 @@
+"""The standing lab: `iolab up` and `iolab down`."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from iolab.errors import UsageError
+from iolab.host import cores, ports
+from iolab.host.lock import only_bench
+from iolab.lab import Lab, Model, Service
+from iolab.runtime import strace
+from iolab.runtime.compose import BUILDING, Compose, Engine, last_line, project
+
+USER_IN_CONTAINER = 1000
+READY_LIMIT_S = 90
+PAGES = {
+    "streamlit": "Streamlit under strace (log: results/trace/log_streamlit.txt)",
+    "locust": "Locust's web page: choose models, press Start",
+}
+
+
+def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
+    """Return what docker-compose.yml takes from here: user, CPU limit, cores, Locust's targets; raises UsageError."""
+    uid, gid = os.getuid(), os.getgid()
+    if engine.rootless:
+        uid = gid = 0  # root in there is this user out here, and no more
+    elif uid == 0:
+        uid = gid = USER_IN_CONTAINER  # never root in a container
+    try:
+        plan = cores.plan(limit, range(engine.cores))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return {
+        "LAB_UID": str(uid),
+        "LAB_GID": str(gid),
+        "CPUS": f"{limit:g}",
+        "SERVER_CPUSET": ",".join(map(str, plan.server)),
+        "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
+        "TARGETS": targets(lab, lambda model: f"{model.name}:{model.port.container}"),
+    }
+
+
+def targets(lab: Lab, place: Callable[[Model], str]) -> str:
+    """Return what loadtest/locustfile.py makes its classes of: a name and the URL at which a model is reached."""
+    return " ".join(f"{model.letter}{model.name.capitalize()}=http://{place(model)}" for model in lab.models)
+
+
+def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str], None]) -> list[tuple[str, str]]:
+    """Build and start everything, wait until it is healthy, and return what can be opened: (address, title).
+
+    Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up. If
+    nothing ran before, nothing runs after such an end.
+    """
+    settings = variables(lab, engine, limit)
+    compose = Compose(lab.root, project(), settings)
+    running = compose("ps", "--services", "--status", "running").stdout.split()
+    for service in standing(lab):
+        if service.name not in running:
+            for port in service.ports:
+                ports.check_free(port.address, port.host, service.name)
+    log = lab.root / "results" / "docker-build.log"
+    say(BUILDING)
+    compose.build([service.name for service in standing(lab) if service.folder], log)
+    trace_folder(lab.root, settings)
+    say("Starting")
+    try:
+        patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
+        scale = ("--scale", f"locust-worker={workers}")
+        started = compose("up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False)
+        if started.status != 0:
+            raise UsageError(_trouble(compose) or compose.explained(started))
+    except BaseException:
+        if not running:
+            _remove(lab, project())
+        raise
+    return [
+        (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
+        for service in standing(lab)
+        for port in service.ports[:1]  # others are no pages
+    ]
+
+
+def down(lab: Lab) -> None:
+    """Stop and remove all containers and networks of the lab, and those that a benchmark has left that was killed.
+
+    A benchmark that runs is left alone.
+    """
+    _remove(lab, project())
+    _remove(lab, project("-trace"))
+    with suppress(UsageError), only_bench():
+        _remove(lab, project("-bench"))
+
+
+def _remove(lab: Lab, name: str) -> None:
+    Compose(lab.root, name, {"CPUS": "1"})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+
+
+def standing(lab: Lab) -> list[Service]:
+    """Return the services that `up` starts: those without a profile."""
+    return [service for service in lab.services if not service.profiles]
+
+
+def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
+    """Make the folder of the logs, and give it to the user in the containers."""
+    folder = root / "results" / "trace"
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        os.chown(folder, int(settings["LAB_UID"]), int(settings["LAB_GID"]))
+
+
+def _trouble(compose: Compose) -> str | None:
+    """Return one line about the first service that has ended or is unhealthy, with its last words."""
+    for line in compose("ps", "-a", "--format", "json").stdout.splitlines():
+        container = json.loads(line)
+        if container["State"] == "exited" or container["Health"] == "unhealthy":
+            logs = compose("logs", "--no-log-prefix", "--tail", "20", container["Service"]).stdout
+            if refused := strace.explain(logs):
+                return f"{container['Service']}: {refused}"
+            said = last_line(logs)
+            state = container["Health"] or container["State"]
+            return f"{container['Service']} is {state} and did not come up; its last words: {said}"
+    return None
+
+
+def _title(lab: Lab, service: Service) -> str:
+    for model in lab.models:
+        if model.name == service.name:
+            return f"Server {model.letter}: {model.title}"
+    return PAGES.get(service.name, service.name)
+
+
+def _host(address: str) -> str:
+    return "localhost" if address in ("127.0.0.1", "0.0.0.0", "::", "::1") else address  # noqa: S104

@@ -1,0 +1,120 @@
+"""Thousands of users, held by several processes: each speaks to a loadtest/crowd_driver.py of its own."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from iolab.host.capacity import SPARE_FILES
+from iolab.host.cores import CpuPlan
+from iolab.host.limits import Facts
+from iolab.loadgen import driver
+from iolab.loadgen.driver import Driver
+from iolab.runtime import Runtime
+
+SCRIPT = "crowd_driver.py"
+START_LIMIT_S = 30.0
+MOST_OF_A_PROCESS = 5_000  # users: each process has a loopback address of its own, see limits.SOURCE_USERS
+MOST_OF_A_CONTAINER = 10_000  # users of one address: towards 17,000 the kernel searches long for a free port
+
+
+class Holders:
+    """The processes that hold users, as one: `shares` are how many each holds."""
+
+    def __init__(self, drivers: Sequence[Driver], shares: Sequence[int], sources: Sequence[str]) -> None:
+        self._drivers, self.shares, self._sources = drivers, shares, sources
+        self.cpu_s = 0.0  # of all of them, for all that they were asked
+
+    def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
+        """Let each do its job at the same time, and return the answers, with all rows; raises LoadFailed."""
+        pool = ThreadPoolExecutor(len(self._drivers))
+        try:
+            waiting = [
+                pool.submit(_ask, one, {what: dict(job)}, timeout_s)
+                for one, job in zip(self._drivers, jobs, strict=True)
+            ]
+            answers = [each.result() for each in waiting]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # an interruption does not wait for answers
+        self.cpu_s += sum(answer["cpu_s"] for answer in answers)
+        return answers
+
+    def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:
+        """Let each do the same."""
+        return self.ask(what, [job] * len(self._drivers), timeout_s)
+
+    def come(self, place: tuple[str, int], way: str, rate: float, patience_s: float, more: int = 0) -> list[list[Any]]:
+        """Let all users come, at `rate` a second in all, or so many `more`, whose numbers follow theirs.
+
+        Return rows of user, three moments, and the outcome.
+        """
+        host, port = place
+        counts, first = (self.split(more), sum(self.shares)) if more else (self.shares, 0)
+        jobs = []
+        for users, source in zip(counts, self._sources, strict=True):
+            who = {"users": users, "first": first, "rate": rate * users / sum(counts), "source": source}
+            jobs.append({"host": host, "port": port, "way": way, "patience_s": patience_s, **who})
+            first += users
+        answers = self.ask("come", jobs, sum(counts) / rate + patience_s + START_LIMIT_S)
+        return [row for answer in answers for row in answer["rows"]]
+
+    def split(self, count: int) -> list[int]:
+        """Return so many, shared out among the processes."""
+        number = len(self._drivers)
+        return [count // number + (place < count % number) for place in range(number)]
+
+    def first(self, what: str, timeout_s: float, **job: Any) -> dict[str, Any]:
+        """Let the first process do it."""
+        return _ask(self._drivers[0], {what: job}, timeout_s)
+
+    def click(self, rate: float, for_s: float, wait_s: float, seed: int) -> list[dict[str, Any]]:
+        """Let users click, `rate` times a second in all; a superposition of Poisson streams is one."""
+        jobs = [
+            {"for_s": for_s, "rate": rate * users / sum(self.shares), "seed": seed * 1000 + number, "wait_s": wait_s}
+            for number, users in enumerate(self.shares)
+        ]
+        return self.ask("click", jobs, for_s + wait_s + START_LIMIT_S)
+
+
+def _ask(one: Driver, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+    rows: list[Any] = []
+    answer = one.ask(job, timeout_s, rows)
+    return {**answer, "rows": rows + answer.get("rows", [])}
+
+
+def room(files: int | None) -> int:
+    """Return how many users a process can hold that may have so many open files (None: any number)."""
+    return MOST_OF_A_PROCESS if files is None else max(1, min(MOST_OF_A_PROCESS, files - SPARE_FILES))
+
+
+def shares(users: int, most: int) -> list[int]:
+    """Return how many users each process holds, `most` at most: as many as the others, or one less."""
+    count = math.ceil(users / most)
+    return [users // count + (number < users % count) for number in range(count)]
+
+
+def clients(users: int, facts: Facts, *, docker: bool) -> list[int]:
+    """Return how many users each of the client's processes holds on this machine."""
+    return shares(users, room(facts.engine_files if docker else facts.files))
+
+
+def containers(users: int) -> int:
+    """Return how many containers of the client so many users need, each with an address of its own."""
+    return math.ceil(users / MOST_OF_A_CONTAINER)
+
+
+@contextmanager
+def holding(runtime: Runtime, plan: CpuPlan, wanted: Sequence[int]) -> Iterator[Holders]:
+    """Start the processes, which hold so many each, on the load generator's cores; at the end everybody goes."""
+    with ExitStack() as stack:
+        commands = [
+            stack.enter_context(runtime.driver(SCRIPT, plan, number=number))
+            for number in range(containers(sum(wanted)))
+        ]
+        drivers = [stack.enter_context(driver.start(commands[number % len(commands)])) for number in range(len(wanted))]
+        for one in drivers:
+            one.answer(START_LIMIT_S)
+        local = runtime.name == "local"
+        sources = [f"127.0.0.{number + 2}" if local else "" for number in range(len(wanted))]
+        yield Holders(drivers, wanted, sources)

@@ -1,0 +1,59 @@
+"""Meters a server while it is under load."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from iolab.host.processes import Background
+from iolab.results.records import ServerUsage
+from iolab.runtime import ListenCounters, Server, Snapshot
+
+
+class Meter:
+    """What a server used between the beginning and the end of the metering; peaks are of samples in between."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._snapshots: list[Snapshot] = []
+        self._counters: list[ListenCounters | None] = []
+
+    def begin(self) -> None:
+        """Read all counters; the snapshot comes last, so that reading the others does not count."""
+        self._counters.append(self._server.listen_counters())
+        self.sample()
+
+    def sample(self) -> None:
+        """Read threads and memory, to find their peaks."""
+        self._snapshots.append(self._server.snapshot())
+
+    def end(self) -> None:
+        """Read all counters again, the snapshot first."""
+        self.sample()
+        self._counters.append(self._server.listen_counters())
+
+    def usage(self) -> ServerUsage:
+        """Return the differences and the peaks."""
+        first, last = self._snapshots[0], self._snapshots[-1]
+        before, after = self._counters[0], self._counters[-1]
+        known = before is not None and after is not None
+        return ServerUsage(
+            cpu_s=_difference(first.cpu_s, last.cpu_s),
+            throttled_s=_difference(first.throttled_s, last.throttled_s),
+            threads_peak=max((one.threads for one in self._snapshots if one.threads is not None), default=None),
+            rss_peak_bytes=max((one.rss_bytes for one in self._snapshots if one.rss_bytes is not None), default=None),
+            listen_overflows=after.overflows - before.overflows if known else None,  # type: ignore[union-attr]
+            listen_drops=after.drops - before.drops if known else None,  # type: ignore[union-attr]
+        )
+
+
+@contextmanager
+def metering(server: Server) -> Iterator[Meter]:
+    """Meter `server` for the length of the block; `Meter.usage` is for after it."""
+    meter = Meter(server)
+    meter.begin()
+    with Background(meter.sample, server.sample_every_s):
+        yield meter
+    meter.end()
+
+
+def _difference(first: float | None, last: float | None) -> float | None:
+    return None if first is None or last is None else round(last - first, 6)

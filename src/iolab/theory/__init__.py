@@ -1,0 +1,1 @@
+"""What queueing theory and statistics say: pure functions with their sources."""
