@@ -35,14 +35,15 @@ class Handler(BaseHTTPRequestHandler):
         path, _, user = self.path.partition("?")
         if path not in ("/poll", "/healthz"):
             return self.send_error(404)
+        if path == "/poll":  # before the hello: from then on a click is taken
+            self.user, self.box = user, self.box or queue.SimpleQueue()
+            boxes[user] = self.box  # and not that of an older connection, which nobody reads any more
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Connection", "close")  # else nobody else would ever be served
         self.end_headers()
         self.chunk("hello\n")
         if path == "/poll":
-            self.user, self.box = user, self.box or queue.SimpleQueue()
-            boxes[user] = self.box  # and not that of an older connection, which nobody reads any more
             with suppress(queue.Empty):
                 self.chunk(self.box.get(timeout=HOLD_S * random.uniform(0.75, 1.25)))  # the thread waits, too
         self.chunk("")

@@ -30,11 +30,11 @@ boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of those who stay: what the
 
 
 def poll(user: str) -> Iterator[bytes]:
-    yield b"hello\n"
-    box = boxes.setdefault(user, queue.SimpleQueue())
+    box = boxes.setdefault(user, queue.SimpleQueue())  # before the hello: from then on a click is taken
     try:
+        yield b"hello\n"
         yield box.get(timeout=HOLD_S * random.uniform(0.75, 1.25))  # this thread of the pool waits
-    except queue.Empty:
+    except (queue.Empty, GeneratorExit):  # nothing to tell, or the user is gone
         boxes.pop(user, None)
 
 

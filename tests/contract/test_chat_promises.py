@@ -134,6 +134,18 @@ def test_the_box_of_who_is_gone_is_given_back(serve: Serve) -> None:
     wait_until(lambda: users() == b'{"users": 0}')
 
 
+@pytest.mark.parametrize("path", [*POLLS, *(path for path in CHATS if path.parent.name == "threadpool")], ids=name)
+def test_a_click_is_taken_from_the_hello_on(path: Path, serve: Serve) -> None:
+    """A user that the server has greeted is one that it knows."""
+    port = serve(path)
+    for user in range(100):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+            one.sendall(f"GET /poll?{user} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
+            heard(one, b"hello")
+            assert clicks(port, user, "soon") == 204
+            heard(one, b"soon")
+
+
 @pytest.mark.parametrize("path", POLLS, ids=name)
 def test_what_comes_while_letters_are_written_is_for_the_next_poll(path: Path, serve: Serve) -> None:
     """Who reads slowly makes the server wait in the midst of its answer; a click that it takes meanwhile is not lost."""
