@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from iolab.trace.lines import Lines
 from iolab.trace.story import Story, tell
-from iolab.trace.strace import Lines
 
 FOLDER = Path(__file__).parents[1] / "data" / "strace"
 TRUTHS = sorted(FOLDER.glob("*.json"))

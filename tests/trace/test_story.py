@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from iolab.trace.clicks import KEPT_LINES_AFTER
 from iolab.trace.decode import frame_kind, unescape
 from iolab.trace.records import MAIN_THREAD
 from iolab.trace.truth import as_json
-from iolab.trace.watch import KEPT_LINES_AFTER
 from iolab.trace.words import of_line
 from tests.trace.logs import CLICK, SERVER, recorded, story_of, truth
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.lines import LONGEST_LINE, Lines
 from iolab.trace.story import tell
-from iolab.trace.strace import LONGEST_LINE, Exit, Lines, Signal, Strace, Syscall
+from iolab.trace.strace import Strace
 from iolab.trace.truth import as_json
 from tests.trace.logs import CLICK, SERVER, recorded
 
@@ -257,7 +259,7 @@ def test_any_interleaving_of_threads_joins_each_thread_s_own_calls(random: objec
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 18])
 def test_a_log_with_the_line_ends_of_windows_is_the_same_log(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iolab.trace.strace.CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr("iolab.trace.lines.CHUNK_BYTES", chunk_bytes)
     text = SERVER + CLICK + "10 epoll_wait(3,  <unfinished ...>\n10 <... epoll_wait resumed>[], 3, 9) = 0 <0.009000>\n"
     assert list(Lines(io.BytesIO(text.replace("\n", "\r\n").encode()))) == text.splitlines()
 

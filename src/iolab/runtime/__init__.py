@@ -22,7 +22,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Mode:
+class ServerCommand:
     """Another way to run a model's server: its command, variables beside its own, and what its container may have.
 
     `files` (open ones, of each process), `tasks` and `memory_bytes` are limits; None leaves a container those that
@@ -128,7 +128,7 @@ class Runtime(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
     ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
 

@@ -58,7 +58,7 @@ def choose(
         if limit != int(limit):
             raise UsageError(f"CPUS={limit:g}: a fraction of a CPU needs Docker ({reason}); give a whole number")
     local.check(models)
-    return Place(local, reason, generator_name(experiment.load.generator, "local"), plans)
+    return Place(local, reason, generator_name(experiment.generator, "local"), plans)
 
 
 def _docker(
@@ -68,13 +68,13 @@ def _docker(
 
     engine = find_engine()
     plans = _plans(experiment.cpus, range(engine.cores))
-    runtime = DockerRuntime(lab, engine, experiment.server.variables(), host)
+    runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)
     reason = f"Engine {engine.version} and Compose {engine.compose} are there"
     if stale:
         reason += f"; images are as they were built before, for {stale}"
-    return Place(runtime, reason, generator_name(experiment.load.generator, "docker"), plans)
+    return Place(runtime, reason, generator_name(experiment.generator, "docker"), plans)
 
 
 def _plans(limits: Sequence[float], cores: Sequence[int]) -> Mapping[float, CpuPlan]:

@@ -10,129 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 import docker
-from docker.errors import DockerException
 from docker.models.containers import Container
-from requests.exceptions import RequestException
 
 from iolab.errors import ServerFailed, UsageError
 from iolab.host.cores import CpuPlan
 from iolab.host.processes import affinity
 from iolab.lab import Lab, Model
-from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot, cgroup
+from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine, image_id, project
-from iolab.runtime.netstat import listen_counters
+from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, one_line
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
 MASTER_PORT = 5557  # in the driver's container
 NULL_PORT, NULL_LIMIT_S = 8000, 10.0
-LAST_LINES = 50
-KILL_LIMIT_S = 20
-
-
-# What the engine answers with when it cannot, or is not there any more.
-ENGINE_TROUBLE = (DockerException, RequestException)
-
-
-class DockerServer:
-    """A server's container, watched without costing it anything, where that is possible."""
-
-    def __init__(self, model: Model, container: Container, host: str | None = None) -> None:
-        self._container = container
-        self.check_alive()  # which also learns what only a container that runs has
-        settings = container.attrs["NetworkSettings"]
-        bindings = settings["Ports"].get(f"{model.port.container}/tcp")
-        addresses = [network["IPAddress"] for network in settings["Networks"].values()]
-        if not (bindings and addresses):
-            raise ServerFailed(f"the container of {model.name} has no port {model.port.container}")
-        self.address = (host or "127.0.0.1", int(bindings[0]["HostPort"]))
-        # An address, not a name: server A would pay for asking Docker's DNS at every request, the others once.
-        # Other machines know neither, but the port that is published.
-        self.url = f"http://{host}:{self.address[1]}" if host else f"http://{addresses[0]}:{model.port.container}"
-        identity, pid = str(container.id), container.attrs["State"]["Pid"]
-        self._watch: cgroup.Watch = cgroup.HostWatch.find(identity, pid) or cgroup.ExecWatch(identity)
-        self.sample_every_s = self._watch.every_s
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._watch.close()
-
-    def check_alive(self) -> None:
-        """Raise ServerFailed with the last line the server wrote where its container has ended."""
-        try:
-            self._container.reload()
-            if self._container.status == "running":
-                return
-            state = self._container.attrs["State"]
-            logs = self._container.logs(tail=1)
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container is gone: {_one_line(error)}") from error
-        said = logs.decode(errors="replace").strip() if isinstance(logs, bytes) else ""
-        why = " (out of memory)" if state.get("OOMKilled") else ""
-        raise ServerFailed(f"the server ended with status {state.get('ExitCode')}{why}{': ' if said else ''}{said}")
-
-    def snapshot(self) -> Snapshot:
-        """Read the container's control group; an ended container has none."""
-        try:
-            return cgroup.snapshot(self._watch.group(), self._watch.tasks)
-        except OSError:
-            return Snapshot()
-
-    def freeze(self) -> None:
-        """Stop all processes of the container, by its control group's freezer."""
-        try:
-            self._container.pause()
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container cannot be stopped: {_one_line(error)}") from error
-
-    def thaw(self) -> None:
-        """Let them go on; a container that is gone needs no more."""
-        with suppress(*ENGINE_TROUBLE):
-            self._container.unpause()
-
-    def kill(self) -> None:
-        """Kill the container's first process, and so all of them."""
-        try:
-            self._container.kill()
-            self._container.wait(timeout=KILL_LIMIT_S)
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container cannot be killed: {_one_line(error)}") from error
-
-    def log(self) -> str:
-        """Return the container's log, which stays as long as the container."""
-        return self._logs("all")
-
-    def listen_counters(self) -> ListenCounters | None:
-        """Read the counters of the container's own network namespace."""
-        try:
-            return listen_counters(self._watch.netstat())
-        except OSError:
-            return None
-
-    def pids(self) -> Sequence[int]:
-        """Read them from the container's control group."""
-        try:
-            return self._watch.pids()
-        except OSError:
-            return ()
-
-    def denials(self) -> Denials:
-        """Read them from the container's control group; an ended container has none."""
-        try:
-            return cgroup.denials(self._watch.events())
-        except OSError:
-            return Denials()
-
-    def words(self) -> str:
-        """Return the end of the container's log."""
-        return self._logs(LAST_LINES)
-
-    def _logs(self, lines: int | Literal["all"]) -> str:
-        try:
-            logs = self._container.logs(tail=lines)
-        except ENGINE_TROUBLE:
-            return ""
-        return logs.decode(errors="replace") if isinstance(logs, bytes) else ""
 
 
 class DockerRuntime:
@@ -176,7 +67,7 @@ class DockerRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
     ) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
         self._write_override(model, mode)
@@ -221,7 +112,7 @@ class DockerRuntime:
         finally:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
-    def _write_override(self, model: Model | None = None, mode: Mode | None = None) -> None:
+    def _write_override(self, model: Model | None = None, mode: ServerCommand | None = None) -> None:
         text = _override(self._lab, self._host or "127.0.0.1", {model.name: mode} if model and mode else {})
         self._override.write_text(text, encoding="utf-8")
 
@@ -247,7 +138,7 @@ class DockerRuntime:
             (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
             yield f"http://{address}:{port}"
         except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the null server's container is gone: {_one_line(error)}") from error
+            raise ServerFailed(f"the null server's container is gone: {one_line(error)}") from error
         finally:
             self._remove("name", name)
 
@@ -273,7 +164,7 @@ class DockerRuntime:
         try:
             (container,) = self._containers(kind, value)
         except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the container with {value} is gone: {_one_line(error)}") from error
+            raise ServerFailed(f"the container with {value} is gone: {one_line(error)}") from error
         return container
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:
@@ -300,11 +191,7 @@ class DockerRuntime:
                 network.remove()
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _override(lab: Lab, host: str, modes: Mapping[str, Mode]) -> str:
+def _override(lab: Lab, host: str, modes: Mapping[str, ServerCommand]) -> str:
     """Return what a bench changes in the compose file; JSON is YAML, too, but for the tag that replaces a list.
 
     Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
@@ -320,7 +207,7 @@ def _override(lab: Lab, host: str, modes: Mapping[str, Mode]) -> str:
     return "services:\n" + "".join(blocks)
 
 
-def _changes(mode: Mode | None) -> dict[str, object]:
+def _changes(mode: ServerCommand | None) -> dict[str, object]:
     if mode is None:
         return {}
     limits = {

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iolab.kinds.crowd.records import Holding
+from iolab.results.records import Holding
 from iolab.runtime import Server
 
 PROC = Path("/proc")
@@ -15,7 +15,7 @@ KIB = 1024
 def read(server: Server, proc: Path = PROC) -> Holding:
     """Return all that Holding says but the collector's pause; what this platform does not tell is None.
 
-    Not while people click: each thread's own file is read for its context switches, 0.05 to 0.12 ms a thread (measured
+    Not while users click: each thread's own file is read for its context switches, 0.05 to 0.12 ms a thread (measured
     with 1,000 and with 10,000 threads), up to a second for 10,000. A thread that ended takes its switches with it.
     """
     pids = server.pids()  # first, for it finds the processes that a snapshot then counts

@@ -16,7 +16,7 @@ from iolab.host import ports
 from iolab.host.cores import CpuPlan
 from iolab.host.processes import affinity, kill, start, stop
 from iolab.lab import Lab, Model
-from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, Mode, Snapshot
+from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
@@ -148,7 +148,7 @@ class LocalRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
     ) -> Iterator[LocalServer]:
         """Start the server's own command, or that of the mode, in its own folder, with this interpreter."""
         service = model.service

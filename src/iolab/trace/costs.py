@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iolab.trace.strace import Lines, Strace, Syscall
+from iolab.trace.events import Syscall
+from iolab.trace.lines import Lines
+from iolab.trace.strace import Strace
 from iolab.trace.turns import Turn
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from iolab.trace.strace import Syscall
+from iolab.trace.events import Syscall
 
 EPOLL_WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2")
 WAITS = (*EPOLL_WAITS, "poll", "ppoll", "select", "pselect6")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import mean, median
 
 from iolab.trace.decode import WAITS
-from iolab.trace.story import Story, loop_of
+from iolab.trace.facts import loop_of
+from iolab.trace.story import Story
 
 SERVERS = {"uvicorn": "Starlette and uvicorn", "tornado": "Tornado"}
 TICKING_PER_S = 2.0  # more wake-ups than that while nobody is there are a clock, not chance

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from iolab.trace.facts import loop_of
 from iolab.trace.records import Cited
-from iolab.trace.story import Click, Story, loop_of
+from iolab.trace.steps import Click
+from iolab.trace.story import Story
 from iolab.trace.timeline import Bar, Lane, Mark
 from iolab.trace.words import of_line
 

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from iolab.trace.strace import Syscall
+from iolab.trace.events import Syscall
 
 MAIN_THREAD = "main thread (file watcher)"
 SCRIPT_THREAD = "script thread"
@@ -145,21 +145,13 @@ class Run:
     clones: dict[int, tuple[Cited, Wake | None]] = field(default_factory=dict)
     sleep: Sleep = field(default_factory=Sleep)
     last_s: float | None = None
+    unended: list[Wake] = field(default_factory=list)  # wake-ups that end, at the latest, with the next call
+    untimed: tuple[float, int | None] | None = None  # when the last wait began, and its timeout: it has no duration
     idle: tuple[int, float] | None = None  # waits that ended, and seconds, from the registration to the first caller
 
     def listener_of(self, fd: int) -> Listener | None:
         """Return the listener with this fd."""
         return next((listener for listener in reversed(self.listeners) if listener.fd == fd), None)
-
-
-@dataclass
-class Made:
-    """What the files that were opened say about the program."""
-
-    server: str | None = None
-    uvloop: bool = False
-    streamlit: str | None = None
-    python: str | None = None
 
 
 def cite(call: Syscall) -> Cited:

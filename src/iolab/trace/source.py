@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from iolab.errors import UsageError
-from iolab.trace.strace import Lines
+from iolab.trace.lines import Lines
 
 GZIP_MAGIC = b"\x1f\x8b"
 

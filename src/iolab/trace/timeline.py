@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WAITS, WRITES, ready_fds, timeout_ms
-from iolab.trace.strace import Exit, Signal, Syscall
+from iolab.trace.events import Exit, Signal, Syscall
 
 MOST_MARKS = 6000
 MOST_BARS = 4000

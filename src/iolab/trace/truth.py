@@ -2,28 +2,63 @@
 
 from typing import Any
 
-from iolab.trace.records import Cited, Listener, Open
-from iolab.trace.story import Click, Story, all_opens, duration_s, loop_of, serving_s, waits
+from iolab.trace.facts import all_opens, duration_s, loop_of, serving_s, waits
+from iolab.trace.records import Cited, Connection, Listener, Open
+from iolab.trace.steps import Click, Step
+from iolab.trace.story import Story
 
 
 def as_json(story: Story) -> dict[str, Any]:
     """Return the story as plain values. Lines count from 1; a thread without a pid column is 0."""
     watch = story.watch
-    listeners = [_listener(each, story) for run in watch.runs for each in run.listeners]
-    first = listeners[0] if listeners else {}
+    return {
+        **_read(story),
+        "streamlit": watch.made.streamlit,
+        "python_version": watch.made.python,
+        "server": watch.made.server,
+        "loop": loop_of(watch),
+        **_listening(story),
+        "accept_lines": [line for run in watch.runs for line in run.accept_lines],
+        "accept_call": watch.accept_call,
+        "waits": waits(watch),
+        "opens": [_open(opened, story) for opened in all_opens(watch)],
+        "pyc_opens": [
+            {"line": cited.line, "tid": story.thread(cited.tid), "ret": ret or None}
+            for cited, ret in watch.clicks.pyc_opens
+        ],
+        "clicks_visible": len(story.clicks),
+        "proved": story.proved,
+        "duration_s": duration_s(watch),
+        "waiting": _waiting(story),
+        "connections": [_connection(connection) for run in watch.runs for connection in run.connections],
+        "clicks": [_click(click) for click in story.clicks],
+        "calls_by_thread": {
+            str(story.thread(tid) if tid >= 0 else "others"): dict(counts.most_common())
+            for tid, counts in watch.calls.items()
+        },
+        "steps": [_step(step) for step in story.steps],
+    }
+
+
+def _read(story: Story) -> dict[str, Any]:
+    """Return what was read, and how well that went."""
     return {
         "log": story.source,
         "port": story.port,
-        "error": None if listeners else "no bind to the port",
+        "error": None if any(run.listeners for run in story.watch.runs) else "no bind to the port",
         "lines": story.lines,
         "bytes": story.bytes,
         "last_line_cut": story.cut,
         "unfinished_lines": story.unfinished,
         "unreadable_lines": story.unreadable,
-        "streamlit": watch.made.streamlit,
-        "python_version": watch.made.python,
-        "server": watch.made.server,
-        "loop": loop_of(watch),
+    }
+
+
+def _listening(story: Story) -> dict[str, Any]:
+    """Return the listeners, and the first one's own values once more."""
+    listeners = [_listener(each, story) for run in story.watch.runs for each in run.listeners]
+    first = listeners[0] if listeners else {}
+    return {
         "main_tid": first.get("tid"),
         "listeners": listeners,
         "listen_fd": first.get("fd"),
@@ -31,45 +66,6 @@ def as_json(story: Story) -> dict[str, Any]:
         "bind_line": first.get("bind_line"),
         "listen_line": first["listen_lines"][0] if first else None,
         "epoll_add_line": first.get("epoll_add_line"),
-        "accept_lines": [line for run in watch.runs for line in run.accept_lines],
-        "accept_call": watch.accept_call,
-        "waits": waits(watch),
-        "opens": [_open(opened, story) for opened in all_opens(watch)],
-        "pyc_opens": [
-            {"line": cited.line, "tid": story.thread(cited.tid), "ret": ret or None} for cited, ret in watch.pyc_opens
-        ],
-        "clicks_visible": len(story.clicks),
-        "proved": story.proved,
-        "duration_s": duration_s(watch),
-        "waiting": _waiting(story),
-        "connections": [
-            {
-                "fd": connection.fd,
-                "peer": connection.peer or None,
-                "accept_line": _line(connection.accept),
-                "epoll_add_line": _line(connection.add),
-                "upgrade_line": _line(connection.upgrade),
-                "switched_line": _line(connection.switched),
-            }
-            for run in watch.runs
-            for connection in run.connections
-        ],
-        "clicks": [_click(click) for click in story.clicks],
-        "calls_by_thread": {
-            str(story.thread(tid) if tid >= 0 else "others"): dict(counts.most_common())
-            for tid, counts in watch.calls.items()
-        },
-        "steps": [
-            {
-                "step": step.number,
-                "title": step.title,
-                "status": step.status,
-                "sentence": step.sentence,
-                "advice": step.advice or None,
-                "lines": [{"line": cited.line, "text": cited.text, "means": means} for cited, means in step.lines],
-            }
-            for step in story.steps
-        ],
     }
 
 
@@ -111,6 +107,17 @@ def _open(opened: Open, story: Story) -> dict[str, Any]:
     return found
 
 
+def _connection(connection: Connection) -> dict[str, Any]:
+    return {
+        "fd": connection.fd,
+        "peer": connection.peer or None,
+        "accept_line": _line(connection.accept),
+        "epoll_add_line": _line(connection.add),
+        "upgrade_line": _line(connection.upgrade),
+        "switched_line": _line(connection.switched),
+    }
+
+
 def _click(click: Click) -> dict[str, Any]:
     return {
         "click": click.number,
@@ -138,6 +145,17 @@ def _waiting(story: Story) -> dict[str, Any] | None:
         "longest_s": sleep.longest_s if sleep.timed else None,
         "serving_s": total_s,
         "share_asleep": sleep.slept_s / total_s if total_s and sleep.timed else None,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.number,
+        "title": step.title,
+        "status": step.status,
+        "sentence": step.sentence,
+        "advice": step.advice or None,
+        "lines": [{"line": cited.line, "text": cited.text, "means": means} for cited, means in step.lines],
     }
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from iolab.trace.decode import EPOLL_WAITS
-from iolab.trace.strace import Strace, Syscall
+from iolab.trace.events import Syscall
+from iolab.trace.strace import Strace
 
 HELD_S = 1e-3
 LEAST_WORTH = 0.1  # of a turn: what takes less is not why it is long

@@ -116,7 +116,7 @@ def click_missing(watch: Watch) -> Reason:
     """Say why no click is found."""
     if not watch.runs:
         return Reason("no_listener", "Without a server there is no click.")
-    pyc = tuple(cited for cited, _ in watch.pyc_opens)
+    pyc = tuple(cited for cited, _ in watch.clicks.pyc_opens)
     watched = tuple(opened.cited for run in watch.runs for opened in run.opens if opened.by == MAIN_THREAD)
     if pyc:
         sentence = (

@@ -16,7 +16,8 @@ from iolab.trace.decode import (
     ready_fds,
     timeout_ms,
 )
-from iolab.trace.strace import Exit, Signal, Strace, Syscall
+from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.strace import Strace
 
 SHORT_PATH = 60  # characters
 
