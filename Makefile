@@ -5,18 +5,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test test-docker test-load test-all check format lock mutate walltime aa arrivals workers parsebench clean
+.PHONY: help bench run sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test test-docker test-load test-all check format reference lock mutate walltime aa arrivals workers parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Options of bench, sweep, backlog (make bench CPUS=2): CPUS MODELS CONCURRENCY REQUESTS REPEATS PRECISION BUDGET LOADGEN"
 	@echo "  RUNTIME WAIT_MS WAIT_DISTRIBUTION CPU_MS BACKLOG THREADS SEED EXPERIMENT RESULTS RESUME; of up: CPUS WORKERS"
 	@echo "Options of queue (make queue MODELS=A): MODELS UTILISATION DURATION PROCESS TRACE WAIT_DISTRIBUTION WAIT_MS SEED"
-	@echo "  WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME EXPERIMENT RESULTS; of explain: CPUS VARIANT"
-	@echo "Options of crowd (make crowd USERS=1000): USERS MODELS WAY PROCESSES CPUS THREADS GC_FREEZE SEED RUNTIME EXPERIMENT RESULTS"
+	@echo "  WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME EXPERIMENT RESULTS RESUME; of explain: CPUS VARIANT"
+	@echo "Options of crowd (make crowd USERS=1000): USERS MODELS WAY PROCESSES CPUS THREADS GC_FREEZE SEED RUNTIME EXPERIMENT RESULTS RESUME"
 	@echo "Options of faults (make faults USERS=1000): USERS MODELS WAY CPUS RUNTIME EXPERIMENT RESULTS"
-	@echo "Options of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME RESULTS"
-	@echo "Options of chess (make chess BOARDS=12): MODELS BOARDS MOVES SCALE_MS THREADS RUNTIME RESULTS; of break: CPUS USERS RUNTIME RESULTS"
+	@echo "Options of slo: SLO MODELS WAIT_MS WAIT_DISTRIBUTION SEED WORKERS JOIN BIND LOCUST_MASTER_PORT RUNTIME"
+	@echo "  EXPERIMENT RESULTS RESUME"
+	@echo "Options of chess (make chess BOARDS=12): MODELS BOARDS MOVES SCALE_MS THREADS RUNTIME EXPERIMENT RESULTS RESUME"
+	@echo "Options of break: CPUS USERS RUNTIME EXPERIMENT RESULTS RESUME; of freeze: MODELS (one) RUNTIME EXPERIMENT RESULTS RESUME"
 	@echo "Options of worker (make worker MASTER=192.168.1.10): MASTER WORKERS LOCUST_MASTER_PORT RUNTIME"
 	@echo "Options of locust (make locust USERS=50): MODEL USERS TIME WAIT_MS RUNTIME RESULTS"
 	@echo "Options of trace (make trace CLICK=1): LOG CLICK LOOP SERVICE RUNTIME RESULTS"
@@ -29,6 +31,9 @@ sweep: .venv/run ## Measure every server at several CPU limits, waiting and comp
 
 backlog: .venv/run ## Measure server A with listen queues of 5, 16, 128, 1024
 	@EXPERIMENT=$${EXPERIMENT:-experiments/backlog.toml} $(BIN)/iolab bench
+
+run: .venv/run ## Measure the experiment of a TOML file, of any kind (EXPERIMENT=experiments/backlog.toml)
+	@$(BIN)/iolab run
 
 freeze: .venv/run ## Let a server stand still for 2 s of 10 s: what do percentiles say, counted in two ways?
 	@$(BIN)/iolab freeze
@@ -108,6 +113,9 @@ check: .venv/dev ## Lint and type-check everything
 format: .venv/dev ## Format the Python code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+reference: .venv/dev ## Write docs/reference.md from the commands and their options
+	@$(BIN)/python -m iolab.reference
 
 lock: .venv/dev ## Pin all requirements anew, with hashes
 	@sh scripts/lock

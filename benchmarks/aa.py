@@ -15,7 +15,7 @@ from pathlib import Path
 from scipy.stats import binom
 
 from iolab.kinds.closed.cells import analyse
-from iolab.report.compare import compare
+from iolab.kinds.closed.compare import compare
 from iolab.results.folder import RunFolder
 
 PAIRS = 10

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from iolab.trace.lines import Lines
 from iolab.trace.story import tell
-from iolab.trace.strace import Lines, Strace
+from iolab.trace.strace import Strace
 
 ROOT = Path(__file__).parents[1]
 ALLOWED_LINES_S = 250_000

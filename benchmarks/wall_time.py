@@ -25,7 +25,7 @@ def main() -> int:
     if done.returncode != 0:
         return done.returncode
     analysis = analyse(RunFolder.open(Path("results/latest")))
-    theory_s, allowance_s = analysis.run.theory_s, analysis.allowance_s
+    theory_s, allowance_s = analysis.theory_s, analysis.allowance_s
     print(
         f"\nWhole command {took_s:.1f} s, requests in theory {theory_s:.1f} s, added {took_s - theory_s:.1f} s", end=""
     )

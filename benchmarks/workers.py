@@ -58,7 +58,7 @@ def main() -> None:
     print("class      wait  load        workers   requests     CPU  late, 99%")
     with only_bench(), LocalRuntime(lab) as runtime:
         for workers in CREWS:
-            with gathered(Crew(here=workers), runtime, plan, lambda _: None) as crowd:
+            with gathered(Crew(workers=workers), runtime, plan, lambda _: None) as crowd:
                 for wait_ms in USERS:
                     with served(lab, runtime, plan, wait_ms) as url:
                         for row in rows(crowd, url, wait_ms, workers):

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from iolab.kinds.crowd.records import Click, CrowdRecord, Entry, Holding, Obstacle, Outcome, Way
+from iolab.chat.entries import Entry, Outcome, Way
+from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo
+from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, MachineUsage, ModelInfo, RunInfo
 
 KIB, MIB = 1024, 2**20
 PATIENCE_S, QUIET_S, BUSY_S = 10.0, 10.0, 20.0
@@ -58,15 +59,16 @@ def folder(results: Path, *, status: str = "complete", name: str = "crowd", **ch
     """Return a new run folder of a crowd without any level."""
     made = RunFolder.create(results, name)
     facts: dict[str, Any] = {
-        "experiment": {"schema": 1, "name": name, "question": "What do people take who mostly wait?",
-                       "crowd": {"users": [100, 1000, 10_000]}},
+        "kind": "crowd",
+        "experiment": {"schema": 2, "kind": "crowd", "name": name, "question": "What do people take who mostly wait?",
+                       "crowd": {"levels": [100, 1000, 10_000]}},
         "models": tuple(
             ModelInfo(letter=letter, title=title, service=service, workers=workers)
             for letter, (title, service, workers) in MODELS.items()
         ),
-        "runtime": "docker", "runtime_reason": "a test", "generator": "locust",
+        "runtime": "docker", "runtime_reason": "a test", "generator": "crowd",
         "cpu_plans": (CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
-        "environment": {"kernel": "Linux 6.12"}, "trials_planned": 15, "theory_s": 1.0,
+        "environment": {"kernel": "Linux 6.12"}, "trials_planned": 15,
         "started": datetime(2026, 11, 25, 14, 0, tzinfo=UTC), "status": status,
     }  # fmt: skip
     made.write_run(RunInfo.model_validate({**facts, **changes}))

@@ -10,16 +10,21 @@ from typing import Literal
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.host.cores import CpuPlan
 from iolab.host.signals import Interrupted
+from iolab.kind import Line
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
-from iolab.results.records import ClosedRecord, Sample
-from iolab.runtime import Denials, ListenCounters, Master, Mode, Snapshot
+from iolab.results.records import Sample
+from iolab.runtime import Denials, ListenCounters, Master, ServerCommand, Snapshot
 
 NULL_URL = "http://null"
 
 
+ANSWERED: list[str] = []  # the paths that were asked for where something answers
+
+
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        ANSWERED.append(self.path)
         self.send_response(200)
         self.end_headers()
 
@@ -48,6 +53,7 @@ class FakeServer:
         self.address, self._log, self._name = address, log, name
         self.dead = False
         self._reads = 0
+        self.froze = 0
 
     def check_alive(self) -> None:
         if self.dead:
@@ -58,10 +64,10 @@ class FakeServer:
         return Snapshot(cpu_s=self._reads * 1.0, throttled_s=0.0, threads=self._reads, rss_bytes=100 - self._reads)
 
     def freeze(self) -> None:
-        """Nothing."""
+        self.froze += 1
 
     def thaw(self) -> None:
-        """Nothing."""
+        self.froze += 1
 
     def kill(self) -> None:
         self.dead = True
@@ -103,7 +109,7 @@ class FakeRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: Mode | None = None
+        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
     ) -> Iterator[FakeServer]:
         if model.letter in self.refuses:
             raise ServerFailed(f"{model.letter} does not start")
@@ -173,10 +179,21 @@ class Watcher:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.records: list[ClosedRecord] = []
+        self.count = 0
+        self.begun: list[str] = []
+        self.lines: list[Line] = []
+        self.numbers: list[int] = []
+        self.said: list[str] = []
 
-    def started(self, trial: object) -> None:
-        pass
+    def says(self, what: str) -> None:
+        self.said.append(what)
 
-    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
-        self.records.append(record)
+    def planned(self, count: int) -> None:
+        self.count = count
+
+    def started(self, what: str, number: int) -> None:
+        self.begun.append(what)
+
+    def finished(self, line: Line, number: int) -> None:
+        self.numbers.append(number)
+        self.lines.append(line)

@@ -1,17 +1,19 @@
 """Made-up faults: a run folder with a record of each, and its rows."""
 
+import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from iolab.kinds.crowd.records import Entry
+from iolab.chat.entries import Entry
+from iolab.kinds import registry
 from iolab.kinds.faults.records import (
     Broadcast,
     Calm,
     Clicks,
     Fault,
     FaultRecord,
-    FaultsRun,
     Figures,
     HalfOpen,
     Heard,
@@ -21,8 +23,11 @@ from iolab.kinds.faults.records import (
     SlowReaders,
     Vanished,
 )
+from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
+from iolab.results.records import ModelInfo, RunInfo
 
+PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"
 FIGURES: dict[Fault, Figures] = {
     "calm": Calm(),
     "broadcast": Broadcast(messages=3, reached=1000, first_s=0.002, median_s=0.02, last_s=0.04, slowest_s=0.09),
@@ -46,34 +51,35 @@ CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02
 def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {
-        "index": list(FIGURES).index(fault), "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
-        "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "figures": FIGURES[fault], "clicks": CLICKS,
+        "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "way": "websocket",
+        "asked": 1000, "came": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
+        "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
     }  # fmt: skip
     return FaultRecord.model_validate({**facts, **changes})
 
 
-def run(folder: RunFolder, **changes: Any) -> FaultsRun:
-    """Write a whole run, with the rows of those faults that have a curve."""
+def run(folder: RunFolder, *, records: Sequence[FaultRecord] | None = None, **changes: Any) -> RunFolder:
+    """Write a run into a folder: `records`, or all, with the rows of those faults that have a curve."""
     heard = [Heard(message, user, 0.001 * user * message) for message in (1, 2, 3) for user in range(100)]
     partings = [Parting(user, 0.01 + 0.0001 * user) for user in range(100)]
     herd = [Entry(user, 0.0, 0.01, 0.1 + 0.01 * user, "held") for user in range(100)]
     rows = {
-        "broadcast": folder.write_rows(1, users=heard),
-        "killed": folder.write_rows(5, users=partings),
+        "broadcast": folder.write_rows(1, heard=heard),
+        "killed": folder.write_rows(5, partings=partings),
         "herd": folder.write_rows(6, users=herd),
     }
     facts: dict[str, Any] = {
-        "status": "complete", "model": "C", "title": "asyncio", "service": "asyncio", "way": "websocket",
-        "runtime": "docker", "runtime_reason": "a test", "cpus": 1.0, "asked": 1000, "users": 1000, "capped": "",
-        "dead_after_s": 15, "hold_s": 20, "click_rps": 50, "environment": {},
-        "started": datetime(2026, 11, 25, tzinfo=UTC),
-        "faults": [record(fault, rows=rows.get(fault, {})) for fault in FIGURES],
+        "kind": "faults", "experiment": registry.read(PATH, {}, FaultsExperiment).model_dump(mode="json", by_alias=True),
+        "models": (ModelInfo(letter="C", title="asyncio", service="asyncio", workers=math.inf),),
+        "runtime": "docker", "runtime_reason": "a test", "generator": "crowd", "cpu_plans": (), "environment": {},
+        "trials_planned": 7, "started": datetime(2026, 11, 25, tzinfo=UTC), "status": "complete",
     }  # fmt: skip
-    made = FaultsRun.model_validate({**facts, **changes})
-    folder.write("faults.json", made.model_dump_json(by_alias=True))
-    return made
+    folder.write_run(RunInfo.model_validate({**facts, **changes}))
+    for each in [record(fault, rows=rows.get(fault, {})) for fault in FIGURES] if records is None else records:
+        folder.append(each)
+    return folder
 
 
 def folder(results: Path) -> RunFolder:
     """Return a new run folder."""
-    return RunFolder.create(results, "faults", newest=False)
+    return RunFolder.create(results, "faults")

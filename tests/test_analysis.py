@@ -10,14 +10,13 @@ import pytest
 from rich.console import Console
 
 from iolab.errors import UsageError
-from iolab.kinds.closed import markdown
+from iolab.kinds.closed import markdown, terminal, words
 from iolab.kinds.closed import page as html
 from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.kinds.closed.figures import colours_of
+from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.table import columns
-from iolab.report import terminal, words
 from iolab.results.folder import RunFolder
-from iolab.results.records import Cell
 from tests.conftest import RECORDED
 
 EXAMPLE = RECORDED
@@ -286,9 +285,8 @@ def test_a_run_that_does_not_say_its_cores_is_damaged(tmp_path: Path) -> None:
 
 
 def test_an_open_loop_s_run_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
-    arrivals = {"arrivals": {"utilisation": {"A": [0.5]}}}
-    folder = with_run(tmp_path / "run", lambda run: run["experiment"].update(arrivals))
-    with pytest.raises(UsageError, match="is an open loop's run"):
+    folder = with_run(tmp_path / "run", lambda run: run.update(kind="open"))
+    with pytest.raises(UsageError, match="is a run of kind open, which this does not read"):
         analyse(folder)
 
 

@@ -7,36 +7,34 @@ from typing import Any
 
 import pytest
 
-from iolab import experiment
-from iolab.bench import Bench
+from iolab import session
 from iolab.errors import LoadFailed
-from iolab.experiment import ServerSettings
 from iolab.host import cores
 from iolab.host.cores import CpuPlan
-from iolab.host.signals import Interrupted
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from iolab.loadgen import LoadGenerator
-from iolab.results.folder import RunFolder
-from iolab.results.records import ClosedRecord, Sample
+from iolab.results.records import Sample
+from iolab.runtime.choice import Place
 from tests.conftest import ROOT
 from tests.fakes import FakeGenerator, FakeRuntime, Watcher, answering
 
 
 class World:
-    """A bench with everything that it needs, all of it made up."""
+    """A run with everything that it needs, all of it made up."""
 
-    def __init__(self, lab: Lab, address: tuple[str, int], folder: Path, **changes: Any) -> None:
-        changes = {"models": ["A", "C"], "concurrency": [4], "repeats": 2, **changes}
-        self.experiment = experiment.read(ROOT / "experiments" / "bench.toml", changes)
+    def __init__(self, lab: Lab, address: tuple[str, int], results: Path, **changes: Any) -> None:
+        random_waits = {"wait_distribution": "exponential"}  # whose first answer may come at once
+        changes = {"models": ["A", "C"], "concurrency": [4], "repeats": 2, "server": random_waits, **changes}
+        self.plan = session.plan(lab.root, ROOT / "experiments" / "bench.toml", changes, ClosedExperiment)
         self.runtime = FakeRuntime(address)
         self.generator = FakeGenerator(self.runtime)
         self.generator_refuses = 0
         self.watcher = Watcher()
-        self.models = lab.select(self.experiment.models)
-        self.trials = experiment.trials(self.experiment, self.models)
-        self.folder = RunFolder.create(folder, "test")
+        self.results = results
 
-    def run(self) -> bool:
+    def run(self) -> session.Outcome:
         @contextmanager
         def opened(runtime: object, plan: CpuPlan) -> Iterator[LoadGenerator]:
             self.runtime.log.append(f"open generator {plan.loadgen}")
@@ -45,15 +43,11 @@ class World:
                 raise LoadFailed("the load driver gave no answer")
             yield self.generator
 
-        return Bench(
-            runtime=self.runtime,
-            open_generator=opened,
-            models=self.models,
-            plans={limit: cores.plan(limit, range(4)) for limit in self.experiment.cpus},
-            settings=lambda _: ServerSettings(wait_distribution="exponential"),  # whose first answer may come at once
-            folder=self.folder,
-            observer=self.watcher,
-        ).run(self.trials)
+        plans = {limit: cores.plan(limit, range(4)) for limit in self.plan.experiment.cpus}
+        place: Any = Place(self.runtime, "a test", "hey", plans)  # type: ignore[arg-type]
+        self.outcome = session.measure(self.plan, place, self.results, self.watcher, opened)
+        self.folder = self.outcome.folder
+        return self.outcome
 
     def on_disk(self) -> list[ClosedRecord]:
         return self.folder.read_trials(ClosedRecord)
@@ -66,9 +60,10 @@ def world(lab: Lab, tmp_path: Path) -> Iterator[World]:
 
 
 def test_each_trial_is_warmed_up_loaded_and_appended(world: World) -> None:
-    assert world.run()
+    assert world.run().exit_status == 0
     assert [record.index for record in world.on_disk()] == [0, 1, 2, 3]
-    assert world.on_disk() == world.watcher.records
+    assert (world.watcher.count, len(world.watcher.lines)) == (4, 4)
+    assert world.folder.read_run().status == "complete"
     loads = [entry for entry in world.runtime.log if "x" in entry]
     assert [entry.split()[0] for entry in loads] == ["warm", "load"] * 4
     assert {entry for entry in loads if entry.startswith("load")} == {"load 4x200"}
@@ -101,7 +96,7 @@ def test_new_limits_need_a_new_server(lab: Lab, tmp_path: Path) -> None:
 def test_limits_that_leave_the_same_cores_to_the_load_share_a_generator(lab: Lab, tmp_path: Path) -> None:
     with answering() as address:
         world = World(lab, address, tmp_path, models=["C"], cpus=[0.5, 1.0, 2.0], repeats=2)
-        assert world.run()
+        assert world.run().exit_status == 0
     opened = [entry for entry in world.runtime.log if entry.startswith("open generator")]
     assert sorted(opened) == ["open generator (1, 2, 3)", "open generator (2, 3)"]
 
@@ -114,7 +109,7 @@ def test_a_generator_that_failed_is_opened_anew(world: World) -> None:
 
 def test_a_generator_that_does_not_open_spoils_its_trial_alone(world: World) -> None:
     world.generator_refuses = 1
-    assert not world.run()
+    assert world.run().exit_status == 1
     assert [record.valid for record in world.on_disk()] == [False, True, True, True]
     assert world.on_disk()[0].reason == "the load driver gave no answer"
 
@@ -151,7 +146,7 @@ def test_usage_is_the_difference_and_peaks_are_peaks(world: World) -> None:
 )
 def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event: str, reason: str, kept: int) -> None:
     world.generator.plan = {1: event}
-    assert not world.run()
+    assert world.run().exit_status == 1
     records = world.on_disk()
     assert [record.valid for record in records] == [True, False, True, True]
     assert records[1].reason == reason
@@ -163,14 +158,14 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event
 
 def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) -> None:
     world.runtime.refuses = frozenset("A")
-    assert not world.run()
+    assert world.run().exit_status == 1
     assert {record.model: record.valid for record in world.on_disk()} == {"A": False, "C": True}
 
 
 def test_an_interruption_keeps_what_was_measured_and_stops_everything(world: World) -> None:
     world.generator.plan = {2: "interrupt"}
-    with pytest.raises(Interrupted):
-        world.run()
+    assert world.run().exit_status == 130
+    assert world.folder.read_run().status == "partial"
     assert len(world.on_disk()) == 2
     assert world.runtime.log[-1] == "close"
     assert sum(entry.startswith("start") for entry in world.runtime.log) == sum(
@@ -180,18 +175,8 @@ def test_an_interruption_keeps_what_was_measured_and_stops_everything(world: Wor
 
 def test_a_server_that_does_not_wait_is_not_measured(lab: Lab, tmp_path: Path) -> None:
     with answering() as address:
-        world = World(lab, address, tmp_path, models=["C"], repeats=1)
-        plans = {1.0: cores.plan(1, range(2))}
-
-        @contextmanager
-        def opened(runtime: object, plan: object) -> Iterator[LoadGenerator]:
-            yield world.generator
-
-        valid = Bench(
-            runtime=world.runtime, open_generator=opened, models=world.models, plans=plans,
-            settings=lambda _: ServerSettings(wait_ms=500), folder=world.folder, observer=world.watcher,
-        ).run(world.trials)  # fmt: skip
-    assert not valid
+        world = World(lab, address, tmp_path, models=["C"], repeats=1, server={"wait_ms": 500})
+        assert world.run().exit_status == 1
     assert "the server does not wait" in str(world.on_disk()[0].reason)
 
 
@@ -200,18 +185,18 @@ def test_where_starts_are_cheap_every_trial_has_a_server_of_its_own(lab: Lab, tm
         world = World(lab, address, tmp_path, models=["C"], repeats=3)
         world.runtime.starts_are_cheap = True
         world.run()
-    assert sum(entry.startswith("start") for entry in world.runtime.log) == len(world.trials) == 3
+    assert sum(entry.startswith("start") for entry in world.runtime.log) == len(world.on_disk()) == 3
 
 
 def test_a_generator_s_own_most_is_measured_once_for_the_same_cores(lab: Lab, tmp_path: Path) -> None:
     with answering() as address:
         world = World(lab, address, tmp_path, models=["C"], cpus=[0.5, 1.0, 2.0], repeats=2)
-        assert world.run()
+        assert world.run().exit_status == 0
     assert sum(entry.startswith("null server") for entry in world.runtime.log) == 2  # cores 0, and cores 0 and 1
     assert {record.client.floor_rps for record in world.on_disk()} == {10_000.0}
 
 
 def test_a_floor_that_cannot_be_measured_costs_no_trial(world: World) -> None:
     world.generator.plan = {99: "no floor"}
-    assert world.run()
+    assert world.run().exit_status == 0
     assert {record.client.floor_rps for record in world.on_disk()} == {None}

@@ -1,10 +1,12 @@
-"""What theory expects of work that blocks, what is computed of what was seen, and whom a log blames."""
+"""What theory expects of work that blocks, what is computed of what was measured, and what a log names."""
 
 import math
 
 import pytest
 
-from iolab.kinds.breaking.plan import Blame, Seen, Way, blame, expected
+from iolab.kinds.breaking.cells import WayResult
+from iolab.kinds.breaking.culprit import Culprit, find_culprit
+from iolab.kinds.breaking.plan import Way, expected
 from iolab.results.records import Sample, ServerUsage
 from iolab.theory.closed_loop import closed_loop
 
@@ -38,13 +40,13 @@ def test_theory_knows_who_works_at_the_same_time(which: Way, cpus: float, rate_r
 def test_figures_are_of_answers() -> None:
     samples = tuple(Sample(number * 0.1, 0.05, 200) for number in range(10))
     bystander = (Sample(0.0, 0.001, 200), Sample(0.1, 0.6, 200), Sample(0.2, 0.003, 200), Sample(0.3, None, 0))
-    seen = Seen(way("wait", "loop"), closed_loop(1, 1, 0.02), samples, bystander, ServerUsage())
-    assert seen.median_ms == pytest.approx(50)
-    assert seen.p95_ms is None  # too few to know
-    assert seen.rate_rps == pytest.approx(10 / 0.95)
-    assert seen.bystander_median_ms == pytest.approx(3)
-    assert seen.bystander_slowest_ms == pytest.approx(600)
-    nobody = Seen(way("wait", "loop"), closed_loop(1, 1, 0.02), (), (Sample(0.0, None, 0),), ServerUsage())
+    result = WayResult(way("wait", "loop"), closed_loop(1, 1, 0.02), samples, bystander, ServerUsage())
+    assert result.median_ms == pytest.approx(50)
+    assert result.p95_ms is None  # too few to know
+    assert result.rate_rps == pytest.approx(10 / 0.95)
+    assert result.bystander_median_ms == pytest.approx(3)
+    assert result.bystander_slowest_ms == pytest.approx(600)
+    nobody = WayResult(way("wait", "loop"), closed_loop(1, 1, 0.02), (), (Sample(0.0, None, 0),), ServerUsage())
     assert (nobody.median_ms, nobody.rate_rps, nobody.bystander_median_ms) == (None, 0.0, None)
 
 
@@ -59,8 +61,8 @@ watchdog: no turn for 63 ms, server_broken.py:40 time.sleep(WAIT_S) (in work) < 
 """
 
 
-def test_a_log_blames_whom_it_names_most_often() -> None:
-    found = blame("wait", LOG)
+def test_the_culprit_is_what_a_log_names_most_often() -> None:
+    found = find_culprit("wait", LOG)
     assert found.coroutine
     assert (found.coroutine.what, found.coroutine.where) == ("answer()", "server_broken.py:46")
     assert (found.coroutine.count, found.coroutine.of) == (2, 4)
@@ -71,10 +73,9 @@ def test_a_log_blames_whom_it_names_most_often() -> None:
     assert (found.line.count, found.line.of) == (2, 3)
 
 
-def test_a_log_that_names_nobody_blames_nobody() -> None:
-    assert blame("compute", "broken server\nwatchdog: no turn for 61 ms, in a library\n") == Blame(
-        "compute", None, None
-    )
+def test_a_log_that_names_nothing_has_no_culprit() -> None:
+    found = find_culprit("compute", "broken server\nwatchdog: no turn for 61 ms, in a library\n")
+    assert found == Culprit(work="compute", coroutine=None, line=None)
 
 
 def test_only_an_await_lets_any_number_wait() -> None:

@@ -7,16 +7,18 @@ import pytest
 from iolab import session
 from iolab.errors import UsageError
 from iolab.kinds.breaking import run as breaking
+from iolab.kinds.breaking.plan import trials
+from iolab.kinds.breaking.settings import BreakExperiment
 from tests.conftest import ROOT
 from tests.fakes import FakeServer, answering
 from tests.waiting import wait_until
 
-PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {})
+PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {}, BreakExperiment)
 
 
 def test_a_way_waits_or_computes_and_never_both() -> None:
-    for way in breaking.settings(PLAN.experiment).ways:
-        found = breaking.variables(PLAN.experiment, way)
+    for way in PLAN.experiment.broken.ways:
+        found = PLAN.experiment.variables_of(way)
         assert (found["WAIT_MS"], found["CPU_MS"]) == (("20", "0") if way.work == "wait" else ("0", "5"))
         assert found["WORK_IN"] == way.place
         assert found["POOL"] == found["THREADS"] == str(way.pool)
@@ -24,14 +26,25 @@ def test_a_way_waits_or_computes_and_never_both() -> None:
 
 
 def test_the_servers_are_those_that_the_ways_name() -> None:
-    assert [model.name for model in breaking.servers(PLAN)] == ["broken", "threadpool"]
+    assert [model.name for model in PLAN.models] == ["broken", "threadpool"]
 
 
-def test_a_name_that_no_server_has_and_an_experiment_without_ways_are_mistakes() -> None:
-    with pytest.raises(UsageError, match=r"has no \[broken\]: take experiments/break.toml"):
-        breaking.settings(session.plan(ROOT, None, {}).experiment)
+def test_a_name_that_no_server_has_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="service=nobody: no such model"):
         breaking.server_of(PLAN.lab, "nobody")
+    ways = [{"name": "a way", "service": "nobody", "work": "wait", "place": "loop"}]
+    with pytest.raises(UsageError, match="service=nobody: no such model"):
+        session.plan(ROOT, ROOT / "experiments" / "break.toml", {"broken": {"ways": ways}}, BreakExperiment)
+
+
+def test_after_the_ways_a_culprit_is_sought_for_each_that_works_in_the_loop() -> None:
+    found = trials(PLAN.experiment.broken.ways)
+    assert [trial.index for trial in found] == list(range(10))
+    assert [trial.way for trial in found[:8]] == list(PLAN.experiment.broken.ways)
+    assert [(trial.seeks, trial.name) for trial in found[8:]] == [
+        (True, "time.sleep in the loop, its culprit"),
+        (True, "computing in the loop, its culprit"),
+    ]
 
 
 def test_the_bystander_asks_again_and_again_until_the_load_is_over() -> None:

@@ -1,30 +1,45 @@
 """What a chess experiment asks of its servers."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from iolab import cli_chess, session
 from iolab.errors import UsageError
-from iolab.kinds.chess import run as chess
+from iolab.kinds.chess.settings import ChessExperiment
 from tests.conftest import ROOT
+from tests.shortened import shortened
+
+PATH = ROOT / "experiments" / "chess.toml"
+NOTHING: dict[str, Any] = {"models": None, "boards": None, "moves": None, "scale_ms": None, "threads": None}
+
+
+def planned(**given: Any) -> session.Plan[ChessExperiment]:
+    return session.plan(ROOT, PATH, cli_chess.changes(**{**NOTHING, **given}), ChessExperiment)
 
 
 @pytest.mark.parametrize("scale_ms", [0.5, 1.0, 20.0])
 def test_a_request_waits_as_long_as_an_opponent_and_computes_as_long_as_the_master(scale_ms: float) -> None:
-    plan = cli_chess.planned(ROOT, {"models": ("A",), "concurrency": [3]}, {"moves": 2, "scale_ms": scale_ms}, 4)
-    server = plan.experiment.server
-    assert (server.wait_ms, server.cpu_ms, server.threads) == (55 * scale_ms, 5 * scale_ms, 4)
-    assert plan.experiment.concurrency == (3,)
-    assert chess.rules(plan.experiment).moves == 2
+    plan = planned(models=("A",), boards=3, moves=2, scale_ms=scale_ms, threads=4)
+    expected = {"WAIT_MS": f"{55 * scale_ms:g}", "CPU_MS": f"{5 * scale_ms:g}", "THREADS": "4", "BACKLOG": "1024"}
+    assert expected.items() <= plan.experiment.variables().items()
+    assert plan.experiment.boards == 3
+    assert plan.experiment.chess.moves == 2
     assert [model.letter for model in plan.models] == ["A"]
+    environment = plan.models[0].service.environment  # it is there without reading the file twice
+    assert (environment["WAIT_MS"], environment["CPU_MS"]) == (expected["WAIT_MS"], expected["CPU_MS"])
 
 
 def test_what_is_not_given_is_the_experiment_s_own() -> None:
-    plan = cli_chess.planned(ROOT, {"models": None, "concurrency": None}, {"moves": None, "scale_ms": None}, None)
+    assert cli_chess.changes(**NOTHING) == {}
+    plan = planned()
     assert plan.experiment.concurrency == (24,)
     assert plan.experiment.server.threads == 8
     assert len(plan.models) == len(plan.lab.models)
 
 
-def test_another_experiment_has_no_rules() -> None:
-    with pytest.raises(UsageError, match=r"has no \[chess\]: take experiments/chess.toml"):
-        chess.rules(session.plan(ROOT, None, {}).experiment)
+def test_a_wait_beside_the_rules_means_nothing(tmp_path: Path) -> None:
+    path = shortened("chess", tmp_path, {"backlog = 1024": "wait_ms = 20.0"})
+    with pytest.raises(UsageError, match=r"server\.wait_ms is not a setting of kind chess: \[server\] has backlog"):
+        session.plan(ROOT, path, {}, ChessExperiment)

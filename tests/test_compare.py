@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from iolab.kind import differing
+from iolab.kinds.closed import comparison
 from iolab.kinds.closed.cells import Analysis, analyse
-from iolab.report import comparison_terminal
-from iolab.report.compare import Comparison, compare, differences, nothing_in_common
+from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common
+from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClosedRecord, Sample
+from iolab.results.records import Sample
 from tests.conftest import RECORDED, Run
 
 EXAMPLE = RECORDED
@@ -36,14 +38,14 @@ def test_the_same_thing_twice_shows_no_difference(recorded: Analysis, tmp_path: 
     found = compare(one, other)
     assert len(found) == 8
     assert sum(each.different for each in found) <= 1
-    assert differences(one, other) == []
+    assert differing(one.run, other.run) == []
 
 
 def test_a_slower_run_is_slower_in_every_cell(recorded: Analysis, tmp_path: Path) -> None:
     found = compare(recorded, run_like(tmp_path, 1.5))
     assert [round(each.ratio or 0, 1) for each in found] == [1.5] * 8
     assert all(each.different for each in found)
-    assert {comparison_terminal.verdict(each) for each in found} == {"slower"}
+    assert {comparison.verdict(each) for each in found} == {"slower"}
 
 
 def test_an_interval_that_touches_1_shows_no_difference(recorded: Analysis) -> None:
@@ -58,7 +60,7 @@ def test_too_few_repeats_are_said(recorded: Analysis, tmp_path: Path) -> None:
     lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
     (copy / "trials.jsonl").write_text("".join(lines[:16]))  # two rounds of three
     one, other = recorded, analyse(RunFolder.open(copy))
-    assert {comparison_terminal.verdict(each) for each in compare(one, other)} == {"too few repeats to tell"}
+    assert {comparison.verdict(each) for each in compare(one, other)} == {"too few repeats to tell"}
 
 
 def test_other_settings_are_named(recorded: Analysis, tmp_path: Path) -> None:
@@ -66,14 +68,14 @@ def test_other_settings_are_named(recorded: Analysis, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, copy)
     text = (copy / "run.json").read_text().replace('"wait_ms": 20.0', '"wait_ms": 25.0')
     (copy / "run.json").write_text(text)
-    found = differences(recorded, analyse(RunFolder.open(copy)))
-    assert found == [("wait_ms", "20", "25")]
+    found = differing(recorded.run, RunFolder.open(copy).read_run())
+    assert found == [("server wait_ms", "20", "25")]
 
 
 def test_it_fits_a_terminal(recorded: Analysis, tmp_path: Path) -> None:
     one = recorded
     console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
-    comparison_terminal.show(console, compare(one, one), [])
+    comparison.show(console, compare(one, one), [])
     console.file.close()
     text = console.export_text()
     assert text.count("no difference shown") == 8
@@ -113,7 +115,7 @@ def test_variants_stand_in_the_table_and_ratios_are_whole(recorded: Analysis, tm
     ]
     several = replace(one, cells=tuple(cells))
     console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
-    comparison_terminal.show(console, compare(several, several), [])
+    comparison.show(console, compare(several, several), [])
     console.file.close()
     text = console.export_text()
     assert "computing 5 ms" in text

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from iolab import crosscheck, floor
-from iolab.crosscheck import Told, verdict
+from iolab import generator_ceilings
+from iolab.kinds.closed import crosscheck
+from iolab.kinds.closed.crosscheck import Told, verdict
 from tests.conftest import Run, Start
 from tests.waiting import wait_until
 
@@ -35,8 +36,8 @@ def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words
 @pytest.mark.measures
 def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the generators reach against a server that does nothing is not asked here, and so is measured shortly."""
-    monkeypatch.setattr(floor, "LEAST_REQUESTS", 200)
-    monkeypatch.setattr(floor, "A_USER", 10)
+    monkeypatch.setattr(generator_ceilings, "LEAST_REQUESTS", 200)
+    monkeypatch.setattr(generator_ceilings, "A_USER", 10)
     monkeypatch.setattr(crosscheck, "WRK_S", 1)
     done = inside("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
     assert done.returncode == 0, done.stderr

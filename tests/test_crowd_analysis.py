@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from iolab.chat.entries import Entry
+from iolab.chat.times import Times
 from iolab.errors import UsageError
 from iolab.kinds.crowd import analysis as crowd_analysis
 from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
-from iolab.kinds.crowd.cells import CrowdCell, Times, cell
-from iolab.kinds.crowd.records import Click, Entry, Holding
+from iolab.kinds.crowd.cells import CrowdCell, cell
+from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, MachineUsage
+from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
 from tests import crowds
 from tests.conftest import ROOT
 
@@ -230,7 +232,8 @@ def test_a_complete_run_without_a_level_is_damaged_and_one_that_runs_is_empty(tm
 
 def test_the_summary_is_strict_json_with_null_and_infinity_told_apart(tmp_path: Path) -> None:
     written = json.loads(crowd_analysis.summary(analyse(crowds.run(tmp_path, (1000,)))))
-    assert (written["schema"], written["experiment"], len(written["cells"])) == (1, "crowd", 5)
+    assert (written["schema"], written["kind"], len(written["cells"])) == (2, "crowd", 5)
+    assert (written["experiment"], written["runtime"], written["status"]) == ("crowd", "docker", "complete")
     pool, loop = written["cells"][1:3]
     assert (pool["established_p50_ms"], pool["click_p99_ms"], pool["server_bytes_per_user"]) == ("Infinity", None, None)
     assert loop["click_p99_ms"] == pytest.approx(1.2, rel=0.1)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from iolab import experiment
+from iolab.chat.servers import chat_servers
+from iolab.chat.settings import Crowd
 from iolab.errors import UsageError
-from iolab.kinds.crowd import plan as crowd_plan
-from iolab.kinds.crowd.plan import Crowd
+from iolab.kinds import registry
+from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
 from iolab.loadgen.users import containers, room, shares
 from tests.conftest import ROOT
@@ -24,38 +25,38 @@ def labelled(model: Model, labels: Mapping[str, str]) -> Model:
 
 
 def test_every_model_has_a_chat_server_in_its_folder() -> None:
-    found = crowd_plan.scenes(MODELS, CROWD)
-    assert [(scene.model.letter, scene.way) for scene in found] == [
+    found = chat_servers(MODELS, CROWD)
+    assert [(chat.model.letter, chat.way) for chat in found] == [
         ("A", "poll"),
         ("B", "poll"),
         ("C", "websocket"),
         ("C", "poll"),
         ("D", "poll"),
     ]
-    for scene in found:
-        assert scene.model.service.folder
-        assert (scene.model.service.folder / scene.script).is_file()
-    assert [scene.model.letter for scene in found if scene.thread_each] == ["D"]
+    for chat in found:
+        assert chat.model.service.folder
+        assert (chat.model.service.folder / chat.script).is_file()
+    assert [chat.model.letter for chat in found if chat.thread_each] == ["D"]
 
 
 def test_several_processes_are_for_servers_that_can_be_several() -> None:
-    several = crowd_plan.scenes(MODELS, CROWD.model_copy(update={"processes": 6}))
-    assert [(scene.model.letter, scene.way, scene.processes) for scene in several] == [("C", "websocket", 6)]
+    several = chat_servers(MODELS, CROWD.model_copy(update={"processes": 6}))
+    assert [(chat.model.letter, chat.way, chat.processes) for chat in several] == [("C", "websocket", 6)]
     assert several[0].title == "C websocket, 6 processes"
     with pytest.raises(UsageError, match="no chat server of A speaks websocket or poll in 6 processes"):
-        crowd_plan.scenes(MODELS[:1], CROWD.model_copy(update={"processes": 6}))
+        chat_servers(MODELS[:1], CROWD.model_copy(update={"processes": 6}))
 
 
 def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
     with pytest.raises(UsageError, match="no chat server of A speaks websocket: see"):
-        crowd_plan.scenes(MODELS[:1], CROWD.model_copy(update={"ways": ("websocket",)}))
+        chat_servers(MODELS[:1], CROWD.model_copy(update={"ways": ("websocket",)}))
     wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
     with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be WAY=SCRIPT"):
-        crowd_plan.scenes([wrong], CROWD)
+        chat_servers([wrong], CROWD)
 
 
 def test_a_thread_for_each_user_needs_more_of_everything() -> None:
-    *_, loop, threads = crowd_plan.scenes(MODELS, CROWD)
+    *_, loop, threads = chat_servers(MODELS, CROWD)
     small, large = loop.need(1000, 1, None), threads.need(1000, 1, None)
     assert (small.threads_per_user, large.threads_per_user) == (0, 1)
     assert large.server_kib + large.kernel_kib > small.server_kib + small.kernel_kib
@@ -84,18 +85,18 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
         ({"levels": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
         ({"patience_s": 0}, "PATIENCE_S=0"),
-        ({"laps": 3}, "crowd.laps is no key"),
+        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has levels, most,"),
     ],
 )
 def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        experiment.read(FILE, {"crowd": change})
+        registry.read(FILE, {"crowd": change}, CrowdExperiment)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_the_experiment_in_the_folder_is_one(tmp_path: Path) -> None:
-    found = experiment.read(FILE, {})
-    assert found.crowd
+    found = registry.read(FILE, {}, CrowdExperiment)
     assert found.crowd.levels == (100, 1000, 10_000)
     assert found.crowd.variables(2)["PROCESSES"] == "2"
+    assert found.variables() == {"THREADS": "8"}

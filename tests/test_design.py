@@ -25,6 +25,16 @@ def imports(path: Path) -> set[str]:
     return {name.removeprefix("iolab.") for name in found}
 
 
+def at_the_top(path: Path) -> set[str]:
+    """Return the modules of ours that a module imports as it is imported itself."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "iolab":
+            module = (node.module or "").removeprefix("iolab").lstrip(".")
+            found |= {module} | {f"{module}.{alias.name}".lstrip(".") for alias in node.names}
+    return found
+
+
 def ours(path: Path) -> set[str]:
     """Return what a module imports of ours: the name of a package or module, and results.records by itself."""
     names = {
@@ -46,8 +56,47 @@ def test_the_host_knows_neither_servers_nor_experiments(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "report").glob("*.py")), ids=lambda path: path.stem)
-def test_reports_know_nothing_of_servers(path: Path) -> None:
-    assert not [name for name in imports(path) if name.split(".")[0] in ("runtime", "loadgen", "bench", "docker")]
+def test_reports_know_neither_servers_nor_kinds(path: Path) -> None:
+    assert not ours(path) & {"runtime", "loadgen", "bench", "kinds", "kind", "session"}
+
+
+@pytest.mark.parametrize("name", ["findings", "chat", "loadgen", "runtime"])
+def test_what_kinds_are_made_of_knows_no_kind(name: str) -> None:
+    for path in (SOURCE / name).glob("*.py"):
+        assert not ours(path) & {"kinds", "kind", "session"}, path
+
+
+@pytest.mark.parametrize("kind", sorted(path.name for path in (SOURCE / "kinds").iterdir() if path.is_dir()))
+def test_kinds_do_not_import_each_other(kind: str) -> None:
+    for path in (SOURCE / "kinds" / kind).glob("*.py"):
+        others = {
+            name
+            for name in imports(path)
+            if name.startswith("kinds.") and (SOURCE / "kinds" / name.split(".")[1]).is_dir()
+        }
+        assert {name.split(".")[1] for name in others} <= {kind}, path
+
+
+@pytest.mark.parametrize("name", ["session", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])
+def test_the_lifecycle_names_no_kind(name: str) -> None:
+    found = imports(SOURCE / f"{name}.py")
+    assert not [each for each in found if each.startswith("kinds.") and not each.startswith("kinds.registry")]
+
+
+def test_no_module_imports_in_circles() -> None:
+    """What is imported inside of functions is left aside: it is imported when all modules are there."""
+    modules = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCE.rglob("*.py")
+    }
+    graph = {
+        name: {each for each in at_the_top(path) if each in modules and each != name} for name, path in modules.items()
+    }
+    left = dict(graph)
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "trace").glob("*.py")), ids=lambda path: path.stem)
@@ -57,7 +106,8 @@ def test_a_log_is_read_without_what_made_it(path: Path) -> None:
 
 
 def test_only_the_runtime_knows_docker() -> None:
-    assert [path.stem for path in SOURCE.rglob("*.py") if "docker" in imports(path)] == ["docker"]
+    modules = [path for path in SOURCE.rglob("*.py") if any(name.split(".")[0] == "docker" for name in imports(path))]
+    assert {str(path.relative_to(SOURCE)) for path in modules} == {"runtime/container.py", "runtime/docker.py"}
 
 
 def test_only_the_lab_reads_the_compose_file() -> None:

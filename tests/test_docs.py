@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from iolab import cli, experiment
+from iolab import cli, reference
 from iolab.cli_bench import bench
 from iolab.cli_break import broken
 from iolab.cli_chess import exhibition
@@ -21,13 +21,16 @@ from iolab.cli_locust import locust, worker
 from iolab.cli_queue import queue, slo
 from iolab.cli_runs import explain
 from iolab.cli_trace import trace
+from iolab.kinds import registry
+from iolab.kinds.closed import terminal
 from iolab.kinds.closed.cells import analyse
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from iolab.live.app import LOOPS
-from iolab.report import terminal, trace_terminal
+from iolab.report import trace_terminal
 from iolab.results.folder import RunFolder
+from iolab.trace.lines import Lines
 from iolab.trace.story import tell
-from iolab.trace.strace import Lines
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -79,7 +82,7 @@ def variables() -> set[str]:
 
 def test_defaults_in_the_readme_are_those_of_the_experiment() -> None:
     defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", COMMANDS, re.MULTILINE))
-    plan = experiment.read(ROOT / "experiments" / "bench.toml", {})
+    plan = registry.read(ROOT / "experiments" / "bench.toml", {}, ClosedExperiment)
     assert defaults["CPUS"] == f"{plan.cpus[0]:g}"
     assert defaults["CONCURRENCY"] == ",".join(map(str, plan.concurrency))
     assert defaults["REQUESTS"] == str(plan.load.requests)
@@ -132,7 +135,7 @@ def test_the_experiment_in_contributing_is_one(tmp_path: Path) -> None:
     assert tomllib.loads(text)["name"] == "mine"
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    assert experiment.read(path, {}).server.backlog == 128
+    assert registry.read(path, {}, ClosedExperiment).server.backlog == 128
 
 
 def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None:
@@ -191,3 +194,7 @@ def test_the_remedy_to_remove_images_names_them_all() -> None:
     images = set(re.findall(r"image: (iolab-\S+)", (ROOT / "docker-compose.yml").read_text()))
     loops = {image.replace("${LOOP:-uvicorn}", loop) for image in images for loop in LOOPS}
     assert named == {image for image in loops if "$" not in image}
+
+
+def test_the_reference_is_that_of_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == reference.text(Lab.read(ROOT)), "make reference"

@@ -5,7 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from iolab.kinds.chess.plan import Pair, Played, Rules, arithmetic
+from iolab.kinds.chess.plan import Played, Rules, arithmetic
+from iolab.results.records import Pair
 
 HOUR = 3600.0
 
@@ -69,4 +70,13 @@ def test_in_step_is_what_the_mean_opponent_sees() -> None:
 @pytest.mark.parametrize("wrong", [{"moves": 0}, {"scale_ms": 0}, {"master_s": -1}, {"opponent_s": float("nan")}])
 def test_rules_that_are_none_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
+        Rules.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"opponent_s": 3600, "scale_ms": 20}, {"master_s": 3600, "scale_ms": 20}, {"opponent_s": 0.5, "scale_ms": 0.1}],
+)
+def test_moves_that_no_server_can_wait_for_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match=r"a server waits 0\.1 to 60000 ms, and computes no longer"):
         Rules.model_validate(wrong)

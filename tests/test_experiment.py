@@ -4,17 +4,19 @@ from typing import Any
 
 import pytest
 
-from iolab import experiment
 from iolab.errors import UsageError
-from iolab.experiment import Experiment, ServerSettings
+from iolab.experiment import ServerSettings, kind_of
+from iolab.kinds import registry
+from iolab.kinds.closed.plan import trials
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from tests.conftest import ROOT
 
 BENCH = ROOT / "experiments" / "bench.toml"
 
 
-def read(**changes: Any) -> Experiment:
-    return experiment.read(BENCH, changes)
+def read(**changes: Any) -> ClosedExperiment:
+    return registry.read(BENCH, changes, ClosedExperiment)
 
 
 def test_bench_is_what_the_course_asks_for() -> None:
@@ -26,35 +28,22 @@ def test_bench_is_what_the_course_asks_for() -> None:
 
 
 def test_every_cell_comes_once_in_every_round_and_rounds_are_shuffled(lab: Lab) -> None:
-    trials = experiment.trials(read(), lab.models)
-    assert [trial.index for trial in trials] == list(range(24))
-    rounds = [[(t.model, t.concurrency) for t in trials if t.repeat == repeat] for repeat in range(3)]
+    planned = trials(read(), lab.models)
+    assert [trial.index for trial in planned] == list(range(24))
+    rounds = [[(t.model, t.concurrency) for t in planned if t.repeat == repeat] for repeat in range(3)]
     assert all(len(set(one)) == 8 for one in rounds)
     assert sorted(rounds[0]) == sorted(rounds[1]) == sorted(rounds[2])
     assert rounds[0] != rounds[1]
 
 
 def test_the_seed_decides_the_order(lab: Lab) -> None:
-    assert experiment.trials(read(), lab.models) == experiment.trials(read(), lab.models)
-    assert experiment.trials(read(seed=2), lab.models) != experiment.trials(read(seed=3), lab.models)
+    assert trials(read(), lab.models) == trials(read(), lab.models)
+    assert trials(read(seed=2), lab.models) != trials(read(seed=3), lab.models)
 
 
 def test_requests_are_the_next_multiple_of_the_concurrency(lab: Lab) -> None:
-    requests = {trial.concurrency: trial.requests for trial in experiment.trials(read(), lab.models)}
+    requests = {trial.concurrency: trial.requests for trial in trials(read(), lab.models)}
     assert requests == {4: 200, 16: 208}
-
-
-def test_theory_sums_up_what_the_requests_take(lab: Lab) -> None:
-    trials = experiment.trials(read(repeats=1), lab.models)
-    # A: 200 and 208 x 20 ms, one after the other; B: 200 x 20 / 4 and 208 x 40 / 16; C and D: by 4 and by 16.
-    expected = 4.0 + 4.16 + 1.0 + 0.52 + 2 * (1.0 + 0.26)
-    assert experiment.theoretical_duration_s(trials, lab.models, read()) == pytest.approx(expected)
-
-
-def test_theory_counts_the_computing_too(lab: Lab) -> None:
-    trials = experiment.trials(read(repeats=1, models=["C"], concurrency=[16]), lab.select(["C"]))
-    # One thread computes 208 x 20 ms, whatever waits beside it.
-    assert experiment.theoretical_duration_s(trials, lab.models, read(server={"cpu_ms": 20})) == pytest.approx(4.16)
 
 
 def test_a_cell_is_measured_once_however_often_it_is_named() -> None:
@@ -88,21 +77,30 @@ def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[st
     assert str(caught.value).startswith(line)
 
 
+HEAD = 'schema = 2\nkind = "closed"\nname = "x"\nquestion = ""\n'
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (
-            'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nconcurency = [5]',
-            "x.toml: concurency is no key of an experiment",
+            HEAD + "concurrency = [4]\nconcurency = [5]",
+            "x.toml: concurency is not a setting of kind closed: it has schema, kind,",
         ),
-        ('schema = 2\nname = "x"\nquestion = ""\nconcurrency = [4]', "x.toml: schema = 2: input should be 1"),
-        ('schema = 1\nname = "../x"\nquestion = ""\nconcurrency = [4]', "x.toml: name = '../x'"),
-        ('schema = 1\nname = "x"\nquestion = ""', "x.toml: concurrency is missing"),
+        (HEAD + "concurrency = [4]\n[crowd]\nlevels = [1]", "x.toml: crowd is not a setting of kind closed: it has"),
+        (HEAD.replace("2", "1") + "concurrency = [4]", "x.toml: schema = 1: input should be 2"),
+        (HEAD.replace('"x"', '"../x"') + "concurrency = [4]", "x.toml: name = '../x'"),
+        (HEAD, "x.toml: concurrency is missing"),
         ("schema = [", "x.toml cannot be read"),
-        ('schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\nload = 3', "x.toml: load = 3"),
+        ("schema = 2", "x.toml: kind is missing"),
         (
-            'schema = 1\nname = "x"\nquestion = ""\nconcurrency = [4]\n[server]\nwait = 3',
-            "x.toml: server.wait is no key of an experiment",
+            'schema = 2\nkind = "clsoed"',
+            "kind = 'clsoed': there is no such kind of experiment; there are closed, open,",
+        ),
+        (HEAD + "concurrency = [4]\nload = 3", "x.toml: load = 3"),
+        (
+            HEAD + "concurrency = [4]\n[server]\nwait = 3",
+            "x.toml: server.wait is not a setting of kind closed: [server] has wait_ms, wait_distribution, cpu_ms,",
         ),
     ],
 )
@@ -110,20 +108,27 @@ def test_a_file_that_is_no_experiment_is_refused_in_one_line(tmp_path: Path, tex
     path = tmp_path / "x.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        experiment.read(path, {"load": {}, "server": {}})
+        registry.read(path, {"load": {}, "server": {}}, ClosedExperiment)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
 
 
-def test_every_experiment_of_the_lab_can_be_read() -> None:
-    for path in ROOT.glob("experiments/*.toml"):
-        assert experiment.read(path, {}).name == path.stem
+@pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*.toml")), ids=lambda path: path.stem)
+def test_every_experiment_of_the_lab_can_be_read_and_is_refused_by_the_commands_of_other_kinds(path: Path) -> None:
+    name = kind_of(path)
+    assert registry.read(path, {}, registry.kind(name).settings).name == path.stem
+    for other in registry.KINDS:
+        if other != name:
+            with pytest.raises(
+                UsageError, match=rf"is of kind {name}: make {registry.KINDS[name].command} EXPERIMENT="
+            ):
+                registry.read(path, {}, registry.kind(other).settings)
 
 
 def test_variants_are_measured_beside_each_other(lab: Lab) -> None:
     varied = read(vary=[{"name": "short", "backlog": 5}, {"name": "long", "backlog": 1024}], models=["A"], repeats=1)
-    trials = experiment.trials(varied, lab.select(["A"]))
-    assert {(trial.concurrency, trial.variant) for trial in trials} == {
+    planned = trials(varied, lab.select(["A"]))
+    assert {(trial.concurrency, trial.variant) for trial in planned} == {
         (4, "short"),
         (4, "long"),
         (16, "short"),

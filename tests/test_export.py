@@ -9,8 +9,8 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClosedRecord
 from tests.conftest import ROOT, Run
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"

@@ -9,8 +9,9 @@ import pytest
 from iolab import session
 from iolab.errors import UsageError
 from iolab.kinds.faults import clicks as fault_clicks
-from iolab.kinds.faults import run as faults
-from iolab.kinds.faults.records import Clicks, FaultsRun
+from iolab.kinds.faults.plan import chat_server_of
+from iolab.kinds.faults.records import Clicks, FaultRecord
+from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
 from tests import faults as made_up
 from tests.conftest import ROOT, Run
@@ -46,30 +47,34 @@ def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Pat
     assert (clicks.sent, clicks.answered, clicks.lost, clicks.unrecorded) == (2, 1, 0, 0)
     assert clicks.slowest_s == math.inf  # the other one was never answered
     assert clicks.p99_s is None  # of one
-    assert made_up.record("calm", clicks=clicks).kept_its_word
+    assert made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
 
 
 def test_an_answer_that_is_not_on_disk_is_found(tmp_path: Path) -> None:
     clicks = judged(tmp_path, ["c1-0", "c2-1"], "c1-0\nc2-1")
     assert (clicks.lost, clicks.unrecorded) == (1, 0)
-    assert not made_up.record("calm", clicks=clicks).kept_its_word
+    assert not made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
 
 
 def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path) -> None:
     clicks = judged(tmp_path, ["c1-0"], "a server\n")
     assert (clicks.lost, clicks.unrecorded) == (0, 1)
-    assert not made_up.record("calm", clicks=clicks).kept_its_word
+    assert not made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
     assert judged(tmp_path, ["c1-0"], "").unrecorded is None
 
 
-def test_what_is_written_is_read_again_and_is_no_benchmark(tmp_path: Path) -> None:
-    folder = made_up.folder(tmp_path)
-    assert made_up.run(folder) == folder.read_json("faults.json", FaultsRun)
-    with pytest.raises(UsageError, match=r"holds faults of a crowd, not a benchmark: its page is .*faults\.html"):
-        RunFolder.open(folder.path)
-    (folder.path / "faults.json").write_text('{"schema": 9}')
-    with pytest.raises(UsageError, match=r"faults\.json: .*another version"):
-        folder.read_json("faults.json", FaultsRun)
+def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, inside: Run) -> None:
+    never = Clicks(sent=9, answered=8, p50_s=0.1, p99_s=math.inf, slowest_s=math.inf, lost=0, unrecorded=0)
+    records = [made_up.record(fault, clicks=never) for fault in made_up.FIGURES]
+    folder = made_up.run(made_up.folder(tmp_path), records=records)
+    assert folder.read_trials(FaultRecord) == records
+    refused = inside("explain", str(folder.path), "C16")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert "CELL=C16: 0 cells of this run; say which one: fault calm; fault broadcast" in refused.stderr
+    explained = inside("explain", str(folder.path), "broadcast")
+    assert "clicks p99 s" in explained.stdout, explained.stderr
+    exported = inside("export", str(folder.path))
+    assert {"heard.csv", "trials.csv", "cells.csv"} <= {Path(line).name for line in exported.stdout.split()}
 
 
 @pytest.mark.parametrize(
@@ -82,14 +87,13 @@ def test_what_is_written_is_read_again_and_is_no_benchmark(tmp_path: Path) -> No
 )
 def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        faults.scene_of(session.plan(ROOT, PATH, changes))
+        session.plan(ROOT, PATH, changes, FaultsExperiment)
 
 
 def test_the_first_way_is_taken_that_the_server_speaks() -> None:
-    assert faults.scene_of(session.plan(ROOT, PATH, {})).way == "websocket"
-    assert faults.scene_of(session.plan(ROOT, PATH, {"models": ["D"]})).way == "poll"
-    with pytest.raises(UsageError, match=r"experiments/faults\.toml"):
-        faults.settings(session.plan(ROOT, ROOT / "experiments" / "crowd.toml", {}).experiment)
+    for changes, way in (({}, "websocket"), ({"models": ["D"]}, "poll")):
+        plan = session.plan(ROOT, PATH, changes, FaultsExperiment)
+        assert chat_server_of(plan.experiment, plan.models).way == way
 
 
 def test_the_command_says_it_in_one_line(inside: Run) -> None:

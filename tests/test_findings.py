@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from iolab.findings import Evidence, findings
-from iolab.results.records import ClientUsage, ClosedRecord, CpuPlanInfo, MachineUsage, ServerUsage
+from iolab.kinds.closed.evidence import Evidence
+from iolab.kinds.closed.findings import findings
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ServerUsage
 from iolab.theory.littles_law import Population
 
 

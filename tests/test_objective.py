@@ -1,9 +1,10 @@
 import pytest
 
 from iolab.errors import UsageError
+from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo import page as slo_terminal
-from iolab.kinds.slo.plan import HIGH, LOW, Found, Objective, Step, by_theory, search
-from iolab.results.records import Calibration, OpenSample
+from iolab.kinds.slo.plan import HIGH, LOW, STEPS, Found, Objective, Step, by_theory, next_rate, search
+from iolab.results.records import OpenSample
 
 KNOWN = Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0)
 
@@ -33,13 +34,25 @@ def test_a_request_without_an_answer_breaks_it() -> None:
 
 @pytest.mark.parametrize(("limit", "expected"), [(30.0, 30.0), (1000.0, 98.0), (1.0, None)])
 def test_the_search_ends_near_the_highest_rate(limit: float, expected: float | None) -> None:
-    steps = tuple(search(lambda rate: Step(rate, rate / 1000, rate < limit), 5.0, 98.0))
+    steps = tuple(search(lambda rate: Step(rate, rate / 1000, rate < limit), 98.0))
     found = Found("A", "blocking", 1, steps, KNOWN, None)
     if expected is None:
         assert found.best is None
     else:
         assert found.best
         assert expected / 1.06 < found.best.rate_rps <= expected
+
+
+def test_a_search_that_goes_on_takes_the_step_that_it_would_have_taken() -> None:
+    """Its steps are all that it knows."""
+    steps = list(search(lambda rate: Step(rate, rate / 1000, rate < 30.0), 98.0))
+    assert [step.rate_rps for step in steps[:3]] == pytest.approx([98.0, 20.0, (98.0 * 20.0) ** 0.5])
+    assert len(steps) == 2 + STEPS
+    for number, step in enumerate(steps):
+        assert next_rate(steps[:number], 98.0) == step.rate_rps
+    assert next_rate(steps, 98.0) is None
+    assert next_rate([Step(98.0, 0.1, holds=True)], 98.0) is None
+    assert next_rate([Step(98.0, 0.1, holds=False), Step(20.0, 0.1, holds=False)], 98.0) is None
 
 
 def test_one_rate_that_failed_by_chance_counts_against_those_above_it() -> None:
@@ -64,3 +77,8 @@ def test_sentences_say_what_was_found() -> None:
     assert "up to 30.0/s, when it is busy 60%" in say(Found("A", "x", 1, (held, broken), KNOWN, 31.0), objective)
     assert "the highest rate that was tried" in say(Found("C", "x", float("inf"), (held,), KNOWN, None), objective)
     assert "at any rate" in say(Found("A", "x", 1, (broken,), KNOWN, 31.0), objective)
+    cut = say(Found("A", "x", 1, (broken, held), KNOWN, 31.0, "it was interrupted"), objective)
+    assert cut == (
+        "A meets p99<100ms at 30.0/s and does not meet it at 32.0/s. The search for A has not come to its end: it was"
+        " interrupted."
+    )

@@ -12,23 +12,16 @@ import pytest
 from rich.console import Console
 
 from iolab import experiment
+from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open import analysis as openanalysis
 from iolab.kinds.open import page as queue_page
 from iolab.kinds.open import summary as opensummary
 from iolab.kinds.open import words as queue_words
 from iolab.kinds.open.analysis import OpenAnalysis
+from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import (
-    Calibration,
-    ClientUsage,
-    CpuPlanInfo,
-    ModelInfo,
-    OpenRecord,
-    OpenSample,
-    RunInfo,
-    ServerUsage,
-)
-from iolab.theory.closed_loop import queueing
+from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, OpenSample, RunInfo, ServerUsage
+from iolab.theory import queueing
 from tests.conftest import ROOT
 
 KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)
@@ -50,12 +43,14 @@ def samples(rate_rps: float, workers: float, plan_s: float, *, exponential: bool
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     folder = RunFolder.create(tmp_path, "queue")
-    wanted = experiment.read(ROOT / "experiments" / "queue.toml", {})
+    wanted = experiment.parsed(ROOT / "experiments" / "queue.toml", {}, OpenExperiment)
     folder.write_run(
         RunInfo(
+            kind="open",
             experiment=wanted.model_dump(mode="json", by_alias=True),
             models=(
                 ModelInfo(letter="A", title="One", service="one", workers=1),
+                ModelInfo(letter="B", title="Eight", service="eight", workers=8),
                 ModelInfo(letter="C", title="Any", service="any", workers=float("inf")),
             ),
             runtime="local",
@@ -64,7 +59,6 @@ def make(tmp_path: Path) -> Make:
             cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
             environment={},
             trials_planned=1,
-            theory_s=1.0,
             started=datetime.now(UTC),
             status="complete",
         )
@@ -169,7 +163,7 @@ def test_reports_say_which_theory_is_right(make: Make, tmp_path: Path) -> None:
     analysis = make(busy=None)
     text = " ".join(queue_words.sentences(analysis))
     assert "M/D/1 in 1 of 1" in text
-    assert "C (constant) lets everybody wait at once" in text
+    assert "C (constant) serves any number of requests at once" in text
     assert "differ from those measured by 0.0% at most" in text
     page, markdown = queue_page.render(analysis), queue_page.markdown(analysis)
     assert "<svg" in page
@@ -181,9 +175,28 @@ def test_reports_say_which_theory_is_right(make: Make, tmp_path: Path) -> None:
     console.file.close()
     assert max(len(line) for line in console.export_text().splitlines()) <= 80
     written = json.loads(opensummary.summary(analysis))
+    assert (written["schema"], written["kind"]) == (2, "open")
     assert [cell["model"] for cell in written["cells"]] == ["A", "A", "C"]
     assert written["cells"][0]["mean_ms"] > 20
     assert written["cells"][2]["m_d_c"] is None
+
+
+def test_a_model_of_which_nothing_came_has_no_panel_beside_one_that_has(make: Make) -> None:
+    make()
+    analysis = make(lambda seen: [each._replace(status=0) for each in seen], {"model": "B"})
+    assert queue_page.render(analysis).count("<svg") == 1
+    alone = replace(analysis, cells=tuple(cell for cell in analysis.cells if not cell.measured))
+    assert "<svg" not in queue_page.render(alone)
+
+
+def test_a_run_that_is_not_whole_says_so(make: Make, tmp_path: Path) -> None:
+    analysis = make()
+    assert queue_words.state(analysis) == ""
+    cut = replace(analysis, run=analysis.run.model_copy(update={"trials_planned": 4}))
+    assert queue_words.state(cut) == "Only 1 of 4 plans are there: trials.jsonl is not whole."
+    stopped = replace(cut, run=cut.run.model_copy(update={"status": "partial"}))
+    assert "Interrupted: 1 of 4 plans are here." in queue_page.markdown(stopped)
+    assert "Interrupted: 1 of 4 plans are here." in queue_page.render(stopped)
 
 
 def test_nothing_measured_is_a_report_all_the_same(make: Make) -> None:

@@ -7,17 +7,18 @@ import pytest
 
 from iolab import experiment
 from iolab.errors import UsageError
-from iolab.experiment import Experiment
+from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.open import plan as openplan
+from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab, Model
-from iolab.results.records import Calibration
 from tests.conftest import ROOT
+from tests.planned import WORKERS
 
 KNOWN = {letter: Calibration(service_s=0.02, overhead_s=0.0005, transit_s=0.0005) for letter in "ABCD"}
 
 
-def read(**changes: Any) -> Experiment:
-    return experiment.read(ROOT / "experiments" / "queue.toml", changes)
+def read(**changes: Any) -> OpenExperiment:
+    return experiment.parsed(ROOT / "experiments" / "queue.toml", changes, OpenExperiment)
 
 
 @pytest.fixture
@@ -25,9 +26,19 @@ def models(lab: Lab) -> Sequence[Model]:
     return lab.select(["all"])
 
 
+def rates(read: OpenExperiment, models: Sequence[Model]) -> dict[str, list[tuple[float | None, float]]]:
+    """Return (utilisation, arrivals a second) of each model's plans of the first variant, by rate."""
+    by_letter = {model.letter: model for model in models}
+    found: dict[str, list[tuple[float | None, float]]] = {}
+    for trial in (each for block in openplan.blocks(read, models) for each in block):
+        if trial.variant == read.variants[0]:
+            rate_rps = openplan.rate_rps(trial, by_letter, KNOWN)
+            found.setdefault(trial.model, []).append((trial.utilisation, rate_rps))
+    return {letter: sorted(pairs, key=lambda pair: pair[1]) for letter, pairs in found.items()}
+
+
 def test_rates_keep_workers_busy_for_the_share_and_others_take_the_same(models: Sequence[Model]) -> None:
-    arrivals = openplan.arrivals_of(read())
-    found = openplan.rates(arrivals, models, KNOWN)
+    found = rates(read(), models)
     assert [share for share, _ in found["A"]] == [0.3, 0.5, 0.7, 0.8, 0.9, 0.95]
     assert found["A"][0][1] == pytest.approx(15.0)
     assert found["B"][-1][1] == pytest.approx(380.0)
@@ -37,8 +48,7 @@ def test_rates_keep_workers_busy_for_the_share_and_others_take_the_same(models: 
 
 
 def test_shares_that_are_given_are_those_of_every_model_with_a_queue(models: Sequence[Model]) -> None:
-    arrivals = openplan.arrivals_of(read(arrivals={"every_utilisation": [0.4]}))
-    found = openplan.rates(arrivals, models, KNOWN)
+    found = rates(read(arrivals={"every_utilisation": [0.4]}), models)
     ((share, rate),) = found["A"]
     assert share == 0.4
     assert rate == pytest.approx(20.0)
@@ -46,49 +56,53 @@ def test_shares_that_are_given_are_those_of_every_model_with_a_queue(models: Seq
 
 
 def test_blocks_share_a_server_and_are_the_same_every_time(models: Sequence[Model]) -> None:
-    first, again = (openplan.blocks(read(), models, KNOWN, 1500.0) for _ in range(2))
+    first, again = (openplan.blocks(read(), models) for _ in range(2))
     assert first == again
-    assert first != openplan.blocks(read(seed=7), models, KNOWN, 1500.0)
+    assert first != openplan.blocks(read(seed=7), models)
     assert len(first) == 8
     for block in first:
-        assert len({(trial.model.letter, trial.variant) for trial in block}) == 1
+        assert len({(trial.model, trial.variant) for trial in block}) == 1
     trials = [trial for block in first for trial in block]
     assert [trial.index for trial in trials] == list(range(60))
     assert len({trial.seed for trial in trials}) == 60
-    assert {trial.plan_s for trial in trials if math.isinf(trial.model.workers)} == {6.0}
+    assert {trial.plan_s for trial in trials if math.isinf(WORKERS[trial.model])} == {6.0}
+    assert {trial.plan_s for trial in trials if math.isfinite(WORKERS[trial.model])} == {30.0}
 
 
 def test_a_rate_that_cannot_be_sent_in_time_is_refused_with_what_can(models: Sequence[Model]) -> None:
     fast = {letter: each.model_copy(update={"service_s": 0.0002}) for letter, each in KNOWN.items()}
+    trials = [trial for block in openplan.blocks(read(), models) for trial in block]
+    by_letter = {model.letter: model for model in models}
+    openplan.check_rates(trials, by_letter, KNOWN, 1500.0)
     with pytest.raises(UsageError, match=r"arrivals a second: the load generator sends 1,500 in time"):
-        openplan.blocks(read(), models, fast, 1500.0)
+        openplan.check_rates(trials, by_letter, fast, 1500.0)
 
 
 def test_models_without_a_queue_alone_have_nothing_to_be_measured_at(lab: Lab) -> None:
     with pytest.raises(UsageError, match="no model of this run has a utilisation: take A, B"):
-        openplan.blocks(read(), lab.select(["C", "D"]), KNOWN, 1500.0)
+        openplan.blocks(read(), lab.select(["C", "D"]))
 
 
-def test_an_experiment_without_arrivals_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"experiment bench has no \[arrivals\]"):
-        openplan.arrivals_of(experiment.read(ROOT / "experiments" / "bench.toml", {}))
+def test_a_plan_says_whose_workers_are_busy(models: Sequence[Model]) -> None:
+    titles = {trial.title for block in openplan.blocks(read(), models) for trial in block}
+    assert "A constant, busy 50% of the time" in titles
+    assert "C exponential, at a rate that keeps B busy 95% of the time" in titles
 
 
-def test_a_trace_is_played_at_the_wanted_rate(lab: Lab, tmp_path: Path) -> None:
+def test_a_trace_is_played_at_the_wanted_rate(tmp_path: Path) -> None:
     path = tmp_path / "trace.txt"
     path.write_text("10\n10.5\n13\n14\n")
-    arrivals = openplan.arrivals_of(read(arrivals={"process": "trace", "trace": str(path)}))
-    trial = openplan.OpenTrial(0, lab.models[0], "constant", 0.5, 3.0, 30.0, 1)
-    assert openplan.moments(trial, arrivals) == pytest.approx((0.0, 0.125, 0.75, 1.0))
-    assert openplan.moments(trial, openplan.arrivals_of(read())) is None
+    arrivals = read(arrivals={"process": "trace", "trace": str(path)}).arrivals
+    assert openplan.moments(arrivals, 3.0, 30.0) == pytest.approx((0.0, 0.125, 0.75, 1.0))
+    assert openplan.moments(arrivals, 3.0, 0.5) == pytest.approx((0.0, 0.125))
+    assert openplan.moments(read().arrivals, 3.0, 30.0) is None
 
 
 @pytest.mark.parametrize("content", [None, "1\ntwo\n", "5\n", "5\n5\n"])
-def test_a_trace_that_is_none_is_refused(lab: Lab, tmp_path: Path, content: str | None) -> None:
+def test_a_trace_that_is_none_is_refused(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "trace.txt"
     if content is not None:
         path.write_text(content)
-    arrivals = openplan.arrivals_of(read(arrivals={"process": "trace", "trace": str(path)}))
-    trial = openplan.OpenTrial(0, lab.models[0], "constant", 0.5, 3.0, 30.0, 1)
+    arrivals = read(arrivals={"process": "trace", "trace": str(path)}).arrivals
     with pytest.raises(UsageError, match="must"):
-        openplan.moments(trial, arrivals)
+        openplan.moments(arrivals, 3.0, 30.0)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from iolab.experiment import Trial
-from iolab.kinds.closed.precision import Precision, half_width, until
-from iolab.results.records import ClientUsage, ClosedRecord, Sample, ServerUsage
+from iolab.kinds.closed.plan import Trial
+from iolab.kinds.closed.precision import Precision, half_width, rounds_until
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.results.records import ClientUsage, Sample, ServerUsage
 from tests.conftest import Run
 
 
@@ -55,7 +56,7 @@ def test_at_least_the_planned_rounds_then_until_enough_or_out_of_time(
     enough_after: int, time_after: int, rounds: int
 ) -> None:
     done: list[Trial] = []
-    for trial in until(endless(), 3, lambda: len(done) >= enough_after, lambda: len(done) >= time_after):
+    for trial in rounds_until(endless(), 3, lambda: len(done) >= enough_after, lambda: len(done) >= time_after):
         done.append(trial)  # noqa: PERF402 (the conditions look at it meanwhile)
     assert len(done) == rounds
 

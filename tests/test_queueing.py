@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iolab.theory.closed_loop import queueing
+from iolab.theory import queueing
 
 
 @pytest.mark.parametrize(

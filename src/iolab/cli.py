@@ -23,6 +23,7 @@ COMMANDS = {
     "locust": "cli_locust:locust",
     "queue": "cli_queue:queue",
     "report": "cli_runs:report",
+    "run": "cli_run:run",
     "slo": "cli_queue:slo",
     "trace": "cli_trace:trace",
     "trace-compare": "cli_trace:trace_compare",

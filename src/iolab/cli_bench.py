@@ -7,10 +7,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import lab, options, session
-from iolab.cli_report import run_plan
-from iolab.errors import UsageError
+from iolab import options
+from iolab.cli_run import measured, planned
 from iolab.experiment import ServerSettings
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.options import Share, Span, Words
 from iolab.runtime.choice import Wanted
 
@@ -53,21 +53,13 @@ from iolab.runtime.choice import Wanted
 @click.option("--backlog", envvar="BACKLOG", type=int, help="Length of the listen queue; each server's own otherwise.")
 @click.option("--threads", envvar="THREADS", type=int, help="Threads in the pool.")
 @options.results
-@click.option("--resume", envvar="RESUME", type=click.Path(path_type=Path), help="Go on with a run that was stopped.")
+@options.resume
 def bench(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, **given: Any) -> int:
     """Measure the servers, and write a report.
 
     Every option can be given to make: `make bench CPUS=2 MODELS=asyncio`.
     """
-    console = Console()
-    root = lab.find_root(Path.cwd())
-    if resume:
-        if path or any(value is not None for value in given.values()):
-            raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
-        plan = session.resumed(root, resume)
-    else:
-        plan = session.plan(root, path, _changes(given))
-    return run_plan(console, plan, runtime, results or root / "results")
+    return measured(Console(), planned("bench", path, _changes(given), ClosedExperiment, resume), runtime, results)
 
 
 def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,4 +67,4 @@ def _changes(given: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in given.items() if value is not None}
     server = {name: given.pop(name) for name in ServerSettings.model_fields if name in given}
     load = {key: given.pop(name) for name, key in (("requests", "requests"), ("loadgen", "generator")) if name in given}
-    return {**given, "server": server, "load": load}
+    return {**given, **({"server": server} if server else {}), **({"load": load} if load else {})}

@@ -9,14 +9,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import options, session
-from iolab.crosscheck import CellName, Told, by_wrk, of_run
+from iolab import options
+from iolab.cli_run import planned, trials
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
+from iolab.kinds.closed import comparison
 from iolab.kinds.closed.cells import analyse
-from iolab.lab import find_root
-from iolab.progress import BenchProgress
-from iolab.report import comparison_terminal, terminal
+from iolab.kinds.closed.crosscheck import CellName, Told, by_wrk, of_run
+from iolab.kinds.closed.settings import ClosedExperiment
+from iolab.report import terminal
 from iolab.runtime.choice import Wanted, choose
 
 
@@ -28,7 +29,6 @@ from iolab.runtime.choice import Wanted, choose
 def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, results: Path | None) -> int:
     """Measure the same cells by every load generator, and say whether they tell the same."""
     console = Console()
-    root = find_root(Path.cwd())
     told: dict[str, dict[CellName, Told]] = {}
     folders = []
     exit_status = 0
@@ -36,17 +36,14 @@ def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, resul
         for generator in ("hey", "locust"):
             changes: dict[str, Any] = {"load": {"generator": generator} | ({"requests": requests} if requests else {})}
             changes |= {"repeats": repeats} if repeats else {}
-            plan = session.plan(root, root / "experiments" / "crosscheck.toml", changes)
-            with terminal.busy(console) as say:
-                try:
-                    place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
-                except UsageError as error:
-                    if generator == "hey" and "hey" in str(error):
-                        console.print(f"Without hey: {error}", markup=False, highlight=False, soft_wrap=True)
-                        continue
-                    raise
-            with BenchProgress(console, len(plan.trials)) as progress:
-                outcome = session.measure(plan, place, results or root / "results", progress)
+            plan = planned("crosscheck", None, changes, ClosedExperiment)
+            try:
+                outcome = trials(console, plan, runtime, results)
+            except UsageError as error:
+                if generator == "hey" and "hey" in str(error):
+                    console.print(f"Without hey: {error}", markup=False, highlight=False, soft_wrap=True)
+                    continue
+                raise
             if outcome.folder.read_run().status == "partial":
                 return outcome.exit_status
             exit_status = max(exit_status, outcome.exit_status)
@@ -55,12 +52,13 @@ def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, resul
         with terminal.busy(console) as say:
             say("Asking with wrk")
             wanted = plan.experiment
+            place = choose(runtime, plan.lab, plan.models, wanted, say)
             of_wrk = by_wrk(place.runtime, plan.models, wanted.concurrency, place.plans[wanted.cpus[0]], wanted.repeats)
     if of_wrk:
         told["wrk"] = of_wrk
     else:
         console.print("wrk is not installed (apt install wrk): left out.")
-    comparison_terminal.show_crosscheck(console, told)
+    comparison.show_crosscheck(console, told)
     folders[0].write("crosscheck.json", json.dumps(_plain(told), indent=1) + "\n")
     console.print(f"Kept in {os.path.relpath(folders[0].path)}/crosscheck.json", highlight=False, soft_wrap=True)
     return exit_status

@@ -1,40 +1,16 @@
 """The command `iolab faults`: what goes wrong with a crowd and its server, one thing after the other."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from iolab import options, session
-from iolab.errors import TrialFailed
-from iolab.host.lock import only_bench
-from iolab.kinds.crowd.plan import MOST_USERS
-from iolab.kinds.faults import run as faults
-from iolab.kinds.faults import words as fault_words
-from iolab.kinds.faults.records import FaultRecord, FaultsRun
-from iolab.lab import find_root
-from iolab.report import terminal
-from iolab.runtime.choice import Wanted, choose
-
-
-class Progress:
-    """Says what is done just now, and prints a line for each fault that is over."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def says(self, what: str) -> None:
-        """Say it, where somebody reads it as it comes."""
-        if self._console.is_terminal:
-            self._console.print(f"{what} ...", style="dim", highlight=False)
-
-    def finished(self, record: FaultRecord) -> None:
-        """Print what came of a fault."""
-        style = None if record.kept_its_word else "red"
-        text = f"{fault_words.name(record.fault):<15} {fault_words.sentence(record)}"
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+from iolab import options
+from iolab.chat.settings import MOST_USERS
+from iolab.cli_run import measured, planned
+from iolab.kinds.faults.settings import FaultsExperiment
+from iolab.runtime.choice import Wanted
 
 
 @click.command(name="faults")
@@ -54,32 +30,13 @@ class Progress:
     "path",
     envvar="EXPERIMENT",
     type=click.Path(path_type=Path),
-    help="A TOML file with [crowd] and [faults].  [default: experiments/faults.toml]",
+    help="A TOML file of this kind.  [default: experiments/faults.toml]",
 )
 @options.runtime
 @options.results
 def faults_command(path: Path | None, runtime: Wanted, results: Path | None, **given: Any) -> int:
-    """Let things go wrong with a crowd: who vanishes, floods, or does not read; the server is killed."""
-    from iolab.kinds.faults import page as faults_page  # noqa: PLC0415 (it draws)
-
-    console = Console()
-    root = find_root(Path.cwd())
-    plan = session.plan(root, path or root / "experiments" / "faults.toml", _changes(given))
-    faults.scene_of(plan), faults.settings(plan.experiment)  # a mistake is told before anything starts
-    with only_bench():
-        with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say)
-        terminal.show_place(console, place.runtime.name, place.reason)
-        try:
-            outcome = faults.measure(plan, place, results or root / "results", Progress(console))
-        except TrialFailed as failed:  # before anything could go wrong on purpose
-            console.print(f"No result: {failed}", markup=False, highlight=False, soft_wrap=True)
-            return 1
-    run = outcome.folder.read_json("faults.json", FaultsRun)
-    outcome.folder.write("faults.html", faults_page.render(run, outcome.folder))
-    faults_page.show(console, run)
-    console.print(f"Page: {os.path.relpath(outcome.folder.path)}/faults.html", highlight=False, soft_wrap=True)
-    return outcome.exit_status
+    """Let things go wrong with a crowd: users vanish, flood, or do not read; the server is killed."""
+    return measured(Console(), planned("faults", path, _changes(given), FaultsExperiment), runtime, results)
 
 
 def _changes(given: dict[str, Any]) -> dict[str, Any]:

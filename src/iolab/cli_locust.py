@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from iolab import options, session
-from iolab.cli_report import run_plan
+from iolab import options
+from iolab.cli_run import measured, planned
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab, find_root
 from iolab.live import workers as joining
 from iolab.options import Span
@@ -74,5 +75,4 @@ def locust(
         "load": {"generator": "locust", "requests": requests},
         "server": server,
     }
-    plan = session.plan(root, root / "experiments" / "bench.toml", changes)
-    return run_plan(console, plan, runtime, results or root / "results")
+    return measured(console, planned("bench", None, changes, ClosedExperiment), runtime, results)

@@ -1,54 +1,18 @@
-"""The command `iolab queue`: people who come whether or not the server keeps up, beside queueing theory."""
+"""The commands `iolab queue` and `iolab slo`: planned arrivals, whether or not the server keeps up, beside theory."""
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from iolab import options, session
-from iolab.cli_report import report_run
+from iolab import options
+from iolab.cli_run import measured, planned
 from iolab.errors import UsageError
-from iolab.host.lock import only_bench
-from iolab.kinds.open import run as openloop
-from iolab.kinds.slo import page as slo_terminal
-from iolab.kinds.slo.plan import Objective
-from iolab.kinds.slo.run import measure as measure_slo
-from iolab.lab import find_root
-from iolab.loadgen.workers import Crew
+from iolab.kinds.open.settings import OpenExperiment
+from iolab.kinds.slo.settings import SloExperiment
 from iolab.options import Span, Words, share
-from iolab.report import terminal, words
-from iolab.results.records import OpenRecord, OpenSample
-from iolab.runtime.choice import Wanted, choose
-
-
-class Progress:
-    """Says what is done just now, and prints a line for each plan that has ended."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._done = console, 0
-
-    def says(self, what: str) -> None:
-        """Say it, where somebody reads it as it comes, or has something to do."""
-        if self._console.is_terminal or "make worker" in what:
-            self._console.print(f"{what} ...", style="dim", highlight=False)
-
-    def finished(self, record: OpenRecord, samples: Sequence[OpenSample], of: int) -> None:
-        """Print what came of a plan."""
-        self._done += 1
-        busy = f"{record.rate_rps:.0f}/s" if record.utilisation is None else f"busy {record.utilisation:.0%}"
-        number = f"{self._done:{len(str(of))}}/{of}" if of else f"{self._done:2}"  # a search knows no end beforehand
-        place = f"{number}  {record.model} {record.variant:<12} {busy:<9}"
-        answered = [sample.done_s - sample.planned_s for sample in samples if sample.status == 200]
-        text = f"invalid: {record.reason}"
-        if record.valid and answered:
-            mean = words.milliseconds(sum(answered) / len(answered) * 1000)
-            text = f"{len(answered):5} came   mean {mean:>8}   slowest {words.milliseconds(max(answered) * 1000):>8}"
-        self._console.print(
-            f"{place} {text}", style=None if record.valid else "red", markup=False, highlight=False, soft_wrap=True
-        )
+from iolab.runtime.choice import Wanted
 
 
 @click.command()
@@ -84,23 +48,31 @@ class Progress:
 @click.option("--seed", envvar="SEED", type=int, help="Of arrivals, and of the order of the plans.")
 @options.runtime
 @options.results
+@options.resume
 @options.crew
-def queue(path: Path | None, runtime: Wanted, results: Path | None, *, crew: Crew, **given: Any) -> int:
-    """Let people come at rates that keep the servers busy, and set theory beside what they wait."""
-    console = Console()
-    root = find_root(Path.cwd())
-    plan = session.plan(root, path or root / "experiments" / "queue.toml", _changes(given))
-    with only_bench():
-        with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=crew.address)
-        terminal.show_place(console, place.runtime.name, place.reason)
-        outcome = openloop.measure(plan, place, results or root / "results", Progress(console), crew)
-    report_run(console, outcome.folder)
-    return outcome.exit_status
+def queue(
+    path: Path | None,
+    runtime: Wanted,
+    results: Path | None,
+    resume: Path | None,
+    *,
+    crew: dict[str, Any],
+    **given: Any,
+) -> int:
+    """Send requests at rates that keep the servers busy, and set theory beside how long they take."""
+    plan = planned("queue", path, _load(crew) | _queue_changes(given), OpenExperiment, resume)
+    return measured(Console(), plan, runtime, results)
 
 
 @click.command()
-@click.argument("objective", envvar="SLO", default="p99<100ms", metavar="SLO")
+@click.argument("objective", envvar="SLO", required=False, metavar="SLO")
+@click.option(
+    "--experiment",
+    "path",
+    envvar="EXPERIMENT",
+    type=click.Path(path_type=Path),
+    help="A TOML file.  [default: experiments/slo.toml]",
+)
 @options.models
 @options.wait_ms
 @click.option(
@@ -112,26 +84,34 @@ def queue(path: Path | None, runtime: Wanted, results: Path | None, *, crew: Cre
 @click.option("--seed", envvar="SEED", type=int, help="Of the arrivals.")
 @options.runtime
 @options.results
+@options.resume
 @options.crew
-def slo(objective: str, runtime: Wanted, results: Path | None, *, crew: Crew, **given: Any) -> int:
-    """Find the highest rate of arrivals at which SLO holds, such as p99<100ms, for each server."""
-    console = Console()
-    root = find_root(Path.cwd())
-    wanted = Objective.parse(objective)
-    server = {name: given.pop(name) for name in ("wait_ms", "wait_distribution") if given[name] is not None}
-    changes = {name: value for name, value in given.items() if value is not None} | {"server": server, "vary": []}
-    plan = session.plan(root, root / "experiments" / "queue.toml", {"name": "slo", **changes})
-    with only_bench():
-        with terminal.busy(console) as say:
-            place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=crew.address)
-        terminal.show_place(console, place.runtime.name, place.reason)
-        progress = Progress(console)
-        folder, found, status = measure_slo(plan, place, results or root / "results", progress, wanted, crew=crew)
-    slo_terminal.show(console, wanted, found, os.path.relpath(folder.path))
-    return status
+def slo(
+    path: Path | None,
+    runtime: Wanted,
+    results: Path | None,
+    resume: Path | None,
+    *,
+    crew: dict[str, Any],
+    **given: Any,
+) -> int:
+    """Find the highest rate of arrivals at which SLO, by default p99<100ms, holds, for each server."""
+    plan = planned("slo", path, _load(crew) | _slo_changes(given), SloExperiment, resume)
+    return measured(Console(), plan, runtime, results)
 
 
-def _changes(given: dict[str, Any]) -> dict[str, Any]:
+def _load(crew: dict[str, Any]) -> dict[str, Any]:
+    return {"load": crew} if crew else {}
+
+
+def _slo_changes(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given, as changes to an experiment's TOML."""
+    given = {name: value for name, value in given.items() if value is not None}
+    server = {name: given.pop(name) for name in ("wait_ms", "wait_distribution") if name in given}
+    return {**given, **({"server": server} if server else {})}
+
+
+def _queue_changes(given: dict[str, Any]) -> dict[str, Any]:
     """Return what was given, as changes to an experiment's TOML."""
     given = {name: value for name, value in given.items() if value is not None}
     arrivals: dict[str, Any] = {name: given.pop(name) for name in ("duration_s", "process", "trace") if name in given}

@@ -7,14 +7,10 @@ import click
 from rich.console import Console
 
 from iolab import options
-from iolab.cli_report import given_or_newest, report_run
+from iolab.cli_run import given_or_newest, report_run
 from iolab.errors import UsageError
-from iolab.kinds.closed.cells import analyse
-from iolab.kinds.closed.explain import budget, find
-from iolab.report import comparison_terminal
-from iolab.report.compare import compare as compared
-from iolab.report.compare import differences, nothing_in_common
-from iolab.report.export import Format
+from iolab.kinds import registry
+from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
 
@@ -33,30 +29,34 @@ def report(run: Path | None, results: Path | None) -> int:
 @click.command()
 @click.argument("runs", metavar="FIRST SECOND", nargs=-1, type=RUN)
 def compare(runs: tuple[Path, ...]) -> int:
-    """Say how the medians of run SECOND relate to those of run FIRST, cell by cell."""
+    """Compare the cells of two runs of one kind: what is higher or lower in SECOND than in FIRST."""
     if len(runs) != 2:
         raise UsageError('say which two runs: make compare RUNS="results/one results/other"')
     first, second = (RunFolder.open(path) for path in runs)
     if first.path == second.path:
         raise UsageError(f"{runs[0]} and {runs[1]} are the same run, which does not differ from itself")
-    one, other = analyse(first), analyse(second)
-    found = compared(one, other)
-    if not found:
-        raise UsageError(f"{runs[0]} and {runs[1]} have no cell in common: {nothing_in_common(one, other)}")
-    comparison_terminal.show(Console(), found, differences(one, other))
+    names = [folder.read_run().kind for folder in (first, second)]
+    if names[0] != names[1]:
+        raise UsageError(f"{runs[0]} is of kind {names[0]} and {runs[1]} of kind {names[1]}: compare two of one kind")
+    try:
+        registry.kind(names[0]).compare(first, second)(Console())
+    except UsageError as error:
+        raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
     return 0
 
 
 @click.command()
 @click.argument("run", type=RUN, required=False)
-@click.option("--csv", "kind", flag_value="csv", default="csv", help="As CSV.  [default]")
-@click.option("--parquet", "kind", flag_value="parquet", help="As Parquet (needs pyarrow).")
+@click.option("--csv", "form", flag_value="csv", default="csv", help="As CSV.  [default]")
+@click.option("--parquet", "form", flag_value="parquet", help="As Parquet (needs pyarrow).")
 @click.option("--to", type=RUN, help="A folder.  [default: export in the run folder]")
 @options.results
-def export(run: Path | None, kind: Format, to: Path | None, results: Path | None) -> int:
-    """Write RUN, by default the newest, as flat tables: requests, trials, cells."""
+def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
+    """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
-    for path in exported(folder, kind, to or folder.path / "export"):
+    of_kind = registry.kind(folder.read_run().kind)
+    source = Source(folder.read_trials(of_kind.record), of_kind.rows, of_kind.report(folder).summary, of_kind.key)
+    for path in exported(folder, source, form, to or folder.path / "export"):
         click.echo(os.path.relpath(path))
     return 0
 
@@ -67,10 +67,9 @@ def export(run: Path | None, kind: Format, to: Path | None, results: Path | None
 @click.option("--variant", envvar="VARIANT", help="Which setting, where it varies.")
 @options.results
 def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
-    """Say what the median of CELL, such as C16, is made of; in RUN, or else in the newest run."""
+    """Explain CELL, such as C16, of RUN or of the newest run: what its median is made of, or all that is known."""
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
-    analysis = analyse(given_or_newest(Path(names[0]) if len(names) == 2 else None, results))
-    each = find(analysis, names[-1], cpus, variant)
-    comparison_terminal.show_budget(Console(), analysis, each.cell, budget(analysis, each))
+    folder = given_or_newest(Path(names[0]) if len(names) == 2 else None, results)
+    registry.kind(folder.read_run().kind).explain(folder, names[-1], cpus, variant)(Console())
     return 0

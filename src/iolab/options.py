@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from iolab.loadgen.workers import Crew
+from iolab.loadgen.workers import MASTER_PORT
 
 
 class Words(click.ParamType[tuple[str, ...]]):
@@ -76,6 +76,9 @@ runtime = click.option(
 results = click.option(
     "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where run folders go.  [default: results]"
 )
+resume = click.option(
+    "--resume", envvar="RESUME", type=click.Path(path_type=Path), help="Go on with a run that was interrupted."
+)
 models = click.option(
     "--models",
     envvar="MODELS",
@@ -87,33 +90,34 @@ master_port = click.option(
     "--master-port",
     envvar="LOCUST_MASTER_PORT",
     type=click.IntRange(1, 65_535),
-    default=Crew.port,
+    default=MASTER_PORT,
     show_default=True,
     help="Where the master listens for load workers.",
 )
 
 
 def crew(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the options that say who sends arrivals, as one argument `crew`."""
+    """Give a command the options that say what sends arrivals, as one argument `crew`: what is given of a Crew."""
 
     @click.option(
         "--workers",
         envvar="WORKERS",
         type=click.IntRange(0, 64),
-        default=0,
         help="Locust workers to start here; each sends its share.  [default: one process sends all]",
     )
     @click.option(
         "--join",
         envvar="JOIN",
         type=click.IntRange(0, 1000),
-        default=0,
         help="Locust workers to wait for, which `make worker` starts on other machines.",
     )
     @click.option("--bind", envvar="BIND", default="", help="This machine's address, which those others reach.")
     @master_port
     @functools.wraps(command)
-    def given(*, workers: int, join: int, bind: str, master_port: int, **others: Any) -> int:
-        return command(crew=Crew(workers, join, bind, master_port), **others)
+    def given(*, workers: int | None, join: int | None, bind: str, master_port: int, **others: Any) -> int:
+        wanted: dict[str, Any] = {"workers": workers, "join": join}
+        if join:  # else nothing comes from elsewhere, whatever the environment says for other commands
+            wanted |= {"bind": bind, "port": master_port}
+        return command(crew={name: value for name, value in wanted.items() if value is not None}, **others)
 
     return given

@@ -1,23 +1,21 @@
-"""How far a benchmark is: a live display in a terminal, plain lines elsewhere."""
+"""How far a run is: a live display in a terminal, plain lines elsewhere."""
 
-import statistics
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from iolab.experiment import Trial
-from iolab.report import words
-from iolab.results.records import ClosedRecord, Sample
+from iolab.kind import Line
+
+TO_DO = "make worker"  # what names it is something to do, and is shown wherever the output goes
 
 
-class BenchProgress:
+class RunProgress:
     """Shows each trial as it begins and its result as it ends."""
 
-    def __init__(self, console: Console, trials: int) -> None:
-        self._console, self._trials = console, trials
+    def __init__(self, console: Console) -> None:
+        self._console, self._count = console, 0
         self._live = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -26,7 +24,7 @@ class BenchProgress:
             console=console,
             transient=True,
         )
-        self._task = self._live.add_task("starting", total=trials)
+        self._task = self._live.add_task("starting", total=None)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -38,25 +36,28 @@ class BenchProgress:
     ) -> None:
         self._live.stop()
 
-    def started(self, trial: Trial) -> None:
-        """Show which trial runs; a precision that is not reached yet takes more than were planned."""
-        self._trials = max(self._trials, trial.index + 1)
-        self._live.update(self._task, total=self._trials)
-        self._live.update(self._task, description=f"{trial.model} {trial.service}, {words.users(trial.concurrency)}")
+    def says(self, what: str) -> None:
+        """Show what is done just now."""
+        self._live.update(self._task, description=what)
+        if TO_DO in what:
+            self._console.print(f"{what} ...", style="dim", markup=False, highlight=False, soft_wrap=True)
 
-    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
-        """Show what came of it."""
-        self._live.advance(self._task)
-        latencies_ms = sorted(
-            sample.latency_s * 1000 for sample in samples if sample.status == 200 and sample.latency_s is not None
-        )
-        number = f"{record.index + 1:{len(str(self._trials))}}/{self._trials}"
-        place = f"{number}  {record.model} {record.service:<20} c = {record.concurrency:<4}"
-        text = f"invalid: {record.reason}"
-        if record.valid and latencies_ms:
-            median, slowest = words.milliseconds(statistics.median(latencies_ms)), words.milliseconds(latencies_ms[-1])
-            failed = f"   {record.errors} failed" if record.errors else ""
-            text = f"median {median:>8}   slowest {slowest:>8}{failed}"
-        self._console.print(
-            f"{place} {text}", style=None if record.valid else "red", markup=False, highlight=False, soft_wrap=True
-        )
+    def planned(self, count: int) -> None:
+        """Show of how many trials it is; 0 where that is not known."""
+        self._count = count
+        self._live.update(self._task, total=count or None)
+
+    def started(self, what: str, number: int) -> None:
+        """Show which trial runs; a plan can take more than it was to."""
+        if self._count:
+            self._count = max(self._count, number)
+            self._live.update(self._task, total=self._count)
+        self._live.update(self._task, description=what, completed=number - 1)
+
+    def finished(self, line: Line, number: int) -> None:
+        """Print what came of it."""
+        self._live.update(self._task, completed=number)
+        place = f"{number:{len(str(self._count))}}/{self._count}" if self._count else f"{number:2}"
+        self._console.print(f"{place}  {line.text}", style=line.style, markup=False, highlight=False, soft_wrap=True)
+        if line.note:
+            self._console.print(f"  {line.note}", style="dim", markup=False, highlight=False, soft_wrap=True)

@@ -1,146 +1,137 @@
-"""One benchmark from question to run folder: the plan, the place, the measuring."""
+"""The life of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption, end."""
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
-from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Protocol
 
-from iolab import experiment
-from iolab.bench import Bench, Observer
-from iolab.errors import UsageError
-from iolab.experiment import Experiment, Trial
+from iolab.bench import Bench, OpenGenerator
+from iolab.errors import TrialFailed, UsageError
 from iolab.host import environment
 from iolab.host.signals import Interrupted
-from iolab.kinds.closed.precision import Precision, until
+from iolab.kind import AnyKind, E, History, Line
+from iolab.kinds import registry
 from iolab.lab import Lab, Model
-from iolab.loadgen.opening import opener
+from iolab.loadgen.opening import start_generator
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClosedRecord, CpuPlanInfo, ModelInfo, RunInfo, Sample, Status
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
 from iolab.runtime.choice import Place
-from iolab.theory.statistics import RESOLUTION_S
+
+
+class Observer(Protocol):
+    """What is told how far a run is."""
+
+    def says(self, what: str) -> None:
+        """Take note of what is done just now."""
+
+    def planned(self, count: int) -> None:
+        """Take note of how many trials there are to be; 0 where that is not known."""
+
+    def started(self, what: str, number: int) -> None:
+        """Take note that a trial begins; trials are numbered from 1."""
+
+    def finished(self, line: Line, number: int) -> None:
+        """Take note that a trial has ended and is on disk."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be measured, in which order."""
+class Plan(Generic[E]):
+    """What is to be measured; `begun` is the run folder to go on in."""
 
     lab: Lab
-    experiment: Experiment
+    experiment: E
     models: tuple[Model, ...]
-    trials: tuple[Trial, ...]
-    begun: RunFolder | None = None  # goes on in this folder, with the trials that it lacks
+    begun: RunFolder | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the run is, and how a command ends that has made it."""
+    """Where the run is, the exit status of the command that made it, and why it has no result, if it has none."""
 
     folder: RunFolder
     exit_status: int
+    reason: str = ""
 
 
-class Watched:
-    """An observer that hands on what it sees, and keeps what is to be known of precision."""
-
-    def __init__(self, observer: Observer, precision: Precision) -> None:
-        self._observer, self.precision = observer, precision
-        self.done: list[Trial] = []
-        self.valid = True
-
-    def remember(self, folder: RunFolder, planned: Iterable[Trial]) -> None:
-        """Take note of what a run had before it was interrupted; `planned` are its trials in order, without end."""
-        records = {record.index: record for record in folder.read_trials(ClosedRecord)}
-        for trial in islice(planned, max(records, default=-1) + 1):
-            if record := records.get(trial.index):
-                self.done.append(trial)
-                self.valid = self.valid and record.valid
-                self.precision.add(record, folder.read_rows(record.rows, "requests", Sample))
-
-    def started(self, trial: Trial) -> None:
-        """Hand it on."""
-        self.done.append(trial)
-        self._observer.started(trial)
-
-    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
-        """Hand it on, and add it to what is known."""
-        self.precision.add(record, samples)
-        self._observer.finished(record, samples)
+def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E]) -> Plan[E]:
+    """Read an experiment of the kind with those settings, with changes; raises UsageError."""
+    experiment = registry.read(path, changes, settings)
+    lab = Lab.read(root, experiment.variables())
+    return Plan(lab, experiment, tuple(registry.kind(experiment.kind).models(experiment, lab)))
 
 
-def plan(root: Path, path: Path | None, changes: Mapping[str, Any]) -> Plan:
-    """Read the experiment (by default experiments/bench.toml) with its changes; raises UsageError."""
-    wanted = experiment.read(path or root / "experiments" / "bench.toml", changes)
-    lab = Lab.read(root, wanted.server.variables())
-    models = lab.select(wanted.models)
-    return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)))
-
-
-def resumed(root: Path, path: Path) -> Plan:
+def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
     folder = RunFolder.open(path)
     run = folder.read_run()
-    if run.experiment.get("crowd"):
-        raise UsageError(f"{path} is a crowd's run, which cannot go on: its report says what it has; begin another")
+    registry.check(run.kind, settings, str(path), f"RESUME={path}")
+    experiment = registry.recorded(folder, run, settings)
+    kind = registry.kind(run.kind)
+    if kind.not_resumable:
+        raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
     if run.status == "complete":
         raise UsageError(f"{path} is complete: there is nothing to go on with")
-    wanted = experiment.recorded(folder, run)
-    lab = Lab.read(root, wanted.server.variables())
-    models = lab.select([model.service for model in run.models])
-    return Plan(lab, wanted, models, tuple(experiment.trials(wanted, models)), folder)
+    lab = Lab.read(root, experiment.variables())
+    return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)
 
 
-def measure(planned: Plan, place: Place, results: Path, observer: Observer) -> Outcome:
-    """Run all trials into a new run folder in `results`; what is measured by the time of an interruption stays."""
-    began = time.monotonic()
+def measure(
+    planned: Plan[Any], place: Place, results: Path, observer: Observer, open_generator: OpenGenerator | None = None
+) -> Outcome:
+    """Measure the trials of a plan into a run folder: each is on disk as it ends.
+
+    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM).
+    """
+    kind = registry.kind(planned.experiment.kind)
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
-    begun = info(planned, place)
+    info = _info(planned, place, kind)
     earlier_s = 0.0
-    wanted = planned.experiment.precision
-    if wanted is not None:
-        import_module("scipy.special")  # an interruption in the middle of an import would break the report
-    watch = Watched(observer, Precision(wanted or 1.0, RESOLUTION_S[place.generator]))
     if planned.begun:
         before = folder.read_run()
-        _check_same_place(before, begun)
-        begun = before
-        earlier_s = before.wall_s or 0.0
-        watch.remember(folder, chain.from_iterable(experiment.rounds(planned.experiment, planned.models)))
+        _check_same_place(before, info)
+        info, earlier_s = before, before.wall_s or 0.0
         folder.drop_cut_line()
-    done = frozenset(trial.index for trial in watch.done)
-    folder.write_run(begun)
+    folder.write_run(info)
+    history = History(folder, info, folder.read_trials(kind.record), earlier_s)
     status: Status = "failed"
-    exit_status = 1
-    bench = Bench(
-        runtime=place.runtime,
-        open_generator=opener(place.generator),
-        models=planned.models,
-        plans=place.plans,
-        settings=planned.experiment.settings,
-        folder=folder,
-        observer=watch,
-    )
-    trials = until(
-        experiment.rounds(planned.experiment, planned.models),
-        planned.experiment.repeats,
-        enough=lambda: wanted is None or watch.precision.reached(),
-        out_of_time=lambda: earlier_s + time.monotonic() - began > planned.experiment.budget_s,
-    )
+    exit_status, reason = 1, ""
     try:
-        if bench.run(trial for trial in trials if trial.index not in done) and watch.valid:
+        with Bench(
+            lab=planned.lab,
+            runtime=place.runtime,
+            open_generator=open_generator or start_generator(place.generator),
+            models=planned.models,
+            plans=place.plans,
+            write_rows=folder.write_rows,
+            read_rows=folder.read_rows,
+            say=observer.says,
+        ) as bench:
+            _trials(kind, planned, history, bench, observer)
+        if kind.complete(history.records):
             status, exit_status = "complete", 0
     except Interrupted as interrupted:
         status, exit_status = "partial", interrupted.exit_status
+    except TrialFailed as failed:
+        reason = str(failed)
     finally:
-        more = {}
-        if wanted is not None and len(watch.done) > len(planned.trials):
-            theory_s = experiment.theoretical_duration_s(watch.done, planned.models, planned.experiment)
-            more = {"trials_planned": len(watch.done), "theory_s": round(theory_s, 3)}
-        folder.write_run(begun.ended(status, earlier_s + time.monotonic() - began, **more))
-    return Outcome(folder, exit_status)
+        planned_now = max(info.trials_planned, len(history.records)) if status == "complete" else info.trials_planned
+        folder.write_run(info.ended(status, history.elapsed_s, trials_planned=planned_now))
+    return Outcome(folder, exit_status, reason)
+
+
+def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Bench, observer: Observer) -> None:
+    observer.planned(kind.count(planned.experiment, planned.models))
+    for trial in kind.plan(planned.experiment, planned.models, history):
+        observer.started(kind.describe(trial), len(history.records) + 1)
+        measured = kind.run(planned.experiment, trial, bench)
+        written = measured.record.rows  # what had to be on disk before the trial ended
+        others = {name: rows for name, rows in measured.rows.items() if name not in written}
+        files = written | history.folder.write_rows(measured.record.index, **others)
+        record = measured.record.model_copy(update={"rows": files})
+        history.folder.append(record)
+        history.records.append(record)
+        observer.finished(kind.line(measured), len(history.records))
 
 
 def _check_same_place(before: RunInfo, now: RunInfo) -> None:
@@ -155,9 +146,10 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
             raise UsageError(f"the run was begun with another {name}: it cannot go on here (was {then}, is {today})")
 
 
-def info(planned: Plan, place: Place, generator: Literal["hey", "locust", "crowd"] | None = None) -> RunInfo:
+def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     """Return what run.json says of a run that begins."""
     return RunInfo(
+        kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
         models=tuple(
             ModelInfo(letter=model.letter, title=model.title, service=model.name, workers=model.workers)
@@ -165,7 +157,7 @@ def info(planned: Plan, place: Place, generator: Literal["hey", "locust", "crowd
         ),
         runtime=place.runtime.name,
         runtime_reason=place.reason,
-        generator=generator or place.generator,
+        generator=kind.generator or place.generator,
         cpu_plans=tuple(
             CpuPlanInfo(
                 cpus=one.cpus,
@@ -177,8 +169,7 @@ def info(planned: Plan, place: Place, generator: Literal["hey", "locust", "crowd
             for one in place.plans.values()
         ),
         environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
-        trials_planned=len(planned.trials),
+        trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap,
-        theory_s=round(experiment.theoretical_duration_s(planned.trials, planned.models, planned.experiment), 3),
         started=datetime.now(UTC),
     )

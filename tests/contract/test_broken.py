@@ -14,7 +14,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from iolab.kinds.breaking.plan import blame
+from iolab.kinds.breaking.culprit import find_culprit
 from iolab.lab import Lab
 from iolab.runtime import probe
 from tests.conftest import ROOT
@@ -139,7 +139,7 @@ def test_its_log_names_the_coroutine_and_the_line(
         at_once(address, 8)
     process.terminate()
     _, log = process.communicate(timeout=10)
-    found = blame("wait" if work == "wait" else "compute", log)
+    found = find_culprit("wait" if work == "wait" else "compute", log)
     assert found.coroutine
     assert found.coroutine.what == "answer()"
     name, number = found.coroutine.where.split(":")

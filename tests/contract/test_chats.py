@@ -15,35 +15,35 @@ from pathlib import Path
 import pytest
 import websocket
 
+from iolab.chat.servers import PROCESSES, ChatServer, chat_servers
+from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
-from iolab.kinds.crowd import plan as crowd_plan
-from iolab.kinds.crowd.plan import Crowd, Scene
 from iolab.lab import Lab
 from iolab.runtime import probe
 from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-SCENES = crowd_plan.scenes(Lab.read(ROOT).models, Crowd(levels=(1,)))
+SCENES = chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,)))
 LINES_OF_A_SCREEN = 95
 HOLDS_ONE = "A"
 
 
-def only(fits: Callable[[Scene], bool]) -> pytest.MarkDecorator:
+def only(fits: Callable[[ChatServer], bool]) -> pytest.MarkDecorator:
     """Run a test with the chat servers that it is about."""
-    found = [scene for scene in SCENES if fits(scene)]
-    return pytest.mark.parametrize("scene", found, ids=named, indirect=True)
+    found = [chat for chat in SCENES if fits(chat)]
+    return pytest.mark.parametrize("chat", found, ids=named, indirect=True)
 
 
-def named(scene: Scene) -> str:
-    return f"{scene.model.name}-{scene.way}"
+def named(chat: ChatServer) -> str:
+    return f"{chat.model.name}-{chat.way}"
 
 
 @dataclass
 class Chat:
     """A chat server that runs."""
 
-    scene: Scene
+    chat: ChatServer
     port: int
     process: subprocess.Popen[str]
     guests: "list[Guest]" = field(default_factory=list)
@@ -56,7 +56,7 @@ class Chat:
 
     def visit(self, user: int) -> "Guest":
         """Let a user come."""
-        self.guests.append(Talker(self, user) if self.scene.way == "websocket" else Poller(self, user))
+        self.guests.append(Talker(self, user) if self.chat.way == "websocket" else Poller(self, user))
         return self.guests[-1]
 
 
@@ -118,20 +118,20 @@ Serve = Callable[..., Chat]
 
 
 @pytest.fixture(params=SCENES, ids=named)
-def scene(request: pytest.FixtureRequest) -> Scene:
-    found: Scene = request.param
+def chat(request: pytest.FixtureRequest) -> ChatServer:
+    found: ChatServer = request.param
     return found
 
 
 @pytest.fixture
-def launch(scene: Scene) -> Iterator[Launch]:
+def launch(chat: ChatServer) -> Iterator[Launch]:
     """Start the chat server with some environment variables."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(**variables: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, scene.script],
-            cwd=scene.model.service.folder,
+            [sys.executable, chat.script],
+            cwd=chat.model.service.folder,
             env={**environment(), **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -149,7 +149,7 @@ def launch(scene: Scene) -> Iterator[Launch]:
 
 
 @pytest.fixture
-def serve(scene: Scene, launch: Launch) -> Iterator[Serve]:
+def serve(chat: ChatServer, launch: Launch) -> Iterator[Serve]:
     """Start it and wait until it answers; at the end everybody goes."""
     chats: list[Chat] = []
 
@@ -162,7 +162,7 @@ def serve(scene: Scene, launch: Launch) -> Iterator[Serve]:
                 raise ServerFailed(process.communicate()[1])
 
         probe.wait_until_ready(("127.0.0.1", port), check_alive)
-        chats.append(Chat(scene, port, process))
+        chats.append(Chat(chat, port, process))
         return chats[-1]
 
     yield begin
@@ -170,9 +170,9 @@ def serve(scene: Scene, launch: Launch) -> Iterator[Serve]:
         guest.go()
 
 
-def test_fits_on_one_screen(scene: Scene) -> None:
-    assert scene.model.service.folder
-    source = scene.model.service.folder / scene.script
+def test_fits_on_one_screen(chat: ChatServer) -> None:
+    assert chat.model.service.folder
+    source = chat.model.service.folder / chat.script
     assert len(source.read_text().splitlines()) <= LINES_OF_A_SCREEN
 
 
@@ -180,7 +180,7 @@ def test_who_comes_has_a_word_at_once_and_an_answer_to_each_click(serve: Serve) 
     chat = serve()
     guest = chat.visit(1)
     assert guest.hear() == "hello"
-    if chat.scene.model.letter == HOLDS_ONE:
+    if chat.chat.model.letter == HOLDS_ONE:
         return  # its only thread waits with the guest: nobody is there to take the click
     for text in ("c1", "c2"):
         guest.click(text)
@@ -190,7 +190,7 @@ def test_who_comes_has_a_word_at_once_and_an_answer_to_each_click(serve: Serve) 
         assert heard == text
 
 
-@only(lambda scene: scene.model.letter != HOLDS_ONE)  # it hears nobody else while it holds one
+@only(lambda chat: chat.model.letter != HOLDS_ONE)  # it hears nobody else while it holds one
 def test_a_click_is_answered_to_the_one_who_clicked_and_news_to_all(serve: Serve) -> None:
     chat = serve()
     guests = [chat.visit(number) for number in range(3)]
@@ -206,12 +206,12 @@ def test_a_click_is_answered_to_the_one_who_clicked_and_news_to_all(serve: Serve
 
 def test_how_many_it_holds_at_once_is_what_its_model_says(serve: Serve) -> None:
     chat = serve(THREADS="3")
-    room = {"A": 1, "B": 3}.get(chat.scene.model.letter, 5)
+    room = {"A": 1, "B": 3}.get(chat.chat.model.letter, 5)
     guests = [chat.visit(number) for number in range(room)]
     assert [guest.hear() for guest in guests] == ["hello"] * room
     with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as late:
         late.sendall(
-            b"GET /poll?99 HTTP/1.1\r\nHost: x\r\n\r\n" if chat.scene.way == "poll" else b"GET / HTTP/1.1\r\n\r\n"
+            b"GET /poll?99 HTTP/1.1\r\nHost: x\r\n\r\n" if chat.chat.way == "poll" else b"GET / HTTP/1.1\r\n\r\n"
         )
         late.settimeout(0.5)
         if room < 5:
@@ -221,7 +221,7 @@ def test_how_many_it_holds_at_once_is_what_its_model_says(serve: Serve) -> None:
             assert late.recv(1)
 
 
-@only(lambda scene: scene.way == "poll")
+@only(lambda chat: chat.way == "poll")
 def test_a_poll_ends_with_nothing_when_its_time_is_over(serve: Serve) -> None:
     chat = serve(HOLD_S="1")
     guest = chat.visit(7)
@@ -231,7 +231,7 @@ def test_a_poll_ends_with_nothing_when_its_time_is_over(serve: Serve) -> None:
     assert 0.5 < time.monotonic() - begin < 5
 
 
-@only(lambda scene: scene.way == "poll")
+@only(lambda chat: chat.way == "poll")
 def test_who_was_there_and_went_is_told_nothing(serve: Serve) -> None:
     chat = serve(HOLD_S="1")
     assert chat.post("/click?nobody&c1") == 410
@@ -269,7 +269,7 @@ def test_stops_at_once_on_sigterm_with_people_there(serve: Serve) -> None:
 
 
 @pytest.mark.needs("ss")
-@only(lambda scene: scene.way in scene.model.service.labels.get(crowd_plan.PROCESSES, "").split())
+@only(lambda chat: chat.way in chat.model.service.labels.get(PROCESSES, "").split())
 def test_several_processes_share_who_comes_and_end_together(serve: Serve) -> None:
     chat = serve(PROCESSES="3")
     guests = [chat.visit(number) for number in range(40)]

@@ -7,7 +7,7 @@ import pytest
 
 from iolab.runtime.compose import Engine
 from tests.conftest import Run
-from tests.integration.test_faults import USERS, short
+from tests.integration.test_faults import USERS, records, short
 from tests.shortened import NEWCOMERS, STUCK
 
 pytestmark = pytest.mark.docker
@@ -19,10 +19,11 @@ def test_every_fault_on_a_container(engine: Engine, iolab: Run, tmp_path: Path, 
     done = iolab("faults", "--runtime", "docker", "--users", str(USERS), "--experiment", str(short))
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "results").glob("*-faults")
-    run = json.loads((folder / "faults.json").read_text())
-    of = {record["fault"]: record["figures"] for record in run["faults"]}
+    run = json.loads((folder / "run.json").read_text())
+    found = records(folder)
+    of = {record["fault"]: record["figures"] for record in found}
     assert (run["runtime"], run["status"], len(of)) == ("docker", "complete", 7)
-    assert all((each["clicks"]["lost"], each["clicks"]["unrecorded"]) == (0, 0) for each in run["faults"])
+    assert all((each["clicks"]["lost"], each["clicks"]["unrecorded"]) == (0, 0) for each in found)
     assert of["broadcast"]["reached"] == USERS
     assert of["half_open"]["served"] == NEWCOMERS
     assert of["killed"]["know"] == of["herd"]["served"] == USERS

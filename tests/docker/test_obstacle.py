@@ -8,10 +8,10 @@ from typing import Any
 import docker
 import pytest
 
-from iolab.kinds.crowd.obstacle import Doorkeeper
+from iolab.kinds.crowd.obstacle import LossDiagnosis
 from iolab.runtime import Denials, cgroup, footprint
 from iolab.runtime.compose import Engine
-from iolab.runtime.docker import DockerServer
+from iolab.runtime.container import DockerServer
 from iolab.runtime.probe import wait_until_ready
 from tests.conftest import ROOT
 from tests.docker.test_limits import IMAGE
@@ -47,7 +47,7 @@ def contained(engine: Engine, name: str, folder: Path, script: str, **limits: An
 
 def test_a_container_may_have_no_more_tasks(engine: Engine, project: str, tmp_path: Path) -> None:
     with contained(engine, f"{project}-pids", tmp_path, holds(), pids_limit=30) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             obstacle, evidence = keeper.why(waiting, refused, None)
             seen = footprint.read(server)
@@ -68,7 +68,7 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
     monkeypatch.setattr(cgroup.HostWatch, "find", lambda *_: None)
     with contained(engine, f"{project}-inside", tmp_path, holds(), pids_limit=30) as server:
         assert server.denials() == Denials(tasks=0, kills=0)
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             obstacle, _ = keeper.why(waiting, refused, None)
             seen = footprint.read(server)
@@ -80,7 +80,7 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
 def test_the_chat_server_of_threads_may_have_no_more_tasks(engine: Engine, project: str, tmp_path: Path) -> None:
     chat = (ROOT / "services" / "threadperconnection" / "chat.py").read_text()
     with contained(engine, f"{project}-chat", tmp_path, chat, pids_limit=30) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
             obstacle, evidence = keeper.why(waiting, refused, None)
             words = server.words()
@@ -92,7 +92,7 @@ def test_the_chat_server_of_threads_may_have_no_more_tasks(engine: Engine, proje
 def test_a_container_has_no_more_memory(engine: Engine, project: str, tmp_path: Path) -> None:
     greedy = holds(first="kept = []", each="kept.append(b'x' * 2**21 if b'healthz' not in asked else b'')")
     with contained(engine, f"{project}-memory", tmp_path, greedy, mem_limit="40m", memswap_limit="40m") as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 40) as (waiting, refused):
             # The kernel looks for pages to free, and Docker for the reason, for a second or two.
             verdict = wait_until(lambda: last(keeper.why(waiting, refused, None)))
@@ -111,7 +111,7 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
     with contained(engine, f"{project}-child", tmp_path, holds(first=greedy), mem_limit="40m", memswap_limit="40m") as (
         server
     ):
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         assert len(server.pids()) in (0, 2)
         verdict = wait_until(lambda: last(keeper.why(0, 5, None)))
         wait_until(lambda: len(server.pids()) in (0, 1))
@@ -121,7 +121,7 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
 def test_a_container_may_open_no_more_files(engine: Engine, project: str, tmp_path: Path) -> None:
     few = [docker.types.Ulimit(name="nofile", soft=30, hard=30)]
     with contained(engine, f"{project}-files", tmp_path, holds(), ulimits=few) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             obstacle, evidence = keeper.why(waiting, refused, None)
     assert obstacle == "files"

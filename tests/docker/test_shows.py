@@ -16,10 +16,10 @@ def test_chess_in_containers(iolab: Run, tmp_path: Path) -> None:
     done = iolab("chess", "--runtime", "docker", "--models", "A,C", "--boards", "5", "--moves", "4", "--scale-ms", "2")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-chess")
-    blocking, loop = json.loads((folder / "chess.json").read_text())["models"]
+    blocking, loop = json.loads((folder / "summary.json").read_text())["cells"]
     assert blocking["took_s"] > 2 * loop["took_s"]
     assert loop["server"]["threads_peak"] == 1
-    assert "<svg" in (folder / "chess.html").read_text()
+    assert "<svg" in (folder / "report.html").read_text()
 
 
 @pytest.mark.measures
@@ -32,11 +32,11 @@ def test_break_in_containers(iolab: Run, tmp_path: Path) -> None:
     done = iolab("break", "--runtime", "docker", "--users", "8", cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")
-    found = json.loads((folder / "break.json").read_text())
-    healthy, blocked = found["ways"][:2]
+    found = json.loads((folder / "summary.json").read_text())["cells"]
+    healthy, blocked = found[:2]
     assert healthy["throughput_rps"] > 3 * blocked["throughput_rps"]
     assert blocked["bystander_median_ms"] > 5 * healthy["bystander_median_ms"]
-    waiting, _ = found["culprits"]
+    waiting, _ = (each["culprit"] for each in found if each["culprit"])
     assert waiting["coroutine"]["what"] == "answer()"
     assert waiting["line"]["what"] == "time.sleep(WAIT_S)"
 

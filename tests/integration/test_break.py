@@ -21,25 +21,33 @@ def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monke
     done = inside("break", "--runtime", "local", "--cpus", limit, cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")
-    found = json.loads((folder / "break.json").read_text())
-    ways = {(each["service"], each["work"], each["place"]): each for each in found["ways"]}
+    found = json.loads((folder / "summary.json").read_text())["cells"]
+    ways = {(each["service"], each["work"], each["place"]): each for each in found}
     healthy, blocked = ways["broken", "wait", "await"], ways["broken", "wait", "loop"]
     threads = ways["broken", "wait", "thread"]
     assert healthy["throughput_rps"] > 3 * blocked["throughput_rps"]
     assert threads["throughput_rps"] > 3 * blocked["throughput_rps"]
-    assert blocked["median_ms"] > 10 * found["wait_ms"]
+    assert blocked["median_ms"] > 10 * blocked["service_ms"]
     assert blocked["bystander_median_ms"] > 10 * healthy["bystander_median_ms"]
     computing, processes = ways["broken", "compute", "loop"], ways["broken", "compute", "process"]
     assert computing["bystander_median_ms"] > 3 * processes["bystander_median_ms"]
-    assert {(each["coroutine"]["what"], each["coroutine"]["where"]) for each in found["culprits"]} == {
-        ("answer()", found["culprits"][0]["coroutine"]["where"])
+    culprits = [each["culprit"] for each in found if each["culprit"]]
+    assert len(culprits) == 2
+    assert {(each["coroutine"]["what"], each["coroutine"]["where"]) for each in culprits} == {
+        ("answer()", culprits[0]["coroutine"]["where"])
     }
-    assert found["culprits"][0]["line"]["what"] == "time.sleep(WAIT_S)"
-    for each in found["ways"]:
-        assert (folder / each["rows"]["requests"]).is_file()
-        assert (folder / each["bystander_samples"]).is_file()
-    assert "What blocks the loop blocks everyone" in (folder / "break.html").read_text()
-    assert not (tmp_path / "results" / "latest").exists()
+    assert culprits[0]["line"]["what"] == "time.sleep(WAIT_S)"
+    trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert len(trials) == len(found) + len(culprits)
+    for each in trials:
+        assert set(each["rows"]) == (set() if each["seeks"] else {"requests", "bystander"})
+        assert all((folder / path).is_file() for path in each["rows"].values())
+    for page in ("report.html", "report.md"):
+        assert "What blocks the loop blocks everyone" in (folder / page).read_text()
+    assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
+    again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
+    assert inside("report").returncode == 0
+    assert {name: (folder / name).read_bytes() for name in again} == again
 
 
 def test_more_cpus_than_there_are_is_one_line(inside: Run) -> None:

@@ -18,21 +18,25 @@ def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(inside: Run,
     done = inside("chess", "--runtime", "local", "--models", "A,B,C", *size)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-chess")
-    found = json.loads((folder / "chess.json").read_text())
-    assert (found["boards"], found["moves"], found["scale_ms"]) == (6, 4, 2)
-    blocking, pool, loop = found["models"]
-    assert [each["boards_at_once"] for each in found["models"]] == [1, 2, 6]
-    assert [each["least_s"] for each in found["models"]] == [6 * 4 * 60, 6 * 4 * 30, 4 * 60]
+    found = json.loads((folder / "summary.json").read_text())["cells"]
+    assert {(each["boards"], each["moves"], each["scale_ms"]) for each in found} == {(6, 4, 2)}
+    blocking, pool, loop = found
+    assert [each["boards_at_once"] for each in found] == [1, 2, 6]
+    assert [each["least_s"] for each in found] == [6 * 4 * 60, 6 * 4 * 30, 4 * 60]
     assert blocking["took_s"] > 1.4 * pool["took_s"] > 1.4 * loop["took_s"]
-    for each in found["models"]:
+    for each in found:
         assert each["took_s"] >= 0.98 * each["least_s"]
     assert blocking["thought_in_step"] == 1  # no two opponents think at the same time
     assert loop["thought_in_step"] > 1
-    with gzip.open(folder / loop["rows"]["pairs"], "rt", newline="") as file:
+    trial = json.loads((folder / "trials.jsonl").read_text().splitlines()[-1])
+    with gzip.open(folder / trial["rows"]["pairs"], "rt", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {(int(row["board"]), int(row["move"])) for row in rows} == {(b, m) for b in range(6) for m in range(4)}
-    assert (folder / "chess.html").read_text().count("<svg") == 6
-    assert not (tmp_path / "results" / "latest").exists()
+    assert (folder / "report.html").read_text().count("<svg") == 6
+    assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
+    again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
+    assert inside("report").returncode == 0
+    assert {name: (folder / name).read_bytes() for name in again} == again
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from iolab.chat.entries import Entry
 from iolab.kinds.crowd import run as crowd
-from iolab.kinds.crowd.records import Click, Entry
+from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run, Start
 from tests.integration.test_local import latest, wait_for
@@ -95,6 +96,15 @@ def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     assert process.wait(30) == 143
     assert latest(results, "run.json")["status"] == "partial"
     assert records(results)[0]["users"] == 30
+    rest = inside("crowd", "--runtime", "local", "--resume", str(results / "latest"))
+    assert rest.returncode == 0, rest.stderr
+    assert latest(results, "run.json")["status"] == "complete"
+    assert [(each["index"], each["way"], each["users"]) for each in records(results)] == [
+        (0, "websocket", 30),
+        (1, "websocket", 31),
+        (2, "poll", 30),
+        (3, "poll", 31),
+    ]
     again = inside(
         "crowd", "--runtime", "local", "--models", "C", "--way", "poll", "--users", "5", "--experiment", short
     )
@@ -107,7 +117,7 @@ def test_nonsense_ends_in_one_line(inside: Run) -> None:
         (("--users", "many"), "whole numbers"),
         (("--models", "A", "--way", "websocket"), "no chat server of A speaks websocket"),
         (("--models", "B", "--processes", "2"), "in 2 processes"),
-        (("--experiment", str(ROOT / "experiments" / "queue.toml")), "has no [crowd]"),
+        (("--experiment", str(ROOT / "experiments" / "bench.toml")), "is of kind closed: make bench EXPERIMENT="),
     ):
         done = inside("crowd", "--runtime", "local", *options)
         assert (done.returncode, done.stdout) == (2, ""), done.stdout

@@ -26,6 +26,11 @@ def arguments(short: Path, model: str) -> tuple[str, ...]:
     return ("faults", "--runtime", "local", "--users", str(USERS), "--models", model, "--experiment", str(short))
 
 
+def records(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "trials.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 @pytest.mark.parametrize(("model", "way", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
 @pytest.mark.bounds
 def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: PLR0917
@@ -34,15 +39,16 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     done = iolab(*arguments(short, model))
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "results").glob("*-faults")
-    run = json.loads((folder / "faults.json").read_text())
-    assert (run["status"], run["way"], run["users"]) == ("complete", way, USERS)
-    of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in run["faults"]}
+    assert json.loads((folder / "run.json").read_text())["status"] == "complete"
+    found = records(folder)
+    assert {(each["way"], each["asked"], each["came"]) for each in found} == {(way, USERS, USERS)}
+    of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in found}
     assert list(of) == ["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
-    for record in run["faults"]:
+    for record in found:
         clicks = record["clicks"]
         assert (clicks["lost"], clicks["unrecorded"]) == (0, 0)
         assert clicks["answered"] > 20
-        assert (folder / clicks["rows"]).is_file()
+        assert (folder / record["rows"]["clicks"]).is_file()
         assert record["back"] == (None if record["fault"] == "killed" else USERS)
     assert of["broadcast"]["reached"] == USERS
     assert of["broadcast"]["first_s"] <= of["broadcast"]["median_s"] <= of["broadcast"]["last_s"] < 5
@@ -58,29 +64,28 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     assert of["killed"]["last_s"] < 5
     assert of["herd"]["served"] == of["herd"]["came"] == USERS
     assert of["herd"]["tries"] == USERS + of["herd"]["refused"]
-    page = (folder / "faults.html").read_text()
+    page = (folder / "report.html").read_text()
     assert page.count("<svg") == 3
     assert "none is lost" in page
     assert "none is lost" in " ".join(done.stdout.split())
-    assert not (tmp_path / "results" / "latest").exists()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [cell["acknowledged_clicks_safe"] for cell in summary["cells"]] == [True] * 7
+    assert (tmp_path / "results" / "latest").resolve() == folder.resolve()
+    (folder / "report.html").unlink()
     told = iolab("report", str(folder))
-    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert (folder / "report.html").read_text() == page
 
 
 @pytest.mark.bounds
 def test_an_interruption_keeps_what_is_there(start: Start, tmp_path: Path, short: Path) -> None:
     process = start(*arguments(short, "C"))
 
-    def done() -> list[Any]:
-        found = list((tmp_path / "results").glob("*-faults/faults.json"))
-        return json.loads(found[0].read_text())["faults"] if found else []
-
-    wait_until(lambda: len(done()) >= 2 or process.poll() is not None, limit_s=60)
+    wait_until(lambda: len(records(tmp_path / "results" / "latest")) >= 2 or process.poll() is not None, limit_s=60)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
     (folder,) = (tmp_path / "results").glob("*-faults")
-    run = json.loads((folder / "faults.json").read_text())
-    assert run["status"] == "partial"
-    assert len(run["faults"]) >= 2
-    assert "interrupted" in (folder / "faults.html").read_text()
+    assert json.loads((folder / "run.json").read_text())["status"] == "partial"
+    assert len(records(folder)) >= 2
+    assert "interrupted" in (folder / "report.html").read_text()

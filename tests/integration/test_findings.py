@@ -13,12 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab import bench as loop
 from iolab import session
-from iolab.experiment import Trial
+from iolab.kind import Line
+from iolab.kinds.closed import run as loop
 from iolab.kinds.closed.cells import analyse
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
-from iolab.results.records import ClosedRecord, Sample
 from iolab.runtime import choice
 from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model, python_path, undisturbed
 from tests.fakes import Watcher
@@ -125,7 +126,7 @@ def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     monkeypatch.setattr(loop, "LEAST_LIMIT_S", 1.0)
     monkeypatch.setattr(loop, "LIMIT_FACTOR", 0.01)
     changes = {"models": ["C"], "concurrency": [4], "repeats": 1, "load": {"requests": 2000}}
-    planned = session.plan(lab.root, None, changes)
+    planned = session.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
     place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
     outcome = session.measure(planned, place, results, Watcher())
     (trial,) = outcome.folder.read_trials(ClosedRecord)
@@ -208,13 +209,13 @@ class Disturber(Watcher):
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._disturb)
 
-    def started(self, trial: object) -> None:
-        if isinstance(trial, Trial) and trial.repeat == self._disturbed:
+    def started(self, what: str, number: int) -> None:
+        if number - 1 == self._disturbed:
             self._thread.start()
 
-    def finished(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
-        super().finished(record, samples)
-        if record.repeat == self._disturbed:
+    def finished(self, line: Line, number: int) -> None:
+        super().finished(line, number)
+        if number - 1 == self._disturbed:
             self.end()
 
     def end(self) -> None:
@@ -235,7 +236,7 @@ class Disturber(Watcher):
 @pytest.mark.measures
 def test_a_repeat_that_was_disturbed_is_named(lab: Lab, results: Path, disturbed: int, id_: str) -> None:
     changes = {"models": ["C"], "concurrency": [1], "repeats": 4, "load": {"requests": 20}}
-    planned = session.plan(lab.root, None, changes)
+    planned = session.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
     place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
     disturber = Disturber(disturbed)
     try:

@@ -20,18 +20,21 @@ def test_the_closed_loop_hardly_sees_what_planned_requests_wait_for(inside: Run,
     done = inside("freeze", "--runtime", "local", cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-freeze")
-    found = json.loads((folder / "freeze.json").read_text())
-    closed, planned = found["ways"]
+    closed, planned = json.loads((folder / "summary.json").read_text())["cells"]
     assert (closed["name"], planned["name"]) == ("closed loop", "planned")
     assert closed["slowest"] > 750
     assert planned["slowest"] > 750
     assert closed["later_than_100_ms"] < 0.05
     assert 0.1 < planned["later_than_100_ms"] < 0.5  # the server stood still for a third of the time
     assert planned["p95"] > 5 * closed["p95"]
-    for way in found["ways"]:
-        assert (folder / way["rows"]["requests"]).is_file()
-    assert "coordinated omission" in (folder / "freeze.html").read_text()
-    assert not (tmp_path / "results" / "latest").exists()
+    for line in (folder / "trials.jsonl").read_text().splitlines():
+        assert (folder / json.loads(line)["rows"]["requests"]).is_file()
+    for page in ("report.html", "report.md"):
+        assert "coordinated omission" in (folder / page).read_text()
+    assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
+    again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
+    assert inside("report").returncode == 0
+    assert {name: (folder / name).read_bytes() for name in again} == again
 
 
 def test_a_mistake_is_one_line(inside: Run) -> None:

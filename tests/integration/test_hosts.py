@@ -109,7 +109,9 @@ def test_hosts_make_one_plan_together_and_their_clocks_enter_nothing(
 
 
 def test_who_joins_late_takes_part_from_the_next_plan_on(start: Start, join: Join, hosts: Hosts, results: Path) -> None:
-    master = start(*TOGETHER, "--bind", hosts.master, "--utilisation", "0.3,0.4,0.5", "--duration", "3s", "--join", "1")
+    master = start(
+        *TOGETHER, "--bind", hosts.master, "--utilisation", "0.3,0.4,0.5,0.6", "--duration", "4s", "--join", "1"
+    )
     first = join(hosts.names[0], master)
     wait_for_the_first_plan(master, results, requests=5)
     second = join(hosts.names[1], master)

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from iolab.kinds.open import run as openloop
+from iolab.kinds import arrivals
 from iolab.kinds.slo import plan as objective
 from iolab.kinds.slo import run as slo
 from iolab.loadgen import workers as crew
@@ -41,8 +41,8 @@ def trials(results: Path) -> list[dict[str, Any]]:
 def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openloop, "ONE_BY_ONE", 30)
-    monkeypatch.setattr(openloop, "A_WORKER", 30)
+    monkeypatch.setattr(arrivals, "ONE_BY_ONE", 30)
+    monkeypatch.setattr(arrivals, "A_WORKER", 30)
     short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.5"})
     done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "3s",
                  "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
@@ -59,7 +59,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
         assert cell["mean_ms"] == pytest.approx(cell["same_trace"]["mean_ms"], rel=0.1)
         assert cell["late_p99_ms"] < 10
     assert cells[1]["m_d_c"]["mean_ms"] < cells[1]["m_m_c"]["mean_ms"]
-    assert "no queue, whatever comes" in done.stdout
+    assert "There is no queue at any rate." in " ".join(done.stdout.split())
     again = inside("report", str(results / "latest"))
     assert again.returncode == 0, again.stderr
     assert "Same trace" in (results / "latest" / "report.html").read_text()
@@ -69,12 +69,13 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     ("arguments", "words"),
     [
         (("--utilisation", "1.2"), "shares below 1"),
-        pytest.param(("--models", "C"), "no model of this run has a utilisation: take A, B", marks=pytest.mark.load),
+        (("--models", "C"), "no model of this run has a utilisation: take A, B"),
         (("--process", "trace"), "say which file, with TRACE="),
-        pytest.param(
-            ("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment", marks=pytest.mark.load
+        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),
+        (
+            ("--experiment", "experiments/bench.toml"),
+            "bench.toml is of kind closed: make bench EXPERIMENT=experiments/bench.toml",
         ),
-        (("--experiment", "experiments/bench.toml"), "experiment bench has no [arrivals]"),
         (("--duration", "soon"), "must be a time"),
         pytest.param(("--wait-ms", "0.1"), "the load generator sends", marks=pytest.mark.load),
     ],
@@ -140,7 +141,7 @@ def test_a_server_that_dies_spoils_its_plans_and_what_came_is_kept(start: Start,
 
 
 @pytest.mark.load
-def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: Start, results: Path) -> None:
+def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: Start, iolab: Run, results: Path) -> None:
     process = start(*SMALL)
     wait_for(lambda: len(trials(results)) == 1, process)
     known = psutil.Process(process.pid).children(recursive=True)
@@ -149,6 +150,14 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
     assert process.returncode == 130
     assert latest(results, "run.json")["status"] == "partial"
     assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert "Interrupted: 1 of 2 plans are here." in (results / "latest" / "report.html").read_text()
+    (first,) = trials(results)
+    done = iolab("queue", "--runtime", "local", "--resume", str(results / "latest"))
+    assert done.returncode == 0, done.stderr
+    again, second = trials(results)
+    assert again == first
+    assert second["calibration"] == first["calibration"]
+    assert latest(results, "run.json")["status"] == "complete"
 
 
 @pytest.mark.load
@@ -179,6 +188,6 @@ def test_an_objective_finds_a_rate_between_none_and_all(
     done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A")
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
-    (found,) = json.loads((folder / "slo.json").read_text())["models"]
+    (found,) = json.loads((folder / "summary.json").read_text())["cells"]
     assert 5 < found["highest_rps"] < found["broken_rps"] < 50
     assert "A meets mean<60ms up to" in done.stdout

@@ -89,7 +89,6 @@ def test_precision_and_budget_are_of_the_whole_run(inside: Run, start: Start, tm
     run = json.loads((latest / "run.json").read_text())
     assert run["status"] == "complete"
     assert run["trials_planned"] == len(lines(latest)) > 3
-    assert run["theory_s"] == pytest.approx(0.2 * len(lines(latest)))
     assert BUDGET_S < run["wall_s"] < BUDGET_S + 3
     assert time.monotonic() - begun < BUDGET_S + 3
 

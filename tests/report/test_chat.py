@@ -10,9 +10,9 @@ import pytest
 from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.kinds.closed.course import answers
 from iolab.kinds.closed.course_chat import CHATTERS
-from iolab.kinds.crowd import analysis as crowd_analysis
-from iolab.kinds.crowd.records import Holding
+from iolab.kinds.crowd import course
 from iolab.results.folder import RunFolder
+from iolab.results.records import Holding
 from tests import crowds
 from tests.conftest import ROOT, Run
 
@@ -29,7 +29,7 @@ def bench() -> Analysis:
 def answered(bench: Analysis, tmp_path: Path) -> Answered:
     def answer(kinds: tuple[crowds.Kind, ...] = crowds.ALL, levels: tuple[int, ...] = (100, 1000, 10_000)) -> str:
         crowds.run(tmp_path, levels, kinds)
-        found = replace(bench, crowd=crowd_analysis.newest(tmp_path, CHATTERS))
+        found = replace(bench, chat_answer=tuple(course.answer(tmp_path, CHATTERS)))
         return "\n".join(answers(found)[-1].paragraphs)
 
     return answer
@@ -95,7 +95,7 @@ def test_what_is_not_known_chooses_nothing(bench: Analysis, tmp_path: Path) -> N
     folder = crowds.folder(tmp_path)
     for kind in (crowds.C, crowds.D):
         crowds.add(folder, kind, 1000, quiet=Holding())
-    found = replace(bench, crowd=crowd_analysis.newest(tmp_path, CHATTERS))
+    found = replace(bench, chat_answer=tuple(course.answer(tmp_path, CHATTERS)))
     assert "what their users take is not known here" in "\n".join(answers(found)[-1].paragraphs)
 
 
@@ -110,7 +110,7 @@ def test_where_one_s_kernel_memory_is_not_known_all_are_compared_by_what_is(answ
 def test_what_is_to_be_minded_of_a_crowd_is_named(bench: Analysis, tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     crowds.add(folder, crowds.C, 1000, client_share=0.95)
-    found = replace(bench, crowd=crowd_analysis.newest(tmp_path, CHATTERS))
+    found = replace(bench, chat_answer=tuple(course.answer(tmp_path, CHATTERS)))
     assert answers(found)[-1].paragraphs[-1].endswith("what to mind of them: client_was_the_limit.")
 
 

@@ -2,30 +2,31 @@
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import pytest
 
+from iolab.kinds import registry
 from iolab.kinds.chess import page as chess_page
-from iolab.kinds.chess.plan import Arithmetic, Pair, Played, Rules, arithmetic
+from iolab.kinds.chess.cells import Exhibition
+from iolab.kinds.chess.plan import Played, arithmetic
+from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import clock, timeline
-from iolab.lab import Lab, Model
-from iolab.results.records import ServerUsage
+from iolab.lab import Lab
+from iolab.results.records import ModelInfo, Pair, ServerUsage
 from tests.conftest import ROOT
 
-MODELS = {model.name: model for model in Lab.read(ROOT).models}
-BOARDS, RULES = 4, Rules(moves=2)
+MODELS = {
+    model.name: ModelInfo(letter=model.letter, title=model.title, service=model.name, workers=model.workers)
+    for model in Lab.read(ROOT).models
+}
+BOARDS = 4
+FEW = {"concurrency": [BOARDS], "chess": {"moves": 2}}
+EXPERIMENT = registry.read(ROOT / "experiments" / "chess.toml", FEW, ChessExperiment)
+RULES = EXPERIMENT.chess
 
 
-@dataclass(frozen=True)
-class Shown:
-    model: Model
-    arithmetic: Arithmetic
-    played: Played
-    usage: ServerUsage = field(default=ServerUsage(threads_peak=1))
-
-
-def shown(name: str, begins: list[list[float]], service_s: float) -> Shown:
+def shown(name: str, begins: list[list[float]], service_s: float) -> Exhibition:
     """Return games of which each pair of moves begins at these seconds and is served for so long."""
     pairs = tuple(
         Pair(board, move, begin / 1000, (begin + service_s) / 1000, service_s / 1000, 200)
@@ -33,7 +34,8 @@ def shown(name: str, begins: list[list[float]], service_s: float) -> Shown:
         for board, begin in enumerate(row)
     )
     workers = 1 if name == "blocking" else math.inf
-    return Shown(MODELS[name], arithmetic(RULES, BOARDS, workers), Played(RULES, pairs))
+    expected = arithmetic(RULES, BOARDS, workers)
+    return Exhibition(MODELS[name], expected, Played(RULES, pairs), ServerUsage(threads_peak=1))
 
 
 ONE_BY_ONE = shown("blocking", [[0, 60, 120, 180], [240, 300, 360, 420]], 60)
@@ -53,7 +55,7 @@ def test_sentences_say_what_the_data_show() -> None:
     told = chess_page.sentence(CONVOY, BOARDS)
     assert "4 at a time, a convoy" in told
     assert "event loop" in told
-    several = Shown(CONVOY.model, CONVOY.arithmetic, CONVOY.played, ServerUsage(threads_peak=5))
+    several = replace(CONVOY, usage=ServerUsage(threads_peak=5))
     assert "event loop" not in chess_page.sentence(several, BOARDS)  # threads have no loop that could be why
     smooth = shown("asyncio", [[0, 5, 10, 15], [60, 65, 70, 75]], 45)
     assert "convoy" not in chess_page.sentence(smooth, BOARDS)
@@ -76,8 +78,27 @@ def test_lanes_are_in_the_order_in_which_boards_were_served() -> None:
 
 
 def test_the_page_needs_nothing_else_and_shows_two_timelines_a_server() -> None:
-    page = chess_page.render([ONE_BY_ONE, CONVOY], BOARDS, "local")
+    page = chess_page.render([ONE_BY_ONE, CONVOY], EXPERIMENT, "local")
     assert page.count("<svg") == 4
     assert "https://" not in page
     assert "src=" not in page
     assert "arithmetic: 8 min" in page
+    assert 'class="lacks"' not in page
+
+
+def test_markdown_has_the_question_the_table_and_the_sentences() -> None:
+    text = chess_page.markdown([ONE_BY_ONE, CONVOY], EXPERIMENT, "local")
+    assert text.startswith("# She needs 5 s for a move, her opponents need 55 s: how long do 4 games take?\n")
+    assert "| Server | At once | Arithmetic | Measured | She moves | In step |\n| :-- | --: |" in text
+    assert "| A Blocking | 1 | 8 min | 8 min | 8% | 1.0 |" in text
+    assert "- C: " in text
+    assert "a convoy" in text
+
+
+@pytest.mark.parametrize("exhibitions", [[], [CONVOY]])
+def test_a_run_that_is_not_whole_says_so_in_both(exhibitions: list[Exhibition]) -> None:
+    lacks = ["This run is not whole: <it> was interrupted."]
+    page = chess_page.render(exhibitions, EXPERIMENT, "local", lacks)
+    assert "not whole: &lt;it&gt; was interrupted" in page
+    assert page.count("<svg") == 2 * len(exhibitions)
+    assert "not whole" in chess_page.markdown(exhibitions, EXPERIMENT, "local", lacks)

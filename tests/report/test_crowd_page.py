@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from rich.console import Console
 from iolab.kinds.crowd import figure as crowd_figure
 from iolab.kinds.crowd import page as crowd_page
 from iolab.kinds.crowd.analysis import analyse
-from iolab.kinds.crowd.records import Holding
 from iolab.results.folder import RunFolder
+from iolab.results.records import Holding
 from tests import crowds
 from tests.conftest import ROOT, Run
 
@@ -122,16 +123,27 @@ def test_report_writes_all_of_it_and_other_commands_say_what_it_is(inside: Run, 
     assert "<svg" in (folder.path / "report.html").read_text()
     assert "## Who is held" in (folder.path / "report.md").read_text()
     assert len(json.loads((folder.path / "summary.json").read_text())["cells"]) == 10
-    for arguments in (
-        ("compare", str(folder.path), str(BENCH)),
-        ("compare", str(BENCH), str(folder.path)),
-        ("explain", str(folder.path), "C16"),
-        ("export", str(folder.path)),
-        ("bench", "--resume", str(folder.path)),
+    for arguments, said in (
+        (("compare", str(folder.path), str(BENCH)), "of kind crowd and .* of kind closed: compare two of one kind"),
+        (
+            ("explain", str(folder.path), "C16"),
+            "CELL=C16: 0 cells of this run; say which one: model A, way poll, asked",
+        ),
+        (("bench", "--resume", str(folder.path)), "is of kind crowd: make crowd RESUME="),
     ):
         done = inside(*arguments)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert "crowd's run" in done.stderr
+        assert re.search(said, done.stderr), done.stderr
+    assert inside("compare", str(folder.path), str(folder.path)).returncode == 2
+    explained = inside("explain", str(folder.path), "C websocket 1000")
+    assert "click p99 ms" in explained.stdout, explained.stderr
+    exported = inside("export", str(folder.path))
+    assert {Path(line).name for line in exported.stdout.split()} == {
+        "users.csv",
+        "clicks.csv",
+        "trials.csv",
+        "cells.csv",
+    }
 
 
 @pytest.mark.parametrize("width", [390, 1280])

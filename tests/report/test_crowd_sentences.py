@@ -8,8 +8,9 @@ import pytest
 
 from iolab.kinds.crowd import words as crowd_words
 from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
-from iolab.kinds.crowd.records import Click, Holding, Obstacle
+from iolab.kinds.crowd.records import Click, Obstacle
 from iolab.kinds.crowd.sentences import card, click, listed, sentences
+from iolab.results.records import Holding
 from tests import crowds
 
 Told = Callable[..., str]

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.axes import Axes
 
 from iolab.experiment import Variant
-from iolab.kinds.closed import figures, markdown
+from iolab.kinds.closed import cpu_figures, figures, markdown
 from iolab.kinds.closed import page as html
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import backlog, cores, stories
-from iolab.results.records import Cell, ClientUsage, ServerUsage
+from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_sojourn_s
 from tests.conftest import ROOT
 
@@ -94,7 +95,7 @@ def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: s
 
 def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
     swept = limits(run, {0.1: 20.0, 1.0: 200.0})
-    assert figures.cores(swept).count("<svg") == 1
+    assert cpu_figures.cores(swept).count("<svg") == 1
     page = html.render(swept)
     assert page.count("<svg") == 4
     assert "What more CPU buys" in page

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab.kinds.crowd.records import Holding
+from iolab.results.records import Holding
 from iolab.runtime import Denials, ListenCounters, Snapshot, footprint
 from iolab.runtime.footprint import Processes, context_switches, sockets_bytes
 from tests.fakes import FakeServer

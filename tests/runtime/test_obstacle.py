@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from iolab.errors import ServerFailed
-from iolab.kinds.crowd.obstacle import Doorkeeper, Room, Signs, judge
+from iolab.kinds.crowd.obstacle import LossDiagnosis, Room, Signs, judge
 from iolab.runtime.local import LocalServer
 from tests.conftest import ROOT
 from tests.fakes import FakeServer
@@ -79,7 +79,7 @@ def test_threads_are_told_with_the_limit_that_is_used_up() -> None:
 
 
 def test_nobody_outside_has_no_obstacle() -> None:
-    assert Doorkeeper(FakeServer(("127.0.0.1", 1), [], "Z")).why(0, 0, 8) == (None, "")
+    assert LossDiagnosis(FakeServer(("127.0.0.1", 1), [], "Z")).why(0, 0, 8) == (None, "")
 
 
 def test_people_who_were_lost_are_told_of_the_end_of_their_server() -> None:
@@ -98,7 +98,7 @@ class Talks(FakeServer):
 def test_what_was_said_before_is_no_evidence() -> None:
     server = Talks(("127.0.0.1", 1), [], "Z")
     server.said = "here from port 1: can't start new thread\n"
-    keeper = Doorkeeper(server)
+    keeper = LossDiagnosis(server)
     server.said += "hello\n"
     assert keeper.why(1, 0, None)[0] != "threads"
     server.said += "here from port 2: can't start new thread\n"
@@ -112,7 +112,7 @@ def test_what_was_said_before_is_no_evidence() -> None:
 def test_a_server_at_its_limit_of_files_is_seen_though_it_says_nothing(tmp_path: Path) -> None:
     quiet = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)); sys.stderr = open(os.devnull, 'w')"
     with serving(tmp_path, first=quiet) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
             assert keeper.why(waiting, refused, None) == (
@@ -128,7 +128,7 @@ def test_the_chat_server_of_threads_is_seen_at_its_limit_of_files(tmp_path: Path
         f"import resource, runpy\nresource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\nrunpy.run_path({str(chat)!r})"
     )
     with running(model(tmp_path, free_ports(1)[0], "python3", "few.py")) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
             obstacle, evidence = keeper.why(waiting, refused, None)
     assert waiting > 20
@@ -139,7 +139,7 @@ def test_the_chat_server_of_threads_is_seen_at_its_limit_of_files(tmp_path: Path
 def test_a_server_that_can_start_no_thread_says_so(tmp_path: Path) -> None:
     little = "import resource; used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\nresource.setrlimit(resource.RLIMIT_AS, (used + 2**27, -1))"
     with serving(tmp_path, first=little) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
             obstacle, evidence = keeper.why(waiting, refused, None)
@@ -158,7 +158,7 @@ def ended(server: LocalServer) -> bool:
 def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
     ends = "def end():\n    time.sleep(0.5)\n    print('no more of this', flush=True)\n    os._exit(3)\nthreading.Thread(target=end).start()"
     with serving(tmp_path, then=ends) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         wait_until(lambda: ended(server))
         with people(server.address, 3) as (waiting, refused):
             assert refused == 3
@@ -171,7 +171,7 @@ def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> 
 def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
     blocking = "threading.Thread.start = threading.Thread.run\nlistener.listen(3)"
     with serving(tmp_path, then=blocking) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 12, patience_s=0.3) as (waiting, refused):
             assert waiting + refused >= 10
             obstacle, evidence = keeper.why(waiting, refused, 1)
@@ -182,7 +182,7 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
 @pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         server.freeze()
         with people(server.address, 3, patience_s=0.3) as (waiting, refused):
             verdict = keeper.why(waiting, refused, None)
@@ -194,6 +194,6 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
 @pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_door_that_is_closed_without_a_word_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, each="if b'healthz' not in asked: return") as server:
-        keeper = Doorkeeper(server)
+        keeper = LossDiagnosis(server)
         with people(server.address, 5) as (waiting, refused):
             assert keeper.why(waiting, refused, None) == ("refused", "5 got no connection")

@@ -1,8 +1,8 @@
 """Boards: each of some users sends its own requests, one after the other, and tells of each whose it was."""
 
 from iolab.errors import LoadFailed
-from iolab.kinds.chess.plan import Pair
 from iolab.loadgen.driver import Driver
+from iolab.results.records import Pair
 
 
 class Boards:

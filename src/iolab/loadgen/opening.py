@@ -14,7 +14,9 @@ Generator = TypeVar("Generator")
 GENERATORS: dict[Literal["hey", "locust"], type[Hey] | type[Locust]] = {"hey": Hey, "locust": Locust}
 
 
-def opener(name: Literal["hey", "locust"]) -> Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]:
+def start_generator(
+    name: Literal["hey", "locust"],
+) -> Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]:
     """Return what starts that generator's driver on a plan's cores, and stops it at the end."""
 
     def opened(runtime: Runtime, plan: CpuPlan) -> AbstractContextManager[LoadGenerator]:

@@ -19,7 +19,7 @@ MOST_OF_A_PROCESS = 5_000  # users: each process has a loopback address of its o
 MOST_OF_A_CONTAINER = 10_000  # users of one address: towards 17,000 the kernel searches long for a free port
 
 
-class Holders:
+class UserProcesses:
     """The processes that hold users, as one: `shares` are how many each holds."""
 
     def __init__(self, drivers: Sequence[Driver], shares: Sequence[int], sources: Sequence[str]) -> None:
@@ -105,7 +105,7 @@ def containers(users: int) -> int:
 
 
 @contextmanager
-def holding(runtime: Runtime, plan: CpuPlan, wanted: Sequence[int]) -> Iterator[Holders]:
+def holding(runtime: Runtime, plan: CpuPlan, wanted: Sequence[int]) -> Iterator[UserProcesses]:
     """Start the processes, which hold so many each, on the load generator's cores; at the end everybody goes."""
     with ExitStack() as stack:
         commands = [
@@ -117,4 +117,4 @@ def holding(runtime: Runtime, plan: CpuPlan, wanted: Sequence[int]) -> Iterator[
             one.answer(START_LIMIT_S)
         local = runtime.name == "local"
         sources = [f"127.0.0.{number + 2}" if local else "" for number in range(len(wanted))]
-        yield Holders(drivers, wanted, sources)
+        yield UserProcesses(drivers, wanted, sources)

@@ -1,74 +1,78 @@
-"""Who sends planned arrivals: one Locust process, or a crew of Locust workers on this machine and on others."""
+"""What sends planned arrivals: one Locust process, or a crew of Locust workers on this machine and on others."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from iolab.errors import UsageError
+from iolab.experiment import Settings
 from iolab.host.cores import CpuPlan
 from iolab.loadgen import driver
 from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import OpenLoop
 from iolab.runtime import Master, Runtime
 
+MASTER_PORT = 5557
 MOST_RPS = 1500.0  # that one Locust process sends in time: see docs/queueing.md
 START_LIMIT_S, JOIN_LIMIT_S = 60.0, 600.0
 
 
-@dataclass(frozen=True)
-class Crew:
-    """`here` workers are started on this machine's load cores, `join` come from others to `host`:`port`.
+class Crew(Settings):
+    """`workers` are started on this machine's load cores, `join` come from other machines to `bind`:`port`.
 
     Without any, the load driver sends everything itself.
     """
 
-    here: int = 0
-    join: int = 0
-    host: str = ""
-    port: int = 5557
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    join: Annotated[int, Field(ge=0, le=1000)] = 0
+    bind: str = ""
+    port: Annotated[int, Field(ge=1, le=65_535)] = MASTER_PORT
 
     @property
     def size(self) -> int:
         """How many workers there are to be."""
-        return self.here + self.join
+        return self.workers + self.join
 
     @property
     def address(self) -> str | None:
         """The address by which other machines reach this one; None where none is to join.
 
-        Raises UsageError where `host` is not such an address.
+        Raises UsageError where `bind` is not such an address.
         """
         if not self.join:
             return None
         try:
-            known = ipaddress.ip_address(self.host or "127.0.0.1")
+            known = ipaddress.ip_address(self.bind or "127.0.0.1")
         except ValueError:
             known = None
         if known is None or known.is_loopback or known.is_unspecified:
-            said = f", and BIND={self.host} is none" if self.host else ""
+            said = f", and BIND={self.bind} is none" if self.bind else ""
             raise UsageError(
                 f"JOIN={self.join}: others need this machine's address{said}: give it, such as BIND=192.168.1.10"
             )
-        return self.host
+        return self.bind
 
     @property
     def invitation(self) -> str:
         """What to type on the other machines."""
-        port = "" if self.port == Crew.port else f" LOCUST_MASTER_PORT={self.port}"
-        return f"make worker MASTER={self.host}{port}"
+        port = "" if self.port == MASTER_PORT else f" LOCUST_MASTER_PORT={self.port}"
+        return f"make worker MASTER={self.bind}{port}"
 
     def most_rps(self, plan: CpuPlan) -> float:
         """Return the arrivals a second that are sent in time: a core here is no more than one worker's."""
-        return MOST_RPS * max(1, min(self.here, len(plan.loadgen)) + self.join)
+        return MOST_RPS * max(1, min(self.workers, len(plan.loadgen)) + self.join)
 
 
 ALONE = Crew()
+Senders = Annotated[Crew, Field(exclude_if=lambda crew: crew == ALONE)]  # of an experiment: told where there are some
 
 
 @contextmanager
 def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], None]) -> Iterator[OpenLoop]:
-    """Yield the generator, when everybody is there; raises UsageError where they do not come.
+    """Yield the generator, when all workers are there; raises UsageError where they do not come.
 
     At the end the workers are sent home, those of other machines too.
     """
@@ -79,7 +83,7 @@ def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], N
     master = Master(crew.address, crew.port)
     with runtime.driver(OpenLoop.driver_script, plan, master) as command, driver.start(command) as started:
         crowd = OpenLoop(started)
-        with runtime.load_workers(crew.here, plan, Master(crew.address, crowd.port or crew.port)):
+        with runtime.load_workers(crew.workers, plan, Master(crew.address, crowd.port or crew.port)):
             say(f"Waiting for {crew.size} load workers" + (f"; elsewhere: {crew.invitation}" if crew.join else ""))
             limit_s = JOIN_LIMIT_S if crew.join else START_LIMIT_S
             there = crowd.gather(crew.size, limit_s)

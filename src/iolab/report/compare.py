@@ -1,79 +1,79 @@
-"""Two runs side by side: the ratio of their medians in every cell that both have, with its interval."""
+"""Cells of any kind of run, as summary.json has them: two runs side by side, and all that is known of one cell."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from iolab.kinds.closed.cells import AnalysedCell, Analysis
-from iolab.theory.statistics import RESOLUTION_S, ratio_interval
+from iolab.errors import UsageError
+
+Cell = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One cell of two runs; `ratio` is second to first, its 95% interval None where either has too few repeats."""
+class Compared(NamedTuple):
+    """One figure of one cell in two runs; `ratio` is second to first, its 95% interval None where it is not known."""
 
-    first: AnalysedCell
-    second: AnalysedCell
+    cell: str
+    metric: str
+    first: float
+    second: float
     ratio: float | None
     interval: tuple[float, float] | None
 
     @property
-    def different(self) -> bool:
-        """Whether the interval excludes that both are the same."""
-        return self.interval is not None and not self.interval[0] <= 1 <= self.interval[1]
+    def verdict(self) -> str:
+        """What the interval allows to say."""
+        if self.interval is None:
+            return "no interval: too few repeats to tell a difference"
+        if self.interval[0] <= 1 <= self.interval[1]:
+            return "no difference shown"
+        return "higher" if self.interval[0] > 1 else "lower"
 
 
-def compare(first: Analysis, second: Analysis) -> list[Comparison]:
-    """Return the comparisons of all cells that both runs have, in the order of the first."""
-    others = {_key(each): each for each in second.cells}
-    resolution_s = max(RESOLUTION_S[first.run.generator], RESOLUTION_S[second.run.generator])
+def name_of(cell: Cell, key: Sequence[str]) -> str:
+    """Return a cell's name: the fields that tell it apart, as far as they say something."""
+    return ", ".join(f"{name.replace('_', ' ')} {cell[name]}" for name in key if cell.get(name) not in (None, ""))
+
+
+def compare(
+    first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str], metrics: Sequence[str]
+) -> list[Compared]:
+    """Return the figures of all cells that both runs have, in the order of the first."""
+    others = {tuple(cell.get(name) for name in key): cell for cell in second}
     found = []
-    for each in first.cells:
-        other = others.get(_key(each))
-        if other is None or not (each.cell.median_ms and other.cell.median_ms):
-            continue
-        interval = ratio_interval(other.repeats_s, each.repeats_s, resolution_s)
-        found.append(
-            Comparison(
-                first=each,
-                second=other,
-                ratio=other.cell.median_ms / each.cell.median_ms,
-                interval=interval[1:] if interval else None,
-            )
-        )
+    for cell in first:
+        other = others.get(tuple(cell.get(name) for name in key))
+        for metric in metrics if other else ():
+            one, two = cell.get(metric), other.get(metric) if other else None
+            if isinstance(one, int | float) and isinstance(two, int | float):
+                found.append(Compared(name_of(cell, key), metric, one, two, two / one if one else None, None))
     return found
 
 
-def differences(first: Analysis, second: Analysis) -> list[tuple[str, str, str]]:
-    """Return (setting, first, second) for what the runs were set to differently, besides what is being compared."""
-    pairs: list[tuple[str, Any, Any]] = [
-        ("runtime", first.run.runtime, second.run.runtime),
-        ("load generator", first.run.generator, second.run.generator),
-        ("requests a trial", first.experiment.load.requests, second.experiment.load.requests),
-    ]
-    server = second.experiment.server.model_dump()
-    pairs += [(name, value, server[name]) for name, value in first.experiment.server.model_dump().items()]
-    here, there = first.run.environment, second.run.environment
-    pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
-    return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
-
-
-def nothing_in_common(first: Analysis, second: Analysis) -> str:
+def in_neither(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -> str:
     """Say in what the cells of two runs differ, where none is of both."""
-    parts = ("models", "users", "CPUs", "settings")
-    for number, name in enumerate(parts):
-        one, other = ({_key(each)[number] for each in run.cells} for run in (first, second))
+    for name in key:
+        one, other = ({str(cell.get(name)) for cell in cells} for cells in (first, second))
         if not one & other:
-            return f"{name} are {_listed(one)} in one and {_listed(other)} in the other"
-    return "models, users, CPUs and settings are not together in both"
+            here, there = (", ".join(sorted(names)) or "none" for names in (one, other))
+            return f"{name} is {here} in one and {there} in the other"
+    return f"{', '.join(key)} are not together in both"
 
 
-def _listed(values: set[Any]) -> str:
-    return ", ".join(sorted(_text(value) or "not varied" for value in values)) or "none"
+def find(cells: Sequence[Cell], key: Sequence[str], wanted: str) -> Cell:
+    """Return the one cell whose key has all the words of `wanted`; raises UsageError with those that there are."""
+    words = wanted.lower().replace(",", " ").split()
+    named = {name_of(cell, key): cell for cell in cells}
+    found = [
+        cell for cell in cells if all(word in [str(cell.get(name)).lower() for name in key] for word in words) and words
+    ]
+    if len(found) != 1:
+        raise UsageError(f"CELL={wanted}: {len(found)} cells of this run; say which one: {'; '.join(named)}")
+    return found[0]
 
 
-def _key(each: AnalysedCell) -> tuple[str, int, float, str]:
-    return each.cell.model, each.cell.concurrency, each.cell.cpus, each.cell.variant
-
-
-def _text(value: object) -> str:
-    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def flat(cell: Cell, key: Sequence[str], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of a cell's figures, those of its tables under the table's name."""
+    for name, value in cell.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, (), f"{before}{name} ")
+        elif name != "findings" and name not in key:
+            yield f"{before}{name}", value

@@ -6,7 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from iolab.report import words
+from iolab.report import numbers
+from iolab.report.numbers import milliseconds
 from iolab.report.trace_terminal import paragraph
 from iolab.trace.costs import Costs
 from iolab.trace.turns import Turn
@@ -40,7 +41,7 @@ def show_costs(console: Console, found: Sequence[Costs]) -> None:
         end_section=True,
     )
     table.add_row("Threads that served", *(str(costs.threads) for costs in found))
-    table.add_row("All answered after", *(words.milliseconds(costs.seconds * 1e3) for costs in found))
+    table.add_row("All answered after", *(milliseconds(costs.seconds * 1e3) for costs in found))
     console.print(table)
     paragraph(
         console,
@@ -54,7 +55,7 @@ def show_costs(console: Console, found: Sequence[Costs]) -> None:
         if costs.seconds > SYN_RETRY_S:
             paragraph(
                 console,
-                f"{costs.title} took {words.milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
+                f"{costs.title} took {milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
                 " queue is shorter, and whom the kernel drops tries again after 1 s. In numbers: make bench MODELS=A",
             )
 
@@ -62,13 +63,13 @@ def show_costs(console: Console, found: Sequence[Costs]) -> None:
 def away(turn: Turn) -> str:
     """Say where an event loop was while it did not wait for events."""
     text = (
-        f"its event loop did not come round for {words.milliseconds(turn.length_s * 1e3)}, between the waits for events"
+        f"its event loop did not come round for {milliseconds(turn.length_s * 1e3)}, between the waits for events"
         f" in lines {turn.begin_line} and {turn.end_line} of the log."
     )
     name = turn.blocker
     if name is None:
         return f"{text} No system call held it: the thread computed, or waited for a core."
-    spent = words.milliseconds(turn.in_calls_s[name] * 1e3)
+    spent = milliseconds(turn.in_calls_s[name] * 1e3)
     return f"{text} {spent} of that it stood in {name}, {turn.calls[name]} times: what blocks the loop blocks everyone."
 
 
@@ -77,4 +78,4 @@ def _tenths(value: float) -> str:
 
 
 def _tenth(value: float | None) -> str:
-    return words.NOT_KNOWN if value is None else f"{value:.1f}"
+    return numbers.NOT_KNOWN if value is None else f"{value:.1f}"

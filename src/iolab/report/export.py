@@ -1,79 +1,89 @@
-"""A run folder as flat tables, for people with their own notebooks: one row a request, a trial, a cell."""
+"""A run folder as flat tables, for people with their own notebooks: one row a cell, a trial, and a row of each kind."""
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from iolab.errors import UsageError
-from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClosedRecord, Record, Sample
+from iolab.results.records import TrialRecord
 
 Format = Literal["csv", "parquet"]
 Row = Mapping[str, Any]
+RowType = type[Any]
 
 
-def export(folder: RunFolder, kind: Format, target: Path) -> list[Path]:
-    """Write requests, trials and cells as files of `target`, and return their paths.
+class Source(NamedTuple):
+    """What is exported of a run: its trials, the types of their rows by kind, and summary.json.
 
-    `requests` has one row a request, with its trial's model, concurrency and CPUs beside it, so that it needs no join.
+    `key` are the fields of a trial that stand beside each of its rows, so that these need no join.
+    """
+
+    trials: Sequence[TrialRecord]
+    rows: Mapping[str, RowType]
+    summary: str
+    key: Sequence[str]
+
+
+def export(folder: RunFolder, source: Source, form: Format, target: Path) -> list[Path]:
+    """Write cells, trials and each kind of rows as files of `target`, and return their paths.
+
     Raises UsageError where Parquet is asked for and pyarrow is not installed, or `target` cannot be a folder.
     """
-    writer = _write_csv if kind == "csv" else _write_parquet
-    analysis = analyse(folder)
+    writer = _write_csv if form == "csv" else _write_parquet
     try:
         target.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise UsageError(f"--to {target} is a file: name a folder") from error
-    tables = {"requests": list(_requests(folder)), "trials": list(_trials(folder)), "cells": list(_cells(analysis))}
+    tables = {kind: list(_rows(folder, source, kind, row)) for kind, row in source.rows.items()}
+    tables |= {
+        "trials": [dict(_flat(trial.model_dump(mode="json", exclude={"rows"}))) for trial in source.trials],
+        "cells": [dict(_flat(cell)) for cell in json.loads(source.summary)["cells"]],
+    }
     paths = []
     for name, rows in tables.items():
-        path = target / f"{name}.{kind}"
+        path = target / f"{name}.{form}"
         partly = path.with_suffix(".part")
-        writer(rows, partly)
+        writer(_even(rows), partly)
         partly.replace(path)
         paths.append(path)
     return paths
 
 
-def _requests(folder: RunFolder) -> Iterable[Row]:
-    for trial in folder.read_trials(ClosedRecord):
-        for sample in folder.read_rows(trial.rows, "requests", Sample):
-            yield {
-                "trial": trial.index,
-                "repeat": trial.repeat,
-                "model": trial.model,
-                "service": trial.service,
-                "concurrency": trial.concurrency,
-                "cpus": trial.cpus,
-                "variant": trial.variant,
-                "valid": trial.valid,
-                **sample._asdict(),
-            }
-
-
-def _trials(folder: RunFolder) -> Iterable[Row]:
-    for trial in folder.read_trials(ClosedRecord):
-        row = trial.model_dump(mode="json", exclude={"server", "client", "machine", "rows"})
-        yield row | _prefixed(server=trial.server, client=trial.client, machine=trial.machine)
-
-
-def _cells(analysis: Analysis) -> Iterable[Row]:
-    for analysed in analysis.cells:
-        row = analysed.cell.model_dump(mode="json", exclude={"server", "client", "findings", "median_ci_ms"})
-        low, high = analysed.cell.median_ci_ms or (None, None)
-        yield row | {
-            "median_low_ms": low,
-            "median_high_ms": high,
-            "findings": " ".join(finding.id for finding in analysed.cell.findings),
-            **_prefixed(server=analysed.cell.server, client=analysed.cell.client),
+def _rows(folder: RunFolder, source: Source, kind: str, row: RowType) -> Iterable[Row]:
+    for trial in source.trials:
+        beside = {
+            "trial": trial.index,
+            "repeat": trial.repeat,
+            **{name: getattr(trial, name) for name in source.key if hasattr(trial, name)},
         }
+        for one in folder.read_rows(trial.rows, kind, row):
+            yield {**beside, "valid": trial.valid, **one._asdict()}
 
 
-def _prefixed(**records: Record) -> dict[str, Any]:
-    """Return the values of records side by side: server_cpu_s, client_cpu_s."""
-    return {f"{who}_{name}": value for who, record in records.items() for name, value in record.model_dump().items()}
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield values side by side: those of a table under its name, both ends of an interval, the ids of findings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}_")
+        elif name == "findings":
+            yield f"{before}{name}", " ".join(finding["id"] for finding in value)
+        elif "_ci_" in name:
+            low, high = value or (None, None)
+            yield f"{before}{name.replace('_ci_', '_low_')}", low
+            yield f"{before}{name.replace('_ci_', '_high_')}", high
+        elif isinstance(value, list):
+            yield f"{before}{name}", json.dumps(value)
+        else:
+            yield f"{before}{name}", value
+
+
+def _even(rows: Sequence[Row]) -> list[Row]:
+    """Return rows that all have the same columns: what one does not have is None."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def _write_csv(rows: Sequence[Row], path: Path) -> None:

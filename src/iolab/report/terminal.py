@@ -1,23 +1,20 @@
-"""The report in the terminal."""
+"""What every command prints in the same way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from iolab.kinds.closed import course as answers
-from iolab.kinds.closed.cells import Analysis
-from iolab.kinds.closed.stories import stories
-from iolab.kinds.closed.table import columns, condensed, grouped_findings
-from iolab.report import words
-from iolab.results.records import Cell
+from iolab.report import numbers
+from iolab.report.compare import Compared
 
 ROOMY = 130  # columns of text
 MANY = 12  # cells, or findings: beyond that a terminal tells the kinds, and the report every one
-_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @contextmanager
@@ -32,80 +29,7 @@ def busy(console: Console) -> Iterator[Callable[[str], None]]:
 
 def show_place(console: Console, runtime: str, reason: str) -> None:
     """Print where the servers run, and why there."""
-    console.print(f"Servers run {words.PLACES[runtime]}: {escape(reason)}.", highlight=False, soft_wrap=True)
-
-
-def show(console: Console, analysis: Analysis, folder: str) -> None:
-    """Print the course's table, the findings, and where the rest is."""
-    cells = [analysed.cell for analysed in analysis.cells]
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        title=escape(words.question(analysis)),
-        title_justify="left",
-        title_style="bold",
-    )
-    roomy = console.width >= ROOMY
-    shown = [column for column in columns(analysis) if column.always or roomy]
-    for column in shown:
-        table.add_column(
-            column.heading,
-            justify="right" if column.numeric else "left",
-            no_wrap=True,
-            style="bold" if column.heading == "Median" else None,
-        )
-    for number, cell in enumerate(cells):
-        last_of_model = number + 1 == len(cells) or _key(cells[number + 1]) != _key(cell)
-        table.add_row(
-            *(escape((column.text if roomy else column.brief or column.text)(cell)) for column in shown),
-            end_section=last_of_model,
-        )
-    if cells:
-        console.print(table)
-    for group in words.by_model(analysis) if roomy or len(cells) <= MANY else ():
-        console.print(
-            f"[bold]{escape(words.said(_label(group, analysis), group))}[/] {escape(words.sentence(group))}",
-            highlight=False,
-        )
-    for severity, where, message, remedy in condensed(grouped_findings(cells), MANY):
-        console.print(
-            f"[{_STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
-            highlight=False,
-        )
-    for heading, sentences in stories(analysis):
-        console.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
-        for sentence in sentences:
-            console.print(f"- {escape(sentence)}", highlight=False)
-    if answers.applies(analysis):
-        _course(console, analysis)
-    console.print()
-    console.print(escape(words.settings(analysis)), highlight=False)
-    if analysis.experiment.precision:
-        console.print(escape(words.precision(analysis)), highlight=False)
-    console.print(escape(words.wall_time(analysis)), highlight=False)
-    console.print(f"Report: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
-
-
-def _course(console: Console, analysis: Analysis) -> None:
-    """Print the course's table; its questions are in the report, folded."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, title="The course's table", title_justify="left")
-    for heading, right in (("Server", False), ("Users", True), ("Expected", True), ("Measured", True)):
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
-    table.add_column("")
-    for row in answers.table(analysis):
-        table.add_row(escape(row.model), str(row.users), row.expected, row.measured, row.verdict)
-    console.print()
-    console.print(table)
-    console.print("Five questions about it, with their answers: in the report.", highlight=False)
-
-
-def _key(cell: Cell) -> tuple[str, float]:
-    return cell.model, cell.cpus
-
-
-def _label(group: Sequence[Cell], analysis: Analysis) -> str:
-    return f"{group[0].model}{words.condition(group[0], analysis, before=' with ')}"
+    console.print(f"Servers run {numbers.PLACES[runtime]}: {escape(reason)}.", highlight=False, soft_wrap=True)
 
 
 def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
@@ -127,3 +51,59 @@ def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None
             highlight=False,
             soft_wrap=True,
         )
+
+
+def show_compared(console: Console, found: Sequence[Compared], differences: Sequence[tuple[str, str, str]]) -> None:
+    """Print a row for each figure of each cell of two runs, then what else the runs differ in."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading, right in (("Cell", False), ("Figure", False), ("First", True), ("Second", True), ("Ratio", True)):
+        table.add_column(heading, justify="right" if right else "left")
+    before = ""
+    for each in found:
+        ratio = numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"
+        table.add_row(
+            "" if each.cell == before else escape(each.cell), each.metric.replace("_", " "),
+            f"{each.first:,.4g}", f"{each.second:,.4g}", ratio,
+        )  # fmt: skip
+        before = each.cell
+    console.print(table)
+    console.print("Ratios are of single runs without an interval: a difference can be chance. Repeat both to know.")
+    show_differences(console, differences)
+
+
+def show_differences(console: Console, differences: Sequence[tuple[str, str, str]]) -> None:
+    """Print what two runs were set to differently."""
+    for name, one, other in differences:
+        console.print(f"They differ in {name}: {one} and {other}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_cell(
+    console: Console, name: str, figures: Iterable[tuple[str, Any]], findings: Sequence[Mapping[str, str]]
+) -> None:
+    """Print all that is known of one cell."""
+    console.print(name, markup=False, style="bold", highlight=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for figure, value in figures:
+        text = numbers.NOT_KNOWN if value is None else f"{value:,.4g}" if isinstance(value, float) else str(value)
+        table.add_row(figure.replace("_", " "), escape(text))
+    console.print(table)
+    for finding in findings:
+        severity = finding["severity"]
+        console.print(
+            f"[{STYLES[severity]}]{severity}[/]: {escape(finding['message'])}\n  → {escape(finding['remedy'])}",
+            highlight=False,
+        )
+
+
+def condensed(rows: Sequence[tuple[str, str, str, str]], most: int) -> list[tuple[str, str, str, str]]:
+    """Return no more rows than that of `grouped_findings` where there are more: one for each remedy's kind."""
+    if len(rows) <= most:
+        return list(rows)
+    kinds: dict[tuple[str, str], list[tuple[str, str, str, str]]] = {}
+    for row in rows:
+        kinds.setdefault((row[0], row[3].partition(":")[0]), []).append(row)
+    return [
+        (severity, where if len(same) == 1 else f"{where}, and {len(same) - 1} more like it", message, remedy)
+        for same in kinds.values()
+        for severity, where, message, remedy in same[:1]
+    ]

@@ -7,11 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from iolab.report import trace_terminal, words
+from iolab.report import numbers, trace_terminal
 from iolab.report.pages import template
 from iolab.trace import loops
+from iolab.trace.facts import duration_s
 from iolab.trace.page import page_data
-from iolab.trace.story import Story, duration_s
+from iolab.trace.story import Story
 
 # What the legend calls each kind of mark; kinds without a name are drawn quietly.
 LEGEND = {
@@ -41,7 +42,7 @@ def render(story: Story, title: str = "What the log shows", focus_s: tuple[float
         source=story.source,
         facts=[
             f"{story.lines:,} lines",
-            *([words.seconds(seconds)] if seconds is not None else []),
+            *([numbers.seconds(seconds)] if seconds is not None else []),
         ],
         which=loops.sentence(loops.facts(story)),
         steps=data["steps"],

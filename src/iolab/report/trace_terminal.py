@@ -8,12 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from iolab.report import words
+from iolab.report import numbers
 from iolab.trace import loops
+from iolab.trace.facts import duration_s
 from iolab.trace.loops import LoopFacts
 from iolab.trace.page import main_name
 from iolab.trace.records import Cited
-from iolab.trace.story import Click, Status, Step, Story, duration_s
+from iolab.trace.steps import Click, Status, Step
+from iolab.trace.story import Story
 
 SHOWN_CLICKS = 3
 SHOWN_LINES = 8
@@ -49,7 +51,7 @@ def heading(story: Story) -> str:
     """Say what was read."""
     parts = [f"{story.lines:,} lines"]
     if (seconds := duration_s(story.watch)) is not None:
-        parts.append(words.seconds(seconds))
+        parts.append(numbers.seconds(seconds))
     return f"{story.source}: {', '.join(parts)}"
 
 
@@ -128,7 +130,7 @@ def _clicks(console: Console, story: Story) -> None:
             str(click.number),
             Text(f"{sign} {click.status}", style=style),
             str(story.thread(click.opened.tid)),
-            str(wake.fd) if wake else words.NOT_KNOWN,
+            str(wake.fd) if wake else numbers.NOT_KNOWN,
             *(_ms(value) for value in (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms)),
         )
     console.print(table)
@@ -177,12 +179,12 @@ def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
         table.add_row(name, *texts)
 
     each = list(found.values())
-    row("Streamlit", [of.streamlit or words.NOT_KNOWN for of in each])
-    row("Server", [of.server or words.NOT_KNOWN for of in each])
-    row("Loop", [of.loop or words.NOT_KNOWN for of in each])
-    row("Waits in", [of.wait_call or words.NOT_KNOWN for of in each])
-    row("Takes callers by", [of.accept_call or words.NOT_KNOWN for of in each])
-    row("Registers by", [of.registers or words.NOT_KNOWN for of in each])
+    row("Streamlit", [of.streamlit or numbers.NOT_KNOWN for of in each])
+    row("Server", [of.server or numbers.NOT_KNOWN for of in each])
+    row("Loop", [of.loop or numbers.NOT_KNOWN for of in each])
+    row("Waits in", [of.wait_call or numbers.NOT_KNOWN for of in each])
+    row("Takes callers by", [of.accept_call or numbers.NOT_KNOWN for of in each])
+    row("Registers by", [of.registers or numbers.NOT_KNOWN for of in each])
     row("Wake-ups a second, idle", [_ms(of.idle_wakeups_per_s) for of in each])
     row("Clicks", [str(of.clicks) for of in each])
     row("System calls a click", [_rounded(of.calls_per_click) for of in each])
@@ -199,8 +201,8 @@ def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
 
 
 def _rounded(value: float | None) -> str:
-    return words.NOT_KNOWN if value is None else f"{value:.0f}"
+    return numbers.NOT_KNOWN if value is None else f"{value:.0f}"
 
 
 def _ms(value: float | None) -> str:
-    return words.NOT_KNOWN if value is None else f"{value:.1f}"
+    return numbers.NOT_KNOWN if value is None else f"{value:.1f}"

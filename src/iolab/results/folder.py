@@ -13,13 +13,6 @@ from iolab.errors import UsageError
 from iolab.results.records import Record, RunInfo, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
 
-OTHERS = {
-    "freeze": "a standstill",
-    "chess": "a chess exhibition",
-    "break": "servers that were broken on purpose",
-    "faults": "faults of a crowd",
-}
-
 Whole = TypeVar("Whole", bound=Record)
 Trial = TypeVar("Trial", bound=TrialRecord)
 
@@ -60,9 +53,6 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Return the run folder at `path`; raises UsageError where there is none."""
-        for name, what in OTHERS.items():
-            if (path / f"{name}.json").is_file():
-                raise UsageError(f"{path} holds {what}, not a benchmark: its page is {path / f'{name}.html'}")
         if not (path / "run.json").is_file():
             raise UsageError(
                 f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
@@ -79,6 +69,10 @@ class RunFolder:
             file.write(record.model_dump_json() + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def has_trials(self) -> bool:
+        """Say whether any trial has ended."""
+        return (self.path / "trials.jsonl").exists()
 
     def drop_cut_line(self) -> None:
         """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""

@@ -63,6 +63,27 @@ class MachineUsage(Record):
     slowed: int | None = None
 
 
+class Holding(Record):
+    """What a server and the kernel have at one moment; None is what could not be read there.
+
+    `rss_bytes`, `virtual_bytes`, `threads` and `context_switches` (since their begin) are of all its processes.
+    `sockets_bytes` (TCP buffers), `slab_bytes`, `stacks_bytes` (kernel stacks) and `tables_bytes` (page tables) are the
+    whole machine's, so both ends of each connection are in them. `collector_pause_s` is the longest pause for Python's
+    garbage collector up to now, where the server tells it.
+    """
+
+    cpu_s: float | None = None
+    rss_bytes: int | None = None
+    virtual_bytes: int | None = None
+    threads: int | None = None
+    context_switches: int | None = None
+    sockets_bytes: int | None = None
+    slab_bytes: int | None = None
+    stacks_bytes: int | None = None
+    tables_bytes: int | None = None
+    collector_pause_s: float | None = None
+
+
 class TrialRecord(Record):
     """What every line of trials.jsonl has, whatever was measured; `reason` says why a trial is not `valid`.
 
@@ -94,40 +115,6 @@ class LoadRecord(TrialRecord):
     errors: int
 
 
-class ClosedRecord(LoadRecord):
-    """One line of trials.jsonl of a closed loop, with a fixed number of users."""
-
-    concurrency: int
-
-
-class Calibration(Record):
-    """A model's constant times: a request takes a worker `service_s`, the way there and back a client `transit_s`.
-
-    `overhead_s` is the part of the former beyond what the server tells itself.
-    """
-
-    service_s: float
-    overhead_s: float
-    transit_s: float
-
-
-class OpenRecord(LoadRecord):
-    """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
-
-    `utilisation` is that of each worker; None where any number of requests can wait. `load_workers` is how many Locust
-    workers made it, each a stream of its own (0: one process without any), `lost_workers` how many of them were lost.
-    """
-
-    load_workers: int = 0
-    lost_workers: int = 0
-    process: str
-    rate_rps: float
-    plan_s: float
-    seed: int
-    utilisation: float | None
-    calibration: Calibration
-
-
 class OpenSample(NamedTuple):
     """One request of an open loop, in seconds from the begin of the plan; `service_s` is what the
     server says it took to serve it, waiting for a worker not counted.
@@ -142,6 +129,20 @@ class OpenSample(NamedTuple):
     status: int
     service_s: float | None
     worker: int = 0
+
+
+class Pair(NamedTuple):
+    """One request at a board, a pair of moves: in seconds as measured, from when the first board was set up.
+
+    `service_s` is what the server says it took to serve it: the opponent's thinking, the wait for the master, her move.
+    """
+
+    board: int
+    move: int
+    start_s: float
+    end_s: float
+    service_s: float
+    status: int
 
 
 class ModelInfo(Record):
@@ -166,16 +167,16 @@ class CpuPlanInfo(Record):
 class RunInfo(Record):
     """run.json: all about a run but its trials."""
 
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    schema_version: Annotated[Literal[2], Field(alias="schema")] = 2
+    kind: str
     experiment: dict[str, Any]
     models: tuple[ModelInfo, ...]
     runtime: Literal["docker", "local"]
     runtime_reason: str
-    generator: Literal["hey", "locust", "crowd"]
+    generator: Literal["hey", "locust", "crowd", "boards"]
     cpu_plans: tuple[CpuPlanInfo, ...]
     environment: dict[str, Any]
     trials_planned: int
-    theory_s: float
     fresh_servers: bool = False  # every trial had a server of its own
     started: datetime
     finished: datetime | None = None
@@ -197,66 +198,3 @@ class Finding(Record):
     severity: Literal["note", "warning", "error"]
     message: str
     remedy: str
-
-
-class Cell(Record):
-    """One object of summary.json: all repeats of a model at one concurrency, CPU limit and variant."""
-
-    model: str
-    title: str
-    service: str
-    concurrency: int
-    cpus: float
-    variant: str
-    repeats: int
-    requested: int
-    sent: int
-    ok: int
-    counted: int  # answered requests of the repeats that are counted: latencies, rates and what was used are of these
-    errors: int
-    median_ms: float | None
-    median_ci_ms: tuple[float, float] | None
-    mean_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    throughput_rps: float | None
-    service_ms: float  # wait and computing of one request
-    predicted_median_ms: float | None
-    predicted_mean_ms: float
-    predicted_throughput_rps: float
-    users_under_way: float | None  # throughput x mean latency, of the repeats counted
-    suspect_repeats: int  # of them Little's law does not find the users that were asked for
-    server: ServerUsage
-    client: ClientUsage
-    valid: bool
-    findings: tuple[Finding, ...]
-
-    @property
-    def services(self) -> float | None:
-        """The median in service times: 4 for a user who waits for three others."""
-        return None if self.median_ms is None else self.median_ms / self.service_ms
-
-    @property
-    def residual(self) -> float | None:
-        """How far the median lies above its prediction, as a share of that."""
-        if self.median_ms is None or self.predicted_median_ms is None:
-            return None
-        return self.median_ms / self.predicted_median_ms - 1
-
-    @property
-    def throughput_residual(self) -> float | None:
-        """How far the throughput lies above its prediction, as a share of that."""
-        return None if self.throughput_rps is None else self.throughput_rps / self.predicted_throughput_rps - 1
-
-
-class Summary(Record):
-    """summary.json."""
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    experiment: str
-    runtime: Literal["docker", "local"]
-    status: Status
-    cells: tuple[Cell, ...]
-
-    model_config = ConfigDict(populate_by_name=True)

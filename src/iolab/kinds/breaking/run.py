@@ -4,21 +4,25 @@ import http.client
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from iolab.errors import ServerFailed, UsageError
-from iolab.experiment import Experiment
-from iolab.kinds.breaking.plan import Blame, Broken, Seen, Way, blame, expected
+from iolab.bench import Bench
+from iolab.errors import LoadFailed, ServerFailed, TrialFailed
+from iolab.host.activity import watching
+from iolab.host.cores import CpuPlan
+from iolab.kind import Measured
+from iolab.kinds.breaking.culprit import find_culprit
+from iolab.kinds.breaking.plan import Trial, expected
+from iolab.kinds.breaking.records import BreakRecord
+from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
-from iolab.loadgen import Job, LoadGenerator
-from iolab.loadgen.opening import opener
-from iolab.results.records import Sample
+from iolab.loadgen import Job, Load
+from iolab.results.records import ClientUsage, MachineUsage, Sample, ServerUsage
 from iolab.runtime import Server
-from iolab.runtime.choice import Place
 from iolab.runtime.probe import get
 from iolab.runtime.usage import metering
-from iolab.session import Plan
 
 ANSWER_LIMIT_S = 20.0
 START_S = 10.0
@@ -26,73 +30,96 @@ SIGHTS = 8  # turns of the loop, in each of which the watchdog looks once
 STANDSTILL = 3  # times the work of a request: shorter ones happen to everybody
 
 
-def settings(experiment: Experiment) -> Broken:
-    """Return what is to be compared; raises UsageError for an experiment that does not say so."""
-    if experiment.broken is None:
-        raise UsageError(f"experiment {experiment.name} has no [broken]: take experiments/break.toml")
-    return experiment.broken
-
-
-def servers(plan: Plan) -> list[Model]:
+def servers(experiment: BreakExperiment, lab: Lab) -> list[Model]:
     """Return the servers of all ways; raises UsageError where there is none of that name."""
-    wanted = dict.fromkeys(way.service for way in settings(plan.experiment).ways)
-    return [server_of(plan.lab, name) for name in wanted]
+    return [server_of(lab, name) for name in dict.fromkeys(way.service for way in experiment.broken.ways)]
 
 
 def server_of(lab: Lab, name: str) -> Model:
+    """Return a server, one that is only shown included; raises UsageError where there is none of that name."""
     return lab.select([name], "service", shown_too=True)[0]
 
 
-def variables(experiment: Experiment, way: Way, watch_ms: float = 0.0) -> dict[str, str]:
-    """Return the environment that makes a server work in that way, and tell standstills of `watch_ms` (0: none)."""
-    server = experiment.server
-    wait_ms, cpu_ms = (server.wait_ms, 0.0) if way.work == "wait" else (0.0, server.cpu_ms)
-    sizes = {"POOL": str(way.pool), "THREADS": str(way.pool)}
-    times = {"WAIT_MS": f"{wait_ms:g}", "CPU_MS": f"{cpu_ms:g}", "WATCH_MS": f"{watch_ms:g}"}
-    return {**times, **sizes, "WORK_IN": way.place}
+def run(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
+    """Measure one trial on a server of its own; one that fails is a record with a reason."""
+    return seek(experiment, trial, bench) if trial.seeks else load(experiment, trial, bench)
 
 
-def work_s(experiment: Experiment, way: Way) -> float:
-    """Return how long a request's work takes."""
-    return (experiment.server.wait_ms if way.work == "wait" else experiment.server.cpu_ms) / 1000
-
-
-def measure(plan: Plan, place: Place, say: Callable[[str], None]) -> tuple[list[Seen], list[Blame]]:
-    """Measure every way, then let the loop's own eyes see who blocks it. Raises TrialFailed where one fails."""
-    experiment = plan.experiment
-    cpus = place.plans[experiment.cpus[0]]
-    with place.runtime as runtime, opener(place.generator)(runtime, cpus) as generator:
-        seen = []
-        for way in settings(experiment).ways:
-            say(way.name)
-            with runtime.serve(server_of(plan.lab, way.service), cpus, variables(experiment, way)) as server:
-                seen.append(_load(experiment, way, server, generator))
-        blames = []
-        for way in settings(experiment).ways:
-            if way.place == "loop":
-                say(f"{way.name}: who is it?")
-                watched = variables(experiment, way, STANDSTILL * work_s(experiment, way) * 1000)
-                with runtime.serve(server_of(plan.lab, way.service), cpus, watched) as server:
-                    users = experiment.concurrency[0]
-                    generator.run(Job(server.url, users, SIGHTS * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))
-                    server.check_alive()
-                    blames.append(blame(way.work, server.log()))
-    return seen, blames
-
-
-def _load(experiment: Experiment, way: Way, server: Server, generator: LoadGenerator) -> Seen:
-    users, wanted = experiment.concurrency[0], settings(experiment)
-    theory = expected(way, users, work_s(experiment, way), experiment.cpus[0])
+def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
+    """Let users load a way, and a bystander ask for the server's health meanwhile."""
+    way, wanted = trial.way, experiment.broken
+    users, plan = experiment.concurrency[0], bench.plans[experiment.cpus[0]]
+    theory = expected(way, users, experiment.work_ms(way) / 1000, experiment.cpus[0])
     requests = math.ceil(wanted.seconds * theory.throughput_rps / users) * users
-    generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
-    job = Job(server.url, users, requests, ANSWER_LIMIT_S, 5 * wanted.seconds + 60)
-    with metering(server) as meter, bystander(server, wanted.bystander_ms / 1000) as seen:
-        load = generator.run(job)
-    server.check_alive()
-    load.check_complete(requests)
-    if not seen:
-        raise ServerFailed(f"{way.name}: the load ended before the bystander had an answer")
-    return Seen(way, theory, tuple(load.samples), tuple(seen), meter.usage())
+    sent, seen = Load((), None), list[Sample]()
+    usage, machine, reason = ServerUsage(), MachineUsage(), None
+    started = datetime.now(UTC)
+    try:
+        generator = bench.generator(plan)
+        with bench.runtime.serve(server_of(bench.lab, way.service), plan, experiment.variables_of(way)) as server:
+            generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
+            job = Job(server.url, users, requests, ANSWER_LIMIT_S, 5 * wanted.seconds + 60)
+            with (
+                metering(server) as meter,
+                watching() as watch,
+                bystander(server, wanted.bystander_ms / 1000) as seen,
+            ):
+                started = datetime.now(UTC)
+                sent = generator.run(job)
+            usage, machine = meter.usage(), watch.usage()
+            server.check_alive()
+            sent.check_complete(requests)
+            if not seen:
+                raise ServerFailed(f"{way.name}: the load ended before the bystander had an answer")
+    except TrialFailed as error:
+        reason = _reason(error, bench, plan)
+    record = BreakRecord(
+        index=trial.index,
+        way=way,
+        started=started,
+        duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
+        valid=reason is None,
+        reason=reason,
+        server=usage,
+        client=ClientUsage(cpu_s=sent.cpu_s, syn_retransmits=sent.syn_retransmits),
+        machine=machine,
+    )
+    return Measured(record, {"requests": sent.samples, "bystander": seen})
+
+
+def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
+    """Let the loop's debug mode and a watchdog tell what blocks it; what that costs is not measured."""
+    way, users, plan = trial.way, experiment.concurrency[0], bench.plans[experiment.cpus[0]]
+    culprit, reason = None, None
+    started = datetime.now(UTC)
+    try:
+        generator = bench.generator(plan)
+        watched = experiment.variables_of(way, STANDSTILL * experiment.work_ms(way))
+        with bench.runtime.serve(server_of(bench.lab, way.service), plan, watched) as server:
+            started = datetime.now(UTC)
+            generator.run(Job(server.url, users, SIGHTS * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))
+            server.check_alive()
+            culprit = find_culprit(way.work, server.log())
+    except TrialFailed as error:
+        reason = _reason(error, bench, plan)
+    record = BreakRecord(
+        index=trial.index,
+        way=way,
+        seeks=True,
+        culprit=culprit,
+        started=started,
+        duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
+        valid=reason is None,
+        reason=reason,
+    )
+    return Measured(record)
+
+
+def _reason(error: TrialFailed, bench: Bench, plan: CpuPlan) -> str:
+    """Return why a trial failed; a load generator that failed starts anew for the next one."""
+    if isinstance(error, LoadFailed):
+        bench.restart_generator(plan)
+    return str(error)
 
 
 @contextmanager

@@ -1,70 +1,61 @@
-"""The exhibition in the terminal and as a page: arithmetic beside what was measured, and a timeline of every server."""
+"""The exhibition in the terminal, in Markdown and as a page: arithmetic, measurements, a timeline of every server."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from iolab.kinds.chess.plan import Arithmetic, Played, Rules
+from iolab.kinds.chess.cells import Analysis, Exhibition
+from iolab.kinds.chess.plan import Arithmetic, Rules
+from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import clock, timeline
-from iolab.lab import Model
-from iolab.report import drawing, words
+from iolab.report import drawing, numbers
+from iolab.report.markdown import table
 from iolab.report.pages import template
-from iolab.results.records import ServerUsage
 
 BEGINNING_S = 360.0
 CONVOY = 0.6  # of the boards in play begin to think together
 LATE = 1.1  # times the least that the arithmetic allows
+HEADINGS = ("Server", "At once", "Arithmetic", "Measured", "She moves", "In step")
 
 
-class Shown(Protocol):
-    """An exhibition beside its arithmetic."""
-
-    @property
-    def model(self) -> Model:
-        """The server."""
-
-    @property
-    def arithmetic(self) -> Arithmetic:
-        """How long it takes at least and at most."""
-
-    @property
-    def played(self) -> Played:
-        """How it was played."""
-
-    @property
-    def usage(self) -> ServerUsage:
-        """What the server used."""
-
-
-def show(console: Console, shown: Sequence[Shown], boards: int) -> None:
-    """Print every server's exhibition beside the arithmetic, and what that means."""
-    table = Table(
+def show(console: Console, analysis: Analysis, folder: str) -> None:
+    """Print every server's exhibition beside the arithmetic, what that means, and where the timelines are."""
+    shown = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 2, 0, 0),
         pad_edge=False,
-        title=heading(shown[0].played.rules, boards),
+        title=heading(analysis.experiment.chess, analysis.experiment.boards),
         title_justify="left",
         title_style="bold",
     )
-    table.add_column("Server")
-    for name in ("At once", "Arithmetic", "Measured", "She moves", "In step"):
-        table.add_column(name, justify="right")
-    for each in shown:
-        table.add_row(
+    for name in HEADINGS:
+        shown.add_column(name, justify="right" if shown.columns else "left")
+    for row in rows(analysis.exhibitions):
+        shown.add_row(*map(escape, row))
+    if analysis.exhibitions:
+        console.print(shown)
+    texts = [f"{each.model.letter}: {sentence(each, analysis.experiment.boards)}" for each in analysis.exhibitions]
+    for text in (*analysis.lacks, *texts, "", legend(analysis.experiment.chess)):
+        console.print(text, highlight=False, markup=False)
+    console.print(f"Report: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
+
+
+def rows(exhibitions: Sequence[Exhibition]) -> list[list[str]]:
+    """Return a row of the table for each exhibition."""
+    return [
+        [
             f"{each.model.letter} {each.model.title}",
             str(each.arithmetic.boards_at_once),
             bounds(each.arithmetic),
             clock(each.played.took_s),
             f"{each.played.busy:.0%}",
             f"{each.played.in_step:.1f}",
-        )
-    console.print(table)
-    for each in shown:
-        console.print(f"{each.model.letter}: {sentence(each, boards)}", highlight=False, markup=False)
-    console.print(f"\n{legend(shown[0].played.rules)}", highlight=False, markup=False)
+        ]
+        for each in exhibitions
+    ]
 
 
 def heading(rules: Rules, boards: int) -> str:
@@ -89,7 +80,7 @@ def bounds(arithmetic: Arithmetic) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def sentence(shown: Shown, boards: int) -> str:
+def sentence(shown: Exhibition, boards: int) -> str:
     """Say what happened at the boards, as far as the data show it."""
     rules, at_once = shown.played.rules, shown.arithmetic.boards_at_once
     round_s = max(at_once * rules.master_s, rules.pair_s)
@@ -109,7 +100,7 @@ def sentence(shown: Shown, boards: int) -> str:
     return f"{text} {_convoy(shown)}".strip()
 
 
-def _convoy(shown: Shown) -> str:
+def _convoy(shown: Exhibition) -> str:
     """Explain what took longer than it must, where boards that move in step are why."""
     took_s, at_once = shown.played.took_s, shown.arithmetic.boards_at_once
     if took_s <= LATE * shown.arithmetic.least_s:
@@ -129,16 +120,34 @@ def _convoy(shown: Shown) -> str:
     return text
 
 
-def render(shown: Sequence[Shown], boards: int, runtime: str) -> str:
-    """Return chess.html, one file that needs nothing else."""
-    longest_s = max(max(each.played.took_s, each.arithmetic.most_s) for each in shown)
-    beginning_s = min(BEGINNING_S, *(each.played.took_s for each in shown))
+def markdown(
+    exhibitions: Sequence[Exhibition], experiment: ChessExperiment, runtime: str, lacks: Sequence[str] = ()
+) -> str:
+    """Return report.md."""
+    question = experiment.question.replace("{boards}", str(experiment.boards))
+    lines = [f"# {question}", ""]
+    lines += [f"{heading(experiment.chess, experiment.boards)}. Measured {numbers.PLACES[runtime]}.", ""]
+    lines += [line for text in lacks for line in (text, "")]
+    if exhibitions:
+        lines += [*table(HEADINGS, rows(exhibitions)), ""]
+        lines += [f"- {each.model.letter}: {sentence(each, experiment.boards)}" for each in exhibitions]
+        lines += ["", legend(experiment.chess), ""]
+    return "\n".join(lines)
+
+
+def render(
+    exhibitions: Sequence[Exhibition], experiment: ChessExperiment, runtime: str, lacks: Sequence[str] = ()
+) -> str:
+    """Return report.html, one file that needs nothing else."""
+    rules, boards = experiment.chess, experiment.boards
+    longest_s = max((max(each.played.took_s, each.arithmetic.most_s) for each in exhibitions), default=0.0)
+    beginning_s = min([BEGINNING_S, *(each.played.took_s for each in exhibitions)])
     return template("chess.html.j2").render(
-        rules=shown[0].played.rules,
         boards=boards,
-        heading=heading(shown[0].played.rules, boards),
-        legend=legend(shown[0].played.rules),
-        place=words.PLACES[runtime],
+        lacks=lacks,
+        heading=heading(rules, boards),
+        legend=legend(rules),
+        place=numbers.PLACES[runtime],
         beginning=clock(beginning_s),
         models=[
             {
@@ -164,6 +173,6 @@ def render(shown: Sequence[Shown], boards: int, runtime: str) -> str:
                     f"{each.model.title}: who thought and who moved, to the end",
                 ),
             }
-            for number, each in enumerate(shown)
+            for number, each in enumerate(exhibitions)
         ],
     )

@@ -8,12 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from iolab.results.records import Pair
 from iolab.theory.closed_loop import closed_loop
 
+LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # of the servers' settings (experiment.py)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -30,24 +32,29 @@ class Rules(BaseModel):
     moves: Annotated[int, Field(ge=1, le=500)] = 30
     scale_ms: Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)] = 1.0
 
+    @model_validator(mode="after")
+    def _as_a_server_can(self) -> Self:
+        if not LEAST_WAIT_MS <= self.opponent_ms <= MOST_MS or self.master_ms > MOST_MS:
+            raise ValueError(
+                f"an opponent's move takes {self.opponent_ms:g} ms and the master's {self.master_ms:g} ms;"
+                f" a server waits {LEAST_WAIT_MS:g} to {MOST_MS:g} ms, and computes no longer"
+            )
+        return self
+
+    @property
+    def opponent_ms(self) -> float:
+        """What an opponent's move takes here: the wait of a request."""
+        return self.opponent_s * self.scale_ms
+
+    @property
+    def master_ms(self) -> float:
+        """What the master's move takes here: the computing of a request."""
+        return self.master_s * self.scale_ms
+
     @property
     def pair_s(self) -> float:
         """A pair of moves: the opponent's and the master's."""
         return self.opponent_s + self.master_s
-
-
-class Pair(NamedTuple):
-    """One request, a pair of moves: in seconds as measured, from when the first board was set up.
-
-    `service_s` is what the server says it took to serve it: the opponent's thinking, the wait for the master, her move.
-    """
-
-    board: int
-    move: int
-    start_s: float
-    end_s: float
-    service_s: float
-    status: int
 
 
 @dataclass(frozen=True)

@@ -1,56 +1,67 @@
-"""The same games against every server: who must wait for whom?"""
+"""The same games against every server: which boards must wait for which?"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from iolab.errors import UsageError
-from iolab.experiment import Experiment
-from iolab.kinds.chess.plan import Arithmetic, Played, Rules, arithmetic
+from iolab.bench import Bench
+from iolab.errors import LoadFailed, TrialFailed
+from iolab.host.activity import watching
+from iolab.kind import Measured
+from iolab.kinds.chess.plan import arithmetic
+from iolab.kinds.chess.records import ChessRecord
+from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.loadgen.boards import Boards
 from iolab.loadgen.opening import opening
-from iolab.results.records import ServerUsage
-from iolab.runtime.choice import Place
+from iolab.results.records import MachineUsage, Pair, ServerUsage
 from iolab.runtime.usage import metering
-from iolab.session import Plan
 
 START_S = 10.0
 ANSWER_LIMIT_S = 20.0
 PATIENCE = 3.0  # times what the arithmetic says at most
+DRIVER = "boards"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An exhibition beside its arithmetic, and what the server used."""
+class Trial:
+    """One exhibition, against one server."""
 
+    index: int
     model: Model
-    arithmetic: Arithmetic
-    played: Played
-    usage: ServerUsage
 
 
-def rules(experiment: Experiment) -> Rules:
-    """Return the rules; raises UsageError for an experiment that has none."""
-    if experiment.chess is None:
-        raise UsageError(f"experiment {experiment.name} has no [chess]: take experiments/chess.toml")
-    return experiment.chess
-
-
-def play(plan: Plan, place: Place, say: Callable[[str], None]) -> list[Shown]:
-    """Play the exhibition against each model of the plan. Raises TrialFailed where a server or a move fails."""
-    wanted, boards = rules(plan.experiment), plan.experiment.concurrency[0]
-    cpus = place.plans[plan.experiment.cpus[0]]
-    shown = []
-    with place.runtime as runtime, opening(Boards, Boards.driver_script, runtime, cpus) as driver:
-        for model in plan.models:
-            expected = arithmetic(wanted, boards, model.workers)
-            here_s = expected.most_s * wanted.scale_ms / 1000
-            say(f"{boards} boards against {model.title}: {expected.least_s * wanted.scale_ms / 1000:.0f} s or more")
-            with runtime.serve(model, cpus) as server:
-                answer_limit_s = ANSWER_LIMIT_S + PATIENCE * here_s / wanted.moves
-                driver.play(server.url, min(boards, expected.boards_at_once), 1, answer_limit_s, START_S + here_s)
-                with metering(server) as meter:
-                    pairs = driver.play(server.url, boards, wanted.moves, answer_limit_s, START_S + PATIENCE * here_s)
-                server.check_alive()
-            shown.append(Shown(model, expected, Played(wanted, pairs), meter.usage()))
-    return shown
+def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[ChessRecord]:
+    """Play the exhibition against one server; one that fails is a record with a reason."""
+    rules, boards, model, plan = experiment.chess, experiment.boards, trial.model, bench.plans[experiment.cpus[0]]
+    expected = arithmetic(rules, boards, model.workers)
+    least_s, most_s = (story_s * rules.scale_ms / 1000 for story_s in (expected.least_s, expected.most_s))
+    pairs: tuple[Pair, ...] = ()
+    usage, machine, reason = ServerUsage(), MachineUsage(), None
+    started = datetime.now(UTC)
+    bench.say(f"{boards} boards against {model.title}: {least_s:.0f} s or more")
+    try:
+        driver: Boards = bench.others.get(DRIVER, lambda: opening(Boards, Boards.driver_script, bench.runtime, plan))
+        with bench.runtime.serve(model, plan) as server:
+            answer_limit_s = ANSWER_LIMIT_S + PATIENCE * most_s / rules.moves
+            driver.play(server.url, min(boards, expected.boards_at_once), 1, answer_limit_s, START_S + most_s)
+            with metering(server) as meter, watching() as watch:
+                started = datetime.now(UTC)
+                pairs = driver.play(server.url, boards, rules.moves, answer_limit_s, START_S + PATIENCE * most_s)
+            usage, machine = meter.usage(), watch.usage()
+            server.check_alive()
+    except TrialFailed as error:
+        reason = str(error)
+        if isinstance(error, LoadFailed):
+            bench.others.discard(DRIVER)  # the next trial starts it anew
+    record = ChessRecord(
+        index=trial.index,
+        model=model.letter,
+        service=model.name,
+        started=started,
+        duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
+        valid=reason is None,
+        reason=reason,
+        server=usage,
+        machine=machine,
+    )
+    return Measured(record, {"pairs": pairs})

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from iolab.kinds.chess.plan import Pair, Played
+from iolab.kinds.chess.plan import Played
+from iolab.results.records import Pair
 
 WIDTH = 1000.0  # units; the page stretches them
 LANE, GAP = 10.0, 2.5

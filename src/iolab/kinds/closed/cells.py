@@ -7,21 +7,14 @@ from statistics import mean
 import numpy as np
 
 from iolab.errors import UsageError
-from iolab.experiment import Experiment, recorded
-from iolab.findings import Evidence, findings
-from iolab.kinds.crowd.analysis import CrowdAnalysis, is_crowd
+from iolab.kinds import registry
+from iolab.kinds.closed.evidence import Evidence
+from iolab.kinds.closed.findings import findings
+from iolab.kinds.closed.plan import prediction
+from iolab.kinds.closed.records import Cell, ClosedRecord, Summary
+from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import (
-    Cell,
-    ClientUsage,
-    ClosedRecord,
-    CpuPlanInfo,
-    ModelInfo,
-    RunInfo,
-    Sample,
-    ServerUsage,
-    Summary,
-)
+from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage
 from iolab.theory.closed_loop import closed_loop, even
 from iolab.theory.littles_law import population, span_s
 from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
@@ -47,10 +40,11 @@ class Analysis:
     """All that a report says."""
 
     run: RunInfo
-    experiment: Experiment
+    experiment: ClosedExperiment
     cells: tuple[AnalysedCell, ...]
     trials_done: int
-    crowd: CrowdAnalysis | None = None  # another run, of people who mostly wait, for the course's last question
+    theory_s: float  # what the requests of all trials take by themselves, the ramps of each left aside
+    chat_answer: tuple[str, ...] = ()  # to the course's last question, of another run with so many chat users
 
     @property
     def summary(self) -> Summary:
@@ -61,17 +55,13 @@ class Analysis:
     @property
     def allowance_s(self) -> float:
         """The time that the benchmark may take: that of its requests, 25% of it, and 10 s."""
-        return self.run.theory_s * (1 + ALLOWANCE_SHARE) + ALLOWANCE_S
+        return self.theory_s * (1 + ALLOWANCE_SHARE) + ALLOWANCE_S
 
 
 def analyse(folder: RunFolder) -> Analysis:
     """Read a closed loop's run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
-    if is_crowd(run):
-        raise UsageError(f"{folder.path} is a crowd's run (make crowd): its report says all that there is")
-    experiment = recorded(folder, run)
-    if experiment.arrivals:
-        raise UsageError(f"{folder.path} is an open loop's run (make queue): its report says all that there is")
+    experiment = registry.recorded(folder, run, ClosedExperiment)
     trials = folder.read_trials(ClosedRecord)
     if run.status == "complete" and not trials:
         raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
@@ -84,11 +74,11 @@ def analyse(folder: RunFolder) -> Analysis:
                     mine = [t for t in trials if (t.model, t.cpus, t.variant, t.concurrency) == key]
                     if mine:
                         cells.append(_cell(folder, run, experiment, model, mine))
-    return Analysis(run, experiment, tuple(cells), len(trials))
+    return Analysis(run, experiment, tuple(cells), len(trials), _theory_s(run, experiment, trials))
 
 
 def _cell(
-    folder: RunFolder, run: RunInfo, experiment: Experiment, model: ModelInfo, trials: Sequence[ClosedRecord]
+    folder: RunFolder, run: RunInfo, experiment: ClosedExperiment, model: ModelInfo, trials: Sequence[ClosedRecord]
 ) -> AnalysedCell:
     # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
     counted = [trial for trial in trials if trial.valid and trial.rows] or [trial for trial in trials if trial.ok]
@@ -162,6 +152,15 @@ def _cell(
         findings=found,
     )
     return AnalysedCell(cell, tuple(repeats))
+
+
+def _theory_s(run: RunInfo, experiment: ClosedExperiment, trials: Sequence[ClosedRecord]) -> float:
+    workers = {model.letter: model.workers for model in run.models}
+    return sum(
+        trial.requested / prediction(trial, workers[trial.model], experiment.settings(trial.variant)).throughput_rps
+        for trial in trials
+        if trial.model in workers
+    )
 
 
 def _plan(folder: RunFolder, run: RunInfo, cpus: float) -> CpuPlanInfo:

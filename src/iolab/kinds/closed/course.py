@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from iolab.kinds.closed import course_chat as chat
+from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
-from iolab.report import words
-from iolab.results.records import Cell
+from iolab.kinds.closed.records import Cell
+from iolab.report import numbers
+from iolab.report.numbers import count, milliseconds
 from iolab.theory.closed_loop import mm1_sojourn_s
 
 # Median in ms by (letter, users), as the course expects it; a pair is "over".
@@ -80,7 +82,7 @@ def table(analysis: Analysis) -> list[Row]:
     for (model, users), (expected_ms, expected) in EXPECTED.items():
         cell = cells.get(model, users)
         if cell is None:
-            rows.append(Row(model, users, expected, words.NOT_KNOWN, words.NOT_KNOWN, "not measured in this run"))
+            rows.append(Row(model, users, expected, numbers.NOT_KNOWN, numbers.NOT_KNOWN, "not measured in this run"))
             continue
         measured = cell.median_ms or 0.0
         if (model, users) == OPEN_ENDED:
@@ -93,8 +95,8 @@ def table(analysis: Analysis) -> list[Row]:
                 f"{model}  {cell.title}",
                 users,
                 expected,
-                words.milliseconds(measured),
-                words.milliseconds(cell.predicted_median_ms),
+                milliseconds(measured),
+                milliseconds(cell.predicted_median_ms),
                 verdict,
             )
         )
@@ -118,7 +120,7 @@ def _queue(cells: Cells) -> list[str]:
     told = []
     if few:
         times = few.services or 0.0
-        base = f"With 4 users the median is {words.milliseconds(few.median_ms)}, {times:.2f} x {few.service_ms:g} ms."
+        base = f"With 4 users the median is {milliseconds(few.median_ms)}, {times:.2f} x {few.service_ms:g} ms."
         if abs(times / 4 - 1) <= CLOSE:
             base += (
                 " The users ask again as soon as they have their answer (a closed loop), so all four are always there:"
@@ -134,24 +136,24 @@ def _queue(cells: Cells) -> list[str]:
 
 
 def _queue_many(many: Cell) -> list[str]:
-    predicted = words.milliseconds(many.predicted_mean_ms)
+    predicted = milliseconds(many.predicted_mean_ms)
     overflows, times = many.server.listen_overflows, many.services or 0.0
     measured = f"With 16 users the same reasoning predicts 16 x {many.service_ms:g} ms = {predicted}; measured"
     told = []
     if overflows and (many.residual or 0) < -CLOSE:
         told.append(
-            f"{measured} are {words.milliseconds(many.median_ms)}, {times:.1f} x {many.service_ms:g} ms. It is not the"
+            f"{measured} are {milliseconds(many.median_ms)}, {times:.1f} x {many.service_ms:g} ms. It is not the"
             f" server that got faster: its listen queue is short, and {overflows} connection attempts were dropped. Who"
             f" got in stands behind about {times - 1:.0f} others; who was dropped tries again after a second and more"
-            f" (slowest answer: {words.milliseconds(many.max_ms)}). The course's 'very high' is in the tail, not in the"
+            f" (slowest answer: {milliseconds(many.max_ms)}). The course's 'very high' is in the tail, not in the"
             " median. make backlog shows it with longer queues."
         )
     elif abs(many.residual or 0) <= CLOSE:
         why = "as no one was dropped" if overflows == 0 else f"though {overflows} connection attempts were dropped"
         why = "though how many were dropped is not known here" if overflows is None else why
-        told.append(f"{measured} are {words.milliseconds(many.median_ms)}: it holds, {why}.")
+        told.append(f"{measured} are {milliseconds(many.median_ms)}: it holds, {why}.")
     else:
-        told.append(f"{measured} are {words.milliseconds(many.median_ms)}, which neither that nor drops explain here.")
+        told.append(f"{measured} are {milliseconds(many.median_ms)}, which neither that nor drops explain here.")
     utilisation = (many.throughput_rps or 0.0) * many.service_ms / 1000
     hint = (
         "The hint with M/M/1 is of another situation: there people come at random whether or not the server keeps up,"
@@ -159,9 +161,9 @@ def _queue_many(many: Cell) -> list[str]:
         " more than 16 can wait."
     )
     if 0 < utilisation < 1:
-        sojourn = words.milliseconds(mm1_sojourn_s(many.throughput_rps or 0.0, many.service_ms / 1000) * 1000)
+        sojourn = milliseconds(mm1_sojourn_s(many.throughput_rps or 0.0, many.service_ms / 1000) * 1000)
         hint += f" At the utilisation measured, {utilisation:.2f}, it would predict a mean of {sojourn}; the mean was"
-        hint += f" {words.milliseconds(many.mean_ms)}."
+        hint += f" {milliseconds(many.mean_ms)}."
     return [*told, hint]
 
 
@@ -169,7 +171,7 @@ def _pool_few(cells: Cells) -> list[str]:
     few = cells.get("B", 4)
     if few is None:
         return [words.missing("B", 4)]
-    text = f"The median is {words.milliseconds(few.median_ms)}, {few.services:.2f} x {few.service_ms:g} ms"
+    text = f"The median is {milliseconds(few.median_ms)}, {few.services:.2f} x {few.service_ms:g} ms"
     if (few.services or 0) <= 1 + CLOSE:
         return [
             f"{text}: {cells.threads} threads wait side by side, so each of the 4 users finds a free one at once and"
@@ -187,8 +189,8 @@ def _pool_many(cells: Cells) -> list[str]:
     gain = (many.throughput_rps or 0.0) / (few.throughput_rps or 1.0)
     ceiling = cells.threads / (many.service_ms / 1000)
     text = (
-        f"From 4 to 16 users the median goes from {words.milliseconds(few.median_ms)} to"
-        f" {words.milliseconds(many.median_ms)}, {times:.2f} times as much."
+        f"From 4 to 16 users the median goes from {milliseconds(few.median_ms)} to"
+        f" {milliseconds(many.median_ms)}, {times:.2f} times as much."
     )
     if abs(times / (16 / cells.threads) - 1) <= CLOSE and cells.threads < 16:
         text += (
@@ -200,7 +202,7 @@ def _pool_many(cells: Cells) -> list[str]:
             f" {16 / cells.threads:g} turns of {cells.threads} threads would make that {16 / cells.threads:g} times."
         )
     disk = (
-        f"Throughput rises {gain:.2f} times for four times the users, to {words.rate(many.throughput_rps)} of the"
+        f"Throughput rises {gain:.2f} times for four times the users, to {numbers.rate(many.throughput_rps)} of the"
         f" {ceiling:.0f}/s that {cells.threads} threads can do. It is the curve of an SSD's queue depth: up to the"
         " device's own parallelism (its channels, here threads) more requests under way are more work done; past it"
         " the device does no more, and every further request only lengthens the queue."
@@ -212,12 +214,12 @@ def _loop(cells: Cells) -> list[str]:
     many = cells.get("C", 16)
     if many is None:
         return [words.missing("C", 16)]
-    text = f"The median with 16 users is {words.milliseconds(many.median_ms)}, {many.services:.2f} x 20 ms"
+    text = f"The median with 16 users is {milliseconds(many.median_ms)}, {many.services:.2f} x 20 ms"
     if (many.services or 0) > 1 + CLOSE:
         return [f"{text}: in this run it does not stay at 20 ms. The findings may say why."]
     threads = many.server.threads_peak
     told = (
-        f"{text}, with {words.count(threads)} thread{'' if threads == 1 else 's'}. A request that waits is a timer and"
+        f"{text}, with {count(threads)} thread{'' if threads == 1 else 's'}. A request that waits is a timer and"
         " an open socket, not a stack: the loop starts the wait, goes on to the next, and comes back when epoll says"
         f" that something is ready. It computes {_cpu_per_request(many)} a request"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from iolab.errors import UsageError
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
-from iolab.results.records import Cell
+from iolab.kinds.closed.records import Cell
 
 CLOCK_MS = 0.5  # asyncio rounds a timer up to the millisecond in which epoll counts: half of one on average
 

@@ -2,9 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from iolab.findings.evidence import Evidence, cores, listed
+from iolab.findings import by_gravity, machine
+from iolab.findings.evidence import cores, listed
+from iolab.kinds.closed import repeats
+from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
 from iolab.theory.littles_law import TOLERANCE
 
@@ -190,3 +193,26 @@ def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
         f" of 100 ms, and a trial of fewer than {LEAST_PERIODS} periods shows chance",
         remedy=f"make it longer: REQUESTS={longer}",
     )
+
+
+RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
+    invalid_trials,
+    fewer_sent,
+    listen_queue_overflowed,
+    littles_law_broken,
+    few_requests_a_user,
+    machine.throttled,
+    short_for_the_quota,
+    machine.shared_cores,
+    machine.not_pinned,
+    loadgen_was_the_bottleneck,
+    repeats.repeats_disagree,
+    machine.busy_machine,
+    retransmissions,
+    machine.clock_trouble,
+)
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return all findings of a cell, the gravest first."""
+    return by_gravity(finding for rule in RULES for finding in rule(evidence))

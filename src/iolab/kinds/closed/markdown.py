@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from iolab.kinds.closed import course as answers
+from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import stories
 from iolab.kinds.closed.table import Column, columns, grouped_findings, resources
-from iolab.report import words
-from iolab.results.records import Cell
+from iolab.report.markdown import flat
 
 
 def render(analysis: Analysis) -> str:
@@ -60,19 +61,6 @@ def _course(analysis: Analysis) -> list[str]:
         lines += [line for paragraph in answer.paragraphs for line in (paragraph, "")]
         lines += ["</details>", ""]
     return lines
-
-
-def flat(environment: dict[str, object]) -> list[tuple[str, str]]:
-    """Return the environment as names and texts."""
-    return [(name.removesuffix("_bytes").replace("_", " "), _text(name, value)) for name, value in environment.items()]
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {version}" for key, version in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{int(str(value)) / 2**30:.1f} GiB" if name.endswith("_bytes") else str(value)
 
 
 def _table(kind: Sequence[Column], cells: Sequence[Cell]) -> list[str]:

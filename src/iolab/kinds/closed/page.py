@@ -3,12 +3,11 @@
 from markupsafe import Markup
 
 from iolab.kinds.closed import course as answers
-from iolab.kinds.closed import figures
+from iolab.kinds.closed import cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
-from iolab.kinds.closed.markdown import flat
 from iolab.kinds.closed.stories import stories
 from iolab.kinds.closed.table import columns, grouped_findings, resources
-from iolab.report import words
+from iolab.report.markdown import flat
 from iolab.report.pages import template
 
 
@@ -17,7 +16,7 @@ def render(analysis: Analysis) -> str:
     cells = [analysed.cell for analysed in analysis.cells]
     measured = any(len(analysed.latencies_s) for analysed in analysis.cells)
     colours = figures.colours_of(analysis)
-    return template("report.html.j2").render(
+    return template("closed.html.j2").render(
         run=analysis.run,
         experiment=analysis.experiment,
         question=words.question(analysis),
@@ -49,8 +48,8 @@ def render(analysis: Analysis) -> str:
         stories=stories(analysis),
         course=answers.table(analysis) if answers.applies(analysis) else [],
         answers=answers.answers(analysis) if answers.applies(analysis) else [],
-        saturation=Markup(figures.saturation(analysis)) if answers.applies(analysis) else "",  # noqa: S704
-        cores=Markup(figures.cores(analysis)) if measured and len(analysis.experiment.cpus) > 1 else "",  # noqa: S704
+        saturation=Markup(cpu_figures.saturation(analysis)) if answers.applies(analysis) else "",  # noqa: S704
+        cores=Markup(cpu_figures.cores(analysis)) if measured and len(analysis.experiment.cpus) > 1 else "",  # noqa: S704
         prediction=words.prediction(analysis),
         trials_done=analysis.trials_done,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from iolab.experiment import Trial
-from iolab.results.records import ClosedRecord, Sample
+from iolab.kinds.closed.plan import Trial
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.results.records import Sample
 from iolab.theory.statistics import Array, median_interval
 
 CellKey = tuple[str, int, float, str]
@@ -45,7 +46,7 @@ class Precision:
         return bool(widths) and all(width is not None and width <= self.wanted for width in widths)
 
 
-def until(
+def rounds_until(
     rounds: Iterator[Sequence[Trial]], least: int, enough: Callable[[], bool], out_of_time: Callable[[], bool]
 ) -> Iterator[Trial]:
     """Yield the trials of at least `least` rounds, and then of others until it is enough or time is out.

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator
 
-from iolab.findings.evidence import Evidence
+from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
 
 DISAGREE = 0.10  # of the lowest median

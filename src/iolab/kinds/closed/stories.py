@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from iolab.kinds.closed.cells import Analysis
-from iolab.report import words
-from iolab.results.records import Cell
+from iolab.kinds.closed.records import Cell
+from iolab.report import numbers
+from iolab.report.numbers import milliseconds
 from iolab.theory.closed_loop import mm1_sojourn_s
 
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's
@@ -47,13 +48,13 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
     users, each_ms = long.concurrency, median / long.concurrency
     told = [
         f"With a listen queue of {queues[long.variant]}, {_dropped(long)}: each of {users} users waits for the"
-        f" {users - 1} others, {words.milliseconds(median)} = {users} x {each_ms:.1f} ms in the median, and the slowest"
-        f" {words.milliseconds(long.max_ms)}."
+        f" {users - 1} others, {milliseconds(median)} = {users} x {each_ms:.1f} ms in the median, and the slowest"
+        f" {milliseconds(long.max_ms)}."
     ]
     if not _falls(short, long):
         told.append(
-            f"With one of {queues[short.variant]} ({_dropped(short)}) the median is {words.milliseconds(brief)} and the"
-            f" slowest answer took {words.milliseconds(short.max_ms)}: in this run the median does not fall while the"
+            f"With one of {queues[short.variant]} ({_dropped(short)}) the median is {milliseconds(brief)} and the"
+            f" slowest answer took {milliseconds(short.max_ms)}: in this run the median does not fall while the"
             " tail explodes."
         )
         return told
@@ -62,10 +63,10 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
     if abs(admitted - room) < 0.5:
         why = f" The kernel lets {room - 1} wait and one is being served, which makes {room}."
     told.append(
-        f"With one of {queues[short.variant]} the median falls to {words.milliseconds(brief)}, for fewer are in the"
-        f" queue: {words.milliseconds(brief)} is {admitted:.1f} x {each_ms:.1f} ms.{why} Who comes"
+        f"With one of {queues[short.variant]} the median falls to {milliseconds(brief)}, for fewer are in the"
+        f" queue: {milliseconds(brief)} is {admitted:.1f} x {each_ms:.1f} ms.{why} Who comes"
         f" then is dropped ({_dropped(short)}), and TCP tries again after a second and more: the slowest answer took"
-        f" {words.milliseconds(short.max_ms)}. Most are served faster because some are hardly served at all."
+        f" {milliseconds(short.max_ms)}. Most are served faster because some are hardly served at all."
     )
     return told
 
@@ -76,17 +77,17 @@ def _neither(short: Cell) -> list[str]:
     service_s = short.service_ms / 1000
     utilisation = short.throughput_rps * service_s
     told = (
-        f"16 x 20 ms knows no drops: it predicts {words.milliseconds(short.predicted_mean_ms)} for everyone."
+        f"16 x 20 ms knows no drops: it predicts {milliseconds(short.predicted_mean_ms)} for everyone."
         if (short.concurrency, short.service_ms) == (16, 20)
         else f"{short.concurrency} x {short.service_ms:g} ms knows no drops: it predicts"
-        f" {words.milliseconds(short.predicted_mean_ms)} for everyone."
+        f" {milliseconds(short.predicted_mean_ms)} for everyone."
     )
     if utilisation < 1:
         sojourn_s = mm1_sojourn_s(short.throughput_rps, service_s)
         told += (
             " M/M/1 is of people who come whether or not the server keeps up, and of a queue without end: at the"
             f" utilisation measured here, {utilisation:.2f}, it predicts a mean of"
-            f" {words.milliseconds(sojourn_s * 1e3)}; measured were {words.milliseconds(short.mean_ms)}."
+            f" {milliseconds(sojourn_s * 1e3)}; measured were {milliseconds(short.mean_ms)}."
         )
     else:
         told += " M/M/1, whose queue grows without end at full utilisation, predicts nothing here."
@@ -113,7 +114,7 @@ def cores(analysis: Analysis) -> list[str]:
     for (model, variant, users), cells in groups.items():
         measured = sorted((cell for cell in cells if cell.throughput_rps), key=lambda cell: cell.cpus)
         if len(measured) > 1:
-            what = f"{model}{f', {variant}' if variant else ''}, {words.users(users)}"
+            what = f"{model}{f', {variant}' if variant else ''}, {numbers.users(users)}"
             cpu_ms = analysis.experiment.settings(variant).cpu_ms
             told.append(f"{what}: {_limit(measured, cpu_ms)}")
     return told
@@ -125,18 +126,18 @@ def _limit(cells: Sequence[Cell], cpu_ms: float) -> str:
     enough = next(cell for cell in cells if (cell.throughput_rps or 0.0) >= (1 - SAME) * best)
     low, high = cells[0], cells[-1]
     held = low.server.throttled_s
-    throttled = f" (held back for {words.seconds(held)})" if held and held > UNHELD_S else ""
+    throttled = f" (held back for {numbers.seconds(held)})" if held and held > UNHELD_S else ""
     if enough is low:
         why = "It waits, and waiting needs no CPU"
         if cpu_ms:
             why = "One thread at a time computes" if low.cpus >= 1 else "It computes no more than that much CPU can"
         return (
-            f"{low.cpus:g} CPU is as good as {high.cpus:g}: {words.rate(low.throughput_rps)} and"
-            f" {words.rate(best)}. {why}{throttled}."
+            f"{low.cpus:g} CPU is as good as {high.cpus:g}: {numbers.rate(low.throughput_rps)} and"
+            f" {numbers.rate(best)}. {why}{throttled}."
         )
     text = (
-        f"{words.rate(low.throughput_rps)} with {low.cpus:g} CPU{throttled}, {words.rate(best)} with {high.cpus:g};"
-        f" the median goes from {words.milliseconds(low.median_ms)} to {words.milliseconds(high.median_ms)}."
+        f"{numbers.rate(low.throughput_rps)} with {low.cpus:g} CPU{throttled}, {numbers.rate(best)} with {high.cpus:g};"
+        f" the median goes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
     )
     if enough is not high:
         return f"{text} From {enough.cpus:g} CPU on, more changes nothing."
@@ -153,7 +154,7 @@ def _convoy(cell: Cell, cpu_ms: float) -> str:
     if cell.median_ms < (1 + SAME) * cell.predicted_mean_ms or abs(cell.median_ms / together_ms - 1) > SAME:
         return ""
     return (
-        f" Its median is above theory's bound of {words.milliseconds(cell.predicted_mean_ms)}, and near"
+        f" Its median is above theory's bound of {milliseconds(cell.predicted_mean_ms)}, and near"
         f" {cell.concurrency} x {cpu_ms:g} + {cell.service_ms - cpu_ms:g} = {together_ms:g} ms: as if all"
         " computed one after the other, and then all waited."
     )

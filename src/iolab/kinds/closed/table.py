@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from iolab.findings import GRAVITY
+from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
-from iolab.report import words
-from iolab.results.records import Cell
+from iolab.kinds.closed.records import Cell
+from iolab.report import numbers
 
 BRIEF = 11  # letters of a model's name
 
@@ -36,21 +37,21 @@ def columns(analysis: Analysis) -> Sequence[Column]:
         ),
         Column("Users", lambda cell: str(cell.concurrency), always=len(analysis.experiment.concurrency) > 1),
         *_limit(analysis),
-        Column("Median", lambda cell: words.milliseconds(cell.median_ms)),
+        Column("Median", lambda cell: numbers.milliseconds(cell.median_ms)),
         Column(unit, words.services, always=not (crowded and len(services) > 1)),
-        Column("Theory", lambda cell: words.milliseconds(cell.predicted_median_ms)),
-        Column("off", lambda cell: words.off(cell.residual)),
+        Column("Theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms)),
+        Column("off", lambda cell: numbers.off(cell.residual)),
         Column("p95", lambda cell: words.tail(cell.p95_ms, cell), always=not crowded),
         Column(
             "p99",
             lambda cell: words.tail(cell.p99_ms, cell),
             always=not crowded or any(each.cell.p99_ms is not None for each in analysis.cells),
         ),
-        Column("Slowest", lambda cell: words.milliseconds(cell.max_ms), always=False),
-        Column("Throttled", lambda cell: words.seconds(cell.server.throttled_s), always=_throttles(analysis)),
-        Column("Rate", lambda cell: words.rate(cell.throughput_rps)),
-        Column("Theory", lambda cell: words.rate(cell.predicted_throughput_rps), always=False),
-        Column("off", lambda cell: words.off(cell.throughput_residual), always=False),
+        Column("Slowest", lambda cell: numbers.milliseconds(cell.max_ms), always=False),
+        Column("Throttled", lambda cell: numbers.seconds(cell.server.throttled_s), always=_throttles(analysis)),
+        Column("Rate", lambda cell: numbers.rate(cell.throughput_rps)),
+        Column("Theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), always=False),
+        Column("off", lambda cell: numbers.off(cell.throughput_residual), always=False),
         Column("OK", lambda cell: f"{cell.ok}/{cell.requested}", always=False),
     )
 
@@ -68,12 +69,12 @@ def resources(analysis: Analysis) -> Sequence[Column]:
         *_limit(analysis),
         Column("Median, 95% interval", words.interval),
         Column("CPU a request", words.cpu_a_request),
-        Column("Throttled", lambda cell: words.seconds(cell.server.throttled_s)),
-        Column("Users by Little's law", lambda cell: words.mean_users(cell.users_under_way)),
-        Column("Threads", lambda cell: words.count(cell.server.threads_peak)),
-        Column("Memory", lambda cell: words.megabytes(cell.server.rss_peak_bytes)),
-        Column("Listen overflows", lambda cell: words.count(cell.server.listen_overflows)),
-        Column("Sent again", lambda cell: words.count(cell.client.syn_retransmits)),
+        Column("Throttled", lambda cell: numbers.seconds(cell.server.throttled_s)),
+        Column("Users by Little's law", lambda cell: numbers.mean_users(cell.users_under_way)),
+        Column("Threads", lambda cell: numbers.count(cell.server.threads_peak)),
+        Column("Memory", lambda cell: numbers.megabytes(cell.server.rss_peak_bytes)),
+        Column("Listen overflows", lambda cell: numbers.count(cell.server.listen_overflows)),
+        Column("Sent again", lambda cell: numbers.count(cell.client.syn_retransmits)),
         Column("Client's CPU a request", words.client_cpu_a_request),
     )
 
@@ -109,20 +110,6 @@ def grouped_findings(cells: Sequence[Cell]) -> list[tuple[str, str, str, str]]:
         ),
         key=lambda row: GRAVITY[row[0]],
     )
-
-
-def condensed(rows: Sequence[tuple[str, str, str, str]], most: int) -> list[tuple[str, str, str, str]]:
-    """Return no more rows than that of `grouped_findings` where there are more: one for each remedy's kind."""
-    if len(rows) <= most:
-        return list(rows)
-    kinds: dict[tuple[str, str], list[tuple[str, str, str, str]]] = {}
-    for row in rows:
-        kinds.setdefault((row[0], row[3].partition(":")[0]), []).append(row)
-    return [
-        (severity, where if len(same) == 1 else f"{where}, and {len(same) - 1} more like it", message, remedy)
-        for same in kinds.values()
-        for severity, where, message, remedy in same[:1]
-    ]
 
 
 def _place(cell: Cell, *, limits: bool, variants: bool) -> str:

@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from iolab.chat.entries import Entry
 from iolab.errors import UsageError
+from iolab.kinds import registry
 from iolab.kinds.crowd.cells import CrowdCell, Line, cell
 from iolab.kinds.crowd.findings import findings
-from iolab.kinds.crowd.records import Click, CrowdRecord, Entry
+from iolab.kinds.crowd.records import Click, CrowdRecord
+from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 from iolab.results.rows import Row
 
-QUESTION = "What does a crowd take that mostly waits, and what does it feel?"
 Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
 
 
@@ -26,18 +26,9 @@ class CrowdAnalysis:
     """All that a report of a crowd says; cells by model, way and users. `folder` is the run folder's name."""
 
     run: RunInfo
+    experiment: CrowdExperiment
     folder: str
     cells: tuple[CrowdCell, ...]
-
-    @property
-    def name(self) -> str:
-        """The experiment's name."""
-        return str(self.run.experiment.get("name") or "crowd")
-
-    @property
-    def question(self) -> str:
-        """What the experiment asks."""
-        return str(self.run.experiment.get("question") or QUESTION)
 
     @property
     def lines(self) -> list[list[CrowdCell]]:
@@ -53,14 +44,10 @@ class CrowdAnalysis:
         return {model.letter: model.workers for model in self.run.models}
 
 
-def is_crowd(run: RunInfo) -> bool:
-    """Say whether a run is a crowd's."""
-    return bool(run.experiment.get("crowd"))
-
-
 def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
     """Read a crowd's run folder and work out the levels that `pick` leaves; raises UsageError where that cannot be."""
     run = folder.read_run()
+    experiment = registry.recorded(folder, run, CrowdExperiment)
     records = folder.read_trials(CrowdRecord)
     if run.status == "complete" and not records:
         raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} levels of that run")
@@ -69,7 +56,7 @@ def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAna
         pick(records),
         key=lambda each: (order.get(each.model, len(order)), each.way != "websocket", each.users, each.asked),
     )
-    return CrowdAnalysis(run, folder.path.name, tuple(_cell(folder, run, record) for record in picked))
+    return CrowdAnalysis(run, experiment, folder.path.name, tuple(_cell(folder, run, record) for record in picked))
 
 
 def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
@@ -115,25 +102,23 @@ def newest(results: Path, users: int) -> CrowdAnalysis | None:
     for path in sorted(results.glob("*/run.json"), reverse=True):
         folder = RunFolder(path.parent)
         try:
-            if path.parent.is_symlink() or not _complete(folder.read_run()):
+            run = folder.read_run()
+            if path.parent.is_symlink() or (run.kind, run.status) != ("crowd", "complete"):
                 continue
             analysis = analyse(folder, nearest(users))
-        except (UsageError, ValidationError, OSError):
+        except (UsageError, OSError):
             continue
         if analysis.cells:
             return analysis
     return None
 
 
-def _complete(run: RunInfo) -> bool:
-    return is_crowd(run) and run.status == "complete"
-
-
 def summary(analysis: CrowdAnalysis) -> str:
     """Return summary.json: an object a level; null is what could not be measured, "Infinity" what never ended."""
     whole = {
-        "schema": 1,
-        "experiment": analysis.name,
+        "schema": 2,
+        "kind": analysis.run.kind,
+        "experiment": analysis.experiment.name,
         "runtime": analysis.run.runtime,
         "status": analysis.run.status,
         "cells": [dict(_facts(each)) for each in analysis.cells],

@@ -1,15 +1,14 @@
-"""One level of a crowd, worked out: who was held, what a user takes, how long a click waits. Pure."""
+"""One level of a crowd, worked out: how many users were held, what each takes, how long a click waits. Pure."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from iolab.kinds.crowd.records import Click, CrowdRecord, Entry, Holding
-from iolab.results.records import Finding
-from iolab.theory.statistics import least_count
+from iolab.chat.entries import Entry
+from iolab.chat.times import Times
+from iolab.kinds.crowd.records import Click, CrowdRecord
+from iolab.results.records import Finding, Holding
 
-LEAST_P99 = 100  # values, of which one lies beyond it
 SHRUNK_BYTES = 256  # a connection: fewer do not change what is told
 LEAST_USERS = 50  # with fewer, what a process does anyway is more than what its users take
 
@@ -22,35 +21,6 @@ class Line(NamedTuple):
     cpus: float
     processes: int
     threads: int | None
-
-
-@dataclass(frozen=True)
-class Times:
-    """Percentiles of times in seconds. Infinite: so many never came to their end; None: too few to know it."""
-
-    count: int
-    never: int
-    p50_s: float | None
-    p99_s: float | None
-    max_s: float | None
-
-    @classmethod
-    def of(cls, values: Iterable[float | None]) -> "Times":
-        """Work them out; None among `values` is a time without end, which counts as longer than any other."""
-        ordered = sorted(math.inf if value is None else value for value in values)
-        count = len(ordered)
-        return cls(
-            count=count,
-            never=sum(map(math.isinf, ordered)),
-            p50_s=_ranked(ordered, 0.5) if count >= least_count(0.5) else None,
-            p99_s=_ranked(ordered, 0.99) if count >= LEAST_P99 else None,
-            max_s=ordered[-1] if ordered else None,
-        )
-
-
-def _ranked(ordered: Sequence[float], quantile: float) -> float:
-    """Return the value of that rank: between a time and none at all there is nothing to interpolate."""
-    return ordered[math.ceil(quantile * len(ordered)) - 1]
 
 
 @dataclass(frozen=True)
@@ -106,17 +76,17 @@ class CrowdCell:
 
     @property
     def held_all(self) -> bool:
-        """Whether everybody who came was held."""
+        """Whether all users that came were held."""
         return self.counts and self.record.held >= self.record.users
 
     @property
     def held_share(self) -> float | None:
-        """The share of those who came."""
+        """The share of the users that came."""
         return self.record.held / self.record.users if self.record.users else None
 
     @property
     def served(self) -> int:
-        """How many the server has: those who were served late are there as well."""
+        """How many users the server has: those that were served late are there as well."""
         return self.record.held + self.record.late
 
     @property
@@ -148,17 +118,17 @@ class CrowdCell:
 
     @property
     def idle_share(self) -> float | None:
-        """The share of a core that the server takes while nobody clicks."""
+        """The share of a core that the server takes while no user clicks."""
         return _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
 
     @property
     def quiet_switches(self) -> float | None:
-        """The server's context switches a second while nobody clicks."""
+        """The server's context switches a second while no user clicks."""
         return _a_second(self.record.quiet, self.record.quiet_end, "context_switches", self.record.quiet_s)
 
     @property
     def busy_switches(self) -> float | None:
-        """The server's context switches a second while people click."""
+        """The server's context switches a second while users click."""
         return _a_second(self.record.quiet_end, self.record.busy, "context_switches", self.record.busy_s)
 
     @property

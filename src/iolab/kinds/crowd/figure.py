@@ -78,7 +78,7 @@ def _panel(
 
 
 def _apart(levels: Sequence[int]) -> list[int]:
-    """Return the levels, without those whose labels would run into the one before."""
+    """Return the levels, without those that have no room for a label beside the one before."""
     shown: list[int] = []
     for level in levels:
         if not shown or level > ROOM * shown[-1]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from iolab.chat.times import LEAST_P99
 from iolab.findings import GRAVITY, machine
 from iolab.findings.evidence import Conditions
-from iolab.kinds.crowd.cells import LEAST_P99, CrowdCell
+from iolab.kinds.crowd.cells import CrowdCell
 from iolab.results.records import CpuPlanInfo, Finding, ServerUsage
 
 CLIENT_SHARE = 0.8  # of a core: from there on the client queues by itself
 LATE_S = 0.005  # of the 99th percentile of sends
-PAUSE_S = 0.05  # what people notice
+PAUSE_S = 0.05  # what a user notices
 MACHINE = (machine.shared_cores, machine.not_pinned, machine.busy_machine, machine.clock_trouble)
 
 
@@ -41,7 +42,7 @@ def client_was_the_limit(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def unanswered_clicks(cell: CrowdCell) -> Iterator[Finding]:
-    """People clicked, and nothing came back."""
+    """Users clicked, and no answer came."""
     if cell.clicks.never:
         yield Finding(
             id="unanswered_clicks",
@@ -76,7 +77,7 @@ def capped(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def lost_users(cell: CrowdCell) -> Iterator[Finding]:
-    """Who was held and then cut off had no reason to expect it."""
+    """Users that were held were cut off, without any fault of theirs."""
     if cell.record.lost:
         evidence = f": {cell.record.evidence.rstrip('.')}" if cell.record.evidence else ""
         yield Finding(
@@ -88,7 +89,7 @@ def lost_users(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def kernel_disturbed(cell: CrowdCell) -> Iterator[Finding]:
-    """A part of the kernel's memory shrank while people came: something else gave it back."""
+    """A part of the kernel's memory shrank while users came: something else gave it back."""
     names = {"sockets": "TCP buffers", "slab": "slab", "stacks": "stacks", "tables": "page tables"}
     shrunk = cell.kernel.shrunk
     if shrunk:
@@ -103,7 +104,7 @@ def kernel_disturbed(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def collector_pause(cell: CrowdCell) -> Iterator[Finding]:
-    """Python's garbage collector goes through all that a crowd is made of, and nobody is served meanwhile."""
+    """Python's garbage collector goes through all objects of a crowd, and no user is served meanwhile."""
     pause_s = cell.pause_s
     if pause_s is not None and pause_s > PAUSE_S:
         coming_s = max(each.collector_pause_s or 0.0 for each in (cell.record.empty, cell.record.quiet))

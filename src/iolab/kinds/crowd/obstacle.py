@@ -1,4 +1,4 @@
-"""Why people were not held: judged by what the server said and by what the kernel counted, not by guess."""
+"""Why users were not held: judged by what the server said and by what the kernel counted, not by guess."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Signs:
-    """All that can be seen of the server after it was asked to hold people.
+    """All that can be seen of the server after it was asked to hold users.
 
     `ended` are the words for its end, if it has ended. Counts are since the begin; `rooms` are its limits.
     """
@@ -49,8 +49,8 @@ class Signs:
     backlog: int | None = None
 
 
-class Doorkeeper:
-    """Watches one server from `begin`, when nobody has come, to `why`, while those who have come are still there."""
+class LossDiagnosis:
+    """Watches one server from `begin`, before any user has come, to `why`, while those that came are still there."""
 
     def __init__(self, server: Server, proc: Path = PROC) -> None:
         self._server, self._proc = server, proc
@@ -63,10 +63,10 @@ class Doorkeeper:
         self._counters = self._server.listen_counters()
 
     def why(self, waiting: int, refused: int, pool: int | None) -> tuple[Obstacle | None, str]:
-        """Return what kept out `refused` people or lets `waiting` stand there, and a sentence of evidence.
+        """Return what kept out `refused` users or lets `waiting` ones wait, and a sentence of evidence.
 
-        `pool` is how many threads the server has for all; None: as many as it wants. Where there are neither, people
-        who were held may still have been lost, so the same is looked for; nothing where nothing is found.
+        `pool` is how many threads the server has for all; None: as many as it wants. Where there are neither, users
+        that were held may still have been lost, so the same is looked for; nothing where nothing is found.
         """
         return judge(self._signs(), waiting, refused, pool)
 
@@ -142,7 +142,7 @@ def _files_gone(signs: Signs) -> Verdict | None:
 
 
 def _pool(signs: Signs, waiting: int, pool: int | None) -> Verdict | None:
-    """Return a pool that is taken; files and listen queue then fill up with those who stand behind, as told, too."""
+    """Return a pool that is taken; files and listen queue then fill up with the users that wait, which is told, too."""
     if pool is None or not waiting:
         return None
     taken = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
@@ -169,7 +169,7 @@ def _files(pid: int, proc: Path) -> Room | None:
     limit = _limit(pid, "Max open files", proc)
     try:
         used = len(os.listdir(f"{proc}/{pid}/fd"))  # noqa: PTH208 (a Path for each of 20,000 files is not needed)
-    except OSError:  # it has ended, or is somebody else's
+    except OSError:  # it has ended, or belongs to another user
         return None
     return Room("open files", used, limit) if limit else None
 

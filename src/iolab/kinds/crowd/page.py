@@ -8,19 +8,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from iolab.kinds.closed.markdown import flat
-from iolab.kinds.closed.table import condensed
 from iolab.kinds.crowd import figure as crowd_figure
 from iolab.kinds.crowd import seats as crowd_seats
 from iolab.kinds.crowd import sentences as crowd_sentences
 from iolab.kinds.crowd import words as crowd_words
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.report import drawing
+from iolab.report.markdown import flat
 from iolab.report.pages import template
+from iolab.report.terminal import STYLES, condensed
 
 WIDE = 110  # columns of text
 FEW = 4  # findings: beyond that a terminal tells the kinds, and the report every one
-_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 TABLES = {
     "Who is held": crowd_words.HELD,
     "What it takes": crowd_words.TAKES,
@@ -42,7 +41,7 @@ def show(console: Console, analysis: CrowdAnalysis, folder: str) -> None:
         console.print(f"- {escape(sentence)}", highlight=False)
     for severity, where, message, remedy in condensed(crowd_words.findings(analysis), FEW):
         console.print(
-            f"[{_STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
+            f"[{STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
             highlight=False,
         )
     console.print(f"\nReport: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
@@ -53,7 +52,7 @@ def _rich(analysis: CrowdAnalysis, headings: Mapping[str, str]) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        title=escape(analysis.question),
+        title=escape(analysis.experiment.question),
         title_justify="left",
         title_style="bold",
     )
@@ -81,7 +80,7 @@ def _cell(text: str, heading: str, headings: Mapping[str, str]) -> str:
 def markdown(analysis: CrowdAnalysis) -> str:
     """Return report.md."""
     run = analysis.run
-    lines = [f"# {analysis.name}: {analysis.question}", ""]
+    lines = [f"# {analysis.experiment.name}: {analysis.experiment.question}", ""]
     lines += [f"**{crowd_words.state(analysis)}**", ""] if crowd_words.state(analysis) else []
     lines += [*(f"- {sentence}" for sentence in crowd_sentences.sentences(analysis)), ""]
     for title, headings in TABLES.items():

@@ -1,99 +1,64 @@
-"""What a crowd is to do, and which chat servers there are: an experiment's table [crowd] becomes scenes and levels."""
+"""A crowd's settings become levels: more and more users on each chat server, as far as it holds them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from iolab.errors import UsageError
-from iolab.host.capacity import Need
-from iolab.kinds.crowd.records import Way
-from iolab.lab import COMPOSE_FILE, Model
-
-CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.threads"
-MOST_USERS = 100_000
-Users = Annotated[int, Field(ge=1, le=MOST_USERS)]
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-
-
-class Crowd(BaseModel):
-    """People who come at `come_rps` a second, stay, and now and then click: experiments/crowd.toml says the rest."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    levels: Annotated[tuple[Users, ...], Field(min_length=1)]
-    most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
-    ways: tuple[Way, ...] = ("websocket", "poll")
-    come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
-    patience_s: Seconds = 10.0
-    quiet_s: Seconds = 5.0
-    busy_s: Seconds = 20.0
-    click_every_s: Seconds = 100.0
-    hold_s: Annotated[int, Field(ge=1, le=3600)] = 60
-    dead_after_s: Annotated[int, Field(ge=10, le=3600)] = 300
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
-    freeze_collector: bool = True
-
-    def variables(self, processes: int) -> dict[str, str]:
-        """Return them as the environment variables that chat servers know."""
-        return {
-            "HOLD_S": str(self.hold_s),
-            "DEAD_AFTER_S": str(self.dead_after_s),
-            "PROCESSES": str(processes),
-            "GC_FREEZE": str(int(self.freeze_collector)),
-            "BACKLOG": "4096",  # the most that Linux gives without being asked (net.core.somaxconn)
-        }
+from iolab.chat import servers
+from iolab.chat.servers import ChatServer
+from iolab.host.limits import Facts
+from iolab.kinds.crowd.records import CrowdRecord
+from iolab.kinds.crowd.settings import CrowdExperiment
+from iolab.lab import Model
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One chat server of a model: the `script` of its folder speaks `way`, in so many `processes`."""
+class Level:
+    """So many users: as many as `asked`, or as many as the machine allows (`capped` says why)."""
 
-    model: Model
-    way: Way
-    script: str
-    processes: int
-    thread_each: bool  # every user has a thread
-
-    @property
-    def title(self) -> str:
-        """What it is called while it is measured."""
-        several = f", {self.processes} processes" if self.processes > 1 else ""
-        return f"{self.model.letter} {self.way}{several}"
-
-    def need(self, users: int, client_processes: int, client_containers: int | None) -> Need:
-        """Return what is to be held, for the limits; without containers of the client the server is a process, too."""
-        need = Need(
-            users,
-            self.processes,
-            client_processes=client_processes,
-            container=client_containers is not None,
-            client_containers=client_containers,
-            divisible=self.way in self.model.service.labels.get(PROCESSES, "").split(),
-        )
-        return need.with_threads() if self.thread_each else need
+    index: int
+    chat: ChatServer
+    asked: int
+    users: int
+    capped: str
 
 
-def scenes(models: Sequence[Model], crowd: Crowd) -> list[Scene]:
-    """Return the chat servers of the models in the wanted ways; raises UsageError where there is none."""
-    found = list(_scenes(models, crowd))
-    if not found:
-        names = ", ".join(model.letter for model in models)
-        raise UsageError(
-            f"no chat server of {names} speaks {' or '.join(crowd.ways)}"
-            f"{f' in {crowd.processes} processes' if crowd.processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
-        )
-    return found
+def wanted(experiment: CrowdExperiment) -> tuple[int, ...]:
+    """Return the numbers of users that are asked for on each server; the last is `most`, where there is one."""
+    crowd = experiment.crowd
+    return tuple(dict.fromkeys((*crowd.levels, *([crowd.most] if crowd.most else []))))
 
 
-def _scenes(models: Sequence[Model], crowd: Crowd) -> Iterator[Scene]:
-    for model in models:
-        labels = model.service.labels
-        for word in labels.get(CHAT, "").split():
-            way, _, script = word.partition("=")
-            if way not in ("websocket", "poll") or not script:
-                raise UsageError(f"{COMPOSE_FILE}: service {model.name}: {CHAT} has {word!r}; it must be WAY=SCRIPT")
-            can_share = way in labels.get(PROCESSES, "").split()
-            if way in crowd.ways and (crowd.processes == 1 or can_share):
-                yield Scene(model, way, script, crowd.processes, labels.get(THREADS) == "each")
+def levels(
+    experiment: CrowdExperiment,
+    models: Sequence[Model],
+    records: Sequence[CrowdRecord],
+    facts: Facts,
+    *,
+    docker: bool,
+) -> Iterator[Level]:
+    """Yield the levels that are not among the `records`, which grow meanwhile, each as high as the machine allows.
+
+    `most` is only tried where the level before held all of its users. Raises UsageError where no user can come.
+    """
+    for chat in servers.chat_servers(models, experiment.crowd):
+        last: CrowdRecord | None = None
+        for asked in wanted(experiment):
+            done = _find(records, chat, asked)
+            if done is None:
+                users, sentence = servers.room(chat, asked, facts, docker=docker)
+                if asked == experiment.crowd.most and not _worth_more(users, last):
+                    continue
+                index = max((record.index for record in records), default=-1) + 1
+                yield Level(index, chat, asked, users, sentence)
+                done = _find(records, chat, asked)
+            last = done
+
+
+def _find(records: Sequence[CrowdRecord], chat: ChatServer, asked: int) -> CrowdRecord | None:
+    key = (chat.model.letter, chat.way, asked)
+    return next((record for record in records if (record.model, record.way, record.asked) == key), None)
+
+
+def _worth_more(users: int, last: CrowdRecord | None) -> bool:
+    """Say whether to go on as far as the machine allows: a server that has not held its users does not hold more."""
+    return last is None or (last.valid and last.held == last.users and users > last.users)

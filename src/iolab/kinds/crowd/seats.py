@@ -1,4 +1,4 @@
-"""A seat for everybody who came: at a glance, who was served. SVG in the page's own colours."""
+"""A seat for each user that came: it shows how many were served. SVG in the page's own colours."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

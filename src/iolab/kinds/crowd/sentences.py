@@ -1,4 +1,4 @@
-"""What a crowd found, in sentences that follow from its figures: who holds how many, and where each breaks, and why."""
+"""What a crowd found, in sentences made of its figures: how many users a server holds, where it breaks, and why."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> str:
 
 
 def fates(cell: CrowdCell) -> str:
-    """Say what became of everybody: 8 of 1,000 are held, 992 waiting."""
+    """Say what became of all users: 8 of 1,000 are held, 992 waiting."""
     held = cell.record.held
     text = f"{held:,} of {cell.record.users:,} {'is' if held == 1 else 'are'} held"
     rest = [f"{getattr(cell.record, key):,} {word}" for key, word in FATES.items() if getattr(cell.record, key)]
@@ -59,7 +59,7 @@ def fates(cell: CrowdCell) -> str:
 
 
 def reason(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Say what kept people out: the evidence, which is a sentence; or what the obstacle is, where there is none."""
+    """Say what kept users out: the evidence, which is a sentence; or what the obstacle is, where there is none."""
     record = cell.record
     evidence = " ".join(record.evidence.split()).rstrip(".")
     if record.obstacle and evidence:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from iolab.findings import GRAVITY
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
-from iolab.report import words
+from iolab.report import numbers
 
 WAYS = {"websocket": "WebSocket", "poll": "long poll"}
 NEVER = "never"
@@ -57,7 +57,7 @@ def _condition(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
 def size(value: float | None) -> str:
     """Return an amount of memory: 14.7 KiB, 166 MiB, 1.6 GiB."""
     if value is None:
-        return words.NOT_KNOWN
+        return numbers.NOT_KNOWN
     for unit, limit in (("KiB", 2**20), ("MiB", 2**30), ("GiB", math.inf)):
         if value < limit:
             number = value / {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[unit]
@@ -68,20 +68,20 @@ def size(value: float | None) -> str:
 
 def each(cell: CrowdCell, value: float | None) -> str:
     """Return what each user takes, or that there were too few to say."""
-    return words.TOO_FEW if value is None and cell.few and cell.counts else size(value)
+    return numbers.TOO_FEW if value is None and cell.few and cell.counts else size(value)
 
 
 def span(value_s: float | None) -> str:
     """Return a time; infinite is one that never ended."""
     if value_s is None:
-        return words.NOT_KNOWN
-    return NEVER if math.isinf(value_s) else words.milliseconds(value_s * 1000)
+        return numbers.NOT_KNOWN
+    return NEVER if math.isinf(value_s) else numbers.milliseconds(value_s * 1000)
 
 
 def share(value: float | None) -> str:
     """Return a small share with digits that matter: 2.8%, 0.004%."""
     if value is None:
-        return words.NOT_KNOWN
+        return numbers.NOT_KNOWN
     percent = value * 100
     if 0 < percent < 0.001:
         return "<0.001%"
@@ -89,18 +89,18 @@ def share(value: float | None) -> str:
 
 
 def idle(cell: CrowdCell) -> str:
-    """Return the share of the time that a server computes while nobody clicks; nothing is less than a clock tick."""
+    """Return the share of the time that a server computes while no user clicks; zero means less than a clock tick."""
     value = cell.idle_share
     return share(value) if value or value is None else f"<{TICK_S / cell.record.quiet_s:.1%}"
 
 
 def number(value: float | None) -> str:
     """Return how many."""
-    return words.NOT_KNOWN if value is None else f"{value:,.0f}"
+    return numbers.NOT_KNOWN if value is None else f"{value:,.0f}"
 
 
 def _tail(value_s: float | None, count: int) -> str:
-    return words.TOO_FEW if value_s is None and count else span(value_s)
+    return numbers.TOO_FEW if value_s is None and count else span(value_s)
 
 
 def rows(analysis: CrowdAnalysis) -> Iterator[dict[str, str]]:
@@ -194,21 +194,20 @@ def how(analysis: CrowdAnalysis) -> str:
 
 def _polls(analysis: CrowdAnalysis) -> str:
     """Say what the quiet seconds do not show of long polls."""
-    crowd = analysis.run.experiment["crowd"]
-    hold_s, come_rps = crowd.get("hold_s"), crowd.get("come_rps")
+    crowd = analysis.experiment.crowd
     users = [cell.record.users for cell in analysis.cells if cell.record.way == "poll"]
     # A poll lasts three quarters of hold_s at least (services/*/chat*.py).
-    if not (users and hold_s and come_rps) or max(users) / come_rps + crowd.get("quiet_s", 0) > 0.75 * hold_s:
+    if not users or max(users) / crowd.come_rps + crowd.quiet_s > 0.75 * crowd.hold_s:
         return ""
     return (
-        f" Who polls asks anew once in {hold_s:g} s, and none of them yet in the quiet seconds: what that costs"
+        f" Who polls asks anew once in {crowd.hold_s:g} s, and none of them yet in the quiet seconds: what that costs"
         " in the long run comes on top."
     )
 
 
 def place(analysis: CrowdAnalysis) -> str:
     """Say where the servers ran, and why there."""
-    return f"Servers ran {words.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}."
+    return f"Servers ran {numbers.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}."
 
 
 def state(analysis: CrowdAnalysis) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from statistics import median
 
-from iolab.kinds.crowd.records import Entry
-from iolab.kinds.crowd.run import entries
+from iolab.chat.entries import Entry, entries, first_s
 from iolab.kinds.faults import connections
 from iolab.kinds.faults.records import (
     Broadcast,
@@ -19,11 +18,11 @@ from iolab.kinds.faults.records import (
     SlowReaders,
     Vanished,
 )
-from iolab.kinds.faults.stage import ANSWER_S, Stage, first_s
+from iolab.kinds.faults.stage import ANSWER_S, Stage
 from iolab.runtime.footprint import PROC, sockets_bytes
 
 POLL_S = 0.2
-WARM_MESSAGES = 5  # of full length, while everybody reads
+WARM_MESSAGES = 5  # of full length, while all users read
 STEP_S = 0.1  # from one such message to the next
 
 
@@ -33,7 +32,7 @@ def calm(_: Stage) -> Calm:
 
 
 def broadcast(stage: Stage) -> Broadcast:
-    """Tell everybody something, again and again."""
+    """Send messages to all users."""
     told: list[list[Heard]] = []
     for _ in range(stage.faults.broadcasts):
         begin = time.monotonic()
@@ -52,7 +51,7 @@ def broadcast(stage: Stage) -> Broadcast:
 
 
 def slow(stage: Stage) -> SlowReaders:
-    """Let some stop reading, and tell everybody a lot, until the server has none of these any more."""
+    """Let some users stop reading, and send messages to all, until the server has cut off those that do not read."""
     faults = stage.faults
     before = [_last(stage.tell(faults.message_chars)) for _ in range(WARM_MESSAGES)]
     rss_bytes, buffers_bytes = stage.server.snapshot().rss_bytes, _buffers()
@@ -87,7 +86,7 @@ def slow(stage: Stage) -> SlowReaders:
 
 
 def vanished(stage: Stage) -> Vanished:
-    """Let some be gone without a word, and wait until nobody keeps anything for them any more."""
+    """Let some users vanish, and wait until neither kernel nor server keeps anything for them any more."""
     before = stage.own_users()
     addresses = stage.trouble("vanish", max(1, int(stage.faults.vanish_share * sum(stage.people.shares))))
     begin = time.monotonic()
@@ -117,7 +116,7 @@ def vanished(stage: Stage) -> Vanished:
 
 
 def half_open(stage: Stage) -> HalfOpen:
-    """Let people come before and while the server's queue of half-open connections is full."""
+    """Let users come before and while the server's queue of half-open connections is full."""
     before = stage.newcomers()
     pids = stage.server.pids()
     counted, cookies = stage.server.listen_counters(), connections.cookies(pids)
@@ -146,7 +145,7 @@ def half_open(stage: Stage) -> HalfOpen:
 
 
 def killed(stage: Stage) -> Killed:
-    """Kill the server while people click, and let them find out."""
+    """Kill the server while users click, and wait until they know it."""
     time.sleep(stage.faults.least_s)
     begin_s = time.perf_counter()  # the drivers' clock, too: the machine's monotonic one
     stage.server.kill()
@@ -163,7 +162,7 @@ def killed(stage: Stage) -> Killed:
 
 
 def herd(stage: Stage) -> Herd:
-    """Start the server again, and let all come back at once."""
+    """Start the server again, and let all users come back at once."""
     begin = time.monotonic()
     stage.server = stage.restart()
     start_s = time.monotonic() - begin

@@ -2,18 +2,28 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from iolab.kinds.crowd.cells import Times
+from iolab.chat.times import Times
 from iolab.kinds.faults.records import Clicks, Pressed
-from iolab.results.folder import RunFolder
+from iolab.results.rows import Row
 from iolab.runtime import Server
 
 RECORD_S = 2.0  # until an engine has written down a container's last words
 
 
+class Store(Protocol):
+    """Where rows are written, and read as they are on disk: a Bench, or a run folder."""
+
+    def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
+        """Write rows, and return the names of their files by kind."""
+
+    def read_rows(self, rows: Mapping[str, str], kind: str, row: type[Row]) -> list[Row]:
+        """Read the rows of one of these files."""
+
+
 def judged(
-    folder: RunFolder, index: int, begin_s: float, answers: Sequence[Mapping[str, Any]], server: Server
+    store: Store, index: int, begin_s: float, answers: Sequence[Mapping[str, Any]], server: Server
 ) -> tuple[Clicks, dict[str, str]]:
     """Write the clicks of one fault, whose times count from `begin_s`; return what came of them, and their file.
 
@@ -26,8 +36,8 @@ def judged(
         for token, user, planned, sent, done in answer["rows"]
     ]
     rows.sort(key=lambda row: row.planned_s)
-    files = folder.write_rows(index, clicks=rows)
-    on_disk = {row.token for row in folder.read_rows(files, "clicks", Pressed) if row.answered_s is not None}
+    files = store.write_rows(index, clicks=rows)
+    on_disk = {row.token for row in store.read_rows(files, "clicks", Pressed) if row.answered_s is not None}
     seen = {token for answer in answers for token in answer["acknowledged"]}
     times = Times.of(None if row.answered_s is None else row.answered_s - row.planned_s for row in rows)
     clicks = Clicks(

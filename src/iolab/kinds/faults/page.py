@@ -1,4 +1,4 @@
-"""Faults in the terminal and as a page: what each did, what clicks felt meanwhile, and curves of who has it when."""
+"""Faults in the terminal, as Markdown and as a page: what each did, how long clicks took meanwhile, and curves."""
 
 from collections.abc import Sequence
 
@@ -9,48 +9,67 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from iolab.kinds.crowd.records import Entry
+from iolab.chat.entries import Entry
 from iolab.kinds.faults import words as fault_words
-from iolab.kinds.faults.records import FaultRecord, FaultsRun, Heard, Parting
-from iolab.report import drawing, words
+from iolab.kinds.faults.analysis import FaultsAnalysis
+from iolab.kinds.faults.records import KIND_OF_ROWS, FaultRecord, Heard, Parting
+from iolab.report import drawing, numbers
 from iolab.report.pages import template
 from iolab.results.folder import RunFolder
 
 Curve = tuple[str, Sequence[float]]  # its name, and when each user has it, in seconds
-STATUSES = {"partial": "It was interrupted: what is here was measured before.", "failed": "Not all is as it should be."}
+COLUMNS = ("median", "p99", "slowest", "never answered", "back")
 
 
-def show(console: Console, run: FaultsRun) -> None:
-    """Print what clicks felt in each fault, and whether one is lost."""
+def show(console: Console, analysis: FaultsAnalysis, folder: str) -> None:
+    """Print what clicks felt in each fault, whether one is lost, and where the rest is."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("Clicks meanwhile")
-    for column in ("median", "p99", "slowest", "never answered", "back"):
+    for column in COLUMNS:
         table.add_column(column, justify="right")
-    for record in run.faults:
-        table.add_row(fault_words.name(record.fault), *fault_words.clicks(record), _back(record))
+    for row in _rows(analysis):
+        table.add_row(*row)
     console.print(table)
-    console.print(fault_words.verdict(run), highlight=False, markup=False)
+    if fault_words.state(analysis):
+        console.print(f"[bold red]{escape(fault_words.state(analysis))}[/]", highlight=False)
+    console.print(fault_words.verdict(analysis.records), highlight=False, markup=False)
+    console.print(f"\nReport: {escape(folder)}/report.html", highlight=False, soft_wrap=True)
 
 
-def render(run: FaultsRun, folder: RunFolder) -> str:
-    """Return faults.html, one file that needs nothing else; curves are of the rows in the run folder."""
+def markdown(analysis: FaultsAnalysis) -> str:
+    """Return report.md."""
+    lines = [f"# {analysis.experiment.name}: {analysis.experiment.question}", ""]
+    lines += [f"{fault_words.heading(analysis)}. {fault_words.place(analysis)}", ""]
+    lines += [f"**{fault_words.state(analysis)}**", ""] if fault_words.state(analysis) else []
+    lines += [fault_words.verdict(analysis.records), ""]
+    lines += [f"| {' | '.join(('Clicks meanwhile', *COLUMNS))} |", f"| :-- |{' --: |' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(analysis)]
+    lines += ["", "## What happened", ""]
+    lines += [f"- {fault_words.name(each.fault)}: {fault_words.sentence(each)}." for each in analysis.records]
+    return "\n".join([*lines, ""])
+
+
+def render(analysis: FaultsAnalysis) -> str:
+    """Return report.html, one file that needs nothing else; curves are of the rows in the run folder."""
     return template("faults.html.j2").render(
-        run=run,
-        place=words.PLACES[run.runtime],
-        status=STATUSES.get(run.status, ""),
-        verdict=fault_words.verdict(run),
-        clicks=[(fault_words.name(each.fault), *fault_words.clicks(each), _back(each)) for each in run.faults],
+        question=analysis.experiment.question,
+        heading=fault_words.heading(analysis),
+        place=fault_words.place(analysis),
+        state=fault_words.state(analysis),
+        verdict=fault_words.verdict(analysis.records),
+        clicks=_rows(analysis),
         faults=[
             {
                 "name": fault_words.name(each.fault),
                 "sentence": fault_words.sentence(each),
                 "rows": fault_words.rows(each),
-                "picture": Markup(picture(curves(each, folder), ENDS[each.fault])) if each.fault in ENDS else "",  # noqa: S704 (our own drawing)
+                "picture": _drawn(each, analysis.folder),
             }
-            for each in run.faults
-            if each.fault != "calm"
+            for each in analysis.records
+            if each.fault != "calm" or not each.valid
         ],
     )
 
@@ -64,14 +83,14 @@ ENDS = {
 
 def curves(record: FaultRecord, folder: RunFolder) -> list[Curve]:
     """Return when each user has it: of the median and of the slowest message, or of the one event that there is."""
-    if "users" not in record.rows:
+    if KIND_OF_ROWS.get(record.fault) not in record.rows:
         return []
     if record.fault == "herd":
         rows = folder.read_rows(record.rows, "users", Entry)
         return [("users served", [row.served_s for row in rows if row.served_s is not None])]
     if record.fault == "killed":
-        return [("users who know", [row.after_s for row in folder.read_rows(record.rows, "users", Parting)])]
-    return _messages(folder.read_rows(record.rows, "users", Heard))
+        return [("users who know", [row.after_s for row in folder.read_rows(record.rows, "partings", Parting)])]
+    return _messages(folder.read_rows(record.rows, "heard", Heard))
 
 
 def _messages(rows: Sequence[Heard]) -> list[Curve]:
@@ -86,7 +105,7 @@ def _messages(rows: Sequence[Heard]) -> list[Curve]:
 
 
 def picture(drawn: Sequence[Curve], since: str) -> str:
-    """Draw the share of users who have it against time; nothing where there are none."""
+    """Draw the share of users that have it against time; nothing where there are none."""
     if not any(len(times) for _, times in drawn):
         return ""
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
@@ -110,5 +129,14 @@ def picture(drawn: Sequence[Curve], since: str) -> str:
         return drawing.svg(figure, f"Share of users against time {since}: {names}")
 
 
+def _drawn(record: FaultRecord, folder: RunFolder) -> Markup:
+    since = ENDS.get(record.fault)
+    return Markup(picture(curves(record, folder), since) if since else "")  # noqa: S704 (our own drawing)
+
+
+def _rows(analysis: FaultsAnalysis) -> list[tuple[str, ...]]:
+    return [(fault_words.name(each.fault), *fault_words.clicks(each), _back(each)) for each in analysis.records]
+
+
 def _back(record: FaultRecord) -> str:
-    return words.NOT_KNOWN if record.back is None else f"{record.back:,}"
+    return numbers.NOT_KNOWN if record.back is None else f"{record.back:,}"

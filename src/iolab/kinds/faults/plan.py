@@ -1,27 +1,55 @@
-"""What is to go wrong with a crowd: an experiment's table [faults]."""
+"""The faults, in their order: one server with a crowd on it meets them all."""
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from iolab.chat import servers
+from iolab.chat.servers import ChatServer
+from iolab.errors import UsageError
+from iolab.host.limits import Facts
+from iolab.kinds.faults.records import Fault, FaultRecord
+from iolab.kinds.faults.settings import FaultsExperiment
+from iolab.lab import Model
 
-Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
-class Faults(BaseModel):
-    """How much of each fault; experiments/faults.toml says what each is."""
+@dataclass(frozen=True)
+class Trial:
+    """One fault. So many users come to the server: as many as `asked`, or as the machine allows (`capped` says why)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    index: int
+    fault: Fault
+    chat: ChatServer
+    asked: int
+    came: int
+    capped: str
 
-    click_rps: Rate = 50.0
-    least_s: Seconds = 8.0
-    broadcasts: Annotated[int, Field(ge=1, le=1000)] = 10
-    broadcast_every_s: Seconds = 0.8
-    stuck: Annotated[int, Field(ge=1, le=10_000)] = 10
-    message_chars: Annotated[int, Field(ge=1, le=8000)] = 4000  # a request's first line may have 8,190 (aiohttp)
-    most_messages: Annotated[int, Field(ge=1, le=10_000)] = 200
-    vanish_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    half_open: Annotated[int, Field(ge=1, le=20_000)] = 5000
-    newcomers: Annotated[int, Field(ge=1, le=10_000)] = 200
-    newcomer_rps: Rate = 50.0
-    back_patience_s: Seconds = 60.0
+
+def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> ChatServer:
+    """Return the chat server of the experiment; raises UsageError where it is not one, or cannot hold a crowd."""
+    if len(models) != 1:
+        raise UsageError(f"MODELS={','.join(experiment.models)}: one server at a time is troubled")
+    (model,) = models
+    if model.workers != float("inf"):
+        raise UsageError(
+            f"MODELS={model.letter}: {model.title} holds {int(model.workers)} at a time, which is no crowd: take C or D"
+        )
+    alone = experiment.crowd.model_copy(update={"processes": 1})  # what it tells of its users is one process's
+    return servers.chat_servers(models, alone)[0]
+
+
+def trials(
+    experiment: FaultsExperiment, chat: ChatServer, records: Sequence[FaultRecord], facts: Facts, *, docker: bool
+) -> Iterator[Trial]:
+    """Yield the faults; none follows one that could not be measured: the crowd may not be whole then.
+
+    Raises UsageError where no user can come.
+    """
+    asked = experiment.crowd.levels[0]
+    came, capped = servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
+    for index, fault in enumerate(FAULTS):
+        if records and not records[-1].valid:
+            return
+        yield Trial(index, fault, chat, asked, came, capped)

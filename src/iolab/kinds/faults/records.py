@@ -1,14 +1,21 @@
-"""The shapes of what a run of faults writes: faults.json, a record a fault; rows of clicks and of who heard when."""
+"""The shapes of what a run of faults writes: a line a fault, a row a click, and a row a user that a message reached."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from iolab.kinds.crowd.records import Way
-from iolab.results.records import Record, Status, TrialRecord
+from iolab.chat.entries import Way
+from iolab.results.records import Record, TrialRecord
 
 Fault = Literal["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
+KIND_OF_ROWS: Mapping[Fault, str] = {
+    "broadcast": "heard",
+    "slow": "heard",
+    "half_open": "users",
+    "killed": "partings",
+    "herd": "users",
+}  # of the faults that have any
 
 
 class Pressed(NamedTuple):
@@ -22,7 +29,7 @@ class Pressed(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One user who has a message to everyone, `after_s` from when it was sent to the server."""
+    """One user that has a message to all, `after_s` from when it was sent to the server."""
 
     message: int
     user: int
@@ -30,7 +37,7 @@ class Heard(NamedTuple):
 
 
 class Parting(NamedTuple):
-    """One user who knows that the connection is gone, `after_s` from when the server was killed."""
+    """One user that knows that the connection is gone, `after_s` from when the server was killed."""
 
     user: int
     after_s: float
@@ -77,9 +84,9 @@ class Broadcast(Record):
 
 
 class SlowReaders(Record):
-    """Users who stop reading, and messages of so many characters until the server has cut them off.
+    """Users that stop reading, and messages of so many characters until the server has cut them off.
 
-    `last_s` is how long the last of the others waits for such a message, `before_s` how long that took when everybody
+    `last_s` is how long the last of the others waits for such a message, `before_s` how long that took when all
     read: medians over messages. Growth is of the server's memory and of all TCP buffers of the machine, at its peak.
     """
 
@@ -98,7 +105,8 @@ class SlowReaders(Record):
 
 
 class Vanished(Record):
-    """Users who are gone without a word: seconds until the server's kernel has closed the first and the last of them.
+    """Users that vanish without closing their connections: seconds until the server's kernel has closed the first and
+    the last of these.
 
     `freed_s` is when the server itself has none of them any more; `stated_s` is what it promises.
     """
@@ -113,7 +121,7 @@ class Vanished(Record):
 
 
 class HalfOpen(Record):
-    """Connection attempts that never answer the server's SYN-ACK, and people who come meanwhile.
+    """Connection attempts that never answer the server's SYN-ACK, and users that come meanwhile.
 
     `kept` is how many of them the server's kernel had at most; `cookies` how often it answered without keeping one (SYN
     cookies). Times are from coming to being served.
@@ -165,11 +173,21 @@ Figures = Annotated[Calm | Broadcast | SlowReaders | Vanished | HalfOpen | Kille
 
 
 class FaultRecord(TrialRecord):
-    """One fault: `users` were there at its begin, `back` after it, when those whom it cost had come again.
+    """One line of trials.jsonl of faults: one fault of a chat server with a crowd on it.
 
-    `rows` are "clicks" (Pressed) and, of some faults, "users": Heard, Parting, or Entry.
+    `asked` users were asked for, and `came` of them came at first (`capped` says why not all, in a sentence). `users`
+    were connected at the fault's begin, `back` after it, when those that it had cut off had come again. `rows` are
+    "clicks" (Pressed) and, of some faults, "heard" (Heard), "partings" (Parting) or "users" (Entry).
     """
 
+    model: str
+    title: str
+    service: str
+    way: Way
+    asked: int
+    came: int
+    capped: str = ""
+    cpus: float
     fault: Fault
     users: int
     back: int | None = None
@@ -178,33 +196,7 @@ class FaultRecord(TrialRecord):
     clicks: Clicks = Clicks()
 
     @property
-    def kept_its_word(self) -> bool:
+    def acknowledged_clicks_safe(self) -> bool:
         """Whether it could be measured, and no click that was acknowledged is lost."""
         unproved = self.clicks.answered > 0 and self.clicks.unrecorded is None
         return self.valid and not unproved and not self.clicks.lost and not self.clicks.unrecorded
-
-
-class FaultsRun(Record):
-    """faults.json: one server, and what befell its crowd, one fault after the other."""
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    status: Status
-    model: str
-    title: str
-    service: str
-    way: Way
-    runtime: Literal["docker", "local"]
-    runtime_reason: str
-    cpus: float
-    asked: int
-    users: int
-    capped: str
-    dead_after_s: float
-    hold_s: float
-    click_rps: float
-    environment: dict[str, Any]
-    started: datetime
-    finished: datetime | None = None
-    faults: tuple[FaultRecord, ...] = ()
-
-    model_config = ConfigDict(populate_by_name=True)

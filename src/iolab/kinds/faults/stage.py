@@ -2,20 +2,20 @@
 
 import http.client
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from iolab.chat.entries import Entry, entries, first_s
+from iolab.chat.servers import ChatServer
+from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
-from iolab.kinds.crowd.plan import Crowd, Scene
-from iolab.kinds.crowd.records import Entry
-from iolab.kinds.crowd.run import entries
 from iolab.kinds.faults import connections
-from iolab.kinds.faults.plan import Faults
 from iolab.kinds.faults.records import Heard, Parting
-from iolab.loadgen.users import Holders
+from iolab.kinds.faults.settings import Faults
+from iolab.loadgen.users import UserProcesses
 from iolab.runtime import Server
 from iolab.runtime.footprint import PROC, Processes
 
@@ -29,8 +29,8 @@ class Stage:
     """A server with a crowd on it; `rows` are what the last fault leaves beside its figures."""
 
     server: Server
-    people: Holders
-    scene: Scene
+    people: UserProcesses
+    chat: ChatServer
     crowd: Crowd
     faults: Faults
     restart: Callable[[], Server]
@@ -44,7 +44,7 @@ class Stage:
         return url.hostname or "", url.port or 0
 
     def tell(self, chars: int) -> list[Heard]:
-        """Tell everybody something of so many characters, and return who has it when."""
+        """Send a message of so many characters to all users, and return when each of them has it."""
         self.told += 1
         name = str(self.told)
         text = f"{name}.".ljust(chars, "x")
@@ -64,12 +64,12 @@ class Stage:
         return [(host, port) for answer in answers for host, port in answer["addresses"]]
 
     def stated_s(self) -> float:
-        """Return within which time the server promises to notice who is gone without a word."""
-        hold_s = 1.25 * self.crowd.hold_s if self.scene.way == "poll" else 0.0
+        """Return within which time the server promises to notice that a user has vanished."""
+        hold_s = 1.25 * self.crowd.hold_s if self.chat.way == "poll" else 0.0
         return hold_s + self.crowd.dead_after_s
 
     def come_back(self) -> tuple[list[list[Any]], int]:
-        """Let all who have no connection come again at once; return rows as of coming, and how often they tried."""
+        """Let all users without a connection come again at once; return rows as of coming, and how often they tried."""
         host, port = self.place
         patience_s = self.faults.back_patience_s
         job = {"host": host, "port": port, "rate": 0, "patience_s": patience_s}
@@ -77,15 +77,15 @@ class Stage:
         return [row for answer in answers for row in answer["rows"]], sum(answer["tries"] for answer in answers)
 
     def newcomers(self) -> list[Entry]:
-        """Let people come, and go again when all are served or their patience has ended; return how they fared."""
+        """Let users come, and go again when all are served or their patience has ended; return a row of each."""
         faults, crowd = self.faults, self.crowd
-        rows = self.people.come(self.place, self.scene.way, faults.newcomer_rps, crowd.patience_s, faults.newcomers)
+        rows = self.people.come(self.place, self.chat.way, faults.newcomer_rps, crowd.patience_s, faults.newcomers)
         self.people.all("leave", ANSWER_S, first=sum(self.people.shares))
         return entries(rows, first_s(rows))
 
     def own_users(self) -> int | None:
         """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
-        if self.scene.thread_each:
+        if self.chat.thread_each:
             return Processes.read(self.server.pids(), PROC, switches=False).threads
         with (
             suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
@@ -94,8 +94,3 @@ class Stage:
             connection.request("GET", "/healthz")
             return int(json.loads(connection.getresponse().read())["users"])
         return None
-
-
-def first_s(rows: Sequence[Sequence[Any]]) -> float:
-    """Return when the first of a driver's rows came."""
-    return min((row[1] for row in rows), default=0.0)

@@ -1,12 +1,13 @@
 """What came of a fault, in a sentence and in a table's rows: only what the record has."""
 
 import math
+from collections.abc import Sequence
 
+from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import (
     Broadcast,
     Fault,
     FaultRecord,
-    FaultsRun,
     Figures,
     HalfOpen,
     Herd,
@@ -14,7 +15,7 @@ from iolab.kinds.faults.records import (
     SlowReaders,
     Vanished,
 )
-from iolab.report import words
+from iolab.report import numbers
 
 NAMES: dict[Fault, str] = {
     "calm": "calm",
@@ -47,16 +48,49 @@ def clicks(record: FaultRecord) -> tuple[str, str, str, str]:
         "never" if each == math.inf else seconds(each) for each in (felt.p50_s, felt.p99_s, felt.slowest_s)
     )
     return (
-        median if felt.p50_s is not None or not felt.answered else words.TOO_FEW,
-        tail if felt.p99_s is not None or not felt.answered else words.TOO_FEW,
+        median if felt.p50_s is not None or not felt.answered else numbers.TOO_FEW,
+        tail if felt.p99_s is not None or not felt.answered else numbers.TOO_FEW,
         slowest,
         f"{felt.sent - felt.answered:,} of {felt.sent:,}",
     )
 
 
-def verdict(run: FaultsRun) -> str:
+def heading(analysis: FaultsAnalysis) -> str:
+    """Return the title of a report: which server, and how many users."""
+    model = analysis.run.models[0]
+    crowd = f"{analysis.experiment.crowd.levels[0]:,} users"
+    if analysis.records:
+        first = analysis.records[0]
+        crowd = f"{first.came:,} users by {first.way}"
+    return f"{model.title}, {crowd}: what goes wrong, and what it costs"
+
+
+def place(analysis: FaultsAnalysis) -> str:
+    """Say where and how it was measured."""
+    cpus, rate = analysis.experiment.cpus[0], analysis.experiment.faults.click_rps
+    where = numbers.PLACES[analysis.run.runtime]
+    capped = f" {analysis.records[0].capped}." if analysis.records and analysis.records[0].capped else ""
+    return (
+        f"{where[:1].upper()}{where[1:]}, {cpus:g} CPU{'' if cpus == 1 else 's'}; {rate:g} clicks a second, whatever"
+        f" else happens.{capped}"
+    )
+
+
+def state(analysis: FaultsAnalysis) -> str:
+    """Say what a run lacks that is not whole; nothing of a whole one."""
+    there = f"{len(analysis.records)} of {len(analysis.records) + analysis.missing} faults are there"
+    if analysis.run.status == "complete":
+        return f"Only {there}: trials.jsonl is not whole." if analysis.missing else ""
+    return {
+        "partial": f"It was interrupted: what is here was measured before ({there}).",
+        "failed": f"Not all is as it should be{f': {there}' if analysis.missing else ''}.",
+        "running": f"Not finished: what follows is all that is on disk so far ({there}).",
+    }[analysis.run.status]
+
+
+def verdict(records: Sequence[FaultRecord]) -> str:
     """Say whether a click that was acknowledged was lost."""
-    done = [record.clicks for record in run.faults if record.valid]
+    done = [record.clicks for record in records if record.valid]
     answered = sum(each.answered for each in done)
     lost = sum(each.lost or 0 for each in done)
     unrecorded = [each.unrecorded for each in done if each.unrecorded is not None]
@@ -65,6 +99,8 @@ def verdict(run: FaultsRun) -> str:
             f"Of {answered:,} clicks that were acknowledged, {lost:,} are missing in the rows on disk, and the server"
             f" had not written down {sum(unrecorded):,}: they are lost."
         )
+    if not answered:
+        return "No click was acknowledged."
     text = f"All {answered:,} clicks that were acknowledged are in the rows on disk"
     if len(unrecorded) < len(done):
         return f"{text}; what the server wrote down is {NOT_KNOWN} for {len(done) - len(unrecorded)} faults."
@@ -91,7 +127,7 @@ def rows(record: FaultRecord) -> list[tuple[str, str]]:
 
 def seconds(value: float | None) -> str:
     """Return a time span with three digits that matter."""
-    return words.milliseconds(None if value is None else value * 1000)
+    return numbers.milliseconds(None if value is None else value * 1000)
 
 
 LABELS = {

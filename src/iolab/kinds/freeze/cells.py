@@ -1,25 +1,30 @@
-"""What two ways of counting saw of the same standstill; pure, for reports."""
+"""What two ways of counting tell of the same standstill; for reports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-from iolab.results.records import Sample
+from iolab.kinds import registry
+from iolab.kinds.freeze.records import FreezeRecord, Name
+from iolab.kinds.freeze.settings import FreezeExperiment
+from iolab.report.summary import rounded, shortcomings
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo, Sample
 from iolab.theory.statistics import Array, percentile
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
-
-Name = Literal["closed loop", "planned"]
+LATE_S = 0.1
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one way of measuring saw: its samples, and latencies in ms by percentile (None: too few requests)."""
+class Standstill:
+    """A standstill as one way of measuring counts it: samples, and latencies in ms (None: too few requests)."""
 
     name: Name
     generator: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
 
     @property
     def latencies_s(self) -> Array:
@@ -33,7 +38,54 @@ class Seen:
         found["slowest"] = float(values.max()) if len(values) else None
         return {name: None if value is None else round(value * 1000, 3) for name, value in found.items()}
 
-    def late(self, limit_s: float) -> float:
+    def late(self, limit_s: float = LATE_S) -> float:
         """Return the share of the requests that took longer than that."""
         values = self.latencies_s
         return float((values > limit_s).mean()) if len(values) else 0.0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that a report says; `standstills` are those of valid trials, `lacks` says what is not there."""
+
+    run: RunInfo
+    experiment: FreezeExperiment
+    title: str
+    standstills: Sequence[Standstill]
+    cells: Sequence[dict[str, Any]]
+    lacks: Sequence[str]
+
+
+def analyse(folder: RunFolder) -> Analysis:
+    """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
+    run = folder.read_run()
+    experiment = registry.recorded(folder, run, FreezeExperiment)
+    records = sorted(folder.read_trials(FreezeRecord), key=lambda record: record.index)
+    found = [
+        (each, Standstill(each.name, each.generator, folder.read_rows(each.rows, "requests", Sample)))
+        for each in records
+    ]
+    return Analysis(
+        run=run,
+        experiment=experiment,
+        title=run.models[0].title,
+        standstills=[standstill for record, standstill in found if record.valid],
+        cells=[_cell(run, experiment, record, standstill) for record, standstill in found],
+        lacks=shortcomings(run, records, lambda record: record.name),
+    )
+
+
+def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, standstill: Standstill) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "generator": record.generator,
+        "model": run.models[0].letter,
+        "service": run.models[0].service,
+        "concurrency": experiment.concurrency[0],
+        "cpus": experiment.cpus[0],
+        "valid": record.valid,
+        "reason": record.reason,
+        "requests": len(standstill.samples),
+        **standstill.percentiles_ms(),
+        "later_than_100_ms": rounded(standstill.late(), 6),
+    }

@@ -9,17 +9,21 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from iolab.errors import TrialFailed, UsageError
-from iolab.experiment import Experiment, Freeze
-from iolab.kinds.freeze.cells import Seen
+from iolab.bench import Bench
+from iolab.errors import LoadFailed, TrialFailed
+from iolab.host.activity import watching
+from iolab.kind import Measured
+from iolab.kinds.freeze.records import FreezeRecord, Name
+from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.loadgen import Job, Load
-from iolab.loadgen.opening import opener, opening
+from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
-from iolab.results.records import Sample
+from iolab.results.records import ClientUsage, MachineUsage, Sample
 from iolab.runtime import Server
-from iolab.runtime.choice import Place
-from iolab.session import Plan
 from iolab.theory.closed_loop import closed_loop
 
 LEAD_S = 0.3  # that of loadtest/openloop.py
@@ -28,42 +32,95 @@ ROOM = 0.9  # of what the closed loop asks for: a server that stood still must b
 ANSWER_LIMIT_S = 20.0
 
 
-def measure(plan: Plan, place: Place, say: Callable[[str], None]) -> list[Seen]:
-    """Load the server in both ways, and let it stand still in each. Raises LoadFailed where a load fails."""
-    experiment = plan.experiment
-    freeze = settings(experiment)
-    model, users, cpus = plan.models[0], experiment.concurrency[0], place.plans[experiment.cpus[0]]
-    server_settings = experiment.server
-    theory = closed_loop(users, model.workers, server_settings.wait_ms / 1000, server_settings.cpu_ms / 1000)
-    closed_requests = math.ceil((freeze.run_s - freeze.for_s) * theory.throughput_rps / users) * users
-    plan_of_all = Arrivals("constant", ROOM * theory.throughput_rps, freeze.run_s, experiment.seed)
-    with place.runtime as runtime:
-        say(f"Closed loop, by {place.generator}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
-        with opener(place.generator)(runtime, cpus) as generator, runtime.serve(model, cpus) as server:
-            generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
-            job = Job(server.url, users, closed_requests, ANSWER_LIMIT_S, freeze.run_s + 60)
-            with standstill(server, freeze.after_s, freeze.for_s):
-                load = generator.run(job)
-                server.check_alive()
-                load.check_complete(job.requests)
-            closed = Seen("closed loop", place.generator, tuple(load.samples))
-        say(f"Planned, by locust: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
-        with opening(OpenLoop, OpenLoop.driver_script, runtime, cpus) as crowd, runtime.serve(model, cpus) as server:
-            crowd.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)
-            with standstill(server, LEAD_S + freeze.after_s, freeze.for_s):
-                open_load = crowd.run(server.url, plan_of_all, ANSWER_LIMIT_S)
-                server.check_alive()
-                samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in open_load.samples]
-                Load(samples, None, open_load.stopped).check_complete(len(samples))
-            planned = Seen("planned", "locust", tuple(samples))
-    return [closed, planned]
+@dataclass(frozen=True)
+class Trial:
+    """One load during which the server stands still once."""
+
+    index: int
+    name: Name
+    generator: str
 
 
-def settings(experiment: Experiment) -> Freeze:
-    """Return when the server is to stand still; raises UsageError for an experiment that does not say so."""
-    if experiment.freeze is None:
-        raise UsageError(f"experiment {experiment.name} has no [freeze]: take experiments/freeze.toml")
-    return experiment.freeze
+class Prepared(NamedTuple):
+    """A server that is warm, the load for it, of so many requests, and how long that takes to begin."""
+
+    server: Server
+    send: Callable[[], Load]
+    requests: int
+    lead_s: float
+
+
+def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
+    """Measure one trial on a server of its own; one that fails is a record with a reason."""
+    freeze, plan = experiment.freeze, bench.plans[experiment.cpus[0]]
+    load, machine, reason = Load((), None), MachineUsage(), None
+    started = datetime.now(UTC)
+    prepare = {"closed loop": _closed, "planned": _planned}[trial.name]
+    bench.say(f"{trial.name}, by {trial.generator}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
+    try:
+        with prepare(experiment, bench) as prepared:
+            server = prepared.server
+            started = datetime.now(UTC)
+            with watching() as watch, standstill(server, prepared.lead_s + freeze.after_s, freeze.for_s):
+                load = prepared.send()
+                server.check_alive()
+                load.check_complete(prepared.requests)
+            machine = watch.usage()
+    except TrialFailed as error:
+        reason = str(error)
+        if isinstance(error, LoadFailed):
+            bench.restart_generator(plan)
+    record = FreezeRecord(
+        **asdict(trial),
+        started=started,
+        duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
+        valid=reason is None,
+        reason=reason,
+        client=ClientUsage(cpu_s=load.cpu_s, syn_retransmits=load.syn_retransmits),
+        machine=machine,
+    )
+    return Measured(record, {"requests": load.samples})
+
+
+@contextmanager
+def _closed(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
+    """Prepare a closed loop that lasts about as long as the experiment says, the standstill included."""
+    (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
+    users = experiment.concurrency[0]
+    requests = math.ceil((freeze.run_s - freeze.for_s) * _rate_rps(experiment, bench) / users) * users
+    generator = bench.generator(plan)
+    with bench.runtime.serve(model, plan) as server:
+        generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
+        job = Job(server.url, users, requests, ANSWER_LIMIT_S, freeze.run_s + 60)
+        yield Prepared(server, lambda: generator.run(job), requests, 0.0)
+
+
+@contextmanager
+def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
+    """Prepare arrivals at a constant rate, a little below that of the closed loop."""
+    (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
+    users = experiment.concurrency[0]
+    arrivals = Arrivals("constant", ROOM * _rate_rps(experiment, bench), freeze.run_s, experiment.seed)
+    with (
+        opening(OpenLoop, OpenLoop.driver_script, bench.runtime, plan) as generator,
+        bench.runtime.serve(model, plan) as server,
+    ):
+        generator.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)  # to warm up
+
+        def send() -> Load:
+            load = generator.run(server.url, arrivals, ANSWER_LIMIT_S)
+            samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
+            return Load(samples, load.cpu_s, load.stopped)
+
+        yield Prepared(server, send, int(arrivals.rate_rps * arrivals.duration_s), LEAD_S)
+
+
+def _rate_rps(experiment: FreezeExperiment, bench: Bench) -> float:
+    """Return the rate that theory expects of the closed loop."""
+    (model,) = bench.models.values()
+    settings = experiment.server
+    users = experiment.concurrency[0]
+    return closed_loop(users, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000).throughput_rps
 
 
 @contextmanager

@@ -7,11 +7,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from iolab.experiment import Experiment, recorded
 from iolab.findings import GRAVITY, machine
 from iolab.findings.evidence import Conditions
+from iolab.kinds import registry
+from iolab.kinds.arrival_records import OpenRecord
+from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import Finding, ModelInfo, OpenRecord, OpenSample, RunInfo
+from iolab.results.records import Finding, ModelInfo, OpenSample, RunInfo
 from iolab.theory import queueing
 from iolab.theory.queueing import Sojourn
 from iolab.theory.statistics import Array, percentile, t_quantile
@@ -33,7 +35,7 @@ MACHINE = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What a plan's people saw, from when they were to come; `mean_ci_s` is a 95% interval, None with too few."""
+    """What a plan's requests took, from their planned moments; `mean_ci_s` is a 95% interval, None with too few."""
 
     count: int
     mean_s: float
@@ -74,14 +76,14 @@ class OpenAnalysis:
     """All that a report of an open loop says; cells by model, variant and rate."""
 
     run: RunInfo
-    experiment: Experiment
+    experiment: OpenExperiment
     cells: tuple[OpenCell, ...]
 
 
 def analyse(folder: RunFolder) -> OpenAnalysis:
     """Read a run folder and work everything out; raises UsageError where it cannot be read."""
     run = folder.read_run()
-    experiment = recorded(folder, run)
+    experiment = registry.recorded(folder, run, OpenExperiment)
     models = {model.letter: model for model in run.models}
     order = {letter: number for number, letter in enumerate(models)}
     records = sorted(

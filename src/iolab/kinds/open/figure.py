@@ -17,7 +17,11 @@ ROOM = 1.15
 
 def sojourns(analysis: OpenAnalysis) -> str:
     """Draw a panel for each model with a queue."""
-    letters = list(dict.fromkeys(cell.record.model for cell in analysis.cells if cell.record.utilisation is not None))
+    letters = list(
+        dict.fromkeys(
+            cell.record.model for cell in analysis.cells if cell.record.utilisation is not None and cell.measured
+        )
+    )
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         for axes, letter in zip(figure.subplots(1, len(letters), squeeze=False)[0], letters, strict=True):

@@ -8,15 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from iolab.kinds.closed.table import condensed
 from iolab.kinds.open import figure as queue_figure
 from iolab.kinds.open import words as queue_words
 from iolab.kinds.open.analysis import OpenAnalysis
-from iolab.report import words
+from iolab.report import numbers
 from iolab.report.pages import template
-from iolab.report.terminal import MANY, ROOMY
-
-_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+from iolab.report.terminal import MANY, ROOMY, STYLES, condensed
 
 
 def show(console: Console, analysis: OpenAnalysis, folder: str) -> None:
@@ -40,11 +37,13 @@ def show(console: Console, analysis: OpenAnalysis, folder: str) -> None:
         table.add_row(*(escape(named[heading]) for heading in headings), end_section=ends)
     if rows:
         console.print(table)
-    for sentence in (*queue_words.sentences(analysis), queue_words.closed_loop(analysis)):
+    if state := queue_words.state(analysis):
+        console.print(f"[bold red]{escape(state)}[/]", highlight=False)
+    for sentence in (*queue_words.sentences(analysis), queue_words.closed_loop()):
         console.print(f"- {escape(sentence)}", highlight=False)
     for severity, where, message, remedy in condensed(queue_words.findings(analysis), MANY):
         console.print(
-            f"[{_STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
+            f"[{STYLES[severity]}]{severity}[/], {escape(where)}: {escape(message)}\n  → {escape(remedy)}",
             highlight=False,
         )
     console.print("\nCalibrated: " + escape("; ".join(queue_words.calibrations(analysis))) + ".", highlight=False)
@@ -54,10 +53,12 @@ def show(console: Console, analysis: OpenAnalysis, folder: str) -> None:
 def markdown(analysis: OpenAnalysis) -> str:
     """Return report.md."""
     lines = [f"# {analysis.experiment.name}: {analysis.experiment.question}", ""]
+    if state := queue_words.state(analysis):
+        lines += [f"**{state}**", ""]
     lines += _table(queue_words.HEADINGS, analysis)
     lines += ["", "## Tails", "", *_table(queue_words.TAILS, analysis), "", queue_words.errors(analysis)]
     lines += ["", *(f"- {sentence}" for sentence in queue_words.sentences(analysis)), ""]
-    lines += [queue_words.closed_loop(analysis), "", "## Findings", ""]
+    lines += [queue_words.closed_loop(), "", "## Findings", ""]
     lines += [
         f"- **{severity}**, {where}: {message}. To do: {remedy}"
         for severity, where, message, remedy in queue_words.findings(analysis)
@@ -84,8 +85,9 @@ def render(analysis: OpenAnalysis) -> str:
         senders=queue_words.senders(analysis),
         rows=list(queue_words.rows(analysis)),
         sentences=queue_words.sentences(analysis),
-        closed_loop=queue_words.closed_loop(analysis),
+        closed_loop=queue_words.closed_loop(),
+        state=queue_words.state(analysis),
         findings=queue_words.findings(analysis),
         calibrations=queue_words.calibrations(analysis),
-        place=f"Servers ran {words.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}.",
+        place=f"Servers ran {numbers.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}.",
     )

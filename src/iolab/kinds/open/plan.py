@@ -1,73 +1,67 @@
-"""Who comes when, in an open loop: from utilisations and calibrated service times to plans."""
+"""The plans of an open loop: from utilisations to trials, and by calibrated service times to rates."""
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from iolab.errors import UsageError
-from iolab.experiment import Arrivals, Experiment
+from iolab.kinds.arrival_records import Calibration, OpenRecord
+from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
-from iolab.results.records import Calibration
-
-Rates = list[tuple[float | None, float]]
 
 
 @dataclass(frozen=True)
 class OpenTrial:
-    """A plan for one model: arrivals at `rate_rps`, which keep each worker busy for `utilisation` of the time."""
+    """A plan for one model: as many arrivals as keep each worker of model `of` busy for `share` of the time.
+
+    `of` is the model itself; where that lets any number of requests wait, it is another one. `known` are the
+    calibrations that are on disk.
+    """
 
     index: int
-    model: Model
+    model: str
+    service: str
     variant: str
-    utilisation: float | None
-    rate_rps: float
+    of: str
+    share: float
     plan_s: float
     seed: int
+    known: Mapping[str, Calibration] = field(default_factory=dict)
+
+    @property
+    def utilisation(self) -> float | None:
+        """The share of the time that each worker of the model itself is busy; None where there is no queue."""
+        return self.share if self.of == self.model else None
 
     @property
     def title(self) -> str:
-        """What it is, for people who wait for it."""
-        busy = "" if self.utilisation is None else f", busy {self.utilisation:.0%} of the time"
-        return f"{self.model.letter} {self.variant}, {self.rate_rps:.0f} a second{busy}"
+        """What is shown while it is measured."""
+        busy = "busy" if self.of == self.model else f"at a rate that keeps {self.of} busy"
+        return f"{' '.join(filter(None, [self.model, self.variant]))}, {busy} {self.share:.0%} of the time"
 
 
-def arrivals_of(experiment: Experiment) -> Arrivals:
-    """Return the experiment's arrivals; raises UsageError where it has none."""
-    if experiment.arrivals is None:
-        raise UsageError(f"experiment {experiment.name} has no [arrivals]: take experiments/queue.toml")
-    return experiment.arrivals
+def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[str, float]]]:
+    """Return, for each model by its letter, (model, share of the time that its workers are busy) of each rate.
 
-
-def rates(arrivals: Arrivals, models: Sequence[Model], known: Mapping[str, Calibration]) -> dict[str, Rates]:
-    """Return (utilisation, arrivals a second) of each model, by its letter.
-
-    A model that lets any number of requests wait is measured at the rates of all the others.
+    A model that lets any number of requests wait is measured at the rates of all the others. Raises UsageError where no
+    model has a utilisation.
     """
-    found: dict[str, Rates] = {}
-    for model in models:
-        capacity_rps = model.workers / known[model.letter].service_s
-        shares = arrivals.shares(model.letter)
-        if shares and math.isfinite(capacity_rps):
-            found[model.letter] = [(share, share * capacity_rps) for share in shares]
-    same: Rates = [(None, rate) for rate in sorted({rate for pairs in found.values() for _, rate in pairs})]
-    if same:
-        found |= {model.letter: same for model in models if math.isinf(model.workers)}
-    return found
-
-
-def blocks(
-    experiment: Experiment, models: Sequence[Model], known: Mapping[str, Calibration], most_rps: float
-) -> list[list[OpenTrial]]:
-    """Return all plans, in blocks that share a server, shuffled by the experiment's seed.
-
-    Raises UsageError where there is nothing to plan, or a rate is beyond `most_rps`, which is sent in time.
-    """
-    arrivals = arrivals_of(experiment)
-    wanted = rates(arrivals, models, known)
-    if not wanted:
+    found = {
+        model.letter: [(model.letter, share) for share in arrivals.shares(model.letter)]
+        for model in models
+        if arrivals.shares(model.letter) and math.isfinite(model.workers)
+    }
+    if not found:
         raise UsageError(f"no model of this run has a utilisation: take {', '.join(sorted(arrivals.utilisation))}")
+    same = [pair for pairs in found.values() for pair in pairs]
+    return found | {model.letter: same for model in models if math.isinf(model.workers)}
+
+
+def blocks(experiment: OpenExperiment, models: Sequence[Model]) -> list[list[OpenTrial]]:
+    """Return all plans, in blocks that share a server, shuffled by the experiment's seed."""
+    wanted = shares(experiment.arrivals, models)
     order = random.Random(experiment.seed)  # noqa: S311 (a shuffle, not a secret)
     servers = [(model, variant) for model in models if model.letter in wanted for variant in experiment.variants]
     order.shuffle(servers)
@@ -76,29 +70,44 @@ def blocks(
     for model, variant in servers:
         mine = list(wanted[model.letter])
         order.shuffle(mine)
-        too_fast = [rate_rps for _, rate_rps in mine if rate_rps > most_rps]
-        if too_fast:
-            raise UsageError(
-                f"{model.letter} at {max(too_fast):,.0f} arrivals a second: the load generator sends {most_rps:,.0f} in"
-                " time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more WORKERS on cores of"
-                " their own, or from other machines (JOIN), send more"
-            )
-        found.append(list(_block(experiment, model, variant, mine, numbers)))
+        found.append([_trial(experiment, model, variant, next(numbers), pair) for pair in mine])
     return found
 
 
-def _block(
-    experiment: Experiment, model: Model, variant: str, wanted: Rates, numbers: Iterator[int]
-) -> Iterator[OpenTrial]:
-    arrivals = arrivals_of(experiment)
-    for share, rate_rps in wanted:
-        plan_s = arrivals.duration_s if share is not None else arrivals.others_duration_s
-        index = next(numbers)
-        yield OpenTrial(index, model, variant, share, rate_rps, plan_s, experiment.seed + index)
+def _trial(experiment: OpenExperiment, model: Model, variant: str, index: int, pair: tuple[str, float]) -> OpenTrial:
+    (of, share), arrivals = pair, experiment.arrivals
+    plan_s = arrivals.duration_s if of == model.letter else arrivals.others_duration_s
+    return OpenTrial(index, model.letter, model.name, variant, of, share, plan_s, experiment.seed + index)
 
 
-def moments(trial: OpenTrial, arrivals: Arrivals) -> tuple[float, ...] | None:
-    """Return a recorded trace, played so fast that it comes at the trial's rate; None for a process.
+def rate_rps(trial: OpenTrial, models: Mapping[str, Model], known: Mapping[str, Calibration]) -> float:
+    """Return the arrivals a second of a plan."""
+    return trial.share * models[trial.of].workers / known[trial.of].service_s
+
+
+def calibrations(records: Iterable[OpenRecord]) -> dict[str, Calibration]:
+    """Return the calibrations, by model, that records have."""
+    return {letter: each for record in records for letter, each in record.calibrated.items()}
+
+
+def check_rates(
+    trials: Iterable[OpenTrial], models: Mapping[str, Model], known: Mapping[str, Calibration], most_rps: float
+) -> None:
+    """Raise UsageError where a rate is beyond `most_rps`, which is sent in time."""
+    fastest: dict[str, float] = {}
+    for trial in trials:
+        fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate_rps(trial, models, known))
+    for letter, rate in fastest.items():
+        if rate > most_rps:
+            raise UsageError(
+                f"{letter} at {rate:,.0f} arrivals a second: the load generator sends {most_rps:,.0f} in"
+                " time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more WORKERS on cores of"
+                " their own, or from other machines (JOIN), send more"
+            )
+
+
+def moments(arrivals: Arrivals, rate_rps: float, plan_s: float) -> tuple[float, ...] | None:
+    """Return a recorded trace, played so fast that it comes at the rate; None for a process.
 
     Raises UsageError where the trace is none.
     """
@@ -111,6 +120,6 @@ def moments(trial: OpenTrial, arrivals: Arrivals) -> tuple[float, ...] | None:
         raise UsageError(f"trace {path}: must be a file with a moment, in seconds, in each line ({error})") from error
     if len(recorded) < 2 or recorded[-1] <= recorded[0]:
         raise UsageError(f"trace {path}: must have two moments at least, and some time between them")
-    speed = (len(recorded) - 1) / (recorded[-1] - recorded[0]) / trial.rate_rps
+    speed = (len(recorded) - 1) / (recorded[-1] - recorded[0]) / rate_rps
     played = [(moment - recorded[0]) * speed for moment in recorded]
-    return tuple(moment for moment in played if moment < trial.plan_s)
+    return tuple(moment for moment in played if moment < plan_s)

@@ -31,7 +31,8 @@ def summary(analysis: OpenAnalysis) -> str:
             }
         )
     whole = {
-        "schema": 1,
+        "schema": 2,
+        "kind": analysis.run.kind,
         "experiment": analysis.experiment.name,
         "runtime": analysis.run.runtime,
         "status": analysis.run.status,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from iolab.findings import GRAVITY
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
-from iolab.report import words
+from iolab.report import numbers
 from iolab.theory import queueing
 from iolab.theory.queueing import Sojourn
 
@@ -16,6 +16,7 @@ TAILS = (
 )  # fmt: skip
 BRIEF = ("Model", "Service", "Busy", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p95")
 LIGHT = 0.5
+CLOSED_USERS = 16  # of the closed loop that the open one is contrasted with, as in experiments/bench.toml
 
 
 def rows(analysis: OpenAnalysis) -> Iterator[dict[str, str]]:
@@ -26,16 +27,16 @@ def rows(analysis: OpenAnalysis) -> Iterator[dict[str, str]]:
             "Model": f"{record.model} {record.service}",
             "Service": record.variant or analysis.experiment.server.wait_distribution,
             "Busy": "-" if record.utilisation is None else f"{record.utilisation:.0%}",
-            "Rate": words.rate(record.rate_rps),
+            "Rate": numbers.rate(record.rate_rps),
             "Mean": _ms(measured.mean_s if measured else None),
             "Same trace": _ms(cell.same.mean_s if cell.same else None),
-            "off": words.off(cell.off),
+            "off": numbers.off(cell.off),
             "M/D/c": _mean(cell.constant),
             "M/M/c": _mean(cell.exponential),
             "p50": _ms(measured.p50_s if measured else None),
             "p95": _ms(measured.p95_s if measured else None),
             "p99": _ms(measured.p99_s if measured else None),
-            "off p95": words.off(cell.off_p95),
+            "off p95": numbers.off(cell.off_p95),
             **{
                 f"{name} {quantile}": _ms(getattr(theory, f"{quantile}_s") if theory else None)
                 for name, theory in (("Same trace", cell.same), ("M/D/c", cell.constant), ("M/M/c", cell.exponential))
@@ -56,7 +57,7 @@ def errors(analysis: OpenAnalysis) -> str:
 
 
 def sentences(analysis: OpenAnalysis) -> list[str]:
-    """Say what the data show: which theory is right, where latency explodes, who never waits."""
+    """Say what the data show: which theory is right, where latency grows, which server has no queue."""
     told = []
     for letter in dict.fromkeys(cell.record.model for cell in analysis.cells):
         for variant in analysis.experiment.variants:
@@ -77,14 +78,14 @@ def _of_a_model(cells: Sequence[OpenCell]) -> str:
     low, high = _mean_ms(first), _mean_ms(last)
     if last.record.utilisation is None:
         return (
-            f"{name} lets everybody wait at once: {words.milliseconds(low)} at {first.record.rate_rps:.0f} a second,"
-            f" {words.milliseconds(high)} at {last.record.rate_rps:.0f}. There is no queue, whatever comes."
+            f"{name} serves any number of requests at once: {numbers.milliseconds(low)} at {first.record.rate_rps:.0f}"
+            f" a second, {numbers.milliseconds(high)} at {last.record.rate_rps:.0f}. There is no queue at any rate."
         )
-    text = f"{name}: {words.milliseconds(low)} when it is busy {first.record.utilisation:.0%} of the time"
+    text = f"{name}: {numbers.milliseconds(low)} when it is busy {first.record.utilisation:.0%} of the time"
     if len(cells) > 1:
-        text += f", {words.milliseconds(high)} at {last.record.utilisation:.0%}"
+        text += f", {numbers.milliseconds(high)} at {last.record.utilisation:.0%}"
     if len(cells) > 1 and high > 2 * low:
-        text += f", {high / low:.1f} times as long: near 100% who comes finds others, and the queue hardly empties"
+        text += f", {high / low:.1f} times as long: near 100% the queue is hardly ever empty"
     return f"{text}. {_theory(cells)}"
 
 
@@ -131,21 +132,32 @@ def _proof(cells: Sequence[OpenCell]) -> str:
     return f"{text} So what lies apart from theory is the luck of these arrivals, or the theory."
 
 
+def state(analysis: OpenAnalysis) -> str:
+    """Say what a run lacks that is not whole; nothing of a whole one."""
+    there, planned = len(analysis.cells), analysis.run.trials_planned
+    if analysis.run.status == "complete":
+        return f"Only {there} of {planned} plans are there: trials.jsonl is not whole." if there < planned else ""
+    return {
+        "partial": f"Interrupted: {there} of {planned} plans are here.",
+        "failed": f"Not all is as it should be: {there} of {planned} plans are here; the findings say what is wrong.",
+        "running": "Not finished: what follows is all that is on disk so far.",
+    }[analysis.run.status]
+
+
 def senders(analysis: OpenAnalysis) -> str:
-    """Say who sent the arrivals."""
+    """Say what sent the arrivals."""
     counts = sorted({cell.record.load_workers for cell in analysis.cells})
     if not counts or counts == [0]:
         return "one Locust process"
     return f"{' and '.join(map(str, counts))} Locust worker{'s' if counts != [1] else ''}"
 
 
-def closed_loop(analysis: OpenAnalysis) -> str:
+def closed_loop() -> str:
     """Contrast what came with the closed loop of hey."""
-    users = analysis.experiment.concurrency[0]
     return (
-        f"A closed loop of {users} users is another world: each waits for an answer before it asks again, so never more"
-        f" than {users} are in the system, and a server that is slow is asked less. Here people come whether or not it"
-        " keeps up; latency has no end as it nears what it can serve."
+        f"A closed loop of {CLOSED_USERS} users differs: each user waits for an answer before it sends the next one."
+        f" So never more than {CLOSED_USERS} requests are in the system, and a slower server gets fewer of them. Here"
+        " requests arrive whether or not the server keeps up, and latency has no bound near the rate that it can serve."
     )
 
 
@@ -185,4 +197,4 @@ def _mean(sojourn: Sojourn | None) -> str:
 
 
 def _ms(value_s: float | None) -> str:
-    return words.milliseconds(None if value_s is None else value_s * 1000)
+    return numbers.milliseconds(None if value_s is None else value_s * 1000)

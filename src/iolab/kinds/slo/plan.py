@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from iolab.errors import UsageError
-from iolab.results.records import Calibration, OpenSample
+from iolab.kinds.arrival_records import Calibration
+from iolab.kinds.slo.records import SloRecord
+from iolab.results.records import OpenSample
 from iolab.theory import queueing
 from iolab.theory.statistics import least_count
 
@@ -55,10 +57,27 @@ class Step:
 
 
 @dataclass(frozen=True)
+class SloTrial:
+    """A step for one model: at `rate_rps`, or, before that has a calibration, at the highest rate that is tried."""
+
+    index: int
+    model: str
+    seed: int
+    calibration: Calibration | None = None
+    rate_rps: float | None = None
+
+    @property
+    def title(self) -> str:
+        """What is shown while it is measured."""
+        return f"{self.model}, {'the highest rate' if self.rate_rps is None else f'{self.rate_rps:.0f} a second'}"
+
+
+@dataclass(frozen=True)
 class Found:
     """What a model sustains: the highest rate at which the objective held, the lowest at which it did not.
 
-    `theory_rps` is what an M/D/c queue sustains; None where any number of requests can wait.
+    `theory_rps` is what an M/D/c queue sustains; None where any number of requests can wait. `reason` says why the
+    search ended before its end, "" where it did not.
     """
 
     letter: str
@@ -67,6 +86,7 @@ class Found:
     steps: tuple[Step, ...]
     calibration: Calibration
     theory_rps: float | None
+    reason: str = ""
 
     @property
     def best(self) -> Step | None:
@@ -81,20 +101,52 @@ class Found:
         return min((step for step in self.steps if not step.holds), key=lambda step: step.rate_rps, default=None)
 
 
-def search(holds: Callable[[float], Step], low_rps: float, high_rps: float) -> Iterator[Step]:
-    """Yield the steps to the highest rate that holds: the ends first, then the middles, on a logarithmic scale."""
-    highest = holds(high_rps)
-    yield highest
-    if highest.holds:
-        return
-    lowest = holds(low_rps)
-    yield lowest
-    if not lowest.holds:
-        return
-    for _ in range(STEPS):
-        step = holds((low_rps * high_rps) ** 0.5)
-        yield step
+def step(record: SloRecord) -> Step:
+    """Return what a step found."""
+    return Step(record.rate_rps, record.value_s, record.holds)
+
+
+def next_step(model: str, records: Sequence[SloRecord], seed: int) -> SloTrial | None:
+    """Return a model's next step, given the records of all; None where its search has ended.
+
+    It also ends with a step that is not valid: what that would have found is not known.
+    """
+    mine = [record for record in records if record.model == model]
+    if not mine:
+        return SloTrial(len(records), model, seed + len(records))
+    if not all(record.valid for record in mine):
+        return None
+    rate_rps = next_rate([step(record) for record in mine], mine[0].rate_rps)
+    if rate_rps is None:
+        return None
+    return SloTrial(len(records), model, seed + len(records), mine[0].calibration, rate_rps)
+
+
+def next_rate(steps: Sequence[Step], highest_rps: float) -> float | None:
+    """Return the rate of the step after these, None where the search has ended.
+
+    The ends come first, then the middles, on a logarithmic scale; the lowest rate is a fixed share of the highest.
+    """
+    low_rps, high_rps = highest_rps * LOW / HIGH, highest_rps
+    if not steps:
+        return high_rps
+    if steps[0].holds:
+        return None
+    if len(steps) == 1:
+        return low_rps
+    if not steps[1].holds:
+        return None
+    for step in steps[2:]:
         low_rps, high_rps = (step.rate_rps, high_rps) if step.holds else (low_rps, step.rate_rps)
+    return (low_rps * high_rps) ** 0.5 if len(steps) < 2 + STEPS else None
+
+
+def search(holds: Callable[[float], Step], highest_rps: float) -> Iterator[Step]:
+    """Yield the steps to the highest rate that holds."""
+    steps: list[Step] = []
+    while (rate_rps := next_rate(steps, highest_rps)) is not None:
+        steps.append(holds(rate_rps))
+        yield steps[-1]
 
 
 def by_theory(objective: Objective, calibration: Calibration, workers: int) -> float:
@@ -107,5 +159,5 @@ def by_theory(objective: Objective, calibration: Calibration, workers: int) -> f
         return Step(rate_rps, value_s, value_s < objective.limit_s)
 
     capacity_rps = workers / calibration.service_s
-    steps = list(search(holds, LOW * capacity_rps, HIGH * capacity_rps))
+    steps = list(search(holds, HIGH * capacity_rps))
     return max((step.rate_rps for step in steps if step.holds), default=0.0)

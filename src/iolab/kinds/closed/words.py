@@ -1,61 +1,26 @@
-"""Numbers as people read them, and the sentences that follow from them."""
+"""The sentences of a closed loop's report."""
 
 import math
 from collections.abc import Sequence
 
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.precision import half_width
-from iolab.results.records import Cell
+from iolab.kinds.closed.records import Cell
+from iolab.report import numbers
+from iolab.report.numbers import cores, milliseconds, seconds, users
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
-NOT_KNOWN = "-"
-TOO_FEW = "too few"
-PLACES = {"docker": "in Docker containers", "local": "as local processes"}
-
-
-def milliseconds(value: float | None) -> str:
-    """Return a latency with three digits that matter: 21.3 ms, 123 ms, 5.40 s."""
-    if value is None:
-        return NOT_KNOWN
-    if value >= 1000:
-        return f"{value / 1000:.2f} s"
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
 
 
 def tail(value: float | None, cell: Cell) -> str:
     """Return a high percentile, or that there were too few requests to know it."""
-    return milliseconds(value) if value is not None or not cell.ok else TOO_FEW
-
-
-def rate(value: float | None) -> str:
-    """Return a throughput in requests a second."""
-    return NOT_KNOWN if value is None else f"{value:.0f}/s" if value >= 10 else f"{value:.2g}/s"
-
-
-def megabytes(value: int | None) -> str:
-    """Return an amount of memory."""
-    return NOT_KNOWN if value is None else f"{value / 2**20:.0f} MiB"
-
-
-def seconds(value: float | None) -> str:
-    """Return a time span."""
-    return NOT_KNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+    return milliseconds(value) if value is not None or not cell.ok else numbers.TOO_FEW
 
 
 def services(cell: Cell) -> str:
     """Return the median in service times: 4.13."""
     value = cell.services
-    return NOT_KNOWN if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
-
-
-def off(residual: float | None) -> str:
-    """Return how far a measurement is off its prediction: +3%, -55%, 0%."""
-    return NOT_KNOWN if residual is None else f"{residual:+.0%}".replace("+0%", "0%").replace("-0%", "0%")
-
-
-def mean_users(value: float | None) -> str:
-    """Return a mean number of users."""
-    return NOT_KNOWN if value is None else f"{value:.1f}"
+    return numbers.NOT_KNOWN if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def cpu_a_request(cell: Cell) -> str:
@@ -69,18 +34,13 @@ def client_cpu_a_request(cell: Cell) -> str:
 
 
 def _a_request(cpu_s: float | None, requests: int) -> str:
-    return NOT_KNOWN if cpu_s is None or not requests else f"{cpu_s / requests * 1000:.2f} ms"
-
-
-def count(value: int | None) -> str:
-    """Return a number of things."""
-    return NOT_KNOWN if value is None else str(value)
+    return numbers.NOT_KNOWN if cpu_s is None or not requests else f"{cpu_s / requests * 1000:.2f} ms"
 
 
 def interval(cell: Cell) -> str:
     """Return the 95% interval of the median."""
     if cell.median_ci_ms is None:
-        return NOT_KNOWN
+        return numbers.NOT_KNOWN
     low, high = cell.median_ci_ms
     return (
         f"{milliseconds(low)} to {milliseconds(high)}" if milliseconds(low) != milliseconds(high) else milliseconds(low)
@@ -142,11 +102,6 @@ def missing(model: str, number: int) -> str:
     return f"This run has no result of {model} with {users(number)}: make bench measures it."
 
 
-def users(number: int) -> str:
-    """Return a number of users."""
-    return "1 user" if number == 1 else f"{number} users"
-
-
 def wall_time(analysis: Analysis) -> str:
     """Say how long the benchmark took beside what its requests take in theory."""
     run = analysis.run
@@ -164,8 +119,8 @@ def wall_time(analysis: Analysis) -> str:
     over_s = run.wall_s - analysis.allowance_s
     more = f": {over_s:.0f} s beyond that" if over_s > 0 else ""
     return (
-        f"The requests take {run.theory_s:.1f} s in theory; measuring took {run.wall_s:.1f} s, starts and stops too"
-        f" (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s{more})."
+        f"The requests take {analysis.theory_s:.1f} s in theory; measuring took {run.wall_s:.1f} s, starts and stops"
+        f" too (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s{more})."
     )
 
 
@@ -266,7 +221,7 @@ def prediction(analysis: Analysis) -> str:
 
 def runtime(analysis: Analysis) -> str:
     """Say where the servers ran, and why there."""
-    return f"Servers ran {PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}."
+    return f"Servers ran {numbers.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}."
 
 
 def cpu_plan(analysis: Analysis) -> str:
@@ -276,8 +231,3 @@ def cpu_plan(analysis: Analysis) -> str:
         server, loadgen = (", ".join(map(str, cores)) for cores in (plan.server, plan.loadgen))
         lines.append(f"CPUS={plan.cpus:g}: servers on {cores(server)}, load generator on {cores(loadgen)}")
     return "; ".join(lines)
-
-
-def cores(numbers: str) -> str:
-    """Return core numbers with their noun."""
-    return f"cores {numbers}" if "," in numbers else f"core {numbers}"

@@ -8,14 +8,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from iolab.crosscheck import CellName, Told
-from iolab.crosscheck import verdict as verdict_of
+from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.compare import Comparison
+from iolab.kinds.closed.crosscheck import CellName, Told
+from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
+from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.table import BRIEF
-from iolab.report import words
-from iolab.report.compare import Comparison
-from iolab.results.records import Cell
+from iolab.report import numbers
+from iolab.report.terminal import show_differences
 
 
 def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
@@ -41,15 +43,14 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
             str(cell.concurrency),
             *limit,
             *([escape(cell.variant)] if varied else []),
-            words.milliseconds(cell.median_ms),
-            words.milliseconds(each.second.cell.median_ms),
-            words.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}",
-            words.NOT_KNOWN if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}",
+            numbers.milliseconds(cell.median_ms),
+            numbers.milliseconds(each.second.cell.median_ms),
+            numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}",
+            numbers.NOT_KNOWN if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}",
             Text(_brief(each) if several or varied else verdict(each), style="bold" if each.different else ""),
         )
     console.print(table)
-    for name, one, other in differences:
-        console.print(f"They differ in {name}: {one} and {other}.", markup=False, highlight=False, soft_wrap=True)
+    show_differences(console, differences)
 
 
 def verdict(each: Comparison) -> str:
@@ -68,8 +69,8 @@ def _brief(each: Comparison) -> str:
 def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequence[Part]) -> None:
     """Print what a cell's median is made of."""
     console.print(
-        f"{cell.model}, {cell.title}, {words.users(cell.concurrency)}{words.condition(cell, analysis, before=', ')}:"
-        f" median {words.milliseconds(cell.median_ms)}",
+        f"{cell.model}, {cell.title}, {numbers.users(cell.concurrency)}{words.condition(cell, analysis, before=', ')}:"
+        f" median {numbers.milliseconds(cell.median_ms)}",
         markup=False,
         style="bold",
         highlight=False,
@@ -93,9 +94,9 @@ def show_crosscheck(console: Console, told: Mapping[str, Mapping[CellName, Told]
     cells = dict.fromkeys(key for found in told.values() for key in found)
     for model, users in cells:
         found = {name: each[model, users] for name, each in told.items() if (model, users) in each}
-        medians = [f"{found[name].median_ms:.2f} ms" if name in found else words.NOT_KNOWN for name in told]
+        medians = [f"{found[name].median_ms:.2f} ms" if name in found else numbers.NOT_KNOWN for name in told]
         table.add_row(f"{model} with {users}", *medians)
     console.print(table)
     for model, users in cells:
         found = {name: each[model, users] for name, each in told.items() if (model, users) in each}
-        console.print(f"{model} with {words.users(users)}: {verdict_of(found)}.", markup=False, highlight=False)
+        console.print(f"{model} with {numbers.users(users)}: {verdict_of(found)}.", markup=False, highlight=False)

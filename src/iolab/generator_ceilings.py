@@ -3,9 +3,9 @@
 from contextlib import suppress
 from typing import Final
 
+from iolab.context_cache import ContextCache
 from iolab.errors import TrialFailed
 from iolab.host.cores import CpuPlan
-from iolab.kept import Kept
 from iolab.loadgen import Job, LoadGenerator
 from iolab.runtime import Runtime
 from iolab.theory.littles_law import span_s
@@ -17,15 +17,15 @@ A_USER: Final = 50  # requests: the ramps at both ends then weigh little
 LIMIT_S: Final = 30.0
 
 
-class Floors:
+class GeneratorCeilings:
     """Measures each (cores, number of users) once, when it is first asked for; the null server stays until the end."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._servers = Kept[Cores, str]()
+        self._servers = ContextCache[Cores, str]()
         self._known: dict[tuple[Cores, int], float | None] = {}
 
-    def __enter__(self) -> "Floors":
+    def __enter__(self) -> "GeneratorCeilings":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -34,7 +34,7 @@ class Floors:
     def rate(self, generator: LoadGenerator, plan: CpuPlan, users: int) -> float | None:
         """Return requests a second with so many users, or None where it could not be measured.
 
-        A floor that fails must not cost a trial: what is wrong with the generator, the trial itself will say.
+        A ceiling that is not known must not cost a trial: what is wrong with the generator, the trial itself will say.
         """
         cores = (plan.server, plan.loadgen)
         key = (cores, users)

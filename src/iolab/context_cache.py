@@ -8,7 +8,7 @@ Key = TypeVar("Key")
 Thing = TypeVar("Thing")
 
 
-class Kept(Generic[Key, Thing]):
+class ContextCache(Generic[Key, Thing]):
     """Things that are opened when they are first needed, kept, and opened anew after they were discarded."""
 
     def __init__(self) -> None:

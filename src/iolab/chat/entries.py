@@ -1,0 +1,41 @@
+"""The users of a chat server, a row each: when they came, and what became of them."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+Way = Literal["websocket", "poll"]
+Outcome = Literal["held", "late", "waiting", "refused", "lost"]
+
+
+class Entry(NamedTuple):
+    """One user, in seconds from the first one's coming: when it came, was connected (TCP), and was served.
+
+    A user is served when the server itself has answered, not the kernel that holds its listen queue. None: never.
+    `outcome` is "held" (served within PATIENCE_S, and connected to the end), "late" (served after that), "waiting"
+    (connected, without an answer), "refused" (no connection), or "lost" (was held, and was then cut off).
+    """
+
+    user: int
+    came_s: float
+    connected_s: float | None
+    served_s: float | None
+    outcome: Outcome
+
+
+def entries(rows: Sequence[Sequence[Any]], begin_s: float) -> list[Entry]:
+    """Return a driver's rows as entries, by user; times count from `begin_s`."""
+    made = (
+        Entry(int(user), came - begin_s, since(begin_s, connected), since(begin_s, served), outcome)
+        for user, came, connected, served, outcome in rows
+    )
+    return sorted(made, key=lambda entry: entry.user)
+
+
+def first_s(rows: Sequence[Sequence[Any]]) -> float:
+    """Return when the first user of a driver's rows came."""
+    return min((row[1] for row in rows), default=0.0)
+
+
+def since(begin_s: float, moment: float | None) -> float | None:
+    """Return a moment as seconds from `begin_s`; None stays None."""
+    return None if moment is None else moment - begin_s

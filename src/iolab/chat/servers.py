@@ -1,0 +1,91 @@
+"""The chat servers that there are, by their labels in docker-compose.yml, and how many users each can have here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from iolab.chat.entries import Way
+from iolab.chat.settings import Crowd
+from iolab.errors import UsageError
+from iolab.host import capacity
+from iolab.host.capacity import Need
+from iolab.host.limits import Facts
+from iolab.lab import COMPOSE_FILE, Model
+from iolab.loadgen.users import clients, containers
+from iolab.runtime import ServerCommand
+
+CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.threads"
+
+
+@dataclass(frozen=True)
+class ChatServer:
+    """One chat server of a model: the `script` of its folder speaks `way`, in so many `processes`."""
+
+    model: Model
+    way: Way
+    script: str
+    processes: int
+    thread_each: bool  # every user has a thread
+
+    @property
+    def title(self) -> str:
+        """What it is called while it is measured."""
+        several = f", {self.processes} processes" if self.processes > 1 else ""
+        return f"{self.model.letter} {self.way}{several}"
+
+    @property
+    def threads(self) -> int | None:
+        """How many threads its pool has; None where every user is served at once."""
+        return None if self.model.workers == float("inf") else int(self.model.workers)
+
+    def need(self, users: int, client_processes: int, client_containers: int | None) -> Need:
+        """Return what is to be held, for the limits; without containers of the client the server is a process, too."""
+        need = Need(
+            users,
+            self.processes,
+            client_processes=client_processes,
+            container=client_containers is not None,
+            client_containers=client_containers,
+            divisible=self.way in self.model.service.labels.get(PROCESSES, "").split(),
+        )
+        return need.with_threads() if self.thread_each else need
+
+    def mode(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
+        """Return how to start it, with room for so many users."""
+        room = capacity.container_limits(users, int(self.thread_each), self.processes, facts)
+        return ServerCommand(("python3", self.script), variables, room.files, room.pids, room.memory_bytes)
+
+
+def chat_servers(models: Sequence[Model], crowd: Crowd) -> list[ChatServer]:
+    """Return the chat servers of the models in the wanted ways; raises UsageError where there is none."""
+    found = list(_scenes(models, crowd))
+    if not found:
+        names = ", ".join(model.letter for model in models)
+        raise UsageError(
+            f"no chat server of {names} speaks {' or '.join(crowd.ways)}"
+            f"{f' in {crowd.processes} processes' if crowd.processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
+        )
+    return found
+
+
+def _scenes(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
+    for model in models:
+        labels = model.service.labels
+        for word in labels.get(CHAT, "").split():
+            way, _, script = word.partition("=")
+            if way not in ("websocket", "poll") or not script:
+                raise UsageError(f"{COMPOSE_FILE}: service {model.name}: {CHAT} has {word!r}; it must be WAY=SCRIPT")
+            can_share = way in labels.get(PROCESSES, "").split()
+            if way in crowd.ways and (crowd.processes == 1 or can_share):
+                yield ChatServer(model, way, script, crowd.processes, labels.get(THREADS) == "each")
+
+
+def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:
+    """Return how many of `asked` users can come, with so many `more` for a while, and in a sentence why not all.
+
+    Raises UsageError where none can.
+    """
+    need = chat.need(asked + more, len(clients(asked, facts, docker=docker)), containers(asked) if docker else None)
+    users, sentence = capacity.capped(asked, capacity.applicable(facts, need))
+    if users < 1:
+        raise UsageError(f"USERS={asked}: nobody can come: {sentence}")
+    return users, sentence

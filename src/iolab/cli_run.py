@@ -1,0 +1,81 @@
+"""What every command that measures does: a place, a run, its reports. `iolab run` takes experiments of any kind."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from iolab import experiment, options, session
+from iolab.errors import UsageError
+from iolab.host.lock import only_bench
+from iolab.kinds import registry
+from iolab.lab import find_root
+from iolab.progress import RunProgress
+from iolab.report import terminal
+from iolab.results.folder import RunFolder
+from iolab.runtime.choice import Wanted, choose
+
+
+def measured(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> int:
+    """Measure a plan, make its reports, and return the exit status."""
+    with only_bench():
+        outcome = trials(console, planned, runtime, results)
+    if outcome.reason:
+        console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
+    if outcome.folder.has_trials():
+        report_run(console, outcome.folder)
+    return outcome.exit_status
+
+
+def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
+    """Measure a plan, and show how far it is; the lock is held by then."""
+    with terminal.busy(console) as say:
+        place = choose(runtime, planned.lab, planned.models, planned.experiment, say, host=planned.experiment.host)
+    terminal.show_place(console, place.runtime.name, place.reason)
+    with RunProgress(console) as progress:
+        return session.measure(planned, place, results or planned.lab.root / "results", progress)
+
+
+def planned(
+    default: str, path: Path | None, changes: dict[str, Any], settings: type[Any], resume: Path | None = None
+) -> session.Plan[Any]:
+    """Return the plan of a command: of experiments/`default`.toml or `path`, or of a run that goes on."""
+    root = find_root(Path.cwd())
+    if resume:
+        if path or changes:
+            raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
+        return session.resumed(root, resume, settings)
+    return session.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings)
+
+
+def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
+    """Open the run folder `run`, or the newest in `results`; raises UsageError where there is none."""
+    return RunFolder.open(run or (results or find_root(Path.cwd()) / "results") / "latest")
+
+
+def report_run(console: Console, folder: RunFolder) -> None:
+    """Make the reports of a run folder from its raw data, and print the shortest of them."""
+    report = registry.kind(folder.read_run().kind).report(folder)
+    folder.write("summary.json", report.summary)
+    folder.write("report.md", report.markdown())
+    folder.write("report.html", report.html())
+    report.show(console, os.path.relpath(folder.path))
+
+
+@click.command()
+@click.argument("path", metavar="EXPERIMENT", envvar="EXPERIMENT", required=False, type=click.Path(path_type=Path))
+@options.runtime
+@options.results
+@options.resume
+def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None) -> int:
+    """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
+    if resume:
+        name = RunFolder.open(resume).read_run().kind
+    elif path:
+        name = experiment.kind_of(path)
+    else:
+        raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
+    settings = registry.kind(name).settings
+    return measured(Console(), planned("", path, {}, settings, resume), runtime, results)

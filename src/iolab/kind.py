@@ -1,0 +1,172 @@
+"""The contract of a kind of experiment: all that the lifecycle (session.py) and the command line ask of one."""
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+
+from iolab.bench import Bench
+from iolab.errors import UsageError
+from iolab.experiment import Experiment
+from iolab.lab import Lab, Model
+from iolab.report import compare, terminal
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo, TrialRecord
+from iolab.results.rows import Row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+E = TypeVar("E", bound=Experiment)
+T = TypeVar("T")
+R = TypeVar("R", bound=TrialRecord)
+
+
+@dataclass(frozen=True)
+class Measured(Generic[R]):
+    """What a trial has brought: its record, and its rows by their kind, which the lifecycle writes beside it."""
+
+    record: R
+    rows: Mapping[str, Sequence[NamedTuple]] = field(default_factory=dict)
+
+
+class History(Generic[R]):
+    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it."""
+
+    def __init__(self, folder: RunFolder, run: RunInfo, records: list[R], earlier_s: float = 0.0) -> None:
+        self.folder, self.run, self.records = folder, run, records
+        self._began = time.monotonic() - earlier_s
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the run has been measured, in seconds, before an interruption included."""
+        return time.monotonic() - self._began
+
+    def rows(self, record: R, kind: str, row: type[Row]) -> list[Row]:
+        """Return the rows of one kind of a trial that is on disk."""
+        return self.folder.read_rows(record.rows, kind, row)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the terminal shows of a trial that has ended; `note` is a second line."""
+
+    text: str
+    style: Literal["red", "yellow"] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The reports of a run: summary.json, what makes the two pages, and what prints the shortest of them.
+
+    `show` is given the run folder's name.
+    """
+
+    summary: str
+    html: Callable[[], str]
+    markdown: Callable[[], str]
+    show: Callable[["Console", str], None]
+
+
+Show = Callable[["Console"], None]
+
+
+class Kind(ABC, Generic[E, T, R]):
+    """A kind of experiment: E its settings, T one trial of its plan, R the record of a trial."""
+
+    name: str  # `kind = "..."` in the TOML file and in run.json
+    settings: type[E]
+    record: type[R]
+    rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
+    key: Sequence[str]  # the fields of a record, and of a cell, that tell cells apart
+    metrics: Sequence[str]  # the figures of a cell in summary.json that two runs are compared by
+    generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
+    not_resumable: str = ""  # why a run that was interrupted cannot go on
+
+    def models(self, experiment: E, lab: Lab) -> Sequence[Model]:
+        """Return the servers of the experiment; raises UsageError where they cannot be measured so."""
+        return lab.select(experiment.models)
+
+    @abstractmethod
+    def plan(self, experiment: E, models: Sequence[Model], history: History[R]) -> Iterator[T]:
+        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`."""
+
+    @abstractmethod
+    def count(self, experiment: E, models: Sequence[Model]) -> int:
+        """Return how many trials are planned; 0 where that is not known beforehand."""
+
+    @abstractmethod
+    def describe(self, trial: T) -> str:
+        """Return a trial's name, shown while it is measured."""
+
+    @abstractmethod
+    def run(self, experiment: E, trial: T, bench: Bench) -> Measured[R]:
+        """Measure a trial; one that fails is a record that is not valid. Raises TrialFailed where none can go on."""
+
+    @abstractmethod
+    def line(self, measured: Measured[R]) -> Line:
+        """Return what the terminal shows of a trial that has ended."""
+
+    def complete(self, records: Sequence[R]) -> bool:
+        """Say whether a run whose plan has ended is as it should be."""
+        return all(record.valid for record in records)
+
+    @abstractmethod
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run; raises UsageError where its files are damaged."""
+
+    def course_answer(self, results: Path, users: int) -> Sequence[str]:  # noqa: ARG002 (most have none)
+        """Return what the newest run in `results` answers to the course's question about so many chat users."""
+        return ()
+
+    def compare(self, first: RunFolder, second: RunFolder) -> Show:
+        """Return what prints two runs of this kind side by side; raises UsageError where no cell is in both."""
+        one, other = (json.loads(self.report(folder).summary)["cells"] for folder in (first, second))
+        found = compare.compare(one, other, self.key, self.metrics)
+        if not found:
+            raise UsageError(f"they have no cell in common: {compare.in_neither(one, other, self.key)}")
+        differences = differing(first.read_run(), second.read_run())
+        return lambda console: terminal.show_compared(console, found, differences)
+
+    def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
+        """Return what prints all that is known of one cell; raises UsageError where there is no such cell."""
+        cells = json.loads(self.report(folder).summary)["cells"]
+        words = (cell, *([] if cpus is None else [str(cpus)]), *([] if variant is None else [variant]))
+        found = compare.find(cells, self.key, " ".join(words))
+        figures = list(compare.flat(found, self.key))
+        return lambda console: terminal.show_cell(
+            console, compare.name_of(found, self.key), figures, found.get("findings", ())
+        )
+
+
+def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
+    """Return (name, first, second) for what two runs were set to differently, and for machines that differ."""
+    pairs: list[tuple[str, Any, Any]] = [
+        ("runtime", first.runtime, second.runtime),
+        ("load generator", first.generator, second.generator),
+    ]
+    ours, theirs = (dict(_settings(run.experiment)) for run in (first, second))
+    names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in ("name", "question", "models")]
+    pairs += [(name, ours.get(name), theirs.get(name)) for name in names]
+    here, there = first.environment, second.environment
+    pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
+    return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
+
+
+def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", value
+
+
+def _text(value: object) -> str:
+    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+AnyKind = Kind[Any, Any, Any]

@@ -1,0 +1,207 @@
+"""What kinds with planned arrivals have in common: the load generator, a model's calibration, and one plan on a server.
+
+It is no kind: `open` and `slo` are, and do not know each other.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from iolab.bench import Bench
+from iolab.errors import LoadFailed, TrialFailed
+from iolab.experiment import ServerSettings
+from iolab.host.activity import watching
+from iolab.host.cores import CpuPlan
+from iolab.kind import Line, Measured
+from iolab.kinds.arrival_records import Calibration, OpenRecord
+from iolab.lab import Model
+from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
+from iolab.loadgen.workers import Crew, gathered
+from iolab.report import numbers
+from iolab.results.records import ClientUsage, MachineUsage, OpenSample, ServerUsage
+from iolab.runtime import Server
+from iolab.runtime.usage import metering
+
+ONE_BY_ONE, A_WORKER = 50, 60  # requests to calibrate with: of one user, and for each worker
+WARM_UP_USERS = 4
+ANSWER_LIMIT_S = 60.0
+
+R = TypeVar("R", bound=OpenRecord)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan for one model's server; `utilisation` is that of each worker, None where any number can wait."""
+
+    index: int
+    model: Model
+    cores: CpuPlan
+    variant: str
+    settings: ServerSettings
+    utilisation: float | None
+    arrivals: Arrivals
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a plan; `failure` says why it is not as planned: the server died, or the load ended early."""
+
+    load: OpenLoad
+    started: datetime
+    duration_s: float
+    usage: ServerUsage = field(default_factory=ServerUsage)
+    machine: MachineUsage = field(default_factory=MachineUsage)
+    failure: str | None = None
+
+    @property
+    def unanswered(self) -> str | None:
+        """How many requests got no answer; None where all did."""
+        missing = sum(sample.status != 200 for sample in self.load.samples)
+        return f"{missing} of {len(self.load.samples)} requests got no answer 200" if missing else None
+
+
+def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:
+    """Return the open-loop load generator; raises UsageError where its workers do not come."""
+    found: OpenLoop = bench.others.get("open loop", lambda: gathered(crew, bench.runtime, cores, bench.say))
+    return found
+
+
+def calibrated(bench: Bench, crowd: OpenLoop, model: Model, cores: CpuPlan, settings: ServerSettings) -> Calibration:
+    """Calibrate a model, on a server of its own; raises TrialFailed where that does not go."""
+    bench.say(f"Calibrating {model.letter}")
+    bench.servers.discard(*bench.servers.opened())
+    constant = settings.model_copy(update={"wait_distribution": "constant"})
+    with bench.runtime.serve(model, cores, constant.variables()) as server:
+        return calibrate(crowd, server, model.workers)
+
+
+def calibrate(crowd: OpenLoop, server: Server, workers: float) -> Calibration:
+    """Measure a model's constant times in closed loops: alone, and with twice as many users as workers.
+
+    Under saturation every worker goes from one request to the next, so that workers / throughput is the time that a
+    request takes it; what a client sees of it alone is that, and the way there and back. Raises LoadFailed where the
+    server does not answer, or does not tell how long it serves.
+    """
+    crowd.closed(server.url, 1, 5, ANSWER_LIMIT_S)  # to warm up
+    alone = _answered(crowd.closed(server.url, 1, ONE_BY_ONE, ANSWER_LIMIT_S))
+    latency_s = float(np.mean([turn.latency_s for turn in alone]))
+    told_s = [turn.service_s for turn in alone if turn.service_s is not None]
+    if len(told_s) < len(alone):
+        raise LoadFailed("the server tells no Server-Timing: its service times are not known")
+    mean_told_s = float(np.mean(told_s))
+    if math.isinf(workers):
+        return Calibration(service_s=latency_s, overhead_s=latency_s - mean_told_s, transit_s=0.0)
+    users = 2 * int(workers)
+    turns = _answered(crowd.closed(server.url, users, A_WORKER * users, ANSWER_LIMIT_S))
+    # At both ends not all users are there.
+    done_s = np.sort([turn.start_s + turn.latency_s for turn in turns])[2 * users : -2 * users]
+    service_s = workers * float(done_s[-1] - done_s[0]) / (len(done_s) - 1)
+    overhead_s = max(0.0, service_s - mean_told_s)
+    return Calibration(
+        service_s=service_s, overhead_s=overhead_s, transit_s=max(0.0, latency_s - mean_told_s - overhead_s)
+    )
+
+
+def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> Seen:
+    """Send all arrivals of a plan.
+
+    Plans of the same model and variant that follow each other share a server, no other one runs meanwhile, and after a
+    plan that failed the next one has a new server.
+    """
+    load, usage, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
+    started = datetime.now(UTC)
+    try:
+        server = _served(bench, crowd, planned)
+        started = datetime.now(UTC)
+        with metering(server) as meter, watching() as watch:
+            load = crowd.run(server.url, planned.arrivals, ANSWER_LIMIT_S)
+        usage, machine = meter.usage(), watch.usage()
+        server.check_alive()
+        if load.stopped:
+            raise LoadFailed(load.stopped)
+    except TrialFailed as error:
+        failure = str(error)
+    duration_s = round((datetime.now(UTC) - started).total_seconds(), 6)
+    seen = Seen(load, started, duration_s, usage, machine, failure)
+    if seen.failure or seen.unanswered:
+        bench.servers.discard(*bench.servers.opened())
+    return seen
+
+
+def record(kind: type[R], planned: Planned, seen: Seen, reason: str | None, others: Mapping[str, Any]) -> Measured[R]:
+    """Return the record of a plan and its rows; with a reason it is not valid."""
+    samples, arrivals = seen.load.samples, planned.arrivals
+    ok = sum(sample.status == 200 for sample in samples)
+    made = kind(
+        index=planned.index,
+        model=planned.model.letter,
+        service=planned.model.name,
+        cpus=planned.cores.cpus,
+        variant=planned.variant,
+        requested=len(samples),
+        sent=len(samples),
+        ok=ok,
+        errors=len(samples) - ok,
+        started=seen.started,
+        duration_s=seen.duration_s,
+        valid=reason is None,
+        reason=reason,
+        server=seen.usage,
+        client=ClientUsage(cpu_s=seen.load.cpu_s),
+        machine=seen.machine,
+        load_workers=seen.load.workers,
+        lost_workers=len(seen.load.lost),
+        process=arrivals.process,
+        rate_rps=round(arrivals.rate_rps, 6),
+        plan_s=arrivals.duration_s,
+        seed=arrivals.seed,
+        utilisation=planned.utilisation,
+        calibration=planned.calibration,
+        **others,
+    )
+    return Measured(made, {"requests": samples})
+
+
+def line(measured: Measured[R]) -> Line:
+    """Return how many requests were answered, and their mean and slowest time in the system."""
+    made = measured.record
+    busy = f"{made.rate_rps:.0f}/s" if made.utilisation is None else f"busy {made.utilisation:.0%}"
+    place = f"{made.model} {made.variant:<12} {busy:<9}"
+    if not made.valid:
+        return Line(f"{place} invalid: {made.reason}", "red")
+    failed = f"   {made.errors} failed" if made.errors else ""
+    sojourns_s = [
+        sample.done_s - sample.planned_s
+        for sample in measured.rows["requests"]
+        if isinstance(sample, OpenSample) and sample.status == 200
+    ]
+    if not sojourns_s:
+        return Line(f"{place}     0 came{failed}")
+    mean, slowest = (
+        numbers.milliseconds(value_s * 1000) for value_s in (sum(sojourns_s) / len(sojourns_s), max(sojourns_s))
+    )
+    return Line(f"{place} {len(sojourns_s):5} came   mean {mean:>8}   slowest {slowest:>8}{failed}")
+
+
+def _served(bench: Bench, crowd: OpenLoop, planned: Planned) -> Server:
+    """Return the plan's server, warmed up when it is new."""
+    key = (planned.model.letter, planned.cores, planned.variant)
+    is_new = key not in bench.servers.opened()
+    bench.servers.discard(*(each for each in bench.servers.opened() if each != key))
+    server = bench.server(planned.model, planned.cores, planned.variant, planned.settings.variables())
+    if is_new:
+        users = int(min(WARM_UP_USERS, planned.model.workers))
+        crowd.closed(server.url, users, 4 * users, ANSWER_LIMIT_S)
+    return server
+
+
+def _answered(turns: Sequence[Turn]) -> Sequence[Turn]:
+    unanswered = sum(turn.status != 200 for turn in turns)
+    if unanswered or not turns:
+        raise LoadFailed(f"while calibrating, {unanswered} of {len(turns)} requests got no answer 200")
+    return turns

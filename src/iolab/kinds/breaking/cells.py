@@ -1,0 +1,131 @@
+"""From a run folder to what users and a bystander waited, way by way; for reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from iolab.kinds import registry
+from iolab.kinds.breaking.culprit import Culprit
+from iolab.kinds.breaking.plan import Way, expected, trial_name
+from iolab.kinds.breaking.records import BreakRecord
+from iolab.kinds.breaking.settings import BreakExperiment
+from iolab.report.summary import rounded, shortcomings
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo, Sample, ServerUsage
+from iolab.theory.closed_loop import ClosedLoop
+from iolab.theory.statistics import Array, percentile
+
+
+@dataclass(frozen=True)
+class WayResult:
+    """What users and the bystander of one way waited, what theory expects, and what the server used."""
+
+    way: Way
+    expected: ClosedLoop
+    samples: Sequence[Sample]
+    bystander: Sequence[Sample]
+    usage: ServerUsage
+
+    @property
+    def median_ms(self) -> float | None:
+        """The median latency of the users."""
+        return _median_ms(self.samples)
+
+    @property
+    def p95_ms(self) -> float | None:
+        """Their 95th percentile; None where they are too few."""
+        value = percentile(_latencies_s(self.samples), 0.95)
+        return None if value is None else value * 1000
+
+    @property
+    def rate_rps(self) -> float:
+        """How many of them were answered a second."""
+        begun = [one.start_s for one in self.samples if one.start_s is not None]
+        ended = [one.start_s + one.latency_s for one in self.samples if one.start_s is not None and one.latency_s]
+        return len(ended) / (max(ended) - min(begun)) if ended else 0.0
+
+    @property
+    def bystander_median_ms(self) -> float | None:
+        """The median latency of the bystander, whose request does no work at all."""
+        return _median_ms(self.bystander)
+
+    @property
+    def bystander_slowest_ms(self) -> float | None:
+        """The longest wait of the bystander."""
+        values = _latencies_s(self.bystander)
+        return float(values.max()) * 1000 if len(values) else None
+
+
+def _latencies_s(samples: Sequence[Sample]) -> Array:
+    return np.array([one.latency_s for one in samples if one.status == 200 and one.latency_s is not None])
+
+
+def _median_ms(samples: Sequence[Sample]) -> float | None:
+    values = _latencies_s(samples)
+    return float(np.median(values)) * 1000 if len(values) else None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that a report says; results and culprits are those of valid trials, `lacks` says what is not there."""
+
+    run: RunInfo
+    experiment: BreakExperiment
+    results: Sequence[WayResult]
+    culprits: Sequence[Culprit]
+    cells: Sequence[dict[str, Any]]
+    lacks: Sequence[str]
+
+
+def analyse(folder: RunFolder) -> Analysis:
+    """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
+    run = folder.read_run()
+    experiment = registry.recorded(folder, run, BreakExperiment)
+    records = sorted(folder.read_trials(BreakRecord), key=lambda record: record.index)
+    loads = [(record, _result(folder, experiment, record)) for record in records if not record.seeks]
+    culprits = {record.way: record.culprit for record in records if record.valid and record.culprit}
+    return Analysis(
+        run=run,
+        experiment=experiment,
+        results=[result for record, result in loads if record.valid],
+        culprits=list(culprits.values()),
+        cells=[_cell(experiment, record, result, culprits.get(record.way)) for record, result in loads],
+        lacks=shortcomings(run, records, lambda record: trial_name(record.way, seeks=record.seeks)),
+    )
+
+
+def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord) -> WayResult:
+    users, cpus = experiment.concurrency[0], experiment.cpus[0]
+    return WayResult(
+        way=record.way,
+        expected=expected(record.way, users, experiment.work_ms(record.way) / 1000, cpus),
+        samples=folder.read_rows(record.rows, "requests", Sample),
+        bystander=folder.read_rows(record.rows, "bystander", Sample),
+        usage=record.server,
+    )
+
+
+def _cell(
+    experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
+) -> dict[str, Any]:
+    return {
+        **record.way.model_dump(),
+        "concurrency": experiment.concurrency[0],
+        "cpus": experiment.cpus[0],
+        "service_ms": experiment.work_ms(record.way),
+        "valid": record.valid,
+        "reason": record.reason,
+        "requests": len(result.samples),
+        "median_ms": rounded(result.median_ms),
+        "p95_ms": rounded(result.p95_ms),
+        "throughput_rps": rounded(result.rate_rps),
+        "predicted_mean_ms": rounded(result.expected.latency_s * 1000),
+        "predicted_throughput_rps": rounded(result.expected.throughput_rps),
+        "bystander_requests": len(result.bystander),
+        "bystander_median_ms": rounded(result.bystander_median_ms),
+        "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
+        "server": record.server.model_dump(),
+        "culprit": culprit.model_dump() if culprit else None,
+    }

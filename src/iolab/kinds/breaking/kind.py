@@ -1,0 +1,85 @@
+"""Work that blocks an event loop, as a kind of experiment."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds.breaking import run
+from iolab.kinds.breaking.plan import Trial, trial_name, trials
+from iolab.kinds.breaking.records import BreakRecord
+from iolab.kinds.breaking.settings import BreakExperiment
+from iolab.lab import Lab, Model
+from iolab.report import numbers
+from iolab.results.folder import RunFolder
+from iolab.results.records import Sample
+
+
+class Break(Kind[BreakExperiment, Trial, BreakRecord]):
+    """The same work in the loop, in threads and in processes, and what blocks the loop."""
+
+    name = "break"
+    settings = BreakExperiment
+    record = BreakRecord
+    rows = MappingProxyType({"requests": Sample, "bystander": Sample})
+    key = ("name", "service")
+    metrics = ("median_ms", "p95_ms", "throughput_rps", "bystander_median_ms", "bystander_slowest_ms")
+
+    def models(self, experiment: BreakExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the servers that the ways name; raises UsageError where there is none of that name."""
+        return run.servers(experiment, lab)
+
+    def plan(
+        self, experiment: BreakExperiment, models: Sequence[Model], history: History[BreakRecord]
+    ) -> Iterator[Trial]:
+        """Yield a load for each way, and then a search for the culprit for each that works in the loop."""
+        done = {record.index for record in history.records}
+        return (trial for trial in trials(experiment.broken.ways) if trial.index not in done)
+
+    def count(self, experiment: BreakExperiment, models: Sequence[Model]) -> int:
+        """Return how many loads and searches there are."""
+        return len(trials(experiment.broken.ways))
+
+    def describe(self, trial: Trial) -> str:
+        """Return a trial's name, shown while it is measured."""
+        return trial.name
+
+    def run(self, experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
+        """Measure a trial."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[BreakRecord]) -> Line:
+        """Return what users and the bystander waited, or the culprit."""
+        record = measured.record
+        place = f"{trial_name(record.way, seeks=record.seeks):<36}"
+        if not record.valid:
+            return Line(f"{place} invalid: {record.reason}", "red")
+        if record.culprit:
+            named = record.culprit.line or record.culprit.coroutine
+            return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names none")
+        median, bystander = (_median(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
+        return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.breaking import cells, page  # noqa: PLC0415 (numpy, templates)
+        from iolab.report.summary import summary  # noqa: PLC0415
+
+        found = cells.analyse(folder)
+        return Report(
+            summary=summary(found.run, found.cells),
+            html=lambda: page.render(found.results, found.culprits, found.experiment, found.run.runtime, found.lacks),
+            markdown=lambda: page.markdown(found),
+            show=lambda console, name: page.show(console, found, name),
+        )
+
+
+def _median(rows: Sequence[object]) -> str:
+    latencies_s = [
+        row.latency_s for row in rows if isinstance(row, Sample) and row.status == 200 and row.latency_s is not None
+    ]
+    return numbers.milliseconds(statistics.median(latencies_s) * 1000 if latencies_s else None)
+
+
+KIND = Break()

@@ -1,0 +1,31 @@
+"""The settings of work that blocks."""
+
+from typing import Literal
+
+from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings
+from iolab.kinds.breaking.plan import Broken, Way
+
+
+class BreakExperiment(Experiment):
+    """Ways to do a request's work, each loaded by `concurrency` users."""
+
+    kind: Literal["break"]
+    cpus: OneLimit = (2.0,)
+    concurrency: OneCount
+    server: ServerSettings = ServerSettings()
+    broken: Broken
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of docker-compose.yml and the servers that it sets."""
+        return self.server.variables()
+
+    def work_ms(self, way: Way) -> float:
+        """Return how long a request's work takes in a way."""
+        return self.server.wait_ms if way.work == "wait" else self.server.cpu_ms
+
+    def variables_of(self, way: Way, watch_ms: float = 0.0) -> dict[str, str]:
+        """Return the environment that makes a server work in a way, and tell standstills of `watch_ms` (0: none)."""
+        wait_ms, cpu_ms = (self.server.wait_ms, 0.0) if way.work == "wait" else (0.0, self.server.cpu_ms)
+        sizes = {"POOL": str(way.pool), "THREADS": str(way.pool)}
+        times = {"WAIT_MS": f"{wait_ms:g}", "CPU_MS": f"{cpu_ms:g}", "WATCH_MS": f"{watch_ms:g}"}
+        return {**times, **sizes, "WORK_IN": way.place}

@@ -1,0 +1,39 @@
+"""The settings of a simultaneous exhibition."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings, Settings
+from iolab.kinds.chess.plan import Rules
+
+
+class ChessServer(Settings):
+    """What the rules leave open: a request waits as long as an opponent thinks, and computes the master's move."""
+
+    backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1000)] = 8
+
+
+class ChessExperiment(Experiment):
+    """The rules; `concurrency` is the number of boards."""
+
+    kind: Literal["chess"]
+    cpus: OneLimit = (1.0,)
+    concurrency: OneCount
+    server: ChessServer = ChessServer()
+    chess: Rules = Rules()
+
+    @property
+    def boards(self) -> int:
+        """How many opponents play."""
+        return self.concurrency[0]
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of docker-compose.yml and the servers that it sets."""
+        return ServerSettings(
+            wait_ms=self.chess.opponent_ms,
+            cpu_ms=self.chess.master_ms,
+            backlog=self.server.backlog,
+            threads=self.server.threads,
+        ).variables()

@@ -1,0 +1,29 @@
+"""What the findings of a closed loop look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from iolab.findings.evidence import Conditions
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.theory.littles_law import Population
+from iolab.theory.statistics import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence(Conditions):
+    """All that findings of a closed loop look at: the trials of one cell, and what was worked out of them."""
+
+    trials: Sequence[ClosedRecord]
+    median_s: float | None
+    slowest_s: float | None
+    backlog: int | None
+    populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)
+    medians_s: Sequence[tuple[int, float]] = ()  # (repeat, its median)
+    spans_s: Sequence[float] = ()
+    latencies_s: Array = field(default_factory=lambda: np.empty(0))
+    expected_s: float | None = None  # the mean latency by theory, where the service time is constant
+    client_cpu_s: float | None = None
+    rate_rps: float | None = None  # answered requests a second
+    are_repeats: bool = True

@@ -1,0 +1,132 @@
+"""The closed loop as a kind of experiment."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.errors import UsageError
+from iolab.kind import History, Kind, Line, Measured, Report, Show, differing
+from iolab.kinds import registry
+from iolab.kinds.closed import markdown, run, terminal
+from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.plan import Trial, rounds, trials
+from iolab.kinds.closed.precision import Precision, rounds_until
+from iolab.kinds.closed.records import ClosedRecord
+from iolab.kinds.closed.settings import ClosedExperiment
+from iolab.lab import Model
+from iolab.report import numbers
+from iolab.results.folder import RunFolder
+from iolab.results.records import Sample
+from iolab.theory.statistics import RESOLUTION_S
+
+
+class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
+    """A fixed number of users, each of whom sends the next request when the answer has come."""
+
+    name = "closed"
+    settings = ClosedExperiment
+    record = ClosedRecord
+    rows = MappingProxyType({"requests": Sample})
+    key = ("model", "service", "concurrency", "cpus", "variant")
+    metrics = ("median_ms", "p95_ms", "p99_ms", "throughput_rps")
+
+    def plan(
+        self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
+    ) -> Iterator[Trial]:
+        """Yield the trials of all repeats, and of more rounds where a precision is wanted and not reached."""
+        precision = Precision(experiment.precision or 1.0, RESOLUTION_S[history.run.generator])
+        known: set[int] = set()
+        if experiment.precision is not None:
+            import_module("scipy.special")  # an interruption in the middle of an import would break the report
+
+        def enough() -> bool:
+            for record in history.records:
+                if record.index not in known:
+                    known.add(record.index)
+                    precision.add(record, history.rows(record, "requests", Sample))
+            return experiment.precision is None or precision.reached()
+
+        done = {record.index for record in history.records}
+        wanted = rounds_until(
+            rounds(experiment, models),
+            experiment.repeats,
+            enough=enough,
+            out_of_time=lambda: history.elapsed_s > experiment.budget_s,
+        )
+        return (trial for trial in wanted if trial.index not in done)
+
+    def count(self, experiment: ClosedExperiment, models: Sequence[Model]) -> int:
+        """Return how many trials all repeats are; a precision can take more."""
+        return len(trials(experiment, models))
+
+    def describe(self, trial: Trial) -> str:
+        """Return a trial's name, shown while it is measured."""
+        return f"{trial.model} {trial.service}, {numbers.users(trial.concurrency)}"
+
+    def run(self, experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[ClosedRecord]:
+        """Measure a trial."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[ClosedRecord]) -> Line:
+        """Return the median and the slowest latency of a trial."""
+        record = measured.record
+        latencies_ms = sorted(
+            sample.latency_s * 1000
+            for sample in measured.rows["requests"]
+            if isinstance(sample, Sample) and sample.status == 200 and sample.latency_s is not None
+        )
+        place = f"{record.model} {record.service:<20} c = {record.concurrency:<4}"
+        if not record.valid or not latencies_ms:
+            return Line(f"{place} invalid: {record.reason}", None if record.valid else "red")
+        median, slowest = numbers.milliseconds(statistics.median(latencies_ms)), numbers.milliseconds(latencies_ms[-1])
+        failed = f"   {record.errors} failed" if record.errors else ""
+        return Line(f"{place} median {median:>8}   slowest {slowest:>8}{failed}")
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.closed import cells, course, course_chat  # noqa: PLC0415 (not for measuring)
+
+        analysed = cells.analyse(folder)
+        if course.applies(analysed):
+            analysed = replace(
+                analysed, chat_answer=tuple(registry.course_answer(folder.path.parent, course_chat.CHATTERS))
+            )
+        return Report(
+            summary=analysed.summary.model_dump_json(by_alias=True, indent=2) + "\n",
+            html=lambda: drawn(analysed),
+            markdown=lambda: markdown.render(analysed),
+            show=lambda console, name: terminal.show(console, analysed, name),
+        )
+
+    def compare(self, first: RunFolder, second: RunFolder) -> Show:
+        """Return what prints two runs side by side: the ratio of medians, with its interval."""
+        from iolab.kinds.closed import cells, compare, comparison  # noqa: PLC0415 (not for measuring)
+
+        one, other = cells.analyse(first), cells.analyse(second)
+        found = compare.compare(one, other)
+        if not found:
+            raise UsageError(f"they have no cell in common: {compare.nothing_in_common(one, other)}")
+        differences = differing(one.run, other.run)
+        return lambda console: comparison.show(console, found, differences)
+
+    def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
+        """Return what prints the parts that a cell's median is made of."""
+        from iolab.kinds.closed import cells, comparison, explain  # noqa: PLC0415 (not for measuring)
+
+        analysis = cells.analyse(folder)
+        each = explain.find(analysis, cell, cpus, variant)
+        parts = explain.budget(analysis, each)
+        return lambda console: comparison.show_budget(console, analysis, each.cell, parts)
+
+
+def drawn(analysis: Analysis) -> str:
+    """Return report.html; what draws is imported for it alone, which takes half a second."""
+    from iolab.kinds.closed import page  # noqa: PLC0415
+
+    return page.render(analysis)
+
+
+KIND = Closed()

@@ -1,0 +1,96 @@
+"""What a crowd that was measured answers to the course's last question: a thousand chat users."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from iolab.kinds.crowd.analysis import CrowdAnalysis, newest
+from iolab.kinds.crowd.cells import CrowdCell
+from iolab.kinds.crowd.sentences import click, fates, listed, of_a_line, reason, total_bytes
+from iolab.kinds.crowd.words import WAYS, label, name, size
+from iolab.report import numbers
+
+UNANSWERED = 0.01  # of the clicks
+
+
+def answer(results: Path, users: int) -> list[str]:
+    """Return the paragraphs of the newest complete crowd in `results`, of its levels nearest to so many users."""
+    crowd = newest(results, users)
+    return measured(crowd, users) if crowd and crowd.cells else []
+
+
+def measured(crowd: CrowdAnalysis, users: int) -> list[str]:
+    """Answer it by a crowd: what each model needs, what its users feel, and what follows."""
+    cells = crowd.cells
+    return [
+        *(_needs(cell, crowd) for cell in cells),
+        " ".join(filter(None, [_in_time(cells, crowd), _clicks(cells, crowd)])),
+        _choice(cells, crowd),
+        _source(crowd, users),
+    ]
+
+
+def _needs(cell: CrowdCell, crowd: CrowdAnalysis) -> str:
+    if cell.held_all:
+        return of_a_line([cell], crowd)
+    return f"{name(cell, crowd)}: {fates(cell)}. {reason(cell, crowd)}."
+
+
+def _in_time(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
+    known = [cell for cell in cells if cell.prompt is not None]
+    if not known:
+        return ""
+    parts = ", ".join(f"{cell.prompt:,} of {cell.record.users:,} ({label(cell, crowd)})" for cell in known)
+    return f"What people feel: within {known[0].record.patience_s:g} s a word of the server reached {parts}."
+
+
+def _clicks(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
+    return f"How long a click waits: {'; '.join(f'{label(cell, crowd)}, {click(cell)}' for cell in cells)}."
+
+
+def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
+    """Say which model to take: of those that held all and answer, the one whose users take least memory."""
+    fit = [cell for cell in cells if cell.held_all and cell.clicks.never <= UNANSWERED * cell.clicks.count]
+    if not fit:
+        best = max(cells, key=lambda cell: cell.record.held / cell.record.users)
+        return (
+            f"None of them held everybody and answered their clicks; {label(best, crowd)} came nearest: {fates(best)}."
+        )
+    if len({cell.record.model for cell in fit}) == 1:
+        chosen = fit
+        alone = len({cell.record.model for cell in cells}) == 1
+        why = "no other was measured" if alone else "no other held everybody and answered their clicks"
+    else:
+        known, where = _memory(fit)
+        if not known:
+            names = listed([label(cell, crowd) for cell in fit])
+            return f"{names} held everybody and answered their clicks; what their users take is not known here."
+        chosen = [cell for cell in fit if cell.record.model == known[0][1].record.model]
+        parts = ", ".join(f"{size(total)} {label(cell, crowd)}" for total, cell in known)
+        why = f"of those that held everybody and answered their clicks its users take the least memory{where} ({parts})"
+    ways = " or ".join(WAYS[cell.record.way] for cell in chosen)
+    text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {ways}): {why}."
+    if all(cell.record.quiet.threads == 1 for cell in chosen):
+        text += " And compute elsewhere, for what blocks its one thread blocks everyone."
+    return text
+
+
+def _memory(cells: Sequence[CrowdCell]) -> tuple[list[tuple[float, CrowdCell]], str]:
+    """Return what a user takes, the least first, and where: all are to be compared by the same, or not at all."""
+    for taken, where in ((total_bytes, ""), (lambda cell: cell.server_bytes, " in the server")):
+        known = [(total, cell) for cell in cells if (total := taken(cell)) is not None]
+        if len(known) == len(cells):
+            return sorted(known, key=lambda pair: pair[0]), where
+    return [], ""
+
+
+def _source(crowd: CrowdAnalysis, asked: int) -> str:
+    levels = sorted({cell.record.users for cell in crowd.cells})
+    nearest = "" if levels == [asked] else f" The levels nearest to {asked:,} that were measured have"
+    nearest += f" {listed([f'{users:,}' for users in levels])} users." if nearest else ""
+    where = numbers.PLACES[crowd.run.runtime]
+    return f"Figures of the crowd of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
+
+
+def _doubts(crowd: CrowdAnalysis) -> str:
+    kinds = {finding.id for cell in crowd.cells for finding in cell.findings if finding.severity != "note"}
+    return f" Its report says what to mind of them: {', '.join(sorted(kinds))}." if kinds else ""

@@ -1,0 +1,95 @@
+"""The crowd as a kind of experiment."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.chat.entries import Entry
+from iolab.chat.servers import chat_servers
+from iolab.host import limits
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds.crowd import run
+from iolab.kinds.crowd.plan import Level, levels, wanted
+from iolab.kinds.crowd.records import Click, CrowdRecord
+from iolab.kinds.crowd.settings import CrowdExperiment
+from iolab.lab import Lab, Model
+from iolab.report import numbers
+from iolab.results.folder import RunFolder
+
+
+class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
+    """Levels of users that connect to a chat server, stay, and now and then click."""
+
+    name = "crowd"
+    settings = CrowdExperiment
+    record = CrowdRecord
+    rows = MappingProxyType({"users": Entry, "clicks": Click})
+    key = ("model", "way", "asked", "processes")
+    metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
+    generator = "crowd"
+
+    def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the models with a chat server of the wanted kind; raises UsageError where none has one."""
+        found = chat_servers(lab.select(experiment.models), experiment.crowd)
+        return list({chat.model.letter: chat.model for chat in found}.values())
+
+    def plan(
+        self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]
+    ) -> Iterator[Level]:
+        """Yield the levels of one chat server after the other; the highest only where the one before held all."""
+        docker = history.run.runtime == "docker"
+        return levels(experiment, models, history.records, limits.read(), docker=docker)
+
+    def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
+        """Return how many levels there are; whether `most` is tried is not known beforehand."""
+        return 0 if experiment.crowd.most else len(chat_servers(models, experiment.crowd)) * len(wanted(experiment))
+
+    def describe(self, trial: Level) -> str:
+        """Return a level's name, shown while it is measured."""
+        return f"{trial.chat.title}: {trial.users:,} user{'' if trial.users == 1 else 's'}"
+
+    def run(self, experiment: CrowdExperiment, trial: Level, bench: Bench) -> Measured[CrowdRecord]:
+        """Measure a level."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[CrowdRecord]) -> Line:
+        """Return how many users a level held, and the median of their clicks."""
+        record = measured.record
+        times_s = [
+            click.answered_s - click.planned_s
+            for click in measured.rows["clicks"]
+            if isinstance(click, Click) and click.answered_s is not None
+        ]
+        felt = "no click answered"
+        if times_s:
+            felt = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
+        text = f"held {record.held:>7,}   {felt}" if record.valid else f"invalid: {record.reason}"
+        return Line(
+            f"{record.model} {record.way:<9} {record.users:>7,} users   {text}",
+            "red" if not record.valid else "yellow" if record.held < record.users else None,
+            record.capped,
+        )
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.crowd import page  # noqa: PLC0415 (it draws)
+        from iolab.kinds.crowd.analysis import analyse, summary  # noqa: PLC0415
+
+        analysis = analyse(folder)
+        return Report(
+            summary=summary(analysis),
+            html=lambda: page.render(analysis),
+            markdown=lambda: page.markdown(analysis),
+            show=lambda console, name: page.show(console, analysis, name),
+        )
+
+    def course_answer(self, results: Path, users: int) -> Sequence[str]:
+        """Return what the newest crowd in `results` answers to the course's question about so many chat users."""
+        from iolab.kinds.crowd import course  # noqa: PLC0415 (not for measuring)
+
+        return course.answer(results, users)
+
+
+KIND = Crowds()

@@ -1,0 +1,56 @@
+"""From the run folder of faults to all that its reports say."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from iolab.errors import UsageError
+from iolab.kinds import registry
+from iolab.kinds.faults.plan import FAULTS
+from iolab.kinds.faults.records import FaultRecord
+from iolab.kinds.faults.settings import FaultsExperiment
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
+
+
+@dataclass(frozen=True)
+class FaultsAnalysis:
+    """A run of faults: its `records` in their order; rows for curves are read from the `folder`."""
+
+    run: RunInfo
+    experiment: FaultsExperiment
+    folder: RunFolder
+    records: tuple[FaultRecord, ...]
+
+    @property
+    def missing(self) -> int:
+        """How many faults were not measured."""
+        return len(FAULTS) - len(self.records)
+
+
+def analyse(folder: RunFolder) -> FaultsAnalysis:
+    """Read a run folder of faults; raises UsageError where that cannot be."""
+    run = folder.read_run()
+    experiment = registry.recorded(folder, run, FaultsExperiment)
+    records = folder.read_trials(FaultRecord)
+    if run.status == "complete" and not records:
+        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} faults of that run")
+    return FaultsAnalysis(run, experiment, folder, tuple(sorted(records, key=lambda record: record.index)))
+
+
+def summary(analysis: FaultsAnalysis) -> str:
+    """Return summary.json: an object a fault; null is what could not be measured, "Infinity" what never ended."""
+    whole = {
+        "schema": 2,
+        "kind": analysis.run.kind,
+        "experiment": analysis.experiment.name,
+        "runtime": analysis.run.runtime,
+        "status": analysis.run.status,
+        "cells": [_cell(record) for record in analysis.records],
+    }
+    return json.dumps(whole, indent=2, allow_nan=False) + "\n"
+
+
+def _cell(record: FaultRecord) -> dict[str, Any]:
+    facts = json.loads(record.model_dump_json(exclude={"rows", "started", "server", "client"}))
+    return {**facts, "acknowledged_clicks_safe": record.acknowledged_clicks_safe}

@@ -1,0 +1,79 @@
+"""Faults as a kind of experiment."""
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.chat.entries import Entry
+from iolab.host import limits
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds.faults import run, words
+from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, trials
+from iolab.kinds.faults.records import FaultRecord, Heard, Parting, Pressed
+from iolab.kinds.faults.settings import FaultsExperiment
+from iolab.lab import Lab, Model
+from iolab.results.folder import RunFolder
+
+
+class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
+    """One server with a crowd on it, and one fault after the other, while users click."""
+
+    name = "faults"
+    settings = FaultsExperiment
+    record = FaultRecord
+    rows = MappingProxyType({"clicks": Pressed, "users": Entry, "heard": Heard, "partings": Parting})
+    key = ("fault",)
+    metrics = ("users", "back", "duration_s")
+    generator = "crowd"
+    not_resumable = "the crowd that the faults shared is gone"
+
+    def models(self, experiment: FaultsExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the one server; raises UsageError where there are more, or it cannot hold a crowd."""
+        found = lab.select(experiment.models)
+        chat_server_of(experiment, found)
+        return found
+
+    def plan(
+        self, experiment: FaultsExperiment, models: Sequence[Model], history: History[FaultRecord]
+    ) -> Iterator[Trial]:
+        """Yield the faults, until one cannot be measured."""
+        docker = history.run.runtime == "docker"
+        return trials(experiment, chat_server_of(experiment, models), history.records, limits.read(), docker=docker)
+
+    def count(self, experiment: FaultsExperiment, models: Sequence[Model]) -> int:
+        """Return how many faults there are."""
+        return len(FAULTS)
+
+    def describe(self, trial: Trial) -> str:
+        """Return a fault's name, shown while it happens."""
+        return words.name(trial.fault)
+
+    def run(self, experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Measured[FaultRecord]:
+        """Let a fault happen."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[FaultRecord]) -> Line:
+        """Return what came of a fault."""
+        record = measured.record
+        text = f"{words.name(record.fault):<15} {words.sentence(record)}"
+        return Line(text, None if record.acknowledged_clicks_safe else "red")
+
+    def complete(self, records: Sequence[FaultRecord]) -> bool:
+        """Say whether all faults are there, and no click that was acknowledged is lost."""
+        return len(records) == len(FAULTS) and all(record.acknowledged_clicks_safe for record in records)
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.faults import page  # noqa: PLC0415 (it draws)
+        from iolab.kinds.faults.analysis import analyse, summary  # noqa: PLC0415
+
+        analysis = analyse(folder)
+        return Report(
+            summary=summary(analysis),
+            html=lambda: page.render(analysis),
+            markdown=lambda: page.markdown(analysis),
+            show=lambda console, name: page.show(console, analysis, name),
+        )
+
+
+KIND = Troubles()

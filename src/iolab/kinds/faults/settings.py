@@ -1,0 +1,37 @@
+"""The settings of faults."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from iolab.chat.settings import Crowd
+from iolab.experiment import Experiment, OneLimit, Settings
+
+Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+
+
+class Faults(Settings):
+    """How much of each fault; experiments/faults.toml says what each is."""
+
+    click_rps: Rate = 50.0
+    least_s: Seconds = 8.0
+    broadcasts: Annotated[int, Field(ge=1, le=1000)] = 10
+    broadcast_every_s: Seconds = 0.8
+    stuck: Annotated[int, Field(ge=1, le=10_000)] = 10
+    message_chars: Annotated[int, Field(ge=1, le=8000)] = 4000  # a request's first line may have 8,190 (aiohttp)
+    most_messages: Annotated[int, Field(ge=1, le=10_000)] = 200
+    vanish_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    half_open: Annotated[int, Field(ge=1, le=20_000)] = 5000
+    newcomers: Annotated[int, Field(ge=1, le=10_000)] = 200
+    newcomer_rps: Rate = 50.0
+    back_patience_s: Seconds = 60.0
+
+
+class FaultsExperiment(Experiment):
+    """A crowd on one server, and what goes wrong with it."""
+
+    kind: Literal["faults"]
+    cpus: OneLimit = (1.0,)
+    crowd: Crowd
+    faults: Faults = Faults()

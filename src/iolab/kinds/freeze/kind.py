@@ -1,0 +1,84 @@
+"""A server that stands still, as a kind of experiment."""
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.errors import UsageError
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds.freeze import run
+from iolab.kinds.freeze.records import NAMES, FreezeRecord
+from iolab.kinds.freeze.run import Trial
+from iolab.kinds.freeze.settings import FreezeExperiment
+from iolab.lab import Lab, Model
+from iolab.report import numbers
+from iolab.results.folder import RunFolder
+from iolab.results.records import Sample
+
+
+class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
+    """One standstill, counted in a closed loop and by planned arrivals."""
+
+    name = "freeze"
+    settings = FreezeExperiment
+    record = FreezeRecord
+    rows = MappingProxyType({"requests": Sample})
+    key = ("name", "generator")
+    metrics = ("p50", "p90", "p99", "slowest", "later_than_100_ms")
+
+    def models(self, experiment: FreezeExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the one server; raises UsageError where it is not one."""
+        models = lab.select(experiment.models)
+        if len(models) != 1:
+            raise UsageError(f"MODELS={','.join(experiment.models)}: one server at a time stands still")
+        return models
+
+    def plan(
+        self, experiment: FreezeExperiment, models: Sequence[Model], history: History[FreezeRecord]
+    ) -> Iterator[Trial]:
+        """Yield the closed loop, by the run's generator, and planned arrivals, which only Locust sends."""
+        generators = {"closed loop": history.run.generator, "planned": "locust"}
+        done = {record.index for record in history.records}
+        trials = (Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
+        return (trial for trial in trials if trial.index not in done)
+
+    def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:
+        """Return how many ways of counting there are."""
+        return len(NAMES)
+
+    def describe(self, trial: Trial) -> str:
+        """Return a trial's name, shown while it is measured."""
+        return f"{trial.name}, by {trial.generator}"
+
+    def run(self, experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
+        """Measure a trial."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[FreezeRecord]) -> Line:
+        """Return how many requests noticed."""
+        from iolab.kinds.freeze.cells import Standstill  # noqa: PLC0415 (numpy)
+
+        record = measured.record
+        place = f"{record.name:<11} by {record.generator:<6}"
+        if not record.valid:
+            return Line(f"{place} invalid: {record.reason}", "red")
+        samples = [row for row in measured.rows.get("requests", ()) if isinstance(row, Sample)]
+        counted = Standstill(record.name, record.generator, samples)
+        slowest = numbers.milliseconds(counted.percentiles_ms()["slowest"])
+        return Line(f"{place} {len(samples)} requests   {counted.late():.1%} later than 100 ms   slowest {slowest}")
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.freeze import cells, page  # noqa: PLC0415 (they draw)
+        from iolab.report.summary import summary  # noqa: PLC0415
+
+        analysis = cells.analyse(folder)
+        return Report(
+            summary=summary(analysis.run, analysis.cells),
+            html=lambda: page.render(analysis),
+            markdown=lambda: page.markdown(analysis),
+            show=lambda console, name: page.show(console, analysis, name),
+        )
+
+
+KIND = Standstills()

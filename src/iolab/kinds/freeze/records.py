@@ -1,0 +1,15 @@
+"""What is on disk of a standstill."""
+
+from typing import Literal
+
+from iolab.results.records import TrialRecord
+
+Name = Literal["closed loop", "planned"]
+NAMES: tuple[Name, ...] = ("closed loop", "planned")
+
+
+class FreezeRecord(TrialRecord):
+    """One line of trials.jsonl: a load during which the server stood still; its rows are of kind "requests"."""
+
+    name: Name
+    generator: str

@@ -1,0 +1,29 @@
+"""The settings of a server that stands still."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings, Settings
+
+
+class Freeze(Settings):
+    """When a server is to stand still: `for_s` seconds, `after_s` seconds after the begin of a load of `run_s`."""
+
+    after_s: Annotated[float, Field(gt=0, le=600)] = 4.0
+    for_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    run_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+
+
+class FreezeExperiment(Experiment):
+    """One server that stands still once while `concurrency` users, and then planned arrivals, load it."""
+
+    kind: Literal["freeze"]
+    cpus: OneLimit = (1.0,)
+    concurrency: OneCount
+    server: ServerSettings = ServerSettings()
+    freeze: Freeze = Freeze()
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of docker-compose.yml and the servers that it sets."""
+        return self.server.variables()

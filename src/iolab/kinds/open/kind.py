@@ -1,0 +1,77 @@
+"""The open loop as a kind of experiment."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds import arrivals
+from iolab.kinds.arrival_records import OpenRecord
+from iolab.kinds.open import plan as openplan
+from iolab.kinds.open import run
+from iolab.kinds.open.plan import OpenTrial
+from iolab.kinds.open.settings import OpenExperiment
+from iolab.lab import Lab, Model
+from iolab.results.folder import RunFolder
+from iolab.results.records import OpenSample
+
+
+class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
+    """Requests that are sent at planned moments, whether or not the servers keep up."""
+
+    name = "open"
+    settings = OpenExperiment
+    record = OpenRecord
+    rows = MappingProxyType({"requests": OpenSample})
+    key = ("model", "service", "variant", "process", "utilisation", "rate_rps")
+    metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
+    generator = "locust"
+
+    def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the servers; raises UsageError where none has a utilisation, or the trace is none."""
+        chosen = lab.select(experiment.models)
+        openplan.shares(experiment.arrivals, chosen)
+        openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)
+        return chosen
+
+    def plan(
+        self, experiment: OpenExperiment, models: Sequence[Model], history: History[OpenRecord]
+    ) -> Iterator[OpenTrial]:
+        """Yield the plans that are not on disk, with the calibrations that are."""
+        done = {record.index for record in history.records}
+        for block in openplan.blocks(experiment, models):
+            for trial in block:
+                if trial.index not in done:
+                    yield replace(trial, known=openplan.calibrations(history.records))
+
+    def count(self, experiment: OpenExperiment, models: Sequence[Model]) -> int:
+        """Return how many plans there are."""
+        return sum(len(block) for block in openplan.blocks(experiment, models))
+
+    def describe(self, trial: OpenTrial) -> str:
+        """Return what a plan is."""
+        return trial.title
+
+    def run(self, experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[OpenRecord]:
+        """Measure a plan."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[OpenRecord]) -> Line:
+        """Return the mean and the slowest time in the system."""
+        return arrivals.line(measured)
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.open import analysis, page, summary  # noqa: PLC0415 (they draw)
+
+        analysed = analysis.analyse(folder)
+        return Report(
+            summary=summary.summary(analysed),
+            html=lambda: page.render(analysed),
+            markdown=lambda: page.markdown(analysed),
+            show=lambda console, name: page.show(console, analysed, name),
+        )
+
+
+KIND = Open()

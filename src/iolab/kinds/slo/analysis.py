@@ -1,0 +1,47 @@
+"""From the run folder of a search to what each model sustains, beside theory."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iolab.kinds import registry
+from iolab.kinds.slo.plan import Found, Objective, by_theory, next_step, step
+from iolab.kinds.slo.records import SloRecord
+from iolab.kinds.slo.settings import SloExperiment
+from iolab.results.folder import RunFolder
+from iolab.results.records import ModelInfo, RunInfo
+
+UNFINISHED = "it was interrupted"
+
+
+@dataclass(frozen=True)
+class SloAnalysis:
+    """All that a report of a search says; models whose search has not begun are not in `found`."""
+
+    run: RunInfo
+    experiment: SloExperiment
+    objective: Objective
+    found: tuple[Found, ...]
+    records: tuple[SloRecord, ...]
+
+
+def analyse(folder: RunFolder) -> SloAnalysis:
+    """Read a run folder and work everything out; raises UsageError where it cannot be read."""
+    run = folder.read_run()
+    experiment = registry.recorded(folder, run, SloExperiment)
+    records = folder.read_trials(SloRecord)
+    objective = experiment.wanted
+    begun = [model for model in run.models if any(record.model == model.letter for record in records)]
+    found = tuple(_found(model, records, objective) for model in begun)
+    return SloAnalysis(run, experiment, objective, found, tuple(records))
+
+
+def _found(model: ModelInfo, records: Sequence[SloRecord], objective: Objective) -> Found:
+    mine = [record for record in records if record.model == model.letter]
+    steps = tuple(step(record) for record in mine if record.valid)
+    known = mine[0].calibration
+    theory_rps = by_theory(objective, known, int(model.workers)) if math.isfinite(model.workers) else None
+    reason = next((str(record.reason) for record in mine if not record.valid), "")
+    if not reason and next_step(model.letter, records, 0):
+        reason = UNFINISHED
+    return Found(model.letter, model.service, model.workers, steps, known, theory_rps, reason)

@@ -1,0 +1,75 @@
+"""The search for the highest rate as a kind of experiment."""
+
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
+
+from iolab.bench import Bench
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds import arrivals
+from iolab.kinds.slo import run
+from iolab.kinds.slo.plan import Objective, SloTrial, next_step
+from iolab.kinds.slo.records import SloRecord
+from iolab.kinds.slo.settings import SloExperiment
+from iolab.lab import Lab, Model
+from iolab.results.folder import RunFolder
+from iolab.results.records import OpenSample
+
+
+class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
+    """The highest rate of arrivals at which an objective holds, by bisection, of each model."""
+
+    name = "slo"
+    settings = SloExperiment
+    record = SloRecord
+    rows = MappingProxyType({"requests": OpenSample})
+    key = ("model", "service")
+    metrics = ("highest_rps",)
+    generator = "locust"
+
+    def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the servers; raises UsageError where the objective is none."""
+        Objective.parse(experiment.objective)
+        return lab.select(experiment.models)
+
+    def plan(
+        self, experiment: SloExperiment, models: Sequence[Model], history: History[SloRecord]
+    ) -> Iterator[SloTrial]:
+        """Yield the next step of a model until its search has ended, and go on with the next model."""
+        for model in models:
+            while trial := next_step(model.letter, history.records, experiment.seed):
+                yield trial
+
+    def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
+        """Return 0: where a search ends is what it is about."""
+        del experiment, models
+        return 0
+
+    def describe(self, trial: SloTrial) -> str:
+        """Return what a step is."""
+        return trial.title
+
+    def run(self, experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
+        """Measure a step."""
+        return run.run(experiment, trial, bench)
+
+    def line(self, measured: Measured[SloRecord]) -> Line:
+        """Return the times in the system, and whether the objective holds."""
+        line = arrivals.line(measured)
+        if not measured.record.valid:
+            return line
+        return Line(f"{line.text}   {'holds' if measured.record.holds else 'does not hold'}")
+
+    def report(self, folder: RunFolder) -> Report:
+        """Return the reports of a run."""
+        from iolab.kinds.slo import analysis, page  # noqa: PLC0415 (they simulate)
+
+        analysed = analysis.analyse(folder)
+        return Report(
+            summary=page.summary(analysed),
+            html=lambda: page.render(analysed),
+            markdown=lambda: page.markdown(analysed),
+            show=lambda console, name: page.show(console, analysed, name),
+        )
+
+
+KIND = Slo()

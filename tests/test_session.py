@@ -1,0 +1,282 @@
+"""The life of a run, on a kind of experiment that needs no server: plan, run, append, interrupt, resume, report."""
+
+import csv
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import pytest
+
+from iolab import cli_runs, session
+from iolab.bench import Bench
+from iolab.errors import LoadFailed, UsageError
+from iolab.experiment import Experiment
+from iolab.host import cores
+from iolab.host.signals import Interrupted
+from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kinds import registry
+from iolab.lab import Lab, Model
+from iolab.results.folder import RunFolder
+from iolab.results.records import TrialRecord
+from iolab.runtime.choice import Place
+from tests.fakes import FakeRuntime, Watcher
+
+TOML = """schema = 2
+kind = "null"
+name = "nothing"
+question = "How long does nothing take?"
+levels = 5
+"""
+
+
+class NullExperiment(Experiment):
+    kind: Literal["null"]
+    levels: int
+
+
+class NullRecord(TrialRecord):
+    level: int
+
+
+class Tick(NamedTuple):
+    at_s: float
+
+
+class Null(Kind[NullExperiment, int, NullRecord]):
+    """Counts up to a level; what happens at a level is in `events`."""
+
+    name = "null"
+    settings = NullExperiment
+    record = NullRecord
+    rows = MappingProxyType({"ticks": Tick})
+    key = ("level",)
+    metrics = ("took_s",)
+
+    def __init__(self) -> None:
+        self.events: dict[int, BaseException] = {}
+        self.invalid: set[int] = set()
+        self.results: Path | None = None  # to look there, while a trial runs, how many are on disk
+        self.on_disk: list[int] = []
+
+    def plan(self, experiment: NullExperiment, models: Sequence[Model], history: History[NullRecord]) -> Iterator[int]:
+        while (level := len(history.records)) < experiment.levels:
+            assert [record.level for record in history.records] == list(range(level))
+            yield level
+
+    def count(self, experiment: NullExperiment, models: Sequence[Model]) -> int:
+        return experiment.levels
+
+    def describe(self, trial: int) -> str:
+        return f"level {trial}"
+
+    def run(self, experiment: NullExperiment, trial: int, bench: Bench) -> Measured[NullRecord]:
+        if self.results:
+            self.on_disk.append(len(RunFolder.open(self.results / "latest").read_trials(NullRecord)))
+        if trial in self.events:
+            raise self.events[trial]
+        valid = trial not in self.invalid
+        record = NullRecord(
+            index=trial, level=trial, started=datetime.now(UTC), duration_s=0.1, valid=valid,
+            reason=None if valid else "nothing happened",
+        )  # fmt: skip
+        return Measured(record, {"ticks": [Tick(number / 10) for number in range(trial)]})
+
+    def line(self, measured: Measured[NullRecord]) -> Line:
+        return Line(f"level {measured.record.level}", None if measured.record.valid else "red")
+
+    def report(self, folder: RunFolder) -> Report:
+        levels = [record.level for record in folder.read_trials(NullRecord)]
+        cells = [
+            {
+                "level": level,
+                "server": {"cpu_s": None},
+                "findings": [{"id": "nothing", "severity": "note", "message": "nothing happened", "remedy": "none"}],
+                "took_ci_ms": None,
+                "took_s": 1.0 + level,
+            }
+            for level in levels
+        ]
+        return Report(
+            json.dumps({"cells": cells}),
+            lambda: str(levels),
+            lambda: str(levels),
+            lambda console, name: console.print(f"{name}: {levels}"),
+        )
+
+
+@pytest.fixture
+def kind(monkeypatch: pytest.MonkeyPatch) -> Null:
+    null = Null()
+    known = registry.kind
+    monkeypatch.setitem(registry.KINDS, "null", registry.Entry("null", "null"))
+    monkeypatch.setattr(registry, "kind", lambda name: null if name == "null" else known(name))
+    return null
+
+
+@pytest.fixture
+def world(kind: Null, lab: Lab, tmp_path: Path) -> "World":
+    (tmp_path / "null.toml").write_text(TOML)
+    return World(lab, tmp_path)
+
+
+class World:
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.root, self.folder = lab.root, folder
+        self.watcher = Watcher()
+        self.runtime = FakeRuntime(("127.0.0.1", 1))
+
+    def plan(self, **changes: Any) -> session.Plan[NullExperiment]:
+        return session.plan(self.root, self.folder / "null.toml", changes, NullExperiment)
+
+    def measure(self, plan: session.Plan[NullExperiment], generator: str = "hey") -> session.Outcome:
+        place: Any = Place(self.runtime, "a test", generator, {1.0: cores.plan(1, range(4))})  # type: ignore[arg-type]
+        return session.measure(plan, place, self.folder / "results", self.watcher)
+
+    def resume(self, folder: RunFolder) -> session.Plan[NullExperiment]:
+        return session.resumed(self.root, folder.path, NullExperiment)
+
+
+def levels(folder: RunFolder) -> list[int]:
+    return [record.level for record in folder.read_trials(NullRecord)]
+
+
+def test_a_run_is_a_folder_with_a_line_a_trial_and_its_rows(world: World) -> None:
+    outcome = world.measure(world.plan())
+    assert (outcome.exit_status, outcome.reason) == (0, "")
+    run = outcome.folder.read_run()
+    assert (run.kind, run.status, run.trials_planned, run.experiment["levels"]) == ("null", "complete", 5, 5)
+    records = outcome.folder.read_trials(NullRecord)
+    assert [record.level for record in records] == [0, 1, 2, 3, 4]
+    assert [len(outcome.folder.read_rows(record.rows, "ticks", Tick)) for record in records] == [0, 1, 2, 3, 4]
+    assert world.watcher.begun == [f"level {number}" for number in range(5)]
+    assert [line.text for line in world.watcher.lines] == world.watcher.begun
+    assert world.runtime.log == ["open", "close"]
+
+
+def test_the_folder_is_there_before_the_first_trial_and_each_trial_is_on_disk_as_it_ends(
+    world: World, kind: Null
+) -> None:
+    kind.results = world.folder / "results"
+    world.measure(world.plan())
+    assert kind.on_disk == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_a_partial_run_that_can_go_on(
+    world: World, kind: Null, signum: int, status: int
+) -> None:
+    kind.events = {3: Interrupted(signum)}
+    outcome = world.measure(world.plan())
+    assert (outcome.exit_status, outcome.folder.read_run().status, levels(outcome.folder)) == (
+        status,
+        "partial",
+        [0, 1, 2],
+    )
+    assert world.runtime.log == ["open", "close"]
+    with (outcome.folder.path / "trials.jsonl").open("a") as file:
+        file.write('{"index": 3, "lev')  # a crash has cut it
+    kind.events = {}
+    again = world.measure(world.resume(outcome.folder))
+    assert again.folder.path == outcome.folder.path
+    assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, [0, 1, 2, 3, 4], "complete")
+    assert world.watcher.numbers == [1, 2, 3, 4, 5]
+    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+        world.resume(outcome.folder)
+
+
+def test_a_run_goes_on_only_as_it_began(world: World, kind: Null) -> None:
+    kind.events = {1: Interrupted(signal.SIGINT)}
+    outcome = world.measure(world.plan())
+    with pytest.raises(UsageError, match=r"begun with another load generator.*was hey, is locust"):
+        world.measure(world.resume(outcome.folder), "locust")
+    assert levels(outcome.folder) == [0]
+
+
+def test_a_kind_that_cannot_go_on_says_so_in_a_line(world: World, kind: Null) -> None:
+    kind.events = {1: Interrupted(signal.SIGINT)}
+    outcome = world.measure(world.plan())
+    kind.not_resumable = "what is not counted in one go is no count"
+    with pytest.raises(UsageError, match=r"^RESUME=.*: what is not counted in one go is no count: run it again$"):
+        world.resume(outcome.folder)
+
+
+def test_a_trial_that_is_not_valid_spoils_the_run_and_the_others_go_on(world: World, kind: Null) -> None:
+    kind.invalid = {1}
+    outcome = world.measure(world.plan())
+    assert (outcome.exit_status, outcome.folder.read_run().status, len(levels(outcome.folder))) == (1, "failed", 5)
+    assert [line.style for line in world.watcher.lines] == [None, "red", None, None, None]
+
+
+def test_where_none_can_go_on_what_there_is_stays_and_the_reason_is_told(world: World, kind: Null) -> None:
+    kind.events = {2: LoadFailed("the load driver ended with status 1")}
+    outcome = world.measure(world.plan())
+    assert (outcome.exit_status, outcome.reason) == (1, "the load driver ended with status 1")
+    assert (outcome.folder.read_run().status, levels(outcome.folder)) == ("failed", [0, 1])
+
+
+def test_our_own_mistake_leaves_the_run_readable_too(world: World, kind: Null) -> None:
+    kind.events = {2: ZeroDivisionError("ours")}
+    with pytest.raises(ZeroDivisionError):
+        world.measure(world.plan())
+    folder = RunFolder.open(world.folder / "results" / "latest")
+    assert (folder.read_run().status, levels(folder)) == ("failed", [0, 1])
+
+
+def test_an_experiment_or_a_run_of_another_kind_is_refused_with_the_right_command(world: World, kind: Null) -> None:
+    closed = registry.kind("closed").settings
+    with pytest.raises(UsageError, match=r"null\.toml is of kind null: make null EXPERIMENT=.*null\.toml"):
+        session.plan(world.root, world.folder / "null.toml", {}, closed)
+    kind.events = {1: Interrupted(signal.SIGINT)}
+    outcome = world.measure(world.plan())
+    with pytest.raises(UsageError, match=r"is of kind null: make null RESUME="):
+        session.resumed(world.root, outcome.folder.path, closed)
+    with pytest.raises(UsageError, match=r"is of kind closed: make bench EXPERIMENT="):
+        session.plan(world.root, world.root / "experiments" / "bench.toml", {}, NullExperiment)
+
+
+def test_a_run_of_any_kind_is_reported_and_exported(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = world.measure(world.plan(levels=3)).folder
+    monkeypatch.chdir(world.root)
+    assert cli_runs.report.main([str(folder.path)], standalone_mode=False) == 0
+    assert (folder.path / "report.html").read_text() == "[0, 1, 2]"
+    assert "[0, 1, 2]" in capsys.readouterr().out
+    assert cli_runs.export.main([str(folder.path)], standalone_mode=False) == 0
+    tables = {
+        path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in (folder.path / "export").iterdir()
+    }
+    assert [(row["trial"], row["level"], row["at_s"]) for row in tables["ticks"]] == [
+        ("1", "1", "0.0"),
+        ("2", "2", "0.0"),
+        ("2", "2", "0.1"),
+    ]
+    assert [row["level"] for row in tables["trials"]] == ["0", "1", "2"]
+    assert tables["cells"][0] == {
+        "level": "0", "server_cpu_s": "", "findings": "nothing", "took_low_ms": "", "took_high_ms": "", "took_s": "1.0",
+    }  # fmt: skip
+
+
+def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
+    world: World, kind: Null, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (world.measure(world.plan(levels=count)).folder for count in (2, 3))
+    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    said = capsys.readouterr().out
+    assert [line.split() for line in said.splitlines() if line.strip().startswith("level")] == [
+        ["level", "0", "took", "s", "1", "1", "1.000"],
+        ["level", "1", "took", "s", "2", "2", "1.000"],
+    ]
+    assert "They differ in levels: 2 and 3." in said
+    assert "a difference can be chance" in said
+    assert cli_runs.explain.main([str(second.path), "2"], standalone_mode=False) == 0
+    assert "took s" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"CELL=9: 0 cells of this run; say which one: level 0; level 1; level 2$"):
+        cli_runs.explain.main([str(second.path), "9"], standalone_mode=False)
+    bench = world.root / "tests" / "data" / "runs" / "docker-bench"
+    with pytest.raises(UsageError, match=r"is of kind null and .* of kind closed: compare two of one kind"):
+        cli_runs.compare.main([str(first.path), str(bench)], standalone_mode=False)
