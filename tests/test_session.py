@@ -60,6 +60,7 @@ class Null(Kind[NullExperiment, int, NullRecord]):
         self.events: dict[int, BaseException] = {}
         self.invalid: set[int] = set()
         self.results: Path | None = None  # to look there, while a trial runs, how many are on disk
+        self.statuses: list[str] = []
         self.on_disk: list[int] = []
 
     def plan(self, experiment: NullExperiment, models: Sequence[Model], history: History[NullRecord]) -> Iterator[int]:
@@ -75,6 +76,7 @@ class Null(Kind[NullExperiment, int, NullRecord]):
 
     def run(self, experiment: NullExperiment, trial: int, bench: Bench) -> Measured[NullRecord]:
         if self.results:
+            self.statuses.append(RunFolder.open(self.results / "latest").read_run().status)
             self.on_disk.append(len(RunFolder.open(self.results / "latest").read_trials(NullRecord)))
         if trial in self.events:
             raise self.events[trial]
@@ -179,11 +181,12 @@ def test_an_interruption_leaves_a_partial_run_that_can_go_on(
     assert world.runtime.log == ["open", "close"]
     with (outcome.folder.path / "trials.jsonl").open("a") as file:
         file.write('{"index": 3, "lev')  # a crash has cut it
-    kind.events = {}
+    kind.events, kind.results = {}, world.folder / "results"
     again = world.measure(world.resume(outcome.folder))
     assert again.folder.path == outcome.folder.path
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, [0, 1, 2, 3, 4], "complete")
     assert world.watcher.numbers == [1, 2, 3, 4, 5]
+    assert kind.statuses == ["running", "running"]
     with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
         world.resume(outcome.folder)
 
@@ -273,8 +276,9 @@ def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
     ]
     assert "They differ in levels: 2 and 3." in said
     assert "a difference can be chance" in said
-    assert cli_runs.explain.main([str(second.path), "2"], standalone_mode=False) == 0
-    assert "took s" in capsys.readouterr().out
+    for name in ("2", "level 2"):  # a value of the key, or the name that is offered
+        assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0
+        assert "took s" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"CELL=9: 0 cells of this run; say which one: level 0; level 1; level 2$"):
         cli_runs.explain.main([str(second.path), "9"], standalone_mode=False)
     bench = world.root / "tests" / "data" / "runs" / "docker-bench"

@@ -90,7 +90,7 @@ def measure(
     if planned.begun:
         before = folder.read_run()
         _check_same_place(before, info)
-        info, earlier_s = before, before.wall_s or 0.0
+        info, earlier_s = before.model_copy(update={"status": "running", "finished": None}), before.wall_s or 0.0
         folder.drop_cut_line()
     folder.write_run(info)
     history = History(folder, info, folder.read_trials(kind.record), earlier_s)

@@ -53,6 +53,9 @@ def test_a_last_line_that_was_cut_is_left_out_and_one_in_the_middle_is_named(tmp
     whole = path.read_text()
     path.write_text(whole + whole[:40])
     assert len(folder.read_trials(ClosedRecord)) == 1
+    path.write_text(whole + whole[:40] + "\n")  # whole, but of something else
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 2"):
+        folder.read_trials(ClosedRecord)
     path.write_text(whole[:40] + "\n" + whole)
     with pytest.raises(UsageError, match=r"trials\.jsonl, line 1"):
         folder.read_trials(ClosedRecord)

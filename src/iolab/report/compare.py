@@ -62,8 +62,11 @@ def find(cells: Sequence[Cell], key: Sequence[str], wanted: str) -> Cell:
     """Return the one cell whose key has all the words of `wanted`; raises UsageError with those that there are."""
     words = wanted.lower().replace(",", " ").split()
     named = {name_of(cell, key): cell for cell in cells}
-    found = [
-        cell for cell in cells if all(word in [str(cell.get(name)).lower() for name in key] for word in words) and words
+    found = [named[wanted]] if wanted in named else []
+    found = found or [
+        cell
+        for cell in cells
+        if words and set(words) <= set(" ".join(str(cell.get(name)).lower() for name in key).replace(",", " ").split())
     ]
     if len(found) != 1:
         raise UsageError(f"CELL={wanted}: {len(found)} cells of this run; say which one: {'; '.join(named)}")

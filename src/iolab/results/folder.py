@@ -119,15 +119,16 @@ class RunFolder:
     def read_trials(self, kind: type[Trial]) -> list[Trial]:
         """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out."""
         try:
-            lines = (self.path / "trials.jsonl").read_bytes().splitlines()
+            content = (self.path / "trials.jsonl").read_bytes()
         except FileNotFoundError:
             return []
+        lines, cut = content.splitlines(), not content.endswith(b"\n")
         records: list[Trial] = []
         for number, line in enumerate(lines, 1):
             try:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
-                if number < len(lines):
+                if number < len(lines) or not cut:
                     what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
         indices = [record.index for record in records]
