@@ -55,7 +55,7 @@ class Bench:
         return self._generators.get(plan.loadgen, lambda: self._open_generator(self.runtime, plan))
 
     def restart_generator(self, plan: CpuPlan) -> None:
-        """Stop it: the next trial starts it anew."""
+        """Stop the load generator; the next trial starts a new one."""
         self._generators.discard(plan.loadgen)
 
     def ceiling_rps(self, plan: CpuPlan, users: int) -> float | None:

@@ -21,7 +21,7 @@ RUN = click.Path(path_type=Path)
 @click.argument("run", type=click.Path(path_type=Path), required=False)
 @options.results
 def report(run: Path | None, results: Path | None) -> int:
-    """Make the report of RUN anew, from its raw data; of the newest run otherwise."""
+    """Rebuild the report of RUN, by default the newest run, from its raw data."""
     report_run(Console(), given_or_newest(run, results))
     return 0
 

@@ -13,7 +13,7 @@ def summary(run: RunInfo, cells: Sequence[Mapping[str, Any]]) -> str:
     """Return summary.json: what the run was, and one object a cell."""
     head = {"schema": 2, "kind": run.kind, "experiment": run.experiment["name"]}
     content = {**head, "runtime": run.runtime, "status": run.status, "cells": cells}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def shortcomings(run: RunInfo, records: Sequence[R], name: Callable[[R], str]) -> list[str]:

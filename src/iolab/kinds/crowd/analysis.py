@@ -1,6 +1,5 @@
 """From the run folder of a crowd to its cells: one a level, by model and way."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from iolab.kinds.crowd.cells import CrowdCell, Line, cell
 from iolab.kinds.crowd.findings import findings
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
+from iolab.report.summary import summary as run_summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 from iolab.results.rows import Row
@@ -115,15 +115,7 @@ def newest(results: Path, users: int) -> CrowdAnalysis | None:
 
 def summary(analysis: CrowdAnalysis) -> str:
     """Return summary.json: an object a level; null is what could not be measured, "Infinity" what never ended."""
-    whole = {
-        "schema": 2,
-        "kind": analysis.run.kind,
-        "experiment": analysis.experiment.name,
-        "runtime": analysis.run.runtime,
-        "status": analysis.run.status,
-        "cells": [dict(_facts(each)) for each in analysis.cells],
-    }
-    return json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    return run_summary(analysis.run, [dict(_facts(each)) for each in analysis.cells])
 
 
 def _facts(each: CrowdCell) -> Iterator[tuple[str, Any]]:

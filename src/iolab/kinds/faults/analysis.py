@@ -9,6 +9,7 @@ from iolab.kinds import registry
 from iolab.kinds.faults.plan import FAULTS
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
+from iolab.report.summary import summary as run_summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 
@@ -40,15 +41,7 @@ def analyse(folder: RunFolder) -> FaultsAnalysis:
 
 def summary(analysis: FaultsAnalysis) -> str:
     """Return summary.json: an object a fault; null is what could not be measured, "Infinity" what never ended."""
-    whole = {
-        "schema": 2,
-        "kind": analysis.run.kind,
-        "experiment": analysis.experiment.name,
-        "runtime": analysis.run.runtime,
-        "status": analysis.run.status,
-        "cells": [_cell(record) for record in analysis.records],
-    }
-    return json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    return run_summary(analysis.run, [_cell(record) for record in analysis.records])
 
 
 def _cell(record: FaultRecord) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What summary.json says of an open loop."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from iolab.kinds.open.analysis import OpenAnalysis
+from iolab.report.summary import summary as run_summary
 
 
 def summary(analysis: OpenAnalysis) -> str:
@@ -30,15 +30,7 @@ def summary(analysis: OpenAnalysis) -> str:
                 "findings": [finding.model_dump() for finding in cell.findings],
             }
         )
-    whole = {
-        "schema": 2,
-        "kind": analysis.run.kind,
-        "experiment": analysis.experiment.name,
-        "runtime": analysis.run.runtime,
-        "status": analysis.run.status,
-        "cells": cells,
-    }
-    return json.dumps(whole, indent=2) + "\n"
+    return run_summary(analysis.run, cells)
 
 
 def _milliseconds(values: Mapping[str, Any]) -> dict[str, Any]:
