@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_error(404)
         if path == "/poll":  # before the hello: from then on a click is taken
             self.user, self.box = user, self.box or queue.SimpleQueue()
-            boxes[user] = self.box  # and not that of an older connection, which nobody reads any more
+            boxes[user] = self.box  # replaces the box of an older connection of this user
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

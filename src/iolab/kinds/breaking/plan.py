@@ -1,6 +1,6 @@
 """Work that blocks, and where it is done: settings, trials, and what theory expects; pure.
 
-An event loop serves nobody while a callback runs: what blocks the loop blocks everyone.
+An event loop serves no connection while a callback runs: work that blocks the loop delays every request.
 """
 
 import math
