@@ -13,7 +13,7 @@ from iolab.host.lock import only_bench
 from iolab.kinds import registry
 from iolab.lab import find_root
 from iolab.progress import RunProgress
-from iolab.report import terminal
+from iolab.report import brief, markdown, pages, terminal
 from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Wanted, choose
 
@@ -59,9 +59,10 @@ def report_run(console: Console, folder: RunFolder) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
     report = registry.kind(folder.read_run().kind).report(folder)
     folder.write("summary.json", report.summary)
-    folder.write("report.md", report.markdown())
-    folder.write("report.html", report.html())
-    report.show(console, os.path.relpath(folder.path))
+    document = report.document()
+    folder.write("report.md", markdown.render(document))
+    folder.write("report.html", pages.render(document))
+    brief.show(console, document, os.path.relpath(folder.path))
 
 
 @click.command()

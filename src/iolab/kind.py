@@ -13,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.lab import Lab, Model
 from iolab.report import compare, terminal
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, TrialRecord
 from iolab.results.rows import Row
@@ -61,15 +62,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """The reports of a run: summary.json, what makes the two pages, and what prints the shortest of them.
-
-    `show` is given the run folder's name.
-    """
+    """The reports of a run: summary.json, and what makes the document that the page, Markdown and terminal render."""
 
     summary: str
-    html: Callable[[], str]
-    markdown: Callable[[], str]
-    show: Callable[["Console", str], None]
+    document: Callable[[], Document]
 
 
 Show = Callable[["Console"], None]

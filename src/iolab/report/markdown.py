@@ -1,26 +1,81 @@
-"""Tables in Markdown."""
+"""A document as Markdown, to be pasted into a report of one's own. Drawings are left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from iolab.report.document import (
+    Block,
+    Cards,
+    Document,
+    Facts,
+    Figure,
+    Folded,
+    Found,
+    Gallery,
+    Quote,
+    Section,
+    Sentences,
+    Table,
+)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table: its first column is text, the others are numbers."""
-    marks = [":--", *["--:"] * (len(headings) - 1)]
-    return [_line(headings), _line(marks), *(_line(row) for row in rows)]
+def render(document: Document) -> str:
+    """Return report.md."""
+    lines = [f"# {document.question}", "", document.about, ""]
+    lines += [f"**{document.lacks}**", ""] if document.lacks else []
+    lines += _sections(document.answer)
+    lines += ["## Findings", "", *([_finding(each) for each in document.findings] or ["None."]), ""]
+    lines += _sections(document.details)
+    lines += ["## How it was measured", "", *_spaced(document.method)]
+    lines += [*(f"- {name}: {value}" for name, value in document.facts), ""] if document.facts else []
+    return "\n".join([*lines, document.raw, ""])
 
 
-def _line(cells: Sequence[str]) -> str:
+def table(shown: Table) -> list[str]:
+    """Return the lines of a table."""
+    marks = ["--:" if column.numeric else ":--" for column in shown.columns]
+    return [_row([column.heading for column in shown.columns]), _row(marks), *(_row(row) for row in shown.rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def flat(environment: dict[str, object]) -> list[tuple[str, str]]:
-    """Return the environment as names and texts."""
-    return [(name.removesuffix("_bytes").replace("_", " "), _text(name, value)) for name, value in environment.items()]
+def _finding(each: Found) -> str:
+    return f"- **{each.severity}**, {each.place}: {each.message.rstrip('.')}. To do: {each.remedy}"
 
 
-def _text(name: str, value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {version}" for key, version in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{int(str(value)) / 2**30:.1f} GiB" if name.endswith("_bytes") else str(value)
+def _spaced(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        yield from (text, "")
+
+
+def _sections(sections: Sequence[Section]) -> Iterator[str]:
+    for section in sections:
+        lines = [line for block in section.blocks for line in _block(block)]
+        if lines:
+            yield from ([f"## {section.heading}", ""] if section.heading else [])
+            yield from lines
+
+
+def _block(block: Block) -> Iterator[str]:
+    """Yield the lines of a block, an empty one behind each that is not empty."""
+    match block:
+        case Sentences():
+            yield from [*(f"- {text}" for text in block.texts), ""] if block.texts else []
+        case Cards():
+            yield from [*(f"- **{card.title}: {card.verdict}.** {card.text}" for card in block.cards), ""]
+        case Table():
+            if block.rows:
+                yield from [*table(block), ""]
+                yield from [block.note, ""] if block.note else []
+        case Facts():
+            yield from [*(f"- {name}: {value}" for name, value in block.pairs), ""]
+        case Quote():
+            yield from ["```text", block.text, "```", ""]
+        case Folded():
+            yield from ["<details>", f"<summary>{block.question}</summary>", ""]
+            for each in block.blocks:
+                yield from _block(each)
+            yield from ["</details>", ""]
+        case Figure() | Gallery():
+            pass

@@ -1,6 +1,18 @@
-"""The templates of pages that need nothing else: one file each, and no network."""
+"""A document as one HTML file that needs nothing else and no network."""
+
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from iolab.report.document import Document
+
+
+def render(document: Document) -> str:
+    """Return report.html."""
+    return template("report.html.j2").render(
+        document=document, is_a=lambda block, name: type(block).__name__ == name, draw=_drawn
+    )
 
 
 def template(name: str) -> Template:
@@ -13,3 +25,8 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     return templates.get_template(name)
+
+
+def _drawn(svg: Any) -> Markup:
+    """Return a drawing as it is: the drawings are our own, everything else on the page is escaped."""
+    return Markup(svg() if callable(svg) else svg)  # noqa: S704

@@ -15,9 +15,10 @@ from iolab.kinds.closed.crosscheck import CellName, Told
 from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.table import BRIEF
 from iolab.report import numbers
 from iolab.report.terminal import show_differences
+
+BRIEF = 11  # letters of a service's name
 
 
 def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:

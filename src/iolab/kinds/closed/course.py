@@ -24,6 +24,7 @@ EXPECTED: Mapping[tuple[str, int], tuple[float, str]] = {
     ("C", 16): (20.0, "0.02 s"),
 }
 OPEN_ENDED = ("A", 16)
+OF_THE_POOL = 3  # the question that the figure of saturation belongs to
 CLOSE = 0.25
 
 

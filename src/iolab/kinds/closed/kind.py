@@ -10,7 +10,7 @@ from iolab.bench import Bench
 from iolab.errors import UsageError
 from iolab.kind import History, Kind, Line, Measured, Report, Show, differing
 from iolab.kinds import registry
-from iolab.kinds.closed import markdown, run, terminal
+from iolab.kinds.closed import run
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.plan import Trial, rounds, trials
 from iolab.kinds.closed.precision import Precision, rounds_until
@@ -18,6 +18,7 @@ from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.report import numbers
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 from iolab.theory.statistics import RESOLUTION_S
@@ -96,9 +97,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
             )
         return Report(
             summary=analysed.summary.model_dump_json(by_alias=True, indent=2) + "\n",
-            html=lambda: drawn(analysed),
-            markdown=lambda: markdown.render(analysed),
-            show=lambda console, name: terminal.show(console, analysed, name),
+            document=lambda: drawn(analysed),
         )
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
@@ -122,11 +121,11 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         return lambda console: comparison.show_budget(console, analysis, each.cell, parts)
 
 
-def drawn(analysis: Analysis) -> str:
-    """Return report.html; what draws is imported for it alone, which takes half a second."""
-    from iolab.kinds.closed import page  # noqa: PLC0415
+def drawn(analysis: Analysis) -> Document:
+    """Return the report; what draws is imported for it alone, which takes half a second."""
+    from iolab.kinds.closed import document  # noqa: PLC0415
 
-    return page.render(analysis)
+    return document.report(analysis)
 
 
 KIND = Closed()

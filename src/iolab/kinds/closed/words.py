@@ -7,7 +7,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.precision import half_width
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
-from iolab.report.numbers import cores, milliseconds, seconds, users
+from iolab.report.numbers import milliseconds, seconds, users
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
 
@@ -217,17 +217,3 @@ def prediction(analysis: Analysis) -> str:
         f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
         " thread at a time."
     )
-
-
-def runtime(analysis: Analysis) -> str:
-    """Say where the servers ran, and why there."""
-    return f"Servers ran {numbers.PLACES[analysis.run.runtime]}: {analysis.run.runtime_reason}."
-
-
-def cpu_plan(analysis: Analysis) -> str:
-    """Say which cores served and which loaded."""
-    lines = []
-    for plan in analysis.run.cpu_plans:
-        server, loadgen = (", ".join(map(str, cores)) for cores in (plan.server, plan.loadgen))
-        lines.append(f"CPUS={plan.cpus:g}: servers on {cores(server)}, load generator on {cores(loadgen)}")
-    return "; ".join(lines)

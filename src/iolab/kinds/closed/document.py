@@ -1,0 +1,138 @@
+"""The report of a closed loop: the answer of each model, the course's table, what to doubt, and the distributions."""
+
+from iolab.kinds.closed import course, cpu_figures, figures, words
+from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.records import Cell
+from iolab.kinds.closed.stories import stories
+from iolab.kinds.closed.table import columns, findings, resources
+from iolab.report import document
+from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
+
+MOST_CARDS = 8
+OVERVIEW = "Every dot is a request; c is the number of users at once. The large mark is the median."
+TOLD = (
+    Column[course.Row]("Server", lambda row: row.model, numeric=False),
+    Column[course.Row]("Users", lambda row: str(row.users)),
+    Column[course.Row]("The course expects", lambda row: row.expected, short="Expected"),
+    Column[course.Row]("Measured median", lambda row: row.measured, bold=True, short="Measured"),
+    Column[course.Row]("Theory", lambda row: row.predicted, rank=1),
+    Column[course.Row]("Verdict", lambda row: row.verdict, numeric=False),
+)
+
+
+def report(analysis: Analysis) -> Document:
+    """Return the report of a run."""
+    measured = any(len(analysed.latencies_s) for analysed in analysis.cells)
+    return Document(
+        question=words.question(analysis),
+        about=document.about(analysis.run, analysis.trials_done),
+        lacks=document.lacks(analysis.run, analysis.trials_done),
+        answer=[
+            Section("", [*_answer(analysis, measured=measured)], brief=True),
+            *(Section(heading, [Sentences(sentences)], brief=True) for heading, sentences in stories(analysis)),
+        ],
+        findings=findings([analysed.cell for analysed in analysis.cells]),
+        details=[
+            *_course(analysis),
+            Section("Resources", [_table(analysis, resources(analysis))] if analysis.cells else []),
+            Section("Distributions", [*_distributions(analysis)] if measured else []),
+        ],
+        method=[
+            words.settings(analysis),
+            f"{document.cpu_plan(analysis.run)} Before each trial the server is verified and warmed up; the trials ran"
+            f" in {_rounds(analysis)} in random order, seed {analysis.experiment.seed}.",
+            *filter(None, [words.precision(analysis)]),
+            words.wall_time(analysis),
+        ],
+        facts=document.machine(analysis.run.environment),
+        raw=document.raw("a row for each request"),
+        closing=[*filter(None, [words.settings(analysis), words.precision(analysis)]), words.wall_time(analysis)],
+    )
+
+
+def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
+    """Return the table, a card a model, and the figure that shows the answer."""
+    if not analysis.cells:
+        return []
+    looks = figures.colours_of(analysis)
+    groups = words.by_model(analysis)
+    cards = [
+        Card(
+            f"{group[0].model} · {group[0].title}{words.condition(group[0], analysis, before=', ')}",
+            words.verdict(group),
+            words.sentence(group),
+            looks[group[0].model][0],
+        )
+        for group in groups
+    ]
+    blocks: list[Block] = [Cards(cards)] if len(cards) <= MOST_CARDS else []
+    if measured and len(analysis.experiment.cpus) > 1:
+        blocks.append(
+            Figure(
+                lambda: cpu_figures.cores(analysis),
+                "Throughput, median and the share of the time in which the quota stopped the server, against the CPU"
+                " limit. Dashed: theory's throughput.",
+            )
+        )
+    elif measured:
+        blocks.append(Figure(lambda: figures.overview(analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
+    return [*blocks, _table(analysis, columns(analysis))]
+
+
+def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
+    return document.table(
+        shown,
+        [analysed.cell for analysed in analysis.cells],
+        marked=lambda cell: not cell.valid,
+        group=lambda cell: (cell.model, cell.cpus),
+    )
+
+
+def _distributions(analysis: Analysis) -> list[Block]:
+    found: list[Block] = []
+    if len(analysis.experiment.cpus) > 1:
+        found.append(Figure(lambda: figures.overview(analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
+    found.append(
+        Figure(
+            lambda: figures.distributions(analysis),
+            "Bars: share of the requests in each interval of latency. Line: share of the requests that were answered"
+            " by then. Dashed: predicted median. All panels have the same axes.",
+        )
+    )
+    if len(analysis.cells) <= figures.MANY_CELLS:
+        found.append(
+            Figure(
+                lambda: figures.percentiles(analysis),
+                "The tail: from 99% on, the latency of the slowest hundredth of the requests. A line ends at its"
+                " slowest request. Solid: most users; dashed: fewer.",
+            )
+        )
+    return found
+
+
+def _course(analysis: Analysis) -> list[Section]:
+    """Return the course's table, and its questions with folded answers; nothing where the run is not the course's."""
+    if not course.applies(analysis):
+        return []
+    saturation = Figure(
+        lambda: cpu_figures.saturation(analysis),
+        "Marks are measured, lines are theory's: throughput stops rising where every worker is busy, and from there on"
+        " latency rises with the number of users.",
+    )
+    folded = [
+        Folded(
+            f"{number}. {answer.question}",
+            [Sentences(answer.paragraphs), *([saturation] if number == course.OF_THE_POOL else [])],
+        )
+        for number, answer in enumerate(course.answers(analysis), 1)
+    ]
+    hint = Sentences(["Try first; then open an answer. Each is made of the numbers of this run."])
+    return [
+        Section("The course's table", [document.table(TOLD, course.table(analysis))], brief=True),
+        Section("Five questions", [hint, *folded]),
+    ]
+
+
+def _rounds(analysis: Analysis) -> str:
+    number = words.rounds(analysis)
+    return "1 round" if number == 1 else f"{number} rounds"

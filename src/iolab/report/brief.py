@@ -1,0 +1,159 @@
+"""A document in the terminal: its brief sections, the findings, and where the report is; and the tables of commands."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from iolab.report.document import (
+    Block,
+    Cards,
+    Column,
+    Document,
+    Facts,
+    Folded,
+    Found,
+    Quote,
+    Section,
+    Sentences,
+    Table,
+    condensed,
+)
+
+MOST = 12  # cards, and findings: beyond that a terminal tells the kinds of findings, and the report every one
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+GAP = 2  # columns of text between columns of a table
+
+
+def show(console: Console, document: Document, folder: str) -> None:
+    """Print the brief form of a report, and where the whole of it is; `folder` is the run folder's name."""
+    _print(console, document.question, "bold")
+    if document.lacks:
+        _print(console, document.lacks, "bold red")
+    for section in document.answer:
+        _section(console, section)
+    show_findings(console, condensed(document.findings, MOST))
+    for section in document.details:
+        _section(console, section)
+    console.print()
+    for text in document.closing:
+        _print(console, text)
+    if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
+        _print(console, f"The report has {number} questions about these numbers, with folded answers.")
+    _print(console, f"Report: {folder}/report.html", soft_wrap=True)
+
+
+def show_findings(console: Console, findings: Sequence[Found]) -> None:
+    """Print findings, each with what to do."""
+    for each in findings:
+        where = f", {each.place}" if each.place else ""
+        console.print(
+            f"[{STYLES[each.severity]}]{each.severity}[/]{escape(where)}: {escape(each.message)}\n"
+            f"  → {escape(each.remedy)}",
+            highlight=False,
+        )
+
+
+def rich_table(shown: Table, width: int, title: str = "") -> RichTable:
+    """Return a table for a console of `width` columns of text.
+
+    Where it is too wide, headings and texts are the short ones; where that does not help, columns are left out.
+    """
+    places, brief = _fitting(shown, width)
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD,
+        padding=(0, GAP, 0, 0),
+        pad_edge=False,
+        title=escape(title) or None,
+        title_justify="left",
+        title_style="bold",
+    )
+    for at in places:
+        column = shown.columns[at]
+        drawn.add_column(
+            escape(_heading(column, brief=brief)),
+            justify="right" if column.numeric else "left",
+            no_wrap=column.numeric,
+            style="bold" if column.bold else None,
+        )
+    for number, row in enumerate(shown.rows):
+        texts = [escape(_text(shown.columns[at], row[at], brief=brief)) for at in places]
+        drawn.add_row(*texts, end_section=number in shown.ends, style="dim" if number in shown.marked else None)
+    return drawn
+
+
+def _fitting(shown: Table, width: int) -> tuple[list[int], bool]:
+    """Return the places of the columns that fit into a width, and whether their texts are to be the short ones."""
+    places = list(range(len(shown.columns)))
+    if _width(shown, places, brief=False) <= width:
+        return places, False
+    while _width(shown, places, brief=True) > width:
+        rank = max(shown.columns[at].rank for at in places)
+        if not rank:
+            break
+        places.remove(max(at for at in places if shown.columns[at].rank == rank))
+    return places, True
+
+
+def _width(shown: Table, places: Sequence[int], *, brief: bool) -> int:
+    each = [
+        max(
+            len(_heading(shown.columns[at], brief=brief)) if shown.columns[at].numeric else 0,
+            *(len(_text(shown.columns[at], row[at], brief=brief)) for row in shown.rows),
+            0,
+        )
+        for at in places
+    ]
+    return sum(each) + GAP * len(each)
+
+
+def _heading(column: Column[object], *, brief: bool) -> str:
+    return column.short if brief and column.short else column.heading
+
+
+def _text(column: Column[object], text: str, *, brief: bool) -> str:
+    return column.shorten(text) if brief and column.shorten else text
+
+
+def _section(console: Console, section: Section) -> None:
+    if not section.brief:
+        return
+    if section.heading:
+        console.print()
+        _print(console, section.heading, "bold")
+    for block in section.blocks:
+        _block(console, block)
+
+
+def _block(console: Console, block: Block) -> None:
+    match block:
+        case Sentences():
+            for text in block.texts:
+                _print(console, f"- {text}")
+        case Cards():
+            _cards(console, block)
+        case Table() if block.rows:
+            console.print(rich_table(block, console.width))
+        case Facts():
+            facts = RichTable.grid(padding=(0, GAP, 0, 0))
+            for name, value in block.pairs:
+                facts.add_row(escape(name), escape(value))
+            console.print(facts)
+        case Quote():
+            _print(console, block.text, "dim")
+        case _:
+            pass  # drawings and folded answers are the page's
+
+
+def _cards(console: Console, block: Cards) -> None:
+    for card in block.cards[:MOST]:
+        console.print(Text.assemble((f"{card.title}: {card.verdict}.", "bold"), f" {card.text}"))
+    if len(block.cards) > MOST:
+        _print(console, f"and {len(block.cards) - MOST} more: see the report.")
+
+
+def _print(console: Console, text: str, style: str = "", *, soft_wrap: bool = False) -> None:
+    console.print(Text(text, style=style), soft_wrap=soft_wrap)
