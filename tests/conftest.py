@@ -17,6 +17,7 @@ import pytest
 from iolab.__main__ import main
 from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.lab import Lab
+from iolab.report import pages
 from iolab.results.folder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
 from tests import needs, own
@@ -177,9 +178,9 @@ def recorded() -> Analysis:
 @pytest.fixture(scope="session")
 def recorded_page(recorded: Analysis) -> str:
     """Its report."""
-    from iolab.kinds.closed import page as html  # noqa: PLC0415 (matplotlib: a second, which most test processes need not wait)
+    from iolab.kinds.closed import document  # noqa: PLC0415 (matplotlib: a second, which most test processes need not wait)
 
-    return html.render(recorded)
+    return pages.render(document.report(recorded))
 
 
 def python_path(first: Path) -> dict[str, str]:

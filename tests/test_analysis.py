@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from iolab.errors import UsageError
-from iolab.kinds.closed import markdown, terminal, words
-from iolab.kinds.closed import page as html
+from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis, analyse
+from iolab.kinds.closed.document import report
 from iolab.kinds.closed.figures import colours_of
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.table import columns
 from iolab.results.folder import RunFolder
 from tests.conftest import RECORDED
+from tests.rendered import markdown, page, terminal
 
 EXAMPLE = RECORDED
 
@@ -116,25 +116,28 @@ def test_verdicts_follow_the_data(analysis: Analysis, model: str, verdict: str) 
 
 
 def test_html_is_one_small_file_that_needs_no_network(recorded_page: str) -> None:
-    page = recorded_page
-    assert len(page) < 1_000_000
-    assert page.count("<svg") == 4
-    outside = page.replace("http://www.w3.org/", "").replace("https://www.w3.org/", "").replace("http://purl.org/", "")
+    assert len(recorded_page) < 1_000_000
+    assert recorded_page.count("<svg") == 4
+    outside = (
+        recorded_page.replace("http://www.w3.org/", "")
+        .replace("https://www.w3.org/", "")
+        .replace("http://purl.org/", "")
+    )
     outside = outside.replace("http://creativecommons.org/", "")
     assert "http://" not in outside
     assert "https://" not in outside
-    assert "<script" not in page
-    assert "<link" not in page
+    assert "<script" not in recorded_page
+    assert "<link" not in recorded_page
     for text in ("explodes", "steps", "stays flat", "listen queue", "624/624", "seed 1991"):
-        assert text in page
+        assert text in recorded_page
 
 
 def test_html_is_the_same_every_time(recorded_page: str) -> None:
-    assert recorded_page == html.render(analyse(RunFolder.open(EXAMPLE)))
+    assert recorded_page == page(report(analyse(RunFolder.open(EXAMPLE))))
 
 
 def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
-    text = markdown.render(analysis)
+    text = markdown(report(analysis))
     assert "| C  asyncio | 16 | 20.7 ms | 1.03 | 20.0 ms | +3% |" in text
     assert (
         "The requests take 36.6 s in theory; measuring took 48.0 s, starts and stops too (allowed: 25% and 10 s more, 55.8 s)."
@@ -145,10 +148,7 @@ def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
 
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_terminal_shows_the_course_table_whole(analysis: Analysis, width: int) -> None:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    terminal.show(console, analysis, "results/x")
-    console.file.close()
-    text = console.export_text()
+    text = terminal(report(analysis), width)
     assert max(len(line) for line in text.splitlines()) <= width
     assert "…" not in text
     rows = [line.split() for line in text.splitlines() if line.strip().startswith("B ")]
@@ -181,8 +181,8 @@ def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
 
     found = damaged(tmp_path, kill)
     assert len(found.cells) == 5
-    assert "Not finished" in html.render(found)
-    assert "has not come to its end" in markdown.render(found)
+    assert "This run has not ended: 5 of 24 trials are here" in page(report(found))
+    assert "has not come to its end" in markdown(report(found))
 
 
 def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
 
     found = damaged(tmp_path, stop_early)
     assert found.cells == ()
-    assert "Interrupted" in html.render(found)
-    assert "0 of 24 trials" in markdown.render(found)
+    assert "This run was interrupted: 0 of 24 trials are here" in page(report(found))
+    assert "0 of 24 trials" in markdown(report(found))
 
 
 def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> 
     spoiled = cell(found, "C", 4)
     assert not spoiled.valid
     assert (spoiled.median_ms, spoiled.p99_ms, spoiled.throughput_rps, spoiled.server.cpu_s) == (None, None, None, None)
-    assert "the server ended with status 1" in html.render(found)
-    assert "C at c = 4" in markdown.render(found)
+    assert "the server ended with status 1" in page(report(found))
+    assert "C at c = 4" in markdown(report(found))
 
 
 def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Pa
     spoiled = cell(found, "A", 16)
     assert not spoiled.valid
     assert spoiled.median_ms == pytest.approx(145, rel=0.1)
-    assert 'class="doubt"' in html.render(found)
+    assert '<tr class="doubt' in page(report(found))
 
 
 def test_a_single_number_of_users_is_no_comparison(analysis: Analysis) -> None:
@@ -236,7 +236,7 @@ def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -
     run["experiment"]["server"]["wait_distribution"] = "exponential"
     found = damaged(tmp_path, change_run(experiment=run["experiment"]))
     assert cell(found, "C", 16).predicted_median_ms is None
-    assert "No prediction is drawn: waits are random" in html.render(found)
+    assert "No prediction is drawn: waits are random" in page(report(found))
 
 
 def test_a_model_looks_alike_in_every_report(analysis: Analysis, tmp_path: Path) -> None:
@@ -263,11 +263,8 @@ def test_markup_in_the_data_stays_text(tmp_path: Path) -> None:
     run = json.loads((EXAMPLE / "run.json").read_text())
     run["experiment"]["question"] = "<script>alert(1)</script> [red]x[/red]"
     found = damaged(tmp_path, change_run(experiment=run["experiment"]))
-    assert "<script" not in html.render(found)
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    terminal.show(console, found, "x")
-    console.file.close()
-    assert "[red]x[/red]" in console.export_text()
+    assert "<script" not in page(report(found))
+    assert "[red]x[/red]" in terminal(report(found))
 
 
 def with_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> RunFolder:

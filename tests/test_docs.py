@@ -22,8 +22,8 @@ from iolab.cli_queue import queue, slo
 from iolab.cli_runs import explain
 from iolab.cli_trace import trace
 from iolab.kinds import registry
-from iolab.kinds.closed import terminal
 from iolab.kinds.closed.cells import analyse
+from iolab.kinds.closed.document import report
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from iolab.live.app import LOOPS
@@ -32,6 +32,7 @@ from iolab.results.folder import RunFolder
 from iolab.trace.lines import Lines
 from iolab.trace.story import tell
 from tests.conftest import ROOT
+from tests.rendered import terminal
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = README.split("## What you can type")[1].split("\n## ")[0]
@@ -167,10 +168,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_output_in_the_readme_is_that_of_the_recorded_run() -> None:
     run = analyse(RunFolder.open(ROOT / "tests" / "data" / "runs" / "docker-bench"))
-    with open("/dev/null", "w") as nowhere:  # noqa: PTH123
-        console = Console(width=80, record=True, file=nowhere)
-        terminal.show(console, run, "results/latest")
-    printed = "\n".join(line.rstrip() for line in console.export_text().splitlines())
+    printed = "\n".join(line.rstrip() for line in terminal(report(run), 80).splitlines())
     shown = README.split("```text\n Model")[1].split("```")[0]
     assert " Model" + shown.rstrip() in printed
 

@@ -20,6 +20,8 @@ from iolab.host.signals import Interrupted
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
+from iolab.report import document
+from iolab.report.document import Document, Section, Sentences
 from iolab.results.folder import RunFolder
 from iolab.results.records import TrialRecord
 from iolab.runtime.choice import Place
@@ -102,11 +104,21 @@ class Null(Kind[NullExperiment, int, NullRecord]):
             }
             for level in levels
         ]
-        return Report(
-            json.dumps({"cells": cells}),
-            lambda: str(levels),
-            lambda: str(levels),
-            lambda console, name: console.print(f"{name}: {levels}"),
+        return Report(json.dumps({"cells": cells}), lambda: self._document(folder, levels))
+
+    def _document(self, folder: RunFolder, levels: Sequence[int]) -> Document:
+        run = folder.read_run()
+        sentence = f"Levels {', '.join(map(str, levels))} took no time."
+        return Document(
+            question=str(run.experiment["question"]),
+            about=document.about(run, len(levels)),
+            lacks=document.lacks(run, len(levels)),
+            answer=[Section("", [Sentences([sentence])], brief=True)],
+            findings=[],
+            details=[],
+            method=[],
+            facts=[],
+            raw="",
         )
 
 
@@ -247,8 +259,9 @@ def test_a_run_of_any_kind_is_reported_and_exported(
     folder = world.measure(world.plan(levels=3)).folder
     monkeypatch.chdir(world.root)
     assert cli_runs.report.main([str(folder.path)], standalone_mode=False) == 0
-    assert (folder.path / "report.html").read_text() == "[0, 1, 2]"
-    assert "[0, 1, 2]" in capsys.readouterr().out
+    for text in ((folder.path / name).read_text() for name in ("report.html", "report.md")):
+        assert "Levels 0, 1, 2 took no time." in text
+    assert "Levels 0, 1, 2 took no time." in capsys.readouterr().out
     assert cli_runs.export.main([str(folder.path)], standalone_mode=False) == 0
     tables = {
         path.stem: list(csv.DictReader(path.read_text().splitlines())) for path in (folder.path / "export").iterdir()

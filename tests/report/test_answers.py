@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iolab.kinds.closed import markdown
-from iolab.kinds.closed import page as html
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.course import answers, applies, table
+from iolab.kinds.closed.document import report
+from tests.rendered import markdown, page
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +77,13 @@ def test_another_experiment_is_not_asked_the_course_s_questions(run: Analysis) -
     server = run.experiment.server.model_copy(update={"wait_ms": 5.0})
     other = replace(run, experiment=run.experiment.model_copy(update={"server": server}))
     assert not applies(other)
-    assert "Five questions" not in html.render(other)
+    assert "Five questions" not in page(report(other))
     none = replace(run, cells=(AnalysedCell(run.cells[0].cell.model_copy(update={"median_ms": None}), (np.empty(0),)),))
     assert not applies(none)
 
 
 def test_the_answers_are_folded(run: Analysis, recorded_page: str) -> None:
-    page, plain = recorded_page, markdown.render(run)
-    assert page.count('<details class="answer"><summary>') == 5
+    shown, plain = recorded_page, markdown(report(run))
+    assert shown.count("<details><summary>") == 5
     assert plain.count("<details>") == plain.count("</details>") == 5
-    assert page.count("<svg") == 4
+    assert shown.count("<svg") == 4

@@ -9,14 +9,15 @@ import pytest
 from matplotlib.axes import Axes
 
 from iolab.experiment import Variant
-from iolab.kinds.closed import cpu_figures, figures, markdown
-from iolab.kinds.closed import page as html
+from iolab.kinds.closed import cpu_figures, figures
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import backlog, cores, stories
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_sojourn_s
 from tests.conftest import ROOT
+from tests.rendered import markdown, page
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +97,11 @@ def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: s
 def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
     swept = limits(run, {0.1: 20.0, 1.0: 200.0})
     assert cpu_figures.cores(swept).count("<svg") == 1
-    page = html.render(swept)
-    assert page.count("<svg") == 4
-    assert "What more CPU buys" in page
-    assert "What more CPU buys" in markdown.render(swept)
-    assert "Throttled" in page
+    shown = page(report(swept))
+    assert shown.count("<svg") == 4
+    assert "What more CPU buys" in shown
+    assert "What more CPU buys" in markdown(report(swept))
+    assert "Throttled" in shown
 
 
 def test_a_bench_that_varies_nothing_has_no_such_story(run: Analysis) -> None:
@@ -173,11 +174,11 @@ def test_settings_of_one_model_are_told_apart_and_models_look_as_everywhere(
 def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str) -> None:
     added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
     precise = like(run, *added, precision=0.01)
-    assert "the trials ran in 46 shuffled rounds" in html.render(precise)
-    assert "the trials ran in 3 shuffled rounds" in recorded_page
+    assert "the trials ran in 46 rounds in random order" in page(report(precise))
+    assert "the trials ran in 3 rounds in random order" in recorded_page
 
 
 def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page: str) -> None:
-    page = recorded_page
-    assert page.count('<th scope="row"') == 2 * len(run.cells) + 6
-    assert "@page { size: A4" in page
+    shown = recorded_page
+    assert shown.count('<th scope="row"') == 2 * len(run.cells) + 6
+    assert "@page { size: A4" in shown

@@ -42,7 +42,7 @@ def show(console: Console, document: Document, folder: str) -> None:
     for text in document.closing:
         _print(console, text)
     if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
-        _print(console, f"The report has {number} questions about these numbers, with folded answers.")
+        _print(console, f"The report has {number} question{'' if number == 1 else 's'} about these numbers, with folded answers.")
     _print(console, f"Report: {folder}/report.html", soft_wrap=True)
 
 
@@ -124,7 +124,7 @@ def _section(console: Console, section: Section) -> None:
     if section.heading:
         console.print()
         _print(console, section.heading, "bold")
-    for block in section.blocks:
+    for block in sorted(section.blocks, key=lambda block: not isinstance(block, Table)):
         _block(console, block)
 
 

@@ -1,0 +1,130 @@
+"""A document and its renderers, on a made one that has every block and texts that could break a page."""
+
+from iolab.report import document
+from iolab.report.document import (
+    Card,
+    Cards,
+    Column,
+    Document,
+    Facts,
+    Figure,
+    Folded,
+    Found,
+    Gallery,
+    Picture,
+    Quote,
+    Section,
+    Sentences,
+)
+from iolab.results.records import Finding
+from tests.rendered import markdown, page, terminal
+
+ROWS = (("A", "Blocking server | one thread", 81.0), ("A", "Blocking server | one thread", 142.5), ("B", "Pool", 20.4))
+COLUMNS = (
+    Column[tuple[str, str, float]](
+        "Model", lambda row: f"{row[0]} {row[1]}", numeric=False, shorten=lambda text: text[0]
+    ),
+    Column[tuple[str, str, float]]("Median of the requests", lambda row: f"{row[2]:.1f} ms", bold=True, short="Median"),
+    Column[tuple[str, str, float]]("Rank one", lambda _: "1" * 30, rank=1),
+    Column[tuple[str, str, float]]("Rank two", lambda _: "2" * 30, rank=2),
+    Column[tuple[str, str, float]]("Never seen", lambda _: "-"),
+)
+TABLE = document.table(COLUMNS, ROWS, note="A note.", marked=lambda row: row[2] > 100, group=lambda row: row[0])
+SVG = '<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>'
+
+
+def made(**changes: object) -> Document:
+    found = Document(
+        question="What do <b>users</b> wait for? [red]x[/red]",
+        about="Experiment made, 3 of 4 trials.",
+        lacks="This run was interrupted: 3 of 4 trials are here.",
+        answer=[
+            Section("", [Cards([Card("A · Blocking", "explodes", "Median 81 ms.", "#d55e00")]), TABLE], brief=True),
+            Section("What it shows", [Sentences(["It grows."]), Figure(lambda: SVG, "A caption.")], brief=True),
+        ],
+        findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer listen queue")],
+        details=[
+            Section("Only on the page", [Facts([("memory", "23.5 GiB")]), Quote("log <line>")]),
+            Section("Seats", [Gallery([Picture(lambda: SVG, "C", "20 served")], "asyncio", [(SVG, "served in time")])]),
+            Section("Questions", [Folded("1. Why?", [Sentences(["Because."])])]),
+        ],
+        method=["Seed 1991."],
+        facts=[("kernel", "6.12")],
+        raw=document.raw("a row for each request"),
+        closing=["It took 48 s."],
+    )
+    return Document(**{**vars(found), **changes})  # type: ignore[arg-type]
+
+
+def test_the_page_has_every_block_and_escapes_text() -> None:
+    text = page(made())
+    for part in (
+        "<h1>What do &lt;b&gt;users&lt;/b&gt; wait for?", "explodes", "It grows.", "A caption.", "93 attempts", "A note.",
+        "23.5 GiB", "log &lt;line&gt;", "20 served", "served in time", "<summary>1. Why?</summary>", "Because.",
+        "Seed 1991.", "6.12", "in samples/ a row for each request", 'class="banner"',
+    ):  # fmt: skip
+        assert part in text, part
+    assert text.count("<svg") == 3
+    assert text.count('<th scope="row"') == 3
+    assert text.count('<tr class="doubt') == 1
+    assert "Never seen" not in text
+
+
+def test_sections_and_figures_without_content_leave_no_heading() -> None:
+    text = page(made(details=[Section("Nothing", [])], findings=[]))
+    assert "Nothing" not in text
+    assert "None: no check found" in text
+    assert "<figure>" not in page(made(answer=[Section("", [Figure(lambda: "", "of nothing")])], details=[]))
+
+
+def test_markdown_has_every_text_and_a_row_stays_a_row() -> None:
+    lines = markdown(made()).splitlines()
+    assert "| A Blocking server \\| one thread | 81.0 ms | " + "1" * 30 + " | " + "2" * 30 + " |" in lines
+    assert "- **A · Blocking: explodes.** Median 81 ms." in lines
+    assert "- **warning**, A at c = 16: 93 attempts were dropped. To do: a longer listen queue" in lines
+    assert "**This run was interrupted: 3 of 4 trials are here.**" in lines
+    for heading in ("What it shows", "Findings", "Only on the page", "Questions", "How it was measured"):
+        assert f"## {heading}" in lines
+    assert "## Seats" not in lines  # drawings are left out, and so is a heading of nothing else
+
+
+def test_the_terminal_has_the_brief_sections_the_table_first() -> None:
+    text = terminal(made(), 200)
+    assert "[red]x[/red]" in text
+    assert (
+        text.index("Median of the requests") < text.index("explodes.") < text.index("It grows.") < text.index("93 at")
+    )
+    assert "23.5 GiB" not in text
+    assert "The report has 1 question about" in text
+    assert text.rstrip().endswith("Report: results/latest/report.html")
+
+
+def test_a_table_that_is_too_wide_says_less_and_cuts_nothing() -> None:
+    wide, narrow, narrower = (terminal(made(), width) for width in (160, 60, 30))
+    assert "A Blocking server | one thread" in wide
+    assert "2" * 30 in wide
+    assert "Median of the requests" not in narrow
+    assert "1" * 30 in narrow
+    assert "2" * 30 not in narrow
+    assert "1" * 30 not in narrower
+    assert "142.5 ms" in narrower
+    assert "…" not in wide + narrow + narrower
+
+
+def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:
+    return Finding.model_validate({"id": "x", "severity": severity, "message": message, "remedy": remedy})
+
+
+def test_a_finding_that_cells_share_is_said_once_and_the_gravest_stand_first() -> None:
+    found = document.found(
+        [("A", [finding("late")]), ("B", [finding("late"), finding("down", "error")]), ("C", [finding("late")])]
+    )
+    assert [(each.severity, each.place) for each in found] == [("error", "B"), ("warning", "every cell")]
+
+
+def test_many_findings_are_condensed_by_what_to_do() -> None:
+    many = [Found("warning", f"A at {number}", "late", f"RUN={number}: again") for number in range(3)]
+    many = [each._replace(remedy="again: soon") for each in many] + [Found("error", "B", "down", "start it")]
+    assert document.condensed(many, 4) == many
+    short = document.condensed(many, 3)
+    assert [each.place for each in short] == ["A at 0, and 2 more like it", "B"]
