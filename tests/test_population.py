@@ -3,7 +3,7 @@
 import pytest
 
 from iolab.results.records import Sample
-from iolab.theory.littles_law import population
+from iolab.theory.littles_law import population, span_s, steady
 
 
 def turns(users: int, requests: int, latency_s: float, pause_s: float = 0.0) -> list[Sample]:
@@ -59,3 +59,38 @@ def test_a_request_without_an_answer_is_missing() -> None:
 def test_nothing_is_known_of_nothing() -> None:
     assert population([], 4) is None
     assert population([Sample(None, None, 0)], 4) is None
+
+
+def test_the_steady_window_of_equal_users_is_all_but_the_first_turn() -> None:
+    found = steady(turns(4, 50, 0.02), 4)
+    assert found is not None
+    assert (found.begin_s, found.end_s) == pytest.approx((0.02, 0.98))
+    assert found.answered == 192
+    assert found.throughput_rps == pytest.approx(200)
+
+
+def test_the_steady_window_ends_where_a_user_has_sent_its_share() -> None:
+    """Four circulate beside one that waits for 6 s: the one with the smallest share ends the window."""
+    found = steady([*turns(3, 50, 0.02), Sample(0.0, 6.0, 200), *turns(1, 10, 0.02)], 5)
+    assert found is not None
+    assert found.end_s == pytest.approx(0.18)  # the user of ten requests is the first that leaves
+    assert found.throughput_rps == pytest.approx(200, rel=0.05)
+
+
+def test_a_server_that_most_users_cannot_reach_is_steady_while_they_wait() -> None:
+    """Seven circulate behind a short queue, nine wait for their connection, and then finish their share alone."""
+    waiting = [Sample(0.0, 3.0 + 0.14 * number, 200) for number in range(9)]
+    inside = [Sample(0.14 * turn + 0.02 * user, 0.14, 200) for user in range(7) for turn in range(13)]
+    found = steady([*inside, *waiting], 16)
+    assert found is not None
+    assert found.throughput_rps == pytest.approx(50, rel=0.02)
+    assert found.end_s < 2
+    whole = len(inside + waiting) / span_s([*inside, *waiting])
+    assert whole < 30
+
+
+def test_there_is_no_steady_window_where_the_users_are_never_all_there() -> None:
+    assert steady(turns(3, 50, 0.02), 4) is None
+    assert steady(turns(4, 1, 0.02), 4) is None
+    assert steady(turns(4, 2, 0.02), 4) is None  # one turn is the common start
+    assert steady([], 4) is None

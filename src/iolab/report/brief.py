@@ -42,7 +42,10 @@ def show(console: Console, document: Document, folder: str) -> None:
     for text in document.closing:
         _print(console, text)
     if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
-        _print(console, f"The report has {number} question{'' if number == 1 else 's'} about these numbers, with folded answers.")
+        _print(
+            console,
+            f"The report has {number} question{'' if number == 1 else 's'} about these numbers, with folded answers.",
+        )
     _print(console, f"Report: {folder}/report.html", soft_wrap=True)
 
 

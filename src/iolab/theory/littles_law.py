@@ -70,3 +70,44 @@ def span_s(samples: Sequence[Sample]) -> float:
     """Return the time from the first request to the last answer."""
     timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
     return max(end for _, end in timed) - min(start for start, _ in timed) if timed else 0.0
+
+
+@dataclass(frozen=True)
+class Steady:
+    """The time of a closed loop in which every user has a request under way, from `begin_s` to `end_s`.
+
+    Times are in seconds after the first request; `answered` is the number of answers in that time.
+    """
+
+    begin_s: float
+    end_s: float
+    answered: int
+
+    @property
+    def throughput_rps(self) -> float:
+        """Answers per second while every user has a request under way."""
+        return self.answered / (self.end_s - self.begin_s)
+
+
+def steady(samples: Sequence[Sample], users: int) -> Steady | None:
+    """Return the steady window of a closed loop of `users` users; None where it holds fewer answers than users.
+
+    It begins with the answer number `users`, so that the common start of all users is not in it. It ends with the last
+    answer before the number of requests under way falls below `users` and stays there: a user has sent its share, and
+    what follows is the ramp-down, in which the server idles for lack of requests. Both ends are answers, and
+    those at the beginning are not counted, so that a server that answers in bursts is not measured too fast.
+    """
+    timed = [(start, start + latency) for start, latency, _ in samples if start is not None and latency is not None]
+    if len(timed) <= users:
+        return None
+    begins, ends = (np.sort(np.array(times)) for times in zip(*timed, strict=True))
+    under_way = np.arange(1, len(begins) + 1) - np.searchsorted(ends, begins + RESOLUTION_S, side="right")
+    full = np.flatnonzero(under_way >= users)
+    if not len(full):
+        return None
+    begin_s = float(ends[users - 1])
+    last = int(np.searchsorted(ends, begins[full[-1]] + RESOLUTION_S, side="right")) - 1
+    answered = last + 1 - int(np.searchsorted(ends, begin_s + RESOLUTION_S, side="right"))
+    if answered < users or ends[last] <= begin_s:
+        return None
+    return Steady(begin_s - float(begins[0]), float(ends[last] - begins[0]), answered)
