@@ -16,6 +16,7 @@ from iolab.report.document import (
     Sentences,
     Table,
 )
+from iolab.report.glossary import Glossary
 
 
 def render(document: Document) -> str:
@@ -27,7 +28,13 @@ def render(document: Document) -> str:
     lines += _sections(document.details)
     lines += ["## How it was measured", "", *_spaced(document.method)]
     lines += [*(f"- {name}: {value}" for name, value in document.facts), ""] if document.facts else []
-    return "\n".join([*lines, document.raw, ""])
+    lines += [document.raw, ""]
+    glossary = Glossary()
+    for line in lines[1:]:
+        glossary.note(line)
+    if glossary.met:
+        lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.met), ""]
+    return "\n".join(lines)
 
 
 def table(shown: Table) -> list[str]:

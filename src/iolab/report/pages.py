@@ -6,12 +6,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from iolab.report.document import Document
+from iolab.report.glossary import Glossary, anchor
 
 
 def render(document: Document) -> str:
     """Return report.html."""
+    glossary = Glossary()
     return template("report.html.j2").render(
-        document=document, is_a=lambda block, name: type(block).__name__ == name, draw=_drawn
+        document=document,
+        is_a=lambda block, name: type(block).__name__ == name,
+        draw=_drawn,
+        glossary=glossary,
+        marked=glossary.mark,
+        anchor=anchor,
     )
 
 
