@@ -25,7 +25,8 @@ def test_parts_of_words_are_no_terms(text: str) -> None:
 def test_each_term_has_a_place_of_its_own_and_a_document_that_has_its_word() -> None:
     assert len({anchor(term) for term in TERMS}) == len(TERMS)
     for term in TERMS:
-        assert re.search(rf"\b(?:{term.words})\b", (ROOT / term.more).read_text(), re.IGNORECASE), term.name
+        text = " ".join((ROOT / term.more).read_text().split())
+        assert re.search(rf"\b(?:{term.words})\b", text, re.IGNORECASE), term.name
 
 
 def test_a_page_lists_exactly_the_terms_that_it_has(recorded_page: str) -> None:

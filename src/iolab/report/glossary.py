@@ -35,14 +35,14 @@ TERMS = (
     ),
     Term(
         "closed loop",
-        r"closed loops?",
+        r"closed[ -]loops?",
         "A fixed number of users; each sends its next request when it has the answer. A slow server gets fewer"
         " requests.",
         "docs/queueing.md",
     ),
     Term(
         "open loop",
-        r"open loops?",
+        r"open[ -]loops?",
         "Requests are sent at planned times, whether or not the server keeps up. A slow server gets a long queue.",
         "docs/queueing.md",
     ),
