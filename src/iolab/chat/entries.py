@@ -1,9 +1,10 @@
 """The users of a chat server, a row each: when they came, and what became of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 Way = Literal["websocket", "poll"]
+WAYS: Mapping[Way, str] = {"websocket": "WebSocket", "poll": "long poll"}  # as reports name them
 Outcome = Literal["held", "late", "waiting", "refused", "lost"]
 
 

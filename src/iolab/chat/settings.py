@@ -28,6 +28,14 @@ class Crowd(Settings):
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     freeze_collector: bool = True
 
+    def told(self) -> str:
+        """Return in words, for a report, how users connect, and how long they and the servers wait."""
+        return (
+            f"users connect at {self.come_rps:,g}/s and wait {self.patience_s:g} s for the server's first answer; a"
+            f" long poll lasts {self.hold_s} s, a quarter more or less; a user that has vanished is detected within"
+            f" {self.dead_after_s} s, or so long after its long poll"
+        )
+
     def variables(self, processes: int) -> dict[str, str]:
         """Return them as the environment variables that chat servers know."""
         return {

@@ -75,10 +75,17 @@ def table(
     marked: Callable[[X], bool] | None = None,
     group: Callable[[X], Hashable] | None = None,
 ) -> Table:
-    """Return the table of some items, a row each; columns of numbers that say nothing in any row are left out."""
+    """Return the table of some items, a row each; columns of numbers that say nothing in any row are left out.
+
+    A bold one stays.
+    """
     items = list(items)
     rows = [[column.text(item) for column in columns] for item in items]
-    used = [at for at, column in enumerate(columns) if not column.numeric or {row[at] for row in rows} - EMPTY]
+    used = [
+        at
+        for at, column in enumerate(columns)
+        if not column.numeric or column.bold or {row[at] for row in rows} - EMPTY
+    ]
     keys = [group(item) if group else None for item in items]
     return Table(
         [columns[at] for at in used],
@@ -274,4 +281,4 @@ def _text(name: str, value: object) -> str:
         return ", ".join(f"{key} {version}" for key, version in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return f"{int(str(value)) / 2**30:.1f} GiB" if name.endswith("_bytes") else str(value)
+    return numbers.memory(int(str(value))) if name.endswith("_bytes") else str(value)

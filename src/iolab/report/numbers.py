@@ -1,17 +1,33 @@
 """Numbers and units as people read them, for every report and the terminal."""
 
+import math
+from collections.abc import Sequence
+
 NOT_KNOWN = "-"
+NEVER = "never"
 TOO_FEW = "too few"
 PLACES = {"docker": "in Docker containers", "local": "as local processes"}
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a latency with three digits that matter: 21.3 ms, 123 ms, 5.40 s."""
+    """Return a latency with three digits that matter: 21.3 ms, 123 ms, 5.40 s; infinite is one that never ended."""
     if value is None:
         return NOT_KNOWN
+    if math.isinf(value):
+        return NEVER
     if value >= 1000:
         return f"{value / 1000:.2f} s"
     return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
+
+
+def latency(value_s: float | None) -> str:
+    """Return a latency in seconds the same way."""
+    return milliseconds(None if value_s is None else value_s * 1000)
+
+
+def percentile(value_s: float | None, count: int) -> str:
+    """Return a percentile of so many latencies; there can be too few to know it."""
+    return TOO_FEW if value_s is None and count else latency(value_s)
 
 
 def rate(value: float | None) -> str:
@@ -19,9 +35,24 @@ def rate(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{value:.0f}/s" if value >= 10 else f"{value:.2g}/s"
 
 
-def megabytes(value: int | None) -> str:
-    """Return an amount of memory."""
-    return NOT_KNOWN if value is None else f"{value / 2**20:.0f} MiB"
+def memory(value: float | None) -> str:
+    """Return an amount of memory in bytes: 14.7 KiB, 166 MiB, 1.6 GiB."""
+    if value is None:
+        return NOT_KNOWN
+    unit, of_unit = ("KiB", 2**10) if value < 2**20 else ("MiB", 2**20) if value < 2**30 else ("GiB", 2**30)
+    amount = value / of_unit
+    text = f"{amount:.0f}" if amount >= 100 else f"{amount:.1f}"
+    return f"{text.replace('-0.0', '0.0')} {unit}"
+
+
+def share(value: float | None) -> str:
+    """Return a share with digits that matter, however small it is: 50%, 2.8%, 0.004%."""
+    if value is None:
+        return NOT_KNOWN
+    percent = value * 100
+    if 0 < percent < 0.001:
+        return "<0.001%"
+    return f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%" if percent >= 0.1 else f"{percent:.1g}%"
 
 
 def seconds(value: float | None) -> str:
@@ -39,14 +70,24 @@ def mean_users(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{value:.1f}"
 
 
-def count(value: int | None) -> str:
+def count(value: float | None) -> str:
     """Return a number of things."""
-    return NOT_KNOWN if value is None else str(value)
+    return NOT_KNOWN if value is None else f"{value:,.0f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things with their noun: 1 thread, 1,001 threads, 6 processes."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def users(number: int) -> str:
     """Return a number of users."""
-    return "1 user" if number == 1 else f"{number} users"
+    return counted(number, "user")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return "1, 2 and 3"."""
+    return " and ".join([*([", ".join(parts[:-1])] if parts[:-1] else []), *parts[-1:]])
 
 
 def cores(numbers: str) -> str:

@@ -36,7 +36,7 @@ def _reckoned(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]:
     return [
         *told,
         f"The event loop served 16 with {numbers.count(loop.server.threads_peak)} thread in"
-        f" {numbers.megabytes(loop.server.rss_peak_bytes)}, and a further connection is a socket and a small object."
+        f" {numbers.memory(loop.server.rss_peak_bytes)}, and a further connection is a socket and a small object."
         " Choose asyncio; and compute elsewhere, for what blocks the loop blocks everyone.",
     ]
 

@@ -5,7 +5,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import stories
 from iolab.kinds.closed.table import columns, findings, resources
-from iolab.report import document
+from iolab.report import document, numbers
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
 
 MOST_CARDS = 8
@@ -40,7 +40,7 @@ def report(analysis: Analysis) -> Document:
         method=[
             words.settings(analysis),
             f"{document.cpu_plan(analysis.run)} Before each trial the server is verified and warmed up; the trials ran"
-            f" in {_rounds(analysis)} in random order, seed {analysis.experiment.seed}.",
+            f" in {numbers.counted(words.rounds(analysis), 'round')} in random order, seed {analysis.experiment.seed}.",
             *filter(None, [words.precision(analysis)]),
             words.wall_time(analysis),
         ],
@@ -131,8 +131,3 @@ def _course(analysis: Analysis) -> list[Section]:
         Section("The course's table", [document.table(TOLD, course.table(analysis))], brief=True),
         Section("Five questions", [hint, *folded]),
     ]
-
-
-def _rounds(analysis: Analysis) -> str:
-    number = words.rounds(analysis)
-    return "1 round" if number == 1 else f"{number} rounds"

@@ -48,7 +48,7 @@ def resources(analysis: Analysis) -> list[Column[Cell]]:
         Column("Throttled", lambda cell: numbers.seconds(cell.server.throttled_s)),
         Column("Users by Little's law", lambda cell: numbers.mean_users(cell.users_under_way)),
         Column("Threads", lambda cell: numbers.count(cell.server.threads_peak)),
-        Column("Memory", lambda cell: numbers.megabytes(cell.server.rss_peak_bytes)),
+        Column("Memory", lambda cell: numbers.memory(cell.server.rss_peak_bytes)),
         Column("Listen overflows", lambda cell: numbers.count(cell.server.listen_overflows)),
         Column("Sent again", lambda cell: numbers.count(cell.client.syn_retransmits)),
         Column("Client's CPU a request", words.client_cpu_a_request),

@@ -151,8 +151,7 @@ def precision(analysis: Analysis) -> str:
 def question(analysis: Analysis) -> str:
     """Return the experiment's question, with the numbers of this run."""
     experiment = analysis.experiment
-    numbers = [str(number) for number in experiment.concurrency]
-    listed = " and ".join([", ".join(numbers[:-1]), numbers[-1]] if len(numbers) > 1 else numbers)
+    listed = numbers.listed([str(number) for number in experiment.concurrency])
     wait = f"{experiment.server.wait_ms:g}"
     known = {"{users}": listed, "{wait_ms}": wait, "{generator}": analysis.run.generator}
     text = experiment.question
@@ -184,8 +183,7 @@ def rounds(analysis: Analysis) -> int:
 
 
 def _repeats(analysis: Analysis) -> str:
-    number = rounds(analysis)
-    text = "1 repeat" if number == 1 else f"{number} repeats"
+    text = numbers.counted(rounds(analysis), "repeat")
     return f"{text}, each on a server of its own" if analysis.run.fresh_servers else text
 
 

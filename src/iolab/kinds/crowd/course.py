@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from iolab.chat.entries import WAYS
 from iolab.kinds.crowd.analysis import CrowdAnalysis, newest
 from iolab.kinds.crowd.cells import CrowdCell
-from iolab.kinds.crowd.sentences import click, fates, listed, of_a_line, reason, total_bytes
-from iolab.kinds.crowd.words import WAYS, label, name, size
-from iolab.report import numbers
+from iolab.kinds.crowd.sentences import click, fates, of_a_line, reason, total_bytes
+from iolab.kinds.crowd.words import label, name
+from iolab.report.numbers import PLACES, listed, memory
 
 UNANSWERED = 0.01  # of the clicks
 
@@ -40,11 +41,11 @@ def _in_time(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
     if not known:
         return ""
     parts = ", ".join(f"{cell.prompt:,} of {cell.record.users:,} ({label(cell, crowd)})" for cell in known)
-    return f"What people feel: within {known[0].record.patience_s:g} s a word of the server reached {parts}."
+    return f"Within {known[0].record.patience_s:g} s the server itself answered {parts}."
 
 
 def _clicks(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
-    return f"How long a click waits: {'; '.join(f'{label(cell, crowd)}, {click(cell)}' for cell in cells)}."
+    return f"Response time of a click: {'; '.join(f'{label(cell, crowd)}, {click(cell)}' for cell in cells)}."
 
 
 def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
@@ -52,25 +53,25 @@ def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
     fit = [cell for cell in cells if cell.held_all and cell.clicks.never <= UNANSWERED * cell.clicks.count]
     if not fit:
         best = max(cells, key=lambda cell: cell.record.held / cell.record.users)
-        return (
-            f"None of them held everybody and answered their clicks; {label(best, crowd)} came nearest: {fates(best)}."
-        )
+        return f"No server held all users and answered their clicks; {label(best, crowd)} held the most: {fates(best)}."
     if len({cell.record.model for cell in fit}) == 1:
         chosen = fit
         alone = len({cell.record.model for cell in cells}) == 1
-        why = "no other was measured" if alone else "no other held everybody and answered their clicks"
+        why = "no other was measured" if alone else "no other held all users and answered their clicks"
     else:
         known, where = _memory(fit)
         if not known:
             names = listed([label(cell, crowd) for cell in fit])
-            return f"{names} held everybody and answered their clicks; what their users take is not known here."
+            return f"{names} held all users and answered their clicks; the memory of a user is not known here."
         chosen = [cell for cell in fit if cell.record.model == known[0][1].record.model]
-        parts = ", ".join(f"{size(total)} {label(cell, crowd)}" for total, cell in known)
-        why = f"of those that held everybody and answered their clicks its users take the least memory{where} ({parts})"
+        parts = ", ".join(f"{memory(total)} {label(cell, crowd)}" for total, cell in known)
+        why = (
+            f"of those that held all users and answered their clicks, it takes the least memory a user{where} ({parts})"
+        )
     ways = " or ".join(WAYS[cell.record.way] for cell in chosen)
     text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {ways}): {why}."
     if all(cell.record.quiet.threads == 1 for cell in chosen):
-        text += " And compute elsewhere, for what blocks its one thread blocks everyone."
+        text += " But run computations elsewhere: code that blocks its one thread blocks all users."
     return text
 
 
@@ -87,7 +88,7 @@ def _source(crowd: CrowdAnalysis, asked: int) -> str:
     levels = sorted({cell.record.users for cell in crowd.cells})
     nearest = "" if levels == [asked] else f" The levels nearest to {asked:,} that were measured have"
     nearest += f" {listed([f'{users:,}' for users in levels])} users." if nearest else ""
-    where = numbers.PLACES[crowd.run.runtime]
+    where = PLACES[crowd.run.runtime]
     return f"Figures of the crowd of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
 
 

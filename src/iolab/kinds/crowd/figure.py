@@ -20,19 +20,22 @@ ROOM = 2.0  # beside the least and the most users: a single level is a group of 
 FEW_DECADES = 1000  # below that ratio powers of ten alone are too few labels
 
 
+def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
+    """Return the lines that can be drawn: the levels that count, where one of them tells memory or threads."""
+    counted = [[cell for cell in line if cell.counts] for line in analysis.lines]
+    return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
+
+
 def needs(analysis: CrowdAnalysis) -> str:
-    """Draw both panels; nothing where no level tells memory or threads."""
-    lines = [[cell for cell in line if cell.counts] for line in analysis.lines]
-    lines = [line for line in lines if any(_memory(cell) or _threads(cell) for cell in line)]
-    if not lines:
-        return ""
+    """Draw both panels."""
+    told = lines(analysis)
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
         figure = Figure(figsize=(10, 4.9), layout="constrained")
         panels = figure.subplots(1, 2)
         for axes, value, title in zip(panels, (_memory, _threads), ("Server's memory, MiB", "Threads"), strict=True):
-            _panel(axes, lines, value, title)
+            _panel(axes, told, value, title)
         handles, texts = panels[0].get_legend_handles_labels()
-        said = [f"{label(line[0], analysis)}{_why(line)}" for line in lines]
+        said = [f"{label(line[0], analysis)}{_why(line)}" for line in told]
         figure.legend(
             handles[: len(texts)], said, loc="outside lower left", frameon=False, fontsize=10, labelcolor=drawing.INK,
             ncols=2, handlelength=3.4,

@@ -16,6 +16,7 @@ from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
@@ -48,7 +49,7 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def describe(self, trial: Level) -> str:
         """Return a level's name, shown while it is measured."""
-        return f"{trial.chat.title}: {trial.users:,} user{'' if trial.users == 1 else 's'}"
+        return f"{trial.chat.title}: {numbers.users(trial.users)}"
 
     def run(self, experiment: CrowdExperiment, trial: Level, bench: Bench) -> Measured[CrowdRecord]:
         """Measure a level."""
@@ -74,16 +75,16 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.crowd import page  # noqa: PLC0415 (it draws)
-        from iolab.kinds.crowd.analysis import analyse, summary  # noqa: PLC0415
+        from iolab.kinds.crowd.analysis import analyse, summary  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
-        return Report(
-            summary=summary(analysis),
-            html=lambda: page.render(analysis),
-            markdown=lambda: page.markdown(analysis),
-            show=lambda console, name: page.show(console, analysis, name),
-        )
+
+        def document() -> Document:
+            from iolab.kinds.crowd.document import report  # noqa: PLC0415 (it draws)
+
+            return report(analysis)
+
+        return Report(summary(analysis), document)
 
     def course_answer(self, results: Path, users: int) -> Sequence[str]:
         """Return what the newest crowd in `results` answers to the course's question about so many chat users."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from iolab.errors import ServerFailed
 from iolab.kinds.crowd.records import Obstacle
+from iolab.report.numbers import counted
 from iolab.runtime import ListenCounters, Server
 from iolab.runtime.footprint import PROC, Processes
 
@@ -106,7 +107,7 @@ def _memory(signs: Signs) -> Verdict | None:
     if signs.kills:
         return (
             "memory",
-            f"the kernel ended {_counted(signs.kills, 'process')} of the server: its memory limit was reached",
+            f"the kernel ended {counted(signs.kills, 'process')} of the server: its memory limit was reached",
         )
     line = _line_with(signs.words, OUT_OF_MEMORY)
     return ("memory", f'the server said "{line}"') if line and not signs.ended else None
@@ -119,8 +120,8 @@ def _died(signs: Signs) -> Verdict | None:
 def _pids(signs: Signs) -> Verdict | None:
     if not signs.tasks_refused:
         return None
-    has = f"with {_counted(signs.threads, 'thread')} " if signs.threads else ""
-    times = _counted(signs.tasks_refused, "time")
+    has = f"with {counted(signs.threads, 'thread')} " if signs.threads else ""
+    times = counted(signs.tasks_refused, "time")
     return "pids", f"the server's container {has}was refused one more {times} (pids_limit; pids.events counts it)"
 
 
@@ -128,7 +129,7 @@ def _threads(signs: Signs) -> Verdict | None:
     line = _line_with(signs.words, (NO_THREAD,))
     if not line:
         return None
-    has = f" with {_counted(signs.threads, 'thread')}" if signs.threads else ""
+    has = f" with {counted(signs.threads, 'thread')}" if signs.threads else ""
     full = [room for room in signs.rooms if room.full]
     why = "; ".join(f"{room.used:,} of {room.limit:,} {room.what}" for room in full) or "the kernel had no room for one"
     return "threads", f'the server said "{line}"{has}: {why}'
@@ -154,7 +155,7 @@ def _listen_queue(signs: Signs) -> Verdict | None:
     if not signs.overflows:
         return None
     at_most = f" (net.core.somaxconn is {signs.backlog:,})" if signs.backlog else ""
-    return "queue", f"the listen queue was full {_counted(signs.overflows, 'time')}{at_most}"
+    return "queue", f"the listen queue was full {counted(signs.overflows, 'time')}{at_most}"
 
 
 def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:
@@ -224,10 +225,6 @@ def _grown(before: int | None, after: int | None) -> int:
 
 def _overflows(before: ListenCounters | None, after: ListenCounters | None) -> int:
     return _grown(before.overflows, after.overflows) if before and after else 0
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def _number(text: str) -> int | None:

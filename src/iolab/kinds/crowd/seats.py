@@ -1,51 +1,71 @@
-"""A seat for each user that came: it shows how many were served. SVG in the page's own colours."""
+"""A seat for each user: it shows how many were served. SVG in the page's own colours."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
-from markupsafe import Markup
-
+from iolab.chat.entries import Outcome
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.words import name
+from iolab.report import numbers
+from iolab.report.document import Block, Gallery, Picture, Sentences
 
 ROW, MOST = 40, 1000  # seats
 PITCH, SEAT = 6, 5
-# By outcome: its meaning, its word in a caption, and what its seat is drawn of, layers of (class, width) one upon the
-# other; seats differ in shape as well as in colour.
-LOOKS = {
-    "held": ("served in time", "served in time", (("held", 5.0),)),
-    "late": ("served late", "served late", (("late", 5.0), ("paper", 2.0))),
-    "lost": ("held, and then cut off", "cut off", (("lost", 5.0), ("paper", 3.4), ("lost", 1.6))),
-    "waiting": ("connected, and nobody comes", "waiting", (("waiting", 5.0), ("paper", 3.6))),
-    "refused": ("no connection", "refused", (("refused", 2.6),)),
+
+
+class Look(NamedTuple):
+    """An outcome's meaning in the legend, its word in a caption, and the layers of its seat: (colour, width)."""
+
+    meaning: str
+    word: str
+    layers: tuple[tuple[str, float], ...]
+
+
+# Seats differ in shape as well as in colour.
+LOOKS: Mapping[Outcome, Look] = {
+    "held": Look("served in time", "served in time", (("good", 5.0),)),
+    "late": Look("served late", "served late", (("late", 5.0), ("paper", 2.0))),
+    "lost": Look("held, and then cut off", "cut off", (("lost", 5.0), ("paper", 3.4), ("lost", 1.6))),
+    "waiting": Look("connected, never served", "waiting", (("idle", 5.0), ("paper", 3.6))),
+    "refused": Look("no connection", "refused", (("bad", 2.6),)),
 }
 
 
-@dataclass(frozen=True)
-class Hall:
-    """The seats of one level: their drawing, how many users a square stands for, and a caption."""
+def blocks(analysis: CrowdAnalysis) -> list[Block]:
+    """Return a picture a level, in a gallery for each server; in one gallery where no server has several levels."""
+    lines = [[cell for cell in line if cell.counts] for line in analysis.lines]
+    lines = [line for line in lines if line]
+    if not lines:
+        return []
+    several = any(len(line) > 1 for line in lines)
+    galleries = [
+        ([_picture(cell, name(cell, analysis), several=several) for cell in line], name(line[0], analysis))
+        for line in lines
+    ]
+    if not several:
+        galleries = [([picture for pictures, _ in galleries for picture in pictures], "")]
+    how = f"Seats are ordered by the outcome of their users, {ROW} in a row."
+    if any(cell.record.users > MOST for line in lines for cell in line):
+        how += (
+            f" Where there are more than {MOST:,} users, a seat stands for several, as its caption says; an outcome"
+            " that only few users had still has one seat."
+        )
+    found: list[Block] = [
+        Gallery(pictures, title, () if number else _legend(analysis))
+        for number, (pictures, title) in enumerate(galleries)
+    ]
+    return [Sentences([how]), *found]
 
-    drawing: Markup
-    users: int
-    per_seat: int
-    caption: str
 
-
-def halls(analysis: CrowdAnalysis) -> list[tuple[str, list[Hall]]]:
-    """Return the halls of each model and way, by rising users, under its name."""
-    found = [(line[0], [_hall(cell) for cell in line if cell.counts]) for line in analysis.lines]
-    return [(name(first, analysis), drawn) for first, drawn in found if drawn]
-
-
-def legend(analysis: CrowdAnalysis) -> list[tuple[Markup, str]]:
+def _legend(analysis: CrowdAnalysis) -> list[tuple[str, str]]:
     """Return a seat and its meaning, for every outcome that there is."""
     there = [key for key in LOOKS if any(cell.counts and getattr(cell.record, key) for cell in analysis.cells)]
-    return [(_svg(1, "".join(_region(key, 0, 1)), LOOKS[key][0], across=1), LOOKS[key][0]) for key in there]
+    return [(_svg(1, "".join(_region(key, 0, 1)), LOOKS[key].meaning, across=1), LOOKS[key].meaning) for key in there]
 
 
-def seats(counts: dict[str, int], per_seat: int) -> dict[str, int]:
+def seats(counts: Mapping[Outcome, int], per_seat: int) -> dict[Outcome, int]:
     """Return how many seats show each outcome: as many as stand for it, rounded up, and so never none of some.
 
     The largest share gives up what the others were rounded up by.
@@ -58,24 +78,30 @@ def seats(counts: dict[str, int], per_seat: int) -> dict[str, int]:
     return shown
 
 
-def _hall(cell: CrowdCell) -> Hall:
-    record = cell.record
-    counts = {key: number for key in LOOKS if (number := getattr(record, key))}
-    per_seat = max(1, -(-record.users // MOST))
-    shown = seats(counts, per_seat)
-    bounds = [0]
-    for number in shown.values():
-        bounds.append(bounds[-1] + number)
-    paths = "".join(
-        "".join(_region(key, first, last)) for key, (first, last) in zip(shown, pairwise(bounds), strict=True)
-    )
-    caption = ", ".join(f"{number:,} {LOOKS[key][1]}" for key, number in counts.items())
-    return Hall(_svg(bounds[-1], paths, f"{record.users:,} users: {caption}"), record.users, per_seat, caption)
+def _picture(cell: CrowdCell, server: str, *, several: bool) -> Picture:
+    """Return the seats of one level, under its number of users, or under its server where that is said nowhere else."""
+    users = numbers.users(cell.record.users)
+    counts = {key: number for key in LOOKS if (number := getattr(cell.record, key))}
+    per_seat = max(1, -(-cell.record.users // MOST))
+    caption = ", ".join(f"{number:,} {LOOKS[key].word}" for key, number in counts.items())
+
+    def draw() -> str:
+        shown = seats(counts, per_seat)
+        bounds = [0]
+        for number in shown.values():
+            bounds.append(bounds[-1] + number)
+        regions = zip(shown, pairwise(bounds), strict=True)
+        paths = "".join("".join(_region(key, first, last)) for key, (first, last) in regions)
+        return _svg(bounds[-1], paths, f"{users}: {caption}")
+
+    said = [] if several else [users]
+    said += [f"a seat is {per_seat} users"] if per_seat > 1 else []
+    return Picture(draw, users if several else server, ": ".join([*filter(None, [", ".join(said)]), caption]))
 
 
-def _region(outcome: str, first: int, last: int) -> Iterator[str]:
+def _region(outcome: Outcome, first: int, last: int) -> Iterator[str]:
     """Yield the layers of the seats from `first` up to `last`: each row is a dashed line, and a seat a dash of it."""
-    for style, width in LOOKS[outcome][2]:
+    for colour, width in LOOKS[outcome].layers:
         inset = (SEAT - width) / 2
         lines = []
         for row in range(first // ROW, (last - 1) // ROW + 1):
@@ -84,13 +110,11 @@ def _region(outcome: str, first: int, last: int) -> Iterator[str]:
                 f"M{left * PITCH + inset:g} {row * PITCH + SEAT / 2:g}H{right * PITCH - PITCH + SEAT - inset:g}"
             )
         yield (
-            f'<path class="seat-{style}" d="{"".join(lines)}" stroke-width="{width:g}"'
+            f'<path style="fill:none;stroke:var(--{colour})" d="{"".join(lines)}" stroke-width="{width:g}"'
             f' stroke-dasharray="{width:g} {PITCH - width:g}"/>'
         )
 
 
-def _svg(number: int, paths: str, description: str, across: int = ROW) -> Markup:
+def _svg(number: int, paths: str, description: str, across: int = ROW) -> str:
     width, height = across * PITCH - (PITCH - SEAT), -(-max(number, 1) // across) * PITCH - (PITCH - SEAT)
-    return Markup(  # noqa: S704 (numbers and our own words)
-        f'<svg role="img" aria-label="{description}" viewBox="0 0 {width} {height}">{paths}</svg>'
-    )
+    return f'<svg role="img" aria-label="{description}" viewBox="0 0 {width} {height}">{paths}</svg>'

@@ -6,7 +6,6 @@ from typing import Any
 
 from iolab.errors import UsageError
 from iolab.kinds import registry
-from iolab.kinds.faults.plan import FAULTS
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.report.summary import summary as run_summary
@@ -24,9 +23,9 @@ class FaultsAnalysis:
     records: tuple[FaultRecord, ...]
 
     @property
-    def missing(self) -> int:
-        """How many faults were not measured."""
-        return len(FAULTS) - len(self.records)
+    def asked(self) -> int:
+        """How many users the experiment asks for."""
+        return self.experiment.crowd.levels[0]
 
 
 def analyse(folder: RunFolder) -> FaultsAnalysis:

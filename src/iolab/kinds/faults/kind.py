@@ -12,6 +12,7 @@ from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, trials
 from iolab.kinds.faults.records import FaultRecord, Heard, Parting, Pressed
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Lab, Model
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
@@ -64,16 +65,16 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.faults import page  # noqa: PLC0415 (it draws)
-        from iolab.kinds.faults.analysis import analyse, summary  # noqa: PLC0415
+        from iolab.kinds.faults.analysis import analyse, summary  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
-        return Report(
-            summary=summary(analysis),
-            html=lambda: page.render(analysis),
-            markdown=lambda: page.markdown(analysis),
-            show=lambda console, name: page.show(console, analysis, name),
-        )
+
+        def document() -> Document:
+            from iolab.kinds.faults.document import report  # noqa: PLC0415 (it draws)
+
+            return report(analysis)
+
+        return Report(summary(analysis), document)
 
 
 KIND = Troubles()

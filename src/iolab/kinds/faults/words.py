@@ -1,11 +1,12 @@
-"""What came of a fault, in a sentence and in a table's rows: only what the record has."""
+"""What a fault did, in sentences and figures: only what the record has."""
 
-import math
 from collections.abc import Sequence
 
+from iolab.chat.entries import WAYS
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import (
     Broadcast,
+    Clicks,
     Fault,
     FaultRecord,
     Figures,
@@ -15,7 +16,7 @@ from iolab.kinds.faults.records import (
     SlowReaders,
     Vanished,
 )
-from iolab.report import numbers
+from iolab.report.numbers import count, counted, latency, memory, users
 
 NAMES: dict[Fault, str] = {
     "calm": "calm",
@@ -35,142 +36,133 @@ def name(fault: Fault) -> str:
 
 
 def sentence(record: FaultRecord) -> str:
-    """Say what came of a fault."""
+    """Say what a fault did."""
     if record.figures is None:
         return f"{'left out' if record.valid else 'invalid'}: {record.reason}"
     return _told(record.figures, record.users)
 
 
-def clicks(record: FaultRecord) -> tuple[str, str, str, str]:
-    """Return the clicks' median, 99th percentile, slowest, and how many of how many were never answered."""
-    felt = record.clicks
-    median, tail, slowest = (
-        "never" if each == math.inf else seconds(each) for each in (felt.p50_s, felt.p99_s, felt.slowest_s)
-    )
+def unanswered(record: FaultRecord) -> str:
+    """Return how many of how many clicks were never answered."""
+    return f"{record.clicks.sent - record.clicks.answered:,} of {record.clicks.sent:,}"
+
+
+def server(analysis: FaultsAnalysis) -> str:
+    """Return which server it was, and how many users it had."""
+    model, records = analysis.run.models[0], analysis.records
+    way = f", {WAYS[records[0].way]}" if records else ""
+    return f"{model.letter} · {model.title}{way}, {users(records[0].came if records else analysis.asked)}"
+
+
+def settings(analysis: FaultsAnalysis) -> str:
+    """Return the settings of the run in a sentence."""
+    experiment, crowd, faults = analysis.experiment, analysis.experiment.crowd, analysis.experiment.faults
     return (
-        median if felt.p50_s is not None or not felt.answered else numbers.TOO_FEW,
-        tail if felt.p99_s is not None or not felt.answered else numbers.TOO_FEW,
-        slowest,
-        f"{felt.sent - felt.answered:,} of {felt.sent:,}",
+        f"Settings: {users(analysis.asked)}; {crowd.told()}; {faults.click_rps:g} clicks per second during each fault,"
+        f" which lasts {faults.least_s:g} s or more; {counted(faults.broadcasts, 'message')} to all users;"
+        f" {users(faults.stuck)} that stop reading, and up to {counted(faults.most_messages, 'message')} of"
+        f" {faults.message_chars:,} characters; {faults.vanish_share:.0%} of the users vanish; {faults.half_open:,}"
+        f" half-open connection attempts, and {users(faults.newcomers)} that connect meanwhile at"
+        f" {faults.newcomer_rps:g}/s; {faults.back_patience_s:g} s for users to connect again; seed {experiment.seed}."
     )
 
 
-def heading(analysis: FaultsAnalysis) -> str:
-    """Return the title of a report: which server, and how many users."""
-    model = analysis.run.models[0]
-    crowd = f"{analysis.experiment.crowd.levels[0]:,} users"
-    if analysis.records:
-        first = analysis.records[0]
-        crowd = f"{first.came:,} users by {first.way}"
-    return f"{model.title}, {crowd}: what goes wrong, and what it costs"
+METHOD = (
+    "One server and its users meet all faults, one after the other; after each fault, disconnected users connect again."
+    " Meanwhile connected users click at random moments. A click is timed from the moment for which it was planned, and"
+    " one that is never answered counts as longer than any other. The server writes each click down before it answers:"
+    " a click whose answer a user saw must be in that log and in the rows on disk."
+)
 
 
-def place(analysis: FaultsAnalysis) -> str:
-    """Say where and how it was measured."""
-    cpus, rate = analysis.experiment.cpus[0], analysis.experiment.faults.click_rps
-    where = numbers.PLACES[analysis.run.runtime]
-    capped = f" {analysis.records[0].capped}." if analysis.records and analysis.records[0].capped else ""
-    return (
-        f"{where[:1].upper()}{where[1:]}, {cpus:g} CPU{'' if cpus == 1 else 's'}; {rate:g} clicks a second, whatever"
-        f" else happens.{capped}"
-    )
-
-
-def state(analysis: FaultsAnalysis) -> str:
-    """Say what a run lacks that is not whole; nothing of a whole one."""
-    there = f"{len(analysis.records)} of {len(analysis.records) + analysis.missing} faults are there"
-    if analysis.run.status == "complete":
-        return f"Only {there}: trials.jsonl is not whole." if analysis.missing else ""
-    return {
-        "partial": f"It was interrupted: what is here was measured before ({there}).",
-        "failed": f"Not all is as it should be{f': {there}' if analysis.missing else ''}.",
-        "running": f"Not finished: what follows is all that is on disk so far ({there}).",
-    }[analysis.run.status]
-
-
-def verdict(records: Sequence[FaultRecord]) -> str:
-    """Say whether a click that was acknowledged was lost."""
+def verdict(records: Sequence[FaultRecord]) -> tuple[str, str]:
+    """Return whether a click that was acknowledged is lost: in a few words, and in a sentence."""
     done = [record.clicks for record in records if record.valid]
     answered = sum(each.answered for each in done)
     lost = sum(each.lost or 0 for each in done)
     unrecorded = [each.unrecorded for each in done if each.unrecorded is not None]
     if lost or any(unrecorded):
-        return (
-            f"Of {answered:,} clicks that were acknowledged, {lost:,} are missing in the rows on disk, and the server"
-            f" had not written down {sum(unrecorded):,}: they are lost."
+        return "clicks are lost", (
+            f"Of {answered:,} acknowledged clicks, {lost:,} are missing in the rows on disk, and the server had not"
+            f" written down {sum(unrecorded):,}: they are lost."
         )
     if not answered:
-        return "No click was acknowledged."
-    text = f"All {answered:,} clicks that were acknowledged are in the rows on disk"
+        return "no result", "No click was acknowledged."
+    text = f"All {answered:,} acknowledged clicks are in the rows on disk"
     if len(unrecorded) < len(done):
-        return f"{text}; what the server wrote down is {NOT_KNOWN} for {len(done) - len(unrecorded)} faults."
-    return f"{text}, and the server had written down every one before it answered: none is lost."
+        unknown = counted(len(done) - len(unrecorded), "fault")
+        return "not proved", f"{text}; what the server wrote down is {NOT_KNOWN} for {unknown}."
+    return "no click is lost", f"{text}, and the server wrote each one down before it answered: none is lost."
 
 
-def rows(record: FaultRecord) -> list[tuple[str, str]]:
+def unsafe(clicks: Clicks) -> str:
+    """Return why the clicks of a fault that was measured are not known to be safe."""
+    if clicks.lost or clicks.unrecorded:
+        return (
+            f"of {clicks.answered:,} acknowledged clicks, {clicks.lost or 0:,} are missing in the rows on disk, and"
+            f" {clicks.unrecorded or 0:,} in what the server wrote down"
+        )
+    return f"the server wrote down none of {clicks.answered:,} acknowledged clicks"
+
+
+def facts(record: FaultRecord) -> list[tuple[str, str]]:
     """Return a fault's figures, each with what it is."""
     figures = record.figures
     if figures is None:
         return []
-    found = []
-    for key, value in figures.model_dump(exclude={"fault"}).items():
-        label = LABELS[figures.fault, key]
-        if key.endswith("_s"):
-            text = NOT_KNOWN if value is None else seconds(value)
-        elif key.endswith("_bytes"):
-            text = NOT_KNOWN if value is None else _mebibytes(value)
-        else:
-            text = NOT_KNOWN if value is None else f"{value:,}"
-        found.append((label, text))
-    return found
+    return [
+        (LABELS[figures.fault, key], _text(key, value)) for key, value in figures.model_dump(exclude={"fault"}).items()
+    ]
 
 
-def seconds(value: float | None) -> str:
-    """Return a time span with three digits that matter."""
-    return numbers.milliseconds(None if value is None else value * 1000)
+def _text(key: str, value: float | None) -> str:
+    if value is None:
+        return NOT_KNOWN
+    write = latency if key.endswith("_s") else memory if key.endswith("_bytes") else count
+    return write(value)
 
 
 LABELS = {
     ("broadcast", "messages"): "messages",
-    ("broadcast", "reached"): "users whom each reached, at least",
+    ("broadcast", "reached"): "users that each reached, at least",
     ("broadcast", "first_s"): "first user has it (median of messages)",
     ("broadcast", "median_s"): "median user",
     ("broadcast", "last_s"): "last user",
     ("broadcast", "slowest_s"): "last user of the slowest message",
-    ("slow", "stuck"): "users who stop reading",
+    ("slow", "stuck"): "users that stop reading",
     ("slow", "chars"): "characters in a message",
     ("slow", "messages"): "messages",
-    ("slow", "cut"): "cut off by the server",
+    ("slow", "cut"): "disconnected by the server",
     ("slow", "cut_s"): "time until all of them were",
-    ("slow", "before_s"): "last user has it, when all read (median of messages)",
-    ("slow", "last_s"): "last of the others has it",
-    ("slow", "slowest_s"): "last of the others, slowest message",
-    ("slow", "others_lost"): "others who lost their connection",
+    ("slow", "before_s"): "last user has it while all read (median of messages)",
+    ("slow", "last_s"): "last of the other users has it",
+    ("slow", "slowest_s"): "last of the other users, slowest message",
+    ("slow", "others_lost"): "other users that lost their connection",
     ("slow", "rss_growth_bytes"): "server's memory grew by, at most",
     ("slow", "sockets_growth_bytes"): "the machine's TCP buffers grew by, at most",
-    ("vanished", "vanished"): "users who vanished",
-    ("vanished", "stated_s"): "noticed within, as stated",
-    ("vanished", "first_s"): "first is noticed by the server's kernel",
-    ("vanished", "noticed_s"): "last is noticed",
-    ("vanished", "freed_s"): "the server itself has none of them any more",
-    ("vanished", "left"): "still taken for connected at the end",
+    ("vanished", "vanished"): "users that vanish",
+    ("vanished", "stated_s"): "time limit for detection",
+    ("vanished", "first_s"): "the server's kernel detects the first",
+    ("vanished", "noticed_s"): "and the last",
+    ("vanished", "freed_s"): "the server itself has removed all of them",
+    ("vanished", "left"): "not detected at the end",
     ("half_open", "sent"): "connection attempts that stay half open",
-    ("half_open", "kept"): "of them the server's kernel keeps, at most",
+    ("half_open", "kept"): "of these, kept by the server's kernel, at most",
     ("half_open", "cookies"): "SYN cookies sent",
     ("half_open", "drops"): "connection attempts dropped",
-    ("half_open", "newcomers"): "newcomers meanwhile, and as many before",
+    ("half_open", "newcomers"): "new users meanwhile, and as many before",
     ("half_open", "served_before"): "served before",
     ("half_open", "before_median_s"): "median wait before",
     ("half_open", "before_last_s"): "longest wait before",
     ("half_open", "served"): "served meanwhile",
     ("half_open", "median_s"): "median wait meanwhile",
     ("half_open", "last_s"): "longest wait meanwhile",
-    ("killed", "know"): "users who know",
-    ("killed", "first_s"): "first user knows",
-    ("killed", "median_s"): "median user knows",
-    ("killed", "last_s"): "last user knows",
+    ("killed", "know"): "users that detect it",
+    ("killed", "first_s"): "first user",
+    ("killed", "median_s"): "median user",
+    ("killed", "last_s"): "last user",
     ("herd", "start_s"): "the server starts in",
-    ("herd", "came"): "users who come back at once",
+    ("herd", "came"): "users that connect again at once",
     ("herd", "served"): "served again",
     ("herd", "median_s"): "median user is served",
     ("herd", "last_s"): "last user is served",
@@ -181,46 +173,44 @@ LABELS = {
 }
 
 
-def _told(figures: Figures, users: int) -> str:  # noqa: PLR0911 (a sentence a fault)
+def _told(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a sentence a fault)
     match figures:
         case Broadcast():
             return (
-                f"a message to everyone is with the median user after {seconds(figures.median_s)}, with the last of"
-                f" {figures.reached:,} after {seconds(figures.last_s)}"
+                f"a message to all users reaches the median user after {latency(figures.median_s)}, the last of"
+                f" {figures.reached:,} after {latency(figures.last_s)}"
             )
         case SlowReaders():
             cut = NOT_KNOWN if figures.cut is None else f"{figures.cut:,}"
-            memory = NOT_KNOWN if figures.rss_growth_bytes is None else _mebibytes(figures.rss_growth_bytes)
+            grown = NOT_KNOWN if figures.rss_growth_bytes is None else memory(figures.rss_growth_bytes)
             return (
-                f"{cut} of {figures.stuck:,} who do not read were cut off within {figures.messages:,} messages; the"
-                f" server's memory grew by {memory}; the last of the others waited {seconds(figures.last_s)},"
-                f" {seconds(figures.before_s)} before"
+                f"{cut} of {users(figures.stuck)} that do not read were disconnected within"
+                f" {counted(figures.messages, 'message')}; the server's memory grew by {grown}; a message reached the"
+                f" last of the other users after {latency(figures.last_s)}, {latency(figures.before_s)} before"
             )
         case Vanished():
-            noticed = NOT_KNOWN if figures.left is None else f"all noticed after {seconds(figures.noticed_s)}"
+            noticed = NOT_KNOWN if figures.left is None else f"all detected after {latency(figures.noticed_s)}"
             if figures.left:
-                noticed = f"{figures.left:,} not noticed"
-            return f"{figures.vanished:,} are gone without a word: {noticed}; stated: {seconds(figures.stated_s)}"
+                noticed = f"{figures.left:,} not detected"
+            gone = users(figures.vanished)
+            return f"{gone} vanish without closing a connection: {noticed}; limit: {latency(figures.stated_s)}"
         case HalfOpen():
             kept = NOT_KNOWN if figures.kept is None else f"{figures.kept:,} kept"
             return (
-                f"{figures.sent:,} half-open attempts ({kept}): {figures.served:,} of {figures.newcomers:,} newcomers"
-                f" are served, the median after {seconds(figures.median_s)}, {seconds(figures.before_median_s)} before"
+                f"{figures.sent:,} half-open connection attempts ({kept}): {figures.served:,} of"
+                f" {figures.newcomers:,} new users are served, the median after {latency(figures.median_s)},"
+                f" {latency(figures.before_median_s)} before"
             )
         case Killed():
             return (
-                f"{figures.know:,} of {users:,} know it, the median after {seconds(figures.median_s)}, the last after"
-                f" {seconds(figures.last_s)}"
+                f"{figures.know:,} of {users(connected)} detect it, the median after {latency(figures.median_s)}, the"
+                f" last after {latency(figures.last_s)}"
             )
         case Herd():
             return (
-                f"{figures.served:,} of {figures.came:,} are served again, the median after"
-                f" {seconds(figures.median_s)}, the last after {seconds(figures.last_s)}; {figures.tries:,} tries,"
-                f" {figures.refused:,} refused"
+                f"{figures.served:,} of {users(figures.came)} are served again, the median after"
+                f" {latency(figures.median_s)}, the last after {latency(figures.last_s)};"
+                f" {figures.tries:,} tries, {figures.refused:,} refused"
             )
         case _:
-            return f"{users:,} users, and nothing happens"
-
-
-def _mebibytes(value: int) -> str:
-    return f"{value / 2**20:.1f} MiB"
+            return f"{users(connected)}, and nothing happens"

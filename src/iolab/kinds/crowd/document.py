@@ -1,0 +1,52 @@
+"""The report of a crowd: how many users each server holds, where it breaks and why, and what each user takes."""
+
+from iolab.kinds.crowd import figure, seats, table, words
+from iolab.kinds.crowd.analysis import CrowdAnalysis
+from iolab.kinds.crowd.sentences import card, sentences
+from iolab.report import document, drawing
+from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
+
+NEEDS = (
+    "What the server has while all users are connected and none clicks. A cross: not all users were held there. Both"
+    " axes are logarithmic; lines that would hide each other are drawn a little apart."
+)
+
+
+def report(analysis: CrowdAnalysis) -> Document:
+    """Return the report of a run."""
+    cells = analysis.cells
+    cards = [
+        Card(words.name(line[0], analysis), *card(line, analysis), colour=drawing.of_letter(line[0].record.model))
+        for line in analysis.lines
+    ]
+    return Document(
+        question=analysis.experiment.question,
+        about=document.about(analysis.run, len(cells), "users that stay connected"),
+        lacks=document.lacks(analysis.run, len(cells)),
+        answer=[
+            Section("", [Cards(cards)]),
+            Section("A seat for each user", seats.blocks(analysis)),
+            Section(
+                "Where each server breaks, and why",
+                [table.table(analysis, table.OVERVIEW), Sentences(sentences(analysis))] if cells else [],
+                brief=True,
+            ),
+        ],
+        findings=document.found(
+            ((f"{words.label(cell, analysis)} at {cell.record.users:,}", cell.findings) for cell in cells),
+            every="every level",
+        ),
+        details=[
+            Section(
+                "Memory and threads",
+                [Figure(lambda: figure.needs(analysis), NEEDS)] if figure.lines(analysis) else [],
+            ),
+            *(
+                Section(heading, [table.table(analysis, columns)] if cells else [])
+                for heading, columns in table.DETAILS.items()
+            ),
+        ],
+        method=[words.settings(analysis), document.cpu_plan(analysis.run), *words.method(analysis)],
+        facts=document.machine(analysis.run.environment),
+        raw=document.raw("a row for each user, and one for each click"),
+    )

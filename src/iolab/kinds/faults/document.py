@@ -1,0 +1,74 @@
+"""The report of faults: whether a click is lost, how long clicks take meanwhile, and what each fault does."""
+
+from iolab.kinds.faults import figure, words
+from iolab.kinds.faults.analysis import FaultsAnalysis
+from iolab.kinds.faults.records import FaultRecord
+from iolab.report import document, drawing, numbers
+from iolab.report.document import Block, Card, Cards, Column, Document, Facts, Figure, Found, Section, Sentences
+from iolab.report.numbers import percentile
+
+COLUMNS = (
+    Column[FaultRecord]("Clicks during", lambda record: words.name(record.fault), numeric=False),
+    Column[FaultRecord]("Median", lambda record: percentile(record.clicks.p50_s, record.clicks.sent), bold=True),
+    Column[FaultRecord]("p99", lambda record: percentile(record.clicks.p99_s, record.clicks.sent)),
+    Column[FaultRecord]("Slowest", lambda record: numbers.latency(record.clicks.slowest_s), rank=1),
+    Column[FaultRecord]("Never answered", words.unanswered, short="Unanswered"),
+    Column[FaultRecord]("Users after it", lambda record: numbers.count(record.back), rank=2),
+)
+
+
+def report(analysis: FaultsAnalysis) -> Document:
+    """Return the report of a run; curves are of the rows in its folder."""
+    records, run = analysis.records, analysis.run
+    told = [f"{words.name(record.fault).capitalize()}: {words.sentence(record)}." for record in records]
+    return Document(
+        question=analysis.experiment.question,
+        about=document.about(run, len(records), "users that stay connected"),
+        lacks=document.lacks(run, len(records)),
+        answer=[
+            Section(
+                "",
+                [
+                    Cards(
+                        [Card(words.server(analysis), *words.verdict(records), drawing.of_letter(run.models[0].letter))]
+                    ),
+                    document.table(COLUMNS, records, marked=lambda record: not record.acknowledged_clicks_safe),
+                ],
+                brief=True,
+            ),
+            Section("What each fault does", [Sentences(told)] if told else [], brief=True),
+        ],
+        findings=findings(analysis),
+        details=[Section(words.name(record.fault).capitalize(), _details(record, analysis)) for record in records],
+        method=[words.settings(analysis), document.cpu_plan(run), words.METHOD],
+        facts=document.machine(run.environment),
+        raw=document.raw(
+            "a row for each click, and for each user that a message reached, that connected or lost its connection"
+        ),
+    )
+
+
+def findings(analysis: FaultsAnalysis) -> list[Found]:
+    """Return the faults that could not be measured, those in which a click may be lost, and a limit of the machine."""
+    named = [(words.name(record.fault), record) for record in analysis.records]
+    unsafe = [
+        Found(
+            "error", name, words.unsafe(record.clicks), "look for a defect in the server, which the clicks' rows show"
+        )
+        for name, record in named
+        if record.valid and not record.acknowledged_clicks_safe
+    ]
+    capped = dict.fromkeys(record.capped.rstrip(".") for record in analysis.records if record.capped)
+    return [
+        *document.invalid(named),
+        *unsafe,
+        *(Found("note", "every fault", each, "raise that limit, and run it again") for each in capped),
+    ]
+
+
+def _details(record: FaultRecord, analysis: FaultsAnalysis) -> list[Block]:
+    facts = words.facts(record)
+    if not facts:
+        return []
+    drawn: list[Block] = [Figure(lambda: figure.reached(record, analysis.folder))]
+    return [*(drawn if record.fault in figure.SINCE else []), Facts(facts)]

@@ -1,0 +1,71 @@
+"""The curves of a fault: which share of the users a message, or the news, has reached by when."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from iolab.chat.entries import Entry
+from iolab.kinds.faults.records import KIND_OF_ROWS, Fault, FaultRecord, Heard, Parting
+from iolab.report import drawing, numbers
+from iolab.results.folder import RunFolder
+
+Curve = tuple[str, Sequence[float]]  # its name, and when it reached each user, in seconds
+SINCE: dict[Fault, str] = {
+    "broadcast": "after the message was sent",
+    "killed": "after the server was killed",
+    "herd": "after all users tried to connect",
+}
+
+
+def reached(record: FaultRecord, folder: RunFolder) -> str:
+    """Draw the share of users that were reached against time; nothing where there is no such fault, or no row."""
+    since = SINCE.get(record.fault, "")
+    curves = _curves(record, folder) if since else []
+    if not any(len(times) for _, times in curves):
+        return ""
+    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
+        figure = Figure(figsize=(10, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for number, (label, times) in enumerate(curves):
+            ordered = np.concatenate([[0.0], np.sort(times)])
+            share = np.linspace(0, 1, len(ordered))
+            kept = np.unique(np.linspace(0, len(ordered) - 1, 500).astype(int))  # a page is no place for 10,000 points
+            axes.plot(ordered[kept], share[kept], color=drawing.COLOURS[number + 1], linewidth=2, label=label)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlim(left=0)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.latency(value) if value else "0"))
+        axes.grid(visible=True)
+        axes.tick_params(which="both", length=0)
+        axes.set_xlabel(since)
+        axes.set_ylabel("share of users")
+        axes.legend(frameon=False, loc="lower right")
+        names = numbers.listed([label for label, _ in curves])
+        return drawing.svg(figure, f"Share of users against time {since}: {names}")
+
+
+def _curves(record: FaultRecord, folder: RunFolder) -> list[Curve]:
+    """Return when each user was reached: by the median and the slowest message, or by the one event that there is."""
+    if KIND_OF_ROWS.get(record.fault) not in record.rows:
+        return []
+    if record.fault == "herd":
+        rows = folder.read_rows(record.rows, "users", Entry)
+        return [("users served", [row.served_s for row in rows if row.served_s is not None])]
+    if record.fault == "killed":
+        partings = folder.read_rows(record.rows, "partings", Parting)
+        return [("users that detect it", [row.after_s for row in partings])]
+    return _messages(folder.read_rows(record.rows, "heard", Heard))
+
+
+def _messages(rows: Sequence[Heard]) -> list[Curve]:
+    times: dict[int, list[float]] = {}
+    for row in rows:
+        times.setdefault(row.message, []).append(row.after_s)
+    ordered = sorted(times.values(), key=max)
+    if not ordered:
+        return []
+    middle = ("the median message", ordered[len(ordered) // 2])
+    return [middle, ("the slowest message", ordered[-1])] if len(ordered) > 1 else [middle]
