@@ -116,6 +116,6 @@ class World:
     def printed(self, folder: RunFolder) -> str:
         """Make the reports, and return what is printed of them."""
         with Path("/dev/null").open("w") as nowhere:
-            console = Console(width=140, record=True, file=nowhere)
+            console = Console(width=300, record=True, file=nowhere)
             report_run(console, folder)
         return console.export_text()

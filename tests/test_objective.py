@@ -2,7 +2,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import Calibration
-from iolab.kinds.slo import page as slo_terminal
+from iolab.kinds.slo.document import sentence, verdict
 from iolab.kinds.slo.plan import HIGH, LOW, STEPS, Found, Objective, Step, by_theory, next_rate, search
 from iolab.results.records import OpenSample
 
@@ -73,12 +73,27 @@ def test_theory_says_what_a_queue_sustains() -> None:
 def test_sentences_say_what_was_found() -> None:
     objective = Objective.parse("p99<100ms")
     held, broken = Step(30.0, 0.09, holds=True), Step(32.0, 0.12, holds=False)
-    say = slo_terminal.sentence
-    assert "up to 30.0/s, when it is busy 60%" in say(Found("A", "x", 1, (held, broken), KNOWN, 31.0), objective)
-    assert "the highest rate that was tried" in say(Found("C", "x", float("inf"), (held,), KNOWN, None), objective)
-    assert "at any rate" in say(Found("A", "x", 1, (broken,), KNOWN, 31.0), objective)
-    cut = say(Found("A", "x", 1, (broken, held), KNOWN, 31.0, "it was interrupted"), objective)
-    assert cut == (
-        "A meets p99<100ms at 30.0/s and does not meet it at 32.0/s. The search for A has not come to its end: it was"
-        " interrupted."
+    unanswered = Step(32.0, None, holds=False)
+
+    def say(*steps: Step, workers: float = 1, theory_rps: float | None = 31.0, reason: str = "") -> tuple[str, str]:
+        found = Found("A", "x", workers, steps, KNOWN, theory_rps, reason)
+        return verdict(found), sentence(found, objective)
+
+    assert say(held, broken) == (
+        "30.0/s",
+        "A meets p99<100ms up to 30.0/s, 60% utilisation; at 32.0/s the p99 is 120 ms.",
     )
+    assert say(held, unanswered)[1].endswith("60% utilisation; at 32.0/s a request got no response.")
+    assert say(held, broken, workers=float("inf"), theory_rps=None)[1] == (
+        "A meets p99<100ms up to 30.0/s; at 32.0/s the p99 is 120 ms."
+    )
+    assert say(held)[1] == "A meets p99<100ms at 30.0/s, the highest rate that was tried."
+    assert say(broken) == ("none", "A does not meet p99<100ms at any rate that was tried.")
+    why = "The search for A did not end: it was interrupted."
+    cut = "it was interrupted"
+    assert say(broken, held, reason=cut)[1] == (
+        f"A meets p99<100ms at 30.0/s, 60% utilisation; at 32.0/s the p99 is 120 ms. {why}"
+    )
+    assert say(held, reason=cut)[1] == f"A meets p99<100ms at 30.0/s. {why}"
+    assert say(broken, reason=cut) == ("not known", f"A does not meet p99<100ms at 32.0/s. {why}")
+    assert say(reason=cut)[1] == why

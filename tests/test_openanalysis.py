@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from iolab import experiment
 from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open import analysis as openanalysis
-from iolab.kinds.open import page as queue_page
+from iolab.kinds.open import document, words
 from iolab.kinds.open import summary as opensummary
-from iolab.kinds.open import words as queue_words
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, OpenSample, RunInfo, ServerUsage
 from iolab.theory import queueing
 from tests.conftest import ROOT
+from tests.rendered import markdown, page, terminal
 
 KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)
 Make = Callable[..., OpenAnalysis]
@@ -102,13 +101,15 @@ def test_an_ideal_queue_agrees_with_itself(make: Make) -> None:
     assert cell.measured.mean_ci_s[0] < cell.measured.mean_s < cell.measured.mean_ci_s[1]
     assert cell.constant.mean_s < cell.exponential.mean_s
     assert ids(make()) <= {"short_plan"}
-    assert queue_words.sentences(make())[-1].endswith("is the luck of these arrivals, or the theory.")
+    assert words.proof(make().cells).endswith("the theory does not describe this server.")
 
 
 def test_what_the_trace_does_not_explain_is_said(make: Make) -> None:
     slower = make(lambda seen: [each._replace(done_s=each.done_s + 0.02) for each in seen])
     assert "off_the_trace" in ids(slower)
-    assert queue_words.sentences(slower)[-1].endswith("they prove nothing.")
+    assert words.proof(slower.cells).endswith(
+        "In 1 of 1 plans the difference is too large, whatever its cause: these plans prove nothing. The findings name them."
+    )
 
 
 def test_late_sends_make_it_suspect(make: Make) -> None:
@@ -157,23 +158,26 @@ def test_a_model_without_a_queue_has_no_theory_of_one(make: Make) -> None:
     assert cell.off == pytest.approx(0.0, abs=1e-6)
 
 
-def test_reports_say_which_theory_is_right(make: Make, tmp_path: Path) -> None:
+def test_reports_say_which_theory_is_right(make: Make) -> None:
     make(busy=0.5)
     make(busy=0.5, variant="exponential")
     analysis = make(busy=None)
-    text = " ".join(queue_words.sentences(analysis))
-    assert "M/D/1 in 1 of 1" in text
-    assert "C (constant) serves any number of requests at once" in text
-    assert "differ from those measured by 0.0% at most" in text
-    page, markdown = queue_page.render(analysis), queue_page.markdown(analysis)
-    assert "<svg" in page
-    assert 'src="http' not in page
-    assert 'href="http' not in page
-    assert "| A one | exponential | 50% |" in markdown
-    console = Console(width=80, record=True, file=(tmp_path / "nowhere").open("w"))
-    queue_page.show(console, analysis, "results/x")
-    console.file.close()
-    assert max(len(line) for line in console.export_text().splitlines()) <= 80
+    report = document.report(analysis)
+    plain = " ".join(markdown(report).split())
+    assert "contains the mean of M/D/1 in 1 of 1 plans with 50% utilisation or more, and that of M/M/1 in 0." in plain
+    assert "**C · Any, constant: 20.9 ms at 39/s.** Mean response time: 20.9 ms at 39/s." in plain
+    assert "service times by at most 0.0%" in plain
+    assert "| A One | exponential | 50% |" in plain
+    assert "load by one Locust process" in plain
+    assert "Settings: wait 20 ms constant or exponential, computing 0 ms, listen queue 1024, 8 threads in the" in plain
+    assert (
+        "A one: a request occupies a worker for 20.50 ms, 0.50 ms longer than the server reports; client and" in plain
+    )
+    assert "C one: a request takes 20.50 ms, 0.50 ms longer than the server reports" in plain
+    html = page(report)
+    assert html.count("<svg") == 1
+    assert 'src="http' not in html
+    assert 'href="http' not in html
     written = json.loads(opensummary.summary(analysis))
     assert (written["schema"], written["kind"]) == (2, "open")
     assert [cell["model"] for cell in written["cells"]] == ["A", "A", "C"]
@@ -181,25 +185,61 @@ def test_reports_say_which_theory_is_right(make: Make, tmp_path: Path) -> None:
     assert written["cells"][2]["m_d_c"] is None
 
 
+@pytest.mark.parametrize(("width", "there", "not_there"), [(80, "Rate", "p95"), (105, "p99", "One"), (130, "One", "…")])
+def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(make: Make, width: int, there: str, not_there: str) -> None:
+    make(variant="exponential")
+    text = terminal(document.report(make(busy=None)), width)
+    table = text[: text.index("A · One")]
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert there in table
+    assert not_there not in table
+    assert "…" not in table
+
+
+def test_growth_is_explained_where_the_utilisation_does_it(make: Make) -> None:
+    def sentence(*cells: tuple[float | None, float, float]) -> str:
+        """Return the sentence about cells of (utilisation, rate, mean)."""
+        (cell,) = made.cells
+        assert cell.measured
+        return words.sentence(
+            [
+                replace(
+                    cell,
+                    record=cell.record.model_copy(update={"utilisation": busy, "rate_rps": rate_rps}),
+                    measured=replace(cell.measured, mean_s=mean_s),
+                )
+                for busy, rate_rps, mean_s in cells
+            ]
+        )
+
+    made = make()
+    why = "the queue is hardly ever empty"
+    assert f"2.5 times as long, because near 100% utilisation {why}." in sentence((0.3, 15, 0.02), (0.9, 45, 0.05))
+    assert why not in sentence((0.3, 15, 0.02), (0.9, 45, 0.04))
+    assert why not in sentence((0.3, 15, 0.02), (0.5, 25, 0.05))
+    assert "there is no queue at any rate" in sentence((None, 15, 0.02), (None, 45, 0.024))
+    assert "but the mean grew by 50%: its CPU time is limited" in sentence((None, 15, 0.02), (None, 45, 0.03))
+    assert sentence((0.4, 20, 0.02)) == "Mean response time: 20.0 ms at 40% utilisation."
+
+
 def test_a_model_of_which_nothing_came_has_no_panel_beside_one_that_has(make: Make) -> None:
     make()
     analysis = make(lambda seen: [each._replace(status=0) for each in seen], {"model": "B"})
-    assert queue_page.render(analysis).count("<svg") == 1
-    alone = replace(analysis, cells=tuple(cell for cell in analysis.cells if not cell.measured))
-    assert "<svg" not in queue_page.render(alone)
+    assert page(document.report(analysis)).count("<svg") == 1
+    alone = document.report(replace(analysis, cells=tuple(cell for cell in analysis.cells if not cell.measured)))
+    assert "<svg" not in page(alone)
+    assert "B · Eight, constant: no result. No request was answered with status 200." in terminal(alone)
 
 
-def test_a_run_that_is_not_whole_says_so(make: Make, tmp_path: Path) -> None:
+def test_a_run_that_is_not_whole_says_so(make: Make) -> None:
     analysis = make()
-    assert queue_words.state(analysis) == ""
-    cut = replace(analysis, run=analysis.run.model_copy(update={"trials_planned": 4}))
-    assert queue_words.state(cut) == "Only 1 of 4 plans are there: trials.jsonl is not whole."
-    stopped = replace(cut, run=cut.run.model_copy(update={"status": "partial"}))
-    assert "Interrupted: 1 of 4 plans are here." in queue_page.markdown(stopped)
-    assert "Interrupted: 1 of 4 plans are here." in queue_page.render(stopped)
+    stopped = replace(analysis, run=analysis.run.model_copy(update={"trials_planned": 4, "status": "partial"}))
+    assert document.report(stopped).lacks == "This run was interrupted: 1 of 4 trials are here."
+    assert document.report(analysis).lacks == ""
 
 
 def test_nothing_measured_is_a_report_all_the_same(make: Make) -> None:
-    analysis = replace(make(), cells=())
-    assert "<svg" not in queue_page.render(analysis)
-    assert queue_words.sentences(analysis) == []
+    report = document.report(replace(make(), cells=()))
+    assert "<svg" not in page(report)
+    assert "Check of the measurement" not in markdown(report)
+    assert "Calibrated" not in terminal(report)

@@ -63,10 +63,10 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     before = world.lines(outcome.folder)
     assert len(before) == 1
     printed = world.printed(outcome.folder)
-    assert "Interrupted: 1 of 4 plans are here." in printed
+    assert "This run was interrupted: 1 of 4 trials are here." in printed
     assert f"{outcome.folder.path.name}/report.html" in printed
     for name in ("report.html", "report.md"):
-        assert "Interrupted: 1 of 4 plans are here." in (outcome.folder.path / name).read_text()
+        assert "This run was interrupted: 1 of 4 trials are here." in (outcome.folder.path / name).read_text()
     assert json.loads((outcome.folder.path / "summary.json").read_text())["status"] == "partial"
     world.loop.events = {}
     again = world.measure(world.resume(outcome.folder))
@@ -78,7 +78,7 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
         one.rate_rps for one in records if one.model == "C"
     )
     assert world.calibrations() == 2  # those of the beginning
-    assert "Interrupted" not in world.printed(again.folder)
+    assert "was interrupted" not in world.printed(again.folder)
     whole = json.loads((again.folder.path / "summary.json").read_text())
     assert (whole["schema"], whole["kind"], whole["status"], len(whole["cells"])) == (2, "open", "complete", 4)
     with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):

@@ -1,18 +1,22 @@
 """The life of a search for the highest rate: its steps, interruptions, what breaks it; on a made-up world."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iolab.errors import UsageError
+from iolab.kinds.slo import analysis, document
 from iolab.kinds.slo import run as slo
 from iolab.kinds.slo.plan import STEPS
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab
+from iolab.report.document import Found
 from iolab.results.folder import RunFolder
+from iolab.results.records import MachineUsage
 from tests.planned import SERVICE_S, World
 
 SMALL = {"models": ["A"], "objective": "mean<60ms"}
@@ -66,8 +70,8 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert len(world.lines(outcome.folder)) == 3
     printed = world.printed(outcome.folder)
-    assert "Interrupted: the search has ended for 0 of 1 models." in printed
-    assert "The search for A has not come to its end: it was interrupted." in printed
+    assert "This run was interrupted: 3 trials are here. The search has ended for 0 of 1 models." in printed
+    assert "The search for A did not end: it was interrupted." in printed
     assert "A meets mean<60ms at" in printed
     assert [cell["valid"] for cell in summary(outcome.folder)["cells"]] == [False]
     world.loop.events = {}
@@ -76,13 +80,13 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert rates(again.folder) == rates(whole.folder)
     assert world.calibrations() == calibrated
-    assert "Interrupted" not in world.printed(again.folder)
+    assert "was interrupted" not in world.printed(again.folder)
 
 
 def test_after_one_step_there_is_a_report(world: World) -> None:
     world.loop.events = {1: "interrupt"}
     outcome = world.measure(world.plan("slo", **SMALL))
-    assert "A does not meet mean<60ms at 49.0/s. The search for A has not come" in world.printed(outcome.folder)
+    assert "A does not meet mean<60ms at 49.0/s. The search for A did not end" in world.printed(outcome.folder)
 
 
 def test_requests_without_an_answer_break_the_objective(world: World) -> None:
@@ -101,9 +105,28 @@ def test_a_step_that_is_not_valid_ends_its_model_s_search_alone(world: World) ->
     records = outcome.folder.read_trials(SloRecord)
     assert [(one.model, one.valid) for one in records] == [("A", True), ("A", True), ("A", False), ("C", True)]
     printed = world.printed(outcome.folder)
-    assert "The search for A has not come to its end: the server ended with status 139." in printed
+    assert "The search for A did not end: the server ended with status 139." in printed
     assert "C meets mean<60ms at 1500/s, the highest rate that was tried." in printed
+    assert "error, A at 22.1/s: this trial is not valid: the server ended with status 139" in printed
     assert world.watcher.lines[2].style == "red"
+
+
+def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
+    found = analysis.analyse(world.measure(world.plan("slo", **SMALL)).folder)
+    quiet = MachineUsage(cores=2, span_s=4.0, busy_s=0.0, steal_s=0.0, own_s=0.0, clock_step_s=0.0, slowed=0)
+
+    def findings(*steal_s: float) -> list[Found]:
+        machines = [quiet.model_copy(update={"steal_s": each}) for each in steal_s]
+        records = [
+            record.model_copy(update={"machine": machines[number % len(machines)]})
+            for number, record in enumerate(found.records)
+        ]
+        return list(document.report(replace(found, records=tuple(records))).findings)
+
+    assert [each for each in findings(0.0) if "hypervisor" in each.message] == []
+    (stolen,) = [each for each in findings(1.0, 2.0) if "hypervisor" in each.message]
+    assert (stolen.place, stolen.severity) == ("A", "warning")
+    assert "kept 25% of the CPU time" in stolen.message
 
 
 def test_what_is_no_objective_is_refused_before_anything_is_opened(world: World) -> None:

@@ -111,6 +111,18 @@ def test_a_table_that_is_too_wide_says_less_and_cuts_nothing() -> None:
     assert "…" not in wide + narrow + narrower
 
 
+def test_a_heading_of_text_is_not_cut() -> None:
+    columns = (
+        Column[str]("Distribution", lambda _: "x", numeric=False),
+        Column[str]("Value", lambda _: "1" * 10),
+        Column[str]("More", lambda _: "2" * 10, rank=1),
+    )
+    text = terminal(made(answer=[Section("", [document.table(columns, ["row"])], brief=True)], lacks=""), 30)
+    assert "Distribution" in text
+    assert "1" * 10 in text
+    assert "More" not in text
+
+
 def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:
     return Finding.model_validate({"id": "x", "severity": severity, "message": message, "remedy": remedy})
 

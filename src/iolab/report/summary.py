@@ -9,10 +9,10 @@ from iolab.results.records import RunInfo, TrialRecord
 R = TypeVar("R", bound=TrialRecord)
 
 
-def summary(run: RunInfo, cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return summary.json: what the run was, and one object a cell."""
+def summary(run: RunInfo, cells: Sequence[Mapping[str, Any]], **facts: Any) -> str:
+    """Return summary.json: what the run was, `facts` of its kind, and one object a cell."""
     head = {"schema": 2, "kind": run.kind, "experiment": run.experiment["name"]}
-    content = {**head, "runtime": run.runtime, "status": run.status, "cells": cells}
+    content = {**head, "runtime": run.runtime, "status": run.status, **facts, "cells": cells}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -12,8 +12,6 @@ from rich.table import Table
 from iolab.report import numbers
 from iolab.report.compare import Compared
 
-ROOMY = 130  # columns of text
-MANY = 12  # cells, or findings: beyond that a terminal tells the kinds, and the report every one
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -93,17 +91,3 @@ def show_cell(
             f"[{STYLES[severity]}]{severity}[/]: {escape(finding['message'])}\n  → {escape(finding['remedy'])}",
             highlight=False,
         )
-
-
-def condensed(rows: Sequence[tuple[str, str, str, str]], most: int) -> list[tuple[str, str, str, str]]:
-    """Return no more rows than that of `grouped_findings` where there are more: one for each remedy's kind."""
-    if len(rows) <= most:
-        return list(rows)
-    kinds: dict[tuple[str, str], list[tuple[str, str, str, str]]] = {}
-    for row in rows:
-        kinds.setdefault((row[0], row[3].partition(":")[0]), []).append(row)
-    return [
-        (severity, where if len(same) == 1 else f"{where}, and {len(same) - 1} more like it", message, remedy)
-        for same in kinds.values()
-        for severity, where, message, remedy in same[:1]
-    ]

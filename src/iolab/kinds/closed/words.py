@@ -7,6 +7,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.precision import half_width
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
+from iolab.report import settings as settings_of
 from iolab.report.numbers import milliseconds, seconds, users
 
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
@@ -162,15 +163,10 @@ def question(analysis: Analysis) -> str:
 
 def settings(analysis: Analysis) -> str:
     """Say what servers and load were set to."""
-    server, load = analysis.experiment.server, analysis.experiment.load
-    varied = any(variant.backlog for variant in analysis.experiment.vary)
-    computing = any(variant.cpu_ms is not None for variant in analysis.experiment.vary)
+    experiment = analysis.experiment
     parts = [
-        f"wait {server.wait_ms:g} ms {server.wait_distribution}",
-        f"computing {'as varied' if computing else f'{server.cpu_ms:g} ms'}",
-        f"listen queue {'as varied' if varied else server.backlog or 'each server has by default'}",
-        f"{server.threads} threads in the pool",
-        f"{load.requests} requests a trial",
+        *settings_of.servers(experiment.server, experiment.vary),
+        f"{experiment.load.requests} requests a trial",
         _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."

@@ -1,4 +1,4 @@
-"""Sojourn time against utilisation: measured with intervals, over theory's curves."""
+"""Response time against utilisation: measured with intervals, over theory's curves."""
 
 import matplotlib as mpl
 import numpy as np
@@ -15,20 +15,22 @@ LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[
 ROOM = 1.15
 
 
-def sojourns(analysis: OpenAnalysis) -> str:
-    """Draw a panel for each model with a queue."""
+def response_times(analysis: OpenAnalysis) -> str:
+    """Draw a panel for each model with a queue; nothing where there is none."""
     letters = list(
         dict.fromkeys(
             cell.record.model for cell in analysis.cells if cell.record.utilisation is not None and cell.measured
         )
     )
+    if not letters:
+        return ""
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         for axes, letter in zip(figure.subplots(1, len(letters), squeeze=False)[0], letters, strict=True):
             cells = [cell for cell in analysis.cells if cell.record.model == letter and cell.measured]
             _panel(axes, cells)
-        figure.supxlabel("share of the time that each worker is busy", fontsize=11, color=drawing.MUTED)
-        return drawing.svg(figure, "Mean time in the system against utilisation, measured and by theory")
+        figure.supxlabel("utilisation of each worker", fontsize=11, color=drawing.MUTED)
+        return drawing.svg(figure, "Mean response time against utilisation, measured and by theory")
 
 
 def _panel(axes: Axes, cells: list[OpenCell]) -> None:

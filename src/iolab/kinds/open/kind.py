@@ -10,9 +10,11 @@ from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open import plan as openplan
 from iolab.kinds.open import run
+from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.plan import OpenTrial
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab, Model
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import OpenSample
 
@@ -63,15 +65,17 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.open import analysis, page, summary  # noqa: PLC0415 (they draw)
+        from iolab.kinds.open import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(
-            summary=summary.summary(analysed),
-            html=lambda: page.render(analysed),
-            markdown=lambda: page.markdown(analysed),
-            show=lambda console, name: page.show(console, analysed, name),
-        )
+        return Report(summary=summary.summary(analysed), document=lambda: drawn(analysed))
+
+
+def drawn(analysed: OpenAnalysis) -> Document:
+    """Return the report; what draws is imported for it alone, which takes half a second."""
+    from iolab.kinds.open import document  # noqa: PLC0415
+
+    return document.report(analysed)
 
 
 KIND = Open()

@@ -1,48 +1,17 @@
-"""What an open loop found, as rows and sentences that terminal, Markdown and page share."""
+"""The sentences of an open loop's report."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 
-from iolab.findings import GRAVITY
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
+from iolab.report import settings as settings_of
 from iolab.theory import queueing
 from iolab.theory.queueing import Sojourn
 
-HEADINGS = ("Model", "Service", "Busy", "Rate", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p50", "p95", "p99")
-TAILS = (
-    "Model", "Service", "Busy",
-    "p95", "Same trace p95", "off p95", "M/D/c p95", "M/M/c p95",
-    "p99", "Same trace p99", "M/D/c p99", "M/M/c p99",
-)  # fmt: skip
-BRIEF = ("Model", "Service", "Busy", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p95")
-LIGHT = 0.5
+LIGHT, BUSY = 0.5, 0.8  # utilisations
+FLAT, DOUBLED = 1.25, 2.0  # growth of a mean
 CLOSED_USERS = 16  # of the closed loop that the open one is contrasted with, as in experiments/bench.toml
-
-
-def rows(analysis: OpenAnalysis) -> Iterator[dict[str, str]]:
-    """Yield a row a plan, by heading."""
-    for cell in analysis.cells:
-        record, measured = cell.record, cell.measured
-        yield {
-            "Model": f"{record.model} {record.service}",
-            "Service": record.variant or analysis.experiment.server.wait_distribution,
-            "Busy": "-" if record.utilisation is None else f"{record.utilisation:.0%}",
-            "Rate": numbers.rate(record.rate_rps),
-            "Mean": _ms(measured.mean_s if measured else None),
-            "Same trace": _ms(cell.same.mean_s if cell.same else None),
-            "off": numbers.off(cell.off),
-            "M/D/c": _mean(cell.constant),
-            "M/M/c": _mean(cell.exponential),
-            "p50": _ms(measured.p50_s if measured else None),
-            "p95": _ms(measured.p95_s if measured else None),
-            "p99": _ms(measured.p99_s if measured else None),
-            "off p95": numbers.off(cell.off_p95),
-            **{
-                f"{name} {quantile}": _ms(getattr(theory, f"{quantile}_s") if theory else None)
-                for name, theory in (("Same trace", cell.same), ("M/D/c", cell.constant), ("M/M/c", cell.exponential))
-                for quantile in ("p95", "p99")
-            },
-        }
 
 
 def errors(analysis: OpenAnalysis) -> str:
@@ -56,53 +25,57 @@ def errors(analysis: OpenAnalysis) -> str:
     )
 
 
-def sentences(analysis: OpenAnalysis) -> list[str]:
-    """Say what the data show: which theory is right, where latency grows, which server has no queue."""
-    told = []
-    for letter in dict.fromkeys(cell.record.model for cell in analysis.cells):
-        for variant in analysis.experiment.variants:
-            mine = [
-                cell
-                for cell in analysis.cells
-                if (cell.record.model, cell.record.variant) == (letter, variant) and cell.measured
-            ]
-            if mine:
-                told.append(_of_a_model(mine))
-    proof = _proof(analysis.cells)
-    return [*told, *([proof] if proof else [])]
+def load(cell: OpenCell, unit: str = " utilisation") -> str:
+    """Return the utilisation of a plan, or its rate where the model has no utilisation."""
+    busy = cell.record.utilisation
+    return numbers.rate(cell.record.rate_rps) if busy is None else f"{busy:.0%}{unit}"
 
 
-def _of_a_model(cells: Sequence[OpenCell]) -> str:
-    first, last = cells[0], cells[-1]
-    name = f"{first.record.model} ({first.record.variant})" if first.record.variant else first.record.model
-    low, high = _mean_ms(first), _mean_ms(last)
-    if last.record.utilisation is None:
-        return (
-            f"{name} serves any number of requests at once: {numbers.milliseconds(low)} at {first.record.rate_rps:.0f}"
-            f" a second, {numbers.milliseconds(high)} at {last.record.rate_rps:.0f}. There is no queue at any rate."
-        )
-    text = f"{name}: {numbers.milliseconds(low)} when it is busy {first.record.utilisation:.0%} of the time"
-    if len(cells) > 1:
-        text += f", {numbers.milliseconds(high)} at {last.record.utilisation:.0%}"
-    if len(cells) > 1 and high > 2 * low:
-        text += f", {high / low:.1f} times as long: near 100% the queue is hardly ever empty"
-    return f"{text}. {_theory(cells)}"
+def verdict(cells: Sequence[OpenCell]) -> str:
+    """Return the mean response time at the highest load; `cells` are those of a model and a variant."""
+    measured = [cell for cell in cells if cell.measured]
+    return f"{_mean(measured[-1])} at {load(measured[-1], unit='')}" if measured else "no result"
+
+
+def sentence(cells: Sequence[OpenCell]) -> str:
+    """Say how the mean response time of a model in a variant grows with the load, and which theory predicts it."""
+    measured = [cell for cell in cells if cell.measured]
+    if not measured:
+        return "No request was answered with status 200."
+    ends = measured if len(measured) < 2 else (measured[0], measured[-1])
+    text = "Mean response time: " + ", ".join(f"{_mean(cell)} at {load(cell)}" for cell in ends)
+    growth = _mean_ms(measured[-1]) / _mean_ms(measured[0])
+    if measured[0].record.utilisation is None:
+        return f"{text}. {_without_a_queue(growth)}"
+    if growth > DOUBLED and (measured[-1].record.utilisation or 0) >= BUSY:
+        text += f": {growth:.1f} times as long, because near 100% utilisation the queue is hardly ever empty"
+    return f"{text}. {_theory(measured)}".rstrip()
+
+
+def _without_a_queue(growth: float) -> str:
+    if growth <= FLAT:
+        return "This server handles any number of requests at once: there is no queue at any rate."
+    return (
+        f"This server handles any number of requests at once, without a queue, but the mean grew by {growth - 1:.0%}:"
+        " its CPU time is limited, and few requests make a mean uncertain."
+    )
 
 
 def _theory(cells: Sequence[OpenCell]) -> str:
-    """Say how often each theory's mean lies in the interval of the measured one, where the server is busy."""
-    busy = [cell for cell in cells if (cell.record.utilisation or 0) >= LIGHT and cell.measured]
-    known = [cell for cell in busy if cell.measured and cell.measured.mean_ci_s]
+    """Say how often each theory's mean lies in the interval of the measured one, where the utilisation is not low."""
+    known = [
+        cell for cell in cells if (cell.record.utilisation or 0) >= LIGHT and cell.measured and cell.measured.mean_ci_s
+    ]
     if not known:
         return ""
+    constant, exponential = (
+        sum(_holds(cell, theory) for cell, theory in pairs)
+        for pairs in ([(cell, cell.constant) for cell in known], [(cell, cell.exponential) for cell in known])
+    )
     workers = int(cells[0].workers)
-    parts = []
-    for name, pick in (("M/D", "constant"), ("M/M", "exponential")):
-        held = sum(_holds(cell, getattr(cell, pick)) for cell in known)
-        parts.append(f"{name}/{workers} in {held} of {len(known)}")
     return (
-        f"The interval of the measured mean holds that of {parts[0]}, that of {parts[1]} plans that are busy"
-        f" {LIGHT:.0%} and more."
+        f"The interval of the measured mean contains the mean of M/D/{workers} in {constant} of {len(known)} plans with"
+        f" {LIGHT:.0%} utilisation or more, and that of M/M/{workers} in {exponential}."
     )
 
 
@@ -112,36 +85,28 @@ def _holds(cell: OpenCell, theory: Sojourn | None) -> bool:
     return cell.measured.mean_ci_s[0] <= theory.mean_s <= cell.measured.mean_ci_s[1]
 
 
-def _proof(cells: Sequence[OpenCell]) -> str:
+def proof(cells: Sequence[OpenCell]) -> str:
+    """Say how far the measured times are from an ideal queue with the same arrivals and service times."""
     known = [cell for cell in cells if cell.off is not None]
     if not known:
         return ""
-    worst = max(known, key=lambda cell: abs(cell.off or 0.0))
+    worst = max(abs(cell.off or 0.0) for cell in known)
     p95 = max((abs(cell.off_p95) for cell in known if cell.off_p95 is not None), default=None)
-    tail = "" if p95 is None else f", their 95th percentiles by {p95:.1%}"
+    tail = "" if p95 is None else f", the 95th percentiles by at most {p95:.1%}"
     text = (
-        "The instrument: an ideal queue with the very same arrivals and service times has means that differ from those"
-        f" measured by {abs(worst.off or 0.0):.1%} at most{tail}."
+        "Check of the measurement: the measured means differ from those of an ideal queue with the same arrivals and"
+        f" service times by at most {worst:.1%}{tail}."
     )
     off = sum(any(finding.id == "off_the_trace" for finding in cell.findings) for cell in known)
     if off:
         return (
-            f"{text} In {off} of {len(known)} plans that is too much, whatever the cause; the findings name them, and"
-            " they prove nothing."
+            f"{text} In {off} of {len(known)} plans the difference is too large, whatever its cause: these plans prove"
+            " nothing. The findings name them."
         )
-    return f"{text} So what lies apart from theory is the luck of these arrivals, or the theory."
-
-
-def state(analysis: OpenAnalysis) -> str:
-    """Say what a run lacks that is not whole; nothing of a whole one."""
-    there, planned = len(analysis.cells), analysis.run.trials_planned
-    if analysis.run.status == "complete":
-        return f"Only {there} of {planned} plans are there: trials.jsonl is not whole." if there < planned else ""
-    return {
-        "partial": f"Interrupted: {there} of {planned} plans are here.",
-        "failed": f"Not all is as it should be: {there} of {planned} plans are here; the findings say what is wrong.",
-        "running": "Not finished: what follows is all that is on disk so far.",
-    }[analysis.run.status]
+    return (
+        f"{text} A larger difference between measurement and theory is therefore due to chance in these arrivals, or"
+        " the theory does not describe this server."
+    )
 
 
 def senders(analysis: OpenAnalysis) -> str:
@@ -153,48 +118,50 @@ def senders(analysis: OpenAnalysis) -> str:
 
 
 def closed_loop() -> str:
-    """Contrast what came with the closed loop of hey."""
+    """Contrast planned arrivals with the closed loop of hey."""
     return (
-        f"A closed loop of {CLOSED_USERS} users differs: each user waits for an answer before it sends the next one."
-        f" So never more than {CLOSED_USERS} requests are in the system, and a slower server gets fewer of them. Here"
-        " requests arrive whether or not the server keeps up, and latency has no bound near the rate that it can serve."
+        f"A closed loop of {CLOSED_USERS} users differs: each user waits for a response before it sends the next"
+        f" request. At most {CLOSED_USERS} requests are then in the system, and a slower server gets fewer of them."
+        " Here, requests arrive whether or not the server keeps up, and the response time has no bound as the rate"
+        " approaches what the server can serve."
     )
 
 
-def findings(analysis: OpenAnalysis) -> list[tuple[str, str, str, str]]:
-    """Return (severity, where, message, remedy) of all findings, the gravest first."""
-    found = [
-        (finding.severity, place(cell), finding.message, finding.remedy)
-        for cell in analysis.cells
-        for finding in cell.findings
+def settings(analysis: OpenAnalysis) -> str:
+    """Say what servers and arrivals were set to."""
+    experiment, arrivals = analysis.experiment, analysis.experiment.arrivals
+    infinite = any(cell.record.utilisation is None for cell in analysis.cells)
+    parts = [
+        *settings_of.servers(experiment.server, experiment.vary),
+        f"{arrivals.process} arrivals{f' from {arrivals.trace}' if arrivals.trace else ''}",
+        f"{arrivals.duration_s:g} s a plan",
+        *([f"{arrivals.others_duration_s:g} s where there is no queue"] if infinite else []),
     ]
-    return sorted(found, key=lambda row: GRAVITY[row[0]])
+    return f"Settings: {', '.join(parts)}."
 
 
 def place(cell: OpenCell) -> str:
     """Return which plan a cell is."""
-    record = cell.record
-    busy = f"at {record.rate_rps:.0f}/s" if record.utilisation is None else f"busy {record.utilisation:.0%}"
-    return " ".join(filter(None, [record.model, record.variant, busy]))
+    return " ".join(filter(None, [cell.record.model, cell.record.variant, "at", load(cell)]))
 
 
 def calibrations(analysis: OpenAnalysis) -> list[str]:
-    """Say what was calibrated: a line a model."""
-    known = {cell.record.model: (cell.record.service, cell.record.calibration) for cell in analysis.cells}
-    return [
-        f"{letter} {service}: {each.service_s * 1000:.2f} ms a request, {each.overhead_s * 1000:.2f} ms of them beyond"
-        f" what it says itself; {each.transit_s * 1000:.2f} ms there and back"
-        for letter, (service, each) in known.items()
-    ]
+    """Say what was calibrated: a sentence a model."""
+    return [_calibration(cell) for cell in {cell.record.model: cell for cell in analysis.cells}.values()]
+
+
+def _calibration(cell: OpenCell) -> str:
+    known, busy = cell.record.calibration, math.isfinite(cell.workers)
+    text = (
+        f"{cell.record.model} {cell.record.service}: a request {'occupies a worker for' if busy else 'takes'}"
+        f" {known.service_s * 1000:.2f} ms, {known.overhead_s * 1000:.2f} ms longer than the server reports"
+    )
+    return f"{text}; client and network add {known.transit_s * 1000:.2f} ms" if busy else text
 
 
 def _mean_ms(cell: OpenCell) -> float:
     return cell.measured.mean_s * 1000 if cell.measured else 0.0
 
 
-def _mean(sojourn: Sojourn | None) -> str:
-    return _ms(sojourn.mean_s if sojourn else None)
-
-
-def _ms(value_s: float | None) -> str:
-    return numbers.milliseconds(None if value_s is None else value_s * 1000)
+def _mean(cell: OpenCell) -> str:
+    return numbers.milliseconds(_mean_ms(cell))

@@ -7,10 +7,12 @@ from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
+from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import Objective, SloTrial, next_step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import OpenSample
 
@@ -61,15 +63,17 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.slo import analysis, page  # noqa: PLC0415 (they simulate)
+        from iolab.kinds.slo import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(
-            summary=page.summary(analysed),
-            html=lambda: page.render(analysed),
-            markdown=lambda: page.markdown(analysed),
-            show=lambda console, name: page.show(console, analysed, name),
-        )
+        return Report(summary=summary.summary(analysed), document=lambda: drawn(analysed))
+
+
+def drawn(analysed: SloAnalysis) -> Document:
+    """Return the report; what draws is imported for it alone, which takes half a second."""
+    from iolab.kinds.slo import document  # noqa: PLC0415
+
+    return document.report(analysed)
 
 
 KIND = Slo()

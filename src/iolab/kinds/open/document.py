@@ -1,0 +1,135 @@
+"""The report of an open loop: how response times grow with the utilisation, compared with a simulation and theory."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from iolab.kinds.open import figure, words
+from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
+from iolab.report import document, drawing, numbers
+from iolab.report.document import Card, Cards, Column, Document, Figure, Section, Sentences, Table
+
+CAPTION = (
+    "Marks: the measured mean response time, from the planned moment of a request to its response, with its 95%"
+    " interval (batch means). Lines: theory. Dashes: an ideal queue with the same arrivals and service times."
+)
+NOTE = (
+    'Response times count from the planned moment of a request: waiting time and service time. "Same trace" and the'
+    " theories include the time that client and network take. M/D/c and M/M/c are means."
+)
+
+
+def report(analysis: OpenAnalysis) -> Document:
+    """Return the report of a run."""
+    meaning = [*filter(None, [words.proof(analysis.cells)]), words.closed_loop()]
+    return Document(
+        question=analysis.experiment.question,
+        about=document.about(analysis.run, len(analysis.cells), words.senders(analysis)),
+        lacks=document.lacks(analysis.run, len(analysis.cells)),
+        answer=[
+            Section(
+                "",
+                [
+                    _cards(analysis),
+                    Figure(lambda: figure.response_times(analysis), CAPTION),
+                    _table(analysis, MEANS, NOTE),
+                ],
+                brief=True,
+            ),
+            Section("What the numbers mean", [Sentences(meaning)], brief=True),
+        ],
+        findings=document.found((words.place(cell), cell.findings) for cell in analysis.cells),
+        details=[
+            Section("Percentiles", [_table(analysis, TAILS, words.errors(analysis))]),
+            Section("Calibration", [Sentences(words.calibrations(analysis))]),
+        ],
+        method=[
+            words.settings(analysis),
+            f"{document.cpu_plan(analysis.run)} Each server is calibrated first, under a closed loop; the rates follow"
+            " from its service time and the utilisations. The plans ran in random order, seed"
+            f" {analysis.experiment.seed}; plans that share a server ran one after another.",
+        ],
+        facts=document.machine(analysis.run.environment),
+        raw=document.raw(
+            "for each request when it was planned, sent and done, and the service time that the server reported"
+        ),
+        closing=[f"Calibrated: {'; '.join(words.calibrations(analysis))}."] if analysis.cells else [],
+    )
+
+
+def _titles(analysis: OpenAnalysis) -> dict[str, str]:
+    return {model.letter: model.title for model in analysis.run.models}
+
+
+def _cards(analysis: OpenAnalysis) -> Cards:
+    titles, groups = _titles(analysis), defaultdict[tuple[str, str], list[OpenCell]](list)
+    for cell in analysis.cells:
+        groups[cell.record.model, cell.record.variant].append(cell)
+    return Cards(
+        [
+            Card(
+                f"{letter} · {', '.join(filter(None, [titles[letter], variant]))}",
+                words.verdict(cells),
+                words.sentence(cells),
+                drawing.of_letter(letter),
+            )
+            for (letter, variant), cells in groups.items()
+        ]
+    )
+
+
+def _table(analysis: OpenAnalysis, columns: Sequence[Column[OpenCell]], note: str) -> Table:
+    titles = _titles(analysis)
+    infinite = any(cell.record.utilisation is None for cell in analysis.cells)
+    plans = (
+        Column[OpenCell](
+            "Model",
+            lambda cell: f"{cell.record.model}  {titles[cell.record.model]}",
+            numeric=False,
+            shorten=lambda text: text.split()[0],
+        ),
+        Column[OpenCell](
+            "Service", lambda cell: cell.record.variant or analysis.experiment.server.wait_distribution, numeric=False
+        ),
+        Column[OpenCell]("Utilisation", lambda cell: numbers.share(cell.record.utilisation), short="Busy"),
+        Column[OpenCell]("Rate", lambda cell: numbers.rate(cell.record.rate_rps), rank=0 if infinite else 2),
+    )
+    return document.table(
+        [*plans, *columns],
+        analysis.cells,
+        note=note,
+        marked=lambda cell: not cell.record.valid,
+        group=lambda cell: (cell.record.model, cell.record.variant),
+    )
+
+
+def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
+    """Return what writes a time of a measured, simulated or theoretical queue."""
+
+    def text(cell: OpenCell) -> str:
+        value_s = getattr(getattr(cell, queue), name, None)
+        return numbers.milliseconds(None if value_s is None else value_s * 1000)
+
+    return text
+
+
+MEANS = (
+    Column("Mean", _time("measured", "mean_s"), bold=True),
+    Column("Same trace", _time("same", "mean_s"), short="Trace"),
+    Column[OpenCell]("off", lambda cell: numbers.off(cell.off)),
+    Column("M/D/c", _time("constant", "mean_s")),
+    Column("M/M/c", _time("exponential", "mean_s")),
+    Column("p50", _time("measured", "p50_s"), rank=4),
+    Column("p95", _time("measured", "p95_s"), rank=1),
+    Column("p99", _time("measured", "p99_s"), rank=3),
+)
+TAILS = (
+    Column("p95", _time("measured", "p95_s"), bold=True),
+    Column("Same trace p95", _time("same", "p95_s")),
+    Column[OpenCell]("off p95", lambda cell: numbers.off(cell.off_p95)),
+    Column("M/D/c p95", _time("constant", "p95_s")),
+    Column("M/M/c p95", _time("exponential", "p95_s")),
+    Column("p99", _time("measured", "p99_s"), bold=True),
+    Column("Same trace p99", _time("same", "p99_s")),
+    Column("M/D/c p99", _time("constant", "p99_s")),
+    Column("M/M/c p99", _time("exponential", "p99_s")),
+)

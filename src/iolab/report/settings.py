@@ -1,0 +1,25 @@
+"""What servers were set to, as every report says it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from iolab.experiment import ServerSettings, Variant
+
+
+def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
+    """Return the servers' settings as phrases; of a setting that is varied, all its values."""
+
+    def values(name: str, unit: str = "") -> str:
+        each = [getattr(variant, name, None) for variant in vary] or [None]
+        own: Any = getattr(server, name)
+        known = dict.fromkeys(own if value is None else value for value in each)
+        texts = [f"{value:g}{unit}" if isinstance(value, float) else str(value) for value in known if value is not None]
+        listed = [*texts, *(["each server has by default"] if None in known else [])]
+        return " or ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+    return [
+        f"wait {values('wait_ms', ' ms')} {values('wait_distribution')}",
+        f"computing {values('cpu_ms', ' ms')}",
+        f"listen queue {values('backlog')}",
+        f"{server.threads} threads in the pool",
+    ]
