@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from iolab.findings.evidence import Conditions
-from iolab.results.records import Finding
+from iolab.results.records import CpuPlanInfo, Finding, TrialRecord
 
 THROTTLED_SHARE = 0.02
 BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
@@ -102,3 +102,13 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
             message=f"heat slowed the processor's cores {slowed} times",
             remedy="let it cool, plug in the laptop, and run it again",
         )
+
+
+RULES = (throttled, shared_cores, not_pinned, busy_machine, clock_trouble)
+
+
+def findings(trial: TrialRecord, plan: CpuPlanInfo, runtime: str) -> Iterator[Finding]:
+    """Yield what must be known of the machine on which one trial ran."""
+    evidence = Conditions(trials=(trial,), plan=plan, usage=trial.server, duration_s=trial.duration_s, runtime=runtime)
+    for rule in RULES:
+        yield from rule(evidence)

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from iolab.chat.times import LEAST_P99
-from iolab.findings import GRAVITY, machine
-from iolab.findings.evidence import Conditions
+from iolab.findings import by_gravity, machine
 from iolab.kinds.crowd.cells import CrowdCell
+from iolab.kinds.crowd.records import CrowdRecord
 from iolab.results.records import CpuPlanInfo, Finding, ServerUsage
 
 CLIENT_SHARE = 0.8  # of a core: from there on the client queues by itself
 LATE_S = 0.005  # of the 99th percentile of sends
 PAUSE_S = 0.05  # what a user notices
-MACHINE = (machine.shared_cores, machine.not_pinned, machine.busy_machine, machine.clock_trouble)
 
 
 def invalid(cell: CrowdCell) -> Iterator[Finding]:
@@ -132,16 +131,11 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 def findings(cell: CrowdCell, plan: CpuPlanInfo | None, runtime: str) -> tuple[Finding, ...]:
     """Return all findings of a level, the gravest first; those of the machine where `plan` says on which cores."""
-    found = [finding for rule in RULES for finding in rule(cell)]
-    if plan:
-        evidence = _of_the_machine(cell, plan, runtime)
-        found += [finding for rule in MACHINE for finding in rule(evidence)]
-    return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))
+    of_the_machine = machine.findings(_with_usage(cell.record), plan, runtime) if plan else ()
+    return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
 
 
-def _of_the_machine(cell: CrowdCell, plan: CpuPlanInfo, runtime: str) -> Conditions:
-    record = cell.record
+def _with_usage(record: CrowdRecord) -> CrowdRecord:
     began, ended = record.empty.cpu_s, record.busy.cpu_s
     usage = ServerUsage(cpu_s=None if began is None or ended is None else ended - began)
-    trial = record.model_copy(update={"server": usage})
-    return Conditions(trials=(trial,), plan=plan, usage=usage, duration_s=record.duration_s, runtime=runtime)
+    return record.model_copy(update={"server": usage})
