@@ -1,9 +1,9 @@
 """Of the machine: quotas, cores, and what else ran."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from iolab.findings.evidence import Conditions
-from iolab.results.records import CpuPlanInfo, Finding, TrialRecord
+from iolab.results.records import Finding, RunInfo, ServerUsage, TrialRecord
 
 THROTTLED_SHARE = 0.02
 BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
@@ -104,11 +104,15 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
         )
 
 
-RULES = (throttled, shared_cores, not_pinned, busy_machine, clock_trouble)
-
-
-def findings(trial: TrialRecord, plan: CpuPlanInfo, runtime: str) -> Iterator[Finding]:
-    """Yield what must be known of the machine on which one trial ran."""
-    evidence = Conditions(trials=(trial,), plan=plan, usage=trial.server, duration_s=trial.duration_s, runtime=runtime)
-    for rule in RULES:
+def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator[Finding]:
+    """Yield all that there is to say of the machine during single trials under one CPU limit; each thing once."""
+    throttled_s = [trial.server.throttled_s for trial in trials if trial.server.throttled_s is not None]
+    evidence = Conditions(
+        trials=trials,
+        plan=next(plan for plan in run.cpu_plans if plan.cpus == cpus),
+        usage=ServerUsage(throttled_s=sum(throttled_s) if throttled_s else None),
+        duration_s=sum(trial.duration_s for trial in trials),
+        runtime=run.runtime,
+    )
+    for rule in (throttled, shared_cores, not_pinned, busy_machine, clock_trouble):
         yield from rule(evidence)

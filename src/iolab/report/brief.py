@@ -66,7 +66,7 @@ def rich_table(shown: Table, width: int, title: str = "") -> RichTable:
     places, brief = _fitting(shown, width)
     drawn = RichTable(
         box=box.SIMPLE_HEAD,
-        padding=(0, GAP - 1, 0, 0),  # the box adds one
+        padding=(0, GAP - 1, 0, 0),  # the box has a column of its own between two
         pad_edge=False,
         title=escape(title) or None,
         title_justify="left",
@@ -102,13 +102,18 @@ def _fitting(shown: Table, width: int) -> tuple[list[int], bool]:
 def _width(shown: Table, places: Sequence[int], *, brief: bool) -> int:
     each = [
         max(
-            len(_heading(shown.columns[at], brief=brief)) if shown.columns[at].numeric else 0,
+            _room(shown.columns[at], _heading(shown.columns[at], brief=brief)),
             *(len(_text(shown.columns[at], row[at], brief=brief)) for row in shown.rows),
             0,
         )
         for at in places
     ]
     return sum(each) + GAP * len(each)
+
+
+def _room(column: Column[object], heading: str) -> int:
+    """Return the room of a heading: that of numbers is never broken, another one only between words."""
+    return len(heading) if column.numeric else max(map(len, heading.split()), default=0)
 
 
 def _heading(column: Column[object], *, brief: bool) -> str:

@@ -6,7 +6,7 @@ from iolab.chat.times import LEAST_P99
 from iolab.findings import by_gravity, machine
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.records import CrowdRecord
-from iolab.results.records import CpuPlanInfo, Finding, ServerUsage
+from iolab.results.records import Finding, RunInfo, ServerUsage
 
 CLIENT_SHARE = 0.8  # of a core: from there on the client queues by itself
 LATE_S = 0.005  # of the 99th percentile of sends
@@ -129,9 +129,9 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 )
 
 
-def findings(cell: CrowdCell, plan: CpuPlanInfo | None, runtime: str) -> tuple[Finding, ...]:
-    """Return all findings of a level, the gravest first; those of the machine where `plan` says on which cores."""
-    of_the_machine = machine.findings(_with_usage(cell.record), plan, runtime) if plan else ()
+def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
+    """Return all findings of a level, the gravest first; those of the machine where the run says on which cores."""
+    of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus) if run.cpu_plans else ()
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
 
 

@@ -30,8 +30,7 @@ class FaultsAnalysis:
 
     def findings(self, record: FaultRecord) -> tuple[Finding, ...]:
         """Return the findings of one of its faults."""
-        plan = next((plan for plan in self.run.cpu_plans if plan.cpus == record.cpus), None)
-        return findings(record, plan, self.run.runtime)
+        return findings(record, self.run)
 
 
 def analyse(folder: RunFolder) -> FaultsAnalysis:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from iolab.findings import by_gravity, machine
 from iolab.kinds.faults.records import FaultRecord
-from iolab.results.records import CpuPlanInfo, Finding
+from iolab.results.records import Finding, RunInfo
 
 
 def unsafe_clicks(record: FaultRecord) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def capped(record: FaultRecord) -> Iterator[Finding]:
         yield Finding(id="capped", severity="note", message=message, remedy="raise that limit, and run it again")
 
 
-def findings(record: FaultRecord, plan: CpuPlanInfo | None, runtime: str) -> tuple[Finding, ...]:
-    """Return all findings of a fault, the gravest first; those of the machine where `plan` says on which cores."""
-    of_the_machine = machine.findings(record, plan, runtime) if plan else ()
+def findings(record: FaultRecord, run: RunInfo) -> tuple[Finding, ...]:
+    """Return all findings of a fault, the gravest first; those of the machine where the run says on which cores."""
+    of_the_machine = machine.during(run, [record], record.cpus) if run.cpu_plans else ()
     return by_gravity([*unsafe_clicks(record), *capped(record), *of_the_machine])
