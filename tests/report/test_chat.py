@@ -44,7 +44,7 @@ def test_without_a_crowd_it_says_how_to_measure_one(bench: Analysis) -> None:
 def test_a_crowd_answers_it_with_its_own_figures(answered: Answered) -> None:
     text = answered()
     for words in (
-        "B (Thread pool, long poll): 8 of 1,000 are held, 992 waiting. All its 8 threads are taken",
+        "B (Thread pool, long poll): 8 of 1,000 are held, 992 waiting. All its 8 threads are in use",
         "C (asyncio, WebSocket) held all of 1,000, with 1 thread and 36.4 MiB of memory",
         "D (Thread per connection, long poll) held all of 1,000, with 1,001 threads",
         "Within 10 s the server itself answered 1 of 1,000 (A long poll), 8 of 1,000 (B long poll), 1,000 of 1,000",

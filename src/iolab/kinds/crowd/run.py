@@ -95,7 +95,7 @@ def _load(  # noqa: PLR0917
         if seen.count("waiting") + seen.count("refused") + seen.count("lost"):
             seen.obstacle, seen.evidence = door.why(seen.count("waiting"), seen.count("refused"), pool)
         elif seen.count("late"):
-            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} were served, but later"
+            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} users were served, but later"
         else:
             server.check_alive()
 
