@@ -44,8 +44,8 @@ class Kind:
 
 
 D_KERNEL = {"sockets": 0.5, "slab": 9.0, "stacks": 16.0, "tables": 4.0}
-A = Kind("A", "poll", 1, evidence="its only thread is taken, and all others stand behind", pause_s=None)
-B = Kind("B", "poll", 8, evidence="all its 8 threads are taken, and the others stand behind", pause_s=None)
+A = Kind("A", "poll", 1, evidence="its only thread is in use, and all other users wait", pause_s=None)
+B = Kind("B", "poll", 8, evidence="all its 8 threads are in use, and the other users wait", pause_s=None)
 C = Kind("C", "websocket", 10**6)
 C_POLL = Kind("C", "poll", 10**6, server_kib=12.9, idle=0.028, p50_ms=0.4, p99_ms=3.0)
 D = Kind(

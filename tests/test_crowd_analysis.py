@@ -164,9 +164,9 @@ def test_late_sends_few_and_unanswered_clicks_are_found(tmp_path: Path) -> None:
 
 def test_a_pause_says_when_it_was(level: Level) -> None:
     while_coming = level(quiet=Holding(collector_pause_s=0.3), busy=Holding(collector_pause_s=0.3))
-    assert "while people came" in while_coming.findings[0].message
+    assert "while users connected" in while_coming.findings[0].message
     later = level(quiet=Holding(collector_pause_s=0.01), busy=Holding(collector_pause_s=0.3))
-    assert "after all had come" in later.findings[0].message
+    assert "after all had connected" in later.findings[0].message
 
 
 def test_cores_that_server_and_client_share_are_found(tmp_path: Path) -> None:

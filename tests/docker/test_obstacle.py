@@ -115,7 +115,7 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
         assert len(server.pids()) in (0, 2)
         verdict = wait_until(lambda: last(keeper.why(0, 5, None)))
         wait_until(lambda: len(server.pids()) in (0, 1))
-    assert verdict == ("memory", "the kernel ended 1 process of the server: its memory limit was reached")
+    assert verdict == ("memory", "the kernel killed 1 process of the server: its memory limit was reached")
 
 
 def test_a_container_may_open_no_more_files(engine: Engine, project: str, tmp_path: Path) -> None:

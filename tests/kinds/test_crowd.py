@@ -130,7 +130,7 @@ def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     assert text.rstrip().endswith("/report.html")
     summary = json.loads((folder.path / "summary.json").read_text())
     assert (summary["schema"], summary["kind"], summary["status"], len(summary["cells"])) == (2, "crowd", "complete", 6)
-    assert "## Who is held" in (folder.path / "report.md").read_text()
+    assert "## Which users are held" in (folder.path / "report.md").read_text()
     assert (folder.path / "report.html").read_text().rstrip().endswith("</html>")
 
 
@@ -176,14 +176,14 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert levels(outcome.folder) == ALL[:number]
     assert world.runtime.log[-2:] == ["stop C" if number > 1 else "stop B", "close"]
-    assert "Interrupted: the levels up to then are here." in shown(outcome.folder)
-    assert "Interrupted" in (outcome.folder.path / "report.html").read_text()
+    assert f"This run was interrupted: {number} of 6 trials are here." in shown(outcome.folder)
+    assert "interrupted" in (outcome.folder.path / "report.html").read_text()
     again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert again.folder.path == outcome.folder.path
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
     assert [record.index for record in again.folder.read_trials(CrowdRecord)] == [0, 1, 2, 3, 4, 5]
     assert len(world.came) == 7  # no level is measured twice
-    assert "Interrupted" not in shown(again.folder)
+    assert "interrupted" not in shown(again.folder)
     with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
         session.resumed(world.lab.root, again.folder.path, CrowdExperiment)
 

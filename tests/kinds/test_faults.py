@@ -151,10 +151,10 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
 
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     folder = world.measure(world.plan()).folder
-    assert "All 7 clicks that were acknowledged are in the rows on disk" in shown(folder)
+    assert "All 7 acknowledged clicks are in the rows on disk" in shown(folder)
     summary = json.loads((folder.path / "summary.json").read_text())
     assert (summary["kind"], summary["status"], len(summary["cells"])) == ("faults", "complete", 7)
-    assert "<h1>asyncio, 20 users by websocket" in (folder.path / "report.html").read_text()
+    assert "<h3>C · asyncio, WebSocket, 20 users</h3>" in (folder.path / "report.html").read_text()
     assert "| calm |" in (folder.path / "report.md").read_text()
 
 
@@ -169,9 +169,9 @@ def test_no_fault_follows_one_that_could_not_be_measured(world: World) -> None:
         ("slow", False),
     ]
     assert world.watcher.lines[-1].style == "red"
-    assert "Not all is as it should be: 3 of 7 faults are there." in shown(outcome.folder)
+    assert "This run failed: 3 of 7 trials are here; the findings say what is wrong." in shown(outcome.folder)
     page = (outcome.folder.path / "report.html").read_text()
-    assert "Invalid: the load driver gave no answer within 40 s." in page
+    assert "Slow readers: invalid: the load driver gave no answer within 40 s." in page
 
 
 def test_a_click_that_is_lost_spoils_the_run_and_the_faults_go_on(
@@ -194,8 +194,8 @@ def test_an_interruption_leaves_a_report_of_what_there_is_and_cannot_go_on(
     assert faults(outcome.folder) == ["calm", "broadcast", "slow"]
     assert world.runtime.log[-1] == "close"
     assert world.runtime.log.count("start C 1") == world.runtime.log.count("stop C") == 1
-    assert "It was interrupted: what is here was measured before (3 of 7 faults are there)." in shown(outcome.folder)
-    assert "It was interrupted" in (outcome.folder.path / "report.html").read_text()
+    assert "This run was interrupted: 3 of 7 trials are here." in shown(outcome.folder)
+    assert "This run was interrupted" in (outcome.folder.path / "report.html").read_text()
     done = inside("run", "--resume", str(outcome.folder.path))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "the crowd that the faults shared is gone: run it again" in done.stderr

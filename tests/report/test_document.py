@@ -45,7 +45,14 @@ def made(**changes: object) -> Document:
         findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer listen queue")],
         details=[
             Section("Only on the page", [Facts([("memory", "23.5 GiB")]), Quote("log <line>")]),
-            Section("Seats", [Gallery([Picture(lambda: SVG, "C", "20 served")], "asyncio", [(SVG, "served in time")])]),
+            Section(
+                "Seats",
+                [
+                    Gallery(
+                        [Picture(lambda: SVG, "C", "20 served")], "asyncio", [(SVG, "served in time")], "40 in a row."
+                    )
+                ],
+            ),
             Section("Questions", [Folded("1. Why?", [Sentences(["Because."])])]),
         ],
         method=["Seed 1991."],
@@ -53,14 +60,14 @@ def made(**changes: object) -> Document:
         raw=document.raw("a row for each request"),
         closing=["It took 48 s."],
     )
-    return Document(**{**vars(found), **changes})  # type: ignore[arg-type]
+    return Document(**{**vars(found), **changes})
 
 
 def test_the_page_has_every_block_and_escapes_text() -> None:
     text = page(made())
     for part in (
         "<h1>What do &lt;b&gt;users&lt;/b&gt; wait for?", "explodes", "It grows.", "A caption.", "93 attempts", "A note.",
-        "23.5 GiB", "log &lt;line&gt;", "20 served", "served in time", "<summary>1. Why?</summary>", "Because.",
+        "23.5 GiB", "log &lt;line&gt;", "20 served", "served in time", "40 in a row.", "<summary>1. Why?</summary>", "Because.",
         "Seed 1991.", "6.12", "in samples/ a row for each request", 'class="banner"',
     ):  # fmt: skip
         assert part in text, part
@@ -121,6 +128,20 @@ def test_a_heading_of_text_is_not_cut() -> None:
     assert "Distribution" in text
     assert "1" * 10 in text
     assert "More" not in text
+
+
+def test_a_table_that_fits_exactly_wraps_no_name() -> None:
+    name = "a name of 20 letters"
+    numbers = [Column[str](f"Column {number}", lambda _: "1" * 8) for number in range(4)]
+    shown = document.table([Column("Model", str, numeric=False), *numbers], [name])
+    width = len(name) + 2 + 4 * (8 + 2)
+    assert name in terminal(made(answer=[Section("", [shown], brief=True)]), width)
+
+
+def test_columns_that_say_nothing_are_left_out_and_a_bold_one_stays() -> None:
+    columns = [Column[int](name, lambda _: "0", bold=name == "Held") for name in ("Held", "Lost")]
+    shown = document.table([Column("Model", str, numeric=False), *columns], [1, 2])
+    assert [column.heading for column in shown.columns] == ["Model", "Held"]
 
 
 def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:

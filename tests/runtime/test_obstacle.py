@@ -58,10 +58,10 @@ def test_a_server_that_died_for_memory_is_told_as_that() -> None:
 @pytest.mark.parametrize(
     ("signs", "pool", "words"),
     [
-        (Signs(), 8, "all its 8 threads are taken, and 992 stand behind"),
-        (Signs(overflows=1200, backlog=4096), 1, "its only thread is taken, and 992 stand behind; "
+        (Signs(), 8, "all its 8 threads are in use, and 992 users wait"),
+        (Signs(overflows=1200, backlog=4096), 1, "its only thread is in use, and 992 users wait; "
          "the listen queue was full 1,200 times (net.core.somaxconn is 4,096)"),
-        (Signs(files=Room("open files", 2000, 2000)), 8, "all its 8 threads are taken, and 992 stand behind; "
+        (Signs(files=Room("open files", 2000, 2000)), 8, "all its 8 threads are in use, and 992 users wait; "
          "a process of the server has 2,000 of 2,000 open files"),
     ],
 )  # fmt: skip
@@ -75,7 +75,7 @@ def test_threads_are_told_with_the_limit_that_is_used_up() -> None:
     assert sentence == (
         f'the server said "{words}" with 21,843 threads: 65,530 of 65,530 memory maps (vm.max_map_count)'
     )
-    assert judge(Signs(words=words), 0, 5, None)[1].endswith(": the kernel had no room for one")
+    assert judge(Signs(words=words), 0, 5, None)[1].endswith(": the kernel could not start another one")
 
 
 def test_nobody_outside_has_no_obstacle() -> None:
@@ -176,7 +176,7 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
             assert waiting + refused >= 10
             obstacle, evidence = keeper.why(waiting, refused, 1)
     assert obstacle == "queue"
-    assert evidence.startswith(f"its only thread is taken, and {waiting} stand behind; the listen queue was full ")
+    assert evidence.startswith(f"its only thread is in use, and {waiting} users wait; the listen queue was full ")
 
 
 @pytest.mark.alone  # the kernel counts for the whole machine
@@ -188,7 +188,7 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
             verdict = keeper.why(waiting, refused, None)
         server.thaw()
     assert (waiting, refused) == (3, 0)
-    assert verdict == ("slow", "the server had not come to 3 yet")
+    assert verdict == ("slow", "the server had not answered 3 users yet")
 
 
 @pytest.mark.alone  # the kernel counts for the whole machine
@@ -196,4 +196,4 @@ def test_a_door_that_is_closed_without_a_word_is_refused(tmp_path: Path) -> None
     with serving(tmp_path, each="if b'healthz' not in asked: return") as server:
         keeper = LossDiagnosis(server)
         with people(server.address, 5) as (waiting, refused):
-            assert keeper.why(waiting, refused, None) == ("refused", "5 got no connection")
+            assert keeper.why(waiting, refused, None) == ("refused", "5 users got no connection")

@@ -1,9 +1,6 @@
 """The chat servers that there are, by their labels in docker-compose.yml, and how many users each can have here."""
 
-import http.client
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from iolab.chat.entries import Way
@@ -14,7 +11,7 @@ from iolab.host.capacity import Need
 from iolab.host.limits import Facts
 from iolab.lab import COMPOSE_FILE, Model
 from iolab.loadgen.users import clients, containers
-from iolab.runtime import Server, ServerCommand
+from iolab.runtime import ServerCommand
 
 CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.threads"
 
@@ -80,17 +77,6 @@ def _scenes(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
             can_share = way in labels.get(PROCESSES, "").split()
             if way in crowd.ways and (crowd.processes == 1 or can_share):
                 yield ChatServer(model, way, script, crowd.processes, labels.get(THREADS) == "each")
-
-
-def own_figure(server: Server, name: str) -> float | None:
-    """Return a figure that a chat server tells of itself (GET /healthz); None where it does not tell it."""
-    with (
-        suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
-        closing(http.client.HTTPConnection(*server.address, timeout=2)) as connection,
-    ):
-        connection.request("GET", "/healthz")
-        return float(json.loads(connection.getresponse().read())[name])
-    return None
 
 
 def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:

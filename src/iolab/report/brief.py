@@ -22,6 +22,7 @@ from iolab.report.document import (
     Table,
     condensed,
 )
+from iolab.report.numbers import counted
 
 MOST = 12  # cards, and findings: beyond that a terminal tells the kinds of findings, and the report every one
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -42,10 +43,7 @@ def show(console: Console, document: Document, folder: str) -> None:
     for text in document.closing:
         _print(console, text)
     if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
-        _print(
-            console,
-            f"The report has {number} question{'' if number == 1 else 's'} about these numbers, with folded answers.",
-        )
+        _print(console, f"The report has {counted(number, 'question')} about these numbers, with folded answers.")
     _print(console, f"Report: {folder}/report.html", soft_wrap=True)
 
 

@@ -120,11 +120,12 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Gallery:
-    """Small drawings side by side under a title, and a legend of (SVG, meaning)."""
+    """Small drawings side by side under a title, a legend of (SVG, meaning), and a note below."""
 
     pictures: Sequence[Picture]
     title: str = ""
     legend: Sequence[tuple[str, str]] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

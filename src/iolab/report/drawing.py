@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # Stand-ins in the drawing, exchanged for the page's own colours, light or dark.
-INK, MUTED, GRID = "#010203", "#040506", "#070809"
-_PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)"}
+INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
+_PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

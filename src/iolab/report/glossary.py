@@ -82,6 +82,18 @@ TERMS = (
         "A connection attempt without an answer is sent again by the client's kernel, after 1 s and then ever later.",
     ),
     Term(
+        "half-open connection",
+        r"half-open",
+        "A connection whose client has sent its first packet (SYN) and not yet answered the server's.",
+        "docs/crowd.md",
+    ),
+    Term(
+        "SYN cookie",
+        r"SYN cookies?",
+        "An answer to a connection attempt for which the kernel keeps nothing: the client's next packet proves it.",
+        "docs/crowd.md",
+    ),
+    Term(
         "throttled",
         r"throttled",
         "A container with a CPU quota has used it up, and the kernel stops it until the next 100 ms begin.",

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.figures import colours_of
 from iolab.kinds.closed.records import Cell
-from iolab.report.drawing import INK, MUTED, STYLE, svg
+from iolab.report.drawing import INK, MUTED, PAPER, STYLE, svg
 from iolab.theory.closed_loop import closed_loop
 
 
@@ -87,7 +87,7 @@ def saturation(analysis: Analysis) -> str:
                 "color": colour,
                 "linestyle": "none",
                 "markersize": 9,
-                "markeredgecolor": "white",
+                "markeredgecolor": PAPER,
             }
             left.plot(users, [each.throughput_rps for each in theory], color=colour, linewidth=1.3, alpha=0.7)
             right.plot(users, [each.latency_s * 1000 for each in theory], color=colour, linewidth=1.3, alpha=0.7)

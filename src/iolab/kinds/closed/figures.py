@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.report import numbers
-from iolab.report.drawing import COLOURS, GRID, INK, MARKERS, MUTED, STYLE, svg
+from iolab.report.drawing import COLOURS, GRID, INK, MARKERS, MUTED, PAPER, STYLE, svg
 from iolab.theory.statistics import Array
 
 MOST_DOTS = 3000
@@ -147,7 +147,7 @@ def _row(axes: Axes, row: int, analysed: AnalysedCell, look: tuple[str, str], sc
     if predicted_ms:
         axes.plot([predicted_ms] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=2, solid_capstyle="butt")
     median_ms = analysed.cell.median_ms or 0.0
-    axes.plot(median_ms, row, marker, markersize=10, color=colour, markeredgecolor="white", markeredgewidth=1.5)
+    axes.plot(median_ms, row, marker, markersize=10, color=colour, markeredgecolor=PAPER, markeredgewidth=1.5)
     place = axes.get_yaxis_transform()
     axes.text(1.01, row, numbers.milliseconds(median_ms), transform=place, va="center", weight="bold")
 

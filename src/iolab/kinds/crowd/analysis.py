@@ -65,8 +65,7 @@ def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
         _rows(folder, record, "users", Entry, record.users),
         _rows(folder, record, "clicks", Click, record.clicks),
     )
-    plan = next((plan for plan in run.cpu_plans if plan.cpus == record.cpus), None)
-    return replace(found, findings=findings(found, plan, run.runtime))
+    return replace(found, findings=findings(found, run))
 
 
 def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], expected: int) -> list[Row]:

@@ -7,8 +7,9 @@ from iolab.report import document, drawing
 from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
 
 NEEDS = (
-    "What the server has while all users are connected and none clicks. A cross: not all users were held there. Both"
-    " axes are logarithmic; lines that would hide each other are drawn a little apart."
+    "What the server has while all users are connected and none clicks. A cross: not all users were held there."
+    " The axis of users is logarithmic, and so is one whose values differ tenfold; lines that would hide each other are"
+    " drawn a little apart."
 )
 
 
@@ -25,7 +26,7 @@ def report(analysis: CrowdAnalysis) -> Document:
         lacks=document.lacks(analysis.run, len(cells)),
         answer=[
             Section("", [Cards(cards)]),
-            Section("A seat for each user", seats.blocks(analysis)),
+            Section("A seat for each user", seats.galleries(analysis)),
             Section(
                 "Where each server breaks, and why",
                 [table.table(analysis, table.OVERVIEW), Sentences(sentences(analysis))] if cells else [],

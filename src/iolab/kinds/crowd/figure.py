@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
@@ -53,15 +54,17 @@ def _panel(
         marker = drawing.MARKERS[number % len(drawing.MARKERS)]
         axes.plot(
             [users for users, _, _ in known], [each for _, each, _ in known], color=colour, marker=marker,
-            linestyle=STYLES[line[0].record.way], linewidth=1.8, markersize=7, markeredgecolor="white",
+            linestyle=STYLES[line[0].record.way], linewidth=1.8, markersize=7, markeredgecolor=drawing.PAPER,
             label=str(number),
         )  # fmt: skip
         wall = broken(line)
         for users, each, cell in known:
             if cell is wall:
                 axes.plot(users, each, marker="x", markersize=15, markeredgewidth=2.6, color=colour, zorder=5)
+    values = [each for line in lines for cell in line if (each := value(cell))]
+    decades = bool(values) and max(values) >= 10 * min(values)  # with less, a logarithmic axis has no label
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set_yscale("log" if decades else "linear")
     levels = sorted({cell.record.users for line in lines for cell in line})
     axes.set_xlim(levels[0] / ROOM, levels[-1] * ROOM)
     axes.set_xticks(_apart(levels))
@@ -71,11 +74,12 @@ def _panel(
     axes.xaxis.set_major_formatter(lambda users, _: f"{users:,.0f}")
     axes.yaxis.set_major_formatter(lambda each, _: f"{each:,g}")
     axes.xaxis.set_minor_formatter("")
-    low, high = axes.get_ylim()
-    if high < FEW_DECADES * low:
-        axes.yaxis.set_minor_formatter(lambda each, _: f"{each:,g}" if f"{each:g}"[0] in "25" else "")
+    if decades:
+        few = max(values) < FEW_DECADES * min(values)
+        axes.yaxis.set_minor_formatter(lambda each, _: f"{each:,g}" if few and f"{each:g}"[0] in "25" else "")
     else:
-        axes.yaxis.set_minor_formatter("")
+        axes.set_ylim(0, 1.15 * max(values, default=1.0))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(title, loc="left", fontsize=12, color=drawing.INK)
     axes.set_xlabel("users")
 

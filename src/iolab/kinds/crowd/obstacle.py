@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iolab.errors import ServerFailed
 from iolab.kinds.crowd.records import Obstacle
-from iolab.report.numbers import counted
+from iolab.report.numbers import counted, users
 from iolab.runtime import ListenCounters, Server
 from iolab.runtime.footprint import PROC, Processes
 
@@ -107,7 +107,7 @@ def _memory(signs: Signs) -> Verdict | None:
     if signs.kills:
         return (
             "memory",
-            f"the kernel ended {counted(signs.kills, 'process')} of the server: its memory limit was reached",
+            f"the kernel killed {counted(signs.kills, 'process')} of the server: its memory limit was reached",
         )
     line = _line_with(signs.words, OUT_OF_MEMORY)
     return ("memory", f'the server said "{line}"') if line and not signs.ended else None
@@ -122,7 +122,7 @@ def _pids(signs: Signs) -> Verdict | None:
         return None
     has = f"with {counted(signs.threads, 'thread')} " if signs.threads else ""
     times = counted(signs.tasks_refused, "time")
-    return "pids", f"the server's container {has}was refused one more {times} (pids_limit; pids.events counts it)"
+    return "pids", f"the server's container {has}was refused another task {times} (pids_limit; pids.events counts it)"
 
 
 def _threads(signs: Signs) -> Verdict | None:
@@ -131,7 +131,8 @@ def _threads(signs: Signs) -> Verdict | None:
         return None
     has = f" with {counted(signs.threads, 'thread')}" if signs.threads else ""
     full = [room for room in signs.rooms if room.full]
-    why = "; ".join(f"{room.used:,} of {room.limit:,} {room.what}" for room in full) or "the kernel had no room for one"
+    why = "; ".join(f"{room.used:,} of {room.limit:,} {room.what}" for room in full)
+    why = why or "the kernel could not start another one"
     return "threads", f'the server said "{line}"{has}: {why}'
 
 
@@ -146,9 +147,9 @@ def _pool(signs: Signs, waiting: int, pool: int | None) -> Verdict | None:
     """Return a pool that is taken; files and listen queue then fill up with the users that wait, which is told, too."""
     if pool is None or not waiting:
         return None
-    taken = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
+    used = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
     others = [verdict[1] for verdict in (_files_gone(signs), _listen_queue(signs)) if verdict]
-    return "queue", "; ".join((f"{taken} taken, and {waiting:,} stand behind", *others))
+    return "queue", "; ".join((f"{used} in use, and {users(waiting)} wait", *others))
 
 
 def _listen_queue(signs: Signs) -> Verdict | None:
@@ -160,10 +161,10 @@ def _listen_queue(signs: Signs) -> Verdict | None:
 
 def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:
     last = signs.words.strip().splitlines()[-1:]
-    said = f', and the server said last: "{last[0].strip()}"' if last else ""
+    said = f', and the last line of the server is "{last[0].strip()}"' if last else ""
     if refused:
-        return "refused", f"{refused:,} got no connection{said}"
-    return "slow", f"the server had not come to {waiting:,} yet{said}"
+        return "refused", f"{users(refused)} got no connection{said}"
+    return "slow", f"the server had not answered {users(waiting)} yet{said}"
 
 
 def _files(pid: int, proc: Path) -> Room | None:

@@ -1,5 +1,7 @@
 """One level of a crowd: users come to a chat server of their own, stay, and now and then click."""
 
+import http.client
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +12,6 @@ from urllib.parse import urlsplit
 
 from iolab.bench import Bench
 from iolab.chat.entries import Entry, entries, first_s, since
-from iolab.chat.servers import own_figure
 from iolab.errors import TrialFailed
 from iolab.host import limits
 from iolab.host.activity import watching
@@ -21,7 +22,7 @@ from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.loadgen.users import UserProcesses, clients, holding
 from iolab.results.records import ClientUsage, Holding, MachineUsage
-from iolab.runtime import ServerCommand, footprint
+from iolab.runtime import Server, ServerCommand, footprint
 
 SETTLE_S = 0.5
 CLICK_WAIT_S = 10.0  # for the last answers
@@ -85,7 +86,7 @@ def _load(  # noqa: PLR0917
         time.sleep(crowd.quiet_s)
         seen.moments["quiet_end"] = footprint.read(server)
         _click(experiment, users, level, seen)
-        pause_s = own_figure(server, "longest_pause_s") if seen.count("held") == level.users else None
+        pause_s = _told_pause_s(server) if seen.count("held") == level.users else None
         seen.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
         seen.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
@@ -94,7 +95,7 @@ def _load(  # noqa: PLR0917
         if seen.count("waiting") + seen.count("refused") + seen.count("lost"):
             seen.obstacle, seen.evidence = door.why(seen.count("waiting"), seen.count("refused"), pool)
         elif seen.count("late"):
-            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} were served, but later"
+            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} users were served, but later"
         else:
             server.check_alive()
 
@@ -153,3 +154,15 @@ def _record(experiment: CrowdExperiment, level: Level, seen: Seen, duration_s: f
         client_processes=processes,
         machine=seen.machine,
     )
+
+
+def _told_pause_s(server: Server) -> float | None:
+    """Return the longest pause for the garbage collector, where the server tells it."""
+    connection = http.client.HTTPConnection(*server.address, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return float(json.loads(connection.getresponse().read())["longest_pause_s"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None  # this server does not tell
+    finally:
+        connection.close()

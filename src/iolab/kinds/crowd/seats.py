@@ -9,7 +9,7 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.words import name
 from iolab.report import numbers
-from iolab.report.document import Block, Gallery, Picture, Sentences
+from iolab.report.document import Gallery, Picture
 
 ROW, MOST = 40, 1000  # seats
 PITCH, SEAT = 6, 5
@@ -33,30 +33,29 @@ LOOKS: Mapping[Outcome, Look] = {
 }
 
 
-def blocks(analysis: CrowdAnalysis) -> list[Block]:
+def galleries(analysis: CrowdAnalysis) -> list[Gallery]:
     """Return a picture a level, in a gallery for each server; in one gallery where no server has several levels."""
     lines = [[cell for cell in line if cell.counts] for line in analysis.lines]
     lines = [line for line in lines if line]
     if not lines:
         return []
     several = any(len(line) > 1 for line in lines)
-    galleries = [
+    found = [
         ([_picture(cell, name(cell, analysis), several=several) for cell in line], name(line[0], analysis))
         for line in lines
     ]
     if not several:
-        galleries = [([picture for pictures, _ in galleries for picture in pictures], "")]
+        found = [([picture for pictures, _ in found for picture in pictures], "")]
     how = f"Seats are ordered by the outcome of their users, {ROW} in a row."
     if any(cell.record.users > MOST for line in lines for cell in line):
         how += (
             f" Where there are more than {MOST:,} users, a seat stands for several, as its caption says; an outcome"
             " that only few users had still has one seat."
         )
-    found: list[Block] = [
-        Gallery(pictures, title, () if number else _legend(analysis))
-        for number, (pictures, title) in enumerate(galleries)
+    return [
+        Gallery(pictures, title, () if number else _legend(analysis), note=how if number + 1 == len(found) else "")
+        for number, (pictures, title) in enumerate(found)
     ]
-    return [Sentences([how]), *found]
 
 
 def _legend(analysis: CrowdAnalysis) -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ def reason(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
         workers = analysis.workers.get(record.model)
         threads = record.threads or (int(workers) if workers and workers < record.users else None)
         whose = {None: "All its threads are", 1: "Its only thread is"}.get(threads, f"All its {threads} threads are")
-        return f"{whose} in use, and the other users wait for one"
+        return f"{whose} in use, and the other users wait"
     if record.obstacle == "slow":
         return f"It had not answered the others within {record.patience_s:g} s"
     if record.obstacle is None and record.late:

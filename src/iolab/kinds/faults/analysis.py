@@ -6,11 +6,12 @@ from typing import Any
 
 from iolab.errors import UsageError
 from iolab.kinds import registry
+from iolab.kinds.faults.findings import findings
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.report.summary import summary as run_summary
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
+from iolab.results.records import Finding, RunInfo
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class FaultsAnalysis:
         """How many users the experiment asks for."""
         return self.experiment.crowd.levels[0]
 
+    def findings(self, record: FaultRecord) -> tuple[Finding, ...]:
+        """Return the findings of one of its faults."""
+        return findings(record, self.run)
+
 
 def analyse(folder: RunFolder) -> FaultsAnalysis:
     """Read a run folder of faults; raises UsageError where that cannot be."""
@@ -40,9 +45,10 @@ def analyse(folder: RunFolder) -> FaultsAnalysis:
 
 def summary(analysis: FaultsAnalysis) -> str:
     """Return summary.json: an object a fault; null is what could not be measured, "Infinity" what never ended."""
-    return run_summary(analysis.run, [_cell(record) for record in analysis.records])
+    return run_summary(analysis.run, [_cell(record, analysis) for record in analysis.records])
 
 
-def _cell(record: FaultRecord) -> dict[str, Any]:
+def _cell(record: FaultRecord, analysis: FaultsAnalysis) -> dict[str, Any]:
     facts = json.loads(record.model_dump_json(exclude={"rows", "started", "server", "client"}))
-    return {**facts, "acknowledged_clicks_safe": record.acknowledged_clicks_safe}
+    findings_ = [finding.model_dump() for finding in analysis.findings(record)]
+    return {**facts, "acknowledged_clicks_safe": record.acknowledged_clicks_safe, "findings": findings_}

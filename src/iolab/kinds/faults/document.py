@@ -4,7 +4,7 @@ from iolab.kinds.faults import figure, words
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import FaultRecord
 from iolab.report import document, drawing, numbers
-from iolab.report.document import Block, Card, Cards, Column, Document, Facts, Figure, Found, Section, Sentences
+from iolab.report.document import Block, Card, Cards, Column, Document, Facts, Figure, Section, Sentences
 from iolab.report.numbers import percentile
 
 COLUMNS = (
@@ -38,7 +38,12 @@ def report(analysis: FaultsAnalysis) -> Document:
             ),
             Section("What each fault does", [Sentences(told)] if told else [], brief=True),
         ],
-        findings=findings(analysis),
+        findings=[
+            *document.invalid((words.name(record.fault), record) for record in records),
+            *document.found(
+                ((words.name(record.fault), analysis.findings(record)) for record in records), every="every fault"
+            ),
+        ],
         details=[Section(words.name(record.fault).capitalize(), _details(record, analysis)) for record in records],
         method=[words.settings(analysis), document.cpu_plan(run), words.METHOD],
         facts=document.machine(run.environment),
@@ -46,24 +51,6 @@ def report(analysis: FaultsAnalysis) -> Document:
             "a row for each click, and for each user that a message reached, that connected or lost its connection"
         ),
     )
-
-
-def findings(analysis: FaultsAnalysis) -> list[Found]:
-    """Return the faults that could not be measured, those in which a click may be lost, and a limit of the machine."""
-    named = [(words.name(record.fault), record) for record in analysis.records]
-    unsafe = [
-        Found(
-            "error", name, words.unsafe(record.clicks), "look for a defect in the server, which the clicks' rows show"
-        )
-        for name, record in named
-        if record.valid and not record.acknowledged_clicks_safe
-    ]
-    capped = dict.fromkeys(record.capped.rstrip(".") for record in analysis.records if record.capped)
-    return [
-        *document.invalid(named),
-        *unsafe,
-        *(Found("note", "every fault", each, "raise that limit, and run it again") for each in capped),
-    ]
 
 
 def _details(record: FaultRecord, analysis: FaultsAnalysis) -> list[Block]:

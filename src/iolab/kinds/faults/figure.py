@@ -33,7 +33,14 @@ def reached(record: FaultRecord, folder: RunFolder) -> str:
             ordered = np.concatenate([[0.0], np.sort(times)])
             share = np.linspace(0, 1, len(ordered))
             kept = np.unique(np.linspace(0, len(ordered) - 1, 500).astype(int))  # a page is no place for 10,000 points
-            axes.plot(ordered[kept], share[kept], color=drawing.COLOURS[number + 1], linewidth=2, label=label)
+            axes.plot(
+                ordered[kept],
+                share[kept],
+                color=drawing.COLOURS[number + 1],
+                linewidth=2,
+                label=label,
+                drawstyle="steps-post",
+            )
         axes.set_ylim(0, 1.02)
         axes.set_xlim(left=0)
         axes.yaxis.set_major_formatter(PercentFormatter(1))

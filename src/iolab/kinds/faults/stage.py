@@ -1,12 +1,15 @@
 """A server with a crowd on it, to which a fault can happen: what can be done to them, and what is to be seen."""
 
+import http.client
+import json
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from iolab.chat.entries import Entry, entries, first_s
-from iolab.chat.servers import ChatServer, own_figure
+from iolab.chat.servers import ChatServer
 from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
 from iolab.kinds.faults import connections
@@ -84,5 +87,10 @@ class Stage:
         """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
         if self.chat.thread_each:
             return Processes.read(self.server.pids(), PROC, switches=False).threads
-        users = own_figure(self.server, "users")
-        return None if users is None else int(users)
+        with (
+            suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
+            closing(http.client.HTTPConnection(*self.server.address, timeout=2)) as connection,
+        ):
+            connection.request("GET", "/healthz")
+            return int(json.loads(connection.getresponse().read())["users"])
+        return None

@@ -6,7 +6,6 @@ from iolab.chat.entries import WAYS
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import (
     Broadcast,
-    Clicks,
     Fault,
     FaultRecord,
     Figures,
@@ -93,16 +92,6 @@ def verdict(records: Sequence[FaultRecord]) -> tuple[str, str]:
         unknown = counted(len(done) - len(unrecorded), "fault")
         return "not proved", f"{text}; what the server wrote down is {NOT_KNOWN} for {unknown}."
     return "no click is lost", f"{text}, and the server wrote each one down before it answered: none is lost."
-
-
-def unsafe(clicks: Clicks) -> str:
-    """Return why the clicks of a fault that was measured are not known to be safe."""
-    if clicks.lost or clicks.unrecorded:
-        return (
-            f"of {clicks.answered:,} acknowledged clicks, {clicks.lost or 0:,} are missing in the rows on disk, and"
-            f" {clicks.unrecorded or 0:,} in what the server wrote down"
-        )
-    return f"the server wrote down none of {clicks.answered:,} acknowledged clicks"
 
 
 def facts(record: FaultRecord) -> list[tuple[str, str]]:
