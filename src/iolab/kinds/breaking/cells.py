@@ -8,10 +8,10 @@ import numpy as np
 
 from iolab.kinds import registry
 from iolab.kinds.breaking.culprit import Culprit
-from iolab.kinds.breaking.plan import Way, expected, trial_name
+from iolab.kinds.breaking.plan import Way, expected
 from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
-from iolab.report.summary import rounded, shortcomings
+from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, Sample, ServerUsage
 from iolab.theory.closed_loop import ClosedLoop
@@ -69,14 +69,14 @@ def _median_ms(samples: Sequence[Sample]) -> float | None:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says; results and culprits are those of valid trials, `lacks` says what is not there."""
+    """What a report is made of; results and culprits are those of valid trials."""
 
     run: RunInfo
     experiment: BreakExperiment
+    records: Sequence[BreakRecord]
     results: Sequence[WayResult]
     culprits: Sequence[Culprit]
     cells: Sequence[dict[str, Any]]
-    lacks: Sequence[str]
 
 
 def analyse(folder: RunFolder) -> Analysis:
@@ -89,10 +89,10 @@ def analyse(folder: RunFolder) -> Analysis:
     return Analysis(
         run=run,
         experiment=experiment,
+        records=records,
         results=[result for record, result in loads if record.valid],
         culprits=list(culprits.values()),
         cells=[_cell(experiment, record, result, culprits.get(record.way)) for record, result in loads],
-        lacks=shortcomings(run, records, lambda record: trial_name(record.way, seeks=record.seeks)),
     )
 
 

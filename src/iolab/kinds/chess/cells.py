@@ -9,7 +9,6 @@ from iolab.kinds import registry
 from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
-from iolab.report.summary import shortcomings
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, Pair, RunInfo, ServerUsage
 
@@ -26,13 +25,13 @@ class Exhibition:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says; `exhibitions` are those of valid trials, `lacks` says what is not there."""
+    """What a report is made of; `exhibitions` are those of valid trials."""
 
     run: RunInfo
     experiment: ChessExperiment
+    records: Sequence[ChessRecord]
     exhibitions: Sequence[Exhibition]
     cells: Sequence[dict[str, Any]]
-    lacks: Sequence[str]
 
 
 def analyse(folder: RunFolder) -> Analysis:
@@ -51,8 +50,7 @@ def analyse(folder: RunFolder) -> Analysis:
             exhibition = Exhibition(model, expected, played, record.server)
             exhibitions.append(exhibition)
         cells.append(_cell(experiment, record, expected, exhibition))
-    lacks = shortcomings(run, records, lambda record: f"{record.model} {models[record.model].title}")
-    return Analysis(run, experiment, exhibitions, cells, lacks)
+    return Analysis(run, experiment, records, exhibitions, cells)
 
 
 def _pairs(folder: RunFolder, experiment: ChessExperiment, record: ChessRecord) -> tuple[Pair, ...]:
