@@ -62,7 +62,7 @@ MANY_LATE = counted("planned", [0.021] * 320 + [2.0 - number / 40 for number in 
 
 def test_omission_is_said_where_the_data_show_it() -> None:
     both = told(FEW_LATE, MANY_LATE)
-    assert "frozen for 2 s of 10 s, 20% of the time" in both
+    assert "frozen for 2 s, 20% of the 10 s of planned requests" in both
     assert "In the closed loop, 1.0% of the requests took longer than 100 ms." in both
     assert "planned at a constant rate, 19.2% took longer" in both
     assert "coordinated omission" in both

@@ -62,7 +62,7 @@ def _answer(analysis: Analysis) -> list[Block]:
         " their median."
     )
     if healthy(results):
-        caption += f" Orange: this median is more than {HARMED:g} times that beside users whose requests await."
+        caption += f" Orange: this median is more than {HARMED:g} times that beside requests that await."
     return [
         Sentences(sentences(results)),
         Figure(lambda: picture(results, healthy(results), analysis.experiment), caption),
@@ -94,12 +94,13 @@ def sentences(results: Sequence[WayResult]) -> list[str]:
     baseline = healthy(results)
     found = [
         f"{each.way.name}: the bystander, whose requests do no work, waits"
-        f" {numbers.milliseconds(each.bystander_median_ms)} instead of"
-        f" {numbers.milliseconds(baseline.bystander_median_ms if baseline else None)}."
-        " What blocks the loop blocks every connection."
+        f" {numbers.milliseconds(each.bystander_median_ms)} (median), and"
+        f" {numbers.milliseconds(baseline.bystander_median_ms)} beside requests that await."
         for each in results
-        if each.way.place == "loop" and harmed(each, baseline)
+        if baseline and each.way.place == "loop" and harmed(each, baseline)
     ]
+    if found:
+        found.append("What blocks the loop blocks every connection.")
     rates: Rates = {(one.way.work, one.way.place): one.rate_rps for one in results if one.way.service == "broken"}
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
         found.append("Threads help if requests wait: each thread sleeps by itself, and the loop goes on.")

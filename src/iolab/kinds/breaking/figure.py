@@ -19,7 +19,7 @@ BAR = 0.62  # of a row's height
 
 
 def harmed(result: WayResult, healthy: WayResult | None) -> bool:
-    """Say whether the bystander waits much longer than beside users whose requests await."""
+    """Say whether the bystander waits much longer than beside requests that await."""
     mine, theirs = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
     return bool(mine and theirs and mine > HARMED * theirs)
 

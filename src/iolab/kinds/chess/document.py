@@ -17,6 +17,7 @@ BEGINNING_S = 360.0
 BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
 CONVOY = 0.6  # of the boards in play begin to think together
 LATE = 1.1  # times the least that the arithmetic allows
+NOTE = "At once: boards in play. In step: opponents that began to think at the same moment, seen by the mean opponent."
 BARS = (
     "Bars are measured, brackets are the arithmetic. At least, neither the master nor a board in play is ever idle; at"
     " most, all boards in play think together and then wait for her together."
@@ -36,9 +37,9 @@ def bounds(arithmetic: Arithmetic) -> str:
 
 COLUMNS = (
     Column[Exhibition]("Server", name, numeric=False),
-    Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1),
-    Column[Exhibition]("Arithmetic", lambda one: bounds(one.arithmetic)),
     Column[Exhibition]("Measured", lambda one: clock(one.played.took_s), bold=True),
+    Column[Exhibition]("Arithmetic", lambda one: bounds(one.arithmetic)),
+    Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1),
     Column[Exhibition]("She moves", lambda one: f"{one.played.busy:.0%}"),
     Column[Exhibition]("In step", lambda one: f"{one.played.in_step:.1f}"),
 )
@@ -57,55 +58,53 @@ def report(analysis: Analysis) -> Document:
         answer=[Section("", _answer(exhibitions, experiment), brief=True)],
         findings=document.invalid((f"{record.model} {titles[record.model]}", record) for record in analysis.records),
         details=[_boards(each, experiment.boards, beginning_s) for each in exhibitions],
-        method=[*settings(experiment), document.cpu_plan(run)],
+        method=[settings(experiment), document.cpu_plan(run)],
         facts=document.machine(run.environment),
         raw=document.raw("a row for each pair of moves"),
-        closing=settings(experiment),
+        closing=[settings(experiment)],
     )
 
 
 def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> list[Block]:
     if not exhibitions:
         return []
-    note = (
-        "At once: boards in play. In step: opponents that began to think at the same moment, seen by the mean opponent."
-    )
     return [
+        Sentences([rules(experiment)]),
         Figure(lambda: bars(exhibitions), BARS),
-        document.table(COLUMNS, exhibitions, note=f"{note} {story(experiment)}"),
+        document.table(COLUMNS, exhibitions, note=NOTE),
     ]
 
 
 def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
     """Return what happened at the boards of a server, and its timelines; the first minutes where there are more."""
     played, took_s = shown.played, shown.played.took_s
-    parts = [
-        (beginning_s, f"{name(shown)}: the first {clock(beginning_s)}, a lane for each board", BEGINNING_LANE),
-        (took_s, f"{name(shown)}: the whole evening, {clock(took_s)}", WHOLE_LANE),
-    ]
-    figures = [
-        Figure(partial(timeline, played, boards, end_s, title, lane))
-        for end_s, title, lane in parts[beginning_s == took_s :]
-    ]
-    return Section(f"{name(shown)}: {clock(took_s)}", [Sentences([sentence(shown, boards)]), *figures], brief=True)
+    blocks: list[Block] = [Sentences([sentence(shown, boards)])]
+    if beginning_s < took_s:
+        title = f"{name(shown)}: the first {clock(beginning_s)}, a lane for each board"
+        blocks.append(Figure(partial(timeline, played, boards, beginning_s, title, BEGINNING_LANE)))
+    title = f"{name(shown)}: the whole evening, {clock(took_s)}"
+    blocks.append(Figure(partial(timeline, played, boards, took_s, title, WHOLE_LANE)))
+    return Section(f"{name(shown)}: {clock(took_s)}", blocks, brief=True)
 
 
-def settings(experiment: ChessExperiment) -> list[str]:
-    """Say what is played, and what servers were set to."""
-    rules, server = experiment.chess, experiment.server
-    return [
-        f"{experiment.boards} games of {rules.moves} pairs of moves: the master needs {rules.master_s:g} s for a move,"
-        f" an opponent {rules.opponent_s:g} s. {story(experiment)} A request is a pair of moves: the opponent's"
-        " thinking is its wait, the master's move its computing. Only one thread at a time has the interpreter lock, so"
-        " every server has just one master.",
-        f"Settings: {server.threads} threads in the pool, listen queue"
-        f" {server.backlog or 'each server has by default'}.",
-    ]
+def rules(experiment: ChessExperiment) -> str:
+    """Say what is played, and what that is for a server."""
+    its = experiment.chess
+    return (
+        f"{experiment.boards} games of {its.moves} pairs of moves: the master needs {its.master_s:g} s for a move, an"
+        f" opponent {its.opponent_s:g} s. Times are those of the story: one of its seconds takes {its.scale_ms:g} ms"
+        " here. A request is a pair of moves: the opponent's thinking is its wait, the master's move its computing."
+        " Only one thread at a time has the interpreter lock, so every server has just one master."
+    )
 
 
-def story(experiment: ChessExperiment) -> str:
-    """Say how the story's time is measured."""
-    return f"Times are those of the story: one of its seconds takes {experiment.chess.scale_ms:g} ms here."
+def settings(experiment: ChessExperiment) -> str:
+    """Say what servers were set to."""
+    server = experiment.server
+    return (
+        f"Settings: a request waits {experiment.chess.opponent_ms:g} ms and computes {experiment.chess.master_ms:g} ms,"
+        f" {server.threads} threads in the pool, listen queue {server.backlog or 'each server has by default'}."
+    )
 
 
 def sentence(shown: Exhibition, boards: int) -> str:
@@ -151,29 +150,17 @@ def _convoy(shown: Exhibition) -> str:
 def bars(exhibitions: Sequence[Exhibition]) -> str:
     """Draw how long each exhibition took, with the arithmetic's least and most as a bracket."""
     with mpl.rc_context(drawing.STYLE):
-        drawn = figure.Figure(figsize=(10, 0.3 + 0.62 * len(exhibitions)), layout="constrained")
+        drawn = figure.Figure(figsize=(10, 0.3 + 0.66 * len(exhibitions)), layout="constrained")
         axes = drawn.add_subplot()
         for row, each in enumerate(exhibitions):
             least_s, most_s = each.arithmetic.least_s, each.arithmetic.most_s
             axes.barh(row, each.played.took_s, height=0.56, color=drawing.of_letter(each.model.letter))
             axes.vlines([least_s, most_s], row - 0.38, row + 0.38, color=drawing.INK, linewidth=1.8)
             axes.hlines([row - 0.38, row + 0.38], least_s, most_s, color=drawing.INK, linewidth=0.8)
-            axes.annotate(
-                clock(each.played.took_s),
-                (1.02, row - 0.16),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                weight="bold",
-            )
-            axes.annotate(
-                f"arithmetic: {bounds(each.arithmetic)}",
-                (1.02, row + 0.24),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=9,
-                color=drawing.MUTED,
-            )
-        axes.set_yticks(range(len(exhibitions)), [name(each) for each in exhibitions])
+            text = f"arithmetic: {bounds(each.arithmetic)}"
+            axes.text(1.01, row, text, transform=axes.get_yaxis_transform(), va="center", color=drawing.MUTED)
+        labels = [f"{name(each)}\n{clock(each.played.took_s)}" for each in exhibitions]
+        axes.set_yticks(range(len(exhibitions)), labels)
         axes.set_xticks([])
         axes.set_xlim(left=0)
         axes.set_ylim(len(exhibitions) - 0.5, -0.5)

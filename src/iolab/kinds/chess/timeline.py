@@ -77,7 +77,7 @@ def _boxes(spans: Iterable[tuple[int, float, float]], lane: float) -> str:
 def _legend() -> Iterator[str]:
     """Yield what the colours mean, from the right edge."""
     for number, (meaning, look) in enumerate(LOOKS.values()):
-        left = WIDTH - 150 * (len(LOOKS) - number)
+        left = WIDTH - 165 * (len(LOOKS) - number) + 25
         yield f'<path {look} d="M{left:g} 4h20v11h-20z"/>'
         yield f'<text x="{left + 26:g}" y="15" fill="var(--muted)">{meaning}</text>'
 

@@ -59,9 +59,8 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
     """Say what the standstill looks like in both ways, as far as the data show it."""
     late = {each.name: each.late() for each in standstills}
     closed, planned = late.get("closed loop"), late.get("planned")
-    texts = [
-        f"The server was frozen for {stop.for_s:g} s of {stop.run_s:g} s, {stop.for_s / stop.run_s:.0%} of the time."
-    ]
+    share = f"{stop.for_s / stop.run_s:.0%} of the {stop.run_s:g} s of planned requests"
+    texts = [f"The server was frozen for {stop.for_s:g} s, {share}."]
     if closed is not None:
         texts.append(f"In the closed loop, {closed:.1%} of the requests took longer than 100 ms.")
     if planned is not None:
