@@ -70,7 +70,7 @@ def test_reports_are_made_of_what_is_on_disk(world: World) -> None:
     assert (pool["service"], pool["service_ms"]) == ("threadpool", 5.0)
     for text in texts.values():
         assert "This run" not in text
-        assert "What do 4 users and a bystander wait, if a request blocks?" in text.replace("\n", " ")
+        assert "How long do 4 users and a bystander wait if a request blocks the event loop?" in text.replace("\n", " ")
         assert "server_broken.py:40" in text
         assert "one that computes 5 ms" in text.replace("\n", " ")
     assert "| await | 20.0 ms | 20.0 ms |" in texts["report.md"]

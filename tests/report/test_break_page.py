@@ -100,7 +100,7 @@ def test_the_culprit_is_what_the_log_names_or_nothing() -> None:
 
 def test_ways_of_one_kind_of_work_stand_together_and_sections_ask_for_each_culprit() -> None:
     document = breaking.report(analysis(ALL, CULPRITS))
-    assert document.question == "What do 16 users and a bystander wait, if a request blocks?"
+    assert document.question == "How long do 16 users and a bystander wait if a request blocks the event loop?"
     (answer,) = document.answer
     (shown,) = (block for block in answer.blocks if isinstance(block, Table))
     assert [row[0].split()[0] for row in shown.rows] == ["await", *["time.sleep"] * 2, *["computing"] * 3]
