@@ -130,3 +130,11 @@ def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) 
     world.runtime.refuses = frozenset("B")
     outcome = world.measure()
     assert [record.valid for record in world.trials(outcome.folder)] == [True, True, False, True]
+
+
+def test_what_the_machine_did_is_a_finding_of_each_cell(world: World) -> None:
+    world.runtime.pinned = False
+    summary, texts = world.report(world.measure().folder)
+    assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
+    for text in texts.values():
+        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

@@ -127,3 +127,11 @@ def test_rows_that_are_not_those_of_their_exhibition_are_damaged(world: World, g
     folder.write_rows(1, pairs=[Pair(0, 0, 0.0, 0.06, 0.06, 200)])
     with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 pairs of moves, and its exhibition 6: it is dam"):
         world.report(folder)
+
+
+def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, games: Games) -> None:
+    world.runtime.pinned = False
+    summary, texts = world.report(world.measure().folder)
+    assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
+    for text in texts.values():
+        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

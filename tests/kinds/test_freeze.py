@@ -141,3 +141,11 @@ def test_a_load_that_fails_is_a_reason_and_its_generator_starts_anew(world: Worl
 def test_one_server_at_a_time_stands_still(lab: Lab, tmp_path: Path, models: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=f"^{said}: one server at a time stands still$"):
         World(lab, tmp_path, "freeze", ("127.0.0.1", 1), models=models).plan()
+
+
+def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, planned: Planned) -> None:
+    world.runtime.pinned = False
+    summary, texts = world.report(world.measure().folder)
+    assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 2
+    for text in texts.values():
+        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

@@ -11,7 +11,7 @@ from iolab.kinds.freeze.cells import Analysis, Standstill
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import markdown, pages
-from iolab.results.records import ModelInfo, RunInfo, Sample
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Sample
 from tests.conftest import ROOT
 
 STOP = Freeze()
@@ -23,7 +23,7 @@ RUN = RunInfo(
     runtime="local",
     runtime_reason="a test",
     generator="hey",
-    cpu_plans=(),
+    cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True),),
     environment={},
     trials_planned=2,
     started=datetime.now(UTC),
@@ -99,7 +99,9 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     )
     assert "load by hey" in document.about
     assert not document.lacks
-    assert not document.findings
+    (found,) = document.findings
+    assert (found.severity, found.place) == ("warning", "every trial")
+    assert "left no core to the load generator" in found.message
     text = markdown.render(document)
     assert "| Latency | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |" in text
     assert "coordinated omission" in text

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from iolab.findings.evidence import Conditions
-from iolab.results.records import Finding, LoadRecord, RunInfo, ServerUsage
+from iolab.results.records import Finding, RunInfo, ServerUsage, TrialRecord
 
 THROTTLED_SHARE = 0.02
 BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
@@ -104,12 +104,12 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
         )
 
 
-def during(run: RunInfo, trials: Sequence[LoadRecord]) -> Iterator[Finding]:
+def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator[Finding]:
     """Yield all that there is to say of the machine during single trials under one CPU limit; each thing once."""
     throttled_s = [trial.server.throttled_s for trial in trials if trial.server.throttled_s is not None]
     evidence = Conditions(
         trials=trials,
-        plan=next(plan for plan in run.cpu_plans if plan.cpus == trials[0].cpus),
+        plan=next(plan for plan in run.cpu_plans if plan.cpus == cpus),
         usage=ServerUsage(throttled_s=sum(throttled_s) if throttled_s else None),
         duration_s=sum(trial.duration_s for trial in trials),
         runtime=run.runtime,

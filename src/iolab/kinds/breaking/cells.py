@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.plan import Way, expected
@@ -92,7 +93,7 @@ def analyse(folder: RunFolder) -> Analysis:
         records=records,
         results=[result for record, result in loads if record.valid],
         culprits=list(culprits.values()),
-        cells=[_cell(experiment, record, result, culprits.get(record.way)) for record, result in loads],
+        cells=[_cell(run, experiment, record, result, culprits.get(record.way)) for record, result in loads],
     )
 
 
@@ -108,7 +109,7 @@ def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord)
 
 
 def _cell(
-    experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
+    run: RunInfo, experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
 ) -> dict[str, Any]:
     return {
         **record.way.model_dump(),
@@ -128,4 +129,5 @@ def _cell(
         "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
         "server": record.server.model_dump(),
         "culprit": culprit.model_dump() if culprit else None,
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

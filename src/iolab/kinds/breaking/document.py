@@ -40,7 +40,9 @@ def report(analysis: Analysis) -> Document:
         about=document.about(run, number),
         lacks=document.lacks(run, number),
         answer=[Section("", _answer(analysis), brief=True)],
-        findings=document.invalid((trial_name(record.way, seeks=record.seeks), record) for record in analysis.records),
+        findings=document.doubts(
+            run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
+        ),
         details=[
             Section(f"{KINDS[each.work]} in the loop: what blocks it?", [*culprit(each)], brief=True)
             for each in analysis.culprits

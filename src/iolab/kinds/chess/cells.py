@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.errors import UsageError
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
@@ -49,7 +50,7 @@ def analyse(folder: RunFolder) -> Analysis:
             played = Played(experiment.chess, _pairs(folder, experiment, record))
             exhibition = Exhibition(model, expected, played, record.server)
             exhibitions.append(exhibition)
-        cells.append(_cell(experiment, record, expected, exhibition))
+        cells.append(_cell(run, experiment, record, expected, exhibition))
     return Analysis(run, experiment, records, exhibitions, cells)
 
 
@@ -62,7 +63,7 @@ def _pairs(folder: RunFolder, experiment: ChessExperiment, record: ChessRecord) 
 
 
 def _cell(
-    experiment: ChessExperiment, record: ChessRecord, expected: Arithmetic, exhibition: Exhibition | None
+    run: RunInfo, experiment: ChessExperiment, record: ChessRecord, expected: Arithmetic, exhibition: Exhibition | None
 ) -> dict[str, Any]:
     played = exhibition.played if exhibition else None
     return {
@@ -80,4 +81,5 @@ def _cell(
         "master_moved": round(played.busy, 4) if played else None,
         "thought_in_step": round(played.in_step, 2) if played else None,
         "server": record.server.model_dump(),
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

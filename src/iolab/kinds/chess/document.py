@@ -56,7 +56,9 @@ def report(analysis: Analysis) -> Document:
         about=document.about(run, number, "a driver that plays the opponents"),
         lacks=document.lacks(run, number),
         answer=[Section("", _answer(exhibitions, experiment), brief=True)],
-        findings=document.invalid((f"{record.model} {titles[record.model]}", record) for record in analysis.records),
+        findings=document.doubts(
+            run, ((f"{each.model} {titles[each.model]}", each) for each in analysis.records), experiment.cpus[0]
+        ),
         details=[_boards(each, experiment.boards, beginning_s) for each in exhibitions],
         method=[settings(experiment), document.cpu_plan(run)],
         facts=document.machine(run.environment),

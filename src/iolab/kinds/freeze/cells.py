@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
@@ -86,4 +87,5 @@ def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, stan
         "requests": len(standstill.samples),
         **standstill.percentiles_ms(),
         "later_than_100_ms": rounded(standstill.late(), 6),
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

@@ -11,6 +11,7 @@ from iolab.kinds.freeze.run import ROOM
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import document, drawing, numbers
 from iolab.report.document import Block, Document, Figure, Section, Sentences, Table
+from iolab.report.settings import servers
 
 COLOURS = {"closed loop": drawing.COLOURS[1], "planned": drawing.COLOURS[0]}
 MUCH_MORE = 3.0  # times the closed loop's share of late requests
@@ -18,14 +19,14 @@ MUCH_MORE = 3.0  # times the closed loop's share of late requests
 
 def report(analysis: Analysis) -> Document:
     """Return the report of a run."""
-    run, number = analysis.run, len(analysis.records)
+    run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
     generators = dict.fromkeys(record.generator for record in analysis.records)
     return Document(
-        question=question(analysis.experiment),
+        question=question(experiment),
         about=document.about(run, number, " and ".join(generators)),
         lacks=document.lacks(run, number),
         answer=[Section("", _answer(analysis), brief=True)],
-        findings=document.invalid((record.name, record) for record in analysis.records),
+        findings=document.doubts(run, ((each.name, each) for each in analysis.records), experiment.cpus[0]),
         details=[],
         method=[settings(analysis), document.cpu_plan(run)],
         facts=document.machine(run.environment),
@@ -102,13 +103,11 @@ def _known(value: float | None) -> str:
 def settings(analysis: Analysis) -> str:
     """Say what server and loads were set to."""
     experiment, (model,) = analysis.experiment, analysis.run.models
-    stop, server = experiment.freeze, experiment.server
+    stop = experiment.freeze
     return (
-        f"Settings: {model.title}, wait {server.wait_ms:g} ms {server.wait_distribution}, computing"
-        f" {server.cpu_ms:g} ms, listen queue {server.backlog or 'the server has by default'};"
-        f" {numbers.users(experiment.concurrency[0])} in the closed loop, and requests at {ROOM:g} times the rate that"
-        f" theory expects of these users; the server is frozen {stop.after_s:g} s after the load begins, for"
-        f" {stop.for_s:g} s."
+        f"Settings: {model.title}, {', '.join(servers(experiment.server))}; {numbers.users(experiment.concurrency[0])}"
+        f" in the closed loop, and requests at {ROOM:g} times the rate that theory expects of these users; the server"
+        f" is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
     )
 
 
