@@ -115,7 +115,10 @@ def sentences(results: Sequence[WayResult]) -> list[str]:
         found.append(text)
     if _above(rates, ("compute", "process"), ("compute", "loop"), 1.3):
         ratio = rates["compute", "process"] / rates["compute", "loop"]
-        found.append(f"Processes help: {ratio:.1f} times the rate, because each has an interpreter of its own.")
+        found.append(
+            f"Processes help if requests compute: {ratio:.1f} times the rate of the loop, because each has an"
+            " interpreter of its own."
+        )
     return found
 
 
