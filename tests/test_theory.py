@@ -24,6 +24,11 @@ def test_the_closed_loop_of_the_course(users: int, workers: float, latency_s: fl
     assert prediction.throughput_rps == pytest.approx(throughput_rps)
 
 
+@pytest.mark.parametrize(("users", "seconds", "requests"), [(4, 1.0, 52), (16, 10.0, 512), (16, 0.001, 16)])
+def test_a_load_for_some_seconds_is_as_many_requests_for_each_user(users: int, seconds: float, requests: int) -> None:
+    assert closed_loop(users, 1, 0.020).requests(users, seconds) == requests
+
+
 def test_littles_law_holds_everywhere() -> None:
     for users in (1, 3, 8, 100):
         for workers in (1.0, 8.0, math.inf):

@@ -1,6 +1,5 @@
 """`iolab locust`: so many users for so long, by Locust without its page. `iolab worker`: load from another machine."""
 
-import math
 from pathlib import Path
 
 import click
@@ -65,14 +64,13 @@ def locust(
         raise UsageError(f"MODEL={model}: one server at a time; make bench LOADGEN=locust measures all")
     settings = ServerSettings.model_validate(server)
     expected = closed_loop(users, chosen[0].workers, settings.wait_ms / 1000)
-    requests = max(1, math.ceil(expected.throughput_rps * time_s / users)) * users
     changes = {
         "name": "locust",
         "question": "What do {users} users wait, as {generator} tells it?",
         "models": [model],
         "concurrency": [users],
         "repeats": 1,
-        "load": {"generator": "locust", "requests": requests},
+        "load": {"generator": "locust", "requests": expected.requests(users, time_s)},
         "server": server,
     }
     return measured(console, planned("bench", None, changes, ClosedExperiment), runtime, results)

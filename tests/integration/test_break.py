@@ -43,7 +43,7 @@ def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monke
         assert set(each["rows"]) == (set() if each["seeks"] else {"requests", "bystander"})
         assert all((folder / path).is_file() for path in each["rows"].values())
     for page in ("report.html", "report.md"):
-        assert "What blocks the loop blocks everyone" in (folder / page).read_text()
+        assert "What blocks the loop blocks every connection" in (folder / page).read_text()
     assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
     again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
     assert inside("report").returncode == 0

@@ -69,11 +69,11 @@ def test_reports_are_made_of_what_is_on_disk(world: World) -> None:
     assert blocked["culprit"]["coroutine"]["what"] == "answer()"
     assert (pool["service"], pool["service_ms"]) == ("threadpool", 5.0)
     for text in texts.values():
-        assert "not whole" not in text
-        assert "What do 4 users and a bystander wait, if a request blocks?" in text.replace("\n", " ")
+        assert "This run" not in text
+        assert "How long do 4 users and a bystander wait if a request blocks the event loop?" in text.replace("\n", " ")
         assert "server_broken.py:40" in text
+        assert "one that computes 5 ms" in text.replace("\n", " ")
     assert "| await | 20.0 ms | 20.0 ms |" in texts["report.md"]
-    assert "## Computing, 5.0 ms a request" in texts["report.md"]
     assert texts["terminal"].rstrip().endswith("report.html")
 
 
@@ -88,7 +88,7 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     )
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "not whole: it was interrupted, and 1 of 4 trials are here" in text
+        assert "This run was interrupted: 1 of 4 trials are here." in text
         assert "server_broken.py" not in text
     world.generator.plan = {}
     again = world.resume(outcome.folder)  # its server is one that no benchmark measures
@@ -114,8 +114,9 @@ def test_a_way_that_fails_spoils_its_trial_alone(world: World) -> None:
     summary, texts = world.report(outcome.folder)
     assert [cell["valid"] for cell in summary["cells"]] == [False, False, True]
     for text in texts.values():
-        assert "await is not valid: 3 of 12 requests got no answer 200." in text
-        assert "in the loop, its culprit is not valid: the server ended with status 139." in text
+        told = text.replace("</b>", "").replace("*", "")
+        assert "error, await: this trial is not valid: 3 of 12 requests got no answer 200" in told
+        assert "error, in the loop, its culprit: this trial is not valid: the server ended with status 139" in told
     assert "| await |" not in texts["report.md"]
 
 
@@ -129,3 +130,11 @@ def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) 
     world.runtime.refuses = frozenset("B")
     outcome = world.measure()
     assert [record.valid for record in world.trials(outcome.folder)] == [True, True, False, True]
+
+
+def test_what_the_machine_did_is_a_finding_of_each_cell(world: World) -> None:
+    world.runtime.pinned = False
+    summary, texts = world.report(world.measure().folder)
+    assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
+    for text in texts.values():
+        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

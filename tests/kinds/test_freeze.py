@@ -85,10 +85,10 @@ def test_reports_are_made_of_what_is_on_disk(world: World, planned: Planned) -> 
     closed, arrivals = summary["cells"]
     assert (closed["name"], closed["requests"], closed["p50"], closed["valid"]) == ("closed loop", 40, 20.0, True)
     assert (arrivals["name"], arrivals["requests"], arrivals["p50"]) == ("planned", 36, 21.0)
-    assert "do not lie far apart" in texts["terminal"]
+    assert "the difference between the two is small" in texts["terminal"]
     assert texts["terminal"].rstrip().endswith("report.html")
     for text in texts.values():
-        assert "not whole" not in text
+        assert "This run" not in text
         assert "closed loop (hey)" in text
 
 
@@ -101,7 +101,7 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert world.runtime.log.count("start C 1") == world.runtime.log.count("stop C")
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "not whole: it was interrupted, and 1 of 2 trials are here" in text
+        assert "This run was interrupted: 1 of 2 trials are here." in text
         assert "planned (locust)" not in text
     planned.event = None
     again = world.resume(outcome.folder)
@@ -123,7 +123,10 @@ def test_a_standstill_that_did_not_happen_spoils_its_trial_alone(world: World, p
     summary, texts = world.report(outcome.folder)
     assert [cell["valid"] for cell in summary["cells"]] == [False, True]
     for text in texts.values():
-        assert "closed loop is not valid: the load ended before the server stood still" in text
+        assert "This run failed: 2 of 2 trials are here" in text
+        assert "closed loop: this trial is not valid: the load ended before" in text.replace("</b>", "").replace(
+            "*", ""
+        )
         assert "closed loop (hey)" not in text
 
 
@@ -138,3 +141,11 @@ def test_a_load_that_fails_is_a_reason_and_its_generator_starts_anew(world: Worl
 def test_one_server_at_a_time_stands_still(lab: Lab, tmp_path: Path, models: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=f"^{said}: one server at a time stands still$"):
         World(lab, tmp_path, "freeze", ("127.0.0.1", 1), models=models).plan()
+
+
+def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, planned: Planned) -> None:
+    world.runtime.pinned = False
+    summary, texts = world.report(world.measure().folder)
+    assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 2
+    for text in texts.values():
+        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

@@ -1,5 +1,7 @@
 """A document and its renderers, on a made one that has every block and texts that could break a page."""
 
+from datetime import UTC, datetime
+
 from iolab.report import document
 from iolab.report.document import (
     Card,
@@ -16,7 +18,15 @@ from iolab.report.document import (
     Section,
     Sentences,
 )
-from iolab.results.records import Finding
+from iolab.results.records import (
+    ClientUsage,
+    CpuPlanInfo,
+    Finding,
+    MachineUsage,
+    RunInfo,
+    ServerUsage,
+    TrialRecord,
+)
 from tests.rendered import markdown, page, terminal
 
 ROWS = (("A", "Blocking server | one thread", 81.0), ("A", "Blocking server | one thread", 142.5), ("B", "Pool", 20.4))
@@ -153,6 +163,32 @@ def test_a_finding_that_cells_share_is_said_once_and_the_gravest_stand_first() -
         [("A", [finding("late")]), ("B", [finding("late"), finding("down", "error")]), ("C", [finding("late")])]
     )
     assert [(each.severity, each.place) for each in found] == [("error", "B"), ("warning", "every cell")]
+
+
+def test_what_to_doubt_of_a_trial_is_that_it_is_not_valid_and_what_the_machine_did() -> None:
+    run = RunInfo(
+        kind="made",
+        experiment={"name": "made"},
+        models=(),
+        runtime="local",
+        runtime_reason="a test",
+        generator="hey",
+        cpu_plans=(CpuPlanInfo(cpus=2.0, server=(0, 1), loadgen=(0, 1), shared=True, pinned=True),),
+        environment={},
+        trials_planned=2,
+        started=datetime.now(UTC),
+    )
+    busy = MachineUsage(span_s=10.0, cores=2, busy_s=15.0, own_s=0.0)
+    of_its_own = {"server": ServerUsage(cpu_s=1.0), "client": ClientUsage(cpu_s=1.0)}
+    one = TrialRecord(index=0, started=run.started, duration_s=10, valid=True, reason=None, machine=busy, **of_its_own)
+    other = TrialRecord(index=1, started=run.started, duration_s=10, valid=False, reason="the server died")
+    doubted = document.doubts(run, [("one", one), ("other", other)], 2.0)
+    assert [(each.severity, each.place, each.message.split(" ", maxsplit=3)[:3]) for each in doubted] == [
+        ("error", "other", ["this", "trial", "is"]),
+        ("warning", "every trial", ["CPUS=2", "left", "no"]),
+        ("warning", "one", ["other", "programs", "or"]),
+    ]
+    assert doubted[0].message.endswith("the server died")
 
 
 def test_many_findings_are_condensed_by_what_to_do() -> None:

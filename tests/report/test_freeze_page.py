@@ -1,4 +1,4 @@
-"""The standstill's picture and sentence, on made-up samples."""
+"""The report of a standstill, on made-up samples."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from iolab.kinds import registry
-from iolab.kinds.freeze import page as freeze_page
+from iolab.kinds.freeze import document as freeze
 from iolab.kinds.freeze.cells import Analysis, Standstill
-from iolab.kinds.freeze.records import Name
+from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
-from iolab.results.records import RunInfo, Sample
+from iolab.report import markdown, pages
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Sample
 from tests.conftest import ROOT
 
 STOP = Freeze()
@@ -18,14 +19,15 @@ EXPERIMENT = registry.read(ROOT / "experiments" / "freeze.toml", {}, FreezeExper
 RUN = RunInfo(
     kind="freeze",
     experiment={"name": "freeze"},
-    models=(),
+    models=(ModelInfo(letter="C", title="asyncio", service="asyncio", workers=8),),
     runtime="local",
     runtime_reason="a test",
     generator="hey",
-    cpu_plans=(),
+    cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True),),
     environment={},
     trials_planned=2,
     started=datetime.now(UTC),
+    status="complete",
 )
 
 
@@ -34,8 +36,24 @@ def counted(name: Name, latencies_s: Sequence[float]) -> Standstill:
     return Standstill(name, "hey", samples)
 
 
-def analysis(*standstills: Standstill, lacks: Sequence[str] = ()) -> Analysis:
-    return Analysis(RUN, EXPERIMENT, "asyncio", standstills, (), lacks)
+def analysis(*standstills: Standstill, run: RunInfo = RUN) -> Analysis:
+    records = [
+        FreezeRecord(
+            index=number,
+            name=each.name,
+            generator=each.generator,
+            started=RUN.started,
+            duration_s=10,
+            valid=True,
+            reason=None,
+        )
+        for number, each in enumerate(standstills)
+    ]
+    return Analysis(run, EXPERIMENT, records, standstills, ())
+
+
+def told(*standstills: Standstill) -> str:
+    return " ".join(freeze.sentences(standstills, STOP))
 
 
 FEW_LATE = counted("closed loop", [0.021] * 396 + [2.0] * 4)
@@ -43,46 +61,65 @@ MANY_LATE = counted("planned", [0.021] * 320 + [2.0 - number / 40 for number in 
 
 
 def test_omission_is_said_where_the_data_show_it() -> None:
-    told = freeze_page.sentence([FEW_LATE, MANY_LATE], STOP)
-    assert "20% of the time" in told
-    assert "1.0% of its requests later than 100 ms" in told
-    assert "19% were" in told
-    assert "coordinated omission" in told
-    assert "do not lie far apart" in freeze_page.sentence([FEW_LATE, counted("planned", [0.021] * 99 + [2.0])], STOP)
+    both = told(FEW_LATE, MANY_LATE)
+    assert "frozen for 2 s, 20% of the 10 s of planned requests" in both
+    assert "In the closed loop, 1.0% of the requests took longer than 100 ms." in both
+    assert "planned at a constant rate, 19.2% took longer" in both
+    assert "coordinated omission" in both
+    alike = told(FEW_LATE, counted("planned", [0.021] * 99 + [2.0]))
+    assert "the difference between the two is small" in alike
+    assert "coordinated omission" not in alike
 
 
 def test_of_one_way_alone_no_comparison_is_said() -> None:
-    closed, planned = (freeze_page.sentence([each], STOP) for each in (FEW_LATE, MANY_LATE))
-    assert "1.0% of its requests later than 100 ms." in closed
-    assert "19% were later than 100 ms." in planned
-    for told in (closed, planned):
-        assert "coordinated omission" not in told
-        assert "apart" not in told
-    assert freeze_page.sentence([], STOP) == ""
+    closed, planned = told(FEW_LATE), told(MANY_LATE)
+    assert "1.0% of the requests took longer than 100 ms." in closed
+    assert "19.2% took longer than 100 ms" in planned
+    for each in (closed, planned):
+        assert "coordinated omission" not in each
+        assert "difference" not in each
 
 
 def test_percentiles_of_both_ways_stand_side_by_side() -> None:
     assert FEW_LATE.percentiles_ms()["p95"] == pytest.approx(21)
     assert (MANY_LATE.percentiles_ms()["p95"] or 0) > 1000
     assert counted("planned", [0.02] * 10).percentiles_ms()["p99"] is None
-    page = freeze_page.render(analysis(FEW_LATE, MANY_LATE))
-    assert page.count("<svg") == 1
-    assert "stood still for 2 s of 10 s" in page
-    assert "https://" not in page.replace("http://www.w3.org/", "")
-    assert 'class="lacks"' not in page
+    shown = freeze.percentiles([FEW_LATE, MANY_LATE])
+    assert [column.heading for column in shown.columns] == ["Latency", "closed loop (hey)", "planned (hey)"]
+    assert shown.rows[0] == ["p50", "21.0 ms", "21.0 ms"]
+    assert ["later than 100 ms", "1.0%", "19.2%"] in shown.rows
+    assert ["requests", "400", "400"] in shown.rows
+    assert ["p99", "too few"] in freeze.percentiles([counted("planned", [0.02] * 10)]).rows
 
 
-def test_markdown_has_the_question_the_table_and_the_sentence() -> None:
-    text = freeze_page.markdown(analysis(FEW_LATE, MANY_LATE))
-    assert text.startswith("# A server stands still for 2 s of 10 s: what do 4 users wait?\n")
+def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
+    document = freeze.report(analysis(FEW_LATE, MANY_LATE))
+    assert (
+        document.question == "A server is frozen for 2 s of 10 s: which latencies do 4 users see, and planned requests?"
+    )
+    assert "load by hey" in document.about
+    assert not document.lacks
+    (found,) = document.findings
+    assert (found.severity, found.place) == ("warning", "every trial")
+    assert "left no core to the load generator" in found.message
+    text = markdown.render(document)
     assert "| Latency | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |" in text
-    assert "| later than 100 ms | 1.0% | 19.2% |" in text
     assert "coordinated omission" in text
+    assert "asyncio, wait 20 ms constant" in text
+    assert "listen queue 1024" in text
+    page = pages.render(document)
+    assert page.count("<svg") == 1
+    assert "https://" not in page.replace("http://www.w3.org/", "")
+
+
+def test_the_picture_has_a_panel_for_each_way_and_its_share_of_late_requests() -> None:
+    drawn = freeze.picture([FEW_LATE, MANY_LATE], STOP)
+    assert "closed loop, 400 requests: 1.0% later than 100 ms" in drawn
+    assert "planned, 400 requests: 19.2% later than 100 ms" in drawn
 
 
 @pytest.mark.parametrize("standstills", [(), (FEW_LATE,)])
-def test_a_run_that_is_not_whole_says_so_in_both(standstills: tuple[Standstill, ...]) -> None:
-    found = analysis(*standstills, lacks=["This run is not whole: <it> was interrupted."])
-    assert "not whole: &lt;it&gt; was interrupted" in freeze_page.render(found)
-    assert freeze_page.render(found).count("<svg") == len(standstills)
-    assert "not whole" in freeze_page.markdown(found)
+def test_a_run_that_is_not_whole_says_so(standstills: tuple[Standstill, ...]) -> None:
+    document = freeze.report(analysis(*standstills, run=RUN.model_copy(update={"status": "partial"})))
+    assert document.lacks == f"This run was interrupted: {len(standstills)} of 2 trials are here."
+    assert pages.render(document).count("<svg") == len(standstills)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from iolab.findings import GRAVITY
+from iolab.findings.machine import during
 from iolab.report import numbers
 from iolab.results.records import Finding, RunInfo, TrialRecord
 
@@ -257,6 +258,13 @@ def invalid(records: Iterable[tuple[str, TrialRecord]]) -> list[Found]:
         for where, record in records
         if not record.valid
     ]
+
+
+def doubts(run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float) -> list[Found]:
+    """Return what to doubt of each trial of (place, record): that it is not valid, and what the machine did."""
+    each = list(records)
+    of_the_machine = [(where, during(run, (record,), cpus)) for where, record in each]
+    return [*invalid(each), *found(of_the_machine, "every trial")]
 
 
 def condensed(findings: Sequence[Found], most: int) -> list[Found]:

@@ -11,6 +11,10 @@ class ClosedLoop:
     throughput_rps: float
     latency_s: float
 
+    def requests(self, users: int, seconds: float) -> int:
+        """Return how many requests `users` send in about so many seconds: as many each, and one at least."""
+        return users * max(1, math.ceil(self.throughput_rps * seconds / users))
+
 
 def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0) -> ClosedLoop:
     """Predict `users` users without think time on a server that lets `workers` requests wait at once.

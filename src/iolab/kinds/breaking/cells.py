@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.breaking.culprit import Culprit
-from iolab.kinds.breaking.plan import Way, expected, trial_name
+from iolab.kinds.breaking.plan import Way, expected
 from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
-from iolab.report.summary import rounded, shortcomings
+from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, Sample, ServerUsage
 from iolab.theory.closed_loop import ClosedLoop
@@ -69,14 +70,14 @@ def _median_ms(samples: Sequence[Sample]) -> float | None:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says; results and culprits are those of valid trials, `lacks` says what is not there."""
+    """What a report is made of; results and culprits are those of valid trials."""
 
     run: RunInfo
     experiment: BreakExperiment
+    records: Sequence[BreakRecord]
     results: Sequence[WayResult]
     culprits: Sequence[Culprit]
     cells: Sequence[dict[str, Any]]
-    lacks: Sequence[str]
 
 
 def analyse(folder: RunFolder) -> Analysis:
@@ -89,10 +90,10 @@ def analyse(folder: RunFolder) -> Analysis:
     return Analysis(
         run=run,
         experiment=experiment,
+        records=records,
         results=[result for record, result in loads if record.valid],
         culprits=list(culprits.values()),
-        cells=[_cell(experiment, record, result, culprits.get(record.way)) for record, result in loads],
-        lacks=shortcomings(run, records, lambda record: trial_name(record.way, seeks=record.seeks)),
+        cells=[_cell(run, experiment, record, result, culprits.get(record.way)) for record, result in loads],
     )
 
 
@@ -108,7 +109,7 @@ def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord)
 
 
 def _cell(
-    experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
+    run: RunInfo, experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
 ) -> dict[str, Any]:
     return {
         **record.way.model_dump(),
@@ -128,4 +129,5 @@ def _cell(
         "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
         "server": record.server.model_dump(),
         "culprit": culprit.model_dump() if culprit else None,
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

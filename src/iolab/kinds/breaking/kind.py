@@ -12,6 +12,8 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
+from iolab.report.document import Document
+from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -63,16 +65,16 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.breaking import cells, page  # noqa: PLC0415 (numpy, templates)
-        from iolab.report.summary import summary  # noqa: PLC0415
+        from iolab.kinds.breaking import cells  # noqa: PLC0415 (numpy)
 
-        found = cells.analyse(folder)
-        return Report(
-            summary=summary(found.run, found.cells),
-            html=lambda: page.render(found.results, found.culprits, found.experiment, found.run.runtime, found.lacks),
-            markdown=lambda: page.markdown(found),
-            show=lambda console, name: page.show(console, found, name),
-        )
+        analysis = cells.analyse(folder)
+
+        def drawn() -> Document:
+            from iolab.kinds.breaking import document  # noqa: PLC0415 (it draws)
+
+            return document.report(analysis)
+
+        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
 
 
 def _median(rows: Sequence[object]) -> str:

@@ -1,7 +1,6 @@
 """Measures work that blocks: users, a bystander, and then the culprit by the server's own log."""
 
 import http.client
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
     way, wanted = trial.way, experiment.broken
     users, plan = experiment.concurrency[0], bench.plans[experiment.cpus[0]]
     theory = expected(way, users, experiment.work_ms(way) / 1000, experiment.cpus[0])
-    requests = math.ceil(wanted.seconds * theory.throughput_rps / users) * users
+    requests = theory.requests(users, wanted.seconds)
     sent, seen = Load((), None), list[Sample]()
     usage, machine, reason = ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)

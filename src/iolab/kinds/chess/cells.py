@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from iolab.errors import UsageError
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
-from iolab.report.summary import shortcomings
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, Pair, RunInfo, ServerUsage
 
@@ -26,13 +26,13 @@ class Exhibition:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says; `exhibitions` are those of valid trials, `lacks` says what is not there."""
+    """What a report is made of; `exhibitions` are those of valid trials."""
 
     run: RunInfo
     experiment: ChessExperiment
+    records: Sequence[ChessRecord]
     exhibitions: Sequence[Exhibition]
     cells: Sequence[dict[str, Any]]
-    lacks: Sequence[str]
 
 
 def analyse(folder: RunFolder) -> Analysis:
@@ -50,9 +50,8 @@ def analyse(folder: RunFolder) -> Analysis:
             played = Played(experiment.chess, _pairs(folder, experiment, record))
             exhibition = Exhibition(model, expected, played, record.server)
             exhibitions.append(exhibition)
-        cells.append(_cell(experiment, record, expected, exhibition))
-    lacks = shortcomings(run, records, lambda record: f"{record.model} {models[record.model].title}")
-    return Analysis(run, experiment, exhibitions, cells, lacks)
+        cells.append(_cell(run, experiment, record, expected, exhibition))
+    return Analysis(run, experiment, records, exhibitions, cells)
 
 
 def _pairs(folder: RunFolder, experiment: ChessExperiment, record: ChessRecord) -> tuple[Pair, ...]:
@@ -64,7 +63,7 @@ def _pairs(folder: RunFolder, experiment: ChessExperiment, record: ChessRecord) 
 
 
 def _cell(
-    experiment: ChessExperiment, record: ChessRecord, expected: Arithmetic, exhibition: Exhibition | None
+    run: RunInfo, experiment: ChessExperiment, record: ChessRecord, expected: Arithmetic, exhibition: Exhibition | None
 ) -> dict[str, Any]:
     played = exhibition.played if exhibition else None
     return {
@@ -82,4 +81,5 @@ def _cell(
         "master_moved": round(played.busy, 4) if played else None,
         "thought_in_step": round(played.in_step, 2) if played else None,
         "server": record.server.model_dump(),
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

@@ -5,12 +5,14 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
-from iolab.kinds.chess import run
+from iolab.kinds.chess import cells, run
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.run import Trial
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.report import numbers
+from iolab.report.document import Document
+from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Pair
 
@@ -57,18 +59,14 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.chess import cells, page  # noqa: PLC0415 (they draw)
-        from iolab.report.summary import summary  # noqa: PLC0415
-
         analysis = cells.analyse(folder)
-        return Report(
-            summary=summary(analysis.run, analysis.cells),
-            html=lambda: page.render(analysis.exhibitions, analysis.experiment, analysis.run.runtime, analysis.lacks),
-            markdown=lambda: page.markdown(
-                analysis.exhibitions, analysis.experiment, analysis.run.runtime, analysis.lacks
-            ),
-            show=lambda console, name: page.show(console, analysis, name),
-        )
+
+        def drawn() -> Document:
+            from iolab.kinds.chess import document  # noqa: PLC0415 (it draws)
+
+            return document.report(analysis)
+
+        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
 
 
 KIND = Chess()

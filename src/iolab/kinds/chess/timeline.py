@@ -1,48 +1,46 @@
-"""Timelines of an exhibition: a lane a board, in SVG that stretches to its place and takes the page's colours."""
+"""Timelines of an exhibition: a lane for each board over a time axis, in SVG with the page's colours."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-from markupsafe import Markup
+from html import escape
 
 from iolab.kinds.chess.plan import Played
 from iolab.results.records import Pair
 
-WIDTH = 1000.0  # units; the page stretches them
-LANE, GAP = 10.0, 2.5
+WIDTH = 1000.0  # units of the drawing
+HEAD, AXIS = 26.0, 24.0  # heights above and below the lanes
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # s
 MOST_TICKS = 7
+LAST_LABEL = 0.95  # of the width: a label further right would be cut off
+LOOKS = {
+    "wait": ("board waits", 'fill="var(--lane)"'),
+    "think": ("opponent thinks", 'fill="var(--busy)" fill-opacity="0.45"'),
+    "move": ("master moves", 'fill="var(--ink)"'),
+}
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """A drawing of the time from the begin to `end_s`, and its ticks: where (in % of the width) and what they say."""
-
-    svg: Markup
-    end_s: float
-    ticks: tuple[tuple[float, str], ...]
-
-
-def timeline(played: Played, boards: int, end_s: float, description: str) -> Timeline:
-    """Draw the exhibition from its begin to `end_s`, in seconds of the story.
+def timeline(played: Played, boards: int, end_s: float, title: str, lane: float) -> str:
+    """Draw the exhibition from its begin to `end_s`, in seconds of the story; a board is `lane` units high, about.
 
     A server tells how long it served a request. Thinking is drawn as the begin of that time and the master's move as
     its end, each as long as it is by the rules; what lies between them is the wait for her. Lanes are in the order in
     which boards were served first.
     """
-    height = boards * LANE
-    lanes = {board: lane for lane, board in enumerate(_order(played))}
-    paths = {
-        "lane": _boxes((lane, 0.0, WIDTH) for lane in range(boards)),
-        "think": _boxes(_clipped(((lanes[pair.board], *_thinking(played, pair)) for pair in played.pairs), end_s)),
-        "move": _boxes(_clipped(((lanes[pair.board], *_moving(played, pair)) for pair in played.pairs), end_s)),
+    height = min(max(lane * boards, 10 * lane), 70 * lane)
+    lanes = {board: number for number, board in enumerate(_order(played))}
+    spans: dict[str, Iterable[tuple[int, float, float]]] = {
+        "wait": ((number, 0.0, end_s) for number in range(boards)),
+        "think": ((lanes[pair.board], *_thinking(played, pair)) for pair in played.pairs),
+        "move": ((lanes[pair.board], *_moving(played, pair)) for pair in played.pairs),
     }
-    drawn = "".join(f'<path class="{name}" d="{path}"/>' for name, path in paths.items())
-    # All that is not made of numbers here is escaped.
-    svg = Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">').format(
-        description, f"{WIDTH:g}", f"{height:g}"
-    ) + Markup(f"{drawn}</svg>")  # noqa: S704
-    return Timeline(svg, end_s, tuple(_ticks(end_s)))
+    paths = "".join(
+        f'<path class="{name}" {LOOKS[name][1]} d="{_boxes(_clipped(each, end_s), height / boards)}"/>'
+        for name, each in spans.items()
+    )
+    return (
+        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH:g} {HEAD + height + AXIS:g}" font-size="15">'
+        f'<text y="15" fill="var(--ink)">{escape(title)}</text>{"".join(_legend())}{paths}'
+        f'<g fill="var(--muted)">{"".join(_axis(end_s, HEAD + height))}</g></svg>'
+    )
 
 
 def _order(played: Played) -> list[int]:
@@ -67,19 +65,30 @@ def _clipped(spans: Iterable[tuple[int, float, float]], end_s: float) -> Iterato
             yield lane, max(0.0, begin) / end_s * WIDTH, min(end, end_s) / end_s * WIDTH
 
 
-def _boxes(spans: Iterable[tuple[int, float, float]]) -> str:
+def _boxes(spans: Iterable[tuple[int, float, float]], lane: float) -> str:
     """Return one path of many boxes: an element for each of thousands would make a page slow."""
-    high = LANE - GAP
+    gap = lane / 4
     return "".join(
-        f"M{left:.2f} {board * LANE + GAP / 2:g}h{right - left:.2f}v{high:g}H{left:.2f}z"
-        for board, left, right in spans
+        f"M{left:.2f} {HEAD + number * lane + gap / 2:g}h{right - left:.2f}v{lane - gap:g}H{left:.2f}z"
+        for number, left, right in spans
     )
 
 
-def _ticks(end_s: float) -> Iterator[tuple[float, str]]:
+def _legend() -> Iterator[str]:
+    """Yield what the colours mean, from the right edge."""
+    for number, (meaning, look) in enumerate(LOOKS.values()):
+        left = WIDTH - 165 * (len(LOOKS) - number) + 25
+        yield f'<path {look} d="M{left:g} 4h20v11h-20z"/>'
+        yield f'<text x="{left + 26:g}" y="15" fill="var(--muted)">{meaning}</text>'
+
+
+def _axis(end_s: float, top: float) -> Iterator[str]:
     step = next((each for each in TICKS if end_s / each <= MOST_TICKS), TICKS[-1])
     for number in range(int(end_s / step + 1e-9) + 1):
-        yield 100 * number * step / end_s, clock(number * step)
+        left = 0.5 + number * step / end_s * (WIDTH - 1)
+        yield f'<path stroke="var(--muted)" d="M{left:.2f} {top:g}v18"/>'
+        if left < LAST_LABEL * WIDTH:
+            yield f'<text x="{left + 6:.2f}" y="{top + 17:g}">{clock(number * step)}</text>'
 
 
 def clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What two ways of counting tell of the same standstill; for reports."""
+"""The same standstill as two ways of counting measure it; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from iolab.findings import machine
 from iolab.kinds import registry
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
-from iolab.report.summary import rounded, shortcomings
+from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, Sample
 from iolab.theory.statistics import Array, percentile
@@ -46,14 +47,13 @@ class Standstill:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that a report says; `standstills` are those of valid trials, `lacks` says what is not there."""
+    """What a report is made of; `standstills` are those of valid trials."""
 
     run: RunInfo
     experiment: FreezeExperiment
-    title: str
+    records: Sequence[FreezeRecord]
     standstills: Sequence[Standstill]
     cells: Sequence[dict[str, Any]]
-    lacks: Sequence[str]
 
 
 def analyse(folder: RunFolder) -> Analysis:
@@ -68,10 +68,9 @@ def analyse(folder: RunFolder) -> Analysis:
     return Analysis(
         run=run,
         experiment=experiment,
-        title=run.models[0].title,
+        records=records,
         standstills=[standstill for record, standstill in found if record.valid],
         cells=[_cell(run, experiment, record, standstill) for record, standstill in found],
-        lacks=shortcomings(run, records, lambda record: record.name),
     )
 
 
@@ -88,4 +87,5 @@ def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, stan
         "requests": len(standstill.samples),
         **standstill.percentiles_ms(),
         "later_than_100_ms": rounded(standstill.late(), 6),
+        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
     }

@@ -12,6 +12,8 @@ from iolab.kinds.freeze.run import Trial
 from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
+from iolab.report.document import Document
+from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -69,16 +71,16 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.freeze import cells, page  # noqa: PLC0415 (they draw)
-        from iolab.report.summary import summary  # noqa: PLC0415
+        from iolab.kinds.freeze import cells  # noqa: PLC0415 (numpy)
 
         analysis = cells.analyse(folder)
-        return Report(
-            summary=summary(analysis.run, analysis.cells),
-            html=lambda: page.render(analysis),
-            markdown=lambda: page.markdown(analysis),
-            show=lambda console, name: page.show(console, analysis, name),
-        )
+
+        def drawn() -> Document:
+            from iolab.kinds.freeze import document  # noqa: PLC0415 (it draws)
+
+            return document.report(analysis)
+
+        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
 
 
 KIND = Standstills()

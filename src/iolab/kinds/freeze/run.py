@@ -5,7 +5,6 @@ many requests as there are users. The planned one counts from when each request 
 Source: Tene, How NOT to Measure Latency (2013).
 """
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
 from iolab.results.records import ClientUsage, MachineUsage, Sample
 from iolab.runtime import Server
-from iolab.theory.closed_loop import closed_loop
+from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 LEAD_S = 0.3  # that of loadtest/openloop.py
 START_S = 5.0  # at most, of a load generator
@@ -87,7 +86,7 @@ def _closed(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
     """Prepare a closed loop that lasts about as long as the experiment says, the standstill included."""
     (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
     users = experiment.concurrency[0]
-    requests = math.ceil((freeze.run_s - freeze.for_s) * _rate_rps(experiment, bench) / users) * users
+    requests = _theory(experiment, bench).requests(users, freeze.run_s - freeze.for_s)
     generator = bench.generator(plan)
     with bench.runtime.serve(model, plan) as server:
         generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
@@ -100,7 +99,7 @@ def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
     """Prepare arrivals at a constant rate, a little below that of the closed loop."""
     (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
     users = experiment.concurrency[0]
-    arrivals = Arrivals("constant", ROOM * _rate_rps(experiment, bench), freeze.run_s, experiment.seed)
+    arrivals = Arrivals("constant", ROOM * _theory(experiment, bench).throughput_rps, freeze.run_s, experiment.seed)
     with (
         opening(OpenLoop, OpenLoop.driver_script, bench.runtime, plan) as generator,
         bench.runtime.serve(model, plan) as server,
@@ -115,12 +114,10 @@ def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
         yield Prepared(server, send, int(arrivals.rate_rps * arrivals.duration_s), LEAD_S)
 
 
-def _rate_rps(experiment: FreezeExperiment, bench: Bench) -> float:
-    """Return the rate that theory expects of the closed loop."""
-    (model,) = bench.models.values()
-    settings = experiment.server
-    users = experiment.concurrency[0]
-    return closed_loop(users, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000).throughput_rps
+def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:
+    """Return what theory expects of the closed loop."""
+    (model,), server, users = bench.models.values(), experiment.server, experiment.concurrency[0]
+    return closed_loop(users, model.workers, server.wait_ms / 1000, server.cpu_ms / 1000)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from functools import lru_cache
 import numpy as np
 
 from iolab.findings import GRAVITY, machine
-from iolab.findings.evidence import Conditions
 from iolab.kinds import registry
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.settings import OpenExperiment
@@ -24,13 +23,6 @@ AGREES = 0.05  # measured and simulated, where more than LATE_S apart: timers an
 KNOWN = 0.10  # a mean that is known worse wants a longer plan
 SIGMAS = 4.0
 LEAST_GAPS = 50
-MACHINE = (
-    machine.throttled,
-    machine.shared_cores,
-    machine.not_pinned,
-    machine.busy_machine,
-    machine.clock_trouble,
-)
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ def _cell(run: RunInfo, model: ModelInfo, record: OpenRecord, samples: Sequence[
         constant = _later(_constant(record.rate_rps, record.calibration.service_s, int(model.workers)), record)
         exponential = _later(queueing.mmc(record.rate_rps, record.calibration.service_s, int(model.workers)), record)
     cell = OpenCell(record, model.workers, measured, same, constant, exponential, ())
-    found = [*_findings(cell, samples), *_of_the_machine(run, record)]
+    found = [*_findings(cell, samples), *machine.during(run, (record,), record.cpus)]
     found.sort(key=lambda finding: GRAVITY[finding.severity])
     return OpenCell(record, model.workers, measured, same, constant, exponential, tuple(found))
 
@@ -258,15 +250,3 @@ def _as_planned(record: OpenRecord, samples: Sequence[OpenSample]) -> Iterator[F
             message="; ".join(wrong),
             remedy="another seed (SEED); if it happens again, that is a fault of the lab",
         )
-
-
-def _of_the_machine(run: RunInfo, record: OpenRecord) -> Iterator[Finding]:
-    evidence = Conditions(
-        trials=(record,),
-        plan=next(plan for plan in run.cpu_plans if plan.cpus == record.cpus),
-        usage=record.server,
-        duration_s=record.duration_s,
-        runtime=run.runtime,
-    )
-    for rule in MACHINE:
-        yield from rule(evidence)

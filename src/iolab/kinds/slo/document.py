@@ -95,7 +95,7 @@ def _failure(broken: Step, objective: Objective) -> str:
 def _of_the_machine(analysis: SloAnalysis) -> Iterator[tuple[str, Iterable[Finding]]]:
     for each in analysis.found:
         records = [record for record in analysis.records if record.model == each.letter]
-        yield each.letter, machine.during(analysis.run, records)
+        yield each.letter, machine.during(analysis.run, records, records[0].cpus)
 
 
 def _lacks(analysis: SloAnalysis) -> str:

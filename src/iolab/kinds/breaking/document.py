@@ -1,0 +1,154 @@
+"""The report of work that blocks: the latency of users and of a bystander, and the code that blocks the loop."""
+
+from collections.abc import Iterator, Sequence
+
+from iolab.kinds.breaking.cells import Analysis, WayResult
+from iolab.kinds.breaking.culprit import Culprit
+from iolab.kinds.breaking.figure import HARMED, KINDS, harmed, picture
+from iolab.kinds.breaking.plan import trial_name
+from iolab.kinds.breaking.settings import BreakExperiment
+from iolab.report import document, numbers
+from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
+
+COLUMNS = (
+    Column[WayResult]("Way", lambda one: one.way.name, numeric=False),
+    Column[WayResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
+    Column[WayResult](
+        "Theory: latency", lambda one: numbers.milliseconds(one.expected.latency_s * 1000), short="Theory"
+    ),
+    Column[WayResult]("Rate", lambda one: numbers.rate(one.rate_rps)),
+    Column[WayResult]("Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory"),
+    Column[WayResult](
+        "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
+    ),
+    Column[WayResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
+)
+METHOD = (
+    "Each way has a server of its own. A way that works in the event loop is loaded once more, with asyncio's debug"
+    " mode and a watchdog: a thread that looks at the loop's stack when the loop has not come round for three times the"
+    " work of a request (services/asyncio/watchdog.py). What that costs is in no number.",
+    "The kernel's view: make trace SERVICE=broken shows how long the loop's thread stays away from epoll_wait, and in"
+    " which system call.",
+)
+
+
+def report(analysis: Analysis) -> Document:
+    """Return the report of a run."""
+    run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
+    return Document(
+        question=experiment.question.replace("{users}", str(experiment.concurrency[0])),
+        about=document.about(run, number),
+        lacks=document.lacks(run, number),
+        answer=[Section("", _answer(analysis), brief=True)],
+        findings=document.doubts(
+            run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
+        ),
+        details=[
+            Section(f"{KINDS[each.work]} in the loop: what blocks it?", [*culprit(each)], brief=True)
+            for each in analysis.culprits
+        ],
+        method=[settings(experiment), document.cpu_plan(run), *METHOD],
+        facts=document.machine(run.environment),
+        raw=document.raw("a row for each request of the users and of the bystander"),
+        closing=[settings(experiment)],
+    )
+
+
+def _answer(analysis: Analysis) -> list[Block]:
+    """Return the sentences, the figure, and the table; ways of one kind of work stand together."""
+    results = [each for kind in KINDS for each in analysis.results if each.way.work == kind]
+    if not results:
+        return []
+    caption = (
+        "Bars: requests a second; the line across is theory's. Dots: responses to the bystander; the line across is"
+        " their median."
+    )
+    if healthy(results):
+        caption += f" Orange: this median is more than {HARMED:g} times that beside requests that await."
+    return [
+        Sentences(sentences(results)),
+        Figure(lambda: picture(results, healthy(results), analysis.experiment), caption),
+        document.table(COLUMNS, results, group=lambda one: one.way.work),
+    ]
+
+
+def settings(experiment: BreakExperiment) -> str:
+    """Say what servers and loads were set to."""
+    server, broken = experiment.server, experiment.broken
+    return (
+        f"Settings: {numbers.users(experiment.concurrency[0])} without a pause, for about {broken.seconds:g} s a way; a"
+        f" request that waits takes {server.wait_ms:g} ms, one that computes {server.cpu_ms:g} ms; servers with"
+        f" {experiment.cpus[0]:g} CPUs; the bystander requests /healthz, which does no work, {broken.bystander_ms:g} ms"
+        " after each response."
+    )
+
+
+def healthy(results: Sequence[WayResult]) -> WayResult | None:
+    """Return the way whose requests await, with which the others are compared."""
+    return next((one for one in results if one.way.place == "await"), None)
+
+
+Rates = dict[tuple[str, str], float]
+
+
+def sentences(results: Sequence[WayResult]) -> list[str]:
+    """Say what the ways teach, each only where the data show it."""
+    baseline = healthy(results)
+    found = [
+        f"{each.way.name}: the bystander, whose requests do no work, waits"
+        f" {numbers.milliseconds(each.bystander_median_ms)} (median), and"
+        f" {numbers.milliseconds(baseline.bystander_median_ms)} beside requests that await."
+        for each in results
+        if baseline and each.way.place == "loop" and harmed(each, baseline)
+    ]
+    if found:
+        found.append("What blocks the loop blocks every connection.")
+    rates: Rates = {(one.way.work, one.way.place): one.rate_rps for one in results if one.way.service == "broken"}
+    if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
+        found.append("Threads help if requests wait: each thread sleeps by itself, and the loop goes on.")
+    if _alike(rates, ("compute", "thread"), ("compute", "loop")):
+        text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
+        if any(
+            each.way.place == "thread" and each.way.work == "compute" and harmed(each, baseline) for each in results
+        ):
+            text += " The loop's own thread must wait for the lock, too, and so the bystander waits."
+        found.append(text)
+    if _above(rates, ("compute", "process"), ("compute", "loop"), 1.3):
+        ratio = rates["compute", "process"] / rates["compute", "loop"]
+        found.append(
+            f"Processes help if requests compute: {ratio:.1f} times the rate of the loop, because each has an"
+            " interpreter of its own."
+        )
+    return found
+
+
+def _above(rates: Rates, one: tuple[str, str], other: tuple[str, str], factor: float) -> bool:
+    return one in rates and other in rates and rates[one] > factor * rates[other]
+
+
+def _alike(rates: Rates, one: tuple[str, str], other: tuple[str, str]) -> bool:
+    return one in rates and other in rates and rates[one] < 1.2 * rates[other]
+
+
+def culprit(found: Culprit) -> Iterator[Block]:
+    """Yield what the server's own log names, each with a line of the log."""
+    if it := found.coroutine:
+        yield Sentences(
+            [
+                f"asyncio's warnings of slow callbacks name a coroutine, and the line where it begins: {it.what},"
+                f" {it.where} ({it.count} of {it.of} warnings)."
+            ]
+        )
+        yield Quote(it.said)
+    else:
+        yield Sentences(["asyncio warns of no slow coroutine."])
+    if it := found.line:
+        yield Sentences(
+            [
+                f"The watchdog's look at the loop's stack names the line itself: {it.where}, {it.what}"
+                f" ({it.count} of {it.of} looks)."
+            ]
+        )
+        yield Quote(it.said)
+    else:
+        yield Sentences(["The watchdog names no line."])

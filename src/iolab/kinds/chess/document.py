@@ -1,0 +1,170 @@
+"""The report of an exhibition: every server beside the arithmetic, and the timelines of its boards."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import matplotlib as mpl
+from matplotlib import figure
+
+from iolab.kinds.chess.cells import Analysis, Exhibition
+from iolab.kinds.chess.plan import Arithmetic
+from iolab.kinds.chess.settings import ChessExperiment
+from iolab.kinds.chess.timeline import clock, timeline
+from iolab.report import document, drawing
+from iolab.report.document import Block, Column, Document, Figure, Section, Sentences
+
+BEGINNING_S = 360.0
+BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
+CONVOY = 0.6  # of the boards in play begin to think together
+LATE = 1.1  # times the least that the arithmetic allows
+NOTE = "At once: boards in play. In step: opponents that began to think at the same moment, seen by the mean opponent."
+BARS = (
+    "Bars are measured, brackets are the arithmetic. At least, neither the master nor a board in play is ever idle; at"
+    " most, all boards in play think together and then wait for her together."
+)
+
+
+def name(shown: Exhibition) -> str:
+    """Return a server's letter and title."""
+    return f"{shown.model.letter} {shown.model.title}"
+
+
+def bounds(arithmetic: Arithmetic) -> str:
+    """Return what the arithmetic says."""
+    least, most = clock(arithmetic.least_s), clock(arithmetic.most_s)
+    return least if least == most else f"{least} to {most}"
+
+
+COLUMNS = (
+    Column[Exhibition]("Server", name, numeric=False),
+    Column[Exhibition]("Measured", lambda one: clock(one.played.took_s), bold=True),
+    Column[Exhibition]("Arithmetic", lambda one: bounds(one.arithmetic)),
+    Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1),
+    Column[Exhibition]("She moves", lambda one: f"{one.played.busy:.0%}"),
+    Column[Exhibition]("In step", lambda one: f"{one.played.in_step:.1f}"),
+)
+
+
+def report(analysis: Analysis) -> Document:
+    """Return the report of a run."""
+    run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
+    exhibitions = analysis.exhibitions
+    beginning_s = min([BEGINNING_S, *(each.played.took_s for each in exhibitions)])
+    titles = {model.letter: model.title for model in run.models}
+    return Document(
+        question=experiment.question.replace("{boards}", str(experiment.boards)),
+        about=document.about(run, number, "a driver that plays the opponents"),
+        lacks=document.lacks(run, number),
+        answer=[Section("", _answer(exhibitions, experiment), brief=True)],
+        findings=document.doubts(
+            run, ((f"{each.model} {titles[each.model]}", each) for each in analysis.records), experiment.cpus[0]
+        ),
+        details=[_boards(each, experiment.boards, beginning_s) for each in exhibitions],
+        method=[settings(experiment), document.cpu_plan(run)],
+        facts=document.machine(run.environment),
+        raw=document.raw("a row for each pair of moves"),
+        closing=[settings(experiment)],
+    )
+
+
+def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> list[Block]:
+    if not exhibitions:
+        return []
+    return [
+        Sentences([rules(experiment)]),
+        Figure(lambda: bars(exhibitions), BARS),
+        document.table(COLUMNS, exhibitions, note=NOTE),
+    ]
+
+
+def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
+    """Return what happened at the boards of a server, and its timelines; the first minutes where there are more."""
+    played, took_s = shown.played, shown.played.took_s
+    blocks: list[Block] = [Sentences([sentence(shown, boards)])]
+    if beginning_s < took_s:
+        title = f"{name(shown)}: the first {clock(beginning_s)}, a lane for each board"
+        blocks.append(Figure(partial(timeline, played, boards, beginning_s, title, BEGINNING_LANE)))
+    title = f"{name(shown)}: the whole evening, {clock(took_s)}"
+    blocks.append(Figure(partial(timeline, played, boards, took_s, title, WHOLE_LANE)))
+    return Section(f"{name(shown)}: {clock(took_s)}", blocks, brief=True)
+
+
+def rules(experiment: ChessExperiment) -> str:
+    """Say what is played, and what that is for a server."""
+    its = experiment.chess
+    return (
+        f"{experiment.boards} games of {its.moves} pairs of moves: the master needs {its.master_s:g} s for a move, an"
+        f" opponent {its.opponent_s:g} s. Times are those of the story: one of its seconds takes {its.scale_ms:g} ms"
+        " here. A request is a pair of moves: the opponent's thinking is its wait, the master's move its computing."
+        " Only one thread at a time has the interpreter lock, so every server has just one master."
+    )
+
+
+def settings(experiment: ChessExperiment) -> str:
+    """Say what servers were set to."""
+    server = experiment.server
+    return (
+        f"Settings: a request waits {experiment.chess.opponent_ms:g} ms and computes {experiment.chess.master_ms:g} ms,"
+        f" {server.threads} threads in the pool, listen queue {server.backlog or 'each server has by default'}."
+    )
+
+
+def sentence(shown: Exhibition, boards: int) -> str:
+    """Say what happened at the boards, as far as the data show it."""
+    rules, at_once = shown.played.rules, shown.arithmetic.boards_at_once
+    round_s = max(at_once * rules.master_s, rules.pair_s)
+    if at_once == 1:
+        return (
+            f"The master stays at a board until its opponent has moved: {boards} x {rules.moves} x {rules.pair_s:g} s."
+            f" The other boards wait. She moves pieces {shown.played.busy:.0%} of the time."
+        )
+    if at_once < boards:
+        text = f"{at_once} opponents can think at once; for the other {boards - at_once} there is no thread."
+    else:
+        text = f"All {boards} opponents think at once, while the master walks from board to board."
+    text += (
+        f" A round of {at_once} boards takes {clock(round_s)}: {at_once} x {rules.master_s:g} s of her moves, or one"
+        f" pair of {rules.pair_s:g} s, whichever is longer."
+    )
+    return f"{text} {_convoy(shown)}"
+
+
+def _convoy(shown: Exhibition) -> str:
+    """Explain what took longer than the least, where boards that move in step are the reason."""
+    took_s, at_once = shown.played.took_s, shown.arithmetic.boards_at_once
+    text = f"It took {clock(took_s)}, and she moved pieces {shown.played.busy:.0%} of the time."
+    if took_s <= LATE * shown.arithmetic.least_s:
+        return f"{text} That is what the arithmetic expects at least."
+    if shown.played.in_step < 2:
+        return text
+    text += f" Opponents began to think {shown.played.in_step:.0f} at a time"
+    if shown.played.in_step < CONVOY * at_once:
+        return f"{text}: while some think, she is with the others."
+    text += ", a convoy: they think together while she waits, and then wait together while she goes around."
+    if shown.usage.threads_peak == 1:
+        text += (
+            " The event loop serves all requests whose wait is over before it reads new requests, so boards that are in"
+            " step stay in step."
+        )
+    return text
+
+
+def bars(exhibitions: Sequence[Exhibition]) -> str:
+    """Draw how long each exhibition took, with the arithmetic's least and most as a bracket."""
+    with mpl.rc_context(drawing.STYLE):
+        drawn = figure.Figure(figsize=(10, 0.3 + 0.66 * len(exhibitions)), layout="constrained")
+        axes = drawn.add_subplot()
+        for row, each in enumerate(exhibitions):
+            least_s, most_s = each.arithmetic.least_s, each.arithmetic.most_s
+            axes.barh(row, each.played.took_s, height=0.56, color=drawing.of_letter(each.model.letter))
+            axes.vlines([least_s, most_s], row - 0.38, row + 0.38, color=drawing.INK, linewidth=1.8)
+            axes.hlines([row - 0.38, row + 0.38], least_s, most_s, color=drawing.INK, linewidth=0.8)
+            text = f"arithmetic: {bounds(each.arithmetic)}"
+            axes.text(1.01, row, text, transform=axes.get_yaxis_transform(), va="center", color=drawing.MUTED)
+        labels = [f"{name(each)}\n{clock(each.played.took_s)}" for each in exhibitions]
+        axes.set_yticks(range(len(exhibitions)), labels)
+        axes.set_xticks([])
+        axes.set_xlim(left=0)
+        axes.set_ylim(len(exhibitions) - 0.5, -0.5)
+        axes.tick_params(length=0)
+        return drawing.svg(drawn, "How long each exhibition took, beside the arithmetic")

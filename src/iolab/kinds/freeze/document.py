@@ -1,0 +1,144 @@
+"""The report of a standstill: the percentiles of both ways of counting, and every request over time."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib import figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill
+from iolab.kinds.freeze.run import ROOM
+from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
+from iolab.report import document, drawing, numbers
+from iolab.report.document import Block, Document, Figure, Section, Sentences, Table
+from iolab.report.settings import servers
+
+COLOURS = {"closed loop": drawing.COLOURS[1], "planned": drawing.COLOURS[0]}
+MUCH_MORE = 3.0  # times the closed loop's share of late requests
+
+
+def report(analysis: Analysis) -> Document:
+    """Return the report of a run."""
+    run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
+    generators = dict.fromkeys(record.generator for record in analysis.records)
+    return Document(
+        question=question(experiment),
+        about=document.about(run, number, " and ".join(generators)),
+        lacks=document.lacks(run, number),
+        answer=[Section("", _answer(analysis), brief=True)],
+        findings=document.doubts(run, ((each.name, each) for each in analysis.records), experiment.cpus[0]),
+        details=[],
+        method=[settings(analysis), document.cpu_plan(run)],
+        facts=document.machine(run.environment),
+        raw=document.raw("a row for each request"),
+        closing=[settings(analysis)],
+    )
+
+
+def question(experiment: FreezeExperiment) -> str:
+    """Return the question, with its numbers."""
+    freeze = experiment.freeze
+    known = {"{freeze_s}": freeze.for_s, "{run_s}": freeze.run_s, "{users}": experiment.concurrency[0]}
+    text = experiment.question
+    for name, value in known.items():
+        text = text.replace(name, f"{value:g}")
+    return text
+
+
+def _answer(analysis: Analysis) -> list[Block]:
+    standstills, stop = analysis.standstills, analysis.experiment.freeze
+    if not standstills:
+        return []
+    return [
+        Sentences(sentences(standstills, stop)),
+        Figure(lambda: picture(standstills, stop), "Each dot is a request. The server is frozen in the shaded time."),
+        percentiles(standstills),
+    ]
+
+
+def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
+    """Say what the standstill looks like in both ways, as far as the data show it."""
+    late = {each.name: each.late() for each in standstills}
+    closed, planned = late.get("closed loop"), late.get("planned")
+    share = f"{stop.for_s / stop.run_s:.0%} of the {stop.run_s:g} s of planned requests"
+    texts = [f"The server was frozen for {stop.for_s:g} s, {share}."]
+    if closed is not None:
+        texts.append(f"In the closed loop, {closed:.1%} of the requests took longer than 100 ms.")
+    if planned is not None:
+        texts.append(
+            f"Of the requests planned at a constant rate, {planned:.1%} took longer than 100 ms, counted from when each"
+            " was to be sent."
+        )
+    if closed is None or planned is None:
+        return texts
+    if planned > MUCH_MORE * closed:
+        texts.append(
+            "The users of the closed loop waited for their responses and sent no other requests meanwhile. The requests"
+            " that would have waited were never sent: this is coordinated omission, and the percentiles of the closed"
+            " loop are too low."
+        )
+    else:
+        texts.append("In this run the difference between the two is small.")
+    return texts
+
+
+def percentiles(standstills: Sequence[Standstill]) -> Table:
+    """Return the table with a column for each way of counting."""
+    found = [each.percentiles_ms() for each in standstills]
+    names = (*(f"p{share * 100:g}" for share in PERCENTILES), "slowest")
+    return document.plain(
+        ["Latency", *(f"{each.name} ({each.generator})" for each in standstills)],
+        [
+            *([name, *(_known(values[name]) for values in found)] for name in names),
+            ["later than 100 ms", *(f"{each.late():.1%}" for each in standstills)],
+            ["requests", *(f"{len(each.samples):,}" for each in standstills)],
+        ],
+    )
+
+
+def _known(value: float | None) -> str:
+    return numbers.TOO_FEW if value is None else numbers.milliseconds(value)
+
+
+def settings(analysis: Analysis) -> str:
+    """Say what server and loads were set to."""
+    experiment, (model,) = analysis.experiment, analysis.run.models
+    stop = experiment.freeze
+    return (
+        f"Settings: {model.title}, {', '.join(servers(experiment.server))}; {numbers.users(experiment.concurrency[0])}"
+        f" in the closed loop, and requests at {ROOM:g} times the rate that theory expects of these users; the server"
+        f" is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
+    )
+
+
+def picture(standstills: Sequence[Standstill], stop: Freeze) -> str:
+    """Draw every request of both ways over time, on the same axes; the standstill is shaded."""
+    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
+        drawn = figure.Figure(figsize=(10, 2.7 * len(standstills)), layout="constrained")
+        grid = drawn.subplots(len(standstills), 1, sharex=True, sharey=True, squeeze=False)
+        for (axes,), each in zip(grid, standstills, strict=True):
+            timed = [
+                (one.start_s, one.latency_s * 1000)
+                for one in each.samples
+                if one.start_s is not None and one.latency_s is not None
+            ]
+            axes.axvspan(stop.after_s, stop.after_s + stop.for_s, color=drawing.GRID, alpha=0.6, linewidth=0)
+            axes.scatter(
+                [start for start, _ in timed],
+                [latency for _, latency in timed],
+                s=10,
+                color=COLOURS[each.name],
+                alpha=0.6,
+                linewidths=0,
+                rasterized=True,
+            )
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.milliseconds(value)))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.grid(visible=True)
+            axes.tick_params(which="both", length=0)
+            heading = f"{each.name}, {len(each.samples):,} requests: {each.late():.1%} later than 100 ms"
+            axes.set_title(heading, loc="left", fontsize=11, color=drawing.INK)
+        drawn.supxlabel("when the request was sent, or was to be sent, in s", fontsize=11, color=drawing.MUTED)
+        drawn.supylabel("latency (logarithmic)", fontsize=11, color=drawing.MUTED)
+        return drawing.svg(drawn, "Latency of every request over time, as both ways of counting measure it")
