@@ -44,7 +44,7 @@ KINDS = {
     ),
     "faults": Kind(
         ("faults", "--users", "30", "--models", "C"),
-        "none is lost",
+        "no click is lost",
         experiment="faults",
         changes={**FAULTS, "least_s = 8.0": "least_s = 0.5"},
     ),
