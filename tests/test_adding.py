@@ -20,6 +20,9 @@ from typing import Literal, NamedTuple
 
 from iolab.experiment import Experiment
 from iolab.kind import Kind, Line, Measured, Report
+from iolab.report import document
+from iolab.report.document import Document, Section, Sentences
+from iolab.report.summary import summary
 from iolab.results.records import TrialRecord
 
 
@@ -65,11 +68,20 @@ class Sum(Kind[SumExperiment, int, SumRecord]):
         return Line(f"total {measured.record.total}")
 
     def report(self, folder):
-        import json
-
-        cells = [record.model_dump(mode="json", include={"index", "total"}) for record in folder.read_trials(SumRecord)]
-        text = f"totals {[cell['total'] for cell in cells]}"
-        return Report(json.dumps({"cells": cells}), lambda: text, lambda: text, lambda console, name: console.print(text))
+        run, records = folder.read_run(), folder.read_trials(SumRecord)
+        cells = [record.model_dump(mode="json", include={"index", "total"}) for record in records]
+        drawn = Document(
+            question=run.experiment["question"],
+            about=document.about(run, len(records)),
+            lacks=document.lacks(run, len(records)),
+            answer=[Section("", [Sentences([f"totals {[cell['total'] for cell in cells]}"])], brief=True)],
+            findings=document.invalid((f"number {record.index}", record) for record in records),
+            details=[],
+            method=[],
+            facts=document.machine(run.environment),
+            raw=document.raw("a row for each number"),
+        )
+        return Report(summary(run, cells), lambda: drawn)
 
 
 KIND = Sum()
@@ -113,6 +125,7 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
     registry.write_text(registry.read_text().replace("KINDS = {\n", 'KINDS = {\n    "sum": Entry("run", "sum"),\n', 1))
     assert "totals [1, 3, 6]" in iolab(lab_copy, "run", "experiments/total.toml")
     assert "totals [1, 3, 6]" in iolab(lab_copy, "report")
+    assert "<p>totals [1, 3, 6]</p>" in (lab_copy / "results" / "latest" / "report.html").read_text()
     assert "steps.csv" in iolab(lab_copy, "export")
     assert "total" in iolab(lab_copy, "explain", "2")
     run = json.loads((lab_copy / "results" / "latest" / "run.json").read_text())
