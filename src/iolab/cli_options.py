@@ -1,0 +1,57 @@
+"""Options as click has them: those made of settings, and those that every command which measures has."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel
+
+from iolab import options
+from iolab.errors import UsageError
+from iolab.options import Setting, Word
+
+
+class Value(click.ParamType[Any]):
+    """What a Word reads; a mistake is one line that names the variable."""
+
+    def __init__(self, word: Word) -> None:
+        self.name, self._word = word.name, word
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 (click's signature)
+        """Return the name of a value in help."""
+        return self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Return the value; raises UsageError."""
+        try:
+            return self._word.read(value) if isinstance(value, str) else value
+        except ValueError:
+            name = param.envvar if param else self.name
+            raise UsageError(f"{name}={value}: must be {self._word.must}") from None
+
+
+def parameter(setting: Setting, experiment: BaseModel | None = None) -> click.Parameter:
+    """Return the option of a setting, or its argument; help says the default of the experiment."""
+    value = Value(setting.word)
+    if setting.flag.startswith("-"):
+        return click.Option([setting.flag], envvar=setting.variable, type=value, help=setting.help(experiment))
+    name = f"[{setting.flag}]"
+    return click.Argument([setting.name], envvar=setting.variable, type=value, required=False, metavar=name)
+
+
+def of(settings: type[BaseModel], *names: str) -> list[click.Parameter]:
+    """Return the options of some of the settings."""
+    return [parameter(each) for each in options.settings(settings) if each.name in names]
+
+
+PATH = click.Path(path_type=Path)
+runtime = click.option(
+    "--runtime",
+    envvar="RUNTIME",
+    type=click.Choice(["auto", "docker", "local"]),
+    default="auto",
+    show_default=True,
+    help="Where servers run.",
+)
+results = click.option("--results", envvar="RESULTS", type=PATH, help="Folder of the run folders.  [default: results]")
+resume = click.option("--resume", envvar="RESUME", type=PATH, help="Run folder of an interrupted run to continue.")
