@@ -1,7 +1,7 @@
 """Options as click has them: those made of settings, and those that every command which measures has."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from pydantic import BaseModel
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from iolab import options
 from iolab.errors import UsageError
 from iolab.options import Setting, Word
+from iolab.runtime.choice import Wanted
 
 
 class Value(click.ParamType[Any]):
@@ -48,7 +49,7 @@ PATH = click.Path(path_type=Path)
 runtime = click.option(
     "--runtime",
     envvar="RUNTIME",
-    type=click.Choice(["auto", "docker", "local"]),
+    type=Value(options.choice(get_args(Wanted))),
     default="auto",
     show_default=True,
     help="Where servers run.",

@@ -181,7 +181,15 @@ def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E]) -> E:
             continue  # not a table, as the file has it: the validation says so
         else:
             found[key] = value
-    return validated(found, of_kind, changes, path.name)
+    experiment = validated(found, of_kind, changes, path.name)
+    varied = {name for each in getattr(experiment, "vary", ()) for name, value in each if value is not None}
+    for each in options.settings(of_kind):
+        value = _lookup(changes, each.path)
+        if each.path[0] == "server" and each.path[-1] in varied and value is not None:
+            raise UsageError(
+                f"{each.variable}={value}: {path.name} varies it: leave it out, or give another EXPERIMENT"
+            )
+    return experiment
 
 
 def validated(found: Mapping[str, Any], of: type[S], changes: Mapping[str, Any], source: str) -> S:

@@ -47,7 +47,9 @@ def _switch(text: str) -> bool:
     return text.lower() in ("1", "true", "yes", "on")
 
 
-def _choice(values: tuple[str, ...]) -> Word:
+def choice(values: tuple[str, ...]) -> Word:
+    """Return what reads one of the values."""
+
     def one(text: str) -> str:
         if text not in values:
             raise ValueError(text)
@@ -180,7 +182,7 @@ class Setting:
         if self.option.word:
             return self.option.word
         if get_origin(self._element) is Literal:
-            return _choice(get_args(self._element))
+            return choice(get_args(self._element))
         return TIME if self._element is float and self.path[-1].endswith("_s") else WORDS[self._element]
 
     def _typed(self, value: Any) -> str:

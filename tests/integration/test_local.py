@@ -271,7 +271,7 @@ def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: P
         ({"REPEATS": "0"}, "REPEATS=0"),
         ({"LOADGEN": "ab"}, "LOADGEN=ab: must be auto, hey or locust"),
         ({"LOADGEN": "hey", "PATH": "/nowhere"}, "hey is not on PATH"),
-        ({"RUNTIME": "podman"}, "'podman' is not one of"),
+        ({"RUNTIME": "podman"}, "RUNTIME=podman: must be auto, docker or local"),
         ({"WAIT_MS": "-3"}, "WAIT_MS=-3"),
         ({"BACKLOG": "0"}, "BACKLOG=0"),
         ({"THREADS": "0"}, "THREADS=0"),
