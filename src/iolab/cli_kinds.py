@@ -34,6 +34,7 @@ def command(name: str) -> click.Command:
         entry.command,
         params=[path, *(cli_options.parameter(each, example) for each in found)],
         help="\n\n".join((f"{entry.title}.", *arguments)),
+        epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
     )(cli_options.runtime(cli_options.results(cli_options.resume(measure))))
     for each in made.params:
         if each.name == "resume" and isinstance(each, click.Option):

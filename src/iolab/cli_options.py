@@ -33,11 +33,11 @@ class Value(click.ParamType[Any]):
 
 def parameter(setting: Setting, experiment: BaseModel | None = None) -> click.Parameter:
     """Return the option of a setting, or its argument; help says the default of the experiment."""
-    value = Value(setting.word)
-    if setting.flag.startswith("-"):
-        return click.Option([setting.flag], envvar=setting.variable, type=value, help=setting.help(experiment))
-    name = f"[{setting.flag}]"
-    return click.Argument([setting.name], envvar=setting.variable, type=value, required=False, metavar=name)
+    shared: dict[str, Any] = {"envvar": setting.variable, "type": Value(setting.word)}
+    if not setting.flag.startswith("-"):
+        return click.Argument([setting.name], required=False, metavar=f"[{setting.flag}]", **shared)
+    differs = setting.variable != setting.name.upper()
+    return click.Option([setting.flag], help=setting.help(experiment), show_envvar=differs, **shared)
 
 
 def of(settings: type[BaseModel], *names: str) -> list[click.Parameter]:

@@ -186,9 +186,8 @@ def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E]) -> E:
     for each in options.settings(of_kind):
         value = _lookup(changes, each.path)
         if each.path[0] == "server" and each.path[-1] in varied and value is not None:
-            raise UsageError(
-                f"{each.variable}={value}: {path.name} varies it: leave it out, or give another EXPERIMENT"
-            )
+            given = f"{each.variable}={value:g}" if isinstance(value, float) else f"{each.variable}={value}"
+            raise UsageError(f"{given}: {path.name} varies it: leave it out, or give another EXPERIMENT")
     return experiment
 
 
