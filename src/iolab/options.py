@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from annotated_types import MaxLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 
 class Word(NamedTuple):
@@ -114,7 +112,7 @@ class Setting:
         one = self._one
         if self._type is self._element:
             return one._replace(read=lambda text: one.read(text.strip()))
-        if any(isinstance(each, MaxLen) and each.max_length == 1 for each in self.field.metadata):
+        if any(getattr(each, "max_length", None) == 1 for each in self.field.metadata):
             return one._replace(read=lambda text: (one.read(text.strip()),))
 
         def several(text: str) -> tuple[Any, ...]:
@@ -147,11 +145,12 @@ class Setting:
         """Return the default as it is typed: that of an experiment, or the field's own; "" where there is none."""
         if self.option.default:
             return self.option.default
-        value = reduce(getattr, self.path, experiment) if experiment else self.field.default
+        own = None if self.field.is_required() else self.field.default
+        value = reduce(getattr, self.path, experiment) if experiment else own
         if self.path[0] == "server":  # the experiment may measure several values of it beside each other
             varied = (getattr(each, self.path[-1], None) for each in getattr(experiment, "vary", ()))
             value = tuple(each for each in varied if each is not None) or value
-        if value in (None, (), "", PydanticUndefined):
+        if value in (None, (), ""):
             return ""
         text = ",".join(map(self._typed, value if isinstance(value, tuple) else (value,)))
         return f"{text} {self.option.unit}".strip()
