@@ -214,6 +214,7 @@ def test_the_list_of_commands_cuts_nothing_off() -> None:
     [
         ("crosscheck", {"REQUESTS": "0"}, "REQUESTS=0: input should be greater than or equal to 1"),
         ("locust", {"WAIT_MS": "0"}, "WAIT_MS=0: input should be greater than or equal to 0.1"),
+        ("locust", {"USERS": "0"}, "USERS: 0 is not in the range"),
         ("locust", {"TIME": "soon"}, "TIME=soon: must be a time, such as 90s or 10m"),
         ("worker", {"MASTER": "10.0.0.1", "LOCUST_MASTER_PORT": "0"}, "LOCUST_MASTER_PORT=0: input should be"),
     ],

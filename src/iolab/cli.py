@@ -51,7 +51,8 @@ def run() -> int:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
     except click.ClickException as error:
-        return _complain(error.format_message())
+        variable = error.param.envvar if isinstance(error, click.BadParameter) and error.param else None
+        return _complain(f"{variable}: {error.message}" if variable and error.message else error.format_message())
     except LabError as error:
         return _complain(str(error))
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
