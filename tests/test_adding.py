@@ -1,7 +1,11 @@
-"""What it takes to add something: a kind is a package, a TOML file and a line of the registry; an experiment a TOML file."""
+"""What it takes to add something: a kind is a package, a TOML file and a line of the registry; an experiment a TOML file.
+
+The kind's command, its options and what help and the reference say of both follow from these.
+"""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,10 +20,11 @@ KIND = '''
 
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from iolab.experiment import Experiment
 from iolab.kind import Kind, Line, Measured, Report
+from iolab.options import Option
 from iolab.report import document
 from iolab.report.document import Document, Section, Sentences
 from iolab.report.summary import summary
@@ -28,7 +33,7 @@ from iolab.results.records import TrialRecord
 
 class SumExperiment(Experiment):
     kind: Literal["sum"]
-    numbers: tuple[int, ...]
+    numbers: Annotated[tuple[int, ...], Option("Numbers to add.")]
 
 
 class SumRecord(TrialRecord):
@@ -98,13 +103,19 @@ numbers = [1, 2, 3]
 def lab_copy(tmp_path: Path) -> Path:
     folder = copied_lab(tmp_path / "lab")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "docs").mkdir()
     return folder
 
 
 def iolab(folder: Path, *arguments: str) -> str:
+    return python(folder, "-m", "iolab", *arguments)
+
+
+def python(folder: Path, *arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "RUNTIME": "local", "TMPDIR": str(folder.parent)}
     done = subprocess.run(
-        [sys.executable, "-m", "iolab", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -122,7 +133,8 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
     (package / "kind.py").write_text(KIND)
     (lab_copy / "experiments" / "total.toml").write_text(EXPERIMENT)
     registry = package.parent / "registry.py"
-    registry.write_text(registry.read_text().replace("KINDS = {\n", 'KINDS = {\n    "sum": Entry("run", "sum"),\n', 1))
+    entry = 'KINDS = {\n    "sum": Entry("sum", "sum", "total", "1 s", "Add up numbers"),\n'
+    registry.write_text(registry.read_text().replace("KINDS = {\n", entry, 1))
     assert "totals [1, 3, 6]" in iolab(lab_copy, "run", "experiments/total.toml")
     assert "totals [1, 3, 6]" in iolab(lab_copy, "report")
     assert "<p>totals [1, 3, 6]</p>" in (lab_copy / "results" / "latest" / "report.html").read_text()
@@ -130,6 +142,19 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
     assert "total" in iolab(lab_copy, "explain", "2")
     run = json.loads((lab_copy / "results" / "latest" / "run.json").read_text())
     assert (run["kind"], run["status"], run["trials_planned"]) == ("sum", "complete", 3)
+    assert "totals [1, 3, 6]" in iolab(lab_copy, "sum")
+    assert "totals [4, 9]" in iolab(lab_copy, "sum", "--numbers", "4,5")
+    assert re.search(r"--numbers INTEGER,... +Numbers to add\.  \[default: 1,2,3\]", iolab(lab_copy, "sum", "--help"))
+    assert "sum         Add up numbers" in iolab(lab_copy, "--help")
+    python(lab_copy, "-m", "iolab.reference")
+    assert "| `--numbers` | `NUMBERS` | INTEGER,... |" in (lab_copy / "docs" / "reference.md").read_text()
+    assert re.search(
+        r"^  make sum +1 s  Add up numbers$", (lab_copy / "docs" / "make-help.txt").read_text(), re.MULTILINE
+    )
+    made = subprocess.run(
+        ["make", "-n", "-o", ".venv/run", "sum"], cwd=lab_copy, capture_output=True, text=True, check=True
+    )
+    assert made.stdout.endswith("/iolab sum\n")
 
 
 def test_an_experiment_is_a_toml_file(lab_copy: Path) -> None:

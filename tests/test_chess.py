@@ -5,23 +5,22 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_chess, session
+from iolab import session
 from iolab.errors import UsageError
 from iolab.kinds.chess.settings import ChessExperiment
 from tests.conftest import ROOT
 from tests.shortened import shortened
 
 PATH = ROOT / "experiments" / "chess.toml"
-NOTHING: dict[str, Any] = {"models": None, "boards": None, "moves": None, "scale_ms": None, "threads": None}
 
 
 def planned(**given: Any) -> session.Plan[ChessExperiment]:
-    return session.plan(ROOT, PATH, cli_chess.changes(**{**NOTHING, **given}), ChessExperiment)
+    return session.plan(ROOT, PATH, ChessExperiment.changes(given), ChessExperiment)
 
 
 @pytest.mark.parametrize("scale_ms", [0.5, 1.0, 20.0])
 def test_a_request_waits_as_long_as_an_opponent_and_computes_as_long_as_the_master(scale_ms: float) -> None:
-    plan = planned(models=("A",), boards=3, moves=2, scale_ms=scale_ms, threads=4)
+    plan = planned(models=("A",), boards=(3,), moves=2, scale_ms=scale_ms, threads=4)
     expected = {"WAIT_MS": f"{55 * scale_ms:g}", "CPU_MS": f"{5 * scale_ms:g}", "THREADS": "4", "BACKLOG": "1024"}
     assert expected.items() <= plan.experiment.variables().items()
     assert plan.experiment.boards == 3
@@ -32,7 +31,7 @@ def test_a_request_waits_as_long_as_an_opponent_and_computes_as_long_as_the_mast
 
 
 def test_what_is_not_given_is_the_experiment_s_own() -> None:
-    assert cli_chess.changes(**NOTHING) == {}
+    assert ChessExperiment.changes({"models": None, "boards": None, "threads": None}) == {}
     plan = planned()
     assert plan.experiment.concurrency == (24,)
     assert plan.experiment.server.threads == 8

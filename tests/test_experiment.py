@@ -140,6 +140,15 @@ def test_variants_are_measured_beside_each_other(lab: Lab) -> None:
     assert read().variants == ("",)
 
 
+@pytest.mark.parametrize(("file", "given"), [("backlog", {"backlog": 7}), ("cores", {"cpu_ms": 3.0})])
+def test_an_option_that_the_experiment_varies_itself_is_refused(file: str, given: dict[str, Any]) -> None:
+    ((name, value),) = given.items()
+    path = ROOT / "experiments" / f"{file}.toml"
+    with pytest.raises(UsageError, match=rf"^{name.upper()}={value:g}: {file}.toml varies it: leave it out, or give"):
+        registry.read(path, ClosedExperiment.changes(given), ClosedExperiment)
+    assert registry.read(path, ClosedExperiment.changes({"threads": 3}), ClosedExperiment).server.threads == 3
+
+
 def test_two_variants_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="two variants have the same name"):
         read(vary=[{"name": "same"}, {"name": "same"}])

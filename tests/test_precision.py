@@ -68,7 +68,10 @@ def test_half_a_width_is_a_share_of_the_median() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--precision", "300%"), "must be a share, such as 3%"), (("--budget", "soon"), "must be a time, such as 90s")],
+    [
+        (("--precision", "300%"), "PRECISION=300%: must be a share below 1"),
+        (("--budget", "soon"), "must be a time, such as 90s"),
+    ],
 )
 def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, ...], words: str) -> None:
     done = inside("bench", *arguments)

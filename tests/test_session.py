@@ -126,7 +126,7 @@ class Null(Kind[NullExperiment, int, NullRecord]):
 def kind(monkeypatch: pytest.MonkeyPatch) -> Null:
     null = Null()
     known = registry.kind
-    monkeypatch.setitem(registry.KINDS, "null", registry.Entry("null", "null"))
+    monkeypatch.setitem(registry.KINDS, "null", registry.Entry("null", "null", "null", "", "Measure nothing"))
     monkeypatch.setattr(registry, "kind", lambda name: null if name == "null" else known(name))
     return null
 

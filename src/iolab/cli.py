@@ -1,35 +1,46 @@
-"""The command line: each command stands in a module of its own, which is imported when that command is called."""
+"""The command line: the table of its commands. Each is imported when it is called."""
 
 from importlib import import_module
+from typing import NamedTuple
 
 import click
 
 import iolab
 from iolab.errors import LabError
+from iolab.kinds.registry import KINDS
+
+GROUPS = ("Start", "Experiments", "Look at results", "Standing lab", "Maintain")
+
+
+class Command(NamedTuple):
+    """What help says of a command, or of a target of make, and where the command is."""
+
+    group: str
+    takes: str  # usually
+    title: str
+    where: str = ""  # module:function; the command of a kind is made by cli_kinds
+
 
 COMMANDS = {
-    "bench": "cli_bench:bench",
-    "break": "cli_break:broken",
-    "chess": "cli_chess:exhibition",
-    "compare": "cli_runs:compare",
-    "crosscheck": "cli_crosscheck:crosscheck",
-    "crowd": "cli_crowd:crowd_command",
-    "doctor": "cli_live:doctor_command",
-    "down": "cli_live:down",
-    "explain": "cli_runs:explain",
-    "export": "cli_runs:export",
-    "faults": "cli_faults:faults_command",
-    "freeze": "cli_freeze:freeze",
-    "locust": "cli_locust:locust",
-    "queue": "cli_queue:queue",
-    "report": "cli_runs:report",
-    "run": "cli_run:run",
-    "slo": "cli_queue:slo",
-    "trace": "cli_trace:trace",
-    "trace-compare": "cli_trace:trace_compare",
-    "up": "cli_live:up",
-    "worker": "cli_locust:worker",
+    "doctor": Command("Start", "2 s", "Show what this machine has of what the lab uses", "cli_live:doctor_command"),
+    "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
+    "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "cli_crosscheck:crosscheck"),
+    "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "cli_locust:locust"),
+    "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "cli_runs:report"),
+    "explain": Command("Look at results", "1 s", "Explain the median of a cell: CELL=C16", "cli_runs:explain"),
+    "compare": Command("Look at results", "1 s", 'Compare two runs: RUNS="results/a results/b"', "cli_runs:compare"),
+    "export": Command("Look at results", "1 s", "Write the newest run as CSV tables", "cli_runs:export"),
+    "trace": Command("Look at results", "1 s", "Explain the strace log of Streamlit: CLICK=1", "cli_trace:trace"),
+    "trace-compare": Command("Look at results", "1 min", "Compare three event loops", "cli_trace:trace_compare"),
+    "up": Command("Standing lab", "30 s", "Start the servers, Streamlit, and Locust's page", "cli_live:up"),
+    "down": Command("Standing lab", "5 s", "Stop everything that `up` started", "cli_live:down"),
+    "worker": Command("Standing lab", "", "Generate load for another machine: MASTER=address", "cli_locust:worker"),
 }
+
+
+def table() -> dict[str, Command]:
+    """Return all commands, those of kinds first."""
+    return {each.command: Command(each.group, each.takes, each.title) for each in KINDS.values()} | COMMANDS
 
 
 def run() -> int:
@@ -40,7 +51,8 @@ def run() -> int:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
     except click.ClickException as error:
-        return _complain(error.format_message())
+        variable = error.param.envvar if isinstance(error, click.BadParameter) and error.param else None
+        return _complain(f"{variable}: {error.message}" if variable and error.message else error.format_message())
     except LabError as error:
         return _complain(str(error))
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
@@ -59,18 +71,30 @@ class Lazy(click.Group):
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted(COMMANDS)
+        return sorted(table())
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, imported; None where there is none of this name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(import_module(f"iolab.{module}"), name)
+        command: click.Command | None = None
+        if cmd_name in COMMANDS:
+            module, name = COMMANDS[cmd_name].where.split(":")
+            command = getattr(import_module(f"iolab.{module}"), name)
+        for kind in (name for name, entry in KINDS.items() if entry.command == cmd_name):
+            command = import_module("iolab.cli_kinds").command(kind)
         return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the titles of all commands, in full, without an import of any."""
+        for group in GROUPS:
+            if rows := [(name, each.title) for name, each in table().items() if each.group == group]:
+                with formatter.section(group):
+                    formatter.write_dl(rows)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(iolab.__version__)
 def commands() -> None:
-    """The Event-Driven I/O Lab: measure how servers wait."""
+    """The Event-Driven I/O Lab: measure how servers wait.
+
+    `iolab COMMAND --help` shows the options of a command.
+    """

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import options
+from iolab import cli_options
 from iolab.cli_run import planned, trials
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
@@ -21,22 +21,21 @@ from iolab.report import terminal
 from iolab.runtime.choice import Wanted, choose
 
 
-@click.command()
-@options.runtime
-@click.option("--requests", envvar="REQUESTS", type=int, help="Requests a trial.")
-@click.option("--repeats", envvar="REPEATS", type=int, help="Trials a cell.")
-@options.results
-def crosscheck(runtime: Wanted, requests: int | None, repeats: int | None, results: Path | None) -> int:
+@click.command(params=cli_options.of(ClosedExperiment, "requests", "repeats"))
+@cli_options.runtime
+@cli_options.results
+def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
     """Measure the same cells by every load generator, and say whether they tell the same."""
     console = Console()
     told: dict[str, dict[CellName, Told]] = {}
     folders = []
     exit_status = 0
+    plans = {
+        name: planned("crosscheck", None, ClosedExperiment.changes({**given, "loadgen": name}), ClosedExperiment)
+        for name in ("hey", "locust")
+    }
     with only_bench():
-        for generator in ("hey", "locust"):
-            changes: dict[str, Any] = {"load": {"generator": generator} | ({"requests": requests} if requests else {})}
-            changes |= {"repeats": repeats} if repeats else {}
-            plan = planned("crosscheck", None, changes, ClosedExperiment)
+        for generator, plan in plans.items():
             try:
                 outcome = trials(console, plan, runtime, results)
             except UsageError as error:

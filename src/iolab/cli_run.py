@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import experiment, options, session
+from iolab import cli_options, experiment, session
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
@@ -66,10 +66,10 @@ def report_run(console: Console, folder: RunFolder) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="EXPERIMENT", envvar="EXPERIMENT", required=False, type=click.Path(path_type=Path))
-@options.runtime
-@options.results
-@options.resume
+@click.argument("path", metavar="EXPERIMENT", envvar="EXPERIMENT", required=False, type=cli_options.PATH)
+@cli_options.runtime
+@cli_options.results
+@cli_options.resume
 def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None) -> int:
     """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
     if resume:

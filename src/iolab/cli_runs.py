@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from iolab import options
+from iolab import cli_options
 from iolab.cli_run import given_or_newest, report_run
 from iolab.errors import UsageError
 from iolab.kinds import registry
@@ -14,12 +14,10 @@ from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
 
-RUN = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), required=False)
-@options.results
+@click.argument("run", metavar="[RUN]", type=cli_options.PATH, required=False)
+@cli_options.results
 def report(run: Path | None, results: Path | None) -> int:
     """Rebuild the report of RUN, by default the newest run, from its raw data."""
     report_run(Console(), given_or_newest(run, results))
@@ -27,7 +25,7 @@ def report(run: Path | None, results: Path | None) -> int:
 
 
 @click.command()
-@click.argument("runs", metavar="FIRST SECOND", nargs=-1, type=RUN)
+@click.argument("runs", metavar="FIRST SECOND", envvar="RUNS", nargs=-1, type=Path)
 def compare(runs: tuple[Path, ...]) -> int:
     """Compare the cells of two runs of one kind: what is higher or lower in SECOND than in FIRST."""
     if len(runs) != 2:
@@ -46,11 +44,11 @@ def compare(runs: tuple[Path, ...]) -> int:
 
 
 @click.command()
-@click.argument("run", type=RUN, required=False)
+@click.argument("run", metavar="[RUN]", type=cli_options.PATH, required=False)
 @click.option("--csv", "form", flag_value="csv", default="csv", help="As CSV.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="As Parquet (needs pyarrow).")
-@click.option("--to", type=RUN, help="A folder.  [default: export in the run folder]")
-@options.results
+@click.option("--to", type=cli_options.PATH, help="A folder.  [default: export in the run folder]")
+@cli_options.results
 def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
@@ -65,7 +63,7 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
 @click.argument("names", metavar="[RUN] CELL", nargs=-1)
 @click.option("--cpus", envvar="CPUS", type=float, help="Which CPU limit, where it varies.")
 @click.option("--variant", envvar="VARIANT", help="Which setting, where it varies.")
-@options.results
+@cli_options.results
 def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
     """Explain CELL, such as C16, of RUN or of the newest run: what its median is made of, or all that is known."""
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from iolab import cli_options
 from iolab.errors import UsageError
 from iolab.lab import Lab, find_root
 from iolab.live import app
@@ -27,25 +28,17 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 
 @click.command()
-@click.argument("log", type=click.Path(path_type=Path), required=False)
+@click.argument("log", metavar="[LOG]", type=cli_options.PATH, required=False)
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Where the app listens.  [default: {PORT}]")
 @click.option(
     "--click", "clicks", envvar="CLICK", type=click.IntRange(0, 20), default=0, help="Press the button so often."
 )
 @click.option("--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and click.")
 @click.option("--service", "services", envvar="SERVICE", help="Measured servers instead: letters or names, or all.")
-@click.option(
-    "--runtime",
-    envvar="RUNTIME",
-    type=click.Choice(["auto", "docker", "local"]),
-    default="auto",
-    help="Where what is to be traced runs.",
-)
+@cli_options.runtime
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of the story.")
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
-@click.option(
-    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where logs and pages are.  [default: results]"
-)
+@cli_options.results
 def trace(  # noqa: PLR0917 (each is an option of the command line)
     log: Path | None,
     port: int | None,
@@ -163,16 +156,8 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
 
 @click.command(name="trace-compare")
 @click.option("--clicks", envvar="CLICK", type=click.IntRange(1, 20), default=3, show_default=True, help="On each.")
-@click.option(
-    "--runtime",
-    envvar="RUNTIME",
-    type=click.Choice(["auto", "docker", "local"]),
-    default="auto",
-    help="Where to run it.",
-)
-@click.option(
-    "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where the logs go.  [default: results]"
-)
+@cli_options.runtime
+@cli_options.results
 def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
     """Run Streamlit on three event loops, and show what each does, side by side."""
     console = Console()

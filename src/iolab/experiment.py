@@ -7,14 +7,24 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from iolab import options
 from iolab.errors import UsageError
+from iolab.options import Option
 
-OPTIONS = {"generator": "LOADGEN", "levels": "USERS", "freeze_collector": "GC_FREEZE"}  # of make, named otherwise
+Models = Annotated[tuple[str, ...], Field(min_length=1), Option("Servers to measure: letters or names.")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
-Limits = Annotated[tuple[Positive, ...], Field(min_length=1)]
-OneLimit = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1)]
+Limits = Annotated[tuple[Positive, ...], Field(min_length=1), Option("CPUs that a server may use.")]
+OneLimit = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1), Option("CPUs that a server may use.")]
 OneCount = Annotated[tuple[Count, ...], Field(min_length=1, max_length=1)]
+Seed = Annotated[int, Option("Seed of everything random, such as the order of trials, or arrivals.")]
+WaitMs = Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False), Option("Wait in a request.", unit="ms")]
+CpuMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False), Option("Computing in a request.", unit="ms")]
+Distribution = Annotated[Literal["constant", "exponential"], Option("Distribution of the wait.")]
+Backlog = Annotated[
+    int | None, Field(ge=1, le=65_535), Option("Length of the listen queue; without it, each server's own.")
+]
+Threads = Annotated[int, Field(ge=1, le=1000), Option("Threads in the pool.")]
 
 
 class Settings(BaseModel):
@@ -22,15 +32,29 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def changes(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that were given, by their names, as changes to the TOML file; raises UsageError."""
+        found = {each.path[-1]: given[each.name] for each in options.own(cls) if given.get(each.name) is not None}
+        for name, table in options.tables(cls).items():
+            if issubclass(table, Settings) and (inner := table.changes(given)):
+                found[name] = inner
+        return cls.adjusted(found)
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes with what follows from them; raises UsageError where they contradict each other."""
+        return changes
+
 
 class ServerSettings(Settings):
     """The environment of the servers; None is the server's own default."""
 
-    wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] = 20.0
-    wait_distribution: Literal["constant", "exponential"] = "constant"
-    cpu_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] = 0.0
-    backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    threads: Annotated[int, Field(ge=1, le=1000)] = 8
+    wait_ms: WaitMs = 20.0
+    wait_distribution: Distribution = "constant"
+    cpu_ms: CpuMs = 0.0
+    backlog: Backlog = None
+    threads: Threads = 8
 
     @property
     def service_ms(self) -> float:
@@ -63,9 +87,8 @@ class Experiment(Settings):
     kind: str
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     question: str
-    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+    models: Models = ("all",)
     cpus: Limits = (1.0,)
-    seed: int = 0
 
     @property
     def generator(self) -> Literal["auto", "hey", "locust"]:
@@ -88,14 +111,19 @@ class Experiment(Settings):
 
 
 class ServedExperiment(Experiment):
-    """An experiment that sets the measured servers, in one way or in several variants."""
+    """An experiment that sets the measured servers."""
 
     server: ServerSettings = ServerSettings()
-    vary: tuple[Variant, ...] = ()
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of docker-compose.yml and the servers that it sets."""
         return self.server.variables()
+
+
+class VariedExperiment(ServedExperiment):
+    """An experiment that measures servers with their settings in several variants."""
+
+    vary: tuple[Variant, ...] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -117,6 +145,7 @@ class ServedExperiment(Experiment):
         return values
 
 
+S = TypeVar("S", bound=Settings)
 E = TypeVar("E", bound=Experiment)
 
 
@@ -152,27 +181,40 @@ def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E]) -> E:
             continue  # not a table, as the file has it: the validation says so
         else:
             found[key] = value
+    experiment = validated(found, of_kind, changes, path.name)
+    varied = {name for each in getattr(experiment, "vary", ()) for name, value in each if value is not None}
+    for each in options.settings(of_kind):
+        value = _lookup(changes, each.path)
+        if each.path[0] == "server" and each.path[-1] in varied and value is not None:
+            given = f"{each.variable}={value:g}" if isinstance(value, float) else f"{each.variable}={value}"
+            raise UsageError(f"{given}: {path.name} varies it: leave it out, or give another EXPERIMENT")
+    return experiment
+
+
+def validated(found: Mapping[str, Any], of: type[S], changes: Mapping[str, Any], source: str) -> S:
+    """Return settings, of which `changes` were given as options and the rest stands in `source`; raises UsageError."""
     try:
-        return of_kind.model_validate(found)
+        return of.model_validate(found)
     except ValidationError as error:
-        raise UsageError(_mistake(error, path, changes, of_kind)) from error
+        raise UsageError(_mistake(error, source, changes, of)) from error
 
 
-def _mistake(error: ValidationError, path: Path, changes: Mapping[str, Any], of_kind: type[Experiment]) -> str:
+def _mistake(error: ValidationError, source: str, changes: Mapping[str, Any], of: type[Settings]) -> str:
     """Return one line about the first mistake, under the name by which the user gave it."""
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"] if isinstance(part, str)]
     key, given = ".".join(keys), _lookup(changes, keys)
     if first["type"] == "missing":
-        return f"{path.name}: {key} is missing"
+        return f"{source}: {key} is missing"
     if first["type"] == "extra_forbidden":
-        return f"{path.name}: {key} is not a setting of kind {_kind_of(of_kind)}: {_settings(of_kind, keys[:-1])}"
+        return f"{source}: {key} is not a setting of kind {_kind_of(of)}: {_settings(of, keys[:-1])}"
     value, what = first["input"], first["msg"].replace("valid tuple", "list").replace("Tuple", "List")
     value = f"{value:g}" if isinstance(value, float) else value
     if given is None or isinstance(given, Mapping):
-        where = f"{path.name}: {key} = {value!r}"
+        where = f"{source}: {key} = {value!r}"
     else:
-        where = f"{OPTIONS.get(keys[-1], keys[-1].upper())}={value}"
+        variables = {each.path: each.variable for each in options.settings(of)}
+        where = f"{variables.get(tuple(keys), keys[-1].upper())}={value}"
     return f"{where}: {what[:1].lower()}{what[1:]}"
 
 
@@ -183,13 +225,13 @@ def _lookup(tree: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return found
 
 
-def _kind_of(of_kind: type[Experiment]) -> str:
-    return str(get_args(of_kind.model_fields["kind"].annotation)[0])
+def _kind_of(of: type[Settings]) -> str:
+    return str(get_args(of.model_fields["kind"].annotation)[0])
 
 
-def _settings(of_kind: type[BaseModel], table: Sequence[str]) -> str:
+def _settings(of: type[Settings], table: Sequence[str]) -> str:
     """Return the settings that there are, of a kind or of one of its tables."""
-    there: Any = of_kind
+    there: Any = of
     for name in table:
         there = there.model_fields[name].annotation
         there = next((each for each in (there, *get_args(there)) if hasattr(each, "model_fields")), there)

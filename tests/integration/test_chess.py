@@ -46,7 +46,7 @@ def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(inside: Run,
         (("--models", "Q"), "MODELS=Q: no such model"),
         (("--scale-ms", "0"), "SCALE_MS=0"),
         (("--threads", "0"), "THREADS=0"),
-        (("--boards", "0"), "--boards"),
+        (("--boards", "0"), "BOARDS=0"),
     ],
 )
 def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, str], said: str) -> None:

@@ -114,7 +114,7 @@ def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
 def test_nonsense_ends_in_one_line(inside: Run) -> None:
     for options, said in (
         (("--users", "0"), "USERS=0"),
-        (("--users", "many"), "whole numbers"),
+        (("--users", "many"), "USERS=many: must be a whole number"),
         (("--models", "A", "--way", "websocket"), "no chat server of A speaks websocket"),
         (("--models", "B", "--processes", "2"), "in 2 processes"),
         (("--experiment", str(ROOT / "experiments" / "bench.toml")), "is of kind closed: make bench EXPERIMENT="),

@@ -68,7 +68,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--utilisation", "1.2"), "shares below 1"),
+        (("--utilisation", "1.2"), "UTILISATION=1.2: must be a share below 1"),
         (("--models", "C"), "no model of this run has a utilisation: take A, B"),
         (("--process", "trace"), "say which file, with TRACE="),
         (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),

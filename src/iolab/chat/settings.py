@@ -1,11 +1,12 @@
 """The users of a chat server: an experiment's table [crowd]."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from iolab.chat.entries import Way
 from iolab.experiment import Settings
+from iolab.options import Option
 
 MOST_USERS = 100_000
 Users = Annotated[int, Field(ge=1, le=MOST_USERS)]
@@ -15,9 +16,16 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 class Crowd(Settings):
     """Users that come at `come_rps` a second, stay, and now and then click: experiments/crowd.toml says the rest."""
 
-    levels: Annotated[tuple[Users, ...], Field(min_length=1)]
+    levels: Annotated[
+        tuple[Users, ...],
+        Field(min_length=1),
+        Option("Numbers of users. Without it, the most that the machine allows are tried, too.", "--users"),
+    ]
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
-    ways: tuple[Way, ...] = ("websocket", "poll")
+    ways: Annotated[tuple[Way, ...], Option("Transports; servers that support none of them are left out.", "--way")] = (
+        "websocket",
+        "poll",
+    )
     come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
     quiet_s: Seconds = 5.0
@@ -25,8 +33,17 @@ class Crowd(Settings):
     click_every_s: Seconds = 100.0
     hold_s: Annotated[int, Field(ge=1, le=3600)] = 60
     dead_after_s: Annotated[int, Field(ge=10, le=3600)] = 300
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
-    freeze_collector: bool = True
+    processes: Annotated[
+        int, Field(ge=1, le=64), Option("Processes of a server, for servers that can share a port.")
+    ] = 1
+    freeze_collector: Annotated[
+        bool, Option("Keep Python's garbage collector from scanning connected users.", variable="GC_FREEZE")
+    ] = True
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes in which no higher level is tried than those that were given."""
+        return {**changes, "most": 0} if "levels" in changes else changes
 
     def told(self) -> str:
         """Return in words, for a report, how users connect, and how long they and the servers wait."""

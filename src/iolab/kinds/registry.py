@@ -1,40 +1,41 @@
-"""The kinds of experiments: a line each. A kind is imported when it is asked for."""
+"""The kinds of experiments: an entry each. A kind is imported when it is asked for."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-
-from iolab import experiment
 from iolab.errors import UsageError
-from iolab.experiment import Experiment
-from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
 
 if TYPE_CHECKING:
+    from iolab.experiment import Experiment
     from iolab.kind import AnyKind
+    from iolab.results.folder import RunFolder
+    from iolab.results.records import RunInfo
 
-E = TypeVar("E", bound=Experiment)
+E = TypeVar("E", bound="Experiment")
 
 
 class Entry(NamedTuple):
-    """A kind: the command that measures it, and the package that is it."""
+    """A kind: its command, its package, the experiment that is measured by default, and what help says of it."""
 
     command: str
     package: str
+    experiment: str  # a TOML file in experiments/
+    takes: str  # usually, with that experiment
+    title: str
+    group: str = "Experiments"
 
 
 KINDS = {
-    "closed": Entry("bench", "closed"),
-    "open": Entry("queue", "open"),
-    "slo": Entry("slo", "slo"),
-    "crowd": Entry("crowd", "crowd"),
-    "faults": Entry("faults", "faults"),
-    "freeze": Entry("freeze", "freeze"),
-    "break": Entry("break", "breaking"),
-    "chess": Entry("chess", "chess"),
+    "closed": Entry("bench", "closed", "bench", "1 min", "Measure every server with 4 and 16 users", "Start"),
+    "open": Entry("queue", "open", "queue", "15 min", "Compare planned arrivals with queueing theory"),
+    "slo": Entry("slo", "slo", "slo", "7 min", "Find the highest rate that meets an objective"),
+    "crowd": Entry("crowd", "crowd", "crowd", "10 min", "Hold thousands of mostly idle connections"),
+    "faults": Entry("faults", "faults", "faults", "3 min", "Disturb a server that has 1,000 connected users"),
+    "freeze": Entry("freeze", "freeze", "freeze", "30 s", "Stop a server for 2 s, and measure it in two ways"),
+    "break": Entry("break", "breaking", "break", "1 min", "Find the line of code that blocks an event loop"),
+    "chess": Entry("chess", "chess", "chess", "1 min", "Play 24 games of chess at once on each server"),
 }
 
 
@@ -48,13 +49,17 @@ def kind(name: str) -> "AnyKind":
 
 def read(path: Path, changes: Mapping[str, Any], settings: type[E]) -> E:
     """Read an experiment's TOML file with changes; raises UsageError where it is not of that kind."""
+    from iolab import experiment  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)
+
     name = experiment.kind_of(path)
     check(name, settings, path.name, f"EXPERIMENT={path}")
     return experiment.parsed(path, changes, settings)
 
 
-def recorded(folder: RunFolder, run: RunInfo, settings: type[E]) -> E:
+def recorded(folder: "RunFolder", run: "RunInfo", settings: type[E]) -> E:
     """Return the experiment that a run measured; raises UsageError where it is of another kind, or damaged."""
+    from pydantic import ValidationError  # noqa: PLC0415 (as above)
+
     if kind(run.kind).settings is not settings:
         raise UsageError(f"{folder.path} is a run of kind {run.kind}, which this does not read")
     try:
@@ -65,7 +70,7 @@ def recorded(folder: RunFolder, run: RunInfo, settings: type[E]) -> E:
         raise UsageError(f"{folder.path / 'run.json'}: experiment.{where}: {first['msg']}") from error
 
 
-def check(name: str, settings: type[Experiment], what: str, given: str) -> None:
+def check(name: str, settings: "type[Experiment]", what: str, given: str) -> None:
     """Raise UsageError, which names the right command, where `name` is not the kind with these settings."""
     if kind(name).settings is not settings:
         raise UsageError(f"{what} is of kind {name}: make {KINDS[name].command} {given}")

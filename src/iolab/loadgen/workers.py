@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -13,10 +13,12 @@ from iolab.host.cores import CpuPlan
 from iolab.loadgen import driver
 from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import OpenLoop
+from iolab.options import Option, Word
 from iolab.runtime import Master, Runtime
 
 MASTER_PORT = 5557
 MOST_RPS = 1500.0  # that one Locust process sends in time: see docs/queueing.md
+ADDRESS = Word("ADDRESS", str, "an address")
 START_LIMIT_S, JOIN_LIMIT_S = 60.0, 600.0
 
 
@@ -26,10 +28,23 @@ class Crew(Settings):
     Without any, the load driver sends everything itself.
     """
 
-    workers: Annotated[int, Field(ge=0, le=64)] = 0
-    join: Annotated[int, Field(ge=0, le=1000)] = 0
-    bind: str = ""
-    port: Annotated[int, Field(ge=1, le=65_535)] = MASTER_PORT
+    workers: Annotated[
+        int, Field(ge=0, le=64), Option("Locust workers to start here; 0: one process sends everything.")
+    ] = 0
+    join: Annotated[
+        int, Field(ge=0, le=1000), Option("Locust workers to wait for: `make worker` on other machines.")
+    ] = 0
+    bind: Annotated[str, Option("Address by which other machines reach this one.", word=ADDRESS)] = ""
+    port: Annotated[
+        int,
+        Field(ge=1, le=65_535),
+        Option("Port that workers of other machines join.", "--master-port", "LOCUST_MASTER_PORT"),
+    ] = MASTER_PORT
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes without an address, unless a worker joins: others than this command have these variables."""
+        return changes if changes.get("join") else {n: v for n, v in changes.items() if n not in ("bind", "port")}
 
     @property
     def size(self) -> int:

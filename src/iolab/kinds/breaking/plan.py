@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from iolab.experiment import Settings
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 
-class Way(BaseModel):
+class Way(Settings):
     """A way to do a request's work: `service` does it in `place`, a pool of so many threads or processes, if in one.
 
     The work is a wait or computing, as long as the experiment's `server` says; `await` is the wait that does not block.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     service: str = "broken"
@@ -36,10 +35,8 @@ class Way(BaseModel):
         return self.pool if self.work == "wait" else min(self.pool, max(1, math.floor(cpus)))
 
 
-class Broken(BaseModel):
+class Broken(Settings):
     """What is compared, for some `seconds` each; meanwhile a bystander asks for the server's health again and again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seconds: Annotated[float, Field(gt=0, le=600)] = 3.0
     bystander_ms: Annotated[float, Field(ge=1, le=10_000)] = 50.0  # after each answer

@@ -1,23 +1,38 @@
 """The settings of work that blocks."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings
+from pydantic import Field
+
+from iolab.experiment import CpuMs, Experiment, OneLimit, ServerSettings, Settings, WaitMs
 from iolab.kinds.breaking.plan import Broken, Way
+from iolab.options import Option
+
+
+class Work(Settings):
+    """The work of a request: a way to do it has either of these."""
+
+    wait_ms: WaitMs = 20.0
+    cpu_ms: CpuMs = 5.0
 
 
 class BreakExperiment(Experiment):
     """Ways to do a request's work, each loaded by `concurrency` users."""
 
     kind: Literal["break"]
+    models: tuple[Literal["all"]] = ("all",)  # each way names its server
     cpus: OneLimit = (2.0,)
-    concurrency: OneCount
-    server: ServerSettings = ServerSettings()
+    concurrency: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1000)], ...],
+        Field(min_length=1, max_length=1),
+        Option("Users at once.", "--users"),
+    ]
+    server: Work = Work()
     broken: Broken
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of docker-compose.yml and the servers that it sets."""
-        return self.server.variables()
+        return ServerSettings(wait_ms=self.server.wait_ms, cpu_ms=self.server.cpu_ms).variables()
 
     def work_ms(self, way: Way) -> float:
         """Return how long a request's work takes in a way."""

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from iolab.experiment import Settings
+from iolab.options import Option
 from iolab.results.records import Pair
 from iolab.theory.closed_loop import closed_loop
 
@@ -19,18 +21,18 @@ LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # of the servers' settings (experiment.py)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
-class Rules(BaseModel):
+class Rules(Settings):
     """How long master and opponents take for a move, how many pairs of moves a game has, and how fast it is played.
 
     `master_s` and `opponent_s` are seconds of the story; one of them takes `scale_ms` milliseconds here.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     master_s: Seconds = 5.0
     opponent_s: Seconds = 55.0
-    moves: Annotated[int, Field(ge=1, le=500)] = 30
-    scale_ms: Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False)] = 1.0
+    moves: Annotated[int, Field(ge=1, le=500), Option("Pairs of moves a game, each a request.")] = 30
+    scale_ms: Annotated[
+        float, Field(ge=0.1, le=1000, allow_inf_nan=False), Option("Duration here of a second of the story.", unit="ms")
+    ] = 1.0
 
     @model_validator(mode="after")
     def _as_a_server_can(self) -> Self:

@@ -4,15 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings, Settings
+from iolab.experiment import Backlog, Experiment, OneLimit, ServerSettings, Settings, Threads
 from iolab.kinds.chess.plan import Rules
+from iolab.options import Option
 
 
 class ChessServer(Settings):
     """What the rules leave open: a request waits as long as an opponent thinks, and computes the master's move."""
 
-    backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    threads: Annotated[int, Field(ge=1, le=1000)] = 8
+    backlog: Backlog = None
+    threads: Threads = 8
 
 
 class ChessExperiment(Experiment):
@@ -20,7 +21,11 @@ class ChessExperiment(Experiment):
 
     kind: Literal["chess"]
     cpus: OneLimit = (1.0,)
-    concurrency: OneCount
+    concurrency: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=500)], ...],
+        Field(min_length=1, max_length=1),
+        Option("Opponents, each at a board.", "--boards"),
+    ]
     server: ChessServer = ChessServer()
     chess: Rules = Rules()
 

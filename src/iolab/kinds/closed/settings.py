@@ -4,24 +4,36 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iolab.experiment import Count, ServedExperiment, Settings
+from iolab.experiment import Count, Seed, Settings, VariedExperiment
+from iolab.options import SHARE, Option
 
 
 class Load(Settings):
     """What the load generator does in one trial."""
 
-    requests: Annotated[int, Field(ge=1, le=1_000_000)] = 200
-    generator: Literal["auto", "hey", "locust"] = "auto"
+    requests: Annotated[
+        int, Field(ge=1, le=1_000_000), Option("Requests a trial, rounded up to a multiple of the users.")
+    ] = 200
+    generator: Annotated[
+        Literal["auto", "hey", "locust"], Option("Load generator; auto: hey where it is installed.", "--loadgen")
+    ] = "auto"
 
 
-class ClosedExperiment(ServedExperiment):
+class ClosedExperiment(VariedExperiment):
     """Models, numbers of users, CPU limits and variants: each combination is a cell, measured `repeats` times."""
 
     kind: Literal["closed"]
-    concurrency: Annotated[tuple[Count, ...], Field(min_length=1)]
-    repeats: Annotated[int, Field(ge=1, le=1000)] = 3
-    precision: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
-    budget_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 600.0
+    seed: Seed = 0
+    concurrency: Annotated[tuple[Count, ...], Field(min_length=1), Option("Numbers of users at once.")]
+    repeats: Annotated[int, Field(ge=1, le=1000), Option("Trials a cell.")] = 3
+    precision: Annotated[
+        float | None,
+        Field(gt=0, lt=1, allow_inf_nan=False),
+        Option("Add rounds until every median is known within this share, such as 3%.", word=SHARE),
+    ] = None
+    budget_s: Annotated[
+        float, Field(gt=0, le=86_400, allow_inf_nan=False), Option("Time limit for the rounds that PRECISION adds.")
+    ] = 600.0
     load: Load = Load()
 
     @property

@@ -1,17 +1,15 @@
 """The settings of a crowd."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from iolab.chat.settings import Crowd
-from iolab.experiment import Experiment, OneLimit, Settings
+from iolab.experiment import Experiment, OneLimit, Seed, Settings, Threads
 
 
 class Pool(Settings):
     """The thread pool of the servers that have one."""
 
-    threads: Annotated[int, Field(ge=1, le=1000)] = 8
+    threads: Threads = 8
 
 
 class CrowdExperiment(Experiment):
@@ -19,6 +17,7 @@ class CrowdExperiment(Experiment):
 
     kind: Literal["crowd"]
     cpus: OneLimit = (1.0,)
+    seed: Seed = 0
     server: Pool = Pool()
     crowd: Crowd
 

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iolab.chat.settings import Crowd
-from iolab.experiment import Experiment, OneLimit, Settings
+from iolab.chat.entries import Way
+from iolab.chat.settings import MOST_USERS, Crowd
+from iolab.experiment import Experiment, Models, OneLimit, Seed, Settings
+from iolab.options import Option
 
 Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
@@ -28,10 +30,28 @@ class Faults(Settings):
     back_patience_s: Seconds = 60.0
 
 
+class OneCrowd(Crowd):
+    """The users of one chat server, in one process, all by the first of the `ways` that it supports."""
+
+    levels: Annotated[
+        tuple[Annotated[int, Field(ge=10, le=MOST_USERS)], ...],
+        Field(min_length=1, max_length=1),
+        Option("Users.", "--users"),
+    ]
+    ways: Annotated[tuple[Way, ...], Option("Transports: the first one that the server supports is used.", "--way")] = (
+        "websocket",
+        "poll",
+    )
+    processes: Literal[1] = 1
+    freeze_collector: bool = True
+
+
 class FaultsExperiment(Experiment):
     """A crowd on one server, and what goes wrong with it."""
 
     kind: Literal["faults"]
+    models: Annotated[Models, Option("The server to disturb: a letter or a name.")] = ("all",)
     cpus: OneLimit = (1.0,)
-    crowd: Crowd
+    seed: Seed = 0
+    crowd: OneCrowd
     faults: Faults = Faults()

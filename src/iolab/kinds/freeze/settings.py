@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings, Settings
+from iolab.experiment import Models, OneCount, OneLimit, Seed, ServedExperiment, Settings
+from iolab.options import Option
 
 
 class Freeze(Settings):
@@ -15,15 +16,12 @@ class Freeze(Settings):
     run_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
 
 
-class FreezeExperiment(Experiment):
+class FreezeExperiment(ServedExperiment):
     """One server that stands still once while `concurrency` users, and then planned arrivals, load it."""
 
     kind: Literal["freeze"]
+    models: Annotated[Models, Option("The server to stop: a letter or a name.")] = ("all",)
     cpus: OneLimit = (1.0,)
-    concurrency: OneCount
-    server: ServerSettings = ServerSettings()
+    seed: Seed = 0
+    concurrency: Annotated[OneCount, Option("Users at once.", "--users")]
     freeze: Freeze = Freeze()
-
-    def variables(self) -> dict[str, str]:
-        """Return the environment variables of docker-compose.yml and the servers that it sets."""
-        return self.server.variables()

@@ -1,11 +1,13 @@
 """The settings of an open loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from iolab.experiment import OneLimit, ServedExperiment, Settings
+from iolab.errors import UsageError
+from iolab.experiment import OneLimit, Seed, Settings, VariedExperiment
 from iolab.loadgen.workers import ALONE, Senders
+from iolab.options import FILE, SHARE, Option
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -18,12 +20,32 @@ class Arrivals(Settings):
     moment of arrival, in seconds, in each line; it is played faster or slower to come at the wanted rate.
     """
 
-    process: Literal["poisson", "constant", "trace"] = "poisson"
-    duration_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    process: Annotated[Literal["poisson", "constant", "trace"], Option("Arrival process.")] = "poisson"
+    duration_s: Annotated[float, Field(ge=1, le=3600), Option("Duration of each plan.")] = 30.0
     others_duration_s: Annotated[float, Field(ge=1, le=3600)] = 6.0
     utilisation: Annotated[dict[str, Annotated[tuple[Share, ...], Field(min_length=1)]], Field(min_length=1)]
-    every_utilisation: tuple[Share, ...] = ()  # of every model that has some, instead of its own
-    trace: str | None = None
+    every_utilisation: Annotated[
+        tuple[Share, ...],
+        Option(
+            "Utilisations of each worker, for every model with a queue, such as 0.5,0.9.",
+            "--utilisation",
+            default="each model's own",
+            word=SHARE,
+        ),
+    ] = ()  # instead of a model's own
+    trace: Annotated[
+        str | None, Option("File with an arrival time, in seconds, in each line; it is played at each rate.", word=FILE)
+    ] = None
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes in which a trace is what arrivals follow; raises UsageError where they contradict that."""
+        trace, process = changes.get("trace"), changes.get("process")
+        if trace is None and process == "trace":
+            raise UsageError("PROCESS=trace: say which file, with TRACE=")
+        if trace is not None and process not in (None, "trace"):
+            raise UsageError(f"TRACE={trace}: PROCESS={process} needs none; leave one of them out")
+        return changes if trace is None else {**changes, "process": "trace"}
 
     def shares(self, letter: str) -> tuple[float, ...]:
         """Return the utilisations of a model; none where it is to be measured at the rates of the others."""
@@ -31,13 +53,22 @@ class Arrivals(Settings):
         return self.every_utilisation or own if own else ()
 
 
-class OpenExperiment(ServedExperiment):
+class OpenExperiment(VariedExperiment):
     """Arrivals at one or several utilisations of each model and variant."""
 
     kind: Literal["open"]
     cpus: OneLimit = (1.0,)
+    seed: Seed = 0
     arrivals: Arrivals
     load: Senders = ALONE
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes in which a distribution of the wait replaces the variants."""
+        server = dict(changes.pop("server", {}))
+        wanted = server.pop("wait_distribution", None)
+        variants = {"vary": [{"name": wanted, "wait_distribution": wanted}]} if wanted else {}
+        return {**changes, **({"server": server} if server else {}), **variants}
 
     @property
     def host(self) -> str | None:

@@ -1,24 +1,23 @@
 """The settings of the search for the highest rate."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from iolab.experiment import Experiment, OneLimit, ServerSettings
+from iolab.experiment import OneLimit, Seed, ServedExperiment
 from iolab.kinds.slo.plan import Objective
 from iolab.loadgen.workers import ALONE, Senders
+from iolab.options import Option
 
 
-class SloExperiment(Experiment):
+class SloExperiment(ServedExperiment):
     """The objective, such as p99<100ms, of each model."""
 
     kind: Literal["slo"]
     cpus: OneLimit = (1.0,)
-    server: ServerSettings = ServerSettings()
-    objective: str = "p99<100ms"
+    seed: Seed = 0
+    objective: Annotated[str, Option("The objective: p50, p95, p99 or mean below a time in ms or s.", "SLO")] = (
+        "p99<100ms"
+    )
     load: Senders = ALONE
-
-    def variables(self) -> dict[str, str]:
-        """Return the environment variables of docker-compose.yml and the servers that it sets."""
-        return self.server.variables()
 
     @property
     def host(self) -> str | None:

@@ -1,0 +1,51 @@
+"""A command for each kind of experiment: its entry in the registry, and the options that its settings have."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from iolab import cli_options, options
+from iolab.cli_run import measured, planned
+from iolab.errors import UsageError
+from iolab.experiment import Experiment
+from iolab.kinds import registry
+from iolab.lab import find_root
+from iolab.runtime.choice import Wanted
+
+
+def command(name: str) -> click.Command:
+    """Return the command of a kind; its help has the defaults of the experiment that it would measure."""
+    entry, kind = registry.KINDS[name], registry.kind(name)
+    settings: type[Experiment] = kind.settings
+
+    def measure(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, **given: Any) -> int:
+        plan = planned(entry.experiment, path, settings.changes(given), settings, resume)
+        return measured(Console(), plan, runtime, results)
+
+    example = _experiment(entry, settings)
+    found = list(options.settings(settings))
+    arguments = [f"{each.flag}: {each.help(example)}" for each in found if not each.flag.startswith("-")]
+    help_ = f"TOML file of the experiment.  [default: experiments/{entry.experiment}.toml]"
+    path = click.Option(["--experiment", "path"], envvar="EXPERIMENT", type=cli_options.PATH, help=help_)
+    made = click.command(
+        entry.command,
+        params=[path, *(cli_options.parameter(each, example) for each in found)],
+        help="\n\n".join((f"{entry.title}.", *arguments)),
+        epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
+    )(cli_options.runtime(cli_options.results(cli_options.resume(measure))))
+    for each in made.params:
+        if each.name == "resume" and isinstance(each, click.Option):
+            each.hidden = bool(kind.not_resumable)  # it says why
+    return made
+
+
+def _experiment(entry: registry.Entry, settings: type[Experiment]) -> Experiment | None:
+    """Return the experiment of EXPERIMENT, or the default one; None where it cannot be read, which a run will say."""
+    try:
+        path = os.environ.get("EXPERIMENT") or find_root(Path.cwd()) / "experiments" / f"{entry.experiment}.toml"
+        return registry.read(Path(path), {}, settings)
+    except UsageError:
+        return None
