@@ -25,8 +25,8 @@ from typing import Annotated, Literal, NamedTuple
 from iolab.experiment import Experiment
 from iolab.kind import Kind, Line, Measured, Report
 from iolab.options import Option
-from iolab.report import document
-from iolab.report.document import Document, Section, Sentences
+from iolab.report import doubts, run_report
+from iolab.report.document import Section, Sentences
 from iolab.report.summary import summary
 from iolab.results.records import TrialRecord
 
@@ -75,16 +75,14 @@ class Sum(Kind[SumExperiment, int, SumRecord]):
     def report(self, folder):
         run, records = folder.read_run(), folder.read_trials(SumRecord)
         cells = [record.model_dump(mode="json", include={"index", "total"}) for record in records]
-        drawn = Document(
+        drawn = run_report.report(
+            run,
+            len(records),
             question=run.experiment["question"],
-            about=document.about(run, len(records)),
-            lacks=document.lacks(run, len(records)),
             answer=[Section("", [Sentences([f"totals {[cell['total'] for cell in cells]}"])], brief=True)],
-            findings=document.invalid((f"number {record.index}", record) for record in records),
-            details=[],
-            method=[],
-            facts=document.machine(run.environment),
-            raw=document.raw("a row for each number"),
+            noun="number",
+            findings=((f"number {record.index}", doubts.invalid(record)) for record in records),
+            rows="a row for each number",
         )
         return Report(summary(run, cells), lambda: drawn)
 

@@ -20,7 +20,7 @@ from iolab.host.signals import Interrupted
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
-from iolab.report import document
+from iolab.report import run_report
 from iolab.report.document import Document, Section, Sentences
 from iolab.results.folder import RunFolder
 from iolab.results.records import TrialRecord
@@ -109,16 +109,13 @@ class Null(Kind[NullExperiment, int, NullRecord]):
     def _document(self, folder: RunFolder, levels: Sequence[int]) -> Document:
         run = folder.read_run()
         sentence = f"Levels {', '.join(map(str, levels))} took no time."
-        return Document(
+        return run_report.report(
+            run,
+            len(levels),
             question=str(run.experiment["question"]),
-            about=document.about(run, len(levels)),
-            lacks=document.lacks(run, len(levels)),
             answer=[Section("", [Sentences([sentence])], brief=True)],
             findings=[],
-            details=[],
-            method=[],
-            facts=[],
-            raw="",
+            rows="a row for each tick",
         )
 
 

@@ -72,7 +72,7 @@ def test_reports_are_made_of_what_is_on_disk(world: World) -> None:
         assert "This run" not in text
         assert "How long do 4 users and a bystander wait if a request blocks the event loop?" in text.replace("\n", " ")
         assert "server_broken.py:40" in text
-        assert "one that computes 5 ms" in text.replace("\n", " ")
+    assert "one that computes 5 ms" in texts["report.md"]
     assert "| await | 20.0 ms | 20.0 ms |" in texts["report.md"]
     assert texts["terminal"].rstrip().endswith("report.html")
 

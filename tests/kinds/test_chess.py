@@ -134,4 +134,4 @@ def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, games: Gam
     summary, texts = world.report(world.measure().folder)
     assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
     for text in texts.values():
-        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")
+        assert "every server: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")

@@ -14,7 +14,7 @@ from iolab.kinds.slo.plan import STEPS
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab
-from iolab.report.document import Found
+from iolab.report.doubts import Found
 from iolab.results.folder import RunFolder
 from iolab.results.records import MachineUsage
 from tests.planned import SERVICE_S, World
@@ -107,7 +107,7 @@ def test_a_step_that_is_not_valid_ends_its_model_s_search_alone(world: World) ->
     printed = world.printed(outcome.folder)
     assert "The search for A did not end: the server ended with status 139." in printed
     assert "C meets mean<60ms at 1500/s, the highest rate that was tried." in printed
-    assert "error, A at 22.1/s: this trial is not valid: the server ended with status 139" in printed
+    assert "error, A: A at 22.1/s: this trial is not valid: the server ended with status 139" in printed
     assert world.watcher.lines[2].style == "red"
 
 

@@ -1,7 +1,5 @@
 """A document and its renderers, on a made one that has every block and texts that could break a page."""
 
-from datetime import UTC, datetime
-
 from iolab.report import document
 from iolab.report.document import (
     Card,
@@ -11,22 +9,13 @@ from iolab.report.document import (
     Facts,
     Figure,
     Folded,
-    Found,
     Gallery,
     Picture,
     Quote,
     Section,
     Sentences,
 )
-from iolab.results.records import (
-    ClientUsage,
-    CpuPlanInfo,
-    Finding,
-    MachineUsage,
-    RunInfo,
-    ServerUsage,
-    TrialRecord,
-)
+from iolab.report.doubts import Found, Trust
 from tests.rendered import markdown, page, terminal
 
 ROWS = (("A", "Blocking server | one thread", 81.0), ("A", "Blocking server | one thread", 142.5), ("B", "Pool", 20.4))
@@ -46,12 +35,15 @@ SVG = '<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>'
 def made(**changes: object) -> Document:
     found = Document(
         question="What do <b>users</b> wait for? [red]x[/red]",
+        verdict="A explodes; B stays flat.",
+        trust=Trust("limited", "1 of 3 cells is in doubt: 93 attempts were dropped."),
         about="Experiment made, 3 of 4 trials.",
         lacks="This run was interrupted: 3 of 4 trials are here.",
         answer=[
             Section("", [Cards([Card("A · Blocking", "explodes", "Median 81 ms.", "#d55e00")]), TABLE], brief=True),
             Section("What it shows", [Sentences(["It grows."]), Figure(lambda: SVG, "A caption.")], brief=True),
         ],
+        expected=[Found("note", "backlog 5", "the queue is full, as it is meant to be", "")],
         findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer listen queue")],
         details=[
             Section("Only on the page", [Facts([("memory", "23.5 GiB")]), Quote("log <line>")]),
@@ -67,7 +59,7 @@ def made(**changes: object) -> Document:
         ],
         method=["Seed 1991."],
         facts=[("kernel", "6.12")],
-        raw=document.raw("a row for each request"),
+        raw="In samples/ a row for each request.",
         closing=["It took 48 s."],
     )
     return Document(**{**vars(found), **changes})
@@ -78,7 +70,7 @@ def test_the_page_has_every_block_and_escapes_text() -> None:
     for part in (
         "<h1>What do &lt;b&gt;users&lt;/b&gt; wait for?", "explodes", "It grows.", "A caption.", "93 attempts", "A note.",
         "23.5 GiB", "log &lt;line&gt;", "20 served", "served in time", "40 in a row.", "<summary>1. Why?</summary>", "Because.",
-        "Seed 1991.", "6.12", "in samples/ a row for each request", 'class="banner"',
+        "Seed 1991.", "6.12", "In samples/ a row for each request", "A explodes; B stays flat.", "<b>Trust: limited.</b>", "as it is meant to be", 'class="banner"',
     ):  # fmt: skip
         assert part in text, part
     assert text.count("<svg") == 3
@@ -152,48 +144,3 @@ def test_columns_that_say_nothing_are_left_out_and_a_bold_one_stays() -> None:
     columns = [Column[int](name, lambda _: "0", bold=name == "Held") for name in ("Held", "Lost")]
     shown = document.table([Column("Model", str, numeric=False), *columns], [1, 2])
     assert [column.heading for column in shown.columns] == ["Model", "Held"]
-
-
-def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:
-    return Finding.model_validate({"id": "x", "severity": severity, "message": message, "remedy": remedy})
-
-
-def test_a_finding_that_cells_share_is_said_once_and_the_gravest_stand_first() -> None:
-    found = document.found(
-        [("A", [finding("late")]), ("B", [finding("late"), finding("down", "error")]), ("C", [finding("late")])]
-    )
-    assert [(each.severity, each.place) for each in found] == [("error", "B"), ("warning", "every cell")]
-
-
-def test_what_to_doubt_of_a_trial_is_that_it_is_not_valid_and_what_the_machine_did() -> None:
-    run = RunInfo(
-        kind="made",
-        experiment={"name": "made"},
-        models=(),
-        runtime="local",
-        runtime_reason="a test",
-        generator="hey",
-        cpu_plans=(CpuPlanInfo(cpus=2.0, server=(0, 1), loadgen=(0, 1), shared=True, pinned=True),),
-        environment={},
-        trials_planned=2,
-        started=datetime.now(UTC),
-    )
-    busy = MachineUsage(span_s=10.0, cores=2, busy_s=15.0, own_s=0.0)
-    of_its_own = {"server": ServerUsage(cpu_s=1.0), "client": ClientUsage(cpu_s=1.0)}
-    one = TrialRecord(index=0, started=run.started, duration_s=10, valid=True, reason=None, machine=busy, **of_its_own)
-    other = TrialRecord(index=1, started=run.started, duration_s=10, valid=False, reason="the server died")
-    doubted = document.doubts(run, [("one", one), ("other", other)], 2.0)
-    assert [(each.severity, each.place, each.message.split(" ", maxsplit=3)[:3]) for each in doubted] == [
-        ("error", "other", ["this", "trial", "is"]),
-        ("warning", "every trial", ["CPUS=2", "left", "no"]),
-        ("warning", "one", ["other", "programs", "or"]),
-    ]
-    assert doubted[0].message.endswith("the server died")
-
-
-def test_many_findings_are_condensed_by_what_to_do() -> None:
-    many = [Found("warning", f"A at {number}", "late", f"RUN={number}: again") for number in range(3)]
-    many = [each._replace(remedy="again: soon") for each in many] + [Found("error", "B", "down", "start it")]
-    assert document.condensed(many, 4) == many
-    short = document.condensed(many, 3)
-    assert [each.place for each in short] == ["A at 0, and 2 more like it", "B"]

@@ -15,23 +15,25 @@ from iolab.report.document import (
     Document,
     Facts,
     Folded,
-    Found,
     Quote,
     Section,
     Sentences,
     Table,
-    condensed,
 )
+from iolab.report.doubts import Found, condensed
 from iolab.report.numbers import counted
 
 MOST = 12  # cards, and findings: beyond that a terminal tells the kinds of findings, and the report every one
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+TRUST = {"good": "bold green", "limited": "bold yellow", "poor": "bold red"}
 GAP = 2  # columns of text between columns of a table
 
 
 def show(console: Console, document: Document, folder: str) -> None:
     """Print the brief form of a report, and where the whole of it is; `folder` is the run folder's name."""
     _print(console, document.question, "bold")
+    if document.verdict:
+        _print(console, document.verdict)
     if document.lacks:
         _print(console, document.lacks, "bold red")
     for section in document.answer:
@@ -40,7 +42,9 @@ def show(console: Console, document: Document, folder: str) -> None:
     for section in document.details:
         _section(console, section)
     console.print()
-    for text in document.closing:
+    level, why = document.trust
+    console.print(Text.assemble((f"Trust: {level}.", TRUST[level]), f" {why}"))
+    for text in filter(None, document.closing):
         _print(console, text)
     if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
         _print(console, f"The report has {counted(number, 'question')} about these numbers, with folded answers.")

@@ -1,6 +1,6 @@
 """A document as Markdown, to be pasted into a report of one's own. Drawings are left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from iolab.report.document import (
     Block,
@@ -9,21 +9,24 @@ from iolab.report.document import (
     Facts,
     Figure,
     Folded,
-    Found,
     Gallery,
     Quote,
     Section,
     Sentences,
     Table,
 )
+from iolab.report.doubts import Found
 from iolab.report.glossary import Glossary
 
 
 def render(document: Document) -> str:
     """Return report.md."""
-    lines = [f"# {document.question}", "", document.about, ""]
+    lines = [f"# {document.question}", "", *_spaced(filter(None, [document.verdict]))]
+    lines += [f"**Trust: {document.trust.level}.** {document.trust.text}", "", document.about, ""]
     lines += [f"**{document.lacks}**", ""] if document.lacks else []
     lines += _sections(document.answer)
+    if document.expected:
+        lines += ["## What this shows", "", *(f"- {each.place}: {each.message}" for each in document.expected), ""]
     lines += ["## Findings", "", *([_finding(each) for each in document.findings] or ["None."]), ""]
     lines += _sections(document.details)
     lines += ["## How it was measured", "", *_spaced(document.method)]
@@ -51,7 +54,7 @@ def _finding(each: Found) -> str:
     return f"- **{each.severity}**, {each.place}: {each.message.rstrip('.')}. To do: {each.remedy}"
 
 
-def _spaced(texts: Sequence[str]) -> Iterator[str]:
+def _spaced(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         yield from (text, "")
 

@@ -7,7 +7,7 @@ from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.figure import HARMED, KINDS, harmed, picture
 from iolab.kinds.breaking.plan import trial_name
 from iolab.kinds.breaking.settings import BreakExperiment
-from iolab.report import document, numbers
+from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
 
 COLUMNS = (
@@ -35,22 +35,21 @@ METHOD = (
 def report(analysis: Analysis) -> Document:
     """Return the report of a run."""
     run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
-    return Document(
+    return run_report.report(
+        run,
+        number,
         question=experiment.question.replace("{users}", str(experiment.concurrency[0])),
-        about=document.about(run, number),
-        lacks=document.lacks(run, number),
         answer=[Section("", _answer(analysis), brief=True)],
-        findings=document.doubts(
+        noun="trial",
+        findings=doubts.of_trials(
             run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[
             Section(f"{KINDS[each.work]} in the loop: what blocks it?", [*culprit(each)], brief=True)
             for each in analysis.culprits
         ],
-        method=[settings(experiment), document.cpu_plan(run), *METHOD],
-        facts=document.machine(run.environment),
-        raw=document.raw("a row for each request of the users and of the bystander"),
-        closing=[settings(experiment)],
+        method=[settings(experiment), *METHOD],
+        rows="a row for each request of the users and of the bystander",
     )
 
 

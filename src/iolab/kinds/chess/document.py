@@ -10,7 +10,7 @@ from iolab.kinds.chess.cells import Analysis, Exhibition
 from iolab.kinds.chess.plan import Arithmetic
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import clock, timeline
-from iolab.report import document, drawing
+from iolab.report import document, doubts, drawing, run_report
 from iolab.report.document import Block, Column, Document, Figure, Section, Sentences
 
 BEGINNING_S = 360.0
@@ -51,19 +51,19 @@ def report(analysis: Analysis) -> Document:
     exhibitions = analysis.exhibitions
     beginning_s = min([BEGINNING_S, *(each.played.took_s for each in exhibitions)])
     titles = {model.letter: model.title for model in run.models}
-    return Document(
+    return run_report.report(
+        run,
+        number,
         question=experiment.question.replace("{boards}", str(experiment.boards)),
-        about=document.about(run, number, "a driver that plays the opponents"),
-        lacks=document.lacks(run, number),
+        load="a driver that plays the opponents",
         answer=[Section("", _answer(exhibitions, experiment), brief=True)],
-        findings=document.doubts(
+        noun="server",
+        findings=doubts.of_trials(
             run, ((f"{each.model} {titles[each.model]}", each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[_boards(each, experiment.boards, beginning_s) for each in exhibitions],
-        method=[settings(experiment), document.cpu_plan(run)],
-        facts=document.machine(run.environment),
-        raw=document.raw("a row for each pair of moves"),
-        closing=[settings(experiment)],
+        method=[settings(experiment)],
+        rows="a row for each pair of moves",
     )
 
 

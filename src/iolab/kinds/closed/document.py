@@ -5,7 +5,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import stories
 from iolab.kinds.closed.table import columns, findings, resources
-from iolab.report import document, numbers
+from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
 
 MOST_CARDS = 8
@@ -23,15 +23,16 @@ TOLD = (
 def report(analysis: Analysis) -> Document:
     """Return the report of a run."""
     measured = any(len(analysed.latencies_s) for analysed in analysis.cells)
-    return Document(
+    return run_report.report(
+        analysis.run,
+        analysis.trials_done,
         question=words.question(analysis),
-        about=document.about(analysis.run, analysis.trials_done),
-        lacks=document.lacks(analysis.run, analysis.trials_done),
         answer=[
             Section("", [*_answer(analysis, measured=measured)], brief=True),
             *(Section(heading, [Sentences(sentences)], brief=True) for heading, sentences in stories(analysis)),
         ],
         findings=findings([analysed.cell for analysed in analysis.cells]),
+        verdict=_verdict(analysis),
         details=[
             *_course(analysis),
             Section("Resources", [_table(analysis, resources(analysis))] if analysis.cells else []),
@@ -39,15 +40,34 @@ def report(analysis: Analysis) -> Document:
         ],
         method=[
             words.settings(analysis),
-            f"{document.cpu_plan(analysis.run)} Before each trial the server is verified and warmed up; the trials ran"
-            f" in {numbers.counted(words.rounds(analysis), 'round')} in random order, seed {analysis.experiment.seed}.",
-            *filter(None, [words.precision(analysis)]),
+            "Before each trial the server is verified and warmed up; the trials ran in"
+            f" {numbers.counted(words.rounds(analysis), 'round')} in random order, seed {analysis.experiment.seed}.",
+            words.precision(analysis),
             words.wall_time(analysis),
         ],
-        facts=document.machine(analysis.run.environment),
-        raw=document.raw("a row for each request"),
-        closing=[*filter(None, [words.settings(analysis), words.precision(analysis)]), words.wall_time(analysis)],
+        rows="a row for each request",
+        closing=[words.precision(analysis)],
     )
+
+
+def _verdict(analysis: Analysis) -> str:
+    """Return what more users do to each model, in one sentence; of many settings, nothing."""
+    groups = words.by_model(analysis)
+    if not groups or len(groups) > MOST_CARDS:
+        return ""
+    said: dict[str, list[str]] = {}
+    for group in groups:
+        name = f"{group[0].model}{words.condition(group[0], analysis, before=' with ')}"
+        said.setdefault(words.verdict(group), []).append(name)
+    return f"{'; '.join(_clause(numbers.listed(names), verdict, len(names)) for verdict, names in said.items())}."
+
+
+def _clause(names: str, verdict: str, number: int) -> str:
+    """Return "A explodes", "C and D stay flat", or "A: 142 ms" and "A: no result" where there is no verb."""
+    verb, _, rest = verdict.partition(" ")
+    if verb == "no" or not verb.isalpha():
+        return f"{names}: {verdict}"
+    return f"{names} {verb if number == 1 else verb.removesuffix('s')}{rest and f' {rest}'}"
 
 
 def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:

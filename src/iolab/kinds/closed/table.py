@@ -1,10 +1,13 @@
 """The tables of a closed loop: a row a cell."""
 
+from collections.abc import Sequence
+
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
-from iolab.report import document, numbers
-from iolab.report.document import Column, Found
+from iolab.report import numbers
+from iolab.report.document import Column
+from iolab.results.records import Finding
 
 
 def columns(analysis: Analysis) -> list[Column[Cell]]:
@@ -72,10 +75,10 @@ def _condition(analysis: Analysis) -> list[Column[Cell]]:
     return [*cpus, *variant]
 
 
-def findings(cells: list[Cell]) -> list[Found]:
-    """Return the findings of all cells; one that several cells share is said once."""
+def findings(cells: list[Cell]) -> list[tuple[str, Sequence[Finding]]]:
+    """Return the findings of each cell with its name."""
     limits, variants = len({cell.cpus for cell in cells}) > 1, len({cell.variant for cell in cells}) > 1
-    return document.found((_place(cell, limits=limits, variants=variants), cell.findings) for cell in cells)
+    return [(_place(cell, limits=limits, variants=variants), cell.findings) for cell in cells]
 
 
 def _place(cell: Cell, *, limits: bool, variants: bool) -> str:

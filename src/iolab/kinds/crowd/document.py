@@ -3,7 +3,7 @@
 from iolab.kinds.crowd import figure, seats, table, words
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.sentences import card, sentences
-from iolab.report import document, drawing
+from iolab.report import drawing, run_report
 from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
 
 NEEDS = (
@@ -20,10 +20,11 @@ def report(analysis: CrowdAnalysis) -> Document:
         Card(words.name(line[0], analysis), *card(line, analysis), colour=drawing.of_letter(line[0].record.model))
         for line in analysis.lines
     ]
-    return Document(
+    return run_report.report(
+        analysis.run,
+        len(cells),
         question=analysis.experiment.question,
-        about=document.about(analysis.run, len(cells), "users that stay connected"),
-        lacks=document.lacks(analysis.run, len(cells)),
+        load="users that stay connected",
         answer=[
             Section("", [Cards(cards)]),
             Section("A seat for each user", seats.galleries(analysis)),
@@ -33,10 +34,7 @@ def report(analysis: CrowdAnalysis) -> Document:
                 brief=True,
             ),
         ],
-        findings=document.found(
-            ((f"{words.label(cell, analysis)} at {cell.record.users:,}", cell.findings) for cell in cells),
-            every="every level",
-        ),
+        findings=((f"{words.label(cell, analysis)} at {cell.record.users:,}", cell.findings) for cell in cells),
         details=[
             Section(
                 "Memory and threads",
@@ -47,7 +45,6 @@ def report(analysis: CrowdAnalysis) -> Document:
                 for heading, columns in table.DETAILS.items()
             ),
         ],
-        method=[words.settings(analysis), document.cpu_plan(analysis.run), *words.method(analysis)],
-        facts=document.machine(analysis.run.environment),
-        raw=document.raw("a row for each user, and one for each click"),
+        method=[words.settings(analysis), *words.method(analysis)],
+        rows="a row for each user, and one for each click",
     )

@@ -3,7 +3,7 @@
 from iolab.kinds.faults import figure, words
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import FaultRecord
-from iolab.report import document, drawing, numbers
+from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Facts, Figure, Section, Sentences
 from iolab.report.numbers import percentile
 
@@ -21,10 +21,11 @@ def report(analysis: FaultsAnalysis) -> Document:
     """Return the report of a run; curves are of the rows in its folder."""
     records, run = analysis.records, analysis.run
     told = [f"{words.name(record.fault).capitalize()}: {words.sentence(record)}." for record in records]
-    return Document(
+    return run_report.report(
+        run,
+        len(records),
         question=analysis.experiment.question,
-        about=document.about(run, len(records), "users that stay connected"),
-        lacks=document.lacks(run, len(records)),
+        load="users that stay connected",
         answer=[
             Section(
                 "",
@@ -38,18 +39,13 @@ def report(analysis: FaultsAnalysis) -> Document:
             ),
             Section("What each fault does", [Sentences(told)] if told else [], brief=True),
         ],
-        findings=[
-            *document.invalid((words.name(record.fault), record) for record in records),
-            *document.found(
-                ((words.name(record.fault), analysis.findings(record)) for record in records), every="every fault"
-            ),
-        ],
-        details=[Section(words.name(record.fault).capitalize(), _details(record, analysis)) for record in records],
-        method=[words.settings(analysis), document.cpu_plan(run), words.METHOD],
-        facts=document.machine(run.environment),
-        raw=document.raw(
-            "a row for each click, and for each user that a message reached, that connected or lost its connection"
+        noun="fault",
+        findings=(
+            (words.name(record.fault), (*doubts.invalid(record), *analysis.findings(record))) for record in records
         ),
+        details=[Section(words.name(record.fault).capitalize(), _details(record, analysis)) for record in records],
+        method=[words.settings(analysis), words.METHOD],
+        rows="a row for each click, and for each user that a message reached, that connected or lost its connection",
     )
 
 

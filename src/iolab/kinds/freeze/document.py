@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill
 from iolab.kinds.freeze.run import ROOM
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
-from iolab.report import document, drawing, numbers
+from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Document, Figure, Section, Sentences, Table
 from iolab.report.settings import servers
 
@@ -21,17 +21,16 @@ def report(analysis: Analysis) -> Document:
     """Return the report of a run."""
     run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
     generators = dict.fromkeys(record.generator for record in analysis.records)
-    return Document(
+    return run_report.report(
+        run,
+        number,
         question=question(experiment),
-        about=document.about(run, number, " and ".join(generators)),
-        lacks=document.lacks(run, number),
+        load=" and ".join(generators),
         answer=[Section("", _answer(analysis), brief=True)],
-        findings=document.doubts(run, ((each.name, each) for each in analysis.records), experiment.cpus[0]),
-        details=[],
-        method=[settings(analysis), document.cpu_plan(run)],
-        facts=document.machine(run.environment),
-        raw=document.raw("a row for each request"),
-        closing=[settings(analysis)],
+        noun="trial",
+        findings=doubts.of_trials(run, ((each.name, each) for each in analysis.records), experiment.cpus[0]),
+        method=[settings(analysis)],
+        rows="a row for each request",
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from iolab.kinds.open import figure, words
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
-from iolab.report import document, drawing, numbers
+from iolab.report import document, drawing, numbers, run_report
 from iolab.report.document import Card, Cards, Column, Document, Figure, Section, Sentences, Table
 
 CAPTION = (
@@ -21,10 +21,11 @@ NOTE = (
 def report(analysis: OpenAnalysis) -> Document:
     """Return the report of a run."""
     meaning = [*filter(None, [words.proof(analysis.cells)]), words.closed_loop()]
-    return Document(
+    return run_report.report(
+        analysis.run,
+        len(analysis.cells),
         question=analysis.experiment.question,
-        about=document.about(analysis.run, len(analysis.cells), words.senders(analysis)),
-        lacks=document.lacks(analysis.run, len(analysis.cells)),
+        load=words.senders(analysis),
         answer=[
             Section(
                 "",
@@ -37,22 +38,19 @@ def report(analysis: OpenAnalysis) -> Document:
             ),
             Section("What the numbers mean", [Sentences(meaning)], brief=True),
         ],
-        findings=document.found((words.place(cell), cell.findings) for cell in analysis.cells),
+        noun="plan",
+        findings=((words.place(cell), cell.findings) for cell in analysis.cells),
         details=[
             Section("Percentiles", [_table(analysis, TAILS, words.errors(analysis))]),
             Section("Calibration", [Sentences(words.calibrations(analysis))]),
         ],
         method=[
             words.settings(analysis),
-            f"{document.cpu_plan(analysis.run)} Each server is calibrated first, under a closed loop; the rates follow"
-            " from its service time and the utilisations. The plans ran in random order, seed"
+            "Each server is calibrated first, under a closed loop; the rates follow from its service time and the"
+            " utilisations. The plans ran in random order, seed"
             f" {analysis.experiment.seed}; plans that share a server ran one after another.",
         ],
-        facts=document.machine(analysis.run.environment),
-        raw=document.raw(
-            "for each request when it was planned, sent and done, and the service time that the server reported"
-        ),
-        closing=[f"Calibrated: {'; '.join(words.calibrations(analysis))}."] if analysis.cells else [],
+        rows="for each request when it was planned, sent and done, and the service time that the server reported",
     )
 
 

@@ -1,12 +1,12 @@
 """The report of a search for the highest rate: what each model sustains, beside theory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from iolab.findings import machine
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import HIGH, LOW, STEPS, Found, Objective, Step
 from iolab.kinds.slo.records import SloRecord
-from iolab.report import document, drawing, numbers, settings
+from iolab.report import document, doubts, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
 from iolab.results.records import Finding
 
@@ -33,28 +33,24 @@ def report(analysis: SloAnalysis) -> Document:
         )
         for each in analysis.found
     ]
-    return Document(
+    return run_report.report(
+        analysis.run,
+        len(analysis.records),
         question=experiment.question.replace("{objective}", objective.text),
-        about=document.about(analysis.run, len(analysis.records)),
         lacks=_lacks(analysis),
         answer=[Section("", [Cards(cards), _rates(analysis)], brief=True)],
-        findings=[
-            *document.invalid((_place(record), record) for record in analysis.records),
-            *document.found(_of_the_machine(analysis), "every server"),
-        ],
+        noun="server",
+        findings=_doubts(analysis),
         details=[Section("Steps", [_steps(analysis)])],
         method=[
             f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
-            f"{document.cpu_plan(analysis.run)} Each server is calibrated first, under a closed loop. The first step"
+            "Each server is calibrated first, under a closed loop. The first step"
             f" of a search is the highest rate: {HIGH:.0%} utilisation, or the most that the load generator sends in"
             f" time. If the objective fails there, the next step is {LOW / HIGH:.0%} of that rate; if it holds there,"
             f" {STEPS} steps halve the interval on a logarithmic scale. A request without a response breaks the"
             " objective.",
         ],
-        facts=document.machine(analysis.run.environment),
-        raw=document.raw(
-            "for each request when it was planned, sent and done, and the service time that the server reported"
-        ),
+        rows="for each request when it was planned, sent and done, and the service time that the server reported",
     )
 
 
@@ -92,17 +88,22 @@ def _failure(broken: Step, objective: Objective) -> str:
     return "a request got no response" if value == numbers.NOT_KNOWN else f"the {_name(objective)} is {value}"
 
 
-def _of_the_machine(analysis: SloAnalysis) -> Iterator[tuple[str, Iterable[Finding]]]:
+def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
+    """Yield what to doubt of each server: its steps that are not valid, and what the machine did during all of them."""
     for each in analysis.found:
         records = [record for record in analysis.records if record.model == each.letter]
-        yield each.letter, machine.during(analysis.run, records, records[0].cpus)
+        invalid = [
+            finding.model_copy(update={"message": f"{_place(record)}: {finding.message}"})
+            for record in records
+            for finding in doubts.invalid(record)
+        ]
+        yield each.letter, (*invalid, *machine.during(analysis.run, records, records[0].cpus))
 
 
 def _lacks(analysis: SloAnalysis) -> str:
-    """Return what a run lacks that is not whole, and for how many models the search has ended."""
-    text = document.lacks(analysis.run, len(analysis.records))
+    """Return for how many models the search has ended, where some are missing."""
     ended, wanted = sum(not each.reason for each in analysis.found), len(analysis.run.models)
-    return f"{text} The search has ended for {ended} of {wanted} models.".strip() if ended < wanted else text
+    return f"The search has ended for {ended} of {wanted} models." if ended < wanted else ""
 
 
 def _rates(analysis: SloAnalysis) -> Table:

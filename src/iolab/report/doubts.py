@@ -1,0 +1,87 @@
+"""What to doubt of a run: its findings, each cause once, and one verdict of trust made of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from iolab.findings import GRAVITY
+from iolab.findings.machine import during
+from iolab.results.records import Finding, RunInfo, TrialRecord
+
+Places = Iterable[tuple[str, Sequence[Finding]]]
+
+
+class Found(NamedTuple):
+    """A finding of a report: one that several places share is said once, with all of them."""
+
+    severity: str
+    place: str
+    message: str
+    remedy: str
+
+
+class Trust(NamedTuple):
+    """How far the numbers of a run can be believed, and why, in one sentence."""
+
+    level: Literal["good", "limited", "poor"]
+    text: str
+
+
+def of_trials(
+    run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
+) -> list[tuple[str, Sequence[Finding]]]:
+    """Return what to doubt of each trial of (place, record): that it is not valid, and what the machine did."""
+    return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
+
+
+def invalid(record: TrialRecord) -> list[Finding]:
+    """Return a finding where a trial is not valid."""
+    if record.valid:
+        return []
+    message = f"this trial is not valid: {record.reason}"
+    return [Finding(id="invalid_trial", severity="error", message=message, remedy="run the experiment again")]
+
+
+def found(places: Places, every: str) -> list[Found]:
+    """Return the findings of (place, findings), the gravest first; the same one is said once, with all its places.
+
+    `every` stands for all places, such as "every cell".
+    """
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    there = list(places)
+    for place, findings in there:
+        for each in findings:
+            shared.setdefault((each.severity, each.message, each.remedy), []).append(place)
+    return sorted(
+        (
+            Found(severity, every if len(where) == len(there) > 1 else "; ".join(dict.fromkeys(where)), message, remedy)
+            for (severity, message, remedy), where in shared.items()
+        ),
+        key=lambda row: GRAVITY[row.severity],
+    )
+
+
+def trust(places: Places, noun: str) -> Trust:
+    """Return how far the numbers of some places can be believed; `noun` is one place, such as "cell"."""
+    there = [(place, [each for each in findings if each.severity != "note"]) for place, findings in places]
+    concerned = [findings for _, findings in there if findings]
+    if not concerned:
+        return Trust("good", "No check found a reason to doubt these numbers.")
+    worst = min((each for findings in concerned for each in findings), key=lambda each: GRAVITY[each.severity])
+    reasons = len({each.id for findings in concerned for each in findings})
+    number = f"{len(concerned)} of {len(there)} {noun}s" if len(there) > 1 else f"The {noun}"
+    text = f"{number} {'is' if len(concerned) == 1 else 'are'} in doubt: {worst.message.partition('. ')[0].rstrip('.')}"
+    text += f", and {reasons - 1} more reason{'' if reasons == 2 else 's'}" if reasons > 1 else ""
+    return Trust("poor" if worst.severity == "error" else "limited", f"{text}.")
+
+
+def condensed(findings: Sequence[Found], most: int) -> list[Found]:
+    """Return the findings where there are no more than `most`; else one for each severity and kind of remedy."""
+    if len(findings) <= most:
+        return list(findings)
+    kinds: dict[tuple[str, str], list[Found]] = {}
+    for each in findings:
+        kinds.setdefault((each.severity, each.remedy.partition(":")[0]), []).append(each)
+    return [
+        same[0] if len(same) == 1 else same[0]._replace(place=f"{same[0].place}, and {len(same) - 1} more like it")
+        for same in kinds.values()
+    ]

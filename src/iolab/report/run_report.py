@@ -1,0 +1,96 @@
+"""The parts of a report that are the same for a run of any kind: which run it is, what it lacks, trust, the machine."""
+
+from collections.abc import Mapping, Sequence
+
+from iolab.report import doubts, numbers
+from iolab.report.document import Cards, Document, Section
+from iolab.report.doubts import Places
+from iolab.results.records import RunInfo
+
+
+def report(
+    run: RunInfo,
+    trials: int,
+    *,
+    question: str,
+    answer: Sequence[Section],
+    findings: Places,
+    rows: str,
+    noun: str = "cell",
+    verdict: str = "",
+    details: Sequence[Section] = (),
+    method: Sequence[str] = (),
+    load: str = "",
+    lacks: str = "",
+    closing: Sequence[str] = (),
+) -> Document:
+    """Return the report of a run of which `trials` trials are on disk.
+
+    `findings` are those of each place, a `noun`; `rows` says what samples/ holds, `load` what made the load, where that
+    is not the run's generator, and `lacks` what the kind knows besides of a run that is not whole. Without a `verdict`
+    those of the cards are one.
+    """
+    places = [(place, list(found)) for place, found in findings]
+    return Document(
+        question=question,
+        verdict=verdict or _said(answer),
+        trust=doubts.trust(places, noun),
+        about=about(run, trials, load or run.generator),
+        lacks=" ".join(filter(None, [what_is_missing(run, trials), lacks])),
+        answer=answer,
+        expected=[],
+        findings=doubts.found(places, f"every {noun}"),
+        details=details,
+        method=[*filter(None, [*method[:1], cpu_plan(run), *method[1:]])],
+        facts=machine(run.environment),
+        raw="The raw data are beside this file: run.json, trials.jsonl with one line a trial, summary.json, and in"
+        f" samples/ {rows}. make report RUN= with this folder rebuilds this page.",
+        closing=closing,
+    )
+
+
+def _said(answer: Sequence[Section]) -> str:
+    """Return the verdicts of the first cards of an answer as a sentence."""
+    cards = next((block.cards for section in answer for block in section.blocks if isinstance(block, Cards)), ())
+    return f"{'; '.join(f'{card.title}: {card.verdict}' for card in cards)}." if cards else ""
+
+
+def about(run: RunInfo, trials: int, load: str) -> str:
+    """Return which run a report is of: experiment, date, trials, what made the load, and where servers ran."""
+    count = f"{trials} of {run.trials_planned} trials" if run.trials_planned else f"{trials} trials"
+    parts = [str(run.experiment["name"]), f"{run.started:%Y-%m-%d %H:%M} UTC", count, f"load by {load}"]
+    return f"Experiment {', '.join(parts)}. Servers ran {numbers.PLACES[run.runtime]}: {run.runtime_reason}."
+
+
+def cpu_plan(run: RunInfo) -> str:
+    """Return which cores served and which loaded, for each CPU limit."""
+    lines = []
+    for plan in run.cpu_plans:
+        server, loadgen = (numbers.cores(", ".join(map(str, cores))) for cores in (plan.server, plan.loadgen))
+        lines.append(f"CPUS={plan.cpus:g}: servers on {server}, load generator on {loadgen}")
+    return f"{'; '.join(lines)}." if lines else ""
+
+
+def what_is_missing(run: RunInfo, trials: int) -> str:
+    """Return what a run lacks that is not whole, in a sentence; nothing where it is whole."""
+    here = f"{trials} of {run.trials_planned} trials are here" if run.trials_planned else f"{trials} trials are here"
+    if run.status == "complete":
+        return f"trials.jsonl lacks lines: {here}." if trials < run.trials_planned else ""
+    return {
+        "partial": f"This run was interrupted: {here}.",
+        "failed": f"This run failed: {here}; the findings say what is wrong.",
+        "running": f"This run has not ended: {here} so far.",
+    }[run.status]
+
+
+def machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return the facts of run.json's environment as names and texts."""
+    return [(name.removesuffix("_bytes").replace("_", " "), _text(name, value)) for name, value in environment.items()]
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {version}" for key, version in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return numbers.memory(int(str(value))) if name.endswith("_bytes") else str(value)

@@ -1,0 +1,84 @@
+"""Findings of a report: each cause once, the gravest first, and one verdict of trust made of them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from iolab.report import doubts
+from iolab.report.doubts import Found
+from iolab.results.records import ClientUsage, CpuPlanInfo, Finding, MachineUsage, RunInfo, ServerUsage, TrialRecord
+
+
+def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:
+    return Finding.model_validate({"id": "x", "severity": severity, "message": message, "remedy": remedy})
+
+
+def test_a_finding_that_cells_share_is_said_once_and_the_gravest_stand_first() -> None:
+    found = doubts.found(
+        [("A", [finding("late")]), ("B", [finding("late"), finding("down", "error")]), ("C", [finding("late")])],
+        "every cell",
+    )
+    assert [(each.severity, each.place) for each in found] == [("error", "B"), ("warning", "every cell")]
+
+
+def test_what_to_doubt_of_a_trial_is_that_it_is_not_valid_and_what_the_machine_did() -> None:
+    run = RunInfo(
+        kind="made",
+        experiment={"name": "made"},
+        models=(),
+        runtime="local",
+        runtime_reason="a test",
+        generator="hey",
+        cpu_plans=(CpuPlanInfo(cpus=2.0, server=(0, 1), loadgen=(0, 1), shared=True, pinned=True),),
+        environment={},
+        trials_planned=2,
+        started=datetime.now(UTC),
+    )
+    busy = MachineUsage(span_s=10.0, cores=2, busy_s=15.0, own_s=0.0)
+    of_its_own = {"server": ServerUsage(cpu_s=1.0), "client": ClientUsage(cpu_s=1.0)}
+    one = TrialRecord(index=0, started=run.started, duration_s=10, valid=True, reason=None, machine=busy, **of_its_own)
+    other = TrialRecord(index=1, started=run.started, duration_s=10, valid=False, reason="the server died")
+    places = doubts.of_trials(run, [("one", one), ("other", other)], 2.0)
+    doubted = doubts.found(places, "every trial")
+    assert [(each.severity, each.place, each.message.split(" ", maxsplit=3)[:3]) for each in doubted] == [
+        ("error", "other", ["this", "trial", "is"]),
+        ("warning", "every trial", ["CPUS=2", "left", "no"]),
+        ("warning", "one", ["other", "programs", "or"]),
+    ]
+    assert doubted[0].message.endswith("the server died")
+
+
+def test_many_findings_are_condensed_by_what_to_do() -> None:
+    many = [Found("warning", f"A at {number}", "late", f"RUN={number}: again") for number in range(3)]
+    many = [each._replace(remedy="again: soon") for each in many] + [Found("error", "B", "down", "start it")]
+    assert doubts.condensed(many, 4) == many
+    short = doubts.condensed(many, 3)
+    assert [each.place for each in short] == ["A at 0, and 2 more like it", "B"]
+
+
+def test_numbers_without_a_warning_can_be_trusted_and_notes_do_not_count() -> None:
+    assert doubts.trust([("A", []), ("B", [finding("slow", "note")])], "cell").level == "good"
+    assert doubts.trust([], "cell").level == "good"
+
+
+@pytest.mark.parametrize(
+    ("places", "level", "text"),
+    [
+        (
+            [("A", [finding("93 were dropped. Wait.")]), ("B", [])],
+            "limited",
+            "1 of 2 cells is in doubt: 93 were dropped.",
+        ),
+        ([("A", [finding("late"), finding("down", "error")])], "poor", "The cell is in doubt: down."),
+        ([("A", [finding("late")]), ("B", [finding("late")])], "limited", "2 of 2 cells are in doubt: late."),
+    ],
+)
+def test_trust_says_how_many_cells_are_in_doubt_and_why(
+    places: list[tuple[str, list[Finding]]], level: str, text: str
+) -> None:
+    assert doubts.trust(places, "cell") == (level, text)
+
+
+def test_trust_counts_further_reasons() -> None:
+    other = Finding(id="busy", severity="warning", message="busy", remedy="stop it")
+    assert doubts.trust([("A", [finding("late"), other])], "cell").text.endswith("late, and 1 more reason.")
