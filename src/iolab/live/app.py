@@ -15,7 +15,7 @@ from typing import Literal
 from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import ports
+from iolab.host import ports, proc
 from iolab.host.processes import run, start, stop
 from iolab.lab import Lab, Service
 from iolab.live import standing
@@ -150,7 +150,7 @@ def _press(python: Path, service: Service, port: int, clicks: int) -> None:
 def _wait_until_listening(port: int, process: subprocess.Popen[bytes], words: Path) -> None:
     """Look at the kernel's table until the port is there: a connection would show in the trace."""
     deadline = time.monotonic() + START_LIMIT_S
-    while not listens(port):
+    while not proc.listens(proc.tables(), port):
         status = process.poll()
         said = words.read_text(errors="replace") if status is not None else ""
         if status is not None:
@@ -161,17 +161,6 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes], words: Pa
         if time.monotonic() > deadline:
             raise UsageError(f"Streamlit does not listen on port {port} after {START_LIMIT_S:g} s")
         time.sleep(0.1)
-
-
-def listens(port: int) -> bool:
-    """Say whether a process of this machine listens on a port, without connecting to it."""
-    wanted = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            rows = [line.split() for line in Path(table).read_text(encoding="ascii").splitlines()[1:]]
-            if any(row[1].endswith(wanted) and row[3] == "0A" for row in rows):
-                return True
-    return False
 
 
 def environment(root: Path, loop: Loop, say: Say) -> Path:

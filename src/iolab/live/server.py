@@ -6,19 +6,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from iolab.errors import UsageError
-from iolab.host import ports
+from iolab.host import ports, proc
 from iolab.host.processes import GRACE_S, run, start, stop
 from iolab.lab import Lab, Model
 from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
-from iolab.live.app import Say, last_lines, listens
+from iolab.live.app import Say, last_lines
 from iolab.runtime.compose import BUILDING, Compose, Engine, project
 from iolab.runtime.strace import check_strace, explain
 
@@ -32,7 +32,7 @@ class Running:
     """A server that listens: where, and what reads the status of all its threads."""
 
     address: tuple[str, int]
-    statuses: Callable[[], str]
+    statuses: Callable[[], Iterable[str]]
 
 
 Serve = Callable[[Path | None], AbstractContextManager[Running]]  # with a log, under strace
@@ -56,8 +56,8 @@ def here(model: Model) -> Serve:
                 traced, cwd=service.folder, env=variables, stdin=subprocess.DEVNULL, stdout=words, stderr=words
             )
             try:
-                _wait(lambda: listens(port), lambda: _ended(process, words))
-                yield Running(("127.0.0.1", port), lambda: _statuses(process.pid))
+                _wait(lambda: proc.listens(proc.tables(), port), lambda: _ended(process, words))
+                yield Running(("127.0.0.1", port), lambda: proc.thread_statuses(process.pid))
             finally:
                 stop(process)
 
@@ -70,14 +70,6 @@ def _ended(process: subprocess.Popen[bytes], words: IO[bytes]) -> str | None:
         return None
     words.seek(0)
     return f"status {status}; {last_lines(words.read().decode(errors='replace'))}"
-
-
-def _statuses(pid: int) -> str:
-    texts = []
-    for path in sorted(Path(f"/proc/{pid}/task").glob("*/status")):
-        with suppress(OSError):
-            texts.append(path.read_text(encoding="ascii", errors="replace"))
-    return "\n".join(texts)
 
 
 def _wait(ready: Callable[[], bool], ended: Callable[[], str | None]) -> None:
@@ -113,8 +105,8 @@ def in_docker(lab: Lab, model: Model, engine: Engine, say: Say) -> Serve:
                     host, _, port = (
                         compose("port", model.name, str(model.port.container)).stdout.strip().rpartition(":")
                     )
-                    status = ("exec", container, "sh", "-c", "cat /proc/1/task/*/status")
-                    yield Running((host, int(port)), lambda: _docker(*status))
+                    status = ("exec", container, "sh", "-c", f"cat {proc.PROC}/1/task/*/status")
+                    yield Running((host, int(port)), lambda: proc.split_statuses(_docker(*status)))
             finally:
                 with suppress(UsageError):
                     compose("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
@@ -162,9 +154,7 @@ def _said(words: IO[bytes], what: str) -> bool:
 
 
 def _listens_in(container: str, port: int) -> bool:
-    wanted = f":{port:04X} .* 0A "
-    tables = ("/proc/net/tcp", "/proc/net/tcp6")
-    return run(["docker", "exec", container, "grep", "-qs", wanted, *tables], timeout_s=20).status == 0
+    return proc.listens(_docker("exec", container, "cat", *proc.TABLES, check=False), port)
 
 
 def _gone(compose: Compose, model: Model) -> str | None:

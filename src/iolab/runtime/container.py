@@ -11,7 +11,6 @@ from requests.exceptions import RequestException
 from iolab.errors import ServerFailed
 from iolab.lab import Model
 from iolab.runtime import Denials, ListenCounters, Snapshot, cgroup
-from iolab.runtime.netstat import listen_counters
 
 LAST_LINES = 50
 KILL_LIMIT_S = 20
@@ -89,12 +88,12 @@ class DockerServer:
         """Return the container's log, which stays as long as the container."""
         return self._logs("all")
 
-    def listen_counters(self) -> ListenCounters | None:
+    def listen_counters(self) -> ListenCounters:
         """Read the counters of the container's own network namespace."""
         try:
-            return listen_counters(self._watch.netstat())
+            return ListenCounters.parse(self._watch.netstat())
         except OSError:
-            return None
+            return ListenCounters()
 
     def pids(self) -> Sequence[int]:
         """Read them from the container's control group."""

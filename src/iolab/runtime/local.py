@@ -12,16 +12,14 @@ from typing import Literal
 import psutil
 
 from iolab.errors import ServerFailed
-from iolab.host import ports
+from iolab.host import ports, proc
 from iolab.host.cores import CpuPlan
 from iolab.host.processes import affinity, kill, start, stop
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
-from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
-NETSTAT = Path("/proc/net/netstat")
 LAST_WORDS_BYTES = 8192  # of a log: a server that cannot accept may fill megabytes a second with the same words
 
 
@@ -104,12 +102,9 @@ class LocalServer:
         """Return its log."""
         return self._words.read_text(errors="replace")
 
-    def listen_counters(self) -> ListenCounters | None:
-        """Read the host's counters; None where the kernel is not Linux."""
-        try:
-            return listen_counters(NETSTAT.read_text(encoding="ascii"))
-        except OSError:
-            return None
+    def listen_counters(self) -> ListenCounters:
+        """Read the host's counters."""
+        return ListenCounters.parse(proc.text(proc.PROC / "net/netstat"))
 
 
 def _usage(process: psutil.Process) -> tuple[float, int, int] | None:

@@ -12,12 +12,11 @@ from iolab.chat.entries import Entry, entries, first_s
 from iolab.chat.servers import ChatServer
 from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
-from iolab.kinds.faults import connections
+from iolab.host import proc
 from iolab.kinds.faults.records import Heard, Parting
 from iolab.kinds.faults.settings import Faults
 from iolab.loadgen.users import UserProcesses
 from iolab.runtime import Server
-from iolab.runtime.footprint import PROC, Processes
 
 ANSWER_S = 30.0  # for a driver's answer, beyond what it is told to wait
 
@@ -57,7 +56,7 @@ class Stage:
             Heard(self.told, user, heard_s - said["said_s"]) for answer in answers for user, heard_s in answer["rows"]
         ]
 
-    def trouble(self, what: str, users: int) -> list[connections.Address]:
+    def trouble(self, what: str, users: int) -> list[proc.Address]:
         """Let so many vanish, or stop reading; return where they are connected from."""
         jobs = [{"users": share} for share in self.people.split(users)]
         answers = self.people.ask(what, jobs, ANSWER_S)
@@ -86,7 +85,7 @@ class Stage:
     def own_users(self) -> int | None:
         """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
         if self.chat.thread_each:
-            return Processes.read(self.server.pids(), PROC, switches=False).threads
+            return proc.total(self.server.pids(), "Threads")
         with (
             suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
             closing(http.client.HTTPConnection(*self.server.address, timeout=2)) as connection,
