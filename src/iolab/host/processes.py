@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -87,27 +87,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(process.pid, signum)
-
-
-@contextmanager
-def affinity(cores: Sequence[int]) -> Iterator[bool]:
-    """Let what is started inside run on `cores` only, from its first instruction on; says whether that is possible.
-
-    A child inherits the cores of the thread that starts it; setting them afterwards would miss threads.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        yield False
-        return
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, cores)
-    except OSError:  # not cores of ours: the engine runs in a virtual machine that has more
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 class Background:

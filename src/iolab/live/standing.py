@@ -28,16 +28,10 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
         uid = gid = 0  # root in there is this user out here, and no more
     elif uid == 0:
         uid = gid = USER_IN_CONTAINER  # never root in a container
-    try:
-        plan = cores.plan(limit, range(engine.cores))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     return {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
-        "CPUS": f"{limit:g}",
-        "SERVER_CPUSET": ",".join(map(str, plan.server)),
-        "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
+        **cores.plan(limit, range(engine.cores)).variables(),
         "TARGETS": targets(lab, lambda model: f"{model.name}:{model.port.container}"),
     }
 

@@ -13,8 +13,7 @@ import docker
 from docker.models.containers import Container
 
 from iolab.errors import ServerFailed, UsageError
-from iolab.host.cores import CpuPlan
-from iolab.host.processes import affinity
+from iolab.host.cores import CpuPlan, affinity
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine, image_id, project
@@ -150,11 +149,7 @@ class DockerRuntime:
         return {**found, "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity)}
 
     def _in_compose(self, plan: CpuPlan, *command: str) -> None:
-        self._compose.variables |= {
-            "CPUS": f"{plan.cpus:g}",
-            "SERVER_CPUSET": ",".join(map(str, plan.server)),
-            "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
-        }
+        self._compose.variables |= plan.variables()
         try:
             self._compose("--profile", "*", *command)
         except UsageError as error:

@@ -13,8 +13,8 @@ import psutil
 
 from iolab.errors import ServerFailed
 from iolab.host import ports, proc
-from iolab.host.cores import CpuPlan
-from iolab.host.processes import affinity, kill, start, stop
+from iolab.host.cores import CpuPlan, affinity, can_pin
+from iolab.host.processes import kill, start, stop
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
@@ -127,7 +127,7 @@ class LocalRuntime:
     def __init__(self, lab: Lab, host: str | None = None) -> None:
         self._lab, self._host = lab, host or HOST  # that servers listen at
         self._stack = ExitStack()
-        self.pinned = hasattr(os, "sched_setaffinity")
+        self.pinned = can_pin()
 
     def __enter__(self) -> "LocalRuntime":
         self._logs = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
