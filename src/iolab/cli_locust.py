@@ -12,7 +12,7 @@ from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab, find_root
-from iolab.live import workers as joining
+from iolab.live import workers as load_workers
 from iolab.options import Span
 from iolab.runtime.choice import Wanted
 from iolab.theory.closed_loop import closed_loop
@@ -34,7 +34,7 @@ def worker(master: str | None, workers: int, master_port: int, runtime: Wanted) 
         raise UsageError("MASTER: say for which machine: make worker MASTER=192.168.1.10")
     lab = Lab.read(find_root(Path.cwd()))
     try:
-        for line in joining.join(lab, master, master_port, workers, runtime):
+        for line in load_workers.join(lab, master, master_port, workers, runtime):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     except LoadFailed as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

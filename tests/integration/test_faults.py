@@ -43,7 +43,7 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     found = records(folder)
     assert {(each["way"], each["asked"], each["came"]) for each in found} == {(way, USERS, USERS)}
     of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in found}
-    assert list(of) == ["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
+    assert list(of) == ["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
     for record in found:
         clicks = record["clicks"]
         assert (clicks["lost"], clicks["unrecorded"]) == (0, 0)

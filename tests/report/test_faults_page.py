@@ -29,7 +29,7 @@ def shown(analysis: FaultsAnalysis) -> str:
 
 def test_the_page_has_a_section_for_each_fault_and_curves_where_there_are_rows(tmp_path: Path) -> None:
     page = faults_page.render(whole(tmp_path))
-    assert page.count("<h2>") == len(faults.FIGURES) - 1  # nothing happens in the calm
+    assert page.count("<h2>") == len(faults.FIGURES) - 1  # nothing happens in the baseline
     assert page.count("<svg") == 3
     assert "none is lost" in page
     assert "4,097 kept" in page
@@ -46,7 +46,7 @@ def test_a_click_that_is_never_answered_is_no_short_one() -> None:
 
 def test_clicks_that_nothing_proves_do_not_count_as_kept() -> None:
     unknown = Clicks(sent=400, answered=380, lost=0, unrecorded=None)
-    assert not faults.record("calm", clicks=unknown).acknowledged_clicks_safe
+    assert not faults.record("baseline", clicks=unknown).acknowledged_clicks_safe
 
 
 def test_a_run_that_was_interrupted_has_a_page_of_what_it_has(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_run_whose_lines_are_not_all_there_says_so(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_could_not_be_measured_is_shown_as_such(tmp_path: Path) -> None:
-    broken = faults.record("calm", valid=False, reason="the load driver has ended", figures=None, clicks=Clicks())
+    broken = faults.record("baseline", valid=False, reason="the load driver has ended", figures=None, clicks=Clicks())
     failed = analyse(faults.run(faults.folder(tmp_path), records=[broken], status="failed"))
     for text in (faults_page.render(failed), faults_page.markdown(failed)):
         assert "nvalid: the load driver has ended" in text
@@ -90,7 +90,7 @@ def test_the_markdown_has_a_row_and_a_sentence_for_each_fault(tmp_path: Path) ->
 def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
     never = Clicks(sent=400, answered=380, p50_s=0.001, p99_s=math.inf, slowest_s=math.inf, lost=0, unrecorded=0)
     written = json.loads(
-        summary(analyse(faults.run(faults.folder(tmp_path), records=[faults.record("calm", clicks=never)])))
+        summary(analyse(faults.run(faults.folder(tmp_path), records=[faults.record("baseline", clicks=never)])))
     )
     assert (written["schema"], written["kind"], written["experiment"], written["status"]) == (
         2,
@@ -99,7 +99,7 @@ def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
         "complete",
     )
     (cell,) = written["cells"]
-    assert (cell["fault"], cell["clicks"]["p99_s"], cell["acknowledged_clicks_safe"]) == ("calm", "Infinity", True)
+    assert (cell["fault"], cell["clicks"]["p99_s"], cell["acknowledged_clicks_safe"]) == ("baseline", "Infinity", True)
 
 
 @pytest.mark.parametrize("fault", faults.FIGURES)

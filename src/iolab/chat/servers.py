@@ -49,7 +49,7 @@ class ChatServer:
         )
         return need.with_threads() if self.thread_each else need
 
-    def mode(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
+    def command(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
         """Return how to start it, with room for so many users."""
         room = capacity.container_limits(users, int(self.thread_each), self.processes, facts)
         return ServerCommand(("python3", self.script), variables, room.files, room.pids, room.memory_bytes)
@@ -57,7 +57,7 @@ class ChatServer:
 
 def chat_servers(models: Sequence[Model], crowd: Crowd) -> list[ChatServer]:
     """Return the chat servers of the models in the wanted ways; raises UsageError where there is none."""
-    found = list(_scenes(models, crowd))
+    found = list(_matching(models, crowd))
     if not found:
         names = ", ".join(model.letter for model in models)
         raise UsageError(
@@ -67,7 +67,7 @@ def chat_servers(models: Sequence[Model], crowd: Crowd) -> list[ChatServer]:
     return found
 
 
-def _scenes(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
+def _matching(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
     for model in models:
         labels = model.service.labels
         for word in labels.get(CHAT, "").split():

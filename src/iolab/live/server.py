@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
 from iolab.live.app import Say, last_lines
 from iolab.runtime.compose import BUILDING, Compose, Engine, project
+from iolab.runtime.local import local_command
 from iolab.runtime.strace import check_strace, explain
 
 READY_LIMIT_S = 30.0
@@ -43,8 +43,7 @@ def here(model: Model) -> Serve:
     check_strace()
     port = model.port.host
     service = model.service
-    program, *arguments = service.command
-    command = [sys.executable if program == "python3" else program, *arguments]
+    command = local_command(service.command)
 
     @contextmanager
     def serve(log: Path | None) -> Iterator[Running]:

@@ -148,11 +148,15 @@ class Runtime(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
 
-        `variables` stand above those that its environment was read with; `mode` is another server of the same model.
+        `variables` stand above those that its environment was read with; `command` is another server of the same model.
 
         Raises ServerFailed where it does not come up.
         """

@@ -66,10 +66,14 @@ class DockerRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
-        self._write_override(model, mode)
+        self._write_override(model, command)
         self._compose.variables |= {**self._variables, **(variables or {})}
         try:
             self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
@@ -111,8 +115,8 @@ class DockerRuntime:
         finally:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
-    def _write_override(self, model: Model | None = None, mode: ServerCommand | None = None) -> None:
-        text = _override(self._lab, self._host or "127.0.0.1", {model.name: mode} if model and mode else {})
+    def _write_override(self, model: Model | None = None, command: ServerCommand | None = None) -> None:
+        text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
         self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan) -> str:
@@ -186,7 +190,7 @@ class DockerRuntime:
                 network.remove()
 
 
-def _override(lab: Lab, host: str, modes: Mapping[str, ServerCommand]) -> str:
+def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
     """Return what a bench changes in the compose file; JSON is YAML, too, but for the tag that replaces a list.
 
     Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
@@ -196,19 +200,19 @@ def _override(lab: Lab, host: str, modes: Mapping[str, ServerCommand]) -> str:
         f"  {model.name}:\n"
         f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
-        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(modes.get(model.name)).items())
+        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
         for model in (*lab.models, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)
 
 
-def _changes(mode: ServerCommand | None) -> dict[str, object]:
-    if mode is None:
+def _changes(command: ServerCommand | None) -> dict[str, object]:
+    if command is None:
         return {}
     limits = {
-        "ulimits": mode.files and {"nofile": mode.files},
-        "pids_limit": mode.tasks,
-        "mem_limit": mode.memory_bytes,
+        "ulimits": command.files and {"nofile": command.files},
+        "pids_limit": command.tasks,
+        "mem_limit": command.memory_bytes,
     }
     known: dict[str, object] = {key: value for key, value in limits.items() if value}
-    return {"command": list(mode.command), "environment": dict(mode.variables), **known}
+    return {"command": list(command.command), "environment": dict(command.variables), **known}

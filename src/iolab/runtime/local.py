@@ -23,6 +23,12 @@ HOST = "127.0.0.1"
 LAST_WORDS_BYTES = 8192  # of a log: a server that cannot accept may fill megabytes a second with the same words
 
 
+def local_command(command: Sequence[str]) -> list[str]:
+    """Return a container's command as it runs here: with this interpreter."""
+    program, *arguments = command
+    return [sys.executable if program == "python3" else program, *arguments]
+
+
 def locust_worker(root: Path, host: str, port: int) -> list[str]:
     """Return the command of a Locust worker, as docker-compose.yml has it for its container."""
     locustfile = str(root / "loadtest" / "locustfile.py")
@@ -143,20 +149,23 @@ class LocalRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> Iterator[LocalServer]:
-        """Start the server's own command, or that of the mode, in its own folder, with this interpreter."""
+        """Start the server's own command, or the other one, in its own folder, with this interpreter."""
         service = model.service
-        program, *arguments = mode.command if mode else service.command
-        command = [sys.executable if program == "python3" else program, *arguments]
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
-        own |= mode.variables if mode else {}
+        own |= command.variables if command else {}
         environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
+        argv = local_command(command.command if command else service.command)
         words = self._logs / f"{model.name}.log"
         with ExitStack() as stack:
             with words.open("wb") as log, affinity(plan.server):  # the last words are not those of a server before
                 process = start(
-                    command, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    argv, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
                 stack.callback(stop, process)
             server = LocalServer(self._host, model, process, words)

@@ -29,8 +29,8 @@ CLICK_WAIT_S = 10.0  # for the last answers
 
 
 @dataclass
-class Seen:
-    """What came of a level; `reason` says why it cannot be trusted."""
+class CrowdResult:
+    """Result of one trial; `reason` says why it cannot be trusted."""
 
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     entries: list[Entry] = field(default_factory=list)
@@ -54,53 +54,58 @@ def run(experiment: CrowdExperiment, level: Level, bench: Bench) -> Measured[Cro
     facts = limits.read()
     shares = clients(level.users, facts, docker=bench.runtime.name == "docker")
     variables = {**experiment.variables(), **experiment.crowd.variables(level.chat.processes)}
-    seen, began = Seen(), time.monotonic()
+    result, began = CrowdResult(), time.monotonic()
     with watching() as watch:
         try:
-            _load(experiment, level, bench, shares, level.chat.mode(level.users, facts, variables), seen)
+            _load(experiment, level, bench, shares, level.chat.command(level.users, facts, variables), result)
         except TrialFailed as error:
-            seen.reason = str(error)
-    seen.machine = watch.usage()
-    record = _record(experiment, level, seen, time.monotonic() - began, len(shares))
-    return Measured(record, {"users": seen.entries, "clicks": seen.clicks})
+            result.reason = str(error)
+    result.machine = watch.usage()
+    record = _record(experiment, level, result, time.monotonic() - began, len(shares))
+    return Measured(record, {"users": result.entries, "clicks": result.clicks})
 
 
 def _load(  # noqa: PLR0917
-    experiment: CrowdExperiment, level: Level, bench: Bench, shares: Sequence[int], mode: ServerCommand, seen: Seen
+    experiment: CrowdExperiment,
+    level: Level,
+    bench: Bench,
+    shares: Sequence[int],
+    command: ServerCommand,
+    result: CrowdResult,
 ) -> None:
-    """Let users come, stay, and click; what is seen is in `seen`, whatever happens."""
+    """Let users come, stay, and click; what is measured stays in `result`, whatever happens."""
     crowd, chat, cpus = experiment.crowd, level.chat, bench.plans[experiment.cpus[0]]
     with (
-        bench.runtime.serve(chat.model, cpus, experiment.variables(), mode) as server,
+        bench.runtime.serve(chat.model, cpus, experiment.variables(), command) as server,
         holding(bench.runtime, cpus, shares) as users,
     ):
         time.sleep(SETTLE_S)
-        door = LossDiagnosis(server)
-        door.begin()
-        seen.moments["empty"] = footprint.read(server)
+        diagnosis = LossDiagnosis(server)
+        diagnosis.begin()
+        result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
         rows = users.come((url.hostname or "", url.port or 0), chat.way, crowd.come_rps, crowd.patience_s)
         begin_s = first_s(rows)
-        seen.entries = entries(rows, begin_s)
-        seen.moments["quiet"] = footprint.read(server)
+        result.entries = entries(rows, begin_s)
+        result.moments["quiet"] = footprint.read(server)
         time.sleep(crowd.quiet_s)
-        seen.moments["quiet_end"] = footprint.read(server)
-        _click(experiment, users, level, seen)
-        pause_s = _told_pause_s(server) if seen.count("held") == level.users else None
-        seen.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
+        result.moments["quiet_end"] = footprint.read(server)
+        _click(experiment, users, level, result)
+        pause_s = _told_pause_s(server) if result.count("held") == level.users else None
+        result.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
-        seen.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
-        seen.client = ClientUsage(cpu_s=round(users.cpu_s, 6))
+        result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
+        result.client = ClientUsage(cpu_s=round(users.cpu_s, 6))
         pool = None if chat.thread_each else chat.threads
-        if seen.count("waiting") + seen.count("refused") + seen.count("lost"):
-            seen.obstacle, seen.evidence = door.why(seen.count("waiting"), seen.count("refused"), pool)
-        elif seen.count("late"):
-            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} were served, but later"
+        if result.count("waiting") + result.count("refused") + result.count("lost"):
+            result.obstacle, result.evidence = diagnosis.why(result.count("waiting"), result.count("refused"), pool)
+        elif result.count("late"):
+            result.obstacle, result.evidence = "slow", f"{result.count('late'):,} were served, but later"
         else:
             server.check_alive()
 
 
-def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, seen: Seen) -> None:
+def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, result: CrowdResult) -> None:
     crowd = experiment.crowd
     rate = level.users / crowd.click_every_s
     answers = users.click(rate, crowd.busy_s, CLICK_WAIT_S, experiment.seed + level.index)
@@ -110,15 +115,17 @@ def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, seen
         Click(int(user), planned_s - begin_s, sent_s - begin_s, since(begin_s, answered_s))
         for user, planned_s, sent_s, answered_s in rows
     )
-    seen.clicks = sorted(clicks, key=lambda click: click.planned_s)
+    result.clicks = sorted(clicks, key=lambda click: click.planned_s)
     costs = [answer["clicking_cpu_s"] for answer in answers]
-    seen.client_share = round(max(costs) / crowd.busy_s, 6)
+    result.client_share = round(max(costs) / crowd.busy_s, 6)
 
 
-def _record(experiment: CrowdExperiment, level: Level, seen: Seen, duration_s: float, processes: int) -> CrowdRecord:
+def _record(
+    experiment: CrowdExperiment, level: Level, result: CrowdResult, duration_s: float, processes: int
+) -> CrowdRecord:
     chat, crowd = level.chat, experiment.crowd
-    outcomes = Counter(entry.outcome for entry in seen.entries)
-    moments: dict[str, Any] = dict(seen.moments)
+    outcomes = Counter(entry.outcome for entry in result.entries)
+    moments: dict[str, Any] = dict(result.moments)
     return CrowdRecord(
         index=level.index,
         model=chat.model.letter,
@@ -131,28 +138,28 @@ def _record(experiment: CrowdExperiment, level: Level, seen: Seen, duration_s: f
         cpus=experiment.cpus[0],
         processes=chat.processes,
         threads=chat.threads,
-        started=seen.started,
+        started=result.started,
         duration_s=round(duration_s, 6),
-        valid=seen.reason is None,
-        reason=seen.reason,
+        valid=result.reason is None,
+        reason=result.reason,
         patience_s=crowd.patience_s,
         held=outcomes["held"],
         late=outcomes["late"],
         waiting=outcomes["waiting"],
         refused=outcomes["refused"],
         lost=outcomes["lost"],
-        obstacle=seen.obstacle,
-        evidence=seen.evidence,
+        obstacle=result.obstacle,
+        evidence=result.evidence,
         quiet_s=crowd.quiet_s,
         busy_s=crowd.busy_s,
         clicks_per_s=level.users / crowd.click_every_s,
-        clicks=len(seen.clicks),
-        answered=sum(click.answered_s is not None for click in seen.clicks),
+        clicks=len(result.clicks),
+        answered=sum(click.answered_s is not None for click in result.clicks),
         **moments,
-        client=seen.client,
-        client_share=seen.client_share,
+        client=result.client,
+        client_share=result.client_share,
         client_processes=processes,
-        machine=seen.machine,
+        machine=result.machine,
     )
 
 

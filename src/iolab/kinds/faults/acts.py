@@ -8,8 +8,8 @@ from iolab.chat.entries import Entry, entries, first_s
 from iolab.host.proc import sockets_bytes
 from iolab.kinds.faults import connections
 from iolab.kinds.faults.records import (
+    Baseline,
     Broadcast,
-    Calm,
     HalfOpen,
     Heard,
     Herd,
@@ -25,9 +25,9 @@ WARM_MESSAGES = 5  # of full length, while all users read
 STEP_S = 0.1  # from one such message to the next
 
 
-def calm(_: Stage) -> Calm:
+def baseline(_: Stage) -> Baseline:
     """Do nothing."""
-    return Calm()
+    return Baseline()
 
 
 def broadcast(stage: Stage) -> Broadcast:

@@ -69,7 +69,7 @@ def render(analysis: FaultsAnalysis) -> str:
                 "picture": _drawn(each, analysis.folder),
             }
             for each in analysis.records
-            if each.fault != "calm" or not each.valid
+            if each.fault != "baseline" or not each.valid
         ],
     )
 

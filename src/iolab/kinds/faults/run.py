@@ -27,7 +27,7 @@ from iolab.loadgen.users import UserProcesses, clients, holding
 from iolab.runtime import Server
 
 ACTS: Mapping[Fault, Callable[[Stage], Figures]] = {
-    "calm": acts.calm,
+    "baseline": acts.baseline,
     "broadcast": acts.broadcast,
     "slow": acts.slow,
     "vanished": acts.vanished,
@@ -62,12 +62,12 @@ def opened(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Iterator
     chat, crowd, faults = trial.chat, experiment.crowd, experiment.faults
     facts, cpus = limits.read(), bench.plans[experiment.cpus[0]]
     variables = {**crowd.variables(1), "JOURNAL": "1"}
-    mode = chat.mode(trial.came + 2 * faults.newcomers + SPARE_USERS, facts, variables)
+    command = chat.command(trial.came + 2 * faults.newcomers + SPARE_USERS, facts, variables)
     with ExitStack() as serving:
 
         def start() -> Server:
             serving.close()  # the one before: its container's name is wanted
-            return serving.enter_context(bench.runtime.serve(chat.model, cpus, experiment.variables(), mode))
+            return serving.enter_context(bench.runtime.serve(chat.model, cpus, experiment.variables(), command))
 
         bench.say(f"{trial.came:,} users come to {chat.title}")
         server = start()

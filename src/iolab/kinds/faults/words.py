@@ -18,7 +18,7 @@ from iolab.kinds.faults.records import (
 from iolab.report import numbers
 
 NAMES: dict[Fault, str] = {
-    "calm": "calm",
+    "baseline": "baseline",
     "broadcast": "broadcast",
     "slow": "slow readers",
     "vanished": "vanished users",

@@ -1,4 +1,4 @@
-"""Sojourn time against utilisation: measured with intervals, over theory's curves."""
+"""Response time against utilisation: measured with intervals, over theory's curves."""
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +15,7 @@ LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[
 ROOM = 1.15
 
 
-def sojourns(analysis: OpenAnalysis) -> str:
+def response_times(analysis: OpenAnalysis) -> str:
     """Draw a panel for each model with a queue."""
     letters = list(
         dict.fromkeys(

@@ -78,7 +78,7 @@ def render(analysis: OpenAnalysis) -> str:
     queued = any(cell.record.utilisation is not None and cell.measured for cell in analysis.cells)
     return template("queue.html.j2").render(
         analysis=analysis,
-        picture=Markup(queue_figure.sojourns(analysis)) if queued else "",  # noqa: S704
+        picture=Markup(queue_figure.response_times(analysis)) if queued else "",  # noqa: S704
         headings=queue_words.HEADINGS,
         tails=queue_words.TAILS,
         errors=queue_words.errors(analysis),

@@ -6,7 +6,7 @@ from iolab.findings import GRAVITY
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.theory import queueing
-from iolab.theory.queueing import Sojourn
+from iolab.theory.queueing import ResponseTime
 
 HEADINGS = ("Model", "Service", "Busy", "Rate", "Mean", "Same trace", "off", "M/D/c", "M/M/c", "p50", "p95", "p99")
 TAILS = (
@@ -106,7 +106,7 @@ def _theory(cells: Sequence[OpenCell]) -> str:
     )
 
 
-def _holds(cell: OpenCell, theory: Sojourn | None) -> bool:
+def _holds(cell: OpenCell, theory: ResponseTime | None) -> bool:
     if theory is None or cell.measured is None or cell.measured.mean_ci_s is None:
         return False
     return cell.measured.mean_ci_s[0] <= theory.mean_s <= cell.measured.mean_ci_s[1]
@@ -192,8 +192,8 @@ def _mean_ms(cell: OpenCell) -> float:
     return cell.measured.mean_s * 1000 if cell.measured else 0.0
 
 
-def _mean(sojourn: Sojourn | None) -> str:
-    return _ms(sojourn.mean_s if sojourn else None)
+def _mean(response: ResponseTime | None) -> str:
+    return _ms(response.mean_s if response else None)
 
 
 def _ms(value_s: float | None) -> str:
