@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bench run sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test test-docker test-load test-all check format reference lock mutate walltime aa arrivals workers parsebench clean
+.PHONY: help bench run sweep backlog freeze break chess queue crowd faults slo locust worker up down trace trace-compare report crosscheck compare explain export doctor test test-docker test-load test-all check format reference manifests lock mutate walltime aa arrivals workers parsebench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ format: .venv/dev ## Format the Python code
 
 reference: .venv/dev ## Write docs/reference.md from the commands and their options
 	@$(BIN)/python -m iolab.reference
+
+manifests: .venv/dev ## Write deploy/ from docker-compose.yml
+	@$(BIN)/python -m iolab.manifests
 
 lock: .venv/dev ## Pin all requirements anew, with hashes
 	@sh scripts/lock

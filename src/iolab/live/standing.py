@@ -69,6 +69,11 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
         if not running:
             _remove(lab, project())
         raise
+    return pages(lab)
+
+
+def pages(lab: Lab) -> list[tuple[str, str]]:
+    """Return what can be opened in a browser: (address, title)."""
     return [
         (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
         for service in standing(lab)
