@@ -13,8 +13,8 @@ import numpy as np
 from iolab.host import cores
 from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
-from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
+from iolab.loadgen.starting import running_generator
 from iolab.runtime.local import LocalRuntime
 
 RATES_RPS, PLAN_S, LIMIT_S = (200, 400, 800, 1000, 1500, 2000), 8.0, 30.0
@@ -30,7 +30,7 @@ def main() -> None:
     with (
         only_bench(),
         runtime,
-        opening(OpenLoop, OpenLoop.driver_script, runtime, plan) as crowd,
+        running_generator(OpenLoop, runtime, plan) as crowd,
         runtime.serve(model, plan) as server,
     ):
         crowd.closed(server.url, 4, 40, LIMIT_S)

@@ -17,7 +17,7 @@ from iolab.host.cores import CpuPlan, affinity
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine, image_id, project
-from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, one_line
+from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
@@ -47,8 +47,7 @@ class DockerRuntime:
         self._compose(
             "config", "--quiet"
         )  # a mistake in .env is the user's to mend, and no reason to go without Docker
-        log = self._lab.root / "results" / "docker-build.log"
-        return self._compose.build([*(model.name for model in models), LOADGEN], log)
+        return self._compose.build([*(model.name for model in models), LOADGEN])
 
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
@@ -131,17 +130,16 @@ class DockerRuntime:
         listen = ("-e", "HOST=0.0.0.0", "-e", f"PORT={port}")
         try:
             self._in_compose(there, "run", "-d", "--no-deps", "--name", name, *listen, LOADGEN, "python3", NULL_SERVER)
-            container = self._container("name", name)
-            deadline = time.monotonic() + NULL_LIMIT_S
-            while port.encode() not in container.logs():
-                if time.monotonic() > deadline:
-                    raise ServerFailed("the null server does not start")
-                time.sleep(POLL_S)
-            container.reload()
-            (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
+            with failing("the null server's container is gone"):
+                container = self._container("name", name)
+                deadline = time.monotonic() + NULL_LIMIT_S
+                while port.encode() not in container.logs():
+                    if time.monotonic() > deadline:
+                        raise ServerFailed("the null server does not start")
+                    time.sleep(POLL_S)
+                container.reload()
+                (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
             yield f"http://{address}:{port}"
-        except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the null server's container is gone: {one_line(error)}") from error
         finally:
             self._remove("name", name)
 
@@ -160,10 +158,8 @@ class DockerRuntime:
             raise ServerFailed(f"{command[-1]}: {error}") from error
 
     def _container(self, kind: str, value: str) -> Container:
-        try:
+        with failing(f"the container with {value} is gone"):
             (container,) = self._containers(kind, value)
-        except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the container with {value} is gone: {one_line(error)}") from error
         return container
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:

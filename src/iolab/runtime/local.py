@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
 from iolab.errors import ServerFailed
 from iolab.host import ports, proc
 from iolab.host.cores import CpuPlan, affinity, can_pin
-from iolab.host.processes import kill, start, stop
+from iolab.host.processes import kill, last_lines, running
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
@@ -51,9 +51,8 @@ class LocalServer:
         """Raise ServerFailed with the last line the server wrote where it has ended."""
         status = self._process.poll()
         if status is not None:
-            lines = self._words.read_text(errors="replace").strip().splitlines()
-            said = f": {lines[-1]}" if lines else ""
-            raise ServerFailed(f"the server ended with status {status}{said}")
+            said = last_lines(self.log())
+            raise ServerFailed(f"the server ended with status {status}{': ' if said else ''}{said}")
 
     def snapshot(self) -> Snapshot:
         """Read the counters of all its processes; a server that has ended has none.
@@ -162,12 +161,11 @@ class LocalRuntime:
         environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
         argv = local_command(command.command if command else service.command)
         words = self._logs / f"{model.name}.log"
-        with ExitStack() as stack:
-            with words.open("wb") as log, affinity(plan.server):  # the last words are not those of a server before
-                process = start(
-                    argv, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
-                stack.callback(stop, process)
+        files: dict[str, Any] = {"cwd": service.folder, "env": environment}
+        with (
+            words.open("wb") as log,  # the last words are not those of a server before
+            running(argv, cores=plan.server, stdout=log, stderr=log, **files) as process,
+        ):
             server = LocalServer(self._host, model, process, words)
             wait_until_ready(server.address, server.check_alive)
             yield server
@@ -188,19 +186,15 @@ class LocalRuntime:
         command = locust_worker(self._lab.root, master.host or HOST, master.port)
         with ExitStack() as stack:
             for number in range(count):
-                with (self._logs / f"load-worker-{number}.log").open("ab") as log, affinity(plan.loadgen):
-                    process = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-                    stack.callback(stop, process)
+                log = stack.enter_context((self._logs / f"load-worker-{number}.log").open("ab"))
+                stack.enter_context(running(command, cores=plan.loadgen, stdout=log, stderr=log))
             yield
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
         """Start it on any free port, which it tells."""
         command = (sys.executable, str(self._lab.root / "loadtest" / NULL_SERVER))
-        with ExitStack() as stack:
-            with affinity(plan.server):
-                process = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                stack.callback(stop, process)
+        with running(command, cores=plan.server, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout  # noqa: S101 (it was started with a pipe)
             port = process.stdout.readline().strip()
             if not port:

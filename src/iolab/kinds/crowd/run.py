@@ -1,7 +1,5 @@
 """One level of a crowd: users come to a chat server of their own, stay, and now and then click."""
 
-import http.client
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.loadgen.users import UserProcesses, clients, holding
 from iolab.results.records import ClientUsage, Holding, MachineUsage
-from iolab.runtime import Server, ServerCommand, footprint
+from iolab.runtime import ServerCommand, footprint, probe
 
 SETTLE_S = 0.5
 CLICK_WAIT_S = 10.0  # for the last answers
@@ -91,7 +89,7 @@ def _load(  # noqa: PLR0917
         time.sleep(crowd.quiet_s)
         result.moments["quiet_end"] = footprint.read(server)
         _click(experiment, users, level, result)
-        pause_s = _told_pause_s(server) if result.count("held") == level.users else None
+        pause_s = probe.told(server.address, "longest_pause_s") if result.count("held") == level.users else None
         result.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
         result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
@@ -161,15 +159,3 @@ def _record(
         client_processes=processes,
         machine=result.machine,
     )
-
-
-def _told_pause_s(server: Server) -> float | None:
-    """Return the longest pause for the garbage collector, where the server tells it."""
-    connection = http.client.HTTPConnection(*server.address, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return float(json.loads(connection.getresponse().read())["longest_pause_s"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return None  # this server does not tell
-    finally:
-        connection.close()

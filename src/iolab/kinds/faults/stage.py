@@ -1,9 +1,6 @@
 """A server with a crowd on it, to which a fault can happen: what can be done to them, and what is to be seen."""
 
-import http.client
-import json
 from collections.abc import Callable
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +13,7 @@ from iolab.host import proc
 from iolab.kinds.faults.records import Heard, Parting
 from iolab.kinds.faults.settings import Faults
 from iolab.loadgen.users import UserProcesses
-from iolab.runtime import Server
+from iolab.runtime import Server, probe
 
 ANSWER_S = 30.0  # for a driver's answer, beyond what it is told to wait
 
@@ -86,10 +83,5 @@ class Stage:
         """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
         if self.chat.thread_each:
             return proc.total(self.server.pids(), "Threads")
-        with (
-            suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
-            closing(http.client.HTTPConnection(*self.server.address, timeout=2)) as connection,
-        ):
-            connection.request("GET", "/healthz")
-            return int(json.loads(connection.getresponse().read())["users"])
-        return None
+        users = probe.told(self.server.address, "users")
+        return None if users is None else int(users)
