@@ -51,7 +51,7 @@ CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02
 def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {
-        "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "way": "websocket",
+        "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "transport": "websocket",
         "asked": 1000, "came": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
         "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
     }  # fmt: skip

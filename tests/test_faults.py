@@ -82,7 +82,7 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
     [
         ({"models": ["A"]}, "MODELS=A: Blocking holds 1 at a time, which is no crowd"),
         ({"models": ["C", "D"]}, "one server at a time"),
-        ({"models": ["D"], "crowd": {"ways": ["websocket"]}}, "no chat server of D speaks websocket"),
+        ({"models": ["D"], "crowd": {"transports": ["websocket"]}}, "no chat server of D speaks websocket"),
     ],
 )
 def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
@@ -91,9 +91,9 @@ def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[
 
 
 def test_the_first_way_is_taken_that_the_server_speaks() -> None:
-    for changes, way in (({}, "websocket"), ({"models": ["D"]}, "poll")):
+    for changes, transport in (({}, "websocket"), ({"models": ["D"]}, "poll")):
         plan = session.plan(ROOT, PATH, changes, FaultsExperiment)
-        assert chat_server_of(plan.experiment, plan.models).way == way
+        assert chat_server_of(plan.experiment, plan.models).transport == transport
 
 
 def test_the_command_says_it_in_one_line(inside: Run) -> None:

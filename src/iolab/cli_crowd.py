@@ -31,7 +31,11 @@ from iolab.runtime.choice import Wanted
     help=f"How many come, up to {MOST_USERS:,}.  [default: 100, 1,000, 10,000, then as many as can]",
 )
 @click.option(
-    "--way", "ways", envvar="WAY", type=click.Choice(["websocket", "poll"]), help="Only servers that speak it."
+    "--transport",
+    "transports",
+    envvar="TRANSPORT",
+    type=click.Choice(["websocket", "poll"]),
+    help="Only servers that speak it.",
 )
 @click.option("--processes", envvar="PROCESSES", type=int, help="Processes of a server that can be several.")
 @click.option("--cpus", envvar="CPUS", type=float, help="CPUs that a server may use.  [default: 1]")
@@ -55,8 +59,8 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     table |= {name: given.pop(name) for name in ("levels", "processes", "freeze_collector") if name in given}
     if "levels" in table:
         table["most"] = 0
-    if "ways" in given:
-        table["ways"] = [given.pop("ways")]
+    if "transports" in given:
+        table["transports"] = [given.pop("transports")]
     changes: dict[str, Any] = {"crowd": table} if table else {}
     if "threads" in given:
         changes["server"] = {"threads": given.pop("threads")}

@@ -19,8 +19,8 @@ from iolab.runtime.choice import Wanted
     "--users", envvar="USERS", type=click.IntRange(10, MOST_USERS), help="How many are there.  [default: 1,000]"
 )
 @click.option(
-    "--way",
-    envvar="WAY",
+    "--transport",
+    envvar="TRANSPORT",
     type=click.Choice(["websocket", "poll"]),
     help="How they stay.  [default: websocket, where the server speaks it]",
 )
@@ -44,8 +44,8 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
     crowd: dict[str, Any] = {}
     if given["users"] is not None:
         crowd["levels"] = [given["users"]]
-    if given["way"] is not None:
-        crowd["ways"] = [given["way"]]
+    if given["transport"] is not None:
+        crowd["transports"] = [given["transport"]]
     changes: dict[str, Any] = {"crowd": crowd} if crowd else {}
     if given["model"]:
         changes["models"] = [given["model"]]

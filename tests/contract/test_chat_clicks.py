@@ -13,7 +13,9 @@ from tests.own import free_ports
 from tests.runtime.scripts import model, running
 from tests.waiting import wait_until
 
-CHATS = [chat for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), ways=("poll",))) if chat.threads != 1]
+CHATS = [
+    chat for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",))) if chat.threads != 1
+]
 
 
 def said(address: tuple[str, int], request: str, stays: str = "keep-alive") -> tuple[socket.socket, str]:

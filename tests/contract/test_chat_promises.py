@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 CHATS = sorted((ROOT / "services").glob("*/chat*.py"))
 POLLING = {
     ROOT / "services" / chat.model.name / chat.script: chat.threads  # None: every user is served at once
-    for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), ways=("poll",)))
+    for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",)))
 }
 POLLS = [path for path, threads in POLLING.items() if threads is None]
 SEVERAL = [path for path, threads in POLLING.items() if threads != 1]

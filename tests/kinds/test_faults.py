@@ -39,7 +39,7 @@ class FakePeople:
     def __init__(self, shares: Sequence[int]) -> None:
         self.shares = shares
 
-    def come(self, place: tuple[str, int], way: str, rate: float, patience_s: float) -> list[list[Any]]:
+    def come(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return []
 
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     info = outcome.folder.read_run()
     assert (info.kind, info.generator, info.status, info.trials_planned) == ("faults", "crowd", "complete", 7)
     first, *_, last = outcome.folder.read_trials(FaultRecord)
-    assert (first.model, first.way, first.asked, first.came, first.users, first.back) == (
+    assert (first.model, first.transport, first.asked, first.came, first.users, first.back) == (
         "C",
         "websocket",
         20,

@@ -40,7 +40,7 @@ def users() -> Iterator[Driver]:
 
 
 def come(users: Driver, port: int) -> list[str]:
-    job = {"host": HOST, "port": port, "way": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
+    job = {"host": HOST, "port": port, "transport": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
     return [row[4] for row in users.ask({"come": {**job, "patience_s": 5}}, 20)["rows"]]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-Way = Literal["websocket", "poll"]
+Transport = Literal["websocket", "poll"]
 Outcome = Literal["held", "late", "waiting", "refused", "lost"]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.experiment import Settings
 
 MOST_USERS = 100_000
@@ -17,7 +17,7 @@ class Crowd(Settings):
 
     levels: Annotated[tuple[Users, ...], Field(min_length=1)]
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
-    ways: tuple[Way, ...] = ("websocket", "poll")
+    transports: tuple[Transport, ...] = ("websocket", "poll")
     come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
     quiet_s: Seconds = 5.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from iolab.kinds.crowd.analysis import CrowdAnalysis, newest
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.sentences import click, fates, listed, of_a_line, reason, total_bytes
-from iolab.kinds.crowd.words import WAYS, label, name, size
+from iolab.kinds.crowd.words import TRANSPORTS, label, name, size
 from iolab.report import numbers
 
 UNANSWERED = 0.01  # of the clicks
@@ -67,8 +67,8 @@ def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
         chosen = [cell for cell in fit if cell.record.model == known[0][1].record.model]
         parts = ", ".join(f"{size(total)} {label(cell, crowd)}" for total, cell in known)
         why = f"of those that held everybody and answered their clicks its users take the least memory{where} ({parts})"
-    ways = " or ".join(WAYS[cell.record.way] for cell in chosen)
-    text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {ways}): {why}."
+    transports = " or ".join(TRANSPORTS[cell.record.transport] for cell in chosen)
+    text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {transports}): {why}."
     if all(cell.record.quiet.threads == 1 for cell in chosen):
         text += " And compute elsewhere, for what blocks its one thread blocks everyone."
     return text

@@ -50,7 +50,7 @@ def _panel(
         marker = drawing.MARKERS[number % len(drawing.MARKERS)]
         axes.plot(
             [users for users, _, _ in known], [each for _, each, _ in known], color=colour, marker=marker,
-            linestyle=STYLES[line[0].record.way], linewidth=1.8, markersize=7, markeredgecolor="white",
+            linestyle=STYLES[line[0].record.transport], linewidth=1.8, markersize=7, markeredgecolor="white",
             label=str(number),
         )  # fmt: skip
         wall = broken(line)

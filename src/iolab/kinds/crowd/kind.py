@@ -26,7 +26,7 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
     settings = CrowdExperiment
     record = CrowdRecord
     rows = MappingProxyType({"users": Entry, "clicks": Click})
-    key = ("model", "way", "asked", "processes")
+    key = ("model", "transport", "asked", "processes")
     metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
     generator = "crowd"
 
@@ -67,7 +67,7 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
             felt = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
         text = f"held {record.held:>7,}   {felt}" if record.valid else f"invalid: {record.reason}"
         return Line(
-            f"{record.model} {record.way:<9} {record.users:>7,} users   {text}",
+            f"{record.model} {record.transport:<9} {record.users:>7,} users   {text}",
             "red" if not record.valid else "yellow" if record.held < record.users else None,
             record.capped,
         )

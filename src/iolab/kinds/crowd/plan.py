@@ -55,8 +55,8 @@ def levels(
 
 
 def _find(records: Sequence[CrowdRecord], chat: ChatServer, asked: int) -> CrowdRecord | None:
-    key = (chat.model.letter, chat.way, asked)
-    return next((record for record in records if (record.model, record.way, record.asked) == key), None)
+    key = (chat.model.letter, chat.transport, asked)
+    return next((record for record in records if (record.model, record.transport, record.asked) == key), None)
 
 
 def _worth_more(users: int, last: CrowdRecord | None) -> bool:

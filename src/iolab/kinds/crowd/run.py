@@ -82,7 +82,7 @@ def _load(  # noqa: PLR0917
         diagnosis.begin()
         result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
-        rows = users.come((url.hostname or "", url.port or 0), chat.way, crowd.come_rps, crowd.patience_s)
+        rows = users.come((url.hostname or "", url.port or 0), chat.transport, crowd.come_rps, crowd.patience_s)
         begin_s = first_s(rows)
         result.entries = entries(rows, begin_s)
         result.moments["quiet"] = footprint.read(server)
@@ -129,7 +129,7 @@ def _record(
         model=chat.model.letter,
         title=chat.model.title,
         service=chat.model.name,
-        way=chat.way,
+        transport=chat.transport,
         asked=level.asked,
         users=level.users,
         capped=level.capped,

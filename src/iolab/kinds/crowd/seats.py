@@ -34,7 +34,7 @@ class Hall:
 
 
 def halls(analysis: CrowdAnalysis) -> list[tuple[str, list[Hall]]]:
-    """Return the halls of each model and way, by rising users, under its name."""
+    """Return the halls of each model and transport, by rising users, under its name."""
     found = [(line[0], [_hall(cell) for cell in line if cell.counts]) for line in analysis.lines]
     return [(name(first, analysis), drawn) for first, drawn in found if drawn]
 

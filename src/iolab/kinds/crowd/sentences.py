@@ -21,7 +21,7 @@ REASONS = {
 
 
 def sentences(analysis: CrowdAnalysis) -> list[str]:
-    """Return a sentence or two for each model and way, and what comparing them shows."""
+    """Return a sentence or two for each model and transport, and what comparing them shows."""
     told = [of_a_line(line, analysis) for line in analysis.lines]
     return [*told, *filter(None, [fairness(analysis), memory(analysis), clicks(analysis)])]
 
@@ -195,7 +195,7 @@ def click(cell: CrowdCell) -> str:
 
 
 def card(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> tuple[str, str]:
-    """Return what a card says of a model and way: in a few words, and in a line beneath."""
+    """Return what a card says of a model and transport: in a few words, and in a line beneath."""
     counted = [cell for cell in line if cell.counts]
     if not counted:
         return "no result", "No level of it counts."

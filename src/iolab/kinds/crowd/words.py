@@ -8,7 +8,7 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.report import numbers
 
-WAYS = {"websocket": "WebSocket", "poll": "long poll"}
+TRANSPORTS = {"websocket": "WebSocket", "poll": "long poll"}
 NEVER = "never"
 TICK_S = 0.01  # the step in which /proc tells CPU time
 TEXT = ("Model",)  # columns that are read from the left
@@ -35,18 +35,20 @@ BRIEF = {"Model": "Model", "Users": "Users", "Held": "Held", "Server each": "KiB
 
 def label(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Return the shortest name of a line: C WebSocket; with what else sets it apart."""
-    return f"{cell.record.model} {WAYS[cell.record.way]}{_condition(cell, analysis)}"
+    return f"{cell.record.model} {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)}"
 
 
 def name(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Return a line's name as a sentence begins with it: C (asyncio, WebSocket)."""
-    return f"{cell.record.model} ({cell.record.title}, {WAYS[cell.record.way]}{_condition(cell, analysis)})"
+    return f"{cell.record.model} ({cell.record.title}, {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)})"
 
 
 def _condition(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Name CPU limit, processes and threads, as far as they tell lines apart."""
     line = cell.line
-    same = [each.line for each in analysis.cells if (each.line.model, each.line.way) == (line.model, line.way)]
+    same = [
+        each.line for each in analysis.cells if (each.line.model, each.line.transport) == (line.model, line.transport)
+    ]
     parts = [f"{line.cpus:g} CPU"] if len({each.cpus for each in same}) > 1 else []
     several = len({each.processes for each in same} | {1}) > 1
     parts += [f"{line.processes} process{'' if line.processes == 1 else 'es'}"] if several else []
@@ -195,7 +197,7 @@ def how(analysis: CrowdAnalysis) -> str:
 def _polls(analysis: CrowdAnalysis) -> str:
     """Say what the quiet seconds do not show of long polls."""
     crowd = analysis.experiment.crowd
-    users = [cell.record.users for cell in analysis.cells if cell.record.way == "poll"]
+    users = [cell.record.users for cell in analysis.cells if cell.record.transport == "poll"]
     # A poll lasts three quarters of hold_s at least (services/*/chat*.py).
     if not users or max(users) / crowd.come_rps + crowd.quiet_s > 0.75 * crowd.hold_s:
         return ""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.results.records import Record, TrialRecord
 
 Fault = Literal["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
@@ -185,7 +185,7 @@ class FaultRecord(TrialRecord):
     model: str
     title: str
     service: str
-    way: Way
+    transport: Transport
     asked: int
     came: int
     capped: str = ""

@@ -74,7 +74,7 @@ def opened(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Iterator
         shares = clients(trial.came, facts, docker=bench.runtime.name == "docker")
         with holding(bench.runtime, cpus, shares) as people:
             stage = Stage(server, people, chat, crowd, faults, start)
-            people.come(stage.place, chat.way, crowd.come_rps, crowd.patience_s)
+            people.come(stage.place, chat.transport, crowd.come_rps, crowd.patience_s)
             yield stage
 
 
@@ -125,7 +125,7 @@ def _record(experiment: FaultsExperiment, trial: Trial, **outcome: Any) -> Fault
         model=model.letter,
         title=model.title,
         service=model.name,
-        way=trial.chat.way,
+        transport=trial.chat.transport,
         asked=trial.asked,
         came=trial.came,
         capped=trial.capped,

@@ -61,7 +61,7 @@ class Stage:
 
     def stated_s(self) -> float:
         """Return within which time the server promises to notice that a user has vanished."""
-        hold_s = 1.25 * self.crowd.hold_s if self.chat.way == "poll" else 0.0
+        hold_s = 1.25 * self.crowd.hold_s if self.chat.transport == "poll" else 0.0
         return hold_s + self.crowd.dead_after_s
 
     def come_back(self) -> tuple[list[list[Any]], int]:
@@ -75,7 +75,9 @@ class Stage:
     def newcomers(self) -> list[Entry]:
         """Let users come, and go again when all are served or their patience has ended; return a row of each."""
         faults, crowd = self.faults, self.crowd
-        rows = self.people.come(self.place, self.chat.way, faults.newcomer_rps, crowd.patience_s, faults.newcomers)
+        rows = self.people.come(
+            self.place, self.chat.transport, faults.newcomer_rps, crowd.patience_s, faults.newcomers
+        )
         self.people.all("leave", ANSWER_S, first=sum(self.people.shares))
         return entries(rows, first_s(rows))
 

@@ -61,7 +61,7 @@ def heading(analysis: FaultsAnalysis) -> str:
     crowd = f"{analysis.experiment.crowd.levels[0]:,} users"
     if analysis.records:
         first = analysis.records[0]
-        crowd = f"{first.came:,} users by {first.way}"
+        crowd = f"{first.came:,} users by {first.transport}"
     return f"{model.title}, {crowd}: what goes wrong, and what it costs"
 
 
