@@ -11,7 +11,7 @@ from iolab.chat.servers import chat_servers
 from iolab.host import limits
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds.crowd import run
-from iolab.kinds.crowd.plan import Level, levels, wanted
+from iolab.kinds.crowd.plan import CrowdTrial, trials, wanted
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
@@ -19,7 +19,7 @@ from iolab.report import numbers
 from iolab.results.folder import RunFolder
 
 
-class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
+class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     """Levels of users that connect to a chat server, stay, and now and then click."""
 
     name = "crowd"
@@ -37,25 +37,25 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def plan(
         self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]
-    ) -> Iterator[Level]:
-        """Yield the levels of one chat server after the other; the highest only where the one before held all."""
+    ) -> Iterator[CrowdTrial]:
+        """Yield the trials of one chat server after the other, with more and more users."""
         docker = history.run.runtime == "docker"
-        return levels(experiment, models, history.records, limits.read(), docker=docker)
+        return trials(experiment, models, history.records, limits.read(), docker=docker)
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
-        """Return how many levels there are; whether `most` is tried is not known beforehand."""
+        """Return how many trials there are; whether `most` is tried is not known beforehand."""
         return 0 if experiment.crowd.most else len(chat_servers(models, experiment.crowd)) * len(wanted(experiment))
 
-    def describe(self, trial: Level) -> str:
-        """Return a level's name, shown while it is measured."""
+    def describe(self, trial: CrowdTrial) -> str:
+        """Return a trial's name, shown while it is measured."""
         return f"{trial.chat.title}: {trial.users:,} user{'' if trial.users == 1 else 's'}"
 
-    def run(self, experiment: CrowdExperiment, trial: Level, bench: Bench) -> Measured[CrowdRecord]:
-        """Measure a level."""
+    def run(self, experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
+        """Measure a trial."""
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[CrowdRecord]) -> Line:
-        """Return how many users a level held, and the median of their clicks."""
+        """Return how many users a trial held, and the median of their clicks."""
         record = measured.record
         times_s = [
             click.answered_s - click.planned_s

@@ -1,4 +1,4 @@
-"""One level of a crowd: users come to a chat server of their own, stay, and now and then click."""
+"""One trial of a crowd: users come to a chat server of their own, stay, and now and then click."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from iolab.host import limits
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.crowd.obstacle import LossDiagnosis
-from iolab.kinds.crowd.plan import Level
+from iolab.kinds.crowd.plan import CrowdTrial
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.loadgen.users import UserProcesses, clients, holding
@@ -46,33 +46,33 @@ class CrowdResult:
         return sum(entry.outcome == outcome for entry in self.entries)
 
 
-def run(experiment: CrowdExperiment, level: Level, bench: Bench) -> Measured[CrowdRecord]:
-    """Measure one level on a server and with users of its own; one that fails is a record with a reason."""
+def run(experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
+    """Measure one trial on a server and with users of its own; one that fails is a record with a reason."""
     limits.raise_soft_limits()
     facts = limits.read()
-    shares = clients(level.users, facts, docker=bench.runtime.name == "docker")
-    variables = {**experiment.variables(), **experiment.crowd.variables(level.chat.processes)}
+    shares = clients(trial.users, facts, docker=bench.runtime.name == "docker")
+    variables = {**experiment.variables(), **experiment.crowd.variables(trial.chat.processes)}
     result, began = CrowdResult(), time.monotonic()
     with watching() as watch:
         try:
-            _load(experiment, level, bench, shares, level.chat.command(level.users, facts, variables), result)
+            _load(experiment, trial, bench, shares, trial.chat.command(trial.users, facts, variables), result)
         except TrialFailed as error:
             result.reason = str(error)
     result.machine = watch.usage()
-    record = _record(experiment, level, result, time.monotonic() - began, len(shares))
+    record = _record(experiment, trial, result, time.monotonic() - began, len(shares))
     return Measured(record, {"users": result.entries, "clicks": result.clicks})
 
 
 def _load(  # noqa: PLR0917
     experiment: CrowdExperiment,
-    level: Level,
+    trial: CrowdTrial,
     bench: Bench,
     shares: Sequence[int],
     command: ServerCommand,
     result: CrowdResult,
 ) -> None:
     """Let users come, stay, and click; what is measured stays in `result`, whatever happens."""
-    crowd, chat, cpus = experiment.crowd, level.chat, bench.plans[experiment.cpus[0]]
+    crowd, chat, cpus = experiment.crowd, trial.chat, bench.plans[experiment.cpus[0]]
     with (
         bench.runtime.serve(chat.model, cpus, experiment.variables(), command) as server,
         holding(bench.runtime, cpus, shares) as users,
@@ -88,8 +88,8 @@ def _load(  # noqa: PLR0917
         result.moments["quiet"] = footprint.read(server)
         time.sleep(crowd.quiet_s)
         result.moments["quiet_end"] = footprint.read(server)
-        _click(experiment, users, level, result)
-        pause_s = probe.told(server.address, "longest_pause_s") if result.count("held") == level.users else None
+        _click(experiment, users, trial, result)
+        pause_s = probe.told(server.address, "longest_pause_s") if result.count("held") == trial.users else None
         result.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
         result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
@@ -103,10 +103,10 @@ def _load(  # noqa: PLR0917
             server.check_alive()
 
 
-def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, result: CrowdResult) -> None:
+def _click(experiment: CrowdExperiment, users: UserProcesses, trial: CrowdTrial, result: CrowdResult) -> None:
     crowd = experiment.crowd
-    rate = level.users / crowd.click_every_s
-    answers = users.click(rate, crowd.busy_s, CLICK_WAIT_S, experiment.seed + level.index)
+    rate = trial.users / crowd.click_every_s
+    answers = users.click(rate, crowd.busy_s, CLICK_WAIT_S, experiment.seed + trial.index)
     begin_s = min(answer["begin_s"] for answer in answers)
     rows = (row for answer in answers for row in answer["rows"])
     clicks = (
@@ -119,20 +119,20 @@ def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, resu
 
 
 def _record(
-    experiment: CrowdExperiment, level: Level, result: CrowdResult, duration_s: float, processes: int
+    experiment: CrowdExperiment, trial: CrowdTrial, result: CrowdResult, duration_s: float, processes: int
 ) -> CrowdRecord:
-    chat, crowd = level.chat, experiment.crowd
+    chat, crowd = trial.chat, experiment.crowd
     outcomes = Counter(entry.outcome for entry in result.entries)
     moments: dict[str, Any] = dict(result.moments)
     return CrowdRecord(
-        index=level.index,
+        index=trial.index,
         model=chat.model.letter,
         title=chat.model.title,
         service=chat.model.name,
         transport=chat.transport,
-        asked=level.asked,
-        users=level.users,
-        capped=level.capped,
+        asked=trial.asked,
+        users=trial.users,
+        capped=trial.capped,
         cpus=experiment.cpus[0],
         processes=chat.processes,
         threads=chat.threads,
@@ -150,7 +150,7 @@ def _record(
         evidence=result.evidence,
         quiet_s=crowd.quiet_s,
         busy_s=crowd.busy_s,
-        clicks_per_s=level.users / crowd.click_every_s,
+        clicks_per_s=trial.users / crowd.click_every_s,
         clicks=len(result.clicks),
         answered=sum(click.answered_s is not None for click in result.clicks),
         **moments,
