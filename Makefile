@@ -9,7 +9,7 @@ KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py
 COMMANDS := $(KINDS) run crosscheck locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) report explain export trace sweep backlog test test-docker test-load test-all check format reference lock mutate walltime aa arrivals workers parsebench clean
+.PHONY: help $(COMMANDS) report explain export trace sweep backlog test test-docker test-load test-all check format reference manifests lock mutate walltime aa arrivals workers parsebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -67,6 +67,9 @@ format: .venv/dev ## Maintain | 1 s | Format the Python code
 
 reference: .venv/dev ## Maintain | 10 s | Write docs/reference.md and this help
 	@$(BIN)/python -m iolab.reference
+
+manifests: .venv/dev ## Maintain | 1 s | Write deploy/ from docker-compose.yml
+	@$(BIN)/python -m iolab.manifests
 
 lock: .venv/dev ## Maintain | 1 min | Pin all requirements, with hashes
 	@sh scripts/lock

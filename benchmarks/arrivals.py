@@ -13,8 +13,8 @@ import numpy as np
 from iolab.host import cores
 from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
-from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
+from iolab.loadgen.starting import running_generator
 from iolab.runtime.local import LocalRuntime
 
 RATES_RPS, PLAN_S, LIMIT_S = (200, 400, 800, 1000, 1500, 2000), 8.0, 30.0
@@ -26,21 +26,21 @@ def main() -> None:
     plan = cores.plan(1, cores.available())
     runtime = LocalRuntime(lab)
     (model,) = lab.select(["C"])
-    print("   rate   late p50   late p99   sojourn p50   sojourn p99   generator's CPU")
+    print("   rate   late p50   late p99   response p50  response p99   generator's CPU")
     with (
         only_bench(),
         runtime,
-        opening(OpenLoop, OpenLoop.driver_script, runtime, plan) as crowd,
+        running_generator(OpenLoop, runtime, plan) as crowd,
         runtime.serve(model, plan) as server,
     ):
         crowd.closed(server.url, 4, 40, LIMIT_S)
         for rate_rps in RATES_RPS:
             load = crowd.run(server.url, Arrivals("poisson", rate_rps, PLAN_S, 1), LIMIT_S)
             late_ms = np.array([sample.sent_s - sample.planned_s for sample in load.samples]) * 1000
-            sojourns_ms = np.array([sample.done_s - sample.planned_s for sample in load.samples]) * 1000
-            late, sojourn = np.quantile(late_ms, (0.5, 0.99)), np.quantile(sojourns_ms, (0.5, 0.99))
+            responses_ms = np.array([sample.done_s - sample.planned_s for sample in load.samples]) * 1000
+            late, response = np.quantile(late_ms, (0.5, 0.99)), np.quantile(responses_ms, (0.5, 0.99))
             print(
-                f"{rate_rps:5}/s  {late[0]:6.2f} ms  {late[1]:6.2f} ms  {sojourn[0]:9.1f} ms  {sojourn[1]:9.1f} ms"
+                f"{rate_rps:5}/s  {late[0]:6.2f} ms  {late[1]:6.2f} ms  {response[0]:9.1f} ms  {response[1]:9.1f} ms"
                 f"  {(load.cpu_s or 0.0) / PLAN_S:15.0%}",
                 flush=True,
             )

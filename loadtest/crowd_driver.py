@@ -2,7 +2,7 @@
 
 A line in, lines out, all JSON; the first line out says that it is ready. Jobs, each with "job" and "timeout_s":
 
-    {"come": {"host": "127.0.0.1", "port": 8082, "way": "websocket", "users": 5000, "first": 0, "rate": 1000.0,
+    {"come": {"host": "127.0.0.1", "port": 8082, "transport": "websocket", "users": 5000, "first": 0, "rate": 1000.0,
               "source": "127.0.0.2", "patience_s": 10}}     -> rows [user, came_s, connected_s, served_s, outcome]
     {"click": {"for_s": 20, "rate": 50.0, "seed": 1, "wait_s": 10}}    -> rows [user, planned_s, sent_s, answered_s]
     {"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing; they go on while other jobs are done
@@ -54,7 +54,7 @@ class Crowd(Troubled):
         """Let users come at `rate` a second, and wait until all are served, or for `patience_s` after the last."""
         place = Place(job["host"], job["port"], job["source"], self.heard)
         self.patience_s = job["patience_s"]
-        kind = KINDS[job["way"]]
+        kind = KINDS[job["transport"]]
         numbers = range(job["first"], job["first"] + job["users"])
         new = await self._arrive([lambda n=n: kind(place, n) for n in numbers], job["rate"])
         self.users += new

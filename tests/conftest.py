@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,15 +29,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "tests" / "data" / "runs" / "docker-bench"
-PORT_VARIABLES = (
-    "BLOCKING_PORT",
-    "THREADPOOL_PORT",
-    "ASYNCIO_PORT",
-    "THREADPERCONNECTION_PORT",
-    "BROKEN_PORT",
-    "STREAMLIT_PORT",
-    "LOCUST_PORT",
-    "LOCUST_MASTER_PORT",
+PORT_VARIABLES = (  # of all that docker-compose.yml publishes, and of the model that tests add
+    *re.findall(r"\$\{BIND:-127\.0\.0\.1\}:\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()),
+    "FIFTH_PORT",
 )
 OPTIONS = (
     "CPUS",
@@ -155,7 +150,7 @@ def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
     build: { <<: *build, context: services/fifth }
     command: [python3, server.py]
     environment: { <<: *server-environment, PORT: 8084 }
-    ports: ["${BIND:-127.0.0.1}:${THREADPERCONNECTION_PORT:-8084}:8084"]
+    ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8084}:8084"]
     labels: { iolab.model: E, iolab.title: Fifth, iolab.workers: inf }
 """
     compose = folder / "docker-compose.yml"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from iolab.chat.entries import Entry, Outcome, Way
+from iolab.chat.entries import Entry, Outcome, Transport
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, MachineUsage, ModelInfo, RunInfo
@@ -26,10 +26,10 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What a model and way is like: `room` for so many users, the rest meet the obstacle."""
+    """What a model and transport is like: `room` for so many users, the rest meet the obstacle."""
 
     model: str
-    way: Way
+    transport: Transport
     room: int
     obstacle: Obstacle | None = "queue"
     evidence: str = ""
@@ -84,7 +84,7 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
     held = outcomes.count("held")
     clicks = _clicks(kind, held)
     facts = {
-        "index": index, "model": kind.model, "title": title, "service": service, "way": kind.way, "asked": users,
+        "index": index, "model": kind.model, "title": title, "service": service, "transport": kind.transport, "asked": users,
         "users": users, "cpus": 1.0, "processes": 1, "threads": 8 if kind.model == "B" else None,
         "started": datetime(2026, 11, 25, 14, 0, tzinfo=UTC) + timedelta(minutes=index), "duration_s": 45.0,
         "valid": True, "reason": None, "patience_s": PATIENCE_S, "held": held, "late": outcomes.count("late"),

@@ -109,7 +109,11 @@ class FakeRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> Iterator[FakeServer]:
         if model.letter in self.refuses:
             raise ServerFailed(f"{model.letter} does not start")
@@ -154,7 +158,7 @@ class FakeGenerator:
     def run(self, job: Job) -> Load:
         users, requests = job.users, job.requests
         if job.url == NULL_URL:
-            if "no floor" in self.plan.values():
+            if "no ceiling" in self.plan.values():
                 raise LoadFailed("hey ended with status 1")
             return Load([Sample(number * 0.0001, 0.0001, 200) for number in range(requests)], 0.1)
         self.jobs.append(job)

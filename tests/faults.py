@@ -9,8 +9,8 @@ from typing import Any
 from iolab.chat.entries import Entry
 from iolab.kinds import registry
 from iolab.kinds.faults.records import (
+    Baseline,
     Broadcast,
-    Calm,
     Clicks,
     Fault,
     FaultRecord,
@@ -29,7 +29,7 @@ from iolab.results.records import ModelInfo, RunInfo
 
 PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"
 FIGURES: dict[Fault, Figures] = {
-    "calm": Calm(),
+    "baseline": Baseline(),
     "broadcast": Broadcast(messages=3, reached=1000, first_s=0.002, median_s=0.02, last_s=0.04, slowest_s=0.09),
     "slow": SlowReaders(
         stuck=10, chars=4000, messages=15, cut=10, cut_s=1.5, before_s=0.05, last_s=0.06, slowest_s=0.08, others_lost=0,
@@ -51,7 +51,7 @@ CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02
 def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {
-        "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "way": "websocket",
+        "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "transport": "websocket",
         "asked": 1000, "came": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
         "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
     }  # fmt: skip

@@ -1,6 +1,7 @@
-"""What it takes to add something: a kind is a package, a TOML file and a line of the registry; an experiment a TOML file.
+"""What it takes to add a kind, an experiment, a model; each in a copy of the lab.
 
-The kind's command, its options and what help and the reference say of both follow from these.
+A kind is a package, a TOML file and a line of the registry; its command, its options and what help and the reference
+say of both follow. An experiment is a TOML file. A model is a folder and a Compose block.
 """
 
 import json
@@ -12,8 +13,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.conftest import ROOT, copied_lab
+from iolab.lab import Lab
+from iolab.live import standing
+from tests.conftest import ROOT, copied_lab, lab_with_a_fifth_model, port_variables
 
 KIND = '''
 """Adds up numbers: a kind of experiment that needs no server."""
@@ -97,17 +101,38 @@ numbers = [1, 2, 3]
 """
 
 
+SERVER = """
+import http.server, os, signal, time
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path != "/healthz":
+            time.sleep(float(os.environ["WAIT_MS"]) / 1000)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Answers).serve_forever()
+"""
+
+
 @pytest.fixture
 def lab_copy(tmp_path: Path) -> Path:
-    folder = copied_lab(tmp_path / "lab")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return with_source(copied_lab(tmp_path / "lab"))
+
+
+def with_source(folder: Path) -> Path:
+    for name in ("src", "deploy", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Makefile", folder)
-    (folder / "docs").mkdir()
     return folder
 
 
-def iolab(folder: Path, *arguments: str) -> str:
-    return python(folder, "-m", "iolab", *arguments)
+def iolab(folder: Path, *arguments: str, program: str = "iolab") -> str:
+    return python(folder, "-m", program, *arguments)
 
 
 def python(folder: Path, *arguments: str) -> str:
@@ -115,7 +140,7 @@ def python(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment,
+        env={**environment, **port_variables()},
         capture_output=True,
         text=True,
         check=False,
@@ -161,3 +186,26 @@ def test_an_experiment_is_a_toml_file(lab_copy: Path) -> None:
     short = short.replace('models = ["all"]', 'models = ["C"]').replace("requests = 200", "requests = 20")
     (lab_copy / "experiments" / "short.toml").write_text(short)
     assert "C asyncio" in iolab(lab_copy, "run", "experiments/short.toml")
+
+
+def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> None:
+    """What else names it is made of the block: by the command line at once, in files by `make manifests`."""
+    folder = with_source(lab_with_a_fifth_model(tmp_path / "lab", SERVER))
+    shown = iolab(folder, "bench", "--models", "E", "--concurrency", "2", "--requests", "20", "--repeats", "1")
+    assert "E fifth" in shown
+    assert re.search(r"port \d+ for fifth is free", iolab(folder, "doctor"))
+    lab = Lab.read_defaults(folder)
+    assert ("http://localhost:8084", "Server E: Fifth") in standing.pages(lab)
+    target = "EFifth=http://fifth:8084"
+    assert target in standing.targets(lab, lambda model: f"{model.name}:{model.port.container}").split()
+    iolab(folder, program="iolab.manifests")
+    deploy = folder / "deploy"
+    stack = yaml.safe_load((deploy / "swarm.yml").read_text())["services"]
+    assert stack["fifth"]["command"] == ["python3", "server.py"]
+    assert target in stack["locust-worker"]["environment"]["TARGETS"].split()
+    service, deployment = yaml.safe_load_all((deploy / "kubernetes" / "fifth.yaml").read_text())
+    assert (service["kind"], service["spec"]["ports"][0]["port"]) == ("Service", 8084)
+    assert deployment["metadata"]["labels"]["iolab.model"] == "E"
+    assert "fifth.yaml" in yaml.safe_load((deploy / "kubernetes" / "kustomization.yaml").read_text())["resources"]
+    iolab(folder, program="iolab.reference")
+    assert "| 8084 | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()

@@ -193,10 +193,10 @@ def test_a_generator_s_own_most_is_measured_once_for_the_same_cores(lab: Lab, tm
         world = World(lab, address, tmp_path, models=["C"], cpus=[0.5, 1.0, 2.0], repeats=2)
         assert world.run().exit_status == 0
     assert sum(entry.startswith("null server") for entry in world.runtime.log) == 2  # cores 0, and cores 0 and 1
-    assert {record.client.floor_rps for record in world.on_disk()} == {10_000.0}
+    assert {record.client.ceiling_rps for record in world.on_disk()} == {10_000.0}
 
 
-def test_a_floor_that_cannot_be_measured_costs_no_trial(world: World) -> None:
-    world.generator.plan = {99: "no floor"}
+def test_a_ceiling_that_cannot_be_measured_costs_no_trial(world: World) -> None:
+    world.generator.plan = {99: "no ceiling"}
     assert world.run().exit_status == 0
-    assert {record.client.floor_rps for record in world.on_disk()} == {None}
+    assert {record.client.ceiling_rps for record in world.on_disk()} == {None}

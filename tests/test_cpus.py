@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from iolab.errors import UsageError
 from iolab.host import cores as cpus
 
 
@@ -23,9 +24,14 @@ def test_servers_get_the_first_cores_and_the_load_generator_the_others(
     assert (plan.cpus, plan.server, plan.loadgen, plan.shared) == (limit, server, loadgen, shared)
 
 
+def test_compose_is_given_the_same_plan() -> None:
+    given = {"CPUS": "1.5", "SERVER_CPUSET": "0,1", "LOADGEN_CPUSET": "2,3"}
+    assert cpus.plan(1.5, range(4)).variables() == given
+
+
 @pytest.mark.parametrize("limit", [0, 0.0001, -1, math.nan, math.inf, 2.1, 3])
 def test_what_the_machine_does_not_have_is_refused(limit: float) -> None:
-    with pytest.raises(ValueError, match=r"^CPUS="):
+    with pytest.raises(UsageError, match=r"^CPUS="):
         cpus.plan(limit, range(2))
 
 

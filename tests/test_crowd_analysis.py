@@ -179,9 +179,11 @@ def test_cores_that_server_and_client_share_are_found(tmp_path: Path) -> None:
 
 def test_lines_are_in_the_order_of_models_and_rise(tmp_path: Path) -> None:
     found = analyse(crowds.run(tmp_path, (1000, 100), (crowds.D, crowds.C_POLL, crowds.C, crowds.A)))
-    assert [[(each.record.model, each.record.way, each.record.users) for each in line] for line in found.lines] == [
-        [(model, way, 100), (model, way, 1000)]
-        for model, way in (("A", "poll"), ("C", "websocket"), ("C", "poll"), ("D", "poll"))
+    assert [
+        [(each.record.model, each.record.transport, each.record.users) for each in line] for line in found.lines
+    ] == [
+        [(model, transport, 100), (model, transport, 1000)]
+        for model, transport in (("A", "poll"), ("C", "websocket"), ("C", "poll"), ("D", "poll"))
     ]
 
 

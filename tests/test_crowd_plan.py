@@ -26,7 +26,7 @@ def labelled(model: Model, labels: Mapping[str, str]) -> Model:
 
 def test_every_model_has_a_chat_server_in_its_folder() -> None:
     found = chat_servers(MODELS, CROWD)
-    assert [(chat.model.letter, chat.way) for chat in found] == [
+    assert [(chat.model.letter, chat.transport) for chat in found] == [
         ("A", "poll"),
         ("B", "poll"),
         ("C", "websocket"),
@@ -41,7 +41,7 @@ def test_every_model_has_a_chat_server_in_its_folder() -> None:
 
 def test_several_processes_are_for_servers_that_can_be_several() -> None:
     several = chat_servers(MODELS, CROWD.model_copy(update={"processes": 6}))
-    assert [(chat.model.letter, chat.way, chat.processes) for chat in several] == [("C", "websocket", 6)]
+    assert [(chat.model.letter, chat.transport, chat.processes) for chat in several] == [("C", "websocket", 6)]
     assert several[0].title == "C websocket, 6 processes"
     with pytest.raises(UsageError, match="no chat server of A speaks websocket or poll in 6 processes"):
         chat_servers(MODELS[:1], CROWD.model_copy(update={"processes": 6}))
@@ -49,9 +49,9 @@ def test_several_processes_are_for_servers_that_can_be_several() -> None:
 
 def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
     with pytest.raises(UsageError, match="no chat server of A speaks websocket: see"):
-        chat_servers(MODELS[:1], CROWD.model_copy(update={"ways": ("websocket",)}))
+        chat_servers(MODELS[:1], CROWD.model_copy(update={"transports": ("websocket",)}))
     wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
-    with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be WAY=SCRIPT"):
+    with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be TRANSPORT=SCRIPT"):
         chat_servers([wrong], CROWD)
 
 

@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from iolab import manifests
 from iolab.lab import Lab, Service
 from iolab.live.standing import variables
 from iolab.runtime.compose import Engine
@@ -23,10 +24,9 @@ MANIFESTS: list[Manifest] = [
     document for name in KUSTOMIZATION["resources"] for document in yaml.safe_load_all((FOLDER / name).read_text())
 ]
 STACK = yaml.safe_load((ROOT / "deploy" / "swarm.yml").read_text())
-TEXT = (ROOT / "docker-compose.yml").read_text()
-LAB = Lab.parse(ROOT, TEXT, {})  # the defaults, whatever .env and the environment say
+LAB = Lab.read_defaults(ROOT)
 SERVICES = {service.name: service for service in LAB.services}
-BLOCKS = yaml.safe_load(TEXT)["services"]
+BLOCKS = LAB.blocks
 MODELS = {model.name: model for model in LAB.models}
 LOADTEST = ("locust", "locust-worker")
 TARGETS = variables(LAB, Engine("28", "2.40", 2, "v2", "", rootless=False, cpusets=True), 1)["TARGETS"]
@@ -58,6 +58,11 @@ def expected_environment(service: Service) -> Mapping[str, str]:
 
 every_service = pytest.mark.parametrize("name", [*MODELS, *LOADTEST])
 every_model = pytest.mark.parametrize("name", list(MODELS))
+
+
+def test_the_files_are_those_that_are_made_of_the_compose_file() -> None:
+    for path, text in manifests.files(ROOT).items():
+        assert path.read_text() == text, "make manifests"
 
 
 def test_there_is_a_deployment_and_a_service_for_every_model_and_no_others() -> None:

@@ -47,19 +47,19 @@ def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Pat
     assert (clicks.sent, clicks.answered, clicks.lost, clicks.unrecorded) == (2, 1, 0, 0)
     assert clicks.slowest_s == math.inf  # the other one was never answered
     assert clicks.p99_s is None  # of one
-    assert made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
+    assert made_up.record("baseline", clicks=clicks).acknowledged_clicks_safe
 
 
 def test_an_answer_that_is_not_on_disk_is_found(tmp_path: Path) -> None:
     clicks = judged(tmp_path, ["c1-0", "c2-1"], "c1-0\nc2-1")
     assert (clicks.lost, clicks.unrecorded) == (1, 0)
-    assert not made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
+    assert not made_up.record("baseline", clicks=clicks).acknowledged_clicks_safe
 
 
 def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path) -> None:
     clicks = judged(tmp_path, ["c1-0"], "a server\n")
     assert (clicks.lost, clicks.unrecorded) == (0, 1)
-    assert not made_up.record("calm", clicks=clicks).acknowledged_clicks_safe
+    assert not made_up.record("baseline", clicks=clicks).acknowledged_clicks_safe
     assert judged(tmp_path, ["c1-0"], "").unrecorded is None
 
 
@@ -70,7 +70,7 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
     assert folder.read_trials(FaultRecord) == records
     refused = inside("explain", str(folder.path), "C16")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
-    assert "CELL=C16: 0 cells of this run; say which one: fault calm; fault broadcast" in refused.stderr
+    assert "CELL=C16: 0 cells of this run; say which one: fault baseline; fault broadcast" in refused.stderr
     explained = inside("explain", str(folder.path), "broadcast")
     assert "clicks p99 s" in explained.stdout, explained.stderr
     exported = inside("export", str(folder.path))
@@ -82,7 +82,7 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
     [
         ({"models": ["A"]}, "MODELS=A: Blocking holds 1 at a time, which is no crowd"),
         ({"models": ["C", "D"]}, "one server at a time"),
-        ({"models": ["D"], "crowd": {"ways": ["websocket"]}}, "no chat server of D speaks websocket"),
+        ({"models": ["D"], "crowd": {"transports": ["websocket"]}}, "no chat server of D speaks websocket"),
     ],
 )
 def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
@@ -91,9 +91,9 @@ def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[
 
 
 def test_the_first_way_is_taken_that_the_server_speaks() -> None:
-    for changes, way in (({}, "websocket"), ({"models": ["D"]}, "poll")):
+    for changes, transport in (({}, "websocket"), ({"models": ["D"]}, "poll")):
         plan = session.plan(ROOT, PATH, changes, FaultsExperiment)
-        assert chat_server_of(plan.experiment, plan.models).way == way
+        assert chat_server_of(plan.experiment, plan.models).transport == transport
 
 
 def test_the_command_says_it_in_one_line(inside: Run) -> None:

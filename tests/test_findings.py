@@ -141,7 +141,7 @@ def test_a_load_generator_near_its_limit() -> None:
 
 
 def test_a_load_generator_near_the_most_it_reaches_by_itself() -> None:
-    known = replace(CLEAN, trials=(trial(client=ClientUsage(floor_rps=10_000.0)),))
+    known = replace(CLEAN, trials=(trial(client=ClientUsage(ceiling_rps=10_000.0)),))
     assert "loadgen_bottleneck" not in found(replace(known, rate_rps=4900.0))
     message = found(replace(known, rate_rps=5100.0))["loadgen_bottleneck"][1]
     assert "5,100 requests a second, of the 10,000 that it reaches against a server that does nothing" in message

@@ -32,10 +32,10 @@ def samples(rate_rps: float, workers: float, plan_s: float, *, exponential: bool
     arrivals = np.cumsum(np.random.default_rng(1).exponential(1 / rate_rps, int(rate_rps * plan_s)))
     count = len(arrivals)
     told = np.random.default_rng(2).exponential(0.02, count) if exponential else np.full(count, 0.02)
-    sojourns = queueing.many_servers(arrivals, told + KNOWN.overhead_s, workers) + KNOWN.transit_s
+    responses = queueing.many_servers(arrivals, told + KNOWN.overhead_s, workers) + KNOWN.transit_s
     return [
-        OpenSample(float(arrival), float(arrival) + 0.0001, float(arrival + sojourn), 200, float(service), 0)
-        for arrival, sojourn, service in zip(arrivals, sojourns, told, strict=True)
+        OpenSample(float(arrival), float(arrival) + 0.0001, float(arrival + response), 200, float(service), 0)
+        for arrival, response, service in zip(arrivals, responses, told, strict=True)
     ]
 
 

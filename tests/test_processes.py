@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from iolab.errors import UsageError
-from iolab.host import processes
+from iolab.host import cores, processes
 from iolab.host.lock import only_bench
 from iolab.host.signals import Interrupted, interruptible, undivided
 from tests.waiting import wait_until
@@ -51,7 +51,7 @@ def test_what_is_started_inside_runs_on_its_cores_and_we_on_ours_again() -> None
     before = os.sched_getaffinity(0)
     core = min(before)
     ask = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
-    with processes.affinity([core]) as possible:
+    with cores.affinity([core]) as possible:
         assert possible
         assert processes.run(ask, timeout_s=20).stdout == f"[{core}]\n"
     assert os.sched_getaffinity(0) == before

@@ -26,7 +26,7 @@ def test_the_probability_to_wait(servers: int, load: float, waits: float) -> Non
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.8, 0.95])
-def test_one_exponential_server_has_exponential_sojourns(rho: float) -> None:
+def test_one_exponential_server_has_exponential_response_times(rho: float) -> None:
     """Kleinrock (1975), equation 3.26, and the distribution in section 5.12."""
     found = queueing.mmc(rho / 0.02, 0.02, 1)
     mean = 0.02 / (1 - rho)

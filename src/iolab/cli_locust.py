@@ -12,7 +12,7 @@ from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings, validated
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab, find_root
-from iolab.live import workers as joining
+from iolab.live import workers as load_workers
 from iolab.loadgen.workers import Crew
 from iolab.options import TIME
 from iolab.runtime.choice import Wanted
@@ -36,7 +36,7 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
     given = {} if master_port is None else {"port": master_port}
     port = validated(given, Crew, given, "worker").port
     try:
-        for line in joining.join(lab, master, port, workers, runtime):
+        for line in load_workers.join(lab, master, port, workers, runtime):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     except LoadFailed as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,15 @@ class Model:
 class Lab:
     """All that docker-compose.yml says; models are in the order of their letters.
 
-    `shown` are servers of the same kind that no benchmark measures: each belongs to one experiment.
+    `shown` are servers of the same kind that no benchmark measures: each belongs to one experiment. `blocks` are the
+    services as they are written, with the names of variables.
     """
 
     root: Path
     services: tuple[Service, ...]
     models: tuple[Model, ...]
     shown: tuple[Model, ...] = ()
+    blocks: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def read(cls, root: Path, settings: Mapping[str, str] | None = None) -> "Lab":
@@ -88,10 +90,16 @@ class Lab:
         return cls.parse(root, text, {**from_file, **os.environ, **(settings or {})})
 
     @classmethod
+    def read_defaults(cls, root: Path) -> "Lab":
+        """Read the lab without any variables, so with the defaults that docker-compose.yml has; raises UsageError."""
+        return cls.parse(root, (root / COMPOSE_FILE).read_text(encoding="utf-8"), {})
+
+    @classmethod
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
         """Return what the compose file `text` says, with `variables` put in; raises UsageError."""
         try:
-            blocks = dict(_interpolate(yaml.safe_load(text)["services"], variables))
+            written = yaml.safe_load(text)["services"]
+            blocks = dict(_interpolate(written, variables))
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
         services = tuple(_service(root, name, block) for name, block in blocks.items())
@@ -102,7 +110,7 @@ class Lab:
                 raise UsageError(
                     f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each its own"
                 )
-        return cls(root=root, services=services, models=models, shown=shown)
+        return cls(root=root, services=services, models=models, shown=shown, blocks=written)
 
     def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
         """Return the models named by letter or service name, in the lab's order; all of them where "all" is named.

@@ -13,7 +13,7 @@ from iolab.host.signals import Interrupted
 from iolab.kind import AnyKind, E, History, Line
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
-from iolab.loadgen.opening import start_generator
+from iolab.loadgen.starting import start_generator
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
 from iolab.runtime.choice import Place

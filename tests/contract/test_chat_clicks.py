@@ -1,17 +1,21 @@
 """A click on a server of polls comes through a connection of its own, which must not stay: it would cost a file."""
 
 import socket
-from pathlib import Path
 
 import psutil
 import pytest
 
+from iolab.chat.servers import ChatServer, chat_servers
+from iolab.chat.settings import Crowd
+from iolab.lab import Lab
 from tests.conftest import ROOT
 from tests.own import free_ports
 from tests.runtime.scripts import model, running
 from tests.waiting import wait_until
 
-CHATS = ("threadpool/chat.py", "asyncio/chat_poll.py", "threadperconnection/chat.py")
+CHATS = [
+    chat for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",))) if chat.threads != 1
+]
 
 
 def said(address: tuple[str, int], request: str, stays: str = "keep-alive") -> tuple[socket.socket, str]:
@@ -22,10 +26,11 @@ def said(address: tuple[str, int], request: str, stays: str = "keep-alive") -> t
     return connection, connection.recv(1000).decode()
 
 
-@pytest.mark.parametrize("chat", CHATS)
-def test_a_click_leaves_no_connection(chat: str) -> None:
-    script = Path(chat)
-    with running(model(ROOT / "services" / script.parent, free_ports(1)[0], "python3", script.name)) as server:
+@pytest.mark.parametrize("chat", CHATS, ids=lambda chat: chat.title)
+def test_a_click_leaves_no_connection(chat: ChatServer) -> None:
+    folder = chat.model.service.folder
+    assert folder
+    with running(model(folder, free_ports(1)[0], "python3", chat.script)) as server:
         poll, hello = said(server.address, "GET /poll?7")
         assert hello.startswith("HTTP/1.1 200")
         (process,) = map(psutil.Process, server.pids())

@@ -11,14 +11,22 @@ from pathlib import Path
 import psutil
 import pytest
 
+from iolab.chat.servers import chat_servers
+from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
+from iolab.lab import Lab
 from iolab.runtime import probe
 from tests.conftest import ROOT
 from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
 CHATS = sorted((ROOT / "services").glob("*/chat*.py"))
-POLLS = [path for path in CHATS if path.parent.name == "threadperconnection" or path.stem == "chat_poll"]
+POLLING = {
+    ROOT / "services" / chat.model.name / chat.script: chat.threads  # None: every user is served at once
+    for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",)))
+}
+POLLS = [path for path, threads in POLLING.items() if threads is None]
+SEVERAL = [path for path, threads in POLLING.items() if threads != 1]
 END = b"0\r\n\r\n"  # of an answer in chunks
 Serve = Callable[..., int]
 
@@ -134,7 +142,7 @@ def test_the_box_of_who_is_gone_is_given_back(serve: Serve) -> None:
     wait_until(lambda: users() == b'{"users": 0}')
 
 
-@pytest.mark.parametrize("path", [*POLLS, *(path for path in CHATS if path.parent.name == "threadpool")], ids=name)
+@pytest.mark.parametrize("path", SEVERAL, ids=name)
 def test_a_click_is_taken_from_the_hello_on(path: Path, serve: Serve) -> None:
     """A user that the server has greeted is one that it knows."""
     port = serve(path)

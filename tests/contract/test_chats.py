@@ -36,7 +36,7 @@ def only(fits: Callable[[ChatServer], bool]) -> pytest.MarkDecorator:
 
 
 def named(chat: ChatServer) -> str:
-    return f"{chat.model.name}-{chat.way}"
+    return f"{chat.model.name}-{chat.transport}"
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Chat:
 
     def visit(self, user: int) -> "Guest":
         """Let a user come."""
-        self.guests.append(Talker(self, user) if self.chat.way == "websocket" else Poller(self, user))
+        self.guests.append(Talker(self, user) if self.chat.transport == "websocket" else Poller(self, user))
         return self.guests[-1]
 
 
@@ -211,7 +211,7 @@ def test_how_many_it_holds_at_once_is_what_its_model_says(serve: Serve) -> None:
     assert [guest.hear() for guest in guests] == ["hello"] * room
     with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as late:
         late.sendall(
-            b"GET /poll?99 HTTP/1.1\r\nHost: x\r\n\r\n" if chat.chat.way == "poll" else b"GET / HTTP/1.1\r\n\r\n"
+            b"GET /poll?99 HTTP/1.1\r\nHost: x\r\n\r\n" if chat.chat.transport == "poll" else b"GET / HTTP/1.1\r\n\r\n"
         )
         late.settimeout(0.5)
         if room < 5:
@@ -221,7 +221,7 @@ def test_how_many_it_holds_at_once_is_what_its_model_says(serve: Serve) -> None:
             assert late.recv(1)
 
 
-@only(lambda chat: chat.way == "poll")
+@only(lambda chat: chat.transport == "poll")
 def test_a_poll_ends_with_nothing_when_its_time_is_over(serve: Serve) -> None:
     chat = serve(HOLD_S="1")
     guest = chat.visit(7)
@@ -231,7 +231,7 @@ def test_a_poll_ends_with_nothing_when_its_time_is_over(serve: Serve) -> None:
     assert 0.5 < time.monotonic() - begin < 5
 
 
-@only(lambda chat: chat.way == "poll")
+@only(lambda chat: chat.transport == "poll")
 def test_who_was_there_and_went_is_told_nothing(serve: Serve) -> None:
     chat = serve(HOLD_S="1")
     assert chat.post("/click?nobody&c1") == 410
@@ -269,7 +269,7 @@ def test_stops_at_once_on_sigterm_with_people_there(serve: Serve) -> None:
 
 
 @pytest.mark.needs("ss")
-@only(lambda chat: chat.way in chat.model.service.labels.get(PROCESSES, "").split())
+@only(lambda chat: chat.transport in chat.model.service.labels.get(PROCESSES, "").split())
 def test_several_processes_share_who_comes_and_end_together(serve: Serve) -> None:
     chat = serve(PROCESSES="3")
     guests = [chat.visit(number) for number in range(40)]

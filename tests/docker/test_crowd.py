@@ -18,7 +18,7 @@ def test_a_thread_each_and_an_event_loop_hold_more_than_a_container_is_given_oth
     iolab: Run, short: str, project: str, tmp_path: Path
 ) -> None:
     """docker-compose.yml gives a container 2,048 tasks: 2,500 people with a thread each need more."""
-    options = ("--users", "2500", "--way", "poll", "--models", "C,D", "--experiment", short)
+    options = ("--users", "2500", "--transport", "poll", "--models", "C,D", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()
@@ -42,7 +42,7 @@ def test_one_process_holds_as_many_as_the_machine_allows(iolab: Run, short: str,
     Path(short).write_text(
         text.replace("patience_s = 4.0", "patience_s = 10.0").replace("come_rps = 1000.0", "come_rps = 2000.0")
     )
-    options = ("--users", "100000", "--way", "websocket", "--models", "C", "--experiment", short)
+    options = ("--users", "100000", "--transport", "websocket", "--models", "C", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()

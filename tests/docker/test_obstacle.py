@@ -47,9 +47,9 @@ def contained(engine: Engine, name: str, folder: Path, script: str, **limits: An
 
 def test_a_container_may_have_no_more_tasks(engine: Engine, project: str, tmp_path: Path) -> None:
     with contained(engine, f"{project}-pids", tmp_path, holds(), pids_limit=30) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
             seen = footprint.read(server)
             pids = server.pids()
     assert waiting + refused > 20
@@ -68,9 +68,9 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
     monkeypatch.setattr(cgroup.HostWatch, "find", lambda *_: None)
     with contained(engine, f"{project}-inside", tmp_path, holds(), pids_limit=30) as server:
         assert server.denials() == Denials(tasks=0, kills=0)
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
-            obstacle, _ = keeper.why(waiting, refused, None)
+            obstacle, _ = diagnosis.why(waiting, refused, None)
             seen = footprint.read(server)
     assert obstacle == "pids"
     assert seen.threads == 28  # the shell takes one
@@ -80,9 +80,9 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
 def test_the_chat_server_of_threads_may_have_no_more_tasks(engine: Engine, project: str, tmp_path: Path) -> None:
     chat = (ROOT / "services" / "threadperconnection" / "chat.py").read_text()
     with contained(engine, f"{project}-chat", tmp_path, chat, pids_limit=30) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
             words = server.words()
     assert waiting + refused == 60 - 28  # the main thread and docker-init take two of 30
     assert "can't start new thread" in words
@@ -92,10 +92,10 @@ def test_the_chat_server_of_threads_may_have_no_more_tasks(engine: Engine, proje
 def test_a_container_has_no_more_memory(engine: Engine, project: str, tmp_path: Path) -> None:
     greedy = holds(first="kept = []", each="kept.append(b'x' * 2**21 if b'healthz' not in asked else b'')")
     with contained(engine, f"{project}-memory", tmp_path, greedy, mem_limit="40m", memswap_limit="40m") as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 40) as (waiting, refused):
             # The kernel looks for pages to free, and Docker for the reason, for a second or two.
-            verdict = wait_until(lambda: last(keeper.why(waiting, refused, None)))
+            verdict = wait_until(lambda: last(diagnosis.why(waiting, refused, None)))
     assert "memory" in verdict[1]
 
 
@@ -111,9 +111,9 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
     with contained(engine, f"{project}-child", tmp_path, holds(first=greedy), mem_limit="40m", memswap_limit="40m") as (
         server
     ):
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         assert len(server.pids()) in (0, 2)
-        verdict = wait_until(lambda: last(keeper.why(0, 5, None)))
+        verdict = wait_until(lambda: last(diagnosis.why(0, 5, None)))
         wait_until(lambda: len(server.pids()) in (0, 1))
     assert verdict == ("memory", "the kernel killed 1 process of the server: its memory limit was reached")
 
@@ -121,8 +121,8 @@ def test_a_process_of_a_container_is_ended_for_memory(engine: Engine, project: s
 def test_a_container_may_open_no_more_files(engine: Engine, project: str, tmp_path: Path) -> None:
     few = [docker.types.Ulimit(name="nofile", soft=30, hard=30)]
     with contained(engine, f"{project}-files", tmp_path, holds(), ulimits=few) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert obstacle == "files"
     assert "30 of 30 open files" in evidence or "Too many open files" in evidence

@@ -45,7 +45,7 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
     monkeypatch.setattr(crowd, "CLICK_WAIT_S", 4.0)  # of A and B nobody has an answer, however long all wait
     done = inside("crowd", "--runtime", "local", "--users", "40", "--experiment", short)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = {(each["model"], each["way"]): each for each in records(results)}
+    found = {(each["model"], each["transport"]): each for each in records(results)}
     held = {key: each["held"] for key, each in found.items()}
     loop = [("C", "websocket"), ("C", "poll")]
     assert held == {("A", "poll"): 1, ("B", "poll"): 8, **dict.fromkeys((*loop, ("D", "poll")), 40)}
@@ -76,7 +76,7 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
 def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results: Path) -> None:
     """With 300 open files, one process holds fewer than 300; three share more, and the level is not capped in vain."""
     few = ("sh", "-c", 'ulimit -n 300; exec "$@"', "sh")
-    options = ("crowd", "--runtime", "local", "--models", "C", "--way", "websocket", "--experiment", short)
+    options = ("crowd", "--runtime", "local", "--models", "C", "--transport", "websocket", "--experiment", short)
     one = iolab(*options, "--users", "400", before=few)
     assert one.returncode == 0, one.stderr
     (record,) = records(results)
@@ -99,14 +99,14 @@ def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     rest = inside("crowd", "--runtime", "local", "--resume", str(results / "latest"))
     assert rest.returncode == 0, rest.stderr
     assert latest(results, "run.json")["status"] == "complete"
-    assert [(each["index"], each["way"], each["users"]) for each in records(results)] == [
+    assert [(each["index"], each["transport"], each["users"]) for each in records(results)] == [
         (0, "websocket", 30),
         (1, "websocket", 31),
         (2, "poll", 30),
         (3, "poll", 31),
     ]
     again = inside(
-        "crowd", "--runtime", "local", "--models", "C", "--way", "poll", "--users", "5", "--experiment", short
+        "crowd", "--runtime", "local", "--models", "C", "--transport", "poll", "--users", "5", "--experiment", short
     )
     assert again.returncode == 0, again.stderr  # the port is free
 
@@ -115,7 +115,7 @@ def test_nonsense_ends_in_one_line(inside: Run) -> None:
     for options, said in (
         (("--users", "0"), "USERS=0"),
         (("--users", "many"), "USERS=many: must be a whole number"),
-        (("--models", "A", "--way", "websocket"), "no chat server of A speaks websocket"),
+        (("--models", "A", "--transport", "websocket"), "no chat server of A speaks websocket"),
         (("--models", "B", "--processes", "2"), "in 2 processes"),
         (("--experiment", str(ROOT / "experiments" / "bench.toml")), "is of kind closed: make bench EXPERIMENT="),
     ):

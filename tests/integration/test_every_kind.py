@@ -37,7 +37,7 @@ KINDS = {
         "A constant",
     ),
     "crowd": Kind(
-        ("crowd", "--users", "9", "--models", "B,C", "--way", "poll"),
+        ("crowd", "--users", "9", "--models", "B,C", "--transport", "poll"),
         "Thread pool",
         experiment="crowd",
         changes=CROWD,

@@ -31,19 +31,19 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-@pytest.mark.parametrize(("model", "way", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
+@pytest.mark.parametrize(("model", "transport", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
 @pytest.mark.bounds
 def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: PLR0917
-    iolab: Run, tmp_path: Path, short: Path, model: str, way: str, stated_s: float
+    iolab: Run, tmp_path: Path, short: Path, model: str, transport: str, stated_s: float
 ) -> None:
     done = iolab(*arguments(short, model))
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "results").glob("*-faults")
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     found = records(folder)
-    assert {(each["way"], each["asked"], each["came"]) for each in found} == {(way, USERS, USERS)}
+    assert {(each["transport"], each["asked"], each["came"]) for each in found} == {(transport, USERS, USERS)}
     of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in found}
-    assert list(of) == ["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
+    assert list(of) == ["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
     for record in found:
         clicks = record["clicks"]
         assert (clicks["lost"], clicks["unrecorded"]) == (0, 0)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from iolab.lab import Lab
-from tests.conftest import ROOT, Run, Start, lab_with_a_fifth_model
+from tests.conftest import Run, Start
 from tests.waiting import wait_until
 
 SMALL = ("--runtime", "local", "--repeats", "1", "--requests", "40", "--concurrency", "4")
@@ -311,14 +311,6 @@ def test_report_without_a_run_says_what_to_do(inside: Run, tmp_path: Path) -> No
     done = inside("report", str(tmp_path))
     assert done.returncode == 2
     assert "is no run folder" in done.stderr
-
-
-@pytest.mark.load
-def test_a_fifth_model_takes_one_folder_and_one_block(inside: Run, tmp_path: Path, results: Path) -> None:
-    server = (ROOT / "services" / "threadperconnection" / "server_threadperconnection.py").read_text()
-    done = inside("bench", *SMALL, "--models", "fifth", cwd=lab_with_a_fifth_model(tmp_path / "lab", server))
-    assert done.returncode == 0, done.stderr
-    assert latest(results, "summary.json")["cells"][0]["title"] == "Fifth"
 
 
 def test_doctor_and_help_always_answer(inside: Run) -> None:

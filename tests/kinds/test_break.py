@@ -12,7 +12,7 @@ from iolab.lab import Lab
 from iolab.results.records import Sample
 from tests.fakes import ANSWERED, FakeServer, answering
 from tests.kinds.worlds import World
-from tests.test_blockers import LOG
+from tests.test_blocking import LOG
 
 WAYS = [
     {"name": "await", "work": "wait", "place": "await"},

@@ -51,11 +51,11 @@ def games(world: World, monkeypatch: pytest.MonkeyPatch) -> Games:
     made_up = Games(world)
 
     @contextmanager
-    def opening(*_: object) -> Iterator[Games]:
+    def running_generator(*_: object) -> Iterator[Games]:
         made_up.opened += 1
         yield made_up
 
-    monkeypatch.setattr(chess, "opening", opening)
+    monkeypatch.setattr(chess, "running_generator", running_generator)
     return made_up
 
 

@@ -42,7 +42,7 @@ class FakeUsers:
             for user in range(sum(shares))
         ]
 
-    def come(self, place: tuple[str, int], way: str, rate: float, patience_s: float) -> list[list[Any]]:
+    def come(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return self.rows
 
     def click(self, rate: float, for_s: float, wait_s: float, seed: int) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def world(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def levels(folder: RunFolder) -> list[tuple[str, str, int]]:
-    return [(record.model, record.way, record.asked) for record in folder.read_trials(CrowdRecord)]
+    return [(record.model, record.transport, record.asked) for record in folder.read_trials(CrowdRecord)]
 
 
 def shown(folder: RunFolder) -> str:
@@ -104,7 +104,11 @@ def shown(folder: RunFolder) -> str:
     return console.export_text()
 
 
-ALL = [(model, way, users) for model, way in (("B", "poll"), ("C", "websocket"), ("C", "poll")) for users in (5, 10)]
+ALL = [
+    (model, transport, users)
+    for model, transport in (("B", "poll"), ("C", "websocket"), ("C", "poll"))
+    for users in (5, 10)
+]
 
 
 def test_each_level_has_a_server_of_its_own_and_is_on_disk_as_it_ends(world: World) -> None:
@@ -136,7 +140,7 @@ def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
 
 def test_the_most_is_tried_where_the_level_before_held_all_of_its_users(world: World) -> None:
     world.room = 7
-    plan = world.plan(models=["C"], crowd={**SHORT, "most": 20, "ways": ["poll"]})
+    plan = world.plan(models=["C"], crowd={**SHORT, "most": 20, "transports": ["poll"]})
     assert levels(world.measure(plan).folder) == [("C", "poll", 5), ("C", "poll", 10)]
     assert [line.style for line in world.watcher.lines] == [None, "yellow"]
     world.room = 10
@@ -148,7 +152,7 @@ def test_the_most_is_tried_where_the_level_before_held_all_of_its_users(world: W
 
 def test_a_level_is_as_high_as_the_machine_allows_and_says_why(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64 + 8))
-    plan = world.plan(models=["C"], crowd={**SHORT, "most": 20, "ways": ["poll"]})
+    plan = world.plan(models=["C"], crowd={**SHORT, "most": 20, "transports": ["poll"]})
     records = world.measure(plan).folder.read_trials(CrowdRecord)
     assert [(record.asked, record.users) for record in records] == [(5, 5), (10, 8)]  # the most would be 8 again
     assert world.watcher.lines[1].note == records[1].capped
@@ -190,7 +194,7 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
 
 def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) -> None:
     world.events, world.room = {2: Interrupted(signal.SIGTERM)}, 7
-    outcome = world.measure(world.plan(crowd={**SHORT, "most": 20, "ways": ["poll"]}))
+    outcome = world.measure(world.plan(crowd={**SHORT, "most": 20, "transports": ["poll"]}))
     assert (outcome.exit_status, levels(outcome.folder)) == (143, [("B", "poll", 5), ("B", "poll", 10)])
     world.room = 10**6
     again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
@@ -198,11 +202,11 @@ def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) ->
 
 
 def test_only_models_that_have_such_a_chat_server_are_measured(world: World) -> None:
-    plan = world.plan(models=["all"], crowd={**SHORT, "ways": ["websocket"]})
+    plan = world.plan(models=["all"], crowd={**SHORT, "transports": ["websocket"]})
     assert [model.letter for model in plan.models] == ["C"]
     assert KIND.count(plan.experiment, plan.models) == 2
     with pytest.raises(UsageError, match="no chat server of A speaks websocket"):
-        world.plan(models=["A"], crowd={**SHORT, "ways": ["websocket"]})
+        world.plan(models=["A"], crowd={**SHORT, "transports": ["websocket"]})
 
 
 def test_resume_takes_no_other_option_and_no_other_kind(inside: Run, tmp_path: Path, world: World) -> None:

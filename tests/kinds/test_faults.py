@@ -39,7 +39,7 @@ class FakePeople:
     def __init__(self, shares: Sequence[int]) -> None:
         self.shares = shares
 
-    def come(self, place: tuple[str, int], way: str, rate: float, patience_s: float) -> list[list[Any]]:
+    def come(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return []
 
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     info = outcome.folder.read_run()
     assert (info.kind, info.generator, info.status, info.trials_planned) == ("faults", "crowd", "complete", 7)
     first, *_, last = outcome.folder.read_trials(FaultRecord)
-    assert (first.model, first.way, first.asked, first.came, first.users, first.back) == (
+    assert (first.model, first.transport, first.asked, first.came, first.users, first.back) == (
         "C",
         "websocket",
         20,
@@ -146,7 +146,7 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     assert outcome.folder.read_rows(last.rows, "users", Entry) == HERD
     assert len(outcome.folder.read_rows(last.rows, "clicks", Pressed)) == 1
     assert [line.style for line in world.watcher.lines] == [None] * 7
-    assert world.watcher.lines[0].text == "calm            20 users, and nothing happens"
+    assert world.watcher.lines[0].text == "baseline        20 users, and nothing happens"
 
 
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
@@ -155,7 +155,7 @@ def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     summary = json.loads((folder.path / "summary.json").read_text())
     assert (summary["kind"], summary["status"], len(summary["cells"])) == ("faults", "complete", 7)
     assert "<h3>C · asyncio, WebSocket, 20 users</h3>" in (folder.path / "report.html").read_text()
-    assert "| calm |" in (folder.path / "report.md").read_text()
+    assert "| baseline |" in (folder.path / "report.md").read_text()
 
 
 def test_no_fault_follows_one_that_could_not_be_measured(world: World) -> None:
@@ -164,7 +164,7 @@ def test_no_fault_follows_one_that_could_not_be_measured(world: World) -> None:
     records = outcome.folder.read_trials(FaultRecord)
     assert (outcome.exit_status, outcome.folder.read_run().status) == (1, "failed")
     assert [(record.fault, record.valid) for record in records] == [
-        ("calm", True),
+        ("baseline", True),
         ("broadcast", True),
         ("slow", False),
     ]
@@ -191,7 +191,7 @@ def test_an_interruption_leaves_a_report_of_what_there_is_and_cannot_go_on(
     world.events = {"vanished": Interrupted(signum)}
     outcome = world.measure(world.plan())
     assert (outcome.exit_status, outcome.folder.read_run().status) == (status, "partial")
-    assert faults(outcome.folder) == ["calm", "broadcast", "slow"]
+    assert faults(outcome.folder) == ["baseline", "broadcast", "slow"]
     assert world.runtime.log[-1] == "close"
     assert world.runtime.log.count("start C 1") == world.runtime.log.count("stop C") == 1
     assert "This run was interrupted: 3 of 7 trials are here." in shown(outcome.folder)

@@ -45,10 +45,10 @@ def planned(world: World, monkeypatch: pytest.MonkeyPatch) -> Planned:
     made_up = Planned(world)
 
     @contextmanager
-    def opening(*_: object) -> Iterator[Planned]:
+    def running_generator(*_: object) -> Iterator[Planned]:
         yield made_up
 
-    monkeypatch.setattr(freeze, "opening", opening)
+    monkeypatch.setattr(freeze, "running_generator", running_generator)
     return made_up
 
 

@@ -17,7 +17,7 @@ import pytest
 from iolab.errors import UsageError
 from iolab.lab import Lab
 from iolab.live import app, service
-from iolab.live.service import keep_older, switched
+from iolab.live.service import between, keep_older, switches
 from iolab.runtime import strace as ptrace
 from tests.conftest import ROOT, Run, Start
 from tests.waiting import wait_until
@@ -206,9 +206,9 @@ def test_an_older_log_is_kept(tmp_path: Path) -> None:
 
 
 def test_switches_of_threads_that_came_or_went_are_not_known() -> None:
-    status = "Pid:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n"
-    before, after = status.format(1, 5, 1), status.format(1, 9, 2)
-    found = switched(before, after)
+    status = "Name:\tpython3\nPid:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n"
+    before, after = switches([status.format(1, 5, 1)]), switches([status.format(1, 9, 2)])
+    found = between(before, after)
     assert found is not None
     assert (found.voluntary, found.involuntary) == (4, 1)
-    assert switched(before, after + status.format(2, 1, 1)) is None
+    assert between(before, {**after, **switches([status.format(2, 1, 1)])}) is None

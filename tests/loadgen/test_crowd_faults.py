@@ -40,7 +40,7 @@ def users() -> Iterator[Driver]:
 
 
 def come(users: Driver, port: int) -> list[str]:
-    job = {"host": HOST, "port": port, "way": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
+    job = {"host": HOST, "port": port, "transport": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
     return [row[4] for row in users.ask({"come": {**job, "patience_s": 5}}, 20)["rows"]]
 
 
@@ -103,5 +103,5 @@ def test_what_is_half_open_stays_so(users: Driver) -> None:
     with chat(port):
         come(users, port)
         assert users.ask({"half_open": {"connections": 20}}, 10)["connections"] == 20
-        assert connections.parse(Path("/proc/net/tcp").read_text(), port).half_open == 20
+        assert connections.Connections.parse(Path("/proc/net/tcp").read_text(), port).half_open == 20
         users.ask({"close_half": {}}, 10)

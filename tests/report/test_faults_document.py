@@ -55,7 +55,7 @@ def test_a_click_that_is_never_answered_is_no_short_one() -> None:
 
 def test_clicks_that_nothing_proves_do_not_count_as_kept() -> None:
     unknown = Clicks(sent=400, answered=380, lost=0, unrecorded=None)
-    assert not faults.record("calm", clicks=unknown).acknowledged_clicks_safe
+    assert not faults.record("baseline", clicks=unknown).acknowledged_clicks_safe
 
 
 def test_a_run_that_was_interrupted_has_a_report_of_what_it_has(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_run_whose_lines_are_not_all_there_says_so(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_could_not_be_measured_is_shown_as_such(tmp_path: Path) -> None:
-    broken = faults.record("calm", valid=False, reason="the load driver has ended", figures=None, clicks=Clicks())
+    broken = faults.record("baseline", valid=False, reason="the load driver has ended", figures=None, clicks=Clicks())
     made = report(analyse(faults.run(faults.folder(tmp_path), records=[broken], status="failed")))
     for text in (rendered.page(made), rendered.markdown(made)):
         assert "nvalid: the load driver has ended" in text
@@ -98,7 +98,7 @@ def test_the_markdown_has_a_row_and_a_sentence_for_each_fault(tmp_path: Path) ->
 
 
 def findings(tmp_path: Path, changes: Mapping[str, object], **run: object) -> list[tuple[str, str]]:
-    records = [faults.record(fault, **(changes if fault in ("calm", "herd") else {})) for fault in faults.FIGURES]
+    records = [faults.record(fault, **(changes if fault in ("baseline", "herd") else {})) for fault in faults.FIGURES]
     made = report(analyse(faults.run(faults.folder(tmp_path), records=records, **run)))
     return [(each.severity, f"{each.place}: {each.message}") for each in made.findings]
 
@@ -107,23 +107,25 @@ def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
     assert findings(tmp_path, {}) == []
     lost = {"clicks": Clicks(sent=9, answered=8, lost=1, unrecorded=0)}
     message = "of 8 acknowledged clicks, 1 are missing in the rows on disk, and 0 in what the server wrote down"
-    assert findings(tmp_path, lost) == [("error", f"calm; herd: {message}")]
+    assert findings(tmp_path, lost) == [("error", f"baseline; herd: {message}")]
     unknown = {"clicks": Clicks(sent=9, answered=8, lost=0, unrecorded=None)}
-    assert findings(tmp_path, unknown) == [("error", "calm; herd: the server wrote down none of 8 acknowledged clicks")]
+    assert findings(tmp_path, unknown) == [
+        ("error", "baseline; herd: the server wrote down none of 8 acknowledged clicks")
+    ]
     capped = {"capped": "15 of 20 come: 64 open files."}
-    assert findings(tmp_path, capped) == [("note", "calm; herd: 15 of 20 come: 64 open files")]
+    assert findings(tmp_path, capped) == [("note", "baseline; herd: 15 of 20 come: 64 open files")]
     stolen = {"machine": MachineUsage(cores=2, span_s=8.0, busy_s=6.0, steal_s=8.0, own_s=0.5)}
     plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
     found = findings(tmp_path, stolen, cpu_plans=(plan,))
     assert [severity for severity, _ in found] == ["warning", "warning"]
     assert "every fault: CPUS=1 left no core to the load generator" in found[0][1] + found[1][1]
-    assert "calm; herd: the hypervisor kept 50%" in found[0][1] + found[1][1]
+    assert "baseline; herd: the hypervisor kept 50%" in found[0][1] + found[1][1]
 
 
 def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
     never = Clicks(sent=400, answered=380, p50_s=0.001, p99_s=math.inf, slowest_s=math.inf, lost=0, unrecorded=0)
     written = json.loads(
-        summary(analyse(faults.run(faults.folder(tmp_path), records=[faults.record("calm", clicks=never)])))
+        summary(analyse(faults.run(faults.folder(tmp_path), records=[faults.record("baseline", clicks=never)])))
     )
     assert (written["schema"], written["kind"], written["experiment"], written["status"]) == (
         2,
@@ -133,7 +135,7 @@ def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
     )
     (cell,) = written["cells"]
     assert cell["findings"] == []
-    assert (cell["fault"], cell["clicks"]["p99_s"], cell["acknowledged_clicks_safe"]) == ("calm", "Infinity", True)
+    assert (cell["fault"], cell["clicks"]["p99_s"], cell["acknowledged_clicks_safe"]) == ("baseline", "Infinity", True)
 
 
 @pytest.mark.parametrize("fault", faults.FIGURES)

@@ -15,7 +15,7 @@ from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import backlog, cores, stories
 from iolab.results.records import ClientUsage, ServerUsage
-from iolab.theory.closed_loop import mm1_sojourn_s
+from iolab.theory.closed_loop import mm1_response_s
 from tests.conftest import ROOT
 from tests.rendered import markdown, page
 
@@ -110,9 +110,9 @@ def test_a_bench_that_varies_nothing_has_no_such_story(run: Analysis) -> None:
 
 def test_mm1_is_kleinrock_s() -> None:
     # https://en.wikipedia.org/wiki/M/M/1_queue: 1 / (mu - lambda)
-    assert mm1_sojourn_s(30.0, 0.02) == pytest.approx(1 / (50 - 30))
+    assert mm1_response_s(30.0, 0.02) == pytest.approx(1 / (50 - 30))
     with pytest.raises(ValueError, match="below 1"):
-        mm1_sojourn_s(50.0, 0.02)
+        mm1_response_s(50.0, 0.02)
 
 
 def test_the_experiments_are_there() -> None:

@@ -76,7 +76,7 @@ def test_what_a_trial_does_not_have_is_no_file_and_no_rows(tmp_path: Path) -> No
     assert not list((folder.path / "samples").iterdir())
 
 
-class Seen(NamedTuple):
+class Point(NamedTuple):
     word: Literal["held", "lost"]
     name: str
     user: int
@@ -84,14 +84,14 @@ class Seen(NamedTuple):
     size: float
 
 
-SEEN = [Seen("held", "it", 3, 0.25, 1.5), Seen("lost", "a, b", 4, None, 0.0)]
+SEEN = [Point("held", "it", 3, 0.25, 1.5), Point("lost", "a, b", 4, None, 0.0)]
 HEADING = "word,name,user,at_s,size\n"
 
 
 def test_rows_of_any_kind_come_back_as_they_were(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     rows = folder.write_rows(1, seen=SEEN)
-    assert folder.read_rows(rows, "seen", Seen) == SEEN
+    assert folder.read_rows(rows, "seen", Point) == SEEN
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_rows_that_are_damaged_or_of_another_kind_are_refused(tmp_path: Path, te
     rows = folder.write_rows(1, seen=SEEN)
     (folder.path / rows["seen"]).write_bytes(gzip.compress(text.encode()))
     with pytest.raises(UsageError, match=rf"0001-seen\.csv\.gz cannot be read: {what}"):
-        folder.read_rows(rows, "seen", Seen)
+        folder.read_rows(rows, "seen", Point)
 
 
 def test_damaged_samples_are_named(tmp_path: Path) -> None:

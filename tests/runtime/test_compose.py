@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from iolab.errors import EngineMissing
-from iolab.runtime.compose import explain, explain_build, find_engine, last_line
+from iolab.host.processes import last_lines
+from iolab.runtime.compose import explain, explain_build, find_engine
 
 LOG = Path("build.log")
 
@@ -60,8 +61,10 @@ def test_another_build_failure_shows_its_last_error() -> None:
     assert "build.log" in remedy
 
 
-def test_last_line() -> None:
-    assert last_line("a\nb\n \n") == "b"
+def test_last_lines() -> None:
+    assert last_lines("a\n\x1b[31mb\x1b[0m\n \n") == "b"
+    assert last_lines("a\nb\n \n", 2) == "a / b"
+    assert last_lines(" \n", otherwise="nothing") == "nothing"
 
 
 def fake_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, **scripts: str) -> None:

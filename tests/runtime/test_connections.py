@@ -18,7 +18,7 @@ TABLE = """\
 
 
 def test_only_the_other_ends_of_this_port_are_counted() -> None:
-    found = connections.parse(TABLE, 8082)
+    found = connections.Connections.parse(TABLE, 8082)
     assert found.established == {("42.1.0.3", 40000)}
     assert found.half_open == 1
     assert found.left([("42.1.0.3", 40000), ("127.0.0.2", 40001)]) == 1
@@ -33,12 +33,7 @@ def test_a_real_server_has_who_is_connected(tmp_path: Path) -> None:
             now = connections.read(server)
             assert now is not None
             assert now.left([own]) == 1
-        assert connections.cookies(server.pids()) is not None
+        assert server.listen_counters().cookies is not None
         server.kill()
         assert connections.read(server) is None
         assert "killed" not in server.log()
-
-
-def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
-    assert connections.cookies((), tmp_path) is None
-    assert connections.cookies((1,), tmp_path) is None

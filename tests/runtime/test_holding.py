@@ -7,7 +7,7 @@ import pytest
 
 from iolab.results.records import Holding
 from iolab.runtime import Denials, ListenCounters, Snapshot, footprint
-from iolab.runtime.footprint import Processes, context_switches, sockets_bytes
+from iolab.runtime.footprint import context_switches
 from tests.fakes import FakeServer
 from tests.runtime.scripts import serving
 from tests.waiting import wait_until
@@ -18,8 +18,8 @@ STATUS = "Name:\tpython3\nVmSize:\t    8192 kB\nVmRSS:\t  100 kB\nThreads:\t{thr
 SOCKSTAT = "sockets: used 44\nTCP: inuse 1 orphan 0 tw 44 alloc 1 mem 188\nUDP: inuse 3 mem 7\n"
 
 
-class Seen(FakeServer):
-    """Has processes 7 and 8."""
+class WithProcesses(FakeServer):
+    """Has these processes."""
 
     def __init__(self, *pids: int) -> None:
         super().__init__(("127.0.0.1", 1), [], "Z")
@@ -46,7 +46,7 @@ def proc(folder: Path) -> Path:
 
 
 def test_all_processes_and_all_their_threads_are_summed_up(tmp_path: Path) -> None:
-    assert footprint.read(Seen(7, 8), proc(tmp_path)) == Holding(
+    assert footprint.read(WithProcesses(7, 8), proc(tmp_path)) == Holding(
         cpu_s=1.0,
         rss_bytes=99,
         virtual_bytes=2 * 8192 * 1024,
@@ -61,25 +61,20 @@ def test_all_processes_and_all_their_threads_are_summed_up(tmp_path: Path) -> No
 
 def test_a_process_that_has_ended_counts_nothing(tmp_path: Path) -> None:
     folder = proc(tmp_path)
-    assert Processes.read([7, 123456], folder) == Processes.read([7], folder)
-    assert Processes.read([123456], folder) == Processes(None, None, None)
+    assert footprint.read(WithProcesses(7, 123456), folder) == footprint.read(WithProcesses(7), folder)
+    gone = footprint.read(WithProcesses(123456), folder)
+    assert (gone.virtual_bytes, gone.context_switches) == (None, None)
 
 
 def test_where_there_is_no_proc_the_server_alone_is_known(tmp_path: Path) -> None:
     """As on macOS: not known is None, never 0."""
-    assert footprint.read(Seen(7), tmp_path) == Holding(cpu_s=1.0, rss_bytes=99, threads=1)
+    assert footprint.read(WithProcesses(7), tmp_path) == Holding(cpu_s=1.0, rss_bytes=99, threads=1)
 
 
 def test_where_the_engine_is_elsewhere_threads_are_those_of_the_group(tmp_path: Path) -> None:
-    seen = footprint.read(Seen(), proc(tmp_path))
+    seen = footprint.read(WithProcesses(), proc(tmp_path))
     assert (seen.threads, seen.virtual_bytes, seen.context_switches) == (1, None, None)
     assert seen.slab_bytes == 200 * 1024
-
-
-@pytest.mark.parametrize("text", ["", "TCP: inuse 1 orphan 0\n", "UDP: inuse 3 mem 7\n"])
-def test_buffers_that_are_not_told_are_none(text: str) -> None:
-    assert sockets_bytes(text) is None
-    assert sockets_bytes(SOCKSTAT) == 188 * PAGE
 
 
 FORKS = "for _ in range(2):\n    if os.fork() == 0:\n        break"
@@ -147,4 +142,4 @@ def test_nothing_is_left_of_a_server_that_has_ended(tmp_path: Path) -> None:
     assert server.snapshot() == Snapshot()
     assert server.pids() == []
     assert not psutil.pid_exists(pid)
-    assert isinstance(server.listen_counters(), ListenCounters | None)
+    assert isinstance(server.listen_counters(), ListenCounters)

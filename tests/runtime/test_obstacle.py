@@ -98,24 +98,24 @@ class Talks(FakeServer):
 def test_what_was_said_before_is_no_evidence() -> None:
     server = Talks(("127.0.0.1", 1), [], "Z")
     server.said = "here from port 1: can't start new thread\n"
-    keeper = LossDiagnosis(server)
+    diagnosis = LossDiagnosis(server)
     server.said += "hello\n"
-    assert keeper.why(1, 0, None)[0] != "threads"
+    assert diagnosis.why(1, 0, None)[0] != "threads"
     server.said += "here from port 2: can't start new thread\n"
-    assert keeper.why(1, 0, None)[0] == "threads"
-    keeper.begin()
+    assert diagnosis.why(1, 0, None)[0] == "threads"
+    diagnosis.begin()
     server.said = "a whole window later: can't start new thread\n"
-    assert keeper.why(1, 0, None)[0] == "threads"
+    assert diagnosis.why(1, 0, None)[0] == "threads"
 
 
 @linux
 def test_a_server_at_its_limit_of_files_is_seen_though_it_says_nothing(tmp_path: Path) -> None:
     quiet = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)); sys.stderr = open(os.devnull, 'w')"
     with serving(tmp_path, first=quiet) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
-            assert keeper.why(waiting, refused, None) == (
+            assert diagnosis.why(waiting, refused, None) == (
                 "files", "a process of the server has 30 of 30 open files",
             )  # fmt: skip
 
@@ -128,9 +128,9 @@ def test_the_chat_server_of_threads_is_seen_at_its_limit_of_files(tmp_path: Path
         f"import resource, runpy\nresource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))\nrunpy.run_path({str(chat)!r})"
     )
     with running(model(tmp_path, free_ports(1)[0], "python3", "few.py")) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert waiting > 20
     assert (obstacle, evidence) == ("files", "a process of the server has 30 of 30 open files")
 
@@ -139,10 +139,10 @@ def test_the_chat_server_of_threads_is_seen_at_its_limit_of_files(tmp_path: Path
 def test_a_server_that_can_start_no_thread_says_so(tmp_path: Path) -> None:
     little = "import resource; used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\nresource.setrlimit(resource.RLIMIT_AS, (used + 2**27, -1))"
     with serving(tmp_path, first=little) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert obstacle == "threads"
     assert evidence.startswith('the server said "can\'t start new thread" with ')
 
@@ -158,11 +158,11 @@ def ended(server: LocalServer) -> bool:
 def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
     ends = "def end():\n    time.sleep(0.5)\n    print('no more of this', flush=True)\n    os._exit(3)\nthreading.Thread(target=end).start()"
     with serving(tmp_path, then=ends) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         wait_until(lambda: ended(server))
         with people(server.address, 3) as (waiting, refused):
             assert refused == 3
-            obstacle, evidence = keeper.why(waiting, refused, None)
+            obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert (obstacle, evidence) == ("died", "the server ended with status 3: no more of this")
 
 
@@ -171,10 +171,10 @@ def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> 
 def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
     blocking = "threading.Thread.start = threading.Thread.run\nlistener.listen(3)"
     with serving(tmp_path, then=blocking) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 12, patience_s=0.3) as (waiting, refused):
             assert waiting + refused >= 10
-            obstacle, evidence = keeper.why(waiting, refused, 1)
+            obstacle, evidence = diagnosis.why(waiting, refused, 1)
     assert obstacle == "queue"
     assert evidence.startswith(f"its only thread is in use, and {waiting} users wait; the listen queue was full ")
 
@@ -182,10 +182,10 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
 @pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         server.freeze()
         with people(server.address, 3, patience_s=0.3) as (waiting, refused):
-            verdict = keeper.why(waiting, refused, None)
+            verdict = diagnosis.why(waiting, refused, None)
         server.thaw()
     assert (waiting, refused) == (3, 0)
     assert verdict == ("slow", "the server had not answered 3 users yet")
@@ -194,6 +194,6 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
 @pytest.mark.alone  # the kernel counts for the whole machine
 def test_a_door_that_is_closed_without_a_word_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, each="if b'healthz' not in asked: return") as server:
-        keeper = LossDiagnosis(server)
+        diagnosis = LossDiagnosis(server)
         with people(server.address, 5) as (waiting, refused):
-            assert keeper.why(waiting, refused, None) == ("refused", "5 users got no connection")
+            assert diagnosis.why(waiting, refused, None) == ("refused", "5 users got no connection")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-Way = Literal["websocket", "poll"]
-WAYS: Mapping[Way, str] = {"websocket": "WebSocket", "poll": "long poll"}  # as reports name them
+Transport = Literal["websocket", "poll"]
+TRANSPORTS: Mapping[Transport, str] = {"websocket": "WebSocket", "poll": "long poll"}  # as reports name them
 Outcome = Literal["held", "late", "waiting", "refused", "lost"]
 
 

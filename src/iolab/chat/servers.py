@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.chat.settings import Crowd
 from iolab.errors import UsageError
 from iolab.host import capacity
@@ -18,10 +18,10 @@ CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.thr
 
 @dataclass(frozen=True)
 class ChatServer:
-    """One chat server of a model: the `script` of its folder speaks `way`, in so many `processes`."""
+    """One chat server of a model: the `script` of its folder speaks `transport`, in so many `processes`."""
 
     model: Model
-    way: Way
+    transport: Transport
     script: str
     processes: int
     thread_each: bool  # every user has a thread
@@ -30,7 +30,7 @@ class ChatServer:
     def title(self) -> str:
         """What it is called while it is measured."""
         several = f", {self.processes} processes" if self.processes > 1 else ""
-        return f"{self.model.letter} {self.way}{several}"
+        return f"{self.model.letter} {self.transport}{several}"
 
     @property
     def threads(self) -> int | None:
@@ -45,38 +45,40 @@ class ChatServer:
             client_processes=client_processes,
             container=client_containers is not None,
             client_containers=client_containers,
-            divisible=self.way in self.model.service.labels.get(PROCESSES, "").split(),
+            divisible=self.transport in self.model.service.labels.get(PROCESSES, "").split(),
         )
         return need.with_threads() if self.thread_each else need
 
-    def mode(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
+    def command(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
         """Return how to start it, with room for so many users."""
         room = capacity.container_limits(users, int(self.thread_each), self.processes, facts)
         return ServerCommand(("python3", self.script), variables, room.files, room.pids, room.memory_bytes)
 
 
 def chat_servers(models: Sequence[Model], crowd: Crowd) -> list[ChatServer]:
-    """Return the chat servers of the models in the wanted ways; raises UsageError where there is none."""
-    found = list(_scenes(models, crowd))
+    """Return the chat servers of the models in the wanted transports; raises UsageError where there is none."""
+    found = list(_matching(models, crowd))
     if not found:
         names = ", ".join(model.letter for model in models)
         raise UsageError(
-            f"no chat server of {names} speaks {' or '.join(crowd.ways)}"
+            f"no chat server of {names} speaks {' or '.join(crowd.transports)}"
             f"{f' in {crowd.processes} processes' if crowd.processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
         )
     return found
 
 
-def _scenes(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
+def _matching(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
     for model in models:
         labels = model.service.labels
         for word in labels.get(CHAT, "").split():
-            way, _, script = word.partition("=")
-            if way not in ("websocket", "poll") or not script:
-                raise UsageError(f"{COMPOSE_FILE}: service {model.name}: {CHAT} has {word!r}; it must be WAY=SCRIPT")
-            can_share = way in labels.get(PROCESSES, "").split()
-            if way in crowd.ways and (crowd.processes == 1 or can_share):
-                yield ChatServer(model, way, script, crowd.processes, labels.get(THREADS) == "each")
+            transport, _, script = word.partition("=")
+            if transport not in ("websocket", "poll") or not script:
+                raise UsageError(
+                    f"{COMPOSE_FILE}: service {model.name}: {CHAT} has {word!r}; it must be TRANSPORT=SCRIPT"
+                )
+            can_share = transport in labels.get(PROCESSES, "").split()
+            if transport in crowd.transports and (crowd.processes == 1 or can_share):
+                yield ChatServer(model, transport, script, crowd.processes, labels.get(THREADS) == "each")
 
 
 def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.experiment import Settings
 from iolab.options import Option
 
@@ -22,10 +22,9 @@ class Crowd(Settings):
         Option("Numbers of users. Without it, the most that the machine allows are tried, too.", "--users"),
     ]
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
-    ways: Annotated[tuple[Way, ...], Option("Transports; servers that support none of them are left out.", "--way")] = (
-        "websocket",
-        "poll",
-    )
+    transports: Annotated[
+        tuple[Transport, ...], Option("Servers that support none of them are left out.", "--transport")
+    ] = ("websocket", "poll")
     come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
     quiet_s: Seconds = 5.0

@@ -5,14 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeVar
 
+from iolab.host import proc
 from iolab.results.records import MachineUsage
 
-STAT = Path("/proc/stat")
-CPUS = Path("/sys/devices/system/cpu")
-BUSY = (0, 1, 2, 5, 6)  # user, nice, system, irq, softirq: the columns of /proc/stat (man 5 proc)
-STEAL = 7
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ class Watch:
         return MachineUsage(
             cores=os.cpu_count(),
             span_s=round(span_s, 6),
-            busy_s=_difference(first.busy_s, last.busy_s),
-            steal_s=_difference(first.steal_s, last.steal_s),
-            own_s=_difference(first.own_s, last.own_s),
+            busy_s=difference(first.busy_s, last.busy_s),
+            steal_s=difference(first.steal_s, last.steal_s),
+            own_s=difference(first.own_s, last.own_s),
             clock_step_s=round(last.wall_s - first.wall_s - span_s, 6),
             slowed=last.slowed - first.slowed,
         )
@@ -62,27 +60,18 @@ def watching() -> Iterator[Watch]:
 
 def read() -> Reading:
     """Return all counters as they are now."""
-    busy_s, steal_s = cpu_times(STAT)
-    throttled = CPUS.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
+    busy_s, steal_s = proc.cpu_times()
+    throttled = proc.SYS.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
     return Reading(
         busy_s=busy_s,
         steal_s=steal_s,
         own_s=time.process_time(),
         wall_s=time.time(),
         steady_s=time.monotonic(),
-        slowed=sum(int(path.read_text(encoding="ascii")) for path in throttled),
+        slowed=sum(proc.number(path) or 0 for path in throttled),
     )
 
 
-def cpu_times(stat: Path) -> tuple[float | None, float | None]:
-    """Return the seconds that all cores were busy, and that a hypervisor kept from them."""
-    try:
-        numbers = [int(number) for number in stat.read_text(encoding="ascii").partition("\n")[0].split()[1:]]
-    except OSError:
-        return None, None
-    tick = os.sysconf("SC_CLK_TCK")
-    return sum(numbers[column] for column in BUSY) / tick, numbers[STEAL] / tick
-
-
-def _difference(first: float | None, last: float | None) -> float | None:
+def difference(first: Number | None, last: Number | None) -> Number | None:
+    """Return by how much a counter has grown; None where one of the readings is not known."""
     return None if first is None or last is None else round(last - first, 6)

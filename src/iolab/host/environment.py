@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 import iolab
+from iolab.host import proc
 from iolab.lab import Model
 
 
@@ -18,10 +19,10 @@ def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, str
     """Return what is known of this machine, in the order in which a report shows it."""
     known: dict[str, Any] = {
         "iolab": iolab.__version__,
-        "cpu": _cpu_model(),
+        "cpu": proc.fields(proc.text(proc.PROC / "cpuinfo")).get("model name") or platform.processor(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
-        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "governor": proc.text(proc.SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "load_average": [round(one, 2) for one in os.getloadavg()],
@@ -48,21 +49,3 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
-
-
-def _cpu_model() -> str:
-    for line in _text(Path("/proc/cpuinfo")).splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _first_line(path: Path) -> str:
-    return _text(path).strip().partition("\n")[0]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
-GROUPS = Path("/sys/fs/cgroup")
+from iolab.host import proc as kernel
+from iolab.host.proc import GROUPS, PROC
+
 OPEN_MAX = 10_240  # what macOS takes as a soft limit on open files where the hard one is infinite (man setrlimit)
 MACOS_PORTS = 16_384  # 49152 to 65535
 UNLIMITED_BYTES = 2**60  # memory.limit_in_bytes without a limit is about 2^63
@@ -44,24 +45,24 @@ class Facts:
 
 def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
     """Return what the kernel says."""
-    tasks = _tasks(proc)
-    tracked = _number(proc / "sys/net/netfilter/nf_conntrack_max")
+    tasks = kernel.tasks(proc)
+    tracked = kernel.number(proc / "sys/net/netfilter/nf_conntrack_max")
     files = _hard(resource.RLIMIT_NOFILE)
     return Facts(
         files=OPEN_MAX if files is None and sys.platform == "darwin" else files,
         engine_files=_engine_files(proc),
-        files_machine=_left(_number(proc / "sys/fs/file-max"), _number(proc / "sys/fs/file-nr")),
+        files_machine=_left(kernel.number(proc / "sys/fs/file-max"), kernel.number(proc / "sys/fs/file-nr")),
         ports=_ports(proc),
         many_loopbacks=sys.platform == "linux",
-        threads_max=_left(_number(proc / "sys/kernel/threads-max"), tasks),
-        pid_max=_left(_number(proc / "sys/kernel/pid_max"), tasks),
+        threads_max=_left(kernel.number(proc / "sys/kernel/threads-max"), tasks),
+        pid_max=_left(kernel.number(proc / "sys/kernel/pid_max"), tasks),
         user_tasks=None if os.getuid() == 0 else _hard(resource.RLIMIT_NPROC),  # it does not bind root
         group_tasks=min(_group_tasks(proc, groups), default=None),
-        maps=_number(proc / "sys/vm/max_map_count"),
-        memory_bytes=_kib(proc / "meminfo", "MemAvailable:"),
+        maps=kernel.number(proc / "sys/vm/max_map_count"),
+        memory_bytes=kernel.sizes(kernel.text(proc / "meminfo")).get("MemAvailable"),
         group_memory_bytes=min(_group_memory(proc, groups), default=None),
-        tracked=_left(tracked, _number(proc / "sys/net/netfilter/nf_conntrack_count")),
-        backlog=_number(proc / "sys/net/core/somaxconn"),
+        tracked=_left(tracked, kernel.number(proc / "sys/net/netfilter/nf_conntrack_count")),
+        backlog=kernel.number(proc / "sys/net/core/somaxconn"),
         buffers_bytes=_buffers(proc),
     )
 
@@ -96,47 +97,37 @@ def _engine_files(proc: Path) -> int | None:
     """Return the hard limit of Docker's engine where it runs on this host, or what it could raise that to."""
     found = []
     for comm in proc.glob("[0-9]*/comm"):
-        if _text(comm).strip() not in ENGINES:
+        if kernel.text(comm).strip() not in ENGINES:
             continue
-        status = dict(line.split(":", 1) for line in _text(comm.with_name("status")).splitlines() if ":" in line)
+        status = kernel.fields(kernel.text(comm.with_name("status")))
         root = status.get("Uid", "").split()[:1] == ["0"]
         if root and int(status.get("CapEff", "0"), 16) >> CAP_SYS_RESOURCE & 1:
-            found.append(_number(proc / "sys/fs/nr_open"))
+            found.append(kernel.number(proc / "sys/fs/nr_open"))
         else:
-            limits = [line.split() for line in _text(comm.with_name("limits")).splitlines()]
-            found += [int(words[4]) for words in limits if words[:3] == ["Max", "open", "files"] and words[4].isdigit()]
+            found.append(kernel.limit(int(comm.parent.name), "Max open files", proc, hard=True))
     return min((limit for limit in found if limit is not None), default=None)
 
 
 def _ports(proc: Path) -> int | None:
-    span = _numbers(proc / "sys/net/ipv4/ip_local_port_range")
+    span = kernel.numbers(proc / "sys/net/ipv4/ip_local_port_range")
     if len(span) != 2:
         return MACOS_PORTS if sys.platform == "darwin" else None
     ports = set(range(span[0], span[1] + 1))
-    for part in _text(proc / "sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
+    for part in kernel.text(proc / "sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
         first, _, last = part.partition("-")
         if first:
             ports -= set(range(int(first), int(last or first) + 1))
     return len(ports)
 
 
-def _tasks(proc: Path) -> int | None:
-    """Return how many tasks there are: the second number of "3/412" (man 5 proc_loadavg)."""
-    words = _text(proc / "loadavg").split()
-    return int(words[3].partition("/")[2]) if len(words) > 3 else None
-
-
 def _buffers(proc: Path) -> int | None:
-    allowed = _numbers(proc / "sys/net/ipv4/tcp_mem")
-    words = next((line.split() for line in _text(proc / "net/sockstat").splitlines() if line.startswith("TCP:")), [])
-    if not allowed or "mem" not in words:
-        return None
-    return (allowed[2] - int(words[words.index("mem") + 1])) * os.sysconf("SC_PAGE_SIZE")
+    allowed, used = kernel.numbers(proc / "sys/net/ipv4/tcp_mem"), kernel.sockets_bytes(proc)
+    return None if not allowed or used is None else allowed[2] * os.sysconf("SC_PAGE_SIZE") - used
 
 
 def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
     for folder in _own_groups(proc, groups, "pids"):
-        limit, used = _number(folder / "pids.max"), _number(folder / "pids.current")
+        limit, used = kernel.number(folder / "pids.max"), kernel.number(folder / "pids.current")
         if limit is not None and used is not None:
             yield limit - used
 
@@ -145,42 +136,20 @@ def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
     """Return what is left of each limit; files in the page cache that nobody uses give way."""
     for folder in _own_groups(proc, groups, "memory"):
         v1 = (folder / "memory.limit_in_bytes").is_file()
-        limit = _number(folder / ("memory.limit_in_bytes" if v1 else "memory.max"))
-        used = _number(folder / ("memory.usage_in_bytes" if v1 else "memory.current"))
-        idle = dict(line.split() for line in _text(folder / "memory.stat").splitlines())
+        limit = kernel.number(folder / ("memory.limit_in_bytes" if v1 else "memory.max"))
+        used = kernel.number(folder / ("memory.usage_in_bytes" if v1 else "memory.current"))
+        idle = kernel.pairs(kernel.text(folder / "memory.stat"))
         if limit is not None and used is not None and limit < UNLIMITED_BYTES:
-            yield limit - used + int(idle.get("total_inactive_file" if v1 else "inactive_file", 0))
+            yield limit - used + idle.get("total_inactive_file" if v1 else "inactive_file", 0)
 
 
 def _own_groups(proc: Path, groups: Path, controller: str) -> Iterator[Path]:
     """Return the folders of this process's control group and of those around it, v1 or v2."""
-    for line in _text(proc / "self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        mount = groups / controller if controller in controllers.split(",") else groups if not controllers else None
-        if mount:
-            inner = mount / path.lstrip("/")
+    for name, path in kernel.groups("self", proc).items():
+        if name in ("", controller):
+            mount, inner = groups / name, groups / name / path.lstrip("/")
             yield from (folder for folder in (inner, *inner.parents) if folder == mount or mount in folder.parents)
 
 
 def _left(limit: int | None, used: int | None) -> int | None:
     return None if limit is None else max(0, limit - (used or 0))
-
-
-def _kib(path: Path, name: str) -> int | None:
-    lines = (line.split() for line in _text(path).splitlines())
-    return next((int(words[1]) * 1024 for words in lines if words and words[0] == name), None)
-
-
-def _number(path: Path) -> int | None:
-    return next(iter(_numbers(path)), None)
-
-
-def _numbers(path: Path) -> list[int]:
-    return [int(word) for word in _text(path).split() if word.isdigit()]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

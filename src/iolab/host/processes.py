@@ -1,15 +1,17 @@
 """Starting and stopping programs: everything that is started here is stopped here, by its own pid."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from iolab.host.cores import affinity
 from iolab.host.signals import undivided
 
 GRACE_S = 3.0
@@ -61,6 +63,29 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     return process
 
 
+@contextmanager
+def running(
+    argv: Sequence[str], *, cores: Sequence[int] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program for the length of the block, without input if not told otherwise, and stop it at the end.
+
+    It keeps to `cores`, where they are given.
+    """
+    with affinity(cores) if cores else nullcontext():
+        process = start(argv, **{"stdin": subprocess.DEVNULL, **options})
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def last_lines(said: str, count: int = 1, otherwise: str = "") -> str:
+    """Return the last lines of what a program said that are not blank, in one line and without colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    return " / ".join(lines[-count:]) or otherwise
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a program and all that it has started to end, and kill what does not within GRACE_S.
 
@@ -87,27 +112,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(process.pid, signum)
-
-
-@contextmanager
-def affinity(cores: Sequence[int]) -> Iterator[bool]:
-    """Let what is started inside run on `cores` only, from its first instruction on; says whether that is possible.
-
-    A child inherits the cores of the thread that starts it; setting them afterwards would miss threads.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        yield False
-        return
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, cores)
-    except OSError:  # not cores of ours: the engine runs in a virtual machine that has more
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 class Background:

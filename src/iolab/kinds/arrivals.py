@@ -48,8 +48,8 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What came of a plan; `failure` says why it is not as planned: the server died, or the load ended early."""
+class OpenResult:
+    """Result of one open-loop trial; `failure` says why it is not valid: the server died, or the load ended early."""
 
     load: OpenLoad
     started: datetime
@@ -107,7 +107,7 @@ def calibrate(crowd: OpenLoop, server: Server, workers: float) -> Calibration:
     )
 
 
-def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> Seen:
+def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> OpenResult:
     """Send all arrivals of a plan.
 
     Plans of the same model and variant that follow each other share a server, no other one runs meanwhile, and after a
@@ -127,15 +127,17 @@ def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> Seen:
     except TrialFailed as error:
         failure = str(error)
     duration_s = round((datetime.now(UTC) - started).total_seconds(), 6)
-    seen = Seen(load, started, duration_s, usage, machine, failure)
-    if seen.failure or seen.unanswered:
+    result = OpenResult(load, started, duration_s, usage, machine, failure)
+    if result.failure or result.unanswered:
         bench.servers.discard(*bench.servers.opened())
-    return seen
+    return result
 
 
-def record(kind: type[R], planned: Planned, seen: Seen, reason: str | None, others: Mapping[str, Any]) -> Measured[R]:
+def record(
+    kind: type[R], planned: Planned, result: OpenResult, reason: str | None, others: Mapping[str, Any]
+) -> Measured[R]:
     """Return the record of a plan and its rows; with a reason it is not valid."""
-    samples, arrivals = seen.load.samples, planned.arrivals
+    samples, arrivals = result.load.samples, planned.arrivals
     ok = sum(sample.status == 200 for sample in samples)
     made = kind(
         index=planned.index,
@@ -147,15 +149,15 @@ def record(kind: type[R], planned: Planned, seen: Seen, reason: str | None, othe
         sent=len(samples),
         ok=ok,
         errors=len(samples) - ok,
-        started=seen.started,
-        duration_s=seen.duration_s,
+        started=result.started,
+        duration_s=result.duration_s,
         valid=reason is None,
         reason=reason,
-        server=seen.usage,
-        client=ClientUsage(cpu_s=seen.load.cpu_s),
-        machine=seen.machine,
-        load_workers=seen.load.workers,
-        lost_workers=len(seen.load.lost),
+        server=result.usage,
+        client=ClientUsage(cpu_s=result.load.cpu_s),
+        machine=result.machine,
+        load_workers=result.load.workers,
+        lost_workers=len(result.load.lost),
         process=arrivals.process,
         rate_rps=round(arrivals.rate_rps, 6),
         plan_s=arrivals.duration_s,
@@ -175,17 +177,17 @@ def line(measured: Measured[R]) -> Line:
     if not made.valid:
         return Line(f"{place} invalid: {made.reason}", "red")
     failed = f"   {made.errors} failed" if made.errors else ""
-    sojourns_s = [
+    responses_s = [
         sample.done_s - sample.planned_s
         for sample in measured.rows["requests"]
         if isinstance(sample, OpenSample) and sample.status == 200
     ]
-    if not sojourns_s:
+    if not responses_s:
         return Line(f"{place}     0 came{failed}")
     mean, slowest = (
-        numbers.milliseconds(value_s * 1000) for value_s in (sum(sojourns_s) / len(sojourns_s), max(sojourns_s))
+        numbers.milliseconds(value_s * 1000) for value_s in (sum(responses_s) / len(responses_s), max(responses_s))
     )
-    return Line(f"{place} {len(sojourns_s):5} came   mean {mean:>8}   slowest {slowest:>8}{failed}")
+    return Line(f"{place} {len(responses_s):5} came   mean {mean:>8}   slowest {slowest:>8}{failed}")
 
 
 def _served(bench: Bench, crowd: OpenLoop, planned: Planned) -> Server:

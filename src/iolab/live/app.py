@@ -16,9 +16,10 @@ from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
 from iolab.host import ports
-from iolab.host.processes import run, start, stop
+from iolab.host.processes import last_lines, run
 from iolab.lab import Lab, Service
 from iolab.live import standing
+from iolab.live.process import LAST_LINES, listening
 from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine, project
 from iolab.runtime.strace import check_strace, explain
 
@@ -33,7 +34,7 @@ PRESS_LIMIT_S = 120.0
 INSTALL_LIMIT_S = 900.0
 IDLE_S = 4.0  # before the first click: to see what the loop does when nobody is there
 SETTLE_S = 0.7  # after the last: for the answer to be in the log
-LAST_LINES = 3
+NAME = "the Streamlit app"
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ def press_standing(lab: Lab, clicks: int) -> Traced:
     """Press the button of the app that `make up` has started; raises UsageError where it does not run."""
     find_engine()
     compose = Compose(lab.root, project(), {"CPUS": "1"})
-    running = compose("ps", "--services", "--status", "running").stdout.split()
-    if SERVICE not in running:
+    if SERVICE not in compose.running():
         raise UsageError("the Streamlit app does not run: start it with `make up` first, or use RUNTIME=local")
     traced = Traced(
         lab.root / "results" / "trace" / log_name(None),
@@ -78,18 +78,19 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
     }
     compose = Compose(lab.root, project("-trace"), variables)
     say(f"{BUILDING} ({loop})")
-    compose.build([SERVICE], lab.root / "results" / "docker-build.log")
+    compose.build([SERVICE])
     standing.trace_folder(lab.root, variables)
     say(f"Starting Streamlit on {loop} under strace")
     try:
         up = compose("up", "-d", "--no-build", "--wait", SERVICE, timeout_s=START_LIMIT_S + 60, check=False)
         if up.status != 0:
-            said = compose("logs", "--no-log-prefix", "--tail", "20", SERVICE).stdout
-            raise UsageError(explain(said) or f"Streamlit did not start: {last_lines(said) or compose.explained(up)}")
+            said = compose.logs(SERVICE, 20)
+            why = last_lines(said, LAST_LINES, compose.explained(up))
+            raise UsageError(explain(said) or f"Streamlit did not start: {why}")
         yield Traced(log, _service(lab).ports[0].container, lambda clicks: _press_in(compose, clicks))
     finally:
         with suppress(UsageError):
-            compose("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+            compose.down()
 
 
 def _press_in(compose: Compose, clicks: int) -> None:
@@ -99,7 +100,7 @@ def _press_in(compose: Compose, clicks: int) -> None:
     if "press.py" in done.stderr and "No such file" in done.stderr:
         raise UsageError("the Streamlit app that runs is an older one: start it anew with `make down` and `make up`")
     if done.status != 0:
-        raise UsageError(last_lines(done.stderr) or compose.explained(done))
+        raise UsageError(last_lines(done.stderr, LAST_LINES, compose.explained(done)))
 
 
 @contextmanager
@@ -108,10 +109,9 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
     check_strace()
     service = _service(lab)
     port = service.ports[0].host
-    ports.check_free("127.0.0.1", port, "the Streamlit app")
+    ports.check_free("127.0.0.1", port, NAME)
     python = environment(lab.root, loop, say)
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = log.with_suffix(".out")
     say(f"Starting Streamlit on {loop} under strace")
     variables = {
         **os.environ,
@@ -120,21 +120,8 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
         "TRACE_LOG": str(log.absolute()),
         "LOOP": loop,
     }
-    with words.open("wb") as file:
-        process = start(
-            ["sh", "traced.sh"],
-            cwd=service.folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
-    try:
-        _wait_until_listening(port, process, words)
+    with listening(NAME, ["sh", "traced.sh"], service.folder, variables, port=port, limit_s=START_LIMIT_S):
         yield Traced(log, port, lambda clicks: _press(python, service, port, clicks))
-    finally:
-        stop(process)
-        words.unlink(missing_ok=True)
 
 
 def _press(python: Path, service: Service, port: int, clicks: int) -> None:
@@ -144,34 +131,7 @@ def _press(python: Path, service: Service, port: int, clicks: int) -> None:
     except subprocess.TimeoutExpired:
         raise UsageError(f"the button could not be pressed within {PRESS_LIMIT_S:g} s") from None
     if done.status != 0:
-        raise UsageError(last_lines(done.stderr))
-
-
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes], words: Path) -> None:
-    """Look at the kernel's table until the port is there: a connection would show in the trace."""
-    deadline = time.monotonic() + START_LIMIT_S
-    while not listens(port):
-        status = process.poll()
-        said = words.read_text(errors="replace") if status is not None else ""
-        if status is not None:
-            raise UsageError(
-                explain(said)
-                or f"Streamlit ended at its start with status {status}; its last words: {last_lines(said) or 'none'}"
-            )
-        if time.monotonic() > deadline:
-            raise UsageError(f"Streamlit does not listen on port {port} after {START_LIMIT_S:g} s")
-        time.sleep(0.1)
-
-
-def listens(port: int) -> bool:
-    """Say whether a process of this machine listens on a port, without connecting to it."""
-    wanted = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            rows = [line.split() for line in Path(table).read_text(encoding="ascii").splitlines()[1:]]
-            if any(row[1].endswith(wanted) and row[3] == "0A" for row in rows):
-                return True
-    return False
+        raise UsageError(last_lines(done.stderr, LAST_LINES))
 
 
 def environment(root: Path, loop: Loop, say: Say) -> Path:
@@ -200,7 +160,8 @@ def _do(command: Sequence[str], loop: Loop) -> None:
     except subprocess.TimeoutExpired:
         raise UsageError(f"installing Streamlit took more than {INSTALL_LIMIT_S / 60:g} min") from None
     if done.status != 0:
-        raise UsageError(f"Streamlit for {loop} cannot be installed: {last_lines(done.stderr or done.stdout)}")
+        why = last_lines(done.stderr or done.stdout, LAST_LINES)
+        raise UsageError(f"Streamlit for {loop} cannot be installed: {why}")
 
 
 def _service(lab: Lab) -> Service:
@@ -208,12 +169,6 @@ def _service(lab: Lab) -> Service:
         if service.name == SERVICE and service.folder and service.ports:
             return service
     raise UsageError(f"docker-compose.yml has no service {SERVICE}")
-
-
-def last_lines(text: str) -> str:
-    """Return what a program said last, in one line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-LAST_LINES:])
 
 
 def engine_or_reason(wanted: str) -> tuple[Engine | None, str]:

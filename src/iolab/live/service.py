@@ -1,12 +1,13 @@
 """What some requests at once make a measured server do: its system calls, context switches and time."""
 
 import asyncio
-import re
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from iolab.errors import UsageError
+from iolab.host import proc
 from iolab.lab import Lab, Model
 from iolab.live import server
 from iolab.live.app import Say
@@ -16,8 +17,6 @@ from iolab.trace.costs import Switches
 REQUESTS = 16
 LOAD_LIMIT_S = 60.0
 SETTLE_S = 0.5
-_SWITCHES = re.compile(r"^(non)?voluntary_ctxt_switches:\s+(\d+)$", re.MULTILINE)
-_THREAD = re.compile(r"^Pid:\s+(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,9 @@ def observe(lab: Lab, model: Model, engine: Engine | None, log: Path, say: Say) 
     say(f"{REQUESTS} requests at once to {model.name}, without strace")
     with serve(None) as running:
         load(running.address, REQUESTS)  # the first ones pay for imports and new threads
-        before = running.statuses()
+        before = switches(running.statuses())
         seconds = load(running.address, REQUESTS)
-        switches = switched(before, running.statuses())
+        switched = between(before, switches(running.statuses()))
     say(f"{REQUESTS} requests at once to {model.name}, under strace")
     with serve(log) as running:
         time.sleep(SETTLE_S)
@@ -49,7 +48,7 @@ def observe(lab: Lab, model: Model, engine: Engine | None, log: Path, say: Say) 
         load(running.address, REQUESTS)
         end_s = time.time()
         time.sleep(SETTLE_S)
-    return Observed(log, start_s, end_s, switches, seconds)
+    return Observed(log, start_s, end_s, switched, seconds)
 
 
 def keep_older(log: Path) -> None:
@@ -90,12 +89,14 @@ async def _ask(address: tuple[str, int]) -> str:
     return words[1] if len(words) > 1 else ""
 
 
-def switched(before: str, after: str) -> Switches | None:
-    """Return the context switches between two readings of all threads' status; None where threads came or went."""
-    if sorted(_THREAD.findall(before)) != sorted(_THREAD.findall(after)):
+def switches(statuses: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return how often each thread gave up its core, and how often it had to, by its number."""
+    return {proc.fields(status).get("Pid", ""): proc.switches(status) for status in statuses}
+
+
+def between(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> Switches | None:
+    """Return all context switches between two readings; None where threads came or went."""
+    if before.keys() != after.keys():
         return None
-
-    def total(text: str, forced: str) -> int:
-        return sum(int(number) for kind, number in _SWITCHES.findall(text) if kind == forced)
-
-    return Switches(total(after, "") - total(before, ""), total(after, "non") - total(before, "non"))
+    free, forced = (sum(after[each][kind] - before[each][kind] for each in after) for kind in (0, 1))
+    return Switches(free, forced)

@@ -1,6 +1,5 @@
 """The standing lab: `iolab up` and `iolab down`."""
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,9 +8,10 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.host import cores, ports
 from iolab.host.lock import only_bench
+from iolab.host.processes import last_lines
 from iolab.lab import Lab, Model, Service
 from iolab.runtime import strace
-from iolab.runtime.compose import BUILDING, Compose, Engine, last_line, project
+from iolab.runtime.compose import BUILDING, Compose, Engine, project
 
 USER_IN_CONTAINER = 1000
 READY_LIMIT_S = 90
@@ -28,16 +28,10 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
         uid = gid = 0  # root in there is this user out here, and no more
     elif uid == 0:
         uid = gid = USER_IN_CONTAINER  # never root in a container
-    try:
-        plan = cores.plan(limit, range(engine.cores))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     return {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
-        "CPUS": f"{limit:g}",
-        "SERVER_CPUSET": ",".join(map(str, plan.server)),
-        "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
+        **cores.plan(limit, range(engine.cores)).variables(),
         "TARGETS": targets(lab, lambda model: f"{model.name}:{model.port.container}"),
     }
 
@@ -55,14 +49,13 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
     """
     settings = variables(lab, engine, limit)
     compose = Compose(lab.root, project(), settings)
-    running = compose("ps", "--services", "--status", "running").stdout.split()
+    running = compose.running()
     for service in standing(lab):
         if service.name not in running:
             for port in service.ports:
                 ports.check_free(port.address, port.host, service.name)
-    log = lab.root / "results" / "docker-build.log"
     say(BUILDING)
-    compose.build([service.name for service in standing(lab) if service.folder], log)
+    compose.build([service.name for service in standing(lab) if service.folder])
     trace_folder(lab.root, settings)
     say("Starting")
     try:
@@ -75,6 +68,11 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
         if not running:
             _remove(lab, project())
         raise
+    return pages(lab)
+
+
+def pages(lab: Lab) -> list[tuple[str, str]]:
+    """Return what can be opened in a browser: (address, title)."""
     return [
         (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
         for service in standing(lab)
@@ -94,7 +92,7 @@ def down(lab: Lab) -> None:
 
 
 def _remove(lab: Lab, name: str) -> None:
-    Compose(lab.root, name, {"CPUS": "1"})("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+    Compose(lab.root, name, {"CPUS": "1"}).down()
 
 
 def standing(lab: Lab) -> list[Service]:
@@ -112,13 +110,12 @@ def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
 
 def _trouble(compose: Compose) -> str | None:
     """Return one line about the first service that has ended or is unhealthy, with its last words."""
-    for line in compose("ps", "-a", "--format", "json").stdout.splitlines():
-        container = json.loads(line)
+    for container in compose.containers():
         if container["State"] == "exited" or container["Health"] == "unhealthy":
-            logs = compose("logs", "--no-log-prefix", "--tail", "20", container["Service"]).stdout
+            logs = compose.logs(container["Service"], 20)
             if refused := strace.explain(logs):
                 return f"{container['Service']}: {refused}"
-            said = last_line(logs)
+            said = last_lines(logs, otherwise="nothing")
             state = container["Health"] or container["State"]
             return f"{container['Service']} is {state} and did not come up; its last words: {said}"
     return None

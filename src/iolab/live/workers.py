@@ -1,22 +1,19 @@
 """Load workers for the master on another machine: `iolab worker`."""
 
 import ipaddress
-import json
 import os
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import IO
+from contextlib import ExitStack, contextmanager, suppress
 
 from iolab.errors import EngineMissing, LoadFailed, UsageError
 from iolab.host import processes
 from iolab.lab import Lab
 from iolab.live import standing
 from iolab.runtime.choice import Wanted
-from iolab.runtime.compose import Compose, Engine, find_engine, last_line, project
+from iolab.runtime.compose import Compose, Engine, find_engine, project
 from iolab.runtime.local import locust_worker
 
 WORKER, IMAGE_OF = "locust-worker", "locust"
@@ -72,27 +69,21 @@ def _engine(wanted: Wanted, host: str, *, here: bool) -> Engine | None:
 @contextmanager
 def _local(lab: Lab, count: int, place: Mapping[str, str]) -> Iterator[Callable[[], int]]:
     """Start them as processes; what is yielded says how many still work, and raises LoadFailed for one that failed."""
-    with ExitStack() as all_of_them:
-        started: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
-        for _ in range(count):
-            words = all_of_them.enter_context(tempfile.TemporaryFile())
-            process = processes.start(
-                locust_worker(lab.root, place["MASTER"], int(place["MASTER_PORT"])),
-                env={**os.environ, **place},
-                stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
-            )
-            all_of_them.callback(processes.stop, process)
-            started.append((process, words))
+    command = locust_worker(lab.root, place["MASTER"], int(place["MASTER_PORT"]))
+    environment = {**os.environ, **place}
+    with ExitStack() as stack:
+        words = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
+        running = [
+            stack.enter_context(processes.running(command, env=environment, stdout=file, stderr=file)) for file in words
+        ]
 
         def left() -> int:
-            for process, words in started:
+            for process, file in zip(running, words, strict=True):
                 if process.poll():
-                    words.seek(0)
-                    said = last_line(words.read().decode(errors="replace"))
+                    file.seek(0)
+                    said = processes.last_lines(file.read().decode(errors="replace"), otherwise="nothing")
                     raise LoadFailed(f"a load worker ended with status {process.returncode}: {said}")
-            return sum(process.poll() is None for process, _ in started)
+            return sum(process.poll() is None for process in running)
 
         yield left
 
@@ -102,14 +93,13 @@ def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) 
     """The same, in containers of the service for it."""
     variables = {**standing.variables(lab, engine, 1), **place, "LOADGEN_CPUSET": ""}
     compose = Compose(lab.root, project("-worker"), variables)
-    compose.build([IMAGE_OF], lab.root / "results" / "docker-build.log")
+    compose.build([IMAGE_OF])
 
     def left() -> int:
-        listed = compose("ps", "-a", "--format", "json").stdout.splitlines()
-        containers = [json.loads(line) for line in listed]
+        containers = compose.containers()
         for container in containers:
             if container["State"] == "exited" and container["ExitCode"]:
-                said = last_line(compose("logs", "--no-log-prefix", "--tail", "5", WORKER).stdout)
+                said = processes.last_lines(compose.logs(WORKER, 5), otherwise="nothing")
                 raise LoadFailed(f"a load worker ended with status {container['ExitCode']}: {said}")
         return sum(container["State"] == "running" for container in containers)
 
@@ -117,4 +107,5 @@ def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) 
         compose("up", "-d", "--no-deps", "--no-build", "--scale", f"{WORKER}={count}", WORKER)
         yield left
     finally:
-        compose("down", "--remove-orphans", "--timeout", "5", check=False)
+        with suppress(UsageError):
+            compose.down()

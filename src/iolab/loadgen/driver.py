@@ -68,15 +68,17 @@ class Driver:
 
     def _last_words(self) -> str:
         self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "without a word"
+        return processes.last_lines(self._words.read().decode(errors="replace"), otherwise="without a word")
 
 
 @contextmanager
 def start(command: Sequence[str]) -> Iterator[Driver]:
     """Start a driver; at the end its standard input is closed, which stops what it runs, and then the driver itself."""
-    with tempfile.TemporaryFile() as words:
-        process = processes.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile() as words,
+        processes.running(command, stdin=pipe, stdout=pipe, stderr=words) as process,
+    ):
         try:
             yield Driver(process, words)
         finally:
@@ -85,4 +87,3 @@ def start(command: Sequence[str]) -> Iterator[Driver]:
                     process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1.0)
-            processes.stop(process)

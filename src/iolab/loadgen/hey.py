@@ -5,6 +5,7 @@ import math
 from typing import Literal
 
 from iolab.errors import LoadFailed
+from iolab.host.processes import last_lines
 from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver
 from iolab.results.records import Sample
@@ -28,7 +29,8 @@ class Hey:
             sent = read_rows(done["stdout"]) if done["stdout"] else []
             return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s", done.get("syn_retransmits"))
         if done["status"] != 0:
-            raise LoadFailed(f"hey ended with status {done['status']}: {_last_line(done['stderr'] or done['stdout'])}")
+            said = last_lines(done["stderr"] or done["stdout"], otherwise="without a word")
+            raise LoadFailed(f"hey ended with status {done['status']}: {said}")
         answered = read_rows(done["stdout"])
         # hey leaves failures out of its rows, and does not tell when they were sent.
         unanswered = [Sample(None, None, 0)] * (job.requests - len(answered))
@@ -50,8 +52,3 @@ def read_rows(text: str) -> list[Sample]:
     if not all(math.isfinite(number) for row in rows for number in row):
         raise LoadFailed("hey printed a row with a number that is none")
     return sorted(Sample(offset, latency, status) for offset, latency, status in rows)
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "without a word"

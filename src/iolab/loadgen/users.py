@@ -44,7 +44,9 @@ class UserProcesses:
         """Let each do the same."""
         return self.ask(what, [job] * len(self._drivers), timeout_s)
 
-    def come(self, place: tuple[str, int], way: str, rate: float, patience_s: float, more: int = 0) -> list[list[Any]]:
+    def come(
+        self, place: tuple[str, int], transport: str, rate: float, patience_s: float, more: int = 0
+    ) -> list[list[Any]]:
         """Let all users come, at `rate` a second in all, or so many `more`, whose numbers follow theirs.
 
         Return rows of user, three moments, and the outcome.
@@ -54,7 +56,7 @@ class UserProcesses:
         jobs = []
         for users, source in zip(counts, self._sources, strict=True):
             who = {"users": users, "first": first, "rate": rate * users / sum(counts), "source": source}
-            jobs.append({"host": host, "port": port, "way": way, "patience_s": patience_s, **who})
+            jobs.append({"host": host, "port": port, "transport": transport, "patience_s": patience_s, **who})
             first += users
         answers = self.ask("come", jobs, sum(counts) / rate + patience_s + START_LIMIT_S)
         return [row for answer in answers for row in answer["rows"]]

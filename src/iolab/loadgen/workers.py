@@ -10,9 +10,8 @@ from pydantic import Field
 from iolab.errors import UsageError
 from iolab.experiment import Settings
 from iolab.host.cores import CpuPlan
-from iolab.loadgen import driver
-from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import OpenLoop
+from iolab.loadgen.starting import running_generator
 from iolab.options import Option, Word
 from iolab.runtime import Master, Runtime
 
@@ -92,17 +91,18 @@ def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], N
     At the end the workers are sent home, those of other machines too.
     """
     if not crew.size:
-        with opening(OpenLoop, OpenLoop.driver_script, runtime, plan) as alone:
+        with running_generator(OpenLoop, runtime, plan) as alone:
             yield alone
         return
     master = Master(crew.address, crew.port)
-    with runtime.driver(OpenLoop.driver_script, plan, master) as command, driver.start(command) as started:
-        crowd = OpenLoop(started)
-        with runtime.load_workers(crew.workers, plan, Master(crew.address, crowd.port or crew.port)):
-            say(f"Waiting for {crew.size} load workers" + (f"; elsewhere: {crew.invitation}" if crew.join else ""))
-            limit_s = JOIN_LIMIT_S if crew.join else START_LIMIT_S
-            there = crowd.gather(crew.size, limit_s)
-            if there < crew.size:
-                todo = f": on each other machine, {crew.invitation}" if crew.join else ""
-                raise UsageError(f"{there} of {crew.size} load workers came within {limit_s:g} s{todo}")
-            yield crowd
+    with (
+        running_generator(OpenLoop, runtime, plan, master) as generator,
+        runtime.load_workers(crew.workers, plan, Master(crew.address, generator.port or crew.port)),
+    ):
+        say(f"Waiting for {crew.size} load workers" + (f"; elsewhere: {crew.invitation}" if crew.join else ""))
+        limit_s = JOIN_LIMIT_S if crew.join else START_LIMIT_S
+        there = generator.gather(crew.size, limit_s)
+        if there < crew.size:
+            todo = f": on each other machine, {crew.invitation}" if crew.join else ""
+            raise UsageError(f"{there} of {crew.size} load workers came within {limit_s:g} s{todo}")
+        yield generator

@@ -7,10 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from iolab.report import numbers, trace_terminal
+from iolab.report import trace_terminal
 from iolab.report.pages import template
 from iolab.trace import loops
-from iolab.trace.facts import duration_s
 from iolab.trace.page import page_data
 from iolab.trace.story import Story
 
@@ -27,7 +26,6 @@ LEGEND = {
     "other": "anything else",
 }
 BARS = (("wait", "waiting"), ("sleep", "sleeping"), ("lock", "waiting for a lock"))
-_TIMES = (("frame read", "read_ms"), ("thread cloned", "clone_ms"), ("file opened", "open_ms"), ("answer", "answer_ms"))
 
 
 def render(story: Story, title: str = "What the log shows", focus_s: tuple[float, float] | None = None) -> str:
@@ -36,18 +34,14 @@ def render(story: Story, title: str = "What the log shows", focus_s: tuple[float
     # Our own file; rendered apart because the page names its hash: no other script may run.
     script = Markup(template("trace.js").render())  # noqa: S704
     present = {mark[1] for mark in data["marks"]}
-    seconds = duration_s(story.watch)
     return template("trace.html.j2").render(
         title=title,
         source=story.source,
-        facts=[
-            f"{story.lines:,} lines",
-            *([numbers.seconds(seconds)] if seconds is not None else []),
-        ],
+        facts=trace_terminal.size(story),
         which=loops.sentence(loops.facts(story)),
         steps=data["steps"],
         clicks=data["clicks"],
-        times=_TIMES,
+        times=trace_terminal.CLICK_TIMES.items(),
         bars=[(kind, name) for kind, name in BARS if any(bar[1] == kind for bar in data["bars"])],
         legend={kind: name for kind, name in LEGEND.items() if kind in present},
         unit=data["unit"],

@@ -23,6 +23,12 @@ SHOWN_ROWS = 3  # of a long line
 SHOWN_THREADS = 6
 GUTTER = 8  # columns: a line number and a blank
 TAIL = 22  # characters of a line's end that stay: its result
+CLICK_TIMES = {  # since the wake-up, by the fields of a click
+    "frame read": "read_ms",
+    "thread cloned": "clone_ms",
+    "file opened": "open_ms",
+    "answer sent": "answer_ms",
+}
 _BADGES: dict[Status, tuple[str, str]] = {
     "proved": ("✓", "bold green"),
     "inferred": ("~", "bold yellow"),
@@ -32,7 +38,7 @@ _BADGES: dict[Status, tuple[str, str]] = {
 
 def show(console: Console, story: Story) -> None:
     """Print the six steps: each with its lines, what they mean, and how sure that is."""
-    console.print(Text(heading(story), style="bold"), soft_wrap=not console.is_terminal)
+    console.print(Text(f"{story.source}: {', '.join(size(story))}", style="bold"), soft_wrap=not console.is_terminal)
     if which := loops.sentence(loops.facts(story)):
         paragraph(console, f"Which loop is this? {which}")
     for step in story.steps:
@@ -47,12 +53,10 @@ def show(console: Console, story: Story) -> None:
         console.print(note, style="yellow", markup=False, highlight=False)
 
 
-def heading(story: Story) -> str:
-    """Say what was read."""
-    parts = [f"{story.lines:,} lines"]
-    if (seconds := duration_s(story.watch)) is not None:
-        parts.append(numbers.seconds(seconds))
-    return f"{story.source}: {', '.join(parts)}"
+def size(story: Story) -> list[str]:
+    """Say how many lines and seconds were read."""
+    seconds = duration_s(story.watch)
+    return [f"{story.lines:,} lines", *([] if seconds is None else [numbers.seconds(seconds)])]
 
 
 def notes(story: Story) -> list[str]:
@@ -121,7 +125,7 @@ def _clicks(console: Console, story: Story) -> None:
     table.add_column("Click", justify="right")
     for name in ("", "Thread", "fd"):
         table.add_column(name)
-    for name in ("frame read", "thread cloned", "file opened", "answer sent"):
+    for name in CLICK_TIMES:
         table.add_column(name, justify="right")
     for click in story.clicks:
         sign, style = _BADGES[click.status]
@@ -131,7 +135,7 @@ def _clicks(console: Console, story: Story) -> None:
             Text(f"{sign} {click.status}", style=style),
             str(story.thread(click.opened.tid)),
             str(wake.fd) if wake else numbers.NOT_KNOWN,
-            *(_ms(value) for value in (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms)),
+            *(_ms(getattr(click, field)) for field in CLICK_TIMES.values()),
         )
     console.print(table)
     for click in story.clicks[:SHOWN_CLICKS]:

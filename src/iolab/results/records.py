@@ -37,13 +37,13 @@ class ServerUsage(Record):
 
 
 class ClientUsage(Record):
-    """What the load generator used during the load, and its floor: the most it reaches against a null server.
+    """What the load generator used during the load, and its ceiling: the most it reaches against a null server.
 
     `syn_retransmits` is how many connection attempts were sent again, since nobody had answered them.
     """
 
     cpu_s: float | None = None
-    floor_rps: float | None = None
+    ceiling_rps: float | None = None
     syn_retransmits: int | None = None
 
 

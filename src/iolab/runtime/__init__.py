@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from iolab.host import proc
+from iolab.host.activity import difference
 from iolab.host.cores import CpuPlan
 from iolab.lab import Model
 
@@ -46,10 +48,28 @@ class Master:
 
 @dataclass(frozen=True)
 class ListenCounters:
-    """TcpExt counters of the server's network namespace: connection attempts that a full listen queue dropped."""
+    """TcpExt counters of the server's network namespace up to now; None: not known here.
 
-    overflows: int
-    drops: int
+    `overflows` and `drops` are connection attempts that a full listen queue dropped, `cookies` are SYN cookies sent.
+    """
+
+    overflows: int | None = None
+    drops: int | None = None
+    cookies: int | None = None
+
+    @classmethod
+    def parse(cls, netstat: str) -> "ListenCounters":
+        """Return the counters of a text of net/netstat."""
+        counted = proc.counters(netstat, "TcpExt")
+        return cls(*(counted.get(name) for name in ("ListenOverflows", "ListenDrops", "SyncookiesSent")))
+
+    def since(self, earlier: "ListenCounters") -> "ListenCounters":
+        """Return what was counted since then."""
+        return ListenCounters(
+            difference(earlier.overflows, self.overflows),
+            difference(earlier.drops, self.drops),
+            difference(earlier.cookies, self.cookies),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,8 +117,8 @@ class Server(Protocol):
     def log(self) -> str:
         """Return all that it wrote up to now, even when it has ended."""
 
-    def listen_counters(self) -> ListenCounters | None:
-        """Return the counters of its listen queue, or None where the platform has none."""
+    def listen_counters(self) -> ListenCounters:
+        """Return the counters of its listen queue."""
 
     def pids(self) -> Sequence[int]:
         """Return the pids of all its processes as this host sees them; none where an engine runs in a virtual machine.
@@ -128,11 +148,15 @@ class Runtime(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
 
-        `variables` stand above those that its environment was read with; `mode` is another server of the same model.
+        `variables` stand above those that its environment was read with; `command` is another server of the same model.
 
         Raises ServerFailed where it does not come up.
         """

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from iolab.host import proc as kernel
 from iolab.host import processes
+from iolab.host.proc import GROUPS, PROC
 from iolab.runtime import Denials, Snapshot
 
 FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v2
@@ -26,7 +28,6 @@ FILES = (  # relative to /sys/fs/cgroup; a machine has those of v1 or those of v
     "pids/pids.current",
 )
 EVENTS = ("pids.events", "memory.events", "pids/pids.events", "memory/memory.oom_control")
-MOUNT = Path("/sys/fs/cgroup")
 NETSTAT = "net/netstat"
 END = "== end"
 ANSWER_LIMIT_S = 10.0
@@ -34,9 +35,9 @@ ANSWER_LIMIT_S = 10.0
 SCRIPT = f"""
 while read -r what; do
   case $what in
-    group) set -- {" ".join(f"{MOUNT}/{name}" for name in FILES)};;
-    events) set -- {" ".join(f"{MOUNT}/{name}" for name in EVENTS)};;
-    *) set -- /proc/{NETSTAT};;
+    group) set -- {" ".join(f"{GROUPS}/{name}" for name in FILES)};;
+    events) set -- {" ".join(f"{GROUPS}/{name}" for name in EVENTS)};;
+    *) set -- {PROC}/{NETSTAT};;
   esac
   for f; do
     if [ -r "$f" ]; then echo "== ${{f##*/}}"; while IFS= read -r line; do echo "$line"; done <"$f"; fi
@@ -84,15 +85,11 @@ class HostWatch:
         self._files, self._netstat, self._init = files, netstat, init
 
     @classmethod
-    def find(cls, container_id: str, pid: int, proc: Path = Path("/proc"), mount: Path = MOUNT) -> "HostWatch | None":
+    def find(cls, container_id: str, pid: int, proc: Path = PROC, mount: Path = GROUPS) -> "HostWatch | None":
         """Return a watch if process `pid` of this host is in that container, its first, and its files can be read."""
-        try:
-            text = (proc / str(pid) / "cgroup").read_text(encoding="utf-8")
-        except OSError:
-            return None
-        if container_id not in text:
-            return None  # the engine runs elsewhere, say in a virtual machine, and the pid is somebody else's here
-        groups = {controller: path for _, controllers, path in _entries(text) for controller in controllers.split(",")}
+        groups = kernel.groups(pid, proc)
+        if not any(container_id in path for path in groups.values()):
+            return None  # the engine runs elsewhere, say in a virtual machine, and the pid is another process here
         files = {}
         for name in (*FILES, *EVENTS, "cgroup.procs", "pids/cgroup.procs"):
             controller, _, file = name.rpartition("/")
@@ -116,14 +113,14 @@ class HostWatch:
 
     def netstat(self) -> str:
         """Read it."""
-        return self._netstat.read_text(encoding="ascii")
+        return kernel.read(self._netstat)
 
     def close(self) -> None:
         """Do nothing: nothing was started."""
 
     def _read(self, names: Sequence[str]) -> dict[str, str]:
         wanted = {name.rpartition("/")[2] for name in names}
-        return {name: path.read_text(encoding="ascii") for name, path in self._files.items() if name in wanted}
+        return {name: kernel.read(path) for name, path in self._files.items() if name in wanted}
 
 
 class ExecWatch:
@@ -186,7 +183,7 @@ def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
     Memory is what the processes have of their own and what they have mapped of files, as RSS counts; the page
     cache, which counts too in the group's usage, is left out.
     """
-    cpu, memory = _table(texts.get("cpu.stat", "")), _table(texts.get("memory.stat", ""))
+    cpu, memory = kernel.pairs(texts.get("cpu.stat", "")), kernel.pairs(texts.get("memory.stat", ""))
     if "usage_usec" in cpu:
         used_s, throttled_s = cpu["usage_usec"] / 1e6, _scaled(cpu.get("throttled_usec"), 1e6)
         rss = memory["anon"] + memory["file_mapped"] if "anon" in memory else None
@@ -201,8 +198,8 @@ def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
 
 def denials(texts: Mapping[str, str]) -> Denials:
     """Return what the files of EVENTS say."""
-    kills = {**_table(texts.get("memory.oom_control", "")), **_table(texts.get("memory.events", ""))}
-    return Denials(tasks=_table(texts.get("pids.events", "")).get("max"), kills=kills.get("oom_kill"))
+    kills = {**kernel.pairs(texts.get("memory.oom_control", "")), **kernel.pairs(texts.get("memory.events", ""))}
+    return Denials(tasks=kernel.pairs(texts.get("pids.events", "")).get("max"), kills=kills.get("oom_kill"))
 
 
 def _texts(answer: str) -> dict[str, str]:
@@ -219,13 +216,3 @@ def _texts(answer: str) -> dict[str, str]:
 
 def _scaled(value: int | None, parts: float) -> float | None:
     return None if value is None else value / parts
-
-
-def _entries(text: str) -> list[tuple[str, str, str]]:
-    lines = [line.split(":", 2) for line in text.splitlines()]
-    return [(line[0], line[1], line[2]) for line in lines if len(line) == 3]
-
-
-def _table(text: str) -> dict[str, int]:
-    pairs = [line.split() for line in text.splitlines()]
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}

@@ -53,7 +53,7 @@ def choose(
                 raise
             reason = missing.why
     local = LocalRuntime(lab, host)
-    plans = _plans(experiment.cpus, cpus.available())
+    plans = {limit: cpus.plan(limit, cpus.available()) for limit in experiment.cpus}
     for limit in experiment.cpus:
         if limit != int(limit):
             raise UsageError(f"CPUS={limit:g}: a fraction of a CPU needs Docker ({reason}); give a whole number")
@@ -67,7 +67,7 @@ def _docker(
     from iolab.runtime.docker import DockerRuntime  # noqa: PLC0415 (Docker's client: 0.2 s, for Docker alone)
 
     engine = find_engine()
-    plans = _plans(experiment.cpus, range(engine.cores))
+    plans = {limit: cpus.plan(limit, range(engine.cores)) for limit in experiment.cpus}
     runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)
@@ -75,13 +75,6 @@ def _docker(
     if stale:
         reason += f"; images are as they were built before, for {stale}"
     return Place(runtime, reason, generator_name(experiment.generator, "docker"), plans)
-
-
-def _plans(limits: Sequence[float], cores: Sequence[int]) -> Mapping[float, CpuPlan]:
-    try:
-        return {limit: cpus.plan(limit, cores) for limit in limits}
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Generator:

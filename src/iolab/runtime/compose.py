@@ -7,15 +7,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host.processes import Finished, run
+from iolab.host.processes import Finished, last_lines, run
 
 LEAST_COMPOSE = (2, 26)
 LEAST_ENGINE = (20, 10)
 BUILD_LIMIT_S = 1800.0
 BUILDING = "Bringing the images up to date; the first time, that takes a minute or two"
 COMMAND_LIMIT_S = 120.0
+BUILD_LOG = Path("results", "docker-build.log")
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,29 @@ class Compose:
         """Return one line that says why a subcommand failed."""
         return explain(done.stderr or done.stdout)
 
-    def build(self, services: Sequence[str], log: Path) -> str | None:
-        """Build the images of `services`, as far as they are not up to date; all that the builder says is in `log`.
+    def running(self) -> list[str]:
+        """Return the services that run."""
+        return self("ps", "--services", "--status", "running").stdout.split()
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return what Compose knows of each container, ended ones too."""
+        return [json.loads(line) for line in self("ps", "-a", "--format", "json").stdout.splitlines()]
+
+    def logs(self, service: str, lines: int) -> str:
+        """Return the last lines that a service wrote."""
+        return self("logs", "--no-log-prefix", "--tail", str(lines), service).stdout
+
+    def down(self) -> None:
+        """Stop and remove all containers and networks of the project."""
+        self("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
+
+    def build(self, services: Sequence[str]) -> str | None:
+        """Build the images of `services`, as far as they are not up to date; all that the builder says is in a log.
 
         Where that fails but images are there, built before, they serve: the reason is returned. Raises EngineMissing
         where they are not.
         """
+        log = self._root / BUILD_LOG
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             try:
@@ -176,14 +195,7 @@ def explain(text: str) -> str:
     for pattern, line in _KNOWN:
         if match := re.search(pattern, text):
             return line.format(*match.groups())
-    return f"Docker says: {last_line(text)}; `iolab doctor` shows what is there"
-
-
-def last_line(text: str) -> str:
-    """Return the last line of `text` that is not blank."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing"
+    return f"Docker says: {last_lines(text, otherwise='nothing')}; `iolab doctor` shows what is there"
 
 
 _NO_PULL = r"failed to do request|failed to resolve|no such host|pull access denied|not found"
@@ -204,5 +216,5 @@ def explain_build(text: str, log: Path) -> tuple[str, str]:
                 f"set BASE_IMAGE in .env to one that you can get; all that the builder said is in {log}",
             )
     errors = [line for line in text.splitlines() if re.search(r"error", line, re.IGNORECASE)]
-    last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1] if errors else last_line(text)).strip()[:160]
+    last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1] if errors else last_lines(text)).strip()[:160]
     return f"the images cannot be built ({last})", f"all that the builder said is in {log}"

@@ -1,7 +1,7 @@
 """A server's container: what runs in it is watched, stopped, killed, and read from."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from docker.errors import DockerException
@@ -11,7 +11,6 @@ from requests.exceptions import RequestException
 from iolab.errors import ServerFailed
 from iolab.lab import Model
 from iolab.runtime import Denials, ListenCounters, Snapshot, cgroup
-from iolab.runtime.netstat import listen_counters
 
 LAST_LINES = 50
 KILL_LIMIT_S = 20
@@ -46,14 +45,12 @@ class DockerServer:
 
     def check_alive(self) -> None:
         """Raise ServerFailed with the last line the server wrote where its container has ended."""
-        try:
+        with failing("the server's container is gone"):
             self._container.reload()
             if self._container.status == "running":
                 return
             state = self._container.attrs["State"]
             logs = self._container.logs(tail=1)
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container is gone: {one_line(error)}") from error
         said = logs.decode(errors="replace").strip() if isinstance(logs, bytes) else ""
         why = " (out of memory)" if state.get("OOMKilled") else ""
         raise ServerFailed(f"the server ended with status {state.get('ExitCode')}{why}{': ' if said else ''}{said}")
@@ -67,10 +64,8 @@ class DockerServer:
 
     def freeze(self) -> None:
         """Stop all processes of the container, by its control group's freezer."""
-        try:
+        with failing("the server's container cannot be stopped"):
             self._container.pause()
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container cannot be stopped: {one_line(error)}") from error
 
     def thaw(self) -> None:
         """Let them go on; a container that is gone needs no more."""
@@ -79,22 +74,20 @@ class DockerServer:
 
     def kill(self) -> None:
         """Kill the container's first process, and so all of them."""
-        try:
+        with failing("the server's container cannot be killed"):
             self._container.kill()
             self._container.wait(timeout=KILL_LIMIT_S)
-        except ENGINE_TROUBLE as error:
-            raise ServerFailed(f"the server's container cannot be killed: {one_line(error)}") from error
 
     def log(self) -> str:
         """Return the container's log, which stays as long as the container."""
         return self._logs("all")
 
-    def listen_counters(self) -> ListenCounters | None:
+    def listen_counters(self) -> ListenCounters:
         """Read the counters of the container's own network namespace."""
         try:
-            return listen_counters(self._watch.netstat())
+            return ListenCounters.parse(self._watch.netstat())
         except OSError:
-            return None
+            return ListenCounters()
 
     def pids(self) -> Sequence[int]:
         """Read them from the container's control group."""
@@ -122,6 +115,10 @@ class DockerServer:
         return logs.decode(errors="replace") if isinstance(logs, bytes) else ""
 
 
-def one_line(error: Exception) -> str:
-    """Return what the engine says, in one line."""
-    return " ".join(str(error).split())
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Raise ServerFailed with these words, and those of the engine in one line, where the engine refuses."""
+    try:
+        yield
+    except (*ENGINE_TROUBLE, ValueError) as error:
+        raise ServerFailed(f"{what}: {' '.join(str(error).split())}") from error

@@ -13,12 +13,11 @@ import docker
 from docker.models.containers import Container
 
 from iolab.errors import ServerFailed, UsageError
-from iolab.host.cores import CpuPlan
-from iolab.host.processes import affinity
+from iolab.host.cores import CpuPlan, affinity
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine, image_id, project
-from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, one_line
+from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
@@ -48,8 +47,7 @@ class DockerRuntime:
         self._compose(
             "config", "--quiet"
         )  # a mistake in .env is the user's to mend, and no reason to go without Docker
-        log = self._lab.root / "results" / "docker-build.log"
-        return self._compose.build([*(model.name for model in models), LOADGEN], log)
+        return self._compose.build([*(model.name for model in models), LOADGEN])
 
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
@@ -67,10 +65,14 @@ class DockerRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> Iterator[DockerServer]:
         """Start the model's container with the plan's CPU quota and cpuset."""
-        self._write_override(model, mode)
+        self._write_override(model, command)
         self._compose.variables |= {**self._variables, **(variables or {})}
         try:
             self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
@@ -112,8 +114,8 @@ class DockerRuntime:
         finally:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
-    def _write_override(self, model: Model | None = None, mode: ServerCommand | None = None) -> None:
-        text = _override(self._lab, self._host or "127.0.0.1", {model.name: mode} if model and mode else {})
+    def _write_override(self, model: Model | None = None, command: ServerCommand | None = None) -> None:
+        text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
         self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan) -> str:
@@ -128,17 +130,16 @@ class DockerRuntime:
         listen = ("-e", "HOST=0.0.0.0", "-e", f"PORT={port}")
         try:
             self._in_compose(there, "run", "-d", "--no-deps", "--name", name, *listen, LOADGEN, "python3", NULL_SERVER)
-            container = self._container("name", name)
-            deadline = time.monotonic() + NULL_LIMIT_S
-            while port.encode() not in container.logs():
-                if time.monotonic() > deadline:
-                    raise ServerFailed("the null server does not start")
-                time.sleep(POLL_S)
-            container.reload()
-            (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
+            with failing("the null server's container is gone"):
+                container = self._container("name", name)
+                deadline = time.monotonic() + NULL_LIMIT_S
+                while port.encode() not in container.logs():
+                    if time.monotonic() > deadline:
+                        raise ServerFailed("the null server does not start")
+                    time.sleep(POLL_S)
+                container.reload()
+                (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
             yield f"http://{address}:{port}"
-        except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the null server's container is gone: {one_line(error)}") from error
         finally:
             self._remove("name", name)
 
@@ -150,21 +151,15 @@ class DockerRuntime:
         return {**found, "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity)}
 
     def _in_compose(self, plan: CpuPlan, *command: str) -> None:
-        self._compose.variables |= {
-            "CPUS": f"{plan.cpus:g}",
-            "SERVER_CPUSET": ",".join(map(str, plan.server)),
-            "LOADGEN_CPUSET": ",".join(map(str, plan.loadgen)),
-        }
+        self._compose.variables |= plan.variables()
         try:
             self._compose("--profile", "*", *command)
         except UsageError as error:
             raise ServerFailed(f"{command[-1]}: {error}") from error
 
     def _container(self, kind: str, value: str) -> Container:
-        try:
+        with failing(f"the container with {value} is gone"):
             (container,) = self._containers(kind, value)
-        except (*ENGINE_TROUBLE, ValueError) as error:
-            raise ServerFailed(f"the container with {value} is gone: {one_line(error)}") from error
         return container
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:
@@ -191,7 +186,7 @@ class DockerRuntime:
                 network.remove()
 
 
-def _override(lab: Lab, host: str, modes: Mapping[str, ServerCommand]) -> str:
+def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
     """Return what a bench changes in the compose file; JSON is YAML, too, but for the tag that replaces a list.
 
     Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
@@ -201,19 +196,19 @@ def _override(lab: Lab, host: str, modes: Mapping[str, ServerCommand]) -> str:
         f"  {model.name}:\n"
         f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
-        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(modes.get(model.name)).items())
+        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
         for model in (*lab.models, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)
 
 
-def _changes(mode: ServerCommand | None) -> dict[str, object]:
-    if mode is None:
+def _changes(command: ServerCommand | None) -> dict[str, object]:
+    if command is None:
         return {}
     limits = {
-        "ulimits": mode.files and {"nofile": mode.files},
-        "pids_limit": mode.tasks,
-        "mem_limit": mode.memory_bytes,
+        "ulimits": command.files and {"nofile": command.files},
+        "pids_limit": command.tasks,
+        "mem_limit": command.memory_bytes,
     }
     known: dict[str, object] = {key: value for key, value in limits.items() if value}
-    return {"command": list(mode.command), "environment": dict(mode.variables), **known}
+    return {"command": list(command.command), "environment": dict(command.variables), **known}

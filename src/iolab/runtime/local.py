@@ -7,22 +7,26 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
 from iolab.errors import ServerFailed
-from iolab.host import ports
-from iolab.host.cores import CpuPlan
-from iolab.host.processes import affinity, kill, start, stop
+from iolab.host import ports, proc
+from iolab.host.cores import CpuPlan, affinity, can_pin
+from iolab.host.processes import kill, last_lines, running
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
-from iolab.runtime.netstat import listen_counters
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
-NETSTAT = Path("/proc/net/netstat")
 LAST_WORDS_BYTES = 8192  # of a log: a server that cannot accept may fill megabytes a second with the same words
+
+
+def local_command(command: Sequence[str]) -> list[str]:
+    """Return a container's command as it runs here: with this interpreter."""
+    program, *arguments = command
+    return [sys.executable if program == "python3" else program, *arguments]
 
 
 def locust_worker(root: Path, host: str, port: int) -> list[str]:
@@ -47,9 +51,8 @@ class LocalServer:
         """Raise ServerFailed with the last line the server wrote where it has ended."""
         status = self._process.poll()
         if status is not None:
-            lines = self._words.read_text(errors="replace").strip().splitlines()
-            said = f": {lines[-1]}" if lines else ""
-            raise ServerFailed(f"the server ended with status {status}{said}")
+            said = last_lines(self.log())
+            raise ServerFailed(f"the server ended with status {status}{': ' if said else ''}{said}")
 
     def snapshot(self) -> Snapshot:
         """Read the counters of all its processes; a server that has ended has none.
@@ -104,12 +107,9 @@ class LocalServer:
         """Return its log."""
         return self._words.read_text(errors="replace")
 
-    def listen_counters(self) -> ListenCounters | None:
-        """Read the host's counters; None where the kernel is not Linux."""
-        try:
-            return listen_counters(NETSTAT.read_text(encoding="ascii"))
-        except OSError:
-            return None
+    def listen_counters(self) -> ListenCounters:
+        """Read the host's counters."""
+        return ListenCounters.parse(proc.text(proc.PROC / "net/netstat"))
 
 
 def _usage(process: psutil.Process) -> tuple[float, int, int] | None:
@@ -132,7 +132,7 @@ class LocalRuntime:
     def __init__(self, lab: Lab, host: str | None = None) -> None:
         self._lab, self._host = lab, host or HOST  # that servers listen at
         self._stack = ExitStack()
-        self.pinned = hasattr(os, "sched_setaffinity")
+        self.pinned = can_pin()
 
     def __enter__(self) -> "LocalRuntime":
         self._logs = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
@@ -148,22 +148,24 @@ class LocalRuntime:
 
     @contextmanager
     def serve(
-        self, model: Model, plan: CpuPlan, variables: Mapping[str, str] | None = None, mode: ServerCommand | None = None
+        self,
+        model: Model,
+        plan: CpuPlan,
+        variables: Mapping[str, str] | None = None,
+        command: ServerCommand | None = None,
     ) -> Iterator[LocalServer]:
-        """Start the server's own command, or that of the mode, in its own folder, with this interpreter."""
+        """Start the server's own command, or the other one, in its own folder, with this interpreter."""
         service = model.service
-        program, *arguments = mode.command if mode else service.command
-        command = [sys.executable if program == "python3" else program, *arguments]
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
-        own |= mode.variables if mode else {}
+        own |= command.variables if command else {}
         environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
+        argv = local_command(command.command if command else service.command)
         words = self._logs / f"{model.name}.log"
-        with ExitStack() as stack:
-            with words.open("wb") as log, affinity(plan.server):  # the last words are not those of a server before
-                process = start(
-                    command, cwd=service.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
-                stack.callback(stop, process)
+        files: dict[str, Any] = {"cwd": service.folder, "env": environment}
+        with (
+            words.open("wb") as log,  # the last words are not those of a server before
+            running(argv, cores=plan.server, stdout=log, stderr=log, **files) as process,
+        ):
             server = LocalServer(self._host, model, process, words)
             wait_until_ready(server.address, server.check_alive)
             yield server
@@ -184,19 +186,15 @@ class LocalRuntime:
         command = locust_worker(self._lab.root, master.host or HOST, master.port)
         with ExitStack() as stack:
             for number in range(count):
-                with (self._logs / f"load-worker-{number}.log").open("ab") as log, affinity(plan.loadgen):
-                    process = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-                    stack.callback(stop, process)
+                log = stack.enter_context((self._logs / f"load-worker-{number}.log").open("ab"))
+                stack.enter_context(running(command, cores=plan.loadgen, stdout=log, stderr=log))
             yield
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
         """Start it on any free port, which it tells."""
         command = (sys.executable, str(self._lab.root / "loadtest" / NULL_SERVER))
-        with ExitStack() as stack:
-            with affinity(plan.server):
-                process = start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                stack.callback(stop, process)
+        with running(command, cores=plan.server, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout  # noqa: S101 (it was started with a pipe)
             port = process.stdout.readline().strip()
             if not port:

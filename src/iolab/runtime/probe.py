@@ -1,6 +1,7 @@
 """Asks a server one question, straight from this process, to see that it is up and does what it should."""
 
 import http.client
+import json
 import time
 from collections.abc import Callable
 
@@ -9,8 +10,8 @@ from iolab.errors import ServerFailed
 POLL_S = 0.02
 
 
-def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, float]:
-    """Return status and latency in seconds of one GET; raises OSError and http.client.HTTPException.
+def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, float, bytes]:
+    """Return status, latency in seconds and body of one GET; raises OSError and http.client.HTTPException.
 
     http.client, for it never goes through a proxy: the environment's is for the outside world.
     """
@@ -19,10 +20,18 @@ def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, flo
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        response.read()
-        return response.status, time.perf_counter() - start
+        body = response.read()
+        return response.status, time.perf_counter() - start, body
     finally:
         connection.close()
+
+
+def told(address: tuple[str, int], name: str) -> float | None:
+    """Return a number that a chat server tells of itself in /healthz; None where it does not tell it."""
+    try:
+        return float(json.loads(get(address, "/healthz", timeout_s=2.0)[2])[name])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None
 
 
 def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], timeout_s: float = 30.0) -> None:
@@ -31,7 +40,7 @@ def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], 
     last = "no answer"
     while time.monotonic() < deadline:
         try:
-            status, _ = get(address, "/healthz", timeout_s=2.0)
+            status, *_ = get(address, "/healthz", timeout_s=2.0)
             if status == 200:
                 return
             last = f"status {status}"
@@ -45,7 +54,7 @@ def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], 
 def verify(address: tuple[str, int], least_latency_s: float, timeout_s: float) -> None:
     """Raise ServerFailed unless GET / answers 200 and takes `least_latency_s` at least: who is faster does not wait."""
     try:
-        status, latency_s = get(address, "/", timeout_s)
+        status, latency_s, _ = get(address, "/", timeout_s)
     except (OSError, http.client.HTTPException) as error:
         raise ServerFailed(f"GET / before the load: {str(error) or type(error).__name__}") from error
     if status != 200:

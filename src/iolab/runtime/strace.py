@@ -5,7 +5,7 @@ import shutil
 from functools import cache
 
 from iolab.errors import UsageError
-from iolab.host.processes import run
+from iolab.host.processes import last_lines, run
 
 _REFUSED = re.compile(r"ptrace|PTRACE", re.ASCII)
 _NO_CALL = re.compile(r"Function not implemented|ENOSYS|Input/output error")
@@ -26,7 +26,7 @@ def check_strace() -> None:
 @cache
 def _tried() -> str | None:
     tried = run(["strace", "-f", "-o", "/dev/null", "true"], timeout_s=20)
-    return None if tried.status == 0 else _last(tried.stderr)
+    return None if tried.status == 0 else last_lines(tried.stderr, otherwise="it says nothing")
 
 
 def explain(text: str) -> str | None:
@@ -40,8 +40,3 @@ def explain(text: str) -> str | None:
     else:
         remedy = "give the container the capability SYS_PTRACE (docker-compose.yml has it: cap_add), or ask who runs it"
     return f"strace was refused ({said}): {remedy}"
-
-
-def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from iolab.host.activity import difference
 from iolab.host.processes import Background
 from iolab.results.records import ServerUsage
 from iolab.runtime import ListenCounters, Server, Snapshot
@@ -14,7 +15,7 @@ class Meter:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._snapshots: list[Snapshot] = []
-        self._counters: list[ListenCounters | None] = []
+        self._counters: list[ListenCounters] = []
 
     def begin(self) -> None:
         """Read all counters; the snapshot comes last, so that reading the others does not count."""
@@ -33,15 +34,14 @@ class Meter:
     def usage(self) -> ServerUsage:
         """Return the differences and the peaks."""
         first, last = self._snapshots[0], self._snapshots[-1]
-        before, after = self._counters[0], self._counters[-1]
-        known = before is not None and after is not None
+        dropped = self._counters[-1].since(self._counters[0])
         return ServerUsage(
-            cpu_s=_difference(first.cpu_s, last.cpu_s),
-            throttled_s=_difference(first.throttled_s, last.throttled_s),
+            cpu_s=difference(first.cpu_s, last.cpu_s),
+            throttled_s=difference(first.throttled_s, last.throttled_s),
             threads_peak=max((one.threads for one in self._snapshots if one.threads is not None), default=None),
             rss_peak_bytes=max((one.rss_bytes for one in self._snapshots if one.rss_bytes is not None), default=None),
-            listen_overflows=after.overflows - before.overflows if known else None,  # type: ignore[union-attr]
-            listen_drops=after.drops - before.drops if known else None,  # type: ignore[union-attr]
+            listen_overflows=dropped.overflows,
+            listen_drops=dropped.drops,
         )
 
 
@@ -53,7 +53,3 @@ def metering(server: Server) -> Iterator[Meter]:
     with Background(meter.sample, server.sample_every_s):
         yield meter
     meter.end()
-
-
-def _difference(first: float | None, last: float | None) -> float | None:
-    return None if first is None or last is None else round(last - first, 6)

@@ -45,7 +45,7 @@ def even(users: int, workers: float) -> bool:
     return users <= workers or users % workers == 0
 
 
-def mm1_sojourn_s(arrivals_rps: float, service_s: float) -> float:
+def mm1_response_s(arrivals_rps: float, service_s: float) -> float:
     """Return the mean time in an M/M/1 queue: S / (1 - rho), with the utilisation rho = `arrivals_rps` x `service_s`.
 
     Raises ValueError where rho is not below 1: then the queue has no end.

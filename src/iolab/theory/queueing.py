@@ -1,6 +1,7 @@
-"""Open arrivals: what queueing theory says of people who come whether or not the server keeps up.
+"""Queueing theory of the open loop: arrivals do not depend on how fast the server is.
 
-Pure functions, each with its source. Times are in seconds, rates per second; a sojourn is waiting and service together.
+Pure functions, each with its source. Times are in seconds, rates per second; a response time is waiting time and
+service time together.
 """
 
 import heapq
@@ -16,8 +17,8 @@ CUSTOMERS, BATCHES = 2_000_000, 20
 
 
 @dataclass(frozen=True)
-class Sojourn:
-    """The mean of sojourns and their percentiles; `error` is the relative standard error of the mean, 0 if exact."""
+class ResponseTime:
+    """Mean and percentiles of response times; `error` is the relative standard error of the mean, 0 if exact."""
 
     mean_s: float
     p50_s: float
@@ -59,8 +60,8 @@ def relaxation_s(arrivals_rps: float, service_s: float, servers: float) -> float
     return service_s / servers / (1 - math.sqrt(rho)) ** 2
 
 
-def mmc(arrivals_rps: float, service_s: float, servers: int) -> Sojourn:
-    """Return an M/M/c queue's sojourns: Poisson arrivals, exponential service, first come, first served.
+def mmc(arrivals_rps: float, service_s: float, servers: int) -> ResponseTime:
+    """Return an M/M/c queue's response times: Poisson arrivals, exponential service, first come, first served.
 
     Mean: S + C S / (c (1 - rho)) with Erlang's C. An arrival waits with probability C, and then for an exponential
     time of rate a = c/S - lambda; the sum with its service has a closed form, whose percentiles are found by bisection.
@@ -77,14 +78,14 @@ def mmc(arrivals_rps: float, service_s: float, servers: int) -> Sojourn:
             both = (drain * alone - serve * math.exp(-drain * time_s)) / (drain - serve)
         return (1 - waits) * alone + waits * both
 
-    return Sojourn(
+    return ResponseTime(
         service_s + waits / drain,
         *(_bisected(beyond, 1 - quantile, service_s) for quantile in (0.5, 0.95, 0.99)),
     )
 
 
-def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CUSTOMERS, seed: int = 1) -> Sojourn:
-    """Return an M/D/c queue's sojourns: Poisson arrivals, constant service, first come, first served.
+def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CUSTOMERS, seed: int = 1) -> ResponseTime:
+    """Return an M/D/c queue's response times: Poisson arrivals, constant service, first come, first served.
 
     For c = 1 the mean is exact, S + rho S / (2 (1 - rho)); all else is simulated, with the error of batch means. As
     service is constant, every c-th arrival finds the same server, so that c servers are one that each c-th meets.
@@ -93,26 +94,26 @@ def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CU
     """
     rho = utilisation(arrivals_rps, service_s, servers)
     if rho == 0:
-        return Sojourn(service_s, service_s, service_s, service_s)
+        return ResponseTime(service_s, service_s, service_s, service_s)
     draw = np.random.default_rng(seed)
     warm_up = customers // 10
     arrivals = np.cumsum(draw.exponential(1 / arrivals_rps, customers + warm_up))
     services = np.full(len(arrivals), service_s)
-    sojourns = np.empty(len(arrivals))
+    responses = np.empty(len(arrivals))
     for first in range(servers):
-        sojourns[first::servers] = one_server(arrivals[first::servers], services[first::servers])
-    sojourns = sojourns[warm_up:]
-    batches = sojourns[: len(sojourns) // BATCHES * BATCHES].reshape(BATCHES, -1).mean(axis=1)
-    mean = float(sojourns.mean())
+        responses[first::servers] = one_server(arrivals[first::servers], services[first::servers])
+    responses = responses[warm_up:]
+    batches = responses[: len(responses) // BATCHES * BATCHES].reshape(BATCHES, -1).mean(axis=1)
+    mean = float(responses.mean())
     error = float(batches.std(ddof=1)) / math.sqrt(BATCHES) / mean
     if servers == 1:
         mean = service_s + rho * service_s / (2 * (1 - rho))
-    p50, p95, p99 = (float(each) for each in np.quantile(sojourns, (0.5, 0.95, 0.99)))
-    return Sojourn(mean, p50, p95, p99, error)
+    p50, p95, p99 = (float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99)))
+    return ResponseTime(mean, p50, p95, p99, error)
 
 
 def one_server(arrivals_s: Array, services_s: Array) -> Array:
-    """Return the sojourn of each customer of one server, first come, first served.
+    """Return the response time of each customer of one server, first come, first served.
 
     Lindley's recursion W' = max(0, W + S - A) without a loop: a customer ends when all services since the beginning of
     the busy period have ended. `arrivals_s` must be sorted.
@@ -121,12 +122,12 @@ def one_server(arrivals_s: Array, services_s: Array) -> Array:
     ends = np.cumsum(services_s)
     begins = ends - services_s
     finished = ends + np.maximum.accumulate(arrivals_s - begins)
-    sojourns: Array = finished - arrivals_s
-    return sojourns
+    responses: Array = finished - arrivals_s
+    return responses
 
 
 def many_servers(arrivals_s: Array, services_s: Array, servers: float) -> Array:
-    """Return the sojourn of each customer of c servers (may be infinite) with one queue, first come, first served.
+    """Return the response time of each customer of c servers (may be infinite) with one queue, first in, first out.
 
     Who is first in line takes the server that is free first.
     Source: Kiefer, Wolfowitz, On the theory of queues with many servers (1955).
@@ -136,16 +137,16 @@ def many_servers(arrivals_s: Array, services_s: Array, servers: float) -> Array:
     if servers == 1:
         return one_server(arrivals_s, services_s)
     free_s = [0.0] * int(servers)
-    sojourns = np.empty(len(arrivals_s))
+    responses = np.empty(len(arrivals_s))
     for index, (arrival, service) in enumerate(zip(arrivals_s.tolist(), services_s.tolist(), strict=True)):
         finished = max(arrival, free_s[0]) + service
         heapq.heapreplace(free_s, finished)
-        sojourns[index] = finished - arrival
-    return sojourns
+        responses[index] = finished - arrival
+    return responses
 
 
 def _bisected(beyond: Callable[[float], float], share: float, scale_s: float) -> float:
-    """Return the time beyond which that share of sojourns lies."""
+    """Return the time beyond which that share of response times lies."""
     low, high = 0.0, scale_s
     while beyond(high) > share:
         high *= 2

@@ -1,15 +1,14 @@
 """Follows clicks: the wake-up, the thread that is born for it, its open of the script, the answer."""
 
-import re
 from collections import Counter, deque
 
+from iolab.trace.decode import STRING
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.records import KEPT_AFTER_OPEN, MAIN_THREAD, Cited, Open, Run, Wake, cite
 
 KEPT_LINES = 1500  # before an open, to show what led to it; the socket pair between threads is talkative
 KEPT_LINES_AFTER = 40  # of them, to show
 MOST_FOLLOWED = 64  # opens whose answers are looked for at once
-_PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 class Clicks:
@@ -29,7 +28,7 @@ class Clicks:
 
     def open(self, run: Run | None, call: Syscall, rest: str, by: str) -> None:
         """Take an open whose arguments name the script; `rest` is those in plain text, `by` which thread it was."""
-        path = _PATH.search(rest)
+        path = STRING.search(rest)
         if path is None or "/site-packages/" in path[1] or call.error:
             return
         if "O_WRONLY" in call.rest or "O_RDWR" in call.rest or "O_CREAT" in call.rest:

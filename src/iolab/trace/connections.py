@@ -3,12 +3,11 @@
 import re
 from dataclasses import replace
 
-from iolab.trace.decode import frame_kind, readable
+from iolab.trace.decode import DATA, frame_kind, readable
 from iolab.trace.events import Syscall
 from iolab.trace.records import Connection, Run, cite
 
 _PEER = re.compile(r'sin6?_port=htons\((\d{1,5})\)[^}]{0,120}?(?:inet_addr\("|AF_INET6, ")([^"]*)"')
-_DATA = re.compile(r'"((?:[^"\\]|\\.)*)')
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
 
 
@@ -53,7 +52,7 @@ def read(run: Run, call: Syscall) -> None:
     if fd is None or not call.returned or call.returned < 0:
         return
     connection = run.open_fds.get(fd)
-    data = _DATA.search(call.arguments)
+    data = DATA.search(call.arguments)
     if connection is None or data is None:
         return
     connection.reads += 1

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from iolab.trace.events import Syscall
@@ -57,9 +57,7 @@ def as_json(costs: Costs) -> dict[str, Any]:
         "calls": dict(sorted(costs.calls.items(), key=lambda item: -item[1])),
         "calls_per_request": costs.calls_per_request,
         "threads": costs.threads,
-        "switches": None
-        if costs.switches is None
-        else {"voluntary": costs.switches.voluntary, "involuntary": costs.switches.involuntary},
+        "switches": costs.switches and asdict(costs.switches),
         "switches_per_request": costs.switches_per_request,
         "seconds": costs.seconds,
         "longest_turn": None

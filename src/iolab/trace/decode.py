@@ -12,6 +12,10 @@ READS = ("recvfrom", "read", "recvmsg", "recv", "readv")
 WRITES = ("sendto", "write", "sendmsg", "send", "writev")
 OPENS = ("openat", "open", "openat2")
 
+CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")  # the arguments of epoll_ctl
+STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+DATA = re.compile(r'"((?:[^"\\]|\\.)*)')  # strace may have cut its end
+
 _READY = re.compile(r"\{u32=(\d{1,9})[,}]|data=0x([0-9a-f]{1,16})\}")
 
 

@@ -6,7 +6,7 @@ from iolab.trace.facts import loop_of
 from iolab.trace.records import Cited
 from iolab.trace.steps import Click
 from iolab.trace.story import Story
-from iolab.trace.timeline import Bar, Lane, Mark
+from iolab.trace.timeline import Lane, Mark
 from iolab.trace.words import of_line
 
 MOST_LANES = 24  # of each kind: 16 connections and what else a server holds
@@ -105,7 +105,7 @@ def _lanes(story: Story) -> list[tuple[Lane, str, int]]:
     )
 
 
-def _bar(bar: Bar, index: dict[Lane, int]) -> list[Any]:
+def _bar(bar: Mark, index: dict[Lane, int]) -> list[Any]:
     return [index[bar.lane], bar.kind, _round(bar.start), _round(bar.end), bar.count, bar.line, bar.last_line]
 
 

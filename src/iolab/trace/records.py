@@ -116,7 +116,6 @@ class Sleep:
     slept_s: float = 0.0
     longest_s: float = 0.0
     timed: int = 0
-    endless: int = 0
     at_most: bool = False
 
     def add(self, duration_s: float, timeout: int | None) -> None:
@@ -139,7 +138,6 @@ class Run:
     open_fds: dict[int, Connection] = field(default_factory=dict)
     accept_lines: list[int] = field(default_factory=list)
     opens: list[Open] = field(default_factory=list)
-    pyc_opens: list[Cited] = field(default_factory=list)
     unnamed: Wake | None = None  # the last wait, where it returned with descriptors that the log hides
     wakes: deque[Wake] = field(default_factory=lambda: deque(maxlen=KEPT_WAKES))
     clones: dict[int, tuple[Cited, Wake | None]] = field(default_factory=dict)

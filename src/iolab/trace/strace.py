@@ -44,9 +44,7 @@ class Strace:
         self.unfinished = 0
         self.unreadable = 0
         self.chatter = 0
-        self.stamped = False
         self.first_pid: int | None = None
-        self.has_pids = False
         self._clock = _Clock()
         self._pending: dict[int, Syscall] = {}
         self._children: set[int] = set()
@@ -79,7 +77,6 @@ class Strace:
             else:
                 yield from self._began(call)
         self.lines = number
-        self.has_pids = self.has_pids or self.first_pid is not None
         yield from map(self._abandoned, list(pending))
 
     def _began(self, call: Syscall) -> Iterator[Syscall]:

@@ -1,10 +1,9 @@
 """What the page draws: lanes of threads and descriptors, in a bounded number of marks for a log of any length."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WAITS, WRITES, ready_fds, timeout_ms
+from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WAITS, WRITES, ready_fds, timeout_ms
 from iolab.trace.events import Exit, Signal, Syscall
 
 MOST_MARKS = 6000
@@ -12,7 +11,6 @@ MOST_BARS = 4000
 FINEST_S = 0.0005
 LANES_KEPT = 4000  # while reading; the page shows the busiest
 
-_FD_ADDED = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")
 _KINDS = {
     **dict.fromkeys(READS, "read"),
     **dict.fromkeys(WRITES, "write"),
@@ -30,20 +28,10 @@ Lane = tuple[str, int]  # ("thread", tid) or ("fd", fd)
 
 @dataclass(slots=True)
 class Mark:
-    """Calls of one kind in one lane, so near each other that they are one mark."""
+    """Calls of one kind in one lane, so near each other that they are drawn as one.
 
-    lane: Lane
-    kind: str
-    start: float
-    end: float
-    count: int
-    line: int
-    last_line: int
-
-
-@dataclass(slots=True)
-class Bar:
-    """Waits of one thread that follow each other without anything happening in between."""
+    Waits of one thread that follow each other without anything happening in between are drawn as a bar.
+    """
 
     lane: Lane
     kind: str
@@ -60,13 +48,13 @@ class Timeline:
 
     unit: str = "line"
     end: float = 0.0
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[Mark] = field(default_factory=list)
     seen: Counter[Lane] = field(default_factory=Counter)
     _marks: dict[tuple[Lane, str, int], Mark] = field(default_factory=dict)
     _width: float = 1.0
     _gap: float = 0.0
     _origin: float | None = None
-    _last_bar: dict[Lane, Bar] = field(default_factory=dict)
+    _last_bar: dict[Lane, Mark] = field(default_factory=dict)
 
     @property
     def marks(self) -> list[Mark]:
@@ -105,7 +93,7 @@ class Timeline:
             self._mark(("fd", fd), kind, at, call.line)
             if kind == "accept" and call.returned is not None:
                 self._mark(("fd", call.returned), kind, at, call.line)
-        elif kind == "register" and (match := _FD_ADDED.match(call.rest)):
+        elif kind == "register" and (match := CONTROL.match(call.rest)):
             self._mark(("fd", int(match[2])), kind, at, call.line)
 
     def _slept(self, call: Syscall, lane: Lane, kind: str, at: float) -> None:
@@ -129,7 +117,7 @@ class Timeline:
         if last and last.kind == kind and start - last.end <= max(self._gap, 0.002 if self._origin is not None else 3):
             last.end, last.count, last.last_line = max(last.end, end), last.count + 1, line
             return
-        bar = Bar(lane, kind, start, end, 1, line, line)
+        bar = Mark(lane, kind, start, end, 1, line, line)
         self._last_bar[lane] = bar
         self.bars.append(bar)
         if len(self.bars) > MOST_BARS:
@@ -140,8 +128,8 @@ class Timeline:
         self._gap = max(self._gap, 0.001 if self._origin is not None else 1.0)
         while len(self.bars) > MOST_BARS // 2:
             self._gap *= 2
-            joined: list[Bar] = []
-            last: dict[tuple[Lane, str], Bar] = {}
+            joined: list[Mark] = []
+            last: dict[tuple[Lane, str], Mark] = {}
             for bar in self.bars:
                 before = last.get((bar.lane, bar.kind))
                 if before and bar.start - before.end <= self._gap:

@@ -72,8 +72,6 @@ def _slept(run: Run, call: Syscall) -> None:
         sleep.timeouts += 1
     elif ready and ready > 0:
         sleep.wakes += 1
-    if timeout == -1:
-        sleep.endless += 1
     end_s, start_s = call.end_s, call.time_s
     duration_s = call.duration_s
     if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:

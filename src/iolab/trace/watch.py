@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from iolab.trace import clicks, connections, waits
-from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WAITS, WRITES, readable
+from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WAITS, WRITES, readable
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.program import Made
 from iolab.trace.records import MAIN_THREAD, SCRIPT_THREAD, Cited, Listener, Run, cite
@@ -18,7 +18,6 @@ _ADDRESS = re.compile(
     r"sa_family=AF_INET6?, sin6?_port=htons\((\d{1,5})\)[^}]{0,120}?"
     r'(?:inet_addr\("([^"]*)"\)|inet_pton\(AF_INET6, "([^"]*)")'
 )
-_CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")
 _LOADER = re.compile(r'/ld\.so\.cache"|/glibc-hwcaps/')
 
 
@@ -151,7 +150,7 @@ class Watch:
         return run
 
     def _control(self, call: Syscall) -> None:
-        match = _CONTROL.match(call.rest)
+        match = CONTROL.match(call.rest)
         if match is None or call.returned != 0:
             return
         operation, fd = match[1], int(match[2])

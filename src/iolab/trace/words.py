@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from iolab.trace.decode import (
     ACCEPTS,
     CLONES,
+    CONTROL,
+    DATA,
     EPOLL_WAITS,
     OPENS,
     READS,
+    STRING,
     WAITS,
     WRITES,
     frame_kind,
@@ -47,11 +50,8 @@ _PLAIN = {
     "shutdown": "One side says that it will send no more.",
     "setsockopt": "A socket is adjusted.",
 }
-_DATA = re.compile(r'"((?:[^"\\]|\\.)*)')
 _REQUEST = re.compile(r"(GET|POST|HEAD|PUT|DELETE|OPTIONS) (\S+) HTTP/")
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
-_CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")
-_PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def of_line(text: str, names: Mapping[int, str] | None = None) -> str:
@@ -84,11 +84,11 @@ def _other(call: Syscall, names: Mapping[int, str]) -> str:
     if call.name in CLONES:
         return "A new thread is born" + (f": {call.returned}." if call.returned else ".")
     if call.name in OPENS:
-        path = _PATH.search(readable(call.rest))
+        path = STRING.search(readable(call.rest))
         if path is None:
             return "Opens a file."
         return f"Opens {path[1] if len(path[1]) <= SHORT_PATH else path[1].rsplit('/', 1)[-1] or path[1]}."
-    if match := _CONTROL.match(call.rest):
+    if match := CONTROL.match(call.rest):
         return _OPERATIONS[match[1]].format(fd=_named(int(match[2]), names)) + "."
     return _PLAIN.get(call.name, "")
 
@@ -111,7 +111,7 @@ def _data(call: Syscall, names: Mapping[int, str]) -> str:
     reads = call.name in READS
     fd = call.fd
     verb = "Reads" if reads else "Sends"
-    match = _DATA.search(call.arguments)
+    match = DATA.search(call.arguments)
     data = match[1] if match else ""
     where = f" {'from' if reads else 'to'} fd {_named(fd, names)}" if fd is not None else ""
     if call.returned == 0 and reads:

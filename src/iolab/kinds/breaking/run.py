@@ -131,7 +131,7 @@ def bystander(server: Server, pause_s: float) -> Iterator[list[Sample]]:
         while not over.wait(pause_s):
             start = time.perf_counter() - begin
             try:
-                status, latency_s = get(server.address, "/healthz", ANSWER_LIMIT_S)
+                status, latency_s, _ = get(server.address, "/healthz", ANSWER_LIMIT_S)
                 seen.append(Sample(start, latency_s, status))
             except (OSError, http.client.HTTPException):
                 seen.append(Sample(start, None, 0))

@@ -12,7 +12,7 @@ from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.loadgen.boards import Boards
-from iolab.loadgen.opening import opening
+from iolab.loadgen.starting import running_generator
 from iolab.results.records import MachineUsage, Pair, ServerUsage
 from iolab.runtime.usage import metering
 
@@ -40,7 +40,7 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
     started = datetime.now(UTC)
     bench.say(f"{boards} boards against {model.title}: {least_s:.0f} s or more")
     try:
-        driver: Boards = bench.others.get(DRIVER, lambda: opening(Boards, Boards.driver_script, bench.runtime, plan))
+        driver: Boards = bench.others.get(DRIVER, lambda: running_generator(Boards, bench.runtime, plan))
         with bench.runtime.serve(model, plan) as server:
             answer_limit_s = ANSWER_LIMIT_S + PATIENCE * most_s / rules.moves
             driver.play(server.url, min(boards, expected.boards_at_once), 1, answer_limit_s, START_S + most_s)

@@ -202,12 +202,12 @@ def _usage(trials: Sequence[ClosedRecord]) -> ServerUsage:
 
 
 def _client_usage(trials: Sequence[ClosedRecord]) -> ClientUsage:
-    """Sum up CPU time; the floor is the same for all trials, so the highest one measured is the nearest to it."""
-    floors = [trial.client.floor_rps for trial in trials if trial.client.floor_rps is not None]
+    """Sum up CPU time; the ceiling is the same for all trials, so the highest measured is nearest to it."""
+    ceilings = [trial.client.ceiling_rps for trial in trials if trial.client.ceiling_rps is not None]
     again = _sum([trial.client.syn_retransmits for trial in trials])
     return ClientUsage(
         cpu_s=_sum([trial.client.cpu_s for trial in trials]),
-        floor_rps=max(floors, default=None),
+        ceiling_rps=max(ceilings, default=None),
         syn_retransmits=None if again is None else int(again),
     )
 

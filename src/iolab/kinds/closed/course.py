@@ -12,7 +12,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report.numbers import count, milliseconds
-from iolab.theory.closed_loop import mm1_sojourn_s
+from iolab.theory.closed_loop import mm1_response_s
 
 # Median in ms by (letter, users), as the course expects it; a pair is "over".
 EXPECTED: Mapping[tuple[str, int], tuple[float, str]] = {
@@ -162,8 +162,8 @@ def _queue_many(many: Cell) -> list[str]:
         " more than 16 can wait."
     )
     if 0 < utilisation < 1:
-        sojourn = milliseconds(mm1_sojourn_s(many.throughput_rps or 0.0, many.service_ms / 1000) * 1000)
-        hint += f" At the utilisation measured, {utilisation:.2f}, it would predict a mean of {sojourn}; the mean was"
+        response = milliseconds(mm1_response_s(many.throughput_rps or 0.0, many.service_ms / 1000) * 1000)
+        hint += f" At the utilisation measured, {utilisation:.2f}, it would predict a mean of {response}; the mean was"
         hint += f" {milliseconds(many.mean_ms)}."
     return [*told, hint]
 

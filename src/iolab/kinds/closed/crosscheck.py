@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from iolab.errors import LoadFailed
-from iolab.host.cores import CpuPlan
-from iolab.host.processes import affinity, run
+from iolab.host.cores import CpuPlan, affinity
+from iolab.host.processes import run
 from iolab.kinds.closed.cells import Analysis
 from iolab.lab import Model
 from iolab.runtime import Runtime

@@ -15,7 +15,7 @@ QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus,
 LEAST_A_USER = 6  # requests
 FEWER = "if it cannot serve so many: fewer users (CONCURRENCY), or a longer listen queue (BACKLOG)"
 LOADGEN_SHARE = 0.7  # of its cores' time
-FLOOR_SHARE = 0.5  # of the most that it reaches against a null server; from there on it queues by itself
+CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on it queues by itself
 LATE_S = 0.95  # Linux tries a dropped connection attempt again after 1 s; timers may fire a little early
 RETRY_S = 1.0  # Linux tries a dropped connection attempt again after 1 s, then 2 s, then 4 s
 
@@ -130,10 +130,10 @@ def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
         share = evidence.client_cpu_s / (evidence.duration_s * number)
         if share > LOADGEN_SHARE:
             why.append(f"computed {share:.0%} of the time on its {cores(number)}")
-    floors = [trial.client.floor_rps for trial in evidence.trials if trial.client.floor_rps]
-    if evidence.rate_rps is not None and floors and evidence.rate_rps > FLOOR_SHARE * max(floors):
+    ceilings = [trial.client.ceiling_rps for trial in evidence.trials if trial.client.ceiling_rps]
+    if evidence.rate_rps is not None and ceilings and evidence.rate_rps > CEILING_SHARE * max(ceilings):
         why.append(
-            f"made {evidence.rate_rps:,.0f} requests a second, of the {max(floors):,.0f} that it reaches against a"
+            f"made {evidence.rate_rps:,.0f} requests a second, of the {max(ceilings):,.0f} that it reaches against a"
             " server that does nothing"
         )
     if why:

@@ -27,12 +27,12 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
     """Measure one trial; one that fails is a record with a reason, and its server starts anew for the next."""
     load, usage, machine, reason = Load(samples=(), cpu_s=None), ServerUsage(), MachineUsage(), None
     server: Server | None = None
-    floor_rps: float | None = None
+    ceiling_rps: float | None = None
     model, plan = bench.models[trial.model], bench.plans[trial.cpus]
     started = datetime.now(UTC)
     try:
         generator = bench.generator(plan)
-        floor_rps = bench.ceiling_rps(plan, trial.concurrency)
+        ceiling_rps = bench.ceiling_rps(plan, trial.concurrency)
         variables = experiment.settings(trial.variant).variables() if trial.variant else {}
         server = bench.server(model, plan, trial.variant, variables)
         job = _job(experiment, trial, model.workers, server)
@@ -61,7 +61,7 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
         valid=reason is None,
         reason=reason,
         server=usage,
-        client=ClientUsage(cpu_s=load.cpu_s, floor_rps=floor_rps, syn_retransmits=load.syn_retransmits),
+        client=ClientUsage(cpu_s=load.cpu_s, ceiling_rps=ceiling_rps, syn_retransmits=load.syn_retransmits),
         machine=machine,
     )
     return Measured(record, {"requests": load.samples})

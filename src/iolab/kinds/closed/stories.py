@@ -6,7 +6,7 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report.numbers import milliseconds
-from iolab.theory.closed_loop import mm1_sojourn_s
+from iolab.theory.closed_loop import mm1_response_s
 
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's
 EXPLODES = 5.0
@@ -83,11 +83,11 @@ def _neither(short: Cell) -> list[str]:
         f" {milliseconds(short.predicted_mean_ms)} for everyone."
     )
     if utilisation < 1:
-        sojourn_s = mm1_sojourn_s(short.throughput_rps, service_s)
+        response_s = mm1_response_s(short.throughput_rps, service_s)
         told += (
             " M/M/1 is of people who come whether or not the server keeps up, and of a queue without end: at the"
             f" utilisation measured here, {utilisation:.2f}, it predicts a mean of"
-            f" {milliseconds(sojourn_s * 1e3)}; measured were {milliseconds(short.mean_ms)}."
+            f" {milliseconds(response_s * 1e3)}; measured were {milliseconds(short.mean_ms)}."
         )
     else:
         told += " M/M/1, whose queue grows without end at full utilisation, predicts nothing here."

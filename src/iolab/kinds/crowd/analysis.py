@@ -1,4 +1,4 @@
-"""From the run folder of a crowd to its cells: one a level, by model and way."""
+"""From the run folder of a crowd to its cells: one a level, by model and transport."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
 
 @dataclass(frozen=True)
 class CrowdAnalysis:
-    """All that a report of a crowd says; cells by model, way and users. `folder` is the run folder's name."""
+    """All that a report of a crowd says; cells by model, transport and users. `folder` is the run folder's name."""
 
     run: RunInfo
     experiment: CrowdExperiment
@@ -32,7 +32,7 @@ class CrowdAnalysis:
 
     @property
     def lines(self) -> list[list[CrowdCell]]:
-        """The cells of each model and way, by rising users."""
+        """The cells of each model and transport, by rising users."""
         found: dict[Line, list[CrowdCell]] = {}
         for each in self.cells:
             found.setdefault(each.line, []).append(each)
@@ -54,7 +54,7 @@ def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAna
     order = {model.letter: number for number, model in enumerate(run.models)}
     picked = sorted(
         pick(records),
-        key=lambda each: (order.get(each.model, len(order)), each.way != "websocket", each.users, each.asked),
+        key=lambda each: (order.get(each.model, len(order)), each.transport != "websocket", each.users, each.asked),
     )
     return CrowdAnalysis(run, experiment, folder.path.name, tuple(_cell(folder, run, record) for record in picked))
 
@@ -77,12 +77,12 @@ def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], exp
 
 
 def nearest(users: int) -> Pick:
-    """Return what picks of each model and way the one valid level that is nearest to so many users, by ratio."""
+    """Return what picks of each model and transport the one valid level that is nearest to so many users, by ratio."""
 
     def pick(records: Sequence[CrowdRecord]) -> list[CrowdRecord]:
         best: dict[tuple[str, str], CrowdRecord] = {}
         for record in records:
-            key = (record.model, record.way)
+            key = (record.model, record.transport)
             if record.valid and record.users and (key not in best or off(record) < off(best[key])):
                 best[key] = record
         return list(best.values())

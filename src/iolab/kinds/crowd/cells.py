@@ -17,7 +17,7 @@ class Line(NamedTuple):
     """What is one line of a figure: all levels of a model that differ in nothing but their users."""
 
     model: str
-    way: str
+    transport: str
     cpus: float
     processes: int
     threads: int | None
@@ -67,7 +67,7 @@ class CrowdCell:
     def line(self) -> Line:
         """The line of a figure on which it lies."""
         record = self.record
-        return Line(record.model, record.way, record.cpus, record.processes, record.threads)
+        return Line(record.model, record.transport, record.cpus, record.processes, record.threads)
 
     @property
     def counts(self) -> bool:

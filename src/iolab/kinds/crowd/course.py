@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from iolab.chat.entries import WAYS
+from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis, newest
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.sentences import click, fates, of_a_line, reason, total_bytes
@@ -68,8 +68,8 @@ def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
         why = (
             f"of those that held all users and answered their clicks, it takes the least memory a user{where} ({parts})"
         )
-    ways = " or ".join(WAYS[cell.record.way] for cell in chosen)
-    text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {ways}): {why}."
+    transports = " or ".join(TRANSPORTS[cell.record.transport] for cell in chosen)
+    text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {transports}): {why}."
     if all(cell.record.quiet.threads == 1 for cell in chosen):
         text += " But run computations elsewhere: code that blocks its one thread blocks all users."
     return text

@@ -54,7 +54,7 @@ def _panel(
         marker = drawing.MARKERS[number % len(drawing.MARKERS)]
         axes.plot(
             [users for users, _, _ in known], [each for _, each, _ in known], color=colour, marker=marker,
-            linestyle=STYLES[line[0].record.way], linewidth=1.8, markersize=7, markeredgecolor=drawing.PAPER,
+            linestyle=STYLES[line[0].record.transport], linewidth=1.8, markersize=7, markeredgecolor=drawing.PAPER,
             label=str(number),
         )  # fmt: skip
         wall = broken(line)

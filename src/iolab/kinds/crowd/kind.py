@@ -11,7 +11,7 @@ from iolab.chat.servers import chat_servers
 from iolab.host import limits
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds.crowd import run
-from iolab.kinds.crowd.plan import Level, levels, wanted
+from iolab.kinds.crowd.plan import CrowdTrial, trials, wanted
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
@@ -20,14 +20,14 @@ from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
-class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
+class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     """Levels of users that connect to a chat server, stay, and now and then click."""
 
     name = "crowd"
     settings = CrowdExperiment
     record = CrowdRecord
     rows = MappingProxyType({"users": Entry, "clicks": Click})
-    key = ("model", "way", "asked", "processes")
+    key = ("model", "transport", "asked", "processes")
     metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
     generator = "crowd"
 
@@ -38,25 +38,25 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def plan(
         self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]
-    ) -> Iterator[Level]:
-        """Yield the levels of one chat server after the other; the highest only where the one before held all."""
+    ) -> Iterator[CrowdTrial]:
+        """Yield the trials of one chat server after the other, with more and more users."""
         docker = history.run.runtime == "docker"
-        return levels(experiment, models, history.records, limits.read(), docker=docker)
+        return trials(experiment, models, history.records, limits.read(), docker=docker)
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
-        """Return how many levels there are; whether `most` is tried is not known beforehand."""
+        """Return how many trials there are; whether `most` is tried is not known beforehand."""
         return 0 if experiment.crowd.most else len(chat_servers(models, experiment.crowd)) * len(wanted(experiment))
 
-    def describe(self, trial: Level) -> str:
-        """Return a level's name, shown while it is measured."""
+    def describe(self, trial: CrowdTrial) -> str:
+        """Return a trial's name, shown while it is measured."""
         return f"{trial.chat.title}: {numbers.users(trial.users)}"
 
-    def run(self, experiment: CrowdExperiment, trial: Level, bench: Bench) -> Measured[CrowdRecord]:
-        """Measure a level."""
+    def run(self, experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
+        """Measure a trial."""
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[CrowdRecord]) -> Line:
-        """Return how many users a level held, and the median of their clicks."""
+        """Return how many users a trial held, and the median of their clicks."""
         record = measured.record
         times_s = [
             click.answered_s - click.planned_s
@@ -68,7 +68,7 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
             felt = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
         text = f"held {record.held:>7,}   {felt}" if record.valid else f"invalid: {record.reason}"
         return Line(
-            f"{record.model} {record.way:<9} {record.users:>7,} users   {text}",
+            f"{record.model} {record.transport:<9} {record.users:>7,} users   {text}",
             "red" if not record.valid else "yellow" if record.held < record.users else None,
             record.capped,
         )

@@ -1,15 +1,15 @@
 """Why users were not held: judged by what the server said and by what the kernel counted, not by guess."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from iolab.errors import ServerFailed
+from iolab.host import proc as kernel
+from iolab.host.proc import PROC
 from iolab.kinds.crowd.records import Obstacle
 from iolab.report.numbers import counted, users
-from iolab.runtime import ListenCounters, Server
-from iolab.runtime.footprint import PROC, Processes
+from iolab.runtime import Server
 
 Verdict = tuple[Obstacle, str]
 FULL = 0.98  # of a limit: what is at its limit lets a few go now and then
@@ -85,11 +85,11 @@ class LossDiagnosis:
             words=words,
             tasks_refused=_grown(self._denials.tasks, denials.tasks),
             kills=_grown(self._denials.kills, denials.kills),
-            overflows=_overflows(self._counters, counters),
-            threads=Processes.read(pids, self._proc, switches=False).threads,
+            overflows=_grown(self._counters.overflows, counters.overflows),
+            threads=kernel.total(pids, "Threads", self._proc),
             files=_fullest([_files(pid, self._proc) for pid in pids]),
             rooms=_thread_rooms(pids, self._proc) if NO_THREAD in words else (),
-            backlog=_number(_text(self._proc / "sys/net/core/somaxconn")),
+            backlog=kernel.number(self._proc / "sys/net/core/somaxconn"),
         )
 
 
@@ -168,27 +168,21 @@ def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:
 
 
 def _files(pid: int, proc: Path) -> Room | None:
-    limit = _limit(pid, "Max open files", proc)
-    try:
-        used = len(os.listdir(f"{proc}/{pid}/fd"))  # noqa: PTH208 (a Path for each of 20,000 files is not needed)
-    except OSError:  # it has ended, or belongs to another user
-        return None
-    return Room("open files", used, limit) if limit else None
+    return _room("open files", kernel.open_files(pid, proc), kernel.limit(pid, "Max open files", proc))
 
 
 def _thread_rooms(pids: Sequence[int], proc: Path) -> list[Room]:
     """Return what threads use up: memory maps, three each, the user's share of tasks, and the machine's numbers."""
-    most_maps = _number(_text(proc / "sys/vm/max_map_count"))
-    loads = _text(proc / "loadavg").split()
-    tasks = _number(loads[3].partition("/")[2]) if len(loads) > 3 else None
+    most_maps = kernel.number(proc / "sys/vm/max_map_count")
+    tasks = kernel.tasks(proc)
     found: list[Room | None] = []
     for pid in pids:
-        maps = _text(proc / str(pid) / "maps").count("\n")
-        threads = Processes.read([pid], proc, switches=False).threads
+        maps = kernel.text(proc / str(pid) / "maps").count("\n")
+        threads = kernel.total([pid], "Threads", proc)
         found.append(_room("memory maps (vm.max_map_count)", maps, most_maps))
-        found.append(_room("tasks of this user (ulimit -u)", threads, _limit(pid, "Max processes", proc)))
+        found.append(_room("tasks of this user (ulimit -u)", threads, kernel.limit(pid, "Max processes", proc)))
     for name in ("pid_max", "threads-max"):
-        limit = _number(_text(proc / "sys/kernel" / name))
+        limit = kernel.number(proc / "sys/kernel" / name)
         found.append(_room(f"tasks of this machine (kernel.{name})", tasks, limit))
     return [room for room in found if room]
 
@@ -199,14 +193,6 @@ def _room(what: str, used: int | None, limit: int | None) -> Room | None:
 
 def _fullest(rooms: Sequence[Room | None]) -> Room | None:
     return max((room for room in rooms if room), key=lambda room: room.used / room.limit, default=None)
-
-
-def _limit(pid: int, name: str, proc: Path) -> int | None:
-    """Return the soft limit of a process (man 5 proc_pid_limits); None is unlimited."""
-    for line in _text(proc / str(pid) / "limits").splitlines():
-        if line.startswith(name):
-            return _number(line.removeprefix(name).split()[0])
-    return None
 
 
 def _fresh(before: str, now: str) -> str:
@@ -222,18 +208,3 @@ def _line_with(words: str, signs: Sequence[str]) -> str:
 
 def _grown(before: int | None, after: int | None) -> int:
     return 0 if before is None or after is None else max(0, after - before)
-
-
-def _overflows(before: ListenCounters | None, after: ListenCounters | None) -> int:
-    return _grown(before.overflows, after.overflows) if before and after else 0
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.strip().isdigit() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

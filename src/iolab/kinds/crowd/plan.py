@@ -1,4 +1,4 @@
-"""A crowd's settings become levels: more and more users on each chat server, as far as it holds them."""
+"""A crowd's settings become trials: more and more users on each chat server, as far as it holds them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from iolab.lab import Model
 
 
 @dataclass(frozen=True)
-class Level:
+class CrowdTrial:
     """So many users: as many as `asked`, or as many as the machine allows (`capped` says why)."""
 
     index: int
@@ -28,17 +28,17 @@ def wanted(experiment: CrowdExperiment) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*crowd.levels, *([crowd.most] if crowd.most else []))))
 
 
-def levels(
+def trials(
     experiment: CrowdExperiment,
     models: Sequence[Model],
     records: Sequence[CrowdRecord],
     facts: Facts,
     *,
     docker: bool,
-) -> Iterator[Level]:
-    """Yield the levels that are not among the `records`, which grow meanwhile, each as high as the machine allows.
+) -> Iterator[CrowdTrial]:
+    """Yield the trials that are not among the `records`, which grow meanwhile, each with as many users as can come.
 
-    `most` is only tried where the level before held all of its users. Raises UsageError where no user can come.
+    `most` is only tried where the trial before held all of its users. Raises UsageError where no user can come.
     """
     for chat in servers.chat_servers(models, experiment.crowd):
         last: CrowdRecord | None = None
@@ -49,14 +49,14 @@ def levels(
                 if asked == experiment.crowd.most and not _worth_more(users, last):
                     continue
                 index = max((record.index for record in records), default=-1) + 1
-                yield Level(index, chat, asked, users, sentence)
+                yield CrowdTrial(index, chat, asked, users, sentence)
                 done = _find(records, chat, asked)
             last = done
 
 
 def _find(records: Sequence[CrowdRecord], chat: ChatServer, asked: int) -> CrowdRecord | None:
-    key = (chat.model.letter, chat.way, asked)
-    return next((record for record in records if (record.model, record.way, record.asked) == key), None)
+    key = (chat.model.letter, chat.transport, asked)
+    return next((record for record in records if (record.model, record.transport, record.asked) == key), None)
 
 
 def _worth_more(users: int, last: CrowdRecord | None) -> bool:

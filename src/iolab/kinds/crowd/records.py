@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.results.records import Holding, TrialRecord
 
 # What kept users out, or let them wait for nothing: queue (all threads are taken, and users wait for one), threads (the
@@ -32,7 +32,7 @@ class CrowdRecord(TrialRecord):
     model: str
     title: str
     service: str
-    way: Way
+    transport: Transport
     asked: int
     users: int
     capped: str = ""

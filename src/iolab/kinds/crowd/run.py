@@ -1,7 +1,5 @@
-"""One level of a crowd: users come to a chat server of their own, stay, and now and then click."""
+"""One trial of a crowd: users come to a chat server of their own, stay, and now and then click."""
 
-import http.client
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,20 +15,20 @@ from iolab.host import limits
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.crowd.obstacle import LossDiagnosis
-from iolab.kinds.crowd.plan import Level
+from iolab.kinds.crowd.plan import CrowdTrial
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.loadgen.users import UserProcesses, clients, holding
 from iolab.results.records import ClientUsage, Holding, MachineUsage
-from iolab.runtime import Server, ServerCommand, footprint
+from iolab.runtime import ServerCommand, footprint, probe
 
 SETTLE_S = 0.5
 CLICK_WAIT_S = 10.0  # for the last answers
 
 
 @dataclass
-class Seen:
-    """What came of a level; `reason` says why it cannot be trusted."""
+class CrowdResult:
+    """Result of one trial; `reason` says why it cannot be trusted."""
 
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     entries: list[Entry] = field(default_factory=list)
@@ -48,121 +46,116 @@ class Seen:
         return sum(entry.outcome == outcome for entry in self.entries)
 
 
-def run(experiment: CrowdExperiment, level: Level, bench: Bench) -> Measured[CrowdRecord]:
-    """Measure one level on a server and with users of its own; one that fails is a record with a reason."""
+def run(experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
+    """Measure one trial on a server and with users of its own; one that fails is a record with a reason."""
     limits.raise_soft_limits()
     facts = limits.read()
-    shares = clients(level.users, facts, docker=bench.runtime.name == "docker")
-    variables = {**experiment.variables(), **experiment.crowd.variables(level.chat.processes)}
-    seen, began = Seen(), time.monotonic()
+    shares = clients(trial.users, facts, docker=bench.runtime.name == "docker")
+    variables = {**experiment.variables(), **experiment.crowd.variables(trial.chat.processes)}
+    result, began = CrowdResult(), time.monotonic()
     with watching() as watch:
         try:
-            _load(experiment, level, bench, shares, level.chat.mode(level.users, facts, variables), seen)
+            _load(experiment, trial, bench, shares, trial.chat.command(trial.users, facts, variables), result)
         except TrialFailed as error:
-            seen.reason = str(error)
-    seen.machine = watch.usage()
-    record = _record(experiment, level, seen, time.monotonic() - began, len(shares))
-    return Measured(record, {"users": seen.entries, "clicks": seen.clicks})
+            result.reason = str(error)
+    result.machine = watch.usage()
+    record = _record(experiment, trial, result, time.monotonic() - began, len(shares))
+    return Measured(record, {"users": result.entries, "clicks": result.clicks})
 
 
 def _load(  # noqa: PLR0917
-    experiment: CrowdExperiment, level: Level, bench: Bench, shares: Sequence[int], mode: ServerCommand, seen: Seen
+    experiment: CrowdExperiment,
+    trial: CrowdTrial,
+    bench: Bench,
+    shares: Sequence[int],
+    command: ServerCommand,
+    result: CrowdResult,
 ) -> None:
-    """Let users come, stay, and click; what is seen is in `seen`, whatever happens."""
-    crowd, chat, cpus = experiment.crowd, level.chat, bench.plans[experiment.cpus[0]]
+    """Let users come, stay, and click; what is measured stays in `result`, whatever happens."""
+    crowd, chat, cpus = experiment.crowd, trial.chat, bench.plans[experiment.cpus[0]]
     with (
-        bench.runtime.serve(chat.model, cpus, experiment.variables(), mode) as server,
+        bench.runtime.serve(chat.model, cpus, experiment.variables(), command) as server,
         holding(bench.runtime, cpus, shares) as users,
     ):
         time.sleep(SETTLE_S)
-        door = LossDiagnosis(server)
-        door.begin()
-        seen.moments["empty"] = footprint.read(server)
+        diagnosis = LossDiagnosis(server)
+        diagnosis.begin()
+        result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
-        rows = users.come((url.hostname or "", url.port or 0), chat.way, crowd.come_rps, crowd.patience_s)
+        rows = users.come((url.hostname or "", url.port or 0), chat.transport, crowd.come_rps, crowd.patience_s)
         begin_s = first_s(rows)
-        seen.entries = entries(rows, begin_s)
-        seen.moments["quiet"] = footprint.read(server)
+        result.entries = entries(rows, begin_s)
+        result.moments["quiet"] = footprint.read(server)
         time.sleep(crowd.quiet_s)
-        seen.moments["quiet_end"] = footprint.read(server)
-        _click(experiment, users, level, seen)
-        pause_s = _told_pause_s(server) if seen.count("held") == level.users else None
-        seen.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
+        result.moments["quiet_end"] = footprint.read(server)
+        _click(experiment, users, trial, result)
+        pause_s = probe.told(server.address, "longest_pause_s") if result.count("held") == trial.users else None
+        result.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
-        seen.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
-        seen.client = ClientUsage(cpu_s=round(users.cpu_s, 6))
+        result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
+        result.client = ClientUsage(cpu_s=round(users.cpu_s, 6))
         pool = None if chat.thread_each else chat.threads
-        if seen.count("waiting") + seen.count("refused") + seen.count("lost"):
-            seen.obstacle, seen.evidence = door.why(seen.count("waiting"), seen.count("refused"), pool)
-        elif seen.count("late"):
-            seen.obstacle, seen.evidence = "slow", f"{seen.count('late'):,} users were served, but later"
+        if result.count("waiting") + result.count("refused") + result.count("lost"):
+            result.obstacle, result.evidence = diagnosis.why(result.count("waiting"), result.count("refused"), pool)
+        elif result.count("late"):
+            result.obstacle, result.evidence = "slow", f"{result.count('late'):,} users were served, but later"
         else:
             server.check_alive()
 
 
-def _click(experiment: CrowdExperiment, users: UserProcesses, level: Level, seen: Seen) -> None:
+def _click(experiment: CrowdExperiment, users: UserProcesses, trial: CrowdTrial, result: CrowdResult) -> None:
     crowd = experiment.crowd
-    rate = level.users / crowd.click_every_s
-    answers = users.click(rate, crowd.busy_s, CLICK_WAIT_S, experiment.seed + level.index)
+    rate = trial.users / crowd.click_every_s
+    answers = users.click(rate, crowd.busy_s, CLICK_WAIT_S, experiment.seed + trial.index)
     begin_s = min(answer["begin_s"] for answer in answers)
     rows = (row for answer in answers for row in answer["rows"])
     clicks = (
         Click(int(user), planned_s - begin_s, sent_s - begin_s, since(begin_s, answered_s))
         for user, planned_s, sent_s, answered_s in rows
     )
-    seen.clicks = sorted(clicks, key=lambda click: click.planned_s)
+    result.clicks = sorted(clicks, key=lambda click: click.planned_s)
     costs = [answer["clicking_cpu_s"] for answer in answers]
-    seen.client_share = round(max(costs) / crowd.busy_s, 6)
+    result.client_share = round(max(costs) / crowd.busy_s, 6)
 
 
-def _record(experiment: CrowdExperiment, level: Level, seen: Seen, duration_s: float, processes: int) -> CrowdRecord:
-    chat, crowd = level.chat, experiment.crowd
-    outcomes = Counter(entry.outcome for entry in seen.entries)
-    moments: dict[str, Any] = dict(seen.moments)
+def _record(
+    experiment: CrowdExperiment, trial: CrowdTrial, result: CrowdResult, duration_s: float, processes: int
+) -> CrowdRecord:
+    chat, crowd = trial.chat, experiment.crowd
+    outcomes = Counter(entry.outcome for entry in result.entries)
+    moments: dict[str, Any] = dict(result.moments)
     return CrowdRecord(
-        index=level.index,
+        index=trial.index,
         model=chat.model.letter,
         title=chat.model.title,
         service=chat.model.name,
-        way=chat.way,
-        asked=level.asked,
-        users=level.users,
-        capped=level.capped,
+        transport=chat.transport,
+        asked=trial.asked,
+        users=trial.users,
+        capped=trial.capped,
         cpus=experiment.cpus[0],
         processes=chat.processes,
         threads=chat.threads,
-        started=seen.started,
+        started=result.started,
         duration_s=round(duration_s, 6),
-        valid=seen.reason is None,
-        reason=seen.reason,
+        valid=result.reason is None,
+        reason=result.reason,
         patience_s=crowd.patience_s,
         held=outcomes["held"],
         late=outcomes["late"],
         waiting=outcomes["waiting"],
         refused=outcomes["refused"],
         lost=outcomes["lost"],
-        obstacle=seen.obstacle,
-        evidence=seen.evidence,
+        obstacle=result.obstacle,
+        evidence=result.evidence,
         quiet_s=crowd.quiet_s,
         busy_s=crowd.busy_s,
-        clicks_per_s=level.users / crowd.click_every_s,
-        clicks=len(seen.clicks),
-        answered=sum(click.answered_s is not None for click in seen.clicks),
+        clicks_per_s=trial.users / crowd.click_every_s,
+        clicks=len(result.clicks),
+        answered=sum(click.answered_s is not None for click in result.clicks),
         **moments,
-        client=seen.client,
-        client_share=seen.client_share,
+        client=result.client,
+        client_share=result.client_share,
         client_processes=processes,
-        machine=seen.machine,
+        machine=result.machine,
     )
-
-
-def _told_pause_s(server: Server) -> float | None:
-    """Return the longest pause for the garbage collector, where the server tells it."""
-    connection = http.client.HTTPConnection(*server.address, timeout=2)
-    try:
-        connection.request("GET", "/healthz")
-        return float(json.loads(connection.getresponse().read())["longest_pause_s"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return None  # this server does not tell
-    finally:
-        connection.close()

@@ -22,7 +22,7 @@ REASONS = {
 
 
 def sentences(analysis: CrowdAnalysis) -> list[str]:
-    """Return a sentence or two for each model and way, and what comparing them shows."""
+    """Return a sentence or two for each model and transport, and what comparing them shows."""
     told = [of_a_line(line, analysis) for line in analysis.lines]
     return [*told, *filter(None, [_in_time(analysis), _memory(analysis), _clicks(analysis)])]
 

@@ -1,6 +1,6 @@
 """How a report names the levels of a crowd, and what it says of how they were measured."""
 
-from iolab.chat.entries import WAYS
+from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.report import numbers
@@ -11,18 +11,20 @@ TICK_S = 0.01  # the step in which /proc tells CPU time
 
 def label(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Return the shortest name of a line: C WebSocket; with what else sets it apart."""
-    return f"{cell.record.model} {WAYS[cell.record.way]}{_condition(cell, analysis)}"
+    return f"{cell.record.model} {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)}"
 
 
 def name(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Return a line's name as a sentence begins with it: C (asyncio, WebSocket)."""
-    return f"{cell.record.model} ({cell.record.title}, {WAYS[cell.record.way]}{_condition(cell, analysis)})"
+    return f"{cell.record.model} ({cell.record.title}, {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)})"
 
 
 def _condition(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     """Name CPU limit, processes and threads, as far as they tell lines apart."""
     line = cell.line
-    same = [each.line for each in analysis.cells if (each.line.model, each.line.way) == (line.model, line.way)]
+    same = [
+        each.line for each in analysis.cells if (each.line.model, each.line.transport) == (line.model, line.transport)
+    ]
     parts = [f"{line.cpus:g} CPU"] if len({each.cpus for each in same}) > 1 else []
     parts += [counted(line.processes, "process")] if len({each.processes for each in same} | {1}) > 1 else []
     parts += [f"{line.threads} threads"] if len({each.threads for each in same}) > 1 else []
@@ -66,7 +68,7 @@ def method(analysis: CrowdAnalysis) -> list[str]:
 def _polls(analysis: CrowdAnalysis) -> str:
     """Say what the quiet seconds do not show of long polls."""
     crowd = analysis.experiment.crowd
-    users = [cell.record.users for cell in analysis.cells if cell.record.way == "poll"]
+    users = [cell.record.users for cell in analysis.cells if cell.record.transport == "poll"]
     # A poll lasts three quarters of hold_s at least (services/*/chat*.py).
     if not users or max(users) / crowd.come_rps + crowd.quiet_s > 0.75 * crowd.hold_s:
         return ""

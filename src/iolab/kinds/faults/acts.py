@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from statistics import median
 
 from iolab.chat.entries import Entry, entries, first_s
+from iolab.host.proc import sockets_bytes
 from iolab.kinds.faults import connections
 from iolab.kinds.faults.records import (
+    Baseline,
     Broadcast,
-    Calm,
     HalfOpen,
     Heard,
     Herd,
@@ -19,16 +19,15 @@ from iolab.kinds.faults.records import (
     Vanished,
 )
 from iolab.kinds.faults.stage import ANSWER_S, Stage
-from iolab.runtime.footprint import PROC, sockets_bytes
 
 POLL_S = 0.2
 WARM_MESSAGES = 5  # of full length, while all users read
 STEP_S = 0.1  # from one such message to the next
 
 
-def calm(_: Stage) -> Calm:
+def baseline(_: Stage) -> Baseline:
     """Do nothing."""
-    return Calm()
+    return Baseline()
 
 
 def broadcast(stage: Stage) -> Broadcast:
@@ -54,7 +53,7 @@ def slow(stage: Stage) -> SlowReaders:
     """Let some users stop reading, and send messages to all, until the server has cut off those that do not read."""
     faults = stage.faults
     before = [_last(stage.tell(faults.message_chars)) for _ in range(WARM_MESSAGES)]
-    rss_bytes, buffers_bytes = stage.server.snapshot().rss_bytes, _buffers()
+    rss_bytes, buffers_bytes = stage.server.snapshot().rss_bytes, sockets_bytes()
     peaks = [(rss_bytes, buffers_bytes)]
     addresses = stage.trouble("stall", faults.stuck)
     told: list[list[Heard]] = []
@@ -62,7 +61,7 @@ def slow(stage: Stage) -> SlowReaders:
     until = begin + stage.stated_s() + stage.crowd.patience_s
     while len(told) < faults.most_messages and cut != len(addresses) and time.monotonic() < until:
         told.append(stage.tell(faults.message_chars))
-        peaks.append((stage.server.snapshot().rss_bytes, _buffers()))
+        peaks.append((stage.server.snapshot().rss_bytes, sockets_bytes()))
         now = connections.read(stage.server)
         cut = None if now is None else len(addresses) - now.left(addresses)
         cut_s = time.monotonic() - begin
@@ -118,22 +117,21 @@ def vanished(stage: Stage) -> Vanished:
 def half_open(stage: Stage) -> HalfOpen:
     """Let users come before and while the server's queue of half-open connections is full."""
     before = stage.newcomers()
-    pids = stage.server.pids()
-    counted, cookies = stage.server.listen_counters(), connections.cookies(pids)
+    counted = stage.server.listen_counters()
     jobs = [{"connections": share} for share in stage.people.split(stage.faults.half_open)]
     answers = stage.people.ask("half_open", jobs, stage.faults.half_open / 100 + ANSWER_S)
     held = connections.read(stage.server)
     rows = stage.newcomers()
     kept = [each.half_open for each in (held, connections.read(stage.server)) if each]
     stage.people.all("close_half", ANSWER_S)
-    after, more = stage.server.listen_counters(), connections.cookies(pids)
+    counted = stage.server.listen_counters().since(counted)
     stage.rows = rows
     old, new = _served(before), _served(rows)
     return HalfOpen(
         sent=sum(answer["connections"] for answer in answers),
         kept=max(kept, default=None),
-        cookies=None if more is None or cookies is None else more - cookies,
-        drops=after.drops - counted.drops if after and counted else None,
+        cookies=counted.cookies,
+        drops=counted.drops,
         newcomers=len(rows),
         served_before=len(old),
         before_median_s=_median(old),
@@ -166,9 +164,9 @@ def herd(stage: Stage) -> Herd:
     begin = time.monotonic()
     stage.server = stage.restart()
     start_s = time.monotonic() - begin
-    before = stage.server.listen_counters()
+    counted = stage.server.listen_counters()
     rows, tries = stage.come_back()
-    after = stage.server.listen_counters()
+    counted = stage.server.listen_counters().since(counted)
     stage.rows = entries(rows, first_s(rows))
     times = _served(stage.rows)
     return Herd(
@@ -179,19 +177,13 @@ def herd(stage: Stage) -> Herd:
         last_s=max(times, default=None),
         tries=tries,
         refused=tries - len(rows),
-        overflows=after.overflows - before.overflows if after and before else None,
-        drops=after.drops - before.drops if after and before else None,
+        overflows=counted.overflows,
+        drops=counted.drops,
     )
 
 
 def _served(rows: Sequence[Entry]) -> list[float]:
     return sorted(row.served_s - row.came_s for row in rows if row.served_s is not None and row.outcome != "late")
-
-
-def _buffers() -> int | None:
-    with suppress(OSError):
-        return sockets_bytes((PROC / "net" / "sockstat").read_text(encoding="ascii"))
-    return None
 
 
 def _last(rows: Sequence[Heard]) -> float | None:

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.results.records import Record, TrialRecord
 
-Fault = Literal["calm", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
+Fault = Literal["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
 KIND_OF_ROWS: Mapping[Fault, str] = {
     "broadcast": "heard",
     "slow": "heard",
@@ -61,10 +61,10 @@ class Clicks(Record):
     unrecorded: int | None = None
 
 
-class Calm(Record):
+class Baseline(Record):
     """Nothing happens: what the faults are to be compared with."""
 
-    fault: Literal["calm"] = "calm"
+    fault: Literal["baseline"] = "baseline"
 
 
 class Broadcast(Record):
@@ -169,7 +169,9 @@ class Herd(Record):
     drops: int | None
 
 
-Figures = Annotated[Calm | Broadcast | SlowReaders | Vanished | HalfOpen | Killed | Herd, Field(discriminator="fault")]
+Figures = Annotated[
+    Baseline | Broadcast | SlowReaders | Vanished | HalfOpen | Killed | Herd, Field(discriminator="fault")
+]
 
 
 class FaultRecord(TrialRecord):
@@ -183,7 +185,7 @@ class FaultRecord(TrialRecord):
     model: str
     title: str
     service: str
-    way: Way
+    transport: Transport
     asked: int
     came: int
     capped: str = ""

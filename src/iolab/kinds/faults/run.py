@@ -27,7 +27,7 @@ from iolab.loadgen.users import UserProcesses, clients, holding
 from iolab.runtime import Server
 
 ACTS: Mapping[Fault, Callable[[Stage], Figures]] = {
-    "calm": acts.calm,
+    "baseline": acts.baseline,
     "broadcast": acts.broadcast,
     "slow": acts.slow,
     "vanished": acts.vanished,
@@ -62,19 +62,19 @@ def opened(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Iterator
     chat, crowd, faults = trial.chat, experiment.crowd, experiment.faults
     facts, cpus = limits.read(), bench.plans[experiment.cpus[0]]
     variables = {**crowd.variables(1), "JOURNAL": "1"}
-    mode = chat.mode(trial.came + 2 * faults.newcomers + SPARE_USERS, facts, variables)
+    command = chat.command(trial.came + 2 * faults.newcomers + SPARE_USERS, facts, variables)
     with ExitStack() as serving:
 
         def start() -> Server:
             serving.close()  # the one before: its container's name is wanted
-            return serving.enter_context(bench.runtime.serve(chat.model, cpus, experiment.variables(), mode))
+            return serving.enter_context(bench.runtime.serve(chat.model, cpus, experiment.variables(), command))
 
         bench.say(f"{trial.came:,} users come to {chat.title}")
         server = start()
         shares = clients(trial.came, facts, docker=bench.runtime.name == "docker")
         with holding(bench.runtime, cpus, shares) as people:
             stage = Stage(server, people, chat, crowd, faults, start)
-            people.come(stage.place, chat.way, crowd.come_rps, crowd.patience_s)
+            people.come(stage.place, chat.transport, crowd.come_rps, crowd.patience_s)
             yield stage
 
 
@@ -125,7 +125,7 @@ def _record(experiment: FaultsExperiment, trial: Trial, **outcome: Any) -> Fault
         model=model.letter,
         title=model.title,
         service=model.name,
-        way=trial.chat.way,
+        transport=trial.chat.transport,
         asked=trial.asked,
         came=trial.came,
         capped=trial.capped,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from iolab.chat.entries import Way
+from iolab.chat.entries import Transport
 from iolab.chat.settings import MOST_USERS, Crowd
 from iolab.experiment import Experiment, Models, OneLimit, Seed, Settings
 from iolab.options import Option
@@ -31,14 +31,16 @@ class Faults(Settings):
 
 
 class OneCrowd(Crowd):
-    """The users of one chat server, in one process, all by the first of the `ways` that it supports."""
+    """The users of one chat server, in one process, all by the first of the `transports` that it supports."""
 
     levels: Annotated[
         tuple[Annotated[int, Field(ge=10, le=MOST_USERS)], ...],
         Field(min_length=1, max_length=1),
         Option("Users.", "--users"),
     ]
-    ways: Annotated[tuple[Way, ...], Option("Transports: the first one that the server supports is used.", "--way")] = (
+    transports: Annotated[
+        tuple[Transport, ...], Option("The first one that the server supports is used.", "--transport")
+    ] = (
         "websocket",
         "poll",
     )

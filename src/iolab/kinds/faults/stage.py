@@ -1,9 +1,6 @@
 """A server with a crowd on it, to which a fault can happen: what can be done to them, and what is to be seen."""
 
-import http.client
-import json
 from collections.abc import Callable
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +9,11 @@ from iolab.chat.entries import Entry, entries, first_s
 from iolab.chat.servers import ChatServer
 from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
-from iolab.kinds.faults import connections
+from iolab.host import proc
 from iolab.kinds.faults.records import Heard, Parting
 from iolab.kinds.faults.settings import Faults
 from iolab.loadgen.users import UserProcesses
-from iolab.runtime import Server
-from iolab.runtime.footprint import PROC, Processes
+from iolab.runtime import Server, probe
 
 ANSWER_S = 30.0  # for a driver's answer, beyond what it is told to wait
 
@@ -57,7 +53,7 @@ class Stage:
             Heard(self.told, user, heard_s - said["said_s"]) for answer in answers for user, heard_s in answer["rows"]
         ]
 
-    def trouble(self, what: str, users: int) -> list[connections.Address]:
+    def trouble(self, what: str, users: int) -> list[proc.Address]:
         """Let so many vanish, or stop reading; return where they are connected from."""
         jobs = [{"users": share} for share in self.people.split(users)]
         answers = self.people.ask(what, jobs, ANSWER_S)
@@ -65,7 +61,7 @@ class Stage:
 
     def stated_s(self) -> float:
         """Return within which time the server promises to notice that a user has vanished."""
-        hold_s = 1.25 * self.crowd.hold_s if self.chat.way == "poll" else 0.0
+        hold_s = 1.25 * self.crowd.hold_s if self.chat.transport == "poll" else 0.0
         return hold_s + self.crowd.dead_after_s
 
     def come_back(self) -> tuple[list[list[Any]], int]:
@@ -79,18 +75,15 @@ class Stage:
     def newcomers(self) -> list[Entry]:
         """Let users come, and go again when all are served or their patience has ended; return a row of each."""
         faults, crowd = self.faults, self.crowd
-        rows = self.people.come(self.place, self.chat.way, faults.newcomer_rps, crowd.patience_s, faults.newcomers)
+        rows = self.people.come(
+            self.place, self.chat.transport, faults.newcomer_rps, crowd.patience_s, faults.newcomers
+        )
         self.people.all("leave", ANSWER_S, first=sum(self.people.shares))
         return entries(rows, first_s(rows))
 
     def own_users(self) -> int | None:
         """Return how many users the server itself has: threads where each has one, else what it tells of itself."""
         if self.chat.thread_each:
-            return Processes.read(self.server.pids(), PROC, switches=False).threads
-        with (
-            suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError),
-            closing(http.client.HTTPConnection(*self.server.address, timeout=2)) as connection,
-        ):
-            connection.request("GET", "/healthz")
-            return int(json.loads(connection.getresponse().read())["users"])
-        return None
+            return proc.total(self.server.pids(), "Threads")
+        users = probe.told(self.server.address, "users")
+        return None if users is None else int(users)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from iolab.chat.entries import WAYS
+from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import (
     Broadcast,
@@ -18,7 +18,7 @@ from iolab.kinds.faults.records import (
 from iolab.report.numbers import count, counted, latency, memory, users
 
 NAMES: dict[Fault, str] = {
-    "calm": "calm",
+    "baseline": "baseline",
     "broadcast": "broadcast",
     "slow": "slow readers",
     "vanished": "vanished users",
@@ -49,8 +49,8 @@ def unanswered(record: FaultRecord) -> str:
 def server(analysis: FaultsAnalysis) -> str:
     """Return which server it was, and how many users it had."""
     model, records = analysis.run.models[0], analysis.records
-    way = f", {WAYS[records[0].way]}" if records else ""
-    return f"{model.letter} · {model.title}{way}, {users(records[0].came if records else analysis.asked)}"
+    transport = f", {TRANSPORTS[records[0].transport]}" if records else ""
+    return f"{model.letter} · {model.title}{transport}, {users(records[0].came if records else analysis.asked)}"
 
 
 def settings(analysis: FaultsAnalysis) -> str:

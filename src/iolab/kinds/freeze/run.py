@@ -19,8 +19,8 @@ from iolab.kind import Measured
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.loadgen import Job, Load
-from iolab.loadgen.opening import opening
 from iolab.loadgen.openloop import Arrivals, OpenLoop
+from iolab.loadgen.starting import running_generator
 from iolab.results.records import ClientUsage, MachineUsage, Sample
 from iolab.runtime import Server
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
@@ -101,7 +101,7 @@ def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
     users = experiment.concurrency[0]
     arrivals = Arrivals("constant", ROOM * _theory(experiment, bench).throughput_rps, freeze.run_s, experiment.seed)
     with (
-        opening(OpenLoop, OpenLoop.driver_script, bench.runtime, plan) as generator,
+        running_generator(OpenLoop, bench.runtime, plan) as generator,
         bench.runtime.serve(model, plan) as server,
     ):
         generator.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)  # to warm up

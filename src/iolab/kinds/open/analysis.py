@@ -1,4 +1,4 @@
-"""From the run folder of an open loop to its cells: each sojourn beside the same trace simulated, and beside theory."""
+"""From the run folder of an open loop to its cells: response times, the same trace simulated, and theory."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import Finding, ModelInfo, OpenSample, RunInfo
 from iolab.theory import queueing
-from iolab.theory.queueing import Sojourn
+from iolab.theory.queueing import ResponseTime
 from iolab.theory.statistics import Array, percentile, t_quantile
 
-BATCHES = 10  # for the interval of a mean: sojourns that follow each other are correlated
+BATCHES = 10  # for the interval of a mean: response times that follow each other are correlated
 LATE_S = 0.002  # of the 99th percentile of sends
 AGREES = 0.05  # measured and simulated, where more than LATE_S apart: timers and HTTP have jitter of their own
 KNOWN = 0.10  # a mean that is known worse wants a longer plan
@@ -45,9 +45,9 @@ class OpenCell:
     record: OpenRecord
     workers: float
     measured: Measured | None
-    same: Sojourn | None
-    constant: Sojourn | None
-    exponential: Sojourn | None
+    same: ResponseTime | None
+    constant: ResponseTime | None
+    exponential: ResponseTime | None
     findings: tuple[Finding, ...]
 
     @property
@@ -103,50 +103,56 @@ def _cell(run: RunInfo, model: ModelInfo, record: OpenRecord, samples: Sequence[
 
 
 @lru_cache(maxsize=64)
-def _constant(rate_rps: float, service_s: float, servers: int) -> Sojourn:
+def _constant(rate_rps: float, service_s: float, servers: int) -> ResponseTime:
     return queueing.mdc(rate_rps, service_s, servers)
 
 
-def _later(sojourn: Sojourn, record: OpenRecord) -> Sojourn:
-    """Add the way there and back, which no worker waits for."""
-    way = record.calibration.transit_s
-    return Sojourn(sojourn.mean_s + way, sojourn.p50_s + way, sojourn.p95_s + way, sojourn.p99_s + way, sojourn.error)
+def _later(response: ResponseTime, record: OpenRecord) -> ResponseTime:
+    """Add the transit time, which no worker waits for."""
+    transit_s = record.calibration.transit_s
+    return ResponseTime(
+        response.mean_s + transit_s,
+        response.p50_s + transit_s,
+        response.p95_s + transit_s,
+        response.p99_s + transit_s,
+        response.error,
+    )
 
 
 def _measured(answered: Sequence[OpenSample], samples: Sequence[OpenSample]) -> Measured:
-    sojourns = np.array([sample.done_s - sample.planned_s for sample in answered])
+    responses = np.array([sample.done_s - sample.planned_s for sample in answered])
     late = np.array([sample.sent_s - sample.planned_s for sample in samples])
     return Measured(
-        count=len(sojourns),
-        mean_s=float(sojourns.mean()),
-        mean_ci_s=_interval(sojourns),
-        p50_s=percentile(sojourns, 0.5),
-        p95_s=percentile(sojourns, 0.95),
-        p99_s=percentile(sojourns, 0.99),
+        count=len(responses),
+        mean_s=float(responses.mean()),
+        mean_ci_s=_interval(responses),
+        p50_s=percentile(responses, 0.5),
+        p95_s=percentile(responses, 0.95),
+        p99_s=percentile(responses, 0.99),
         late_p99_s=float(np.quantile(late, 0.99)),
     )
 
 
-def _interval(sojourns: Array) -> tuple[float, float] | None:
+def _interval(responses: Array) -> tuple[float, float] | None:
     """Return the 95% interval of the mean by batch means; None with fewer than ten values a batch.
 
     Source: Law, Simulation Modeling and Analysis (2015), section 9.5.3.
     """
-    size = len(sojourns) // BATCHES
+    size = len(responses) // BATCHES
     if size < 10:
         return None
-    means = sojourns[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
+    means = responses[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
     half = float(t_quantile(BATCHES - 1) * means.std(ddof=1) / math.sqrt(BATCHES))
-    return float(sojourns.mean()) - half, float(sojourns.mean()) + half
+    return float(responses.mean()) - half, float(responses.mean()) + half
 
 
-def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> Sojourn:
+def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> ResponseTime:
     """Return what a queue of so many workers makes of the same arrivals and the same service times."""
     arrivals = np.array([sample.planned_s for sample in answered])
     told = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
     services = np.nan_to_num(told, nan=float(np.nanmean(told))) + record.calibration.overhead_s
-    sojourns = queueing.many_servers(arrivals, services, workers) + record.calibration.transit_s
-    return Sojourn(float(sojourns.mean()), *(float(each) for each in np.quantile(sojourns, (0.5, 0.95, 0.99))))
+    responses = queueing.many_servers(arrivals, services, workers) + record.calibration.transit_s
+    return ResponseTime(float(responses.mean()), *(float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99))))
 
 
 def _findings(cell: OpenCell, samples: Sequence[OpenSample]) -> Iterator[Finding]:
@@ -203,7 +209,7 @@ def _invalid(record: OpenRecord) -> Finding:
 
 
 def _same_trace(cell: OpenCell) -> Iterator[Finding]:
-    """The proof that the instrument is right: a queue of the same arrivals and service times has the same sojourns."""
+    """Check the instrument: a simulated queue of the same arrivals and service times has the same response times."""
     if not cell.measured or not cell.same:
         return
     pairs = {

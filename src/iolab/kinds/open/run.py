@@ -34,8 +34,8 @@ def run(experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[
         arrivals=Arrivals(experiment.arrivals.process, rate_rps, trial.plan_s, trial.seed, moments),
         calibration=known[trial.model],
     )
-    seen = arrivals.send(bench, crowd, planned)
-    return arrivals.record(OpenRecord, planned, seen, seen.failure or seen.unanswered, {"calibrated": calibrated})
+    result = arrivals.send(bench, crowd, planned)
+    return arrivals.record(OpenRecord, planned, result, result.failure or result.unanswered, {"calibrated": calibrated})
 
 
 def _missing(experiment: OpenExperiment, trial: OpenTrial, bench: Bench, crowd: OpenLoop) -> Mapping[str, Calibration]:

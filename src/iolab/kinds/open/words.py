@@ -7,7 +7,7 @@ from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
 from iolab.theory import queueing
-from iolab.theory.queueing import Sojourn
+from iolab.theory.queueing import ResponseTime
 
 LIGHT, BUSY = 0.5, 0.8  # utilisations
 FLAT, DOUBLED = 1.25, 2.0  # growth of a mean
@@ -79,7 +79,7 @@ def _theory(cells: Sequence[OpenCell]) -> str:
     )
 
 
-def _holds(cell: OpenCell, theory: Sojourn | None) -> bool:
+def _holds(cell: OpenCell, theory: ResponseTime | None) -> bool:
     if theory is None or cell.measured is None or cell.measured.mean_ci_s is None:
         return False
     return cell.measured.mean_ci_s[0] <= theory.mean_s <= cell.measured.mean_ci_s[1]

@@ -37,10 +37,10 @@ class Objective:
 
     def value_s(self, samples: Sequence[OpenSample]) -> float | None:
         """Return what the objective bounds; None where it cannot be known, or where a request has no answer."""
-        sojourns = [sample.done_s - sample.planned_s for sample in samples if sample.status == 200]
-        if not sojourns or len(sojourns) < len(samples):
+        responses = [sample.done_s - sample.planned_s for sample in samples if sample.status == 200]
+        if not responses or len(responses) < len(samples):
             return None
-        return float(np.mean(sojourns) if self.quantile is None else np.quantile(sojourns, self.quantile))
+        return float(np.mean(responses) if self.quantile is None else np.quantile(responses, self.quantile))
 
     def least_requests(self) -> int:
         """Return how many requests it takes to know it."""
@@ -153,8 +153,8 @@ def by_theory(objective: Objective, calibration: Calibration, workers: int) -> f
     """Return the highest rate at which an M/D/c queue of this service time meets the objective; 0 if none does."""
 
     def holds(rate_rps: float) -> Step:
-        sojourn = queueing.mdc(rate_rps, calibration.service_s, workers, CUSTOMERS)
-        values = {None: sojourn.mean_s, 0.5: sojourn.p50_s, 0.95: sojourn.p95_s, 0.99: sojourn.p99_s}
+        response = queueing.mdc(rate_rps, calibration.service_s, workers, CUSTOMERS)
+        values = {None: response.mean_s, 0.5: response.p50_s, 0.95: response.p95_s, 0.99: response.p99_s}
         value_s = values[objective.quantile] + calibration.transit_s
         return Step(rate_rps, value_s, value_s < objective.limit_s)
 

@@ -38,11 +38,11 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
         arrivals=Arrivals("poisson", rate_rps, plan_s, trial.seed),
         calibration=known,
     )
-    seen = arrivals.send(bench, crowd, planned)
-    value_s = objective.value_s([each for each in seen.load.samples if each.planned_s >= lead_s])
-    holds = seen.failure is None and value_s is not None and value_s < objective.limit_s
+    result = arrivals.send(bench, crowd, planned)
+    value_s = objective.value_s([each for each in result.load.samples if each.planned_s >= lead_s])
+    holds = result.failure is None and value_s is not None and value_s < objective.limit_s
     facts = {"lead_s": lead_s, "value_s": value_s, "holds": holds}
-    return arrivals.record(SloRecord, planned, seen, seen.failure, facts)
+    return arrivals.record(SloRecord, planned, result, result.failure, facts)
 
 
 def times(objective: Objective, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:

@@ -1,0 +1,174 @@
+"""The only reader of /proc and /sys (man 5 proc): their files here, and their texts from inside of a container.
+
+What cannot be read is None, or empty: another platform, a process that has ended or belongs to another user.
+"""
+
+import os
+import re
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PROC, SYS = Path("/proc"), Path("/sys")
+GROUPS = SYS / "fs/cgroup"
+TABLES = (f"{PROC}/net/tcp", f"{PROC}/net/tcp6")
+ESTABLISHED, SYN_RECV, LISTEN = 1, 3, 10  # include/net/tcp_states.h
+BUSY, STEAL = (0, 1, 2, 5, 6), 7  # columns of /proc/stat; those of BUSY are user, nice, system, irq, softirq
+SWITCHES = "voluntary_ctxt_switches"
+Address = tuple[str, int]
+
+
+def read(path: Path) -> str:
+    """Return what is in a file; raises OSError where it cannot be read."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def text(path: Path) -> str:
+    """Return what is in a file."""
+    try:
+        return read(path)
+    except OSError:
+        return ""
+
+
+def numbers(path: Path) -> list[int]:
+    """Return the numbers in a file; words, such as "max", are left out."""
+    return [int(word) for word in text(path).split() if word.isdigit()]
+
+
+def number(path: Path) -> int | None:
+    """Return the first number in a file."""
+    return next(iter(numbers(path)), None)
+
+
+def fields(content: str) -> dict[str, str]:
+    """Return the fields of lines such as "Uid:  0  0  0  0", as status, meminfo and cpuinfo have them."""
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in content.splitlines())}
+
+
+def sizes(content: str) -> dict[str, int]:
+    """Return the numbers of such lines, in bytes where they are in kB."""
+    found = {name: value.split() for name, value in fields(content).items()}
+    return {
+        name: int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+        for name, words in found.items()
+        if words and words[0].isdigit()
+    }
+
+
+def pairs(content: str) -> dict[str, int]:
+    """Return the numbers of lines such as "nr_throttled 7", as the files of control groups have them."""
+    found = [line.split() for line in content.splitlines()]
+    return {words[0]: int(words[1]) for words in found if len(words) == 2 and words[1].isdigit()}
+
+
+def counters(content: str, group: str) -> dict[str, int]:
+    """Return a group of counters of net/netstat or net/snmp, where it is two lines: names, then numbers."""
+    lines = [line.split()[1:] for line in content.splitlines() if line.startswith(f"{group}:")]
+    if len(lines) != 2:
+        return {}
+    return {name: int(value) for name, value in zip(*lines, strict=False) if value.lstrip("-").isdigit()}
+
+
+def total(pids: Iterable[int], name: str, proc: Path = PROC) -> int | None:
+    """Return the sum of one number of the status of these processes; None where none of them has it."""
+    found = [sizes(text(proc / str(pid) / "status")).get(name) for pid in pids]
+    known = [value for value in found if value is not None]
+    return sum(known) if known else None
+
+
+def limit(pid: int, name: str, proc: Path = PROC, *, hard: bool = False) -> int | None:
+    """Return a limit of a process, such as "Max open files", the soft one; None is unlimited."""
+    for line in text(proc / str(pid) / "limits").splitlines():
+        if line.startswith(name):
+            word = line.removeprefix(name).split()[int(hard)]
+            return int(word) if word.isdigit() else None
+    return None
+
+
+def open_files(pid: int, proc: Path = PROC) -> int | None:
+    """Return how many files a process has open."""
+    try:
+        return len(os.listdir(f"{proc}/{pid}/fd"))  # noqa: PTH208 (a Path for each of 20,000 files is not needed)
+    except OSError:
+        return None
+
+
+def thread_statuses(pid: int, proc: Path = PROC) -> Iterator[str]:
+    """Return the status of each thread of a process: about 0.1 ms a thread."""
+    folder = f"{proc}/{pid}/task"
+    try:
+        threads = os.listdir(folder)  # noqa: PTH208 (a Path for each of 10,000 threads would cost as much again)
+    except OSError:
+        return
+    yield from (text(Path(f"{folder}/{thread}/status")) for thread in threads)
+
+
+def split_statuses(content: str) -> list[str]:
+    """Return the statuses that one text has, one after the other."""
+    return re.split(r"^(?=Name:)", content, flags=re.MULTILINE)[1:]
+
+
+def switches(status: str) -> tuple[int, int]:
+    """Return how often a thread gave up its core, and how often it had to."""
+    last = sizes(status[status.rfind(f"\n{SWITCHES}") :])  # the last of sixty lines
+    return last.get(SWITCHES, 0), last.get(f"non{SWITCHES}", 0)
+
+
+def tasks(proc: Path = PROC) -> int | None:
+    """Return how many processes and threads this machine has: the second number of "3/412" in loadavg."""
+    words = text(proc / "loadavg").split()
+    return int(words[3].partition("/")[2]) if len(words) > 3 else None
+
+
+def cpu_times(proc: Path = PROC) -> tuple[float | None, float | None]:
+    """Return the seconds that all cores were busy, and that a hypervisor kept from them."""
+    columns = [int(word) for word in text(proc / "stat").partition("\n")[0].split()[1:]]
+    if not columns:
+        return None, None
+    tick = os.sysconf("SC_CLK_TCK")
+    return sum(columns[column] for column in BUSY) / tick, columns[STEAL] / tick
+
+
+def groups(pid: int | str, proc: Path = PROC) -> dict[str, str]:
+    """Return the path of a process's control group by controller; version 2 has one for all, which is named ""."""
+    lines = [line.split(":", 2) for line in text(proc / str(pid) / "cgroup").splitlines()]
+    return {controller: line[2] for line in lines if len(line) == 3 for controller in line[1].split(",")}
+
+
+def sockets_bytes(proc: Path = PROC) -> int | None:
+    """Return what TCP's buffers take; net/sockstat counts it in pages."""
+    words = fields(text(proc / "net/sockstat")).get("TCP", "").split()
+    return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE") if "mem" in words else None
+
+
+class Connection(NamedTuple):
+    """A row of net/tcp or net/tcp6: the port of this end, the state, and the other end as it is written there."""
+
+    port: int
+    state: int
+    written: str
+
+    @property
+    def other(self) -> Address:
+        """The other end's IPv4 address, which is written in hex, as in memory."""
+        host, _, port = self.written.partition(":")
+        return socket.inet_ntoa(struct.pack("=I", int(host, 16))), int(port, 16)
+
+
+def connections(content: str) -> Iterator[Connection]:
+    """Return the rows of net/tcp or net/tcp6, or of both, one after the other."""
+    rows = (line.split(maxsplit=4)[1:4] for line in content.splitlines() if not line.lstrip().startswith("sl"))
+    return (Connection(int(local.rpartition(":")[2], 16), int(state, 16), other) for local, other, state in rows)
+
+
+def tables() -> str:
+    """Return the kernel's tables of TCP connections, those of IPv4 and IPv6."""
+    return "".join(text(Path(table)) for table in TABLES)
+
+
+def listens(content: str, port: int) -> bool:
+    """Say whether a process listens on a port, which shows without connecting to it."""
+    return any(row.port == port and row.state == LISTEN for row in connections(content))

@@ -1,0 +1,146 @@
+"""The kernel's files and tables, in made folders, in texts as containers print them, and as they are here."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from iolab.host import proc
+from iolab.runtime import ListenCounters
+from tests.conftest import ROOT
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+NETSTAT = """TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPHPHits
+TcpExt: 5 31 32 7
+IpExt: InNoRoutes ListenDrops
+IpExt: 5 6
+"""
+STATUS = (
+    "Name:\tpython: 3\nPid:\t{}\nVmSize:\t  8192 kB\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t2\n"
+)
+LIMITS = """Limit                     Soft Limit           Hard Limit           Units
+Max processes             unlimited            unlimited            processes
+Max open files            1024                 20000                files
+"""
+TABLES = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 020012AC:1F92 0300012A:9C40 01 00000000:00000000 00:00000000 00000000  1000        0 62 1
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: 00000000000000000000000000000000:1F8F 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000
+"""
+
+
+def write(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_counters_are_found_by_name() -> None:
+    assert ListenCounters.parse(NETSTAT) == ListenCounters(overflows=31, drops=32, cookies=5)
+    assert proc.counters(NETSTAT, "IpExt") == {"InNoRoutes": 5, "ListenDrops": 6}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "TcpExt: A\n",
+        "TcpExt: A B\nTcpExt: 1 2\n",
+        "TcpExt: ListenOverflows ListenDrops\nTcpExt: x y\n",
+        NETSTAT * 2,
+    ],
+)
+def test_counters_that_are_not_there_are_none(text: str) -> None:
+    assert ListenCounters.parse(text) == ListenCounters(None, None, None)
+
+
+def test_a_difference_is_known_where_both_readings_are() -> None:
+    before, after = ListenCounters(1, None, 3), ListenCounters(5, 6, None)
+    assert after.since(before) == ListenCounters(4, None, None)
+
+
+def test_fields_and_sizes() -> None:
+    status = STATUS.format(7, 10)
+    assert proc.fields(status)["Name"] == "python: 3"
+    assert proc.sizes(status)["VmSize"] == 8192 * 1024
+    assert "Name" not in proc.sizes(status)
+    assert proc.switches(status) == (10, 2)
+    assert proc.switches("") == (0, 0)
+    assert proc.pairs("nr_throttled 7\nmax max\n\n1 2 3\n") == {"nr_throttled": 7}
+
+
+def test_statuses_of_several_threads_in_one_text_are_told_apart() -> None:
+    one, other = STATUS.format(7, 10), STATUS.format(8, 100)
+    assert proc.split_statuses(one + other) == [one, other]
+    assert proc.split_statuses("") == []
+
+
+def test_a_process_in_a_made_folder(tmp_path: Path) -> None:
+    write(
+        tmp_path, **{"7__status": STATUS.format(7, 1), "7__limits": LIMITS, "7__task__7__status": "a", "7__fd__0": ""}
+    )
+    write(tmp_path, **{"7__cgroup": "8:cpu,cpuacct:/a\n0::/b:c\n", "loadavg": "0.1 0.2 0.3 1/268 9\n"})
+    assert proc.total([7, 8], "VmSize", tmp_path) == 8192 * 1024
+    assert proc.total([7, 8], "VmSwap", tmp_path) is None
+    assert (proc.limit(7, "Max open files", tmp_path), proc.limit(7, "Max processes", tmp_path)) == (1024, None)
+    assert proc.limit(7, "Max open files", tmp_path, hard=True) == 20_000
+    assert list(proc.thread_statuses(7, tmp_path)) == ["a"]
+    assert proc.open_files(7, tmp_path) == 1
+    assert proc.groups(7, tmp_path) == {"cpu": "/a", "cpuacct": "/a", "": "/b:c"}
+    assert proc.tasks(tmp_path) == 268
+
+
+def test_of_a_process_that_has_ended_nothing_is_known(tmp_path: Path) -> None:
+    assert (proc.total([7], "Threads", tmp_path), proc.limit(7, "Max open files", tmp_path)) == (None, None)
+    assert (proc.open_files(7, tmp_path), list(proc.thread_statuses(7, tmp_path))) == (None, [])
+    assert (proc.groups(7, tmp_path), proc.tasks(tmp_path), proc.sockets_bytes(tmp_path)) == ({}, None, None)
+    assert proc.cpu_times(tmp_path) == (None, None)
+
+
+def test_busy_time_is_neither_idle_nor_waiting_nor_stolen(tmp_path: Path) -> None:
+    write(tmp_path, stat="cpu  100 20 30 9000 500 6 7 80 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    tick = os.sysconf("SC_CLK_TCK")
+    assert proc.cpu_times(tmp_path) == ((100 + 20 + 30 + 6 + 7) / tick, 80 / tick)
+
+
+@pytest.mark.parametrize(
+    ("text", "pages"),
+    [
+        ("", None),
+        ("TCP: inuse 1 orphan 0\n", None),
+        ("UDP: mem 7\n", None),
+        ("TCP: inuse 1 mem 188\nUDP: mem 7\n", 188),
+    ],
+)
+def test_buffers_are_counted_in_pages(tmp_path: Path, text: str, pages: int | None) -> None:
+    write(tmp_path, net__sockstat=text)
+    assert proc.sockets_bytes(tmp_path) == (pages and pages * PAGE)
+
+
+def test_a_port_listens_on_either_version_of_ip() -> None:
+    assert proc.listens(TABLES, 0x1F8F)
+    assert not proc.listens(TABLES, 0x1F92)  # connected, and no more
+    assert [row.port for row in proc.connections(TABLES)] == [0x1F92, 0x1F8F]
+
+
+@pytest.mark.needs("linux")
+def test_a_port_of_this_machine_listens_without_a_connection_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert proc.listens(proc.tables(), port)
+    assert not proc.listens(proc.tables(), port)
+
+
+def test_no_other_module_names_these_files() -> None:
+    """The path of a file of the kernel is a string of host/proc.py alone."""
+    named = [
+        path
+        for path in (ROOT / "src" / "iolab").rglob("*.py")
+        for start in ("/proc", "/sys/")
+        if f'"{start}' in path.read_text()
+    ]
+    assert {path.name for path in named} == {"proc.py"}
