@@ -208,4 +208,4 @@ def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> 
     assert deployment["metadata"]["labels"]["iolab.model"] == "E"
     assert "fifth.yaml" in yaml.safe_load((deploy / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     iolab(folder, program="iolab.reference")
-    assert "| 8084 | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()
+    assert "| 8084 | `FIFTH_PORT` | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()
