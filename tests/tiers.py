@@ -66,6 +66,7 @@ class Pytest:
         with tempfile.TemporaryDirectory() as folder:
             counts = Path(folder) / "counts.json"
             environment = {**os.environ, "IOLAB_TEST_COUNTS": str(counts)}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start Python hundreds of times
             with subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment) as self._running:
                 if self.ended_by is not None:  # while it started
                     self._running.send_signal(signal.SIGINT)
