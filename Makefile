@@ -93,16 +93,16 @@ doctor: .venv/run ## Say what this machine has of what the lab uses
 	@$(BIN)/iolab doctor
 
 test: .venv/dev ## Run the fast tests: no engine, no strace, no browser is needed
-	@$(BIN)/python -m tests.tiers fast
+	@$(BIN)/python -m tests.tiers fast $(if $(TIMES),--times)
 
 test-docker: .venv/dev ## Run the tests on Docker
-	@$(BIN)/python -m tests.tiers docker
+	@$(BIN)/python -m tests.tiers docker $(if $(TIMES),--times)
 
 test-load: .venv/dev ## Run the tests with many users, several hosts, a browser
-	@$(BIN)/python -m tests.tiers load
+	@$(BIN)/python -m tests.tiers load $(if $(TIMES),--times)
 
 test-all: .venv/dev ## Run all tests
-	@$(BIN)/python -m tests.tiers all
+	@$(BIN)/python -m tests.tiers all $(if $(TIMES),--times)
 
 mutate: .venv/dev ## Change chosen lines of the code, and see whether the tests fail (docs/testing.md)
 	@sh scripts/mutate
