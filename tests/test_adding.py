@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, copied_lab
+from tests.conftest import ROOT, Run, copied_lab
 
 KIND = '''
 """Adds up numbers: a kind of experiment that needs no server."""
@@ -84,9 +84,14 @@ numbers = [1, 2, 3]
 
 @pytest.fixture
 def lab_copy(tmp_path: Path) -> Path:
-    folder = copied_lab(tmp_path / "lab")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    return copied_lab(tmp_path / "lab")
+
+
+@pytest.fixture
+def code_copy(lab_copy: Path) -> Path:
+    """The lab with code of its own."""
+    shutil.copytree(ROOT / "src", lab_copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return lab_copy
 
 
 def iolab(folder: Path, *arguments: str) -> str:
@@ -103,25 +108,27 @@ def iolab(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Path) -> None:
-    package = lab_copy / "src" / "iolab" / "kinds" / "sum"
+def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(code_copy: Path) -> None:
+    package = code_copy / "src" / "iolab" / "kinds" / "sum"
     package.mkdir()
     (package / "__init__.py").write_text('"""Sums."""\n')
     (package / "kind.py").write_text(KIND)
-    (lab_copy / "experiments" / "total.toml").write_text(EXPERIMENT)
+    (code_copy / "experiments" / "total.toml").write_text(EXPERIMENT)
     registry = package.parent / "registry.py"
     registry.write_text(registry.read_text().replace("KINDS = {\n", 'KINDS = {\n    "sum": Entry("run", "sum"),\n', 1))
-    assert "totals [1, 3, 6]" in iolab(lab_copy, "run", "experiments/total.toml")
-    assert "totals [1, 3, 6]" in iolab(lab_copy, "report")
-    assert "steps.csv" in iolab(lab_copy, "export")
-    assert "total" in iolab(lab_copy, "explain", "2")
-    run = json.loads((lab_copy / "results" / "latest" / "run.json").read_text())
+    assert "totals [1, 3, 6]" in iolab(code_copy, "run", "experiments/total.toml")
+    assert "totals [1, 3, 6]" in iolab(code_copy, "report")
+    assert "steps.csv" in iolab(code_copy, "export")
+    assert "total" in iolab(code_copy, "explain", "2")
+    run = json.loads((code_copy / "results" / "latest" / "run.json").read_text())
     assert (run["kind"], run["status"], run["trials_planned"]) == ("sum", "complete", 3)
 
 
-def test_an_experiment_is_a_toml_file(lab_copy: Path) -> None:
+def test_an_experiment_is_a_toml_file(inside: Run, lab_copy: Path) -> None:
     bench = (lab_copy / "experiments" / "bench.toml").read_text()
     short = bench.replace('"bench"', '"short"').replace("[4, 16]", "[2]").replace("repeats = 3", "repeats = 1")
     short = short.replace('models = ["all"]', 'models = ["C"]').replace("requests = 200", "requests = 20")
     (lab_copy / "experiments" / "short.toml").write_text(short)
-    assert "C asyncio" in iolab(lab_copy, "run", "experiments/short.toml")
+    done = inside("run", "experiments/short.toml", cwd=lab_copy, variables={"RUNTIME": "local"})
+    assert done.returncode == 0, done.stderr
+    assert "C asyncio" in done.stdout

@@ -33,7 +33,7 @@ def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words
 
 
 @pytest.mark.load
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the generators reach against a server that does nothing is not asked here, and so is measured shortly."""
     monkeypatch.setattr(generator_ceilings, "LEAST_REQUESTS", 200)
@@ -41,7 +41,7 @@ def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path, m
     monkeypatch.setattr(crosscheck, "WRK_S", 1)
     done = inside("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
     assert done.returncode == 0, done.stderr
-    (kept,) = (tmp_path / "results").glob("*/crosscheck.json")
+    (kept,) = {path.resolve() for path in (tmp_path / "results").glob("*/crosscheck.json")}
     found = json.loads(kept.read_text())
     generators = {one["generator"] for one in found}
     assert generators == {"locust"} | {name for name in ("hey", "wrk") if shutil.which(name)}
