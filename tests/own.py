@@ -154,7 +154,7 @@ def hear_interrupts() -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment of a program that is to know nothing of ours but the path, and whose it is."""
-    return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", VARIABLE: mine().name}
+    return {"PATH": os.environ["PATH"], VARIABLE: mine().name}
 
 
 def free_ports(count: int) -> list[int]:

@@ -17,7 +17,7 @@ import yaml
 
 from iolab.lab import Lab
 from iolab.live import standing
-from tests.conftest import ROOT, copied_lab, lab_with_a_fifth_model, port_variables
+from tests.conftest import ROOT, Run, copied_lab, lab_with_a_fifth_model, port_variables
 
 KIND = '''
 """Adds up numbers: a kind of experiment that needs no server."""
@@ -180,12 +180,14 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
     assert made.stdout.endswith("/iolab sum\n")
 
 
-def test_an_experiment_is_a_toml_file(lab_copy: Path) -> None:
+def test_an_experiment_is_a_toml_file(inside: Run, lab_copy: Path) -> None:
     bench = (lab_copy / "experiments" / "bench.toml").read_text()
     short = bench.replace('"bench"', '"short"').replace("[4, 16]", "[2]").replace("repeats = 3", "repeats = 1")
     short = short.replace('models = ["all"]', 'models = ["C"]').replace("requests = 200", "requests = 20")
     (lab_copy / "experiments" / "short.toml").write_text(short)
-    assert "C asyncio" in iolab(lab_copy, "run", "experiments/short.toml")
+    done = inside("run", "experiments/short.toml", cwd=lab_copy, variables={"RUNTIME": "local"})
+    assert done.returncode == 0, done.stderr
+    assert "C asyncio" in done.stdout
 
 
 def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> None:

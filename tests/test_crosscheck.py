@@ -33,7 +33,7 @@ def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words
 
 
 @pytest.mark.load
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the generators reach against a server that does nothing is not asked here, and so is measured shortly."""
     monkeypatch.setattr(generator_ceilings, "LEAST_REQUESTS", 200)

@@ -11,16 +11,24 @@ import pytest
 
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.folder import RunFolder
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, Shared
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
 
 
+@pytest.fixture(scope="module")
+def tables(shared: Shared) -> Path:
+    """The tables, as the tests share them."""
+    folder = shared.results / "export"
+    _, stderr = (process := shared.start("export", str(EXAMPLE), "--to", str(folder))).communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    return folder
+
+
 @pytest.fixture
-def exported(inside: Run, tmp_path: Path) -> Path:
-    done = inside("export", str(EXAMPLE), "--to", str(tmp_path / "results" / "latest" / "export"))
-    assert done.returncode == 0, done.stderr
-    return tmp_path / "results" / "latest" / "export"
+def exported(tables: Path, tmp_path: Path) -> Path:
+    """A copy, for one test to change."""
+    return shutil.copytree(tables, tmp_path / "results" / "latest" / "export")
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -1,11 +1,17 @@
 """The sum of a tier says what its groups said, and fails where one of them did."""
 
+import json
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import tiers
+from tests import tiers, times
+from tests.conftest import ROOT
 
 FINE = {"passed": 3, "failed": 0, "skipped": 1, "tried again": 2}
 
@@ -50,6 +56,44 @@ def test_the_fast_tier_says_how_to_run_the_others(capsys: pytest.CaptureFixture[
 )
 def test_a_group_that_fails_fails_the_tier(first: tuple[int, dict[str, Any]], status: int) -> None:
     assert tiers.main("load", Told(first, (0, {"counts": FINE, "again": []}))) == status
+
+
+def test_where_the_time_goes_is_a_table_of_files_and_one_of_fixtures(capsys: pytest.CaptureFixture[str]) -> None:
+    files = {
+        "tests/test_a.py": {"tests": 2, "setup": 0.5, "call": 1.5, "teardown": 0.25},
+        "tests/test_b.py": {"tests": 1, "setup": 0.25, "call": 9.0, "teardown": 0.0},
+        "tests/test_c.py": {"tests": 4, "setup": 0.0, "call": 0.5, "teardown": 0.0},
+    }
+    found = {"counts": FINE, "again": [], "times": {"files": files, "fixtures": {"lab": {"uses": 3, "seconds": 1.25}}}}
+    assert tiers.main("docker", Told((0, found), (0, {"counts": FINE, "again": []})), tiers.TIMES) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows == [
+        "| file | tests | setup | call | teardown |",
+        "| tests/test_b.py | 1 | 0.2 s | 9.0 s | 0.0 s |",
+        "| tests/test_a.py | 2 | 0.5 s | 1.5 s | 0.2 s |",
+        "| less than 1 s each: 1 files | 4 | 0.0 s | 0.5 s | 0.0 s |",
+        "| together: 3 files | 7 | 0.8 s | 11.0 s | 0.2 s |",
+        "| fixture | uses | setup |",
+        "| lab | 3 | 1.2 s |",
+        "| less than 1 s each: 0 fixtures | 0 | 0.0 s |",
+        "| together: 1 fixtures | 3 | 1.2 s |",
+    ]
+
+
+def test_a_fixture_is_timed_without_those_that_it_takes(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import time, pytest\n"
+        "@pytest.fixture\ndef inner(): time.sleep(0.2)\n"
+        "@pytest.fixture\ndef outer(inner): pass\n"
+        "def test_it(outer): pass\n"
+    )
+    environment = {**os.environ, times.VARIABLE: str(tmp_path / "times.json"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pytest", "-p", times.__name__, "-n", "1", "-q", "--rootdir", ".", "test_it.py"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    found = json.loads((tmp_path / "times.json").read_text())
+    assert found["files"]["test_it.py"]["tests"] == 1
+    assert found["files"]["test_it.py"]["setup"] > 0.2
+    assert found["fixtures"]["inner"]["seconds"] > 0.2 > found["fixtures"]["outer"]["seconds"]
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,7 +1,7 @@
 """Run the tests of a tier, and sum up: python -m tests.tiers fast|docker|load|all, as `make test` and its like do.
 
 What measures runs alone; the rest of a tier runs in parallel. The last line counts the tests; the lines before it name
-those that were tried again.
+those that were tried again. With --times, tables say where the time went.
 """
 
 import json
@@ -14,10 +14,13 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests import times
+
 TIERS = {"fast": "not docker and not load", "docker": "docker and not load", "load": "load"}
 ALONE = "measures or alone"
-WORKERS = str(min(8, (os.cpu_count() or 1) + 1))  # servers and containers wait more than they compute
+WORKERS = str(min(8, 2 * (os.cpu_count() or 1)))  # servers and containers wait more than they compute
 KINDS = ("passed", "failed", "skipped", "tried again")
+TIMES = "--times"
 NO_TESTS = 5  # an exit status of pytest: a tier may have no test of a group
 NOT_RUN = (
     "Not run here: tests that need Docker (make test-docker), and tests with many users, several hosts or a browser\n"
@@ -32,11 +35,12 @@ class Group(NamedTuple):
     counts: dict[str, int]
     again: list[str]
     seconds: float
+    times: dict[str, times.Sums]
 
 
-def groups(tier: str) -> dict[str, list[str]]:
+def groups(tier: str, *options: str) -> dict[str, list[str]]:
     """Return the calls of pytest that make up a tier, by the name of the group."""
-    slow = ["--durations", "8", "--durations-min", "10"]
+    slow = ["--durations", "8", "--durations-min", "10", *(["-p", times.__name__] if TIMES in options else [])]
     spread = ["-n", WORKERS, "--dist", "worksteal"]
     return {
         f"{tier}, parallel": [*slow, *spread, "-m", f"({TIERS[tier]}) and not ({ALONE})"],
@@ -64,28 +68,31 @@ class Pytest:
     def run(self, arguments: list[str]) -> tuple[int, dict[str, Any]]:
         """Run pytest; return its status and what tests/conftest.py has counted."""
         with tempfile.TemporaryDirectory() as folder:
-            counts = Path(folder) / "counts.json"
-            environment = {**os.environ, "IOLAB_TEST_COUNTS": str(counts)}
+            counts, sums = Path(folder) / "counts.json", Path(folder) / "times.json"
+            environment = {**os.environ, "IOLAB_TEST_COUNTS": str(counts), times.VARIABLE: str(sums)}
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start Python hundreds of times
             with subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment) as self._running:
                 if self.ended_by is not None:  # while it started
                     self._running.send_signal(signal.SIGINT)
                 status = self._running.wait()
             self._running = None
-            return status, json.loads(counts.read_text()) if counts.exists() else {}
+            found = json.loads(counts.read_text()) if counts.exists() else {}
+            return status, {**found, "times": json.loads(sums.read_text())} if sums.exists() else found
 
 
-def main(tier: str, pytest: Pytest) -> int:
+def main(tier: str, pytest: Pytest, *options: str) -> int:
     """Run one tier or all; return 1 if any group failed, 128 and the number of the signal that ended it."""
     done, failed = [], False
     for each in TIERS if tier == "all" else (tier,):
-        for name, arguments in groups(each).items():
+        for name, arguments in groups(each, *options).items():
             print(f"\n{name}: pytest {' '.join(arguments)}", flush=True)
             began = time.monotonic()
             status, found = pytest.run(arguments)
             if pytest.ended_by is not None:
                 return 128 + pytest.ended_by
             failed = failed or status not in (0, NO_TESTS) or not found
-            done.append(Group(name, found.get("counts", {}), found.get("again", []), time.monotonic() - began))
+            took_s = time.monotonic() - began
+            done.append(Group(name, found.get("counts", {}), found.get("again", []), took_s, found.get("times", {})))
     show(done)
     if tier == "fast":
         print(NOT_RUN)
@@ -95,7 +102,10 @@ def main(tier: str, pytest: Pytest) -> int:
 
 
 def show(done: list[Group]) -> None:
-    """Print a line a group, and the names of what was tried again."""
+    """Print where the time went, if that was asked for, a line a group, and the names of what was tried again."""
+    for group in done:
+        if group.times:
+            print(f"\n### {group.name}, {group.seconds:.0f} s\n\n{times.tables(group.times)}")
     print(f"\n{'':18}{''.join(f'{kind:>13}' for kind in KINDS)}{'time':>10}")
     for group in done:
         print(f"{group.name:18}{''.join(f'{group.counts.get(kind, 0):13}' for kind in KINDS)}{group.seconds:8.0f} s")
@@ -106,8 +116,8 @@ def show(done: list[Group]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in [[name] for name in (*TIERS, "all")]:
-        sys.exit(f"tests.tiers: give one of {', '.join(TIERS)}, all")
+    if sys.argv[1:2] not in [[name] for name in (*TIERS, "all")] or sys.argv[2:] not in ([], [TIMES]):
+        sys.exit(f"tests.tiers: give one of {', '.join(TIERS)}, all; {TIMES} after it says where the time goes")
     this = Pytest()
     this.listen()
-    sys.exit(main(sys.argv[1], this))
+    sys.exit(main(sys.argv[1], this, *sys.argv[2:]))

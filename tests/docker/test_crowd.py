@@ -40,7 +40,7 @@ def test_one_process_holds_as_many_as_the_machine_allows(iolab: Run, short: str,
     """The way is the same for 100,000 in one process; here a limit may end it before, which is known beforehand."""
     text = Path(short).read_text().replace("click_every_s = 1.0", "click_every_s = 100.0")
     Path(short).write_text(
-        text.replace("patience_s = 4.0", "patience_s = 10.0").replace("come_rps = 1000.0", "come_rps = 2000.0")
+        text.replace("patience_s = 4.0", "patience_s = 10.0").replace("come_rps = 1000.0", "come_rps = 3000.0")
     )
     options = ("--users", "100000", "--transport", "websocket", "--models", "C", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)

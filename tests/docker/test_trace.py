@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from iolab.lab import Lab
+from iolab.live import app
+from iolab.live.standing import variables
 from iolab.runtime import strace
-from tests.conftest import Run
+from iolab.runtime.compose import Compose, Engine
+from tests.conftest import ROOT, Run
 from tests.docker.test_up import copy
 
 pytestmark = pytest.mark.docker
@@ -56,7 +60,8 @@ def test_a_measured_server_is_traced_from_outside_its_image(iolab: Run, tmp_path
     assert len(story["accept_lines"]) == 17 - 1
 
 
-def test_an_engine_that_refuses_strace_is_explained(tmp_path: Path, iolab: Run) -> None:
+def test_an_engine_that_refuses_strace_is_explained(tmp_path: Path, lab: Lab, engine: Engine, project: str) -> None:
+    Compose(ROOT, project, variables(lab, engine, 1)).build([app.SERVICE], tmp_path / "build.log")
     profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}
     rules = tmp_path / "noptrace.json"
     rules.write_text(json.dumps(profile))

@@ -90,6 +90,7 @@ def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results:
 def test_an_interruption_keeps_what_is_measured_and_leaves_nobody(
     start: Start, inside: Run, short: str, results: Path
 ) -> None:
+    Path(short).write_text(Path(short).read_text().replace("busy_s = 2.0", "busy_s = 0.5"))
     process = start("crowd", "--runtime", "local", "--models", "C", "--users", "30,31", "--experiment", short)
     wait_for(lambda: len(records(results)) == 1, process)
     process.terminate()

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from iolab.kinds.crowd import run as crowd
 from iolab.kinds.slo import plan as objective
 from iolab.kinds.slo import run as slo
 from iolab.lab import Lab
@@ -30,10 +31,11 @@ class Kind:
     changes: Mapping[str, str] = field(default_factory=dict)
 
 
+CONSTANT = ("--wait-distribution", "constant")
 KINDS = {
     "bench": Kind(("bench", "--models", "A,C", "--concurrency", "2", "--requests", "20", "--repeats", "1"), "C"),
     "queue": Kind(
-        ("queue", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-distribution", "constant"),
+        ("queue", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-ms", "10", *CONSTANT),
         "A constant",
     ),
     "crowd": Kind(
@@ -64,8 +66,9 @@ KINDS = {
 
 
 @pytest.fixture
-def short_lab(tmp_path: Path) -> Path:
+def short_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the lab whose experiments without an option for it are short."""
+    monkeypatch.setattr(crowd, "CLICK_WAIT_S", 1.0)  # users that wait behind a pool never get an answer
     copy = copied_lab(tmp_path / "lab")
     shortened("freeze", copy / "experiments", FREEZE)
     one_cell = {'models = ["B", "C"]': 'models = ["C"]', "concurrency = [4, 16]": "concurrency = [4]"}
@@ -116,7 +119,7 @@ def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatc
     monkeypatch.setattr(slo, "MOST_S", 1.0)
     monkeypatch.setattr(slo, "MOST_LEAD_S", 0.1)
     monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 1)
-    done = inside("slo", "mean<1ms", "--runtime", "local", "--models", "A")
+    done = inside("slo", "mean<1ms", "--runtime", "local", "--models", "A", "--wait-ms", "10")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-slo")
     left = {"run.json", "trials.jsonl", "samples", "summary.json", "report.html", "report.md"}

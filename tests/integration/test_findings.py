@@ -100,7 +100,7 @@ def test_a_clean_run_shows_no_finding_of_these(inside: Run, results: Path) -> No
     assert undisturbed(found) == set()
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_a_short_listen_queue_overflows_and_tcp_tries_again(inside: Run, results: Path) -> None:
     wanted = {"listen_overflow", "syn_retransmitted", "littles_law"}
     found = bench(inside, results, "--models A --concurrency 16 --requests 160 --repeats 1 --backlog 5")
@@ -119,7 +119,7 @@ def test_a_heavy_load_generator_is_its_own_bottleneck(inside: Run, results: Path
     assert "of the time on its core" in found["loadgen_bottleneck"]
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     lab: Lab, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,13 +152,13 @@ time.time = lambda: real() + (3 if os.path.exists({path!r}) else 0)
 """
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_a_wall_clock_that_is_set_is_noticed(start: Start, results: Path, tmp_path: Path) -> None:
     """The clock of this program alone is set: others on this machine need theirs."""
     is_set = tmp_path / "set"
     (tmp_path / "sitecustomize.py").write_text(SET_CLOCK.format(path=str(is_set)))
     process = start(
-        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "100", "--repeats", "1",
+        "bench", "--runtime", "local", "--models", "C", "--concurrency", "1", "--requests", "200", "--repeats", "1",
         variables=python_path(tmp_path),
     )  # fmt: skip
     wait_for_mid_trial(process, 1)
@@ -191,7 +191,7 @@ def test_other_programs_are_noticed(inside: Run, results: Path) -> None:
     assert "other programs or containers computed" in found["busy_machine"]
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_random_waits_make_repeats_disagree(inside: Run, results: Path) -> None:
     wanted = {"repeats_disagree", "short_trial"}
     found = bench(
