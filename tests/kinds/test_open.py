@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from iolab import cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.settings import OpenExperiment
@@ -13,6 +14,7 @@ from iolab.lab import Lab
 from iolab.loadgen import workers
 from iolab.loadgen.workers import Crew
 from iolab.results.records import OpenSample
+from tests import planned
 from tests.planned import SERVICE_S, World
 
 SMALL = {
@@ -167,3 +169,21 @@ def test_one_process_alone_is_not_told_of(world: World) -> None:
     assert world.crews == [Crew()]
     with pytest.raises(UsageError, match=r"JOIN=2: others need this machine's address: give it"):
         _ = world.plan("queue", **SMALL, load={"join": 2}).experiment.host
+
+
+def test_two_runs_are_compared_by_what_was_planned_not_by_the_rate_that_a_calibration_gave(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    first = world.measure(world.plan("queue", **SMALL)).folder
+    monkeypatch.setattr(planned, "SERVICE_S", 1.03 * SERVICE_S)  # another day
+    second = world.measure(world.plan("queue", **SMALL)).folder
+    rates = [sorted(one.rate_rps for one in folder.read_trials(OpenRecord)) for folder in (first, second)]
+    assert not set(rates[0]) & set(rates[1])
+    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for model in ("model A, service blocking", "model C, service asyncio"):
+        for share in (0.4, 0.8):
+            assert f"{model}, variant constant, process poisson, planned utilisation {share}, utilisation of A" in said
+    for name in ("A 0.4", "C 0.4"):  # the first word is the model, whichever model the rate was worked out from
+        assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0

@@ -19,9 +19,12 @@ class Calibration(Record):
 class OpenRecord(LoadRecord):
     """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
 
-    `utilisation` is that of each worker; None where any number of requests can wait. `load_workers` is how many Locust
-    workers made it, each a stream of its own (0: one process without any), `lost_workers` how many of them were lost.
-    `calibrated` are the models that were calibrated right before it, by letter; `calibration` is that of its own.
+    `utilisation` is that of each worker; None where any number of requests can wait. An open loop worked out the rate
+    from `planned_utilisation` by the calibration of model `utilisation_of`; both are None in a search.
+
+    `load_workers` is how many Locust workers made it, each a stream of its own (0: one process without any),
+    `lost_workers` how many of them were lost. `calibrated` are the models that were calibrated right before it, by
+    letter; `calibration` is that of its own.
     """
 
     load_workers: int = 0
@@ -31,5 +34,7 @@ class OpenRecord(LoadRecord):
     plan_s: float
     seed: int
     utilisation: float | None
+    planned_utilisation: float | None = None
+    utilisation_of: str | None = None
     calibration: Calibration
     calibrated: dict[str, Calibration] = Field(default_factory=dict)

@@ -24,7 +24,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     settings = OpenExperiment
     record = OpenRecord
     rows = MappingProxyType({"requests": OpenSample})
-    key = ("model", "service", "variant", "process", "utilisation", "rate_rps")
+    key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
     generator = "locust"
 
