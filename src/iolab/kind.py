@@ -83,7 +83,7 @@ class Kind(ABC, Generic[E, T, R]):
     record: type[R]
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
     key: Sequence[str]  # the fields of a record, and of a cell, that tell cells apart
-    metrics: Sequence[str]  # the figures of a cell in summary.json that two runs are compared by
+    metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
     not_resumable: str = ""  # why a run that was interrupted cannot go on
 
@@ -128,7 +128,7 @@ class Kind(ABC, Generic[E, T, R]):
         one, other = (json.loads(self.report(folder).summary)["cells"] for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
-            raise UsageError(f"they have no cell in common: {compare.in_neither(one, other, self.key)}")
+            raise UsageError(compare.why_nothing(one, other, self.key))
         differences = differing(first.read_run(), second.read_run())
         return lambda console: terminal.show_compared(console, found, differences)
 
@@ -148,6 +148,7 @@ def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
     pairs: list[tuple[str, Any, Any]] = [
         ("runtime", first.runtime, second.runtime),
         ("load generator", first.generator, second.generator),
+        ("models", _letters(first), _letters(second)),
     ]
     ours, theirs = (dict(_settings(run.experiment)) for run in (first, second))
     names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in ("name", "question", "models")]
@@ -155,6 +156,10 @@ def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
     here, there = first.environment, second.environment
     pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
     return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
+
+
+def _letters(run: RunInfo) -> str:
+    return ", ".join(model.letter for model in run.models)
 
 
 def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

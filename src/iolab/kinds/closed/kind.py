@@ -108,7 +108,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         one, other = cells.analyse(first), cells.analyse(second)
         found = compare.compare(one, other)
         if not found:
-            raise UsageError(f"they have no cell in common: {compare.nothing_in_common(one, other)}")
+            raise UsageError(compare.why_nothing(one, other))
         differences = differing(one.run, other.run)
         return lambda console: comparison.show(console, found, differences)
 

@@ -23,7 +23,10 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
     record = FaultRecord
     rows = MappingProxyType({"clicks": Pressed, "users": Entry, "heard": Heard, "partings": Parting})
     key = ("fault",)
-    metrics = ("users", "back", "duration_s")
+    metrics = (
+        *("users", "back", "clicks.answered", "clicks.p50_s", "clicks.p99_s", "clicks.slowest_s"),
+        *("figures.median_s", "figures.last_s", "figures.cut_s", "figures.noticed_s", "figures.freed_s"),
+    )
     generator = "crowd"
     not_resumable = "the crowd that the faults shared is gone"
 
