@@ -57,7 +57,7 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
 
 def report_run(console: Console, folder: RunFolder) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    report = registry.kind(folder.read_run().kind).report(folder)
+    report = registry.kind_of(folder).report(folder)
     folder.write("summary.json", report.summary)
     folder.write("report.md", report.markdown())
     folder.write("report.html", report.html())
@@ -72,10 +72,9 @@ def report_run(console: Console, folder: RunFolder) -> None:
 def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None) -> int:
     """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
     if resume:
-        name = RunFolder.open(resume).read_run().kind
+        settings = registry.kind_of(RunFolder.open(resume)).settings
     elif path:
-        name = experiment.kind_of(path)
+        settings = registry.kind(experiment.kind_of(path)).settings
     else:
         raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
-    settings = registry.kind(name).settings
     return measured(Console(), planned("", path, {}, settings, resume), runtime, results)

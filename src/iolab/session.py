@@ -64,10 +64,9 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E]) 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
     folder = RunFolder.open(path)
-    run = folder.read_run()
+    kind, run = registry.kind_of(folder), folder.read_run()
     registry.check(run.kind, settings, str(path), f"RESUME={path}")
     experiment = registry.recorded(folder, run, settings)
-    kind = registry.kind(run.kind)
     if kind.not_resumable:
         raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
     if run.status == "complete":

@@ -124,5 +124,5 @@ def test_an_exhibition_that_fails_spoils_its_trial_alone_and_the_driver_starts_a
 def test_rows_that_are_not_those_of_their_exhibition_are_damaged(world: World, games: Games) -> None:
     folder = world.measure().folder
     folder.write_rows(1, pairs=[Pair(0, 0, 0.0, 0.06, 0.06, 200)])
-    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 pairs of moves, and its exhibition 6: it is dam"):
+    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, and trial 1 6 pairs: it is damaged"):
         world.report(folder)

@@ -159,7 +159,7 @@ def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
     RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
-    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and its trial \d+ requests"):
+    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and trial 3 \d+ requests"):
         analyse(RunFolder.open(copy))
 
 

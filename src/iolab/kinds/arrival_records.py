@@ -1,5 +1,7 @@
 """What is on disk of planned arrivals, whatever kind plans them."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from iolab.results.records import LoadRecord, Record
@@ -11,7 +13,7 @@ class Calibration(Record):
     `overhead_s` is the part of the former beyond what the server tells itself.
     """
 
-    service_s: float
+    service_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     overhead_s: float
     transit_s: float
 
@@ -30,8 +32,8 @@ class OpenRecord(LoadRecord):
     load_workers: int = 0
     lost_workers: int = 0
     process: str
-    rate_rps: float
-    plan_s: float
+    rate_rps: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    plan_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     seed: int
     utilisation: float | None
     planned_utilisation: float | None = None

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from iolab import experiment
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
-from iolab.results.folder import RunFolder
+from iolab.results.folder import DAMAGED, RunFolder
 from iolab.results.records import RunInfo
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ def kind(name: str) -> "AnyKind":
         raise UsageError(f"kind = {name!r}: there is no such kind of experiment; there are {', '.join(KINDS)}")
     found: AnyKind = import_module(f"iolab.kinds.{KINDS[name].package}.kind").KIND
     return found
+
+
+def kind_of(folder: RunFolder) -> "AnyKind":
+    """Return the kind of a run; raises UsageError where run.json is damaged or says a kind that there is not."""
+    name = folder.read_run().kind
+    if name not in KINDS:
+        there = f"there is no such kind of experiment; there are {', '.join(KINDS)}"
+        raise UsageError(f"{folder.path / 'run.json'}: kind = {name!r}: {there}; {DAMAGED}")
+    return kind(name)
 
 
 def read(path: Path, changes: Mapping[str, Any], settings: type[E]) -> E:

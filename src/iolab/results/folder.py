@@ -13,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.results.records import Record, RunInfo, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
 
+DAMAGED = "it is damaged or of another version: take it from a copy, or measure again"
 Whole = TypeVar("Whole", bound=Record)
 Trial = TypeVar("Trial", bound=TrialRecord)
 
@@ -98,6 +99,18 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
 
+    def rows_of(self, trial: TrialRecord, kind: str, row: type[Row], expected: int | None = None) -> list[Row]:
+        """Read the rows of one kind that a trial must have; raises UsageError where they are damaged or too few.
+
+        Where their number is not known, a valid trial has one at least.
+        """
+        rows = self.read_rows(trial.rows, kind, row)
+        if len(rows) != expected if expected is not None else trial.valid and not rows:
+            path = self.path / trial.rows.get(kind, "samples")
+            wanted = "some" if expected is None else expected
+            raise UsageError(f"{path} has {len(rows)} rows, and trial {trial.index} {wanted} {kind}: it is damaged")
+        return rows
+
     def write(self, name: str, text: str) -> None:
         """Write the file `name`, whole or not at all."""
         self._replace(name, text.encode())
@@ -111,10 +124,8 @@ class RunFolder:
         try:
             return kind.model_validate_json((self.path / name).read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            what = ": ".join(filter(None, [where, first["msg"]]))
-            raise UsageError(f"{self.path / name}: {what}; it is damaged or of another version") from error
+            what = _first_mistake(error)
+            raise UsageError(f"{self.path / name}: {what}; {DAMAGED}") from error
 
     def read_trials(self, kind: type[Trial]) -> list[Trial]:
         """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out."""
@@ -129,7 +140,7 @@ class RunFolder:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 if number < len(lines) or not cut:
-                    what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
+                    what = f"{_first_mistake(error)}; take the line out, or the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
         indices = [record.index for record in records]
         if len(set(indices)) < len(indices):
@@ -145,3 +156,8 @@ class RunFolder:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(self.path / name)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(str(part) for part in first["loc"]), first["msg"]]))

@@ -1,9 +1,10 @@
 """The shapes of what is written to results/: versioned, and refused when it is not what it should be."""
 
+import math
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["running", "complete", "partial", "failed"]
 
@@ -12,6 +13,14 @@ class Record(BaseModel):
     """Base of what is written; unknown keys are refused when it is read again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        """Refuse a value that is not a number, which would go on into every mean; infinite is what never ended."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, float) and math.isnan(value):
+                raise ValueError(f"{name} is not a number")
+        return self
 
 
 class Sample(NamedTuple):
@@ -182,6 +191,12 @@ class RunInfo(Record):
     finished: datetime | None = None
     wall_s: float | None = None
     status: Status = "running"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.experiment.get("kind", self.kind) != self.kind:
+            raise ValueError(f"kind is {self.kind}, and its experiment is of kind {self.experiment['kind']}")
+        return self
 
     def ended(self, status: Status, wall_s: float, **changes: Any) -> "RunInfo":
         """Return this with the end written down."""

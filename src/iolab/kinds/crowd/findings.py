@@ -130,12 +130,11 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 )
 
 
-def findings(cell: CrowdCell, plan: CpuPlanInfo | None, runtime: str) -> tuple[Finding, ...]:
-    """Return all findings of a level, the gravest first; those of the machine where `plan` says on which cores."""
+def findings(cell: CrowdCell, plan: CpuPlanInfo, runtime: str) -> tuple[Finding, ...]:
+    """Return all findings of a level, which ran on the cores of `plan`, the gravest first."""
+    evidence = _of_the_machine(cell, plan, runtime)
     found = [finding for rule in RULES for finding in rule(cell)]
-    if plan:
-        evidence = _of_the_machine(cell, plan, runtime)
-        found += [finding for rule in MACHINE for finding in rule(evidence)]
+    found += [finding for rule in MACHINE for finding in rule(evidence)]
     return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))
 
 
