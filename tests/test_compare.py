@@ -34,6 +34,7 @@ def run_like(tmp_path: Path, factor: float) -> Analysis:
     for trial in folder.read_trials(ClosedRecord):
         own = factor * draw.normal(1, 0.002)
         samples = folder.read_rows(trial.rows, "requests", Sample)
+        (folder.path / trial.rows["requests"]).unlink()
         folder.write_rows(trial.index, requests=[one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
     return analyse(folder)
 

@@ -64,9 +64,11 @@ class Null(Kind[NullExperiment, int, NullRecord]):
         self.on_disk: list[int] = []
 
     def plan(self, experiment: NullExperiment, models: Sequence[Model], history: History[NullRecord]) -> Iterator[int]:
-        while (level := len(history.records)) < experiment.levels:
-            assert [record.level for record in history.records] == list(range(level))
+        done = [record.level for record in history.records]
+        for level in [level for level in range(experiment.levels) if level not in done]:
             yield level
+            done.append(level)
+            assert [record.level for record in history.records] == done
 
     def count(self, experiment: NullExperiment, models: Sequence[Model]) -> int:
         return experiment.levels
@@ -212,6 +214,29 @@ def test_a_trial_that_is_not_valid_spoils_the_run_and_the_others_go_on(world: Wo
     outcome = world.measure(world.plan())
     assert (outcome.exit_status, outcome.folder.read_run().status, len(levels(outcome.folder))) == (1, "failed", 5)
     assert [line.style for line in world.watcher.lines] == [None, "red", None, None, None]
+
+
+def test_a_run_that_goes_on_measures_once_more_what_was_not_valid_and_loses_no_line(world: World, kind: Null) -> None:
+    kind.invalid, kind.events = {1, 2}, {4: Interrupted(signal.SIGINT)}
+    outcome = world.measure(world.plan())
+    before = (outcome.folder.path / "trials.jsonl").read_text()
+    kind.invalid, kind.events = {2}, {}
+    again = world.measure(world.resume(outcome.folder))
+    assert (again.exit_status, again.folder.read_run().status) == (1, "failed")
+    assert world.watcher.begun[5:] == ["level 1", "level 2", "level 4"]
+    assert world.measure(world.resume(outcome.folder)).exit_status == 1
+    assert [record.valid for record in outcome.folder.read_trials(NullRecord)] == [True, True, False, True, True]
+    kind.invalid = set()
+    assert world.measure(world.resume(outcome.folder)).exit_status == 0
+    assert outcome.folder.read_run().status == "complete"
+    lines = (outcome.folder.path / "trials.jsonl").read_text()
+    assert lines.startswith(before)
+    assert [json.loads(line)["level"] for line in lines.splitlines()] == [0, 1, 2, 3, 1, 2, 4, 2, 2]
+    records = outcome.folder.read_trials(NullRecord)
+    assert [(record.level, record.valid) for record in records] == [(level, True) for level in range(5)]
+    names = [json.loads(line)["rows"].get("ticks") for line in lines.splitlines()]
+    assert names[2::3] == ["samples/0002-ticks.csv.gz", "samples/0002-ticks-2.csv.gz", "samples/0002-ticks-4.csv.gz"]
+    assert all((outcome.folder.path / name).exists() for name in names if name)
 
 
 def test_where_none_can_go_on_what_there_is_stays_and_the_reason_is_told(world: World, kind: Null) -> None:

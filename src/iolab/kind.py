@@ -34,7 +34,11 @@ class Measured(Generic[R]):
 
 
 class History(Generic[R]):
-    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it."""
+    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it.
+
+    `records` are the trials that need not be measured: in a run that goes on, those before that were not valid are not
+    among them.
+    """
 
     def __init__(self, folder: RunFolder, run: RunInfo, records: list[R], earlier_s: float = 0.0) -> None:
         self.folder, self.run, self.records = folder, run, records
@@ -93,7 +97,10 @@ class Kind(ABC, Generic[E, T, R]):
 
     @abstractmethod
     def plan(self, experiment: E, models: Sequence[Model], history: History[R]) -> Iterator[T]:
-        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`."""
+        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`.
+
+        A trial has the same index in a run that goes on, whatever of it is on disk.
+        """
 
     @abstractmethod
     def count(self, experiment: E, models: Sequence[Model]) -> int:

@@ -77,7 +77,10 @@ results = click.option(
     "--results", envvar="RESULTS", type=click.Path(path_type=Path), help="Where run folders go.  [default: results]"
 )
 resume = click.option(
-    "--resume", envvar="RESUME", type=click.Path(path_type=Path), help="Go on with a run that was interrupted."
+    "--resume",
+    envvar="RESUME",
+    type=click.Path(path_type=Path),
+    help="Go on with a run that was interrupted or failed.",
 )
 models = click.option(
     "--models",

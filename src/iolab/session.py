@@ -80,7 +80,8 @@ def measure(
 ) -> Outcome:
     """Measure the trials of a plan into a run folder: each is on disk as it ends.
 
-    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM).
+    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM). A run that
+    goes on measures what is missing, and once more the trials that were not valid.
     """
     kind = registry.kind(planned.experiment.kind)
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
@@ -92,7 +93,7 @@ def measure(
         info, earlier_s = before.model_copy(update={"status": "running", "finished": None}), before.wall_s or 0.0
         folder.drop_cut_line()
     folder.write_run(info)
-    history = History(folder, info, folder.read_trials(kind.record), earlier_s)
+    history = History(folder, info, [record for record in folder.read_trials(kind.record) if record.valid], earlier_s)
     status: Status = "failed"
     exit_status, reason = 1, ""
     try:

@@ -188,6 +188,19 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
         session.resumed(world.lab.root, again.folder.path, CrowdExperiment)
 
 
+def test_a_run_that_goes_on_measures_a_level_that_failed_again(world: World) -> None:
+    world.events = {1: LoadFailed("the load driver has ended: killed")}
+    outcome = world.measure(world.plan())
+    world.events = {}
+    again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
+    assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
+    assert [(record.index, record.valid) for record in again.folder.read_trials(CrowdRecord)] == [
+        (index, True) for index in range(6)
+    ]
+    assert len(world.came) == 7
+    assert "not counted" not in shown(again.folder)
+
+
 def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) -> None:
     world.events, world.room = {2: Interrupted(signal.SIGTERM)}, 7
     outcome = world.measure(world.plan(crowd={**SHORT, "most": 20, "ways": ["poll"]}))

@@ -111,6 +111,19 @@ def test_a_plan_that_fails_is_shown_and_the_others_go_on_with_a_new_server(
     assert "error" in world.printed(outcome.folder)
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_run_that_goes_on_sends_the_plan_that_failed_again(world: World, number: int) -> None:
+    world.loop.events = {number: "server dies"}
+    outcome = world.measure(world.plan("queue", **SMALL))
+    world.loop.events = {}
+    again = world.measure(world.resume(outcome.folder))
+    assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
+    assert len(world.lines(again.folder)) == 5
+    records = again.folder.read_trials(OpenRecord)
+    assert [(one.index, one.valid) for one in records] == [(index, True) for index in range(4)]
+    assert world.printed(again.folder).count("error") == 0
+
+
 def test_a_server_that_does_not_come_up_again_spoils_its_own_plans_alone(world: World) -> None:
     def refuse() -> None:
         world.runtime.refuses = frozenset("A")

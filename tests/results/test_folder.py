@@ -158,6 +158,7 @@ def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
 def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
+    (copy / "samples" / "0003-requests.csv.gz").unlink()
     RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
     with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and trial 3 \d+ requests"):
         analyse(RunFolder.open(copy))
@@ -181,6 +182,20 @@ def test_a_trial_that_is_there_twice_would_count_twice(tmp_path: Path) -> None:
         folder.append(record(index))
     with pytest.raises(UsageError, match=r"trials\.jsonl has trial 1 twice"):
         folder.read_trials(ClosedRecord)
+
+
+def test_of_a_trial_that_was_not_valid_the_newest_line_counts_and_its_rows_stay(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    first, second = (folder.write_rows(0, requests=[Sample(0.0, latency_s, 200)]) for latency_s in (0.5, 0.02))
+    assert (first["requests"], second["requests"]) == ("samples/0000-requests.csv.gz", "samples/0000-requests-2.csv.gz")
+    bad = record(0).model_copy(update={"valid": False, "reason": "it died", "rows": first})
+    for each in (bad, record(1), record(0).model_copy(update={"rows": second})):
+        folder.append(each)
+    assert [(each.index, each.valid, each.rows) for each in folder.read_trials(ClosedRecord)] == [
+        (0, True, second),
+        (1, True, {}),
+    ]
+    assert folder.read_rows(first, "requests", Sample) == [Sample(0.0, 0.5, 200)]
 
 
 def test_samples_damaged_in_the_middle_are_named(tmp_path: Path) -> None:

@@ -83,8 +83,11 @@ class RunFolder:
             self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
 
     def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
-        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any."""
-        names = {kind: f"samples/{index:04d}-{kind}.csv.gz" for kind, rows in kinds.items() if rows}
+        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any.
+
+        Rows that are there already, of an earlier try of the same trial, stay: these then have a number in their name.
+        """
+        names = {kind: self._unused(f"samples/{index:04d}-{kind}") for kind, rows in kinds.items() if rows}
         for kind, name in names.items():
             self._replace(name, encoded(kinds[kind]))
         return names
@@ -128,25 +131,36 @@ class RunFolder:
             raise UsageError(f"{self.path / name}: {what}; {DAMAGED}") from error
 
     def read_trials(self, kind: type[Trial]) -> list[Trial]:
-        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out."""
+        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out.
+
+        A trial that was not valid can stand there again, measured when the run went on: the newest line of it counts,
+        at the place of the first.
+        """
         try:
             content = (self.path / "trials.jsonl").read_bytes()
         except FileNotFoundError:
             return []
         lines, cut = content.splitlines(), not content.endswith(b"\n")
-        records: list[Trial] = []
+        records: dict[int, Trial] = {}
         for number, line in enumerate(lines, 1):
             try:
-                records.append(kind.model_validate_json(line))
+                record = kind.model_validate_json(line)
             except ValidationError as error:
                 if number < len(lines) or not cut:
                     what = f"{_first_mistake(error)}; take the line out, or the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
-        indices = [record.index for record in records]
-        if len(set(indices)) < len(indices):
-            twice = next(index for index in indices if indices.count(index) > 1)
-            raise UsageError(f"{self.path / 'trials.jsonl'} has trial {twice} twice: take one of the lines out")
-        return records
+                break
+            before = records.get(record.index)
+            if before and before.valid:
+                raise UsageError(
+                    f"{self.path / 'trials.jsonl'} has trial {record.index} twice: take one of the lines out"
+                )
+            records[record.index] = record
+        return list(records.values())
+
+    def _unused(self, stem: str) -> str:
+        names = (f"{stem}{suffix}.csv.gz" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+        return next(name for name in names if not (self.path / name).exists())
 
     def _replace(self, name: str, content: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=".writing-")

@@ -7,7 +7,7 @@ from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
-from iolab.kinds.slo.plan import Objective, SloTrial, next_step
+from iolab.kinds.slo.plan import ENDS, STEPS, Objective, SloTrial, next_step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
@@ -35,8 +35,8 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         self, experiment: SloExperiment, models: Sequence[Model], history: History[SloRecord]
     ) -> Iterator[SloTrial]:
         """Yield the next step of a model until its search has ended, and go on with the next model."""
-        for model in models:
-            while trial := next_step(model.letter, history.records, experiment.seed):
+        for number, model in enumerate(models):
+            while trial := next_step(model.letter, history.records, experiment.seed, number * (ENDS + STEPS)):
                 yield trial
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
