@@ -26,7 +26,17 @@ def measured(console: Console, planned: session.Plan[Any], runtime: Wanted, resu
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
         report_run(console, outcome.folder)
+    else:
+        console.print(_nothing_yet(outcome.folder), markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
+
+
+def _nothing_yet(folder: RunFolder) -> str:
+    """Return what to do with a run in which no trial has ended."""
+    path, kind = os.path.relpath(folder.path), registry.kind_of(folder)
+    if kind.not_resumable:
+        return f"No trial has ended: {path} has no result. Run it again."
+    return f"No trial has ended. To go on: make {registry.KINDS[kind.name].command} RESUME={path}"
 
 
 def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 from iolab.bench import Bench
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
+from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.report import compare, terminal
 from iolab.results.folder import RunFolder
@@ -76,6 +77,13 @@ class Report:
     show: Callable[["Console", str], None]
 
 
+class Where(NamedTuple):
+    """Where a run is to be measured: its runtime's name, and the cores for each CPU limit."""
+
+    runtime: Literal["docker", "local"]
+    plans: Mapping[float, CpuPlan]
+
+
 Show = Callable[["Console"], None]
 
 
@@ -86,14 +94,18 @@ class Kind(ABC, Generic[E, T, R]):
     settings: type[E]
     record: type[R]
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
-    key: Sequence[str]  # the fields of a record, and of a cell, that tell cells apart
+    key: Sequence[str]  # the fields of a cell that tell cells apart; see `key_of`
     metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
+    fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
     not_resumable: str = ""  # why a run that was interrupted cannot go on
 
     def models(self, experiment: E, lab: Lab) -> Sequence[Model]:
         """Return the servers of the experiment; raises UsageError where they cannot be measured so."""
         return lab.select(experiment.models)
+
+    def check(self, experiment: E, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError for what cannot be measured there, as far as that is known before a folder is made."""
 
     @abstractmethod
     def plan(self, experiment: E, models: Sequence[Model], history: History[R]) -> Iterator[T]:
@@ -117,6 +129,10 @@ class Kind(ABC, Generic[E, T, R]):
     @abstractmethod
     def line(self, measured: Measured[R]) -> Line:
         """Return what the terminal shows of a trial that has ended."""
+
+    def key_of(self, record: R) -> Mapping[str, Any]:
+        """Return what a trial has of the key of its cell."""
+        return {name: getattr(record, name) for name in self.key}
 
     def complete(self, records: Sequence[R]) -> bool:
         """Say whether a run whose plan has ended is as it should be."""

@@ -154,8 +154,10 @@ def test_a_level_is_as_high_as_the_machine_allows_and_says_why(world: World, mon
     assert world.watcher.lines[1].note == records[1].capped
     assert records[1].capped.startswith("8 of 10 come: ")
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64))
+    runs = sorted(world.results.iterdir())
     with pytest.raises(UsageError, match=r"^USERS=5: nobody can come: 0 of 5 come: "):
         world.measure(plan)
+    assert sorted(world.results.iterdir()) == runs  # it is told before there is a folder
 
 
 def test_a_level_that_fails_is_recorded_and_the_others_go_on(world: World) -> None:

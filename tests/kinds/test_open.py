@@ -147,6 +147,15 @@ def test_a_rate_that_cannot_be_sent_is_refused_before_the_first_plan(
     assert world.runtime.log[-1] == "close"
 
 
+def test_a_rate_that_is_too_high_whatever_a_calibration_says_is_refused_before_there_is_a_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "MOST_RPS", 20.0)
+    with pytest.raises(UsageError, match=r"A at 27 arrivals a second or more: the load generator sends 20 in time"):
+        world.measure(world.plan("queue", **SMALL))
+    assert (world.runtime.log, world.results.exists()) == ([], False)
+
+
 def test_a_model_that_cannot_be_calibrated_ends_the_run_with_the_reason(world: World) -> None:
     world.loop.tells = False
     outcome = world.measure(world.plan("queue", **SMALL))

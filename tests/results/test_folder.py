@@ -216,6 +216,17 @@ def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> N
         folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
 
 
+def test_a_file_without_a_whole_line_has_no_trial(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    assert not folder.has_trials()
+    for text in ("", '{"index": 0'):
+        (folder.path / "trials.jsonl").write_text(text)
+        assert not folder.has_trials()
+    folder.drop_cut_line()
+    folder.append(record(0))
+    assert folder.has_trials()
+
+
 def test_a_last_line_that_a_crash_has_cut_is_taken_away(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     path = folder.path / "trials.jsonl"

@@ -72,8 +72,9 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def has_trials(self) -> bool:
-        """Say whether any trial has ended."""
-        return (self.path / "trials.jsonl").exists()
+        """Say whether any trial has ended: a line that a crash has cut is none."""
+        path = self.path / "trials.jsonl"
+        return path.exists() and b"\n" in path.read_bytes()
 
     def drop_cut_line(self) -> None:
         """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""

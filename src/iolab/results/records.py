@@ -1,6 +1,7 @@
 """The shapes of what is written to results/: versioned, and refused when it is not what it should be."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -188,8 +189,9 @@ class RunInfo(Record):
     trials_planned: int
     fresh_servers: bool = False  # every trial had a server of its own
     started: datetime
+    resumed: datetime | None = None  # when its last part began, where it went on
     finished: datetime | None = None
-    wall_s: float | None = None
+    wall_s: float | None = None  # how long it was measured; of a run that goes on, before its last part
     status: Status = "running"
 
     @model_validator(mode="after")
@@ -197,6 +199,14 @@ class RunInfo(Record):
         if self.experiment.get("kind", self.kind) != self.kind:
             raise ValueError(f"kind is {self.kind}, and its experiment is of kind {self.experiment['kind']}")
         return self
+
+    def measured_s(self, trials: Sequence[TrialRecord]) -> float:
+        """Return how long it was measured: of a run that was killed, until its last trial ended."""
+        if self.finished:
+            return self.wall_s or 0.0
+        begun = self.resumed or self.started
+        ends_s = [(trial.started - begun).total_seconds() + trial.duration_s for trial in trials]
+        return (self.wall_s or 0.0) + max([0.0, *ends_s])
 
     def ended(self, status: Status, wall_s: float, **changes: Any) -> "RunInfo":
         """Return this with the end written down."""

@@ -32,6 +32,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     rows = MappingProxyType({"requests": Sample})
     key = ("model", "service", "concurrency", "cpus", "variant")
     metrics = ("median_ms", "p95_ms", "p99_ms", "throughput_rps")
+    fresh_servers = None
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.chat.entries import Entry
-from iolab.chat.servers import chat_servers
+from iolab.chat.servers import chat_servers, room
 from iolab.host import limits
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.crowd import run
 from iolab.kinds.crowd.plan import Level, levels, wanted
 from iolab.kinds.crowd.records import Click, CrowdRecord
@@ -34,6 +34,12 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
         """Return the models with a chat server of the wanted kind; raises UsageError where none has one."""
         found = chat_servers(lab.select(experiment.models), experiment.crowd)
         return list({chat.model.letter: chat.model for chat in found}.values())
+
+    def check(self, experiment: CrowdExperiment, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError where no user can come to one of the servers."""
+        facts = limits.read()
+        for chat in chat_servers(models, experiment.crowd):
+            room(chat, min(wanted(experiment)), facts, docker=where.runtime == "docker")
 
     def plan(
         self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]

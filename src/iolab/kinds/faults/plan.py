@@ -40,6 +40,12 @@ def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> Cha
     return servers.chat_servers(models, alone)[0]
 
 
+def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:
+    """Return how many of the users can come, and in a sentence why not all; raises UsageError where none can."""
+    (asked,) = experiment.crowd.levels
+    return servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
+
+
 def trials(
     experiment: FaultsExperiment, chat: ChatServer, records: Sequence[FaultRecord], facts: Facts, *, docker: bool
 ) -> Iterator[Trial]:
@@ -48,7 +54,7 @@ def trials(
     Raises UsageError where no user can come.
     """
     asked = experiment.crowd.levels[0]
-    came, capped = servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
+    came, capped = room(experiment, chat, facts, docker=docker)
     for index, fault in enumerate(FAULTS):
         if records and not records[-1].valid:
             return

@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from iolab.bench import Bench
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open import plan as openplan
@@ -27,6 +27,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
     generator = "locust"
+    fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError where none has a utilisation, or the trace is none."""
@@ -34,6 +35,10 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         openplan.shares(experiment.arrivals, chosen)
         openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)
         return chosen
+
+    def check(self, experiment: OpenExperiment, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError where a rate is too high whatever a calibration says."""
+        openplan.check_highest(experiment, models, experiment.load.most_rps(where.plans[experiment.cpus[0]]))
 
     def plan(
         self, experiment: OpenExperiment, models: Sequence[Model], history: History[OpenRecord]

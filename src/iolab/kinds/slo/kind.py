@@ -25,6 +25,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     key = ("model", "service")
     metrics = ("highest_rps",)
     generator = "locust"
+    fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError where the objective is none."""

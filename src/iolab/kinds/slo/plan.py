@@ -110,7 +110,8 @@ def step(record: SloRecord) -> Step:
 def next_step(model: str, records: Sequence[SloRecord], seed: int, first: int = 0) -> SloTrial | None:
     """Return a model's next step, given the records of all; None where its search has ended.
 
-    Its indices begin with `first`. The search also ends with a step that is not valid: what that would have found is not known.
+    Its indices begin with `first`. The search also ends with a step that is not valid: what that would have found is
+    not known.
     """
     mine = [record for record in records if record.model == model]
     index = first + len(mine)
