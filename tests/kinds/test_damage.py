@@ -1,56 +1,21 @@
 """A run folder whose files are damaged, or do not belong together, is refused in a line, whatever its kind."""
 
+import csv
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from iolab import cli_runs, experiment
+from iolab import cli_runs
 from iolab.errors import UsageError
 from iolab.kinds import registry
-from iolab.kinds.arrival_records import Calibration
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, OpenSample, Pair, RunInfo, Sample
 from iolab.theory import queueing
-from tests import crowds
-from tests import faults as made_up
-from tests.conftest import RECORDED, ROOT, Run
+from tests.conftest import RECORDED, Run
+from tests.kinds.recordings import KINDS, recording
 from tests.planned import THEORY_CUSTOMERS
-
-CPUS = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True)
-REQUESTS = [Sample(number * 0.02, 0.02, 200) for number in range(100)]
-ARRIVALS = [OpenSample(number * 0.05, number * 0.05, number * 0.05 + 0.02, 200, 0.02) for number in range(80)]
-PAIRS = [Pair(board, move, 0.06 * move, 0.06 * (move + 1), 0.06, 200) for board in (0, 1) for move in (0, 1)]
-LOAD = {
-    "model": "A", "service": "blocking", "cpus": 1.0, "requested": 80, "sent": 80, "ok": 80, "errors": 0,
-    "process": "poisson", "rate_rps": 20.0, "plan_s": 4.0, "seed": 1, "utilisation": 0.4,
-    "calibration": Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0),
-}  # fmt: skip
-BREAK = experiment.document(ROOT / "experiments" / "break.toml")
-KINDS = ("closed", "open", "slo", "crowd", "faults", "freeze", "break", "chess")
-
-
-def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Sequence[NamedTuple]]) -> RunFolder:
-    """Return a run of one trial of the kind's own experiment."""
-    of_kind, name = registry.kind(kind), {"open": "queue"}.get(kind, kind)
-    changes = {"chess": {"models": ["A"], "concurrency": [2], "chess": {"moves": 2}}}.get(kind, {})
-    settings = experiment.parsed(ROOT / "experiments" / f"{name}.toml", changes, of_kind.settings)
-    folder = RunFolder.create(results, name)
-    service = facts.get("service", "broken")
-    folder.write_run(
-        RunInfo(
-            kind=kind, experiment=settings.model_dump(mode="json", by_alias=True), runtime="local", environment={},
-            models=(ModelInfo(letter="A", title="Blocking", service=service, workers=1),), runtime_reason="a test",
-            generator="locust", cpu_plans=(CPUS,), trials_planned=1, started=datetime.now(UTC), status="complete",
-        )
-    )  # fmt: skip
-    envelope = {"index": 0, "started": datetime.now(UTC), "duration_s": 4.0, "valid": True, "reason": None}
-    folder.append(of_kind.record.model_validate({**envelope, **facts, "rows": folder.write_rows(0, **rows)}))
-    return folder
 
 
 @pytest.fixture
@@ -58,27 +23,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """A run of the kind that is asked for."""
     mdc = queueing.mdc
     monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
-    kind: str = request.param
-    if kind == "closed":
-        shutil.copytree(RECORDED, tmp_path / "run")
-        return RunFolder.open(tmp_path / "run")
-    if kind == "crowd":
-        return crowds.run(tmp_path, (100,), (crowds.C,))
-    if kind == "faults":
-        return made_up.run(made_up.folder(tmp_path))
-    facts: dict[str, dict[str, Any]] = {
-        "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
-        "slo": {**LOAD, "lead_s": 0.0, "value_s": 0.02, "holds": True},
-        "freeze": {"name": "planned", "generator": "locust"},
-        "break": {"way": BREAK["broken"]["ways"][0]},
-        "chess": {"model": "A", "service": "blocking"},
-    }
-    rows: dict[str, dict[str, Sequence[NamedTuple]]] = {
-        "freeze": {"requests": REQUESTS},
-        "break": {"requests": REQUESTS, "bystander": REQUESTS},
-        "chess": {"pairs": PAIRS},
-    }
-    return written(tmp_path, kind, facts[kind], rows.get(kind, {"requests": ARRIVALS}))
+    return recording(request.param, tmp_path)
 
 
 Damage = Callable[[RunFolder], None]
@@ -202,3 +147,26 @@ def test_a_kind_that_is_not_that_of_the_trials_is_told_of_run_json(folder: RunFo
             assert todo in done.stderr
     with pytest.raises(UsageError, match=r"run\.json: kind = 'sum'"):
         cli_runs.compare.main([str(folder.path), str(RECORDED)], standalone_mode=False)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("folder", KINDS, indirect=True)
+def test_every_table_has_a_heading_and_its_rows_say_of_which_cell_they_are(
+    folder: RunFolder, tmp_path: Path, *, measured: bool
+) -> None:
+    if not measured:
+        change_run(status="running")(folder)
+        remove_trials(folder)
+    assert cli_runs.export.main([str(folder.path), "--to", str(tmp_path / "to")], standalone_mode=False) == 0
+    kind = registry.kind_of(folder)
+    tables = {path.stem: list(csv.reader(path.read_text().splitlines())) for path in (tmp_path / "to").iterdir()}
+    assert set(tables) == {*kind.rows, "trials", "cells"}
+    for name, (heading, *rows) in tables.items():
+        if name in kind.rows:
+            assert heading == ["trial", "repeat", *kind.key, "valid", *kind.rows[name]._fields]
+            assert {len(row) for row in rows} <= {len(heading)}
+        elif name == "trials":
+            assert {"index", "valid", "server_cpu_s", "machine_busy_s"} <= set(heading)
+        else:
+            assert set(kind.key) <= set(heading)
+        assert measured or not rows

@@ -1,8 +1,9 @@
 """Work that blocks an event loop, as a kind of experiment."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
@@ -60,6 +61,10 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
             return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names none")
         median, bystander = (_median(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
         return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
+
+    def key_of(self, record: BreakRecord) -> Mapping[str, Any]:
+        """Return the name and the service of a trial's way."""
+        return {name: getattr(record.way, name) for name in self.key}
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
