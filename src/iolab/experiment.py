@@ -168,6 +168,9 @@ def _mistake(error: ValidationError, path: Path, changes: Mapping[str, Any], of_
     if first["type"] == "extra_forbidden":
         return f"{path.name}: {key} is not a setting of kind {_kind_of(of_kind)}: {_settings(of_kind, keys[:-1])}"
     value, what = first["input"], first["msg"].replace("valid tuple", "list").replace("Tuple", "List")
+    if first["type"] == "value_error" and isinstance(value, Mapping):  # settings that do not go together
+        where = f"{path.name}: [{key}]" if key else path.name
+        return f"{where}: {what.removeprefix('Value error, ')}"
     value = f"{value:g}" if isinstance(value, float) else value
     if given is None or isinstance(given, Mapping):
         where = f"{path.name}: {key} = {value!r}"

@@ -1,4 +1,4 @@
-"""The users of a chat server: an experiment's table [crowd]."""
+"""The users of a chat server: what an experiment's table [crowd] has, whatever happens to them."""
 
 from typing import Annotated
 
@@ -12,20 +12,14 @@ Users = Annotated[int, Field(ge=1, le=MOST_USERS)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
-class Crowd(Settings):
-    """Users that come at `come_rps` a second, stay, and now and then click: experiments/crowd.toml says the rest."""
+class ChatUsers(Settings):
+    """Users that come at `come_rps` a second, by one of these ways, and stay: experiments/crowd.toml says the rest."""
 
-    levels: Annotated[tuple[Users, ...], Field(min_length=1)]
-    most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
     ways: tuple[Way, ...] = ("websocket", "poll")
     come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
-    quiet_s: Seconds = 5.0
-    busy_s: Seconds = 20.0
-    click_every_s: Seconds = 100.0
     hold_s: Annotated[int, Field(ge=1, le=3600)] = 60
     dead_after_s: Annotated[int, Field(ge=10, le=3600)] = 300
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
     freeze_collector: bool = True
 
     def variables(self, processes: int) -> dict[str, str]:

@@ -3,9 +3,9 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.errors import UsageError
 from iolab.experiment import Settings
@@ -30,6 +30,12 @@ class Crew(Settings):
     join: Annotated[int, Field(ge=0, le=1000)] = 0
     bind: str = ""
     port: Annotated[int, Field(ge=1, le=65_535)] = MASTER_PORT
+
+    @model_validator(mode="after")
+    def _others_need_the_address(self) -> Self:
+        if self.bind and not self.join:
+            raise ValueError(f'bind = "{self.bind}" is for workers of other machines: say how many with join (JOIN)')
+        return self
 
     @property
     def size(self) -> int:

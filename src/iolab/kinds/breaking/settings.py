@@ -1,6 +1,8 @@
 """The settings of work that blocks."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from iolab.experiment import Experiment, OneCount, OneLimit, ServerSettings
 from iolab.kinds.breaking.plan import Broken, Way
@@ -14,6 +16,15 @@ class BreakExperiment(Experiment):
     concurrency: OneCount
     server: ServerSettings = ServerSettings()
     broken: Broken
+
+    @model_validator(mode="after")
+    def _work_takes_time(self) -> Self:
+        if self.models != ("all",):
+            raise ValueError(f"models = {list(self.models)}: the ways name their servers, by service")
+        for way in self.broken.ways:
+            if not self.work_ms(way):
+                raise ValueError(f"{way.name}: it computes, and [server] cpu_ms is 0: say how long")
+        return self
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of docker-compose.yml and the servers that it sets."""

@@ -32,13 +32,14 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
         """Return the models with a chat server of the wanted kind; raises UsageError where none has one."""
-        found = chat_servers(lab.select(experiment.models), experiment.crowd)
+        crowd = experiment.crowd
+        found = chat_servers(lab.select(experiment.models), crowd.ways, crowd.processes)
         return list({chat.model.letter: chat.model for chat in found}.values())
 
     def check(self, experiment: CrowdExperiment, models: Sequence[Model], where: Where) -> None:
         """Raise UsageError where no user can come to one of the servers."""
-        facts = limits.read()
-        for chat in chat_servers(models, experiment.crowd):
+        facts, crowd = limits.read(), experiment.crowd
+        for chat in chat_servers(models, crowd.ways, crowd.processes):
             room(chat, min(wanted(experiment)), facts, docker=where.runtime == "docker")
 
     def plan(
@@ -50,7 +51,10 @@ class Crowds(Kind[CrowdExperiment, Level, CrowdRecord]):
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
         """Return how many levels there are; whether `most` is tried is not known beforehand."""
-        return 0 if experiment.crowd.most else len(chat_servers(models, experiment.crowd)) * len(wanted(experiment))
+        crowd = experiment.crowd
+        if crowd.most:
+            return 0
+        return len(chat_servers(models, crowd.ways, crowd.processes)) * len(wanted(experiment))
 
     def describe(self, trial: Level) -> str:
         """Return a level's name, shown while it is measured."""

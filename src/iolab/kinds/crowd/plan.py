@@ -41,7 +41,7 @@ def levels(
     `most` is only tried where the level before held all of its users. Raises UsageError where no user can come.
     """
     asked_for = wanted(experiment)
-    for number, chat in enumerate(servers.chat_servers(models, experiment.crowd)):
+    for number, chat in enumerate(servers.chat_servers(models, experiment.crowd.ways, experiment.crowd.processes)):
         last: CrowdRecord | None = None
         for index, asked in enumerate(asked_for, number * len(asked_for)):
             done = _find(records, chat, asked)

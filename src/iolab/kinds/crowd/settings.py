@@ -1,10 +1,10 @@
 """The settings of a crowd."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from iolab.chat.settings import Crowd
+from iolab.chat.settings import MOST_USERS, ChatUsers, Seconds, Users
 from iolab.experiment import Experiment, OneLimit, Settings
 
 
@@ -12,6 +12,25 @@ class Pool(Settings):
     """The thread pool of the servers that have one."""
 
     threads: Annotated[int, Field(ge=1, le=1000)] = 8
+
+
+class Crowd(ChatUsers):
+    """So many users at a time, that now and then click; `most` is tried last, as far as the machine allows."""
+
+    levels: Annotated[tuple[Users, ...], Field(min_length=1)]
+    most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
+    quiet_s: Seconds = 5.0
+    busy_s: Seconds = 20.0
+    click_every_s: Seconds = 100.0
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _most_is_more(self) -> Self:
+        if self.most and self.most <= max(self.levels):
+            raise ValueError(
+                f"most = {self.most} is not above the levels, whose highest is {max(self.levels)}: 0 tries no more"
+            )
+        return self
 
 
 class CrowdExperiment(Experiment):

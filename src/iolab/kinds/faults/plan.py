@@ -36,8 +36,7 @@ def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> Cha
         raise UsageError(
             f"MODELS={model.letter}: {model.title} holds {int(model.workers)} at a time, which is no crowd: take C or D"
         )
-    alone = experiment.crowd.model_copy(update={"processes": 1})  # what it tells of its users is one process's
-    return servers.chat_servers(models, alone)[0]
+    return servers.chat_servers(models, experiment.crowd.ways)[0]
 
 
 def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:

@@ -1,10 +1,10 @@
 """The settings of faults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from iolab.chat.settings import Crowd
+from iolab.chat.settings import ChatUsers, Users
 from iolab.experiment import Experiment, OneLimit, Settings
 
 Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
@@ -28,10 +28,24 @@ class Faults(Settings):
     back_patience_s: Seconds = 60.0
 
 
+class FaultUsers(ChatUsers):
+    """The users of the one server; they all stay over all faults, on the first of the ways that it speaks."""
+
+    levels: Annotated[tuple[Users, ...], Field(min_length=1, max_length=1)]
+
+
 class FaultsExperiment(Experiment):
     """A crowd on one server, and what goes wrong with it."""
 
     kind: Literal["faults"]
     cpus: OneLimit = (1.0,)
-    crowd: Crowd
+    crowd: FaultUsers
     faults: Faults = Faults()
+
+    @model_validator(mode="after")
+    def _some_read(self) -> Self:
+        if self.faults.stuck >= self.crowd.levels[0]:
+            raise ValueError(
+                f"[faults] stuck = {self.faults.stuck} of {self.crowd.levels[0]} users (USERS): others must read on"
+            )
+        return self

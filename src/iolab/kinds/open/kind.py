@@ -30,7 +30,8 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers; raises UsageError where none has a utilisation, or the trace is none."""
+        """Return the servers; raises UsageError where a utilisation is of none of them, or the trace is none."""
+        openplan.check_letters(experiment.arrivals, lab.models)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
         openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)

@@ -61,6 +61,17 @@ def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[
     return found | {model.letter: same for model in models if math.isinf(model.workers)}
 
 
+def check_letters(arrivals: Arrivals, models: Sequence[Model]) -> None:
+    """Raise UsageError where a utilisation is of no model, or of one that lets any number of requests wait."""
+    limited = [model.letter for model in models if math.isfinite(model.workers)]
+    for letter in arrivals.utilisation:
+        if letter not in limited:
+            raise UsageError(
+                f"[arrivals.utilisation] {letter}: no model with a queue has that letter; there are"
+                f" {', '.join(limited)}, and all others are measured at their rates"
+            )
+
+
 def blocks(experiment: OpenExperiment, models: Sequence[Model]) -> list[list[OpenTrial]]:
     """Return all plans, in blocks that share a server, shuffled by the experiment's seed."""
     wanted = shares(experiment.arrivals, models)

@@ -1,8 +1,8 @@
 """The settings of an open loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.experiment import OneLimit, ServedExperiment, Settings
 from iolab.loadgen.workers import ALONE, Senders
@@ -24,6 +24,14 @@ class Arrivals(Settings):
     utilisation: Annotated[dict[str, Annotated[tuple[Share, ...], Field(min_length=1)]], Field(min_length=1)]
     every_utilisation: tuple[Share, ...] = ()  # of every model that has some, instead of its own
     trace: str | None = None
+
+    @model_validator(mode="after")
+    def _a_trace_is_played(self) -> Self:
+        if self.process == "trace" and self.trace is None:
+            raise ValueError('process = "trace" needs a file: trace = "..."')
+        if self.process != "trace" and self.trace is not None:
+            raise ValueError(f'trace = "{self.trace}" needs process = "trace", and it is "{self.process}"')
+        return self
 
     def shares(self, letter: str) -> tuple[float, ...]:
         """Return the utilisations of a model; none where it is to be measured at the rates of the others."""
