@@ -5,7 +5,6 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -55,11 +54,9 @@ def until(what: Callable[[], Any], limit_s: float) -> Any:
 
 @pytest.mark.alone  # the engine is another one meanwhile
 @pytest.mark.needs("swarm")
-def test_the_stack_serves_and_its_workers_load_every_model(
-    swarm: None, lab: Lab, engine: Engine, project: str, tmp_path: Path
-) -> None:
+def test_the_stack_serves_and_its_workers_load_every_model(swarm: None, lab: Lab, engine: Engine, project: str) -> None:
     models = [model.name for model in lab.models]
-    Compose(ROOT, project, variables(lab, engine, 1)).build([*models, "locust"], tmp_path / "build.log")
+    Compose(ROOT, project, variables(lab, engine, 1)).build([*models, "locust"])
     page = f"http://127.0.0.1:{os.environ['LOCUST_PORT']}"
 
     def stats() -> Any:

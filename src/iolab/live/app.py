@@ -78,7 +78,7 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
     }
     compose = Compose(lab.root, project("-trace"), variables)
     say(f"{BUILDING} ({loop})")
-    compose.build([SERVICE], lab.root / "results" / "docker-build.log")
+    compose.build([SERVICE])
     standing.trace_folder(lab.root, variables)
     say(f"Starting Streamlit on {loop} under strace")
     try:

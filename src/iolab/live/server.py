@@ -94,8 +94,7 @@ def in_docker(lab: Lab, model: Model, engine: Engine, say: Say) -> Serve:
     """Return what runs a server in a container; builds its image and that of strace, and raises UsageError."""
     say(BUILDING)
     variables = standing.variables(lab, engine, 1)
-    log_of_build = lab.root / "results" / "docker-build.log"
-    Compose(lab.root, project("-trace"), variables).build([model.name, STRACE_SERVICE], log_of_build)
+    Compose(lab.root, project("-trace"), variables).build([model.name, STRACE_SERVICE])
     image = next(service.image for service in lab.services if service.name == STRACE_SERVICE)
 
     @contextmanager

@@ -60,9 +60,8 @@ def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str]
         if service.name not in running:
             for port in service.ports:
                 ports.check_free(port.address, port.host, service.name)
-    log = lab.root / "results" / "docker-build.log"
     say(BUILDING)
-    compose.build([service.name for service in standing(lab) if service.folder], log)
+    compose.build([service.name for service in standing(lab) if service.folder])
     trace_folder(lab.root, settings)
     say("Starting")
     try:

@@ -102,7 +102,7 @@ def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) 
     """The same, in containers of the service for it."""
     variables = {**standing.variables(lab, engine, 1), **place, "LOADGEN_CPUSET": ""}
     compose = Compose(lab.root, project("-worker"), variables)
-    compose.build([IMAGE_OF], lab.root / "results" / "docker-build.log")
+    compose.build([IMAGE_OF])
 
     def left() -> int:
         listed = compose("ps", "-a", "--format", "json").stdout.splitlines()

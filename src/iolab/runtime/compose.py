@@ -118,12 +118,14 @@ class Compose:
         """Return one line that says why a subcommand failed."""
         return explain(done.stderr or done.stdout)
 
-    def build(self, services: Sequence[str], log: Path) -> str | None:
-        """Build the images of `services`, as far as they are not up to date; all that the builder says is in `log`.
+    def build(self, services: Sequence[str]) -> str | None:
+        """Build the images of `services`, as far as they are not up to date.
 
+        All that the builder says is in a file of this process in results/, which stays if the build fails.
         Where that fails but images are there, built before, they serve: the reason is returned. Raises EngineMissing
         where they are not.
         """
+        log = self._root / "results" / f"docker-build-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             try:
@@ -139,6 +141,7 @@ class Compose:
                     f"building the images did not end within {BUILD_LIMIT_S / 60:g} min", f"see {log}"
                 ) from None
         if done.status == 0:
+            log.unlink()
             return None
         why, remedy = explain_build(log.read_text(errors="replace"), log)
         images = self("--profile", "*", "config", "--images", *services).stdout.split()

@@ -48,8 +48,7 @@ class DockerRuntime:
         self._compose(
             "config", "--quiet"
         )  # a mistake in .env is the user's to mend, and no reason to go without Docker
-        log = self._lab.root / "results" / "docker-build.log"
-        return self._compose.build([*(model.name for model in models), LOADGEN], log)
+        return self._compose.build([*(model.name for model in models), LOADGEN])
 
     def __enter__(self) -> "DockerRuntime":
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
