@@ -3,10 +3,10 @@
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from iolab.bench import Bench
 from iolab.errors import UsageError
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Experiment)
 T = TypeVar("T")
 R = TypeVar("R", bound=TrialRecord)
+
+
+class HasIndex(Protocol):
+    """A trial that has its place in the plan."""
+
+    @property
+    def index(self) -> int:
+        """Its number, from 0."""
+
+
+Indexed = TypeVar("Indexed", bound=HasIndex)
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,11 @@ class History(Generic[R]):
     def elapsed_s(self) -> float:
         """How long the run has been measured, in seconds, before an interruption included."""
         return time.monotonic() - self._began
+
+    def missing(self, trials: Iterable[Indexed]) -> Iterator[Indexed]:
+        """Return those of a plan's trials that are still to be measured."""
+        done = {record.index for record in self.records}
+        return (trial for trial in trials if trial.index not in done)
 
     def rows(self, record: R, kind: str, row: type[Row]) -> list[Row]:
         """Return the rows of one kind of a trial that is on disk."""

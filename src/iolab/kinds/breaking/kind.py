@@ -35,8 +35,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         self, experiment: BreakExperiment, models: Sequence[Model], history: History[BreakRecord]
     ) -> Iterator[Trial]:
         """Yield a load for each way, and then a search for the culprit for each that works in the loop."""
-        done = {record.index for record in history.records}
-        return (trial for trial in trials(experiment.broken.ways) if trial.index not in done)
+        return history.missing(trials(experiment.broken.ways))
 
     def count(self, experiment: BreakExperiment, models: Sequence[Model]) -> int:
         """Return how many loads and searches there are."""

@@ -50,14 +50,13 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
                     precision.add(record, history.rows(record, "requests", Sample))
             return experiment.precision is None or precision.reached()
 
-        done = {record.index for record in history.records}
         wanted = rounds_until(
             rounds(experiment, models),
             experiment.repeats,
             enough=enough,
             out_of_time=lambda: history.elapsed_s > experiment.budget_s,
         )
-        return (trial for trial in wanted if trial.index not in done)
+        return history.missing(wanted)
 
     def count(self, experiment: ClosedExperiment, models: Sequence[Model]) -> int:
         """Return how many trials all repeats are; a precision can take more."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 
 from iolab.bench import Bench
@@ -45,11 +46,8 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         self, experiment: OpenExperiment, models: Sequence[Model], history: History[OpenRecord]
     ) -> Iterator[OpenTrial]:
         """Yield the plans that are not on disk, with the calibrations that are."""
-        done = {record.index for record in history.records}
-        for block in openplan.blocks(experiment, models):
-            for trial in block:
-                if trial.index not in done:
-                    yield replace(trial, known=openplan.calibrations(history.records))
+        for trial in history.missing(chain.from_iterable(openplan.blocks(experiment, models))):
+            yield replace(trial, known=openplan.calibrations(history.records))
 
     def count(self, experiment: OpenExperiment, models: Sequence[Model]) -> int:
         """Return how many plans there are."""
