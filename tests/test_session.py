@@ -207,9 +207,15 @@ def test_where_no_trial_has_ended_a_line_names_the_folder_and_how_to_go_on(
     monkeypatch.chdir(world.folder)
     said = measured(world)
     (folder,) = (path for path in (world.folder / "results").iterdir() if not path.is_symlink())
-    assert said.splitlines()[-1] == f"No trial has ended. To go on: make null RESUME=results/{folder.name}"
+    nothing, resume = f"No trial has ended: results/{folder.name} has no result.", f"RESUME=results/{folder.name}"
+    assert said.splitlines()[-1] == f"{nothing} To measure what is missing or not valid: make null {resume}"
     kind.not_resumable = "it is over"
-    assert re.search(r"No trial has ended: results/.*-nothing.* has no result. Run it again.$", measured(world).strip())
+    said = measured(world).splitlines()[-1]
+    assert re.search(r"^No trial has ended: .* This run cannot go on, because it is over: run it again\.$", said)
+    kind.not_resumable, kind.events, kind.invalid = "", {}, {1}
+    *_, report, last = measured(world).splitlines()
+    assert "[0, 1, 2, 3, 4]" in report
+    assert last.startswith("To measure what is missing or not valid: make null RESUME=results/")
 
 
 def measured(world: World) -> str:

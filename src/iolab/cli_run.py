@@ -26,17 +26,18 @@ def measured(console: Console, planned: session.Plan[Any], runtime: Wanted, resu
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
         report_run(console, outcome.folder)
-    else:
-        console.print(_nothing_yet(outcome.folder), markup=False, highlight=False, soft_wrap=True)
+    if outcome.exit_status:
+        console.print(_what_next(outcome.folder), markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
 
 
-def _nothing_yet(folder: RunFolder) -> str:
-    """Return what to do with a run in which no trial has ended."""
+def _what_next(folder: RunFolder) -> str:
+    """Return what to do with a run that is not whole."""
     path, kind = os.path.relpath(folder.path), registry.kind_of(folder)
+    nothing = "" if folder.has_trials() else f"No trial has ended: {path} has no result. "
     if kind.not_resumable:
-        return f"No trial has ended: {path} has no result. Run it again."
-    return f"No trial has ended. To go on: make {registry.KINDS[kind.name].command} RESUME={path}"
+        return f"{nothing}This run cannot go on, because {kind.not_resumable}: run it again."
+    return f"{nothing}To measure what is missing or not valid: make {registry.KINDS[kind.name].command} RESUME={path}"
 
 
 def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
