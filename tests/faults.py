@@ -25,7 +25,7 @@ from iolab.kinds.faults.records import (
 )
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
 
 PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"
 FIGURES: dict[Fault, Figures] = {
@@ -45,6 +45,7 @@ FIGURES: dict[Fault, Figures] = {
         start_s=0.5, came=1000, served=1000, median_s=0.3, last_s=1.2, tries=1040, refused=40, overflows=7, drops=7
     ),
 }  # fmt: skip
+CPUS = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True)
 CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02, lost=0, unrecorded=0)
 
 
@@ -71,7 +72,7 @@ def run(folder: RunFolder, *, records: Sequence[FaultRecord] | None = None, **ch
     facts: dict[str, Any] = {
         "kind": "faults", "experiment": registry.read(PATH, {}, FaultsExperiment).model_dump(mode="json", by_alias=True),
         "models": (ModelInfo(letter="C", title="asyncio", service="asyncio", workers=math.inf),),
-        "runtime": "docker", "runtime_reason": "a test", "generator": "crowd", "cpu_plans": (), "environment": {},
+        "runtime": "docker", "runtime_reason": "a test", "generator": "crowd", "cpu_plans": (CPUS,), "environment": {},
         "trials_planned": 7, "started": datetime(2026, 11, 25, tzinfo=UTC), "status": "complete",
     }  # fmt: skip
     folder.write_run(RunInfo.model_validate({**facts, **changes}))

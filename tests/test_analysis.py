@@ -16,6 +16,7 @@ from iolab.kinds.closed.figures import colours_of
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.table import columns
 from iolab.results.folder import RunFolder
+from tests import crowds
 from tests.conftest import RECORDED
 from tests.rendered import markdown, page, terminal
 
@@ -241,7 +242,13 @@ def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -
 
 def test_a_model_looks_alike_in_every_report(analysis: Analysis, tmp_path: Path) -> None:
     run = json.loads((EXAMPLE / "run.json").read_text())
-    alone = damaged(tmp_path, change_run(models=[model for model in run["models"] if model["letter"] == "C"]))
+
+    def leave_one(folder: Path) -> None:
+        change_run(models=[model for model in run["models"] if model["letter"] == "C"])(folder)
+        lines = (folder / "trials.jsonl").read_text().splitlines(keepends=True)
+        (folder / "trials.jsonl").write_text("".join(line for line in lines if json.loads(line)["model"] == "C"))
+
+    alone = damaged(tmp_path, leave_one)
     assert colours_of(alone)["C"] == colours_of(analysis)["C"] != colours_of(analysis)["A"]
 
 
@@ -277,13 +284,15 @@ def with_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> RunFol
 
 
 def test_a_run_that_does_not_say_its_cores_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="does not say which cores CPUS=1 meant"):
+    with pytest.raises(
+        UsageError, match=r"trial 0 is of cpus 1\.0, which run\.json does not name: one of the two is damaged"
+    ):
         analyse(with_run(tmp_path / "run", lambda run: run["cpu_plans"].clear()))
 
 
-def test_an_open_loop_s_run_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
-    folder = with_run(tmp_path / "run", lambda run: run.update(kind="open"))
-    with pytest.raises(UsageError, match="is a run of kind open, which this does not read"):
+def test_a_run_of_another_kind_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    folder = crowds.run(tmp_path, (100,), (crowds.C,))
+    with pytest.raises(UsageError, match="is a run of kind crowd, which this does not read"):
         analyse(folder)
 
 

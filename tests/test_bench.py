@@ -156,6 +156,17 @@ def test_a_trial_that_fails_is_recorded_and_the_others_go_on(world: World, event
     assert world.runtime.log.count(f"start {failed} 1") == 2  # anew after the failure
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_run_that_goes_on_measures_again_what_failed(world: World, number: int) -> None:
+    world.generator.plan = {number: "server dies"}
+    assert world.run().exit_status == 1
+    world.generator.plan = {}
+    world.plan = session.resumed(world.plan.lab.root, world.folder.path, ClosedExperiment)
+    assert world.run().exit_status == 0
+    assert [(record.index, record.valid) for record in world.on_disk()] == [(index, True) for index in range(4)]
+    assert len((world.folder.path / "trials.jsonl").read_text().splitlines()) == 5
+
+
 def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) -> None:
     world.runtime.refuses = frozenset("A")
     assert world.run().exit_status == 1

@@ -1,5 +1,7 @@
 """Two runs side by side."""
 
+import io
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from iolab.errors import UsageError
 from iolab.kind import differing
-from iolab.kinds.closed import comparison
+from iolab.kinds.closed import comparison, explain
 from iolab.kinds.closed.cells import Analysis, analyse
-from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common
+from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common, why_nothing
 from iolab.kinds.closed.records import ClosedRecord
+from iolab.report import compare as cells
+from iolab.report.terminal import show_compared
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 from tests.conftest import RECORDED, Run
@@ -29,6 +34,7 @@ def run_like(tmp_path: Path, factor: float) -> Analysis:
     for trial in folder.read_trials(ClosedRecord):
         own = factor * draw.normal(1, 0.002)
         samples = folder.read_rows(trial.rows, "requests", Sample)
+        (folder.path / trial.rows["requests"]).unlink()
         folder.write_rows(trial.index, requests=[one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
     return analyse(folder)
 
@@ -121,3 +127,73 @@ def test_variants_stand_in_the_table_and_ratios_are_whole(recorded: Analysis, tm
     assert "computing 5 ms" in text
     assert "…" not in text
     assert text.count("1.000 ") >= 8
+
+
+def test_a_cell_that_is_not_valid_is_marked_and_said(recorded: Analysis) -> None:
+    cells = [replace(recorded.cells[0], cell=recorded.cells[0].cell.model_copy(update={"valid": False}))]
+    bad = replace(recorded, cells=(*cells, *recorded.cells[1:]))
+    assert "(!)" not in shown(compare(recorded, recorded))
+    text = shown(compare(recorded, bad))
+    assert text.count("(!)") == 2
+    assert "(!) A4, 1 CPU: not valid in the second run, so its ratio says nothing of the servers." in text
+    assert "not valid in both runs" in shown(compare(bad, bad))
+
+
+def shown(found: list[Comparison]) -> str:
+    console = Console(width=140, record=True, file=io.StringIO())
+    comparison.show(console, found, [])
+    return console.export_text()
+
+
+def test_why_two_runs_cannot_be_compared_is_what_is_so(recorded: Analysis) -> None:
+    without = [replace(each, cell=each.cell.model_copy(update={"median_ms": None})) for each in recorded.cells[:2]]
+    assert why_nothing(recorded, replace(recorded, cells=())) == "the second has no cell: no trial of it has ended"
+    assert why_nothing(recorded, replace(recorded, cells=tuple(without))).endswith("a median in both (A4, A16)")
+
+
+KEY = ("fault",)
+CALM = {"fault": "baseline", "valid": True, "clicks": {"p50_s": 0.001, "p99_s": None}, "users": 10}
+
+
+def test_figures_of_a_table_are_compared_and_what_never_ended_is_no_ratio() -> None:
+    other = {**CALM, "clicks": {"p50_s": "Infinity", "p99_s": 1.0}, "users": 20, "valid": False}
+    found = cells.compare([CALM], [other], KEY, ("clicks.p50_s", "clicks.p99_s", "users", "users.none"))
+    assert [(each.metric, each.ratio, each.not_valid) for each in found] == [
+        ("clicks.p50_s", None, ("second",)),
+        ("users", 2.0, ("second",)),
+    ]
+    console = Console(width=120, record=True, file=io.StringIO())
+    show_compared(console, found, [])
+    text = console.export_text()
+    assert "fault baseline (!)" in text
+    assert "never" in text
+    assert "(!) fault baseline: not valid in the second run" in text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ([], [CALM], "the first has no cell: no trial of it has ended"),
+        (
+            [CALM],
+            [{**CALM, "fault": "herd"}],
+            "they have no cell in common: fault is baseline in one and herd in the other",
+        ),
+        ([CALM], [CALM], r"no cell that they have in common has a figure in both \(fault baseline\)"),
+    ],
+)
+def test_why_nothing_is_compared_is_what_is_so(first: list[cells.Cell], second: list[cells.Cell], why: str) -> None:
+    assert re.fullmatch(why, cells.why_nothing(first, second, KEY))
+
+
+def test_a_run_without_a_cell_says_that_no_trial_has_ended(recorded: Analysis) -> None:
+    with pytest.raises(UsageError, match="this run has no cell: no trial of it has ended"):
+        cells.find([], KEY, "baseline")
+    with pytest.raises(UsageError, match="this run has no cell: no trial of it has ended"):
+        explain.find(replace(recorded, cells=()), "C16")
+
+
+def test_runs_of_other_models_say_so(recorded: Analysis) -> None:
+    """The key of some kinds has no model."""
+    fewer = recorded.run.model_copy(update={"models": recorded.run.models[:1]})
+    assert differing(recorded.run, fewer) == [("models", "A, B, C, D", "A")]

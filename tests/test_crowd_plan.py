@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from iolab.chat.entries import Transport
 from iolab.chat.servers import chat_servers
-from iolab.chat.settings import Crowd
 from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.kinds.crowd.settings import CrowdExperiment
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 FILE = ROOT / "experiments" / "crowd.toml"
 MODELS = Lab.read(ROOT).models
-CROWD = Crowd(levels=(100,))
+BOTH: tuple[Transport, ...] = ("websocket", "poll")
 
 
 def labelled(model: Model, labels: Mapping[str, str]) -> Model:
@@ -25,7 +25,7 @@ def labelled(model: Model, labels: Mapping[str, str]) -> Model:
 
 
 def test_every_model_has_a_chat_server_in_its_folder() -> None:
-    found = chat_servers(MODELS, CROWD)
+    found = chat_servers(MODELS, BOTH)
     assert [(chat.model.letter, chat.transport) for chat in found] == [
         ("A", "poll"),
         ("B", "poll"),
@@ -40,23 +40,23 @@ def test_every_model_has_a_chat_server_in_its_folder() -> None:
 
 
 def test_several_processes_are_for_servers_that_can_be_several() -> None:
-    several = chat_servers(MODELS, CROWD.model_copy(update={"processes": 6}))
+    several = chat_servers(MODELS, BOTH, 6)
     assert [(chat.model.letter, chat.transport, chat.processes) for chat in several] == [("C", "websocket", 6)]
     assert several[0].title == "C websocket, 6 processes"
     with pytest.raises(UsageError, match="no chat server of A speaks websocket or poll in 6 processes"):
-        chat_servers(MODELS[:1], CROWD.model_copy(update={"processes": 6}))
+        chat_servers(MODELS[:1], BOTH, 6)
 
 
 def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
     with pytest.raises(UsageError, match="no chat server of A speaks websocket: see"):
-        chat_servers(MODELS[:1], CROWD.model_copy(update={"transports": ("websocket",)}))
+        chat_servers(MODELS[:1], ("websocket",))
     wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
     with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be TRANSPORT=SCRIPT"):
-        chat_servers([wrong], CROWD)
+        chat_servers([wrong], BOTH)
 
 
 def test_a_thread_for_each_user_needs_more_of_everything() -> None:
-    *_, loop, threads = chat_servers(MODELS, CROWD)
+    *_, loop, threads = chat_servers(MODELS, BOTH)
     small, large = loop.need(1000, 1, None), threads.need(1000, 1, None)
     assert (small.threads_per_user, large.threads_per_user) == (0, 1)
     assert large.server_kib + large.kernel_kib > small.server_kib + small.kernel_kib
@@ -85,7 +85,7 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
         ({"levels": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
         ({"patience_s": 0}, "PATIENCE_S=0"),
-        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has levels, most,"),
+        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has ways, come_rps,"),
     ],
 )
 def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import cli_runs, session
 from iolab.errors import UsageError
 from iolab.kinds.faults import clicks as fault_clicks
 from iolab.kinds.faults.plan import chat_server_of
@@ -100,3 +100,19 @@ def test_the_command_says_it_in_one_line(inside: Run) -> None:
     done = inside("faults", "--models", "B", "--runtime", "local")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "which is no crowd" in done.stderr
+
+
+def test_two_runs_of_faults_are_compared_by_what_clicks_and_faults_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    slower = Clicks(sent=400, answered=399, p50_s=0.002, p99_s=math.inf, slowest_s=math.inf)
+    records = [made_up.record("baseline", clicks=slower), made_up.record("herd", valid=False, reason="it died")]
+    first = made_up.run(made_up.folder(tmp_path))
+    second = made_up.run(made_up.folder(tmp_path), records=records)
+    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["clicks", "p50", "s", "0.001", "0.002", "2.000"] in rows
+    assert ["clicks", "p99", "s", "0.004", "never", "-"] in rows
+    assert ["figures", "last", "s", "1.2", "1.2", "1.000"] in rows
+    assert any(row[:7] == ["(!)", "fault", "herd:", "not", "valid", "in", "the"] for row in rows)

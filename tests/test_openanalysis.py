@@ -74,7 +74,7 @@ def make(tmp_path: Path) -> Make:
         seen = change(samples(rate_rps, workers, 60.0, exponential=variant == "exponential"))
         number = len(folder.read_trials(OpenRecord))
         facts = {
-            "index": number, "model": "A" if busy else "C", "service": "one", "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
+            "index": number, "model": "A" if busy else "C", "service": "one" if busy else "any", "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
             "ok": sum(each.status == 200 for each in seen), "errors": 0, "started": datetime.now(UTC),
             "duration_s": 60.0, "valid": True, "reason": None, "rows": folder.write_rows(number, requests=seen),
             "server": ServerUsage(), "client": ClientUsage(), "process": "poisson", "rate_rps": rate_rps,
@@ -224,7 +224,8 @@ def test_growth_is_explained_where_the_utilisation_does_it(make: Make) -> None:
 
 def test_a_model_of_which_nothing_came_has_no_panel_beside_one_that_has(make: Make) -> None:
     make()
-    analysis = make(lambda seen: [each._replace(status=0) for each in seen], {"model": "B"})
+    busy = {"model": "B", "service": "eight", "utilisation": 0.1}  # at the rate that keeps A busy for 80% of the time
+    analysis = make(lambda seen: [each._replace(status=0) for each in seen], busy)
     assert page(document.report(analysis)).count("<svg") == 1
     alone = document.report(replace(analysis, cells=tuple(cell for cell in analysis.cells if not cell.measured)))
     assert "<svg" not in page(alone)

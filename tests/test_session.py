@@ -1,23 +1,27 @@
 """The life of a run, on a kind of experiment that needs no server: plan, run, append, interrupt, resume, report."""
 
 import csv
+import io
 import json
+import re
 import signal
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import pytest
+from rich.console import Console
 
-from iolab import cli_runs, session
+from iolab import cli_run, cli_runs, session
 from iolab.bench import Bench
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import Experiment
 from iolab.host import cores
 from iolab.host.signals import Interrupted
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
 from iolab.report import run_report
@@ -66,9 +70,11 @@ class Null(Kind[NullExperiment, int, NullRecord]):
         self.on_disk: list[int] = []
 
     def plan(self, experiment: NullExperiment, models: Sequence[Model], history: History[NullRecord]) -> Iterator[int]:
-        while (level := len(history.records)) < experiment.levels:
-            assert [record.level for record in history.records] == list(range(level))
+        done = [record.level for record in history.records]
+        for level in [level for level in range(experiment.levels) if level not in done]:
             yield level
+            done.append(level)
+            assert [record.level for record in history.records] == done
 
     def count(self, experiment: NullExperiment, models: Sequence[Model]) -> int:
         return experiment.levels
@@ -200,6 +206,34 @@ def test_an_interruption_leaves_a_partial_run_that_can_go_on(
         world.resume(outcome.folder)
 
 
+@pytest.mark.parametrize("event", [Interrupted(signal.SIGINT), LoadFailed("the load driver ended")])
+def test_where_no_trial_has_ended_a_line_names_the_folder_and_how_to_go_on(
+    world: World, kind: Null, monkeypatch: pytest.MonkeyPatch, event: BaseException
+) -> None:
+    kind.events = {0: event}
+    monkeypatch.setattr(cli_run, "trials", lambda *_: world.measure(world.plan()))
+    monkeypatch.setattr(cli_run, "only_bench", nullcontext)
+    monkeypatch.chdir(world.folder)
+    said = measured(world)
+    (folder,) = (path for path in (world.folder / "results").iterdir() if not path.is_symlink())
+    nothing, resume = f"No trial has ended: results/{folder.name} has no result.", f"RESUME=results/{folder.name}"
+    assert said.splitlines()[-1] == f"{nothing} To measure what is missing or not valid: make null {resume}"
+    kind.not_resumable = "it is over"
+    said = measured(world).splitlines()[-1]
+    assert re.search(r"^No trial has ended: .* This run cannot go on, because it is over: run it again\.$", said)
+    kind.not_resumable, kind.events, kind.invalid = "", {}, {1}
+    *_, report, last = measured(world).splitlines()
+    assert "[0, 1, 2, 3, 4]" in report
+    assert last.startswith("To measure what is missing or not valid: make null RESUME=results/")
+
+
+def measured(world: World) -> str:
+    """Run the command for a plan to its end, and return what is printed."""
+    console = Console(file=io.StringIO(), width=200)
+    assert cli_run.measured(console, world.plan(), "local", None) in (1, 130)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
 def test_a_run_goes_on_only_as_it_began(world: World, kind: Null) -> None:
     kind.events = {1: Interrupted(signal.SIGINT)}
     outcome = world.measure(world.plan())
@@ -223,11 +257,80 @@ def test_a_trial_that_is_not_valid_spoils_the_run_and_the_others_go_on(world: Wo
     assert [line.style for line in world.watcher.lines] == [None, "red", None, None, None]
 
 
+def test_a_run_that_goes_on_measures_once_more_what_was_not_valid_and_loses_no_line(world: World, kind: Null) -> None:
+    kind.invalid, kind.events = {1, 2}, {4: Interrupted(signal.SIGINT)}
+    outcome = world.measure(world.plan())
+    before = (outcome.folder.path / "trials.jsonl").read_text()
+    kind.invalid, kind.events = {2}, {}
+    again = world.measure(world.resume(outcome.folder))
+    assert (again.exit_status, again.folder.read_run().status) == (1, "failed")
+    assert world.watcher.begun[5:] == ["level 1", "level 2", "level 4"]
+    assert world.measure(world.resume(outcome.folder)).exit_status == 1
+    assert [record.valid for record in outcome.folder.read_trials(NullRecord)] == [True, True, False, True, True]
+    kind.invalid = set()
+    assert world.measure(world.resume(outcome.folder)).exit_status == 0
+    assert outcome.folder.read_run().status == "complete"
+    lines = (outcome.folder.path / "trials.jsonl").read_text()
+    assert lines.startswith(before)
+    assert [json.loads(line)["level"] for line in lines.splitlines()] == [0, 1, 2, 3, 1, 2, 4, 2, 2]
+    records = outcome.folder.read_trials(NullRecord)
+    assert [(record.level, record.valid) for record in records] == [(level, True) for level in range(5)]
+    names = [json.loads(line)["rows"].get("ticks") for line in lines.splitlines()]
+    assert names[2::3] == ["samples/0002-ticks.csv.gz", "samples/0002-ticks-2.csv.gz", "samples/0002-ticks-4.csv.gz"]
+    assert all((outcome.folder.path / name).exists() for name in names if name)
+
+
 def test_where_none_can_go_on_what_there_is_stays_and_the_reason_is_told(world: World, kind: Null) -> None:
     kind.events = {2: LoadFailed("the load driver ended with status 1")}
     outcome = world.measure(world.plan())
     assert (outcome.exit_status, outcome.reason) == (1, "the load driver ended with status 1")
     assert (outcome.folder.read_run().status, levels(outcome.folder)) == ("failed", [0, 1])
+
+
+def test_what_is_known_beforehand_is_told_before_there_is_a_folder(
+    world: World, kind: Null, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(experiment: NullExperiment, models: Sequence[Model], where: Where) -> None:
+        raise UsageError(f"not {where.runtime} with {sorted(where.plans)}")
+
+    monkeypatch.setattr(kind, "check", check)
+    with pytest.raises(UsageError, match=r"^not local with \[1\.0\]$"):
+        world.measure(world.plan())
+    assert not (world.folder / "results").exists()
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_run_that_was_killed_has_lasted_until_its_last_trial_ended(world: World, kind: Null, resumed: bool) -> None:
+    """A budget of time goes on: SIGKILL leaves a run without its end."""
+    kind.events = {2: Interrupted(signal.SIGINT)}
+    folder = world.measure(world.plan()).folder
+    run = folder.read_run()
+    begun = datetime.now(UTC) - timedelta(hours=1)
+    parts = {"resumed": begun, "wall_s": 30.0} if resumed else {"started": begun, "wall_s": None}
+    folder.write_run(run.model_copy(update={"status": "running", "finished": None, **parts}))
+    folder.append(
+        NullRecord(index=2, level=2, started=begun + timedelta(seconds=90), duration_s=10, valid=True, reason=None)
+    )
+    records = [
+        one.model_copy(update={"started": begun - timedelta(days=1)}) for one in folder.read_trials(NullRecord)[:2]
+    ]
+    trials = (*records, folder.read_trials(NullRecord)[2])
+    assert folder.read_run().measured_s(trials) == (130.0 if resumed else 100.0)
+    (folder.path / "trials.jsonl").write_text("".join(one.model_dump_json() + "\n" for one in trials))
+    kind.events = {}
+    assert world.measure(world.resume(folder)).exit_status == 0
+    last = folder.read_run()
+    assert last.resumed
+    assert last.resumed > begun
+    assert (last.wall_s or 0) // 10 == (13 if resumed else 10)
+
+
+@pytest.mark.parametrize(("fresh", "cheap", "said"), [(None, True, True), (None, False, False), (False, True, False)])
+def test_a_run_says_whether_each_trial_had_a_server_of_its_own(
+    world: World, kind: Null, fresh: bool | None, cheap: bool, said: bool
+) -> None:
+    kind.fresh_servers, world.runtime.starts_are_cheap = fresh, cheap
+    assert world.measure(world.plan()).folder.read_run().fresh_servers is said
 
 
 def test_our_own_mistake_leaves_the_run_readable_too(world: World, kind: Null) -> None:

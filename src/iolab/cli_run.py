@@ -26,7 +26,18 @@ def measured(console: Console, planned: session.Plan[Any], runtime: Wanted, resu
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
         report_run(console, outcome.folder)
+    if outcome.exit_status:
+        console.print(_what_next(outcome.folder), markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
+
+
+def _what_next(folder: RunFolder) -> str:
+    """Return what to do with a run that is not whole."""
+    path, kind = os.path.relpath(folder.path), registry.kind_of(folder)
+    nothing = "" if folder.has_trials() else f"No trial has ended: {path} has no result. "
+    if kind.not_resumable:
+        return f"{nothing}This run cannot go on, because {kind.not_resumable}: run it again."
+    return f"{nothing}To measure what is missing or not valid: make {registry.KINDS[kind.name].command} RESUME={path}"
 
 
 def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
@@ -57,7 +68,7 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
 
 def report_run(console: Console, folder: RunFolder) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    report = registry.kind(folder.read_run().kind).report(folder)
+    report = registry.kind_of(folder).report(folder)
     folder.write("summary.json", report.summary)
     document = report.document()
     folder.write("report.md", markdown.render(document))
@@ -73,10 +84,9 @@ def report_run(console: Console, folder: RunFolder) -> None:
 def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None) -> int:
     """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
     if resume:
-        name = RunFolder.open(resume).read_run().kind
+        settings = registry.kind_of(RunFolder.open(resume)).settings
     elif path:
-        name = experiment.kind_of(path)
+        settings = registry.kind(experiment.kind_of(path)).settings
     else:
         raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
-    settings = registry.kind(name).settings
     return measured(Console(), planned("", path, {}, settings, resume), runtime, results)

@@ -33,11 +33,11 @@ def compare(runs: tuple[Path, ...]) -> int:
     first, second = (RunFolder.open(path) for path in runs)
     if first.path == second.path:
         raise UsageError(f"{runs[0]} and {runs[1]} are the same run, which does not differ from itself")
-    names = [folder.read_run().kind for folder in (first, second)]
-    if names[0] != names[1]:
-        raise UsageError(f"{runs[0]} is of kind {names[0]} and {runs[1]} of kind {names[1]}: compare two of one kind")
+    one, other = (registry.kind_of(folder) for folder in (first, second))
+    if one is not other:
+        raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
     try:
-        registry.kind(names[0]).compare(first, second)(Console())
+        one.compare(first, second)(Console())
     except UsageError as error:
         raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
     return 0
@@ -52,8 +52,10 @@ def compare(runs: tuple[Path, ...]) -> int:
 def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
-    of_kind = registry.kind(folder.read_run().kind)
-    source = Source(folder.read_trials(of_kind.record), of_kind.rows, of_kind.report(folder).summary, of_kind.key)
+    of_kind = registry.kind_of(folder)
+    summary = of_kind.report(folder).summary  # first: it tells which file is damaged
+    trials = folder.read_trials(of_kind.record)
+    source = Source(trials, of_kind.record, of_kind.rows, summary, of_kind.key, of_kind.key_of)
     for path in exported(folder, source, form, to or folder.path / "export"):
         click.echo(os.path.relpath(path))
     return 0
@@ -69,5 +71,5 @@ def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, res
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
     folder = given_or_newest(Path(names[0]) if len(names) == 2 else None, results)
-    registry.kind(folder.read_run().kind).explain(folder, names[-1], cpus, variant)(Console())
+    registry.kind_of(folder).explain(folder, names[-1], cpus, variant)(Console())
     return 0

@@ -3,14 +3,15 @@
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from iolab.bench import Bench
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
+from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.report import compare, terminal
 from iolab.report.document import Document
@@ -26,6 +27,17 @@ T = TypeVar("T")
 R = TypeVar("R", bound=TrialRecord)
 
 
+class HasIndex(Protocol):
+    """A trial that has its place in the plan."""
+
+    @property
+    def index(self) -> int:
+        """Its number, from 0."""
+
+
+Indexed = TypeVar("Indexed", bound=HasIndex)
+
+
 @dataclass(frozen=True)
 class Measured(Generic[R]):
     """What a trial has brought: its record, and its rows by their kind, which the lifecycle writes beside it."""
@@ -35,7 +47,11 @@ class Measured(Generic[R]):
 
 
 class History(Generic[R]):
-    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it."""
+    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it.
+
+    `records` are the trials that need not be measured: in a run that goes on, those before that were not valid are not
+    among them.
+    """
 
     def __init__(self, folder: RunFolder, run: RunInfo, records: list[R], earlier_s: float = 0.0) -> None:
         self.folder, self.run, self.records = folder, run, records
@@ -45,6 +61,11 @@ class History(Generic[R]):
     def elapsed_s(self) -> float:
         """How long the run has been measured, in seconds, before an interruption included."""
         return time.monotonic() - self._began
+
+    def missing(self, trials: Iterable[Indexed]) -> Iterator[Indexed]:
+        """Return those of a plan's trials that are still to be measured."""
+        done = {record.index for record in self.records}
+        return (trial for trial in trials if trial.index not in done)
 
     def rows(self, record: R, kind: str, row: type[Row]) -> list[Row]:
         """Return the rows of one kind of a trial that is on disk."""
@@ -68,6 +89,13 @@ class Report:
     document: Callable[[], Document]
 
 
+class Where(NamedTuple):
+    """Where a run is to be measured: its runtime's name, and the cores for each CPU limit."""
+
+    runtime: Literal["docker", "local"]
+    plans: Mapping[float, CpuPlan]
+
+
 Show = Callable[["Console"], None]
 
 
@@ -78,18 +106,25 @@ class Kind(ABC, Generic[E, T, R]):
     settings: type[E]
     record: type[R]
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
-    key: Sequence[str]  # the fields of a record, and of a cell, that tell cells apart
-    metrics: Sequence[str]  # the figures of a cell in summary.json that two runs are compared by
+    key: Sequence[str]  # the fields of a cell that tell cells apart; see `key_of`
+    metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
+    fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
     not_resumable: str = ""  # why a run that was interrupted cannot go on
 
     def models(self, experiment: E, lab: Lab) -> Sequence[Model]:
         """Return the servers of the experiment; raises UsageError where they cannot be measured so."""
         return lab.select(experiment.models)
 
+    def check(self, experiment: E, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError for what cannot be measured there, as far as that is known before a folder is made."""
+
     @abstractmethod
     def plan(self, experiment: E, models: Sequence[Model], history: History[R]) -> Iterator[T]:
-        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`."""
+        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`.
+
+        A trial has the same index in a run that goes on, whatever of it is on disk.
+        """
 
     @abstractmethod
     def count(self, experiment: E, models: Sequence[Model]) -> int:
@@ -106,6 +141,10 @@ class Kind(ABC, Generic[E, T, R]):
     @abstractmethod
     def line(self, measured: Measured[R]) -> Line:
         """Return what the terminal shows of a trial that has ended."""
+
+    def key_of(self, record: R) -> Mapping[str, Any]:
+        """Return what a trial has of the key of its cell."""
+        return {name: getattr(record, name) for name in self.key}
 
     def complete(self, records: Sequence[R]) -> bool:
         """Say whether a run whose plan has ended is as it should be."""
@@ -124,7 +163,7 @@ class Kind(ABC, Generic[E, T, R]):
         one, other = (json.loads(self.report(folder).summary)["cells"] for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
-            raise UsageError(f"they have no cell in common: {compare.in_neither(one, other, self.key)}")
+            raise UsageError(compare.why_nothing(one, other, self.key))
         differences = differing(first.read_run(), second.read_run())
         return lambda console: terminal.show_compared(console, found, differences)
 
@@ -144,6 +183,7 @@ def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
     pairs: list[tuple[str, Any, Any]] = [
         ("runtime", first.runtime, second.runtime),
         ("load generator", first.generator, second.generator),
+        ("models", _letters(first), _letters(second)),
     ]
     ours, theirs = (dict(_settings(run.experiment)) for run in (first, second))
     names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in ("name", "question", "models")]
@@ -151,6 +191,10 @@ def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
     here, there = first.environment, second.environment
     pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
     return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
+
+
+def _letters(run: RunInfo) -> str:
+    return ", ".join(model.letter for model in run.models)
 
 
 def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError
 from iolab.host import environment
 from iolab.host.signals import Interrupted
-from iolab.kind import AnyKind, E, History, Line
+from iolab.kind import AnyKind, E, History, Line, Where
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
 from iolab.loadgen.starting import start_generator
@@ -64,10 +64,9 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E]) 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
     folder = RunFolder.open(path)
-    run = folder.read_run()
+    kind, run = registry.kind_of(folder), folder.read_run()
     registry.check(run.kind, settings, str(path), f"RESUME={path}")
     experiment = registry.recorded(folder, run, settings)
-    kind = registry.kind(run.kind)
     if kind.not_resumable:
         raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
     if run.status == "complete":
@@ -81,19 +80,19 @@ def measure(
 ) -> Outcome:
     """Measure the trials of a plan into a run folder: each is on disk as it ends.
 
-    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM).
+    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM). A run that
+    goes on measures what is missing, and once more the trials that were not valid.
     """
     kind = registry.kind(planned.experiment.kind)
-    folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     info = _info(planned, place, kind)
-    earlier_s = 0.0
+    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
+    folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     if planned.begun:
-        before = folder.read_run()
-        _check_same_place(before, info)
-        info, earlier_s = before.model_copy(update={"status": "running", "finished": None}), before.wall_s or 0.0
+        info = _going_on(folder, info, kind)
         folder.drop_cut_line()
     folder.write_run(info)
-    history = History(folder, info, folder.read_trials(kind.record), earlier_s)
+    records = [record for record in folder.read_trials(kind.record) if record.valid]
+    history = History(folder, info, records, info.wall_s or 0.0)
     status: Status = "failed"
     exit_status, reason = 1, ""
     try:
@@ -134,6 +133,15 @@ def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Ben
         observer.finished(kind.line(measured), len(history.records))
 
 
+def _going_on(folder: RunFolder, now: RunInfo, kind: AnyKind) -> RunInfo:
+    """Return run.json of a run that goes on; raises UsageError where that would be in another place."""
+    before = folder.read_run()
+    _check_same_place(before, now)
+    measured_s = before.measured_s(folder.read_trials(kind.record))
+    changes = {"status": "running", "finished": None, "wall_s": round(measured_s, 3), "resumed": now.started}
+    return before.model_copy(update=changes)
+
+
 def _check_same_place(before: RunInfo, now: RunInfo) -> None:
     """Raise UsageError where the rest of a run would be measured otherwise than its beginning."""
     pairs = {
@@ -170,6 +178,6 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         ),
         environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
         trials_planned=kind.count(planned.experiment, planned.models),
-        fresh_servers=place.runtime.starts_are_cheap,
+        fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),
     )

@@ -6,16 +6,13 @@ import psutil
 import pytest
 
 from iolab.chat.servers import ChatServer, chat_servers
-from iolab.chat.settings import Crowd
 from iolab.lab import Lab
 from tests.conftest import ROOT
 from tests.own import free_ports
 from tests.runtime.scripts import model, running
 from tests.waiting import wait_until
 
-CHATS = [
-    chat for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",))) if chat.threads != 1
-]
+CHATS = [chat for chat in chat_servers(Lab.read(ROOT).models, ("poll",)) if chat.threads != 1]
 
 
 def said(address: tuple[str, int], request: str, stays: str = "keep-alive") -> tuple[socket.socket, str]:

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from iolab.chat.servers import chat_servers
-from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
 from iolab.lab import Lab
 from iolab.runtime import probe
@@ -23,7 +22,7 @@ from tests.waiting import wait_until
 CHATS = sorted((ROOT / "services").glob("*/chat*.py"))
 POLLING = {
     ROOT / "services" / chat.model.name / chat.script: chat.threads  # None: every user is served at once
-    for chat in chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,), transports=("poll",)))
+    for chat in chat_servers(Lab.read(ROOT).models, ("poll",))
 }
 POLLS = [path for path, threads in POLLING.items() if threads is None]
 SEVERAL = [path for path, threads in POLLING.items() if threads != 1]

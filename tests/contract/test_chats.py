@@ -16,7 +16,6 @@ import pytest
 import websocket
 
 from iolab.chat.servers import PROCESSES, ChatServer, chat_servers
-from iolab.chat.settings import Crowd
 from iolab.errors import ServerFailed
 from iolab.lab import Lab
 from iolab.runtime import probe
@@ -24,7 +23,7 @@ from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-SCENES = chat_servers(Lab.read(ROOT).models, Crowd(levels=(1,)))
+SCENES = chat_servers(Lab.read(ROOT).models, ("websocket", "poll"))
 LINES_OF_A_SCREEN = 95
 HOLDS_ONE = "A"
 

@@ -61,7 +61,7 @@ def test_a_measured_server_is_traced_from_outside_its_image(iolab: Run, tmp_path
 
 
 def test_an_engine_that_refuses_strace_is_explained(tmp_path: Path, lab: Lab, engine: Engine, project: str) -> None:
-    Compose(ROOT, project, variables(lab, engine, 1)).build([app.SERVICE], tmp_path / "build.log")
+    Compose(ROOT, project, variables(lab, engine, 1)).build([app.SERVICE])
     profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}
     rules = tmp_path / "noptrace.json"
     rules.write_text(json.dumps(profile))

@@ -94,11 +94,17 @@ def test_precision_and_budget_are_of_the_whole_run(inside: Run, start: Start, tm
     assert time.monotonic() - begun < BUDGET_S + 3
 
 
-def test_a_trial_that_failed_before_is_not_forgotten(inside: Run, latest: Path) -> None:
+def test_a_trial_that_failed_before_is_measured_again_and_its_line_stays(inside: Run, latest: Path) -> None:
     path = latest / "trials.jsonl"
     first, *others = (json.loads(line) for line in lines(latest))
     first.update(valid=False, reason="the server died")
     path.write_text("".join(json.dumps(one) + "\n" for one in (first, *others)))
     done = inside("bench", "--runtime", "local", "--resume", str(latest))
-    assert done.returncode == 1
-    assert json.loads((latest / "run.json").read_text())["status"] == "failed"
+    assert done.returncode == 0, done.stderr
+    assert json.loads((latest / "run.json").read_text())["status"] == "complete"
+    after = [json.loads(line) for line in lines(latest)]
+    assert after[0] == first
+    assert sorted(one["index"] for one in after) == [0, *range(6)]
+    again = next(one for one in after[1:] if one["index"] == 0)
+    assert (again["valid"], again["rows"]) == (True, {"requests": "samples/0000-requests-2.csv.gz"})
+    assert (latest / first["rows"]["requests"]).exists()

@@ -120,6 +120,15 @@ def test_a_way_that_fails_spoils_its_trial_alone(world: World) -> None:
     assert "| await |" not in texts["report.md"]
 
 
+def test_a_run_that_goes_on_measures_again_what_failed(world: World) -> None:
+    world.generator.plan = {1: "generator fails", 3: "server dies"}
+    outcome = world.measure()
+    world.generator.plan = {}
+    again = world.resume(outcome.folder)
+    assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
+    assert [(each.index, each.valid) for each in world.trials(again.folder)] == [(index, True) for index in range(4)]
+
+
 def test_a_bystander_without_an_answer_spoils_its_trial(world: World) -> None:
     world.generator.counted = None
     outcome = world.measure()

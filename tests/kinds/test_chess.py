@@ -122,10 +122,20 @@ def test_an_exhibition_that_fails_spoils_its_trial_alone_and_the_driver_starts_a
     assert texts["report.html"].count("<svg") == 2
 
 
+def test_a_run_that_goes_on_plays_again_what_failed(world: World, games: Games) -> None:
+    games.events = {0: LoadFailed("2 of 6 moves got no answer 200")}
+    outcome = world.measure()
+    again = world.resume(outcome.folder)
+    assert (again.exit_status, again.folder.read_run().status, games.played) == (0, "complete", 4)
+    assert [(record.index, record.valid) for record in world.trials(again.folder)] == [(0, True), (1, True), (2, True)]
+    assert len((again.folder.path / "trials.jsonl").read_text().splitlines()) == 4
+
+
 def test_rows_that_are_not_those_of_their_exhibition_are_damaged(world: World, games: Games) -> None:
     folder = world.measure().folder
+    (folder.path / "samples" / "0001-pairs.csv.gz").unlink()
     folder.write_rows(1, pairs=[Pair(0, 0, 0.0, 0.06, 0.06, 200)])
-    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 pairs of moves, and its exhibition 6: it is dam"):
+    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, and trial 1 6 pairs: it is damaged"):
         world.report(folder)
 
 

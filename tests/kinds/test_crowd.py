@@ -158,8 +158,10 @@ def test_a_level_is_as_high_as_the_machine_allows_and_says_why(world: World, mon
     assert world.watcher.lines[1].note == records[1].capped
     assert records[1].capped.startswith("8 of 10 come: ")
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64))
+    runs = sorted(world.results.iterdir())
     with pytest.raises(UsageError, match=r"^USERS=5: nobody can come: 0 of 5 come: "):
         world.measure(plan)
+    assert sorted(world.results.iterdir()) == runs  # it is told before there is a folder
 
 
 def test_a_level_that_fails_is_recorded_and_the_others_go_on(world: World) -> None:
@@ -190,6 +192,19 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
     assert "interrupted" not in shown(again.folder)
     with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
         session.resumed(world.lab.root, again.folder.path, CrowdExperiment)
+
+
+def test_a_run_that_goes_on_measures_a_level_that_failed_again(world: World) -> None:
+    world.events = {1: LoadFailed("the load driver has ended: killed")}
+    outcome = world.measure(world.plan())
+    world.events = {}
+    again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
+    assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
+    assert [(record.index, record.valid) for record in again.folder.read_trials(CrowdRecord)] == [
+        (index, True) for index in range(6)
+    ]
+    assert len(world.came) == 7
+    assert "not counted" not in shown(again.folder)
 
 
 def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) -> None:

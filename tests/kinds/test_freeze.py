@@ -137,6 +137,13 @@ def test_a_load_that_fails_is_a_reason_and_its_generator_starts_anew(world: Worl
     assert world.runtime.log.count("stop C") == 2
 
 
+def test_a_run_that_goes_on_measures_again_what_failed(world: World, planned: Planned) -> None:
+    world.generator.plan = {0: "generator fails"}
+    again = world.resume(world.measure().folder)
+    assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
+    assert [(record.index, record.valid) for record in world.trials(again.folder)] == [(0, True), (1, True)]
+
+
 @pytest.mark.parametrize(("models", "said"), [(["all"], "MODELS=all"), (["A", "C"], "MODELS=A,C")])
 def test_one_server_at_a_time_stands_still(lab: Lab, tmp_path: Path, models: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=f"^{said}: one server at a time stands still$"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from iolab import cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.settings import OpenExperiment
@@ -13,6 +14,7 @@ from iolab.lab import Lab
 from iolab.loadgen import workers
 from iolab.loadgen.workers import Crew
 from iolab.results.records import OpenSample
+from tests import planned
 from tests.planned import SERVICE_S, World
 
 SMALL = {
@@ -109,6 +111,19 @@ def test_a_plan_that_fails_is_shown_and_the_others_go_on_with_a_new_server(
     assert "error" in world.printed(outcome.folder)
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_run_that_goes_on_sends_the_plan_that_failed_again(world: World, number: int) -> None:
+    world.loop.events = {number: "server dies"}
+    outcome = world.measure(world.plan("queue", **SMALL))
+    world.loop.events = {}
+    again = world.measure(world.resume(outcome.folder))
+    assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
+    assert len(world.lines(again.folder)) == 5
+    records = again.folder.read_trials(OpenRecord)
+    assert [(one.index, one.valid) for one in records] == [(index, True) for index in range(4)]
+    assert world.printed(again.folder).count("error") == 0
+
+
 def test_a_server_that_does_not_come_up_again_spoils_its_own_plans_alone(world: World) -> None:
     def refuse() -> None:
         world.runtime.refuses = frozenset("A")
@@ -130,6 +145,15 @@ def test_a_rate_that_cannot_be_sent_is_refused_before_the_first_plan(
         world.measure(world.plan("queue", **SMALL))
     assert not world.loop.plans
     assert world.runtime.log[-1] == "close"
+
+
+def test_a_rate_that_is_too_high_whatever_a_calibration_says_is_refused_before_there_is_a_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "MOST_RPS", 20.0)
+    with pytest.raises(UsageError, match=r"A at 27 arrivals a second or more: the load generator sends 20 in time"):
+        world.measure(world.plan("queue", **SMALL))
+    assert (world.runtime.log, world.results.exists()) == ([], False)
 
 
 def test_a_model_that_cannot_be_calibrated_ends_the_run_with_the_reason(world: World) -> None:
@@ -167,3 +191,21 @@ def test_one_process_alone_is_not_told_of(world: World) -> None:
     assert world.crews == [Crew()]
     with pytest.raises(UsageError, match=r"JOIN=2: others need this machine's address: give it"):
         _ = world.plan("queue", **SMALL, load={"join": 2}).experiment.host
+
+
+def test_two_runs_are_compared_by_what_was_planned_not_by_the_rate_that_a_calibration_gave(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    first = world.measure(world.plan("queue", **SMALL)).folder
+    monkeypatch.setattr(planned, "SERVICE_S", 1.03 * SERVICE_S)  # another day
+    second = world.measure(world.plan("queue", **SMALL)).folder
+    rates = [sorted(one.rate_rps for one in folder.read_trials(OpenRecord)) for folder in (first, second)]
+    assert not set(rates[0]) & set(rates[1])
+    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for model in ("model A, service blocking", "model C, service asyncio"):
+        for share in (0.4, 0.8):
+            assert f"{model}, variant constant, process poisson, planned utilisation {share}, utilisation of A" in said
+    for name in ("A 0.4", "C 0.4"):  # the first word is the model, whichever model the rate was worked out from
+        assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0

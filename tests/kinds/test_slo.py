@@ -129,6 +129,25 @@ def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
     assert "kept 25% of the CPU time" in stolen.message
 
 
+def test_a_search_that_goes_on_takes_the_step_that_failed_again_and_comes_to_the_same_end(world: World) -> None:
+    models = SMALL | {"models": ["A", "C"]}
+    whole = world.measure(world.plan("slo", **models))
+    world.loop.plans.clear()
+    world.loop.events = {2: "server dies"}
+    outcome = world.measure(world.plan("slo", **models))
+    assert len(world.lines(outcome.folder)) == 4
+    world.loop.events = {}
+    again = world.measure(world.resume(outcome.folder))
+    assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
+    steps = [
+        {(record.index, record.model, record.rate_rps) for record in run.folder.read_trials(SloRecord)}
+        for run in (whole, again)
+    ]
+    assert steps[0] == steps[1]
+    assert len(world.lines(again.folder)) == len(steps[0]) + 1
+    assert "has not come to its end" not in world.printed(again.folder)
+
+
 def test_what_is_no_objective_is_refused_before_anything_is_opened(world: World) -> None:
     with pytest.raises(UsageError, match=r"SLO=p99<fast: must be such as p99<100ms"):
         world.plan("slo", objective="p99<fast")

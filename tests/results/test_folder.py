@@ -158,8 +158,9 @@ def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
 def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(EXAMPLE, copy)
+    (copy / "samples" / "0003-requests.csv.gz").unlink()
     RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
-    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and its trial \d+ requests"):
+    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and trial 3 \d+ requests"):
         analyse(RunFolder.open(copy))
 
 
@@ -183,6 +184,20 @@ def test_a_trial_that_is_there_twice_would_count_twice(tmp_path: Path) -> None:
         folder.read_trials(ClosedRecord)
 
 
+def test_of_a_trial_that_was_not_valid_the_newest_line_counts_and_its_rows_stay(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    first, second = (folder.write_rows(0, requests=[Sample(0.0, latency_s, 200)]) for latency_s in (0.5, 0.02))
+    assert (first["requests"], second["requests"]) == ("samples/0000-requests.csv.gz", "samples/0000-requests-2.csv.gz")
+    bad = record(0).model_copy(update={"valid": False, "reason": "it died", "rows": first})
+    for each in (bad, record(1), record(0).model_copy(update={"rows": second})):
+        folder.append(each)
+    assert [(each.index, each.valid, each.rows) for each in folder.read_trials(ClosedRecord)] == [
+        (0, True, second),
+        (1, True, {}),
+    ]
+    assert folder.read_rows(first, "requests", Sample) == [Sample(0.0, 0.5, 200)]
+
+
 def test_samples_damaged_in_the_middle_are_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     rows = folder.write_rows(0, requests=[Sample(number / 7, 0.02 + number / 1000, 200) for number in range(200)])
@@ -199,6 +214,17 @@ def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> N
     (folder.path / "samples" / "0000.csv.gz").write_bytes(gzip.compress(text.encode()))
     with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
         folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
+
+
+def test_a_file_without_a_whole_line_has_no_trial(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    assert not folder.has_trials()
+    for text in ("", '{"index": 0'):
+        (folder.path / "trials.jsonl").write_text(text)
+        assert not folder.has_trials()
+    folder.drop_cut_line()
+    folder.append(record(0))
+    assert folder.has_trials()
 
 
 def test_a_last_line_that_a_crash_has_cut_is_taken_away(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """What Docker says, and the one line that the user reads."""
 
+import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from iolab.errors import EngineMissing
-from iolab.host.processes import last_lines
-from iolab.runtime.compose import explain, explain_build, find_engine
+from iolab.host.processes import Finished, last_lines
+from iolab.runtime import compose
+from iolab.runtime.compose import Compose, explain, explain_build, find_engine
 
 LOG = Path("build.log")
 
@@ -152,3 +156,26 @@ def test_an_engine_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "v2",
         "unix:///s",
     )
+
+
+def test_two_builds_at_once_have_a_log_each_which_stays_only_where_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = {1: 1, 2: 0}
+
+    def run(command: Sequence[str], *, log: BinaryIO | None = None, **_: object) -> Finished:
+        if not log:
+            return Finished(0, "", "")  # the names of the images: none is there
+        if os.getpid() == 1:
+            monkeypatch.setattr(os, "getpid", lambda: 2)
+            assert Compose(tmp_path, "lab", {}).build(["asyncio"]) is None  # another one meanwhile
+            monkeypatch.setattr(os, "getpid", lambda: 1)
+        log.write(f"ERROR: of process {os.getpid()}\n".encode())
+        log.flush()
+        return Finished(statuses[os.getpid()], "", "")
+
+    monkeypatch.setattr(compose, "run", run)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with pytest.raises(EngineMissing, match=r"ERROR: of process 1.*results/docker-build-1\.log"):
+        Compose(tmp_path, "lab", {}).build(["asyncio"])
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["docker-build-1.log"]

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from iolab.chat.entries import Transport
-from iolab.chat.settings import Crowd
 from iolab.errors import UsageError
 from iolab.host import capacity
 from iolab.host.capacity import Need
@@ -55,19 +54,19 @@ class ChatServer:
         return ServerCommand(("python3", self.script), variables, room.files, room.pids, room.memory_bytes)
 
 
-def chat_servers(models: Sequence[Model], crowd: Crowd) -> list[ChatServer]:
+def chat_servers(models: Sequence[Model], transports: tuple[Transport, ...], processes: int = 1) -> list[ChatServer]:
     """Return the chat servers of the models in the wanted transports; raises UsageError where there is none."""
-    found = list(_matching(models, crowd))
+    found = list(_matching(models, transports, processes))
     if not found:
         names = ", ".join(model.letter for model in models)
         raise UsageError(
-            f"no chat server of {names} speaks {' or '.join(crowd.transports)}"
-            f"{f' in {crowd.processes} processes' if crowd.processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
+            f"no chat server of {names} speaks {' or '.join(transports)}"
+            f"{f' in {processes} processes' if processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
         )
     return found
 
 
-def _matching(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
+def _matching(models: Sequence[Model], transports: tuple[Transport, ...], processes: int) -> Iterator[ChatServer]:
     for model in models:
         labels = model.service.labels
         for word in labels.get(CHAT, "").split():
@@ -77,8 +76,8 @@ def _matching(models: Sequence[Model], crowd: Crowd) -> Iterator[ChatServer]:
                     f"{COMPOSE_FILE}: service {model.name}: {CHAT} has {word!r}; it must be TRANSPORT=SCRIPT"
                 )
             can_share = transport in labels.get(PROCESSES, "").split()
-            if transport in crowd.transports and (crowd.processes == 1 or can_share):
-                yield ChatServer(model, transport, script, crowd.processes, labels.get(THREADS) == "each")
+            if transport in transports and (processes == 1 or can_share):
+                yield ChatServer(model, transport, script, processes, labels.get(THREADS) == "each")
 
 
 def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:

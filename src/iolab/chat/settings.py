@@ -1,6 +1,6 @@
-"""The users of a chat server: an experiment's table [crowd]."""
+"""The users of a chat server: what an experiment's table [crowd] has, whatever happens to them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -13,36 +13,19 @@ Users = Annotated[int, Field(ge=1, le=MOST_USERS)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
-class Crowd(Settings):
-    """Users that come at `come_rps` a second, stay, and now and then click: experiments/crowd.toml says the rest."""
+class ChatUsers(Settings):
+    """Users that connect at `come_rps` a second, by one of these transports, and stay; see experiments/crowd.toml."""
 
-    levels: Annotated[
-        tuple[Users, ...],
-        Field(min_length=1),
-        Option("Numbers of users. Without it, the most that the machine allows are tried, too.", "--users"),
-    ]
-    most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
     transports: Annotated[
         tuple[Transport, ...], Option("Servers that support none of them are left out.", "--transport")
     ] = ("websocket", "poll")
     come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
-    quiet_s: Seconds = 5.0
-    busy_s: Seconds = 20.0
-    click_every_s: Seconds = 100.0
     hold_s: Annotated[int, Field(ge=1, le=3600)] = 60
     dead_after_s: Annotated[int, Field(ge=10, le=3600)] = 300
-    processes: Annotated[
-        int, Field(ge=1, le=64), Option("Processes of a server, for servers that can share a port.")
-    ] = 1
     freeze_collector: Annotated[
         bool, Option("Keep Python's garbage collector from scanning connected users.", variable="GC_FREEZE")
     ] = True
-
-    @classmethod
-    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes in which no higher level is tried than those that were given."""
-        return {**changes, "most": 0} if "levels" in changes else changes
 
     def told(self) -> str:
         """Return in words, for a report, how users connect, and how long they and the servers wait."""

@@ -47,6 +47,17 @@ def kind(name: str) -> "AnyKind":
     return found
 
 
+def kind_of(folder: "RunFolder") -> "AnyKind":
+    """Return the kind of a run; raises UsageError where run.json is damaged or says a kind that there is not."""
+    from iolab.results.folder import DAMAGED  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)
+
+    name = folder.read_run().kind
+    if name not in KINDS:
+        there = f"there is no such kind of experiment; there are {', '.join(KINDS)}"
+        raise UsageError(f"{folder.path / 'run.json'}: kind = {name!r}: {there}; {DAMAGED}")
+    return kind(name)
+
+
 def read(path: Path, changes: Mapping[str, Any], settings: type[E]) -> E:
     """Read an experiment's TOML file with changes; raises UsageError where it is not of that kind."""
     from iolab import experiment  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)

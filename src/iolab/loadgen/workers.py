@@ -3,9 +3,9 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.errors import UsageError
 from iolab.experiment import Settings
@@ -44,6 +44,12 @@ class Crew(Settings):
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
         """Return changes without an address, unless a worker joins: others than this command have these variables."""
         return changes if changes.get("join") else {n: v for n, v in changes.items() if n not in ("bind", "port")}
+
+    @model_validator(mode="after")
+    def _others_need_the_address(self) -> Self:
+        if self.bind and not self.join:
+            raise ValueError(f'bind = "{self.bind}" is for workers of other machines: say how many with join (JOIN)')
+        return self
 
     @property
     def size(self) -> int:

@@ -2,9 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
 
 from iolab.errors import UsageError
 from iolab.results.folder import RunFolder
@@ -16,15 +18,18 @@ RowType = type[Any]
 
 
 class Source(NamedTuple):
-    """What is exported of a run: its trials, the types of their rows by kind, and summary.json.
+    """What is exported of a run: its trials, the types of their lines and of their rows by kind, and summary.json.
 
-    `key` are the fields of a trial that stand beside each of its rows, so that these need no join.
+    `key` are the columns that tell cells apart, and `key_of` returns those of a trial, which stand beside each of its
+    rows, so that these need no join.
     """
 
     trials: Sequence[TrialRecord]
+    record: type[TrialRecord]
     rows: Mapping[str, RowType]
     summary: str
     key: Sequence[str]
+    key_of: Callable[[Any], Row]
 
 
 def export(folder: RunFolder, source: Source, form: Format, target: Path) -> list[Path]:
@@ -37,16 +42,23 @@ def export(folder: RunFolder, source: Source, form: Format, target: Path) -> lis
         target.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise UsageError(f"--to {target} is a file: name a folder") from error
-    tables = {kind: list(_rows(folder, source, kind, row)) for kind, row in source.rows.items()}
+    beside = ("trial", "repeat", *source.key, "valid")
+    tables: dict[str, tuple[Sequence[str], list[Row]]] = {
+        kind: ((*beside, *row._fields), list(_rows(folder, source, kind, row))) for kind, row in source.rows.items()
+    }
     tables |= {
-        "trials": [dict(_flat(trial.model_dump(mode="json", exclude={"rows"}))) for trial in source.trials],
-        "cells": [dict(_flat(cell)) for cell in json.loads(source.summary)["cells"]],
+        "trials": (
+            list(_columns(source.record)),
+            [dict(_flat(trial.model_dump(mode="json", exclude={"rows"}))) for trial in source.trials],
+        ),
+        "cells": (source.key, [dict(_flat(cell)) for cell in json.loads(source.summary)["cells"]]),
     }
     paths = []
-    for name, rows in tables.items():
+    for name, (columns, rows) in tables.items():
         path = target / f"{name}.{form}"
         partly = path.with_suffix(".part")
-        writer(_even(rows), partly)
+        names = list(dict.fromkeys(name for row in rows for name in row)) or columns
+        writer(names, [{name: row.get(name) for name in names} for row in rows], partly)
         partly.replace(path)
         paths.append(path)
     return paths
@@ -54,11 +66,7 @@ def export(folder: RunFolder, source: Source, form: Format, target: Path) -> lis
 
 def _rows(folder: RunFolder, source: Source, kind: str, row: RowType) -> Iterable[Row]:
     for trial in source.trials:
-        beside = {
-            "trial": trial.index,
-            "repeat": trial.repeat,
-            **{name: getattr(trial, name) for name in source.key if hasattr(trial, name)},
-        }
+        beside = {"trial": trial.index, "repeat": trial.repeat, **source.key_of(trial)}
         for one in folder.read_rows(trial.rows, kind, row):
             yield {**beside, "valid": trial.valid, **one._asdict()}
 
@@ -80,23 +88,27 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, An
             yield f"{before}{name}", value
 
 
-def _even(rows: Sequence[Row]) -> list[Row]:
-    """Return rows that all have the same columns: what one does not have is None."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return [{name: row.get(name) for name in names} for row in rows]
+def _columns(record: type[BaseModel], before: str = "") -> Iterable[str]:
+    """Yield the columns of a record's type, those of a table under its name."""
+    for name, field in record.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _columns(field.annotation, f"{before}{name}_")
+        elif name != "rows":
+            yield f"{before}{name}"
 
 
-def _write_csv(rows: Sequence[Row], path: Path) -> None:
+def _write_csv(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _write_parquet(rows: Sequence[Row], path: Path) -> None:
+def _write_parquet(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
     try:
         import pyarrow  # noqa: PLC0415 (optional: 45 MB)
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
         raise UsageError("Parquet needs pyarrow: .venv/bin/pip install pyarrow; or take --csv") from None
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), path)
+    table = pyarrow.table({name: [row[name] for row in rows] for name in columns})
+    pyarrow.parquet.write_table(table, path)

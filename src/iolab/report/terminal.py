@@ -1,5 +1,6 @@
 """What every command prints in the same way."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from rich.table import Table
 from iolab.report import numbers
 from iolab.report.compare import Compared
 
+INVALID = "(!)"  # marks a cell that is not valid
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -59,14 +61,33 @@ def show_compared(console: Console, found: Sequence[Compared], differences: Sequ
     before = ""
     for each in found:
         ratio = numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"
+        name = f"{each.cell} {INVALID}" if each.not_valid else each.cell
         table.add_row(
-            "" if each.cell == before else escape(each.cell), each.metric.replace("_", " "),
-            f"{each.first:,.4g}", f"{each.second:,.4g}", ratio,
+            "" if each.cell == before else escape(name), each.metric.replace("_", " ").replace(".", " "),
+            _compared(each.first), _compared(each.second), ratio,
         )  # fmt: skip
         before = each.cell
     console.print(table)
+    show_not_valid(console, [(each.cell, each.not_valid) for each in found])
     console.print("Ratios are of single runs without an interval: a difference can be chance. Repeat both to know.")
     show_differences(console, differences)
+
+
+def _compared(value: float) -> str:
+    return "never" if math.isinf(value) else f"{value:,.4g}"
+
+
+def show_not_valid(console: Console, cells: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Print which of the compared cells are not valid, and in which of the two runs."""
+    for cell, runs in dict.fromkeys(cells):
+        if runs:
+            where = "both runs" if len(runs) == 2 else f"the {runs[0]} run"
+            console.print(
+                f"{INVALID} {cell}: not valid in {where}, so its ratio says nothing of the servers. See the report.",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def show_differences(console: Console, differences: Sequence[tuple[str, str, str]]) -> None:

@@ -13,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.results.records import Record, RunInfo, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
 
+DAMAGED = "it is damaged or of another version: take it from a copy, or measure again"
 Whole = TypeVar("Whole", bound=Record)
 Trial = TypeVar("Trial", bound=TrialRecord)
 
@@ -71,8 +72,9 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def has_trials(self) -> bool:
-        """Say whether any trial has ended."""
-        return (self.path / "trials.jsonl").exists()
+        """Say whether any trial has ended: a line that a crash has cut is none."""
+        path = self.path / "trials.jsonl"
+        return path.exists() and b"\n" in path.read_bytes()
 
     def drop_cut_line(self) -> None:
         """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""
@@ -82,8 +84,11 @@ class RunFolder:
             self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
 
     def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
-        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any."""
-        names = {kind: f"samples/{index:04d}-{kind}.csv.gz" for kind, rows in kinds.items() if rows}
+        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any.
+
+        Rows that are there already, of an earlier try of the same trial, stay: these then have a number in their name.
+        """
+        names = {kind: self._unused(f"samples/{index:04d}-{kind}") for kind, rows in kinds.items() if rows}
         for kind, name in names.items():
             self._replace(name, encoded(kinds[kind]))
         return names
@@ -98,6 +103,18 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
 
+    def rows_of(self, trial: TrialRecord, kind: str, row: type[Row], expected: int | None = None) -> list[Row]:
+        """Read the rows of one kind that a trial must have; raises UsageError where they are damaged or too few.
+
+        Where their number is not known, a valid trial has one at least.
+        """
+        rows = self.read_rows(trial.rows, kind, row)
+        if len(rows) != expected if expected is not None else trial.valid and not rows:
+            path = self.path / trial.rows.get(kind, "samples")
+            wanted = "some" if expected is None else expected
+            raise UsageError(f"{path} has {len(rows)} rows, and trial {trial.index} {wanted} {kind}: it is damaged")
+        return rows
+
     def write(self, name: str, text: str) -> None:
         """Write the file `name`, whole or not at all."""
         self._replace(name, text.encode())
@@ -111,31 +128,40 @@ class RunFolder:
         try:
             return kind.model_validate_json((self.path / name).read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            what = ": ".join(filter(None, [where, first["msg"]]))
-            raise UsageError(f"{self.path / name}: {what}; it is damaged or of another version") from error
+            what = _first_mistake(error)
+            raise UsageError(f"{self.path / name}: {what}; {DAMAGED}") from error
 
     def read_trials(self, kind: type[Trial]) -> list[Trial]:
-        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out."""
+        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out.
+
+        A trial that was not valid can stand there again, measured when the run went on: the newest line of it counts,
+        at the place of the first.
+        """
         try:
             content = (self.path / "trials.jsonl").read_bytes()
         except FileNotFoundError:
             return []
         lines, cut = content.splitlines(), not content.endswith(b"\n")
-        records: list[Trial] = []
+        records: dict[int, Trial] = {}
         for number, line in enumerate(lines, 1):
             try:
-                records.append(kind.model_validate_json(line))
+                record = kind.model_validate_json(line)
             except ValidationError as error:
                 if number < len(lines) or not cut:
-                    what = f"{error.errors()[0]['msg']}; take the line out, or the file from a copy"
+                    what = f"{_first_mistake(error)}; take the line out, or the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
-        indices = [record.index for record in records]
-        if len(set(indices)) < len(indices):
-            twice = next(index for index in indices if indices.count(index) > 1)
-            raise UsageError(f"{self.path / 'trials.jsonl'} has trial {twice} twice: take one of the lines out")
-        return records
+                break
+            before = records.get(record.index)
+            if before and before.valid:
+                raise UsageError(
+                    f"{self.path / 'trials.jsonl'} has trial {record.index} twice: take one of the lines out"
+                )
+            records[record.index] = record
+        return list(records.values())
+
+    def _unused(self, stem: str) -> str:
+        names = (f"{stem}{suffix}.csv.gz" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+        return next(name for name in names if not (self.path / name).exists())
 
     def _replace(self, name: str, content: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=".writing-")
@@ -145,3 +171,8 @@ class RunFolder:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(self.path / name)
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return ": ".join(filter(None, [".".join(str(part) for part in first["loc"]), first["msg"]]))

@@ -1,9 +1,11 @@
 """The shapes of what is written to results/: versioned, and refused when it is not what it should be."""
 
+import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["running", "complete", "partial", "failed"]
 
@@ -12,6 +14,14 @@ class Record(BaseModel):
     """Base of what is written; unknown keys are refused when it is read again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        """Refuse a value that is not a number, which would go on into every mean; infinite is what never ended."""
+        for name, value in self.__dict__.items():
+            if isinstance(value, float) and math.isnan(value):
+                raise ValueError(f"{name} is not a number")
+        return self
 
 
 class Sample(NamedTuple):
@@ -179,9 +189,24 @@ class RunInfo(Record):
     trials_planned: int
     fresh_servers: bool = False  # every trial had a server of its own
     started: datetime
+    resumed: datetime | None = None  # when its last part began, where it went on
     finished: datetime | None = None
-    wall_s: float | None = None
+    wall_s: float | None = None  # how long it was measured; of a run that goes on, before its last part
     status: Status = "running"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.experiment.get("kind", self.kind) != self.kind:
+            raise ValueError(f"kind is {self.kind}, and its experiment is of kind {self.experiment['kind']}")
+        return self
+
+    def measured_s(self, trials: Sequence[TrialRecord]) -> float:
+        """Return how long it was measured: of a run that was killed, until its last trial ended."""
+        if self.finished:
+            return self.wall_s or 0.0
+        begun = self.resumed or self.started
+        ends_s = [(trial.started - begun).total_seconds() + trial.duration_s for trial in trials]
+        return (self.wall_s or 0.0) + max([0.0, *ends_s])
 
     def ended(self, status: Status, wall_s: float, **changes: Any) -> "RunInfo":
         """Return this with the end written down."""

@@ -17,7 +17,6 @@ LEAST_ENGINE = (20, 10)
 BUILD_LIMIT_S = 1800.0
 BUILDING = "Bringing the images up to date; the first time, that takes a minute or two"
 COMMAND_LIMIT_S = 120.0
-BUILD_LOG = Path("results", "docker-build.log")
 
 
 @dataclass(frozen=True)
@@ -137,12 +136,13 @@ class Compose:
         self("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
 
     def build(self, services: Sequence[str]) -> str | None:
-        """Build the images of `services`, as far as they are not up to date; all that the builder says is in a log.
+        """Build the images of `services`, as far as they are not up to date.
 
+        All that the builder says is in a file of this process in results/, which stays if the build fails.
         Where that fails but images are there, built before, they serve: the reason is returned. Raises EngineMissing
         where they are not.
         """
-        log = self._root / BUILD_LOG
+        log = self._root / "results" / f"docker-build-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             try:
@@ -158,6 +158,7 @@ class Compose:
                     f"building the images did not end within {BUILD_LIMIT_S / 60:g} min", f"see {log}"
                 ) from None
         if done.status == 0:
+            log.unlink()
             return None
         why, remedy = explain_build(log.read_text(errors="replace"), log)
         images = self("--profile", "*", "config", "--images", *services).stdout.split()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from iolab.findings import machine
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.plan import Way, expected
 from iolab.kinds.breaking.records import BreakRecord
@@ -82,9 +82,12 @@ class Analysis:
 
 def analyse(folder: RunFolder) -> Analysis:
     """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, BreakExperiment)
-    records = sorted(folder.read_trials(BreakRecord), key=lambda record: record.index)
+    found = recorded.read(folder, BreakExperiment, BreakRecord)
+    run, experiment = found.run, found.experiment
+    records = sorted(found.trials, key=lambda record: record.index)
+    for record in records:
+        if record.way not in experiment.broken.ways:
+            raise recorded.not_of_the_run(folder, record, f"way {record.way.name}")
     loads = [(record, _result(folder, experiment, record)) for record in records if not record.seeks]
     culprits = {record.way: record.culprit for record in records if record.valid and record.culprit}
     return Analysis(
@@ -102,8 +105,8 @@ def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord)
     return WayResult(
         way=record.way,
         expected=expected(record.way, users, experiment.work_ms(record.way) / 1000, cpus),
-        samples=folder.read_rows(record.rows, "requests", Sample),
-        bystander=folder.read_rows(record.rows, "bystander", Sample),
+        samples=folder.rows_of(record, "requests", Sample),
+        bystander=folder.rows_of(record, "bystander", Sample),
         usage=record.server,
     )
 

@@ -1,8 +1,9 @@
 """Work that blocks an event loop, as a kind of experiment."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
@@ -36,8 +37,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         self, experiment: BreakExperiment, models: Sequence[Model], history: History[BreakRecord]
     ) -> Iterator[Trial]:
         """Yield a load for each way, and then a search for the culprit for each that works in the loop."""
-        done = {record.index for record in history.records}
-        return (trial for trial in trials(experiment.broken.ways) if trial.index not in done)
+        return history.missing(trials(experiment.broken.ways))
 
     def count(self, experiment: BreakExperiment, models: Sequence[Model]) -> int:
         """Return how many loads and searches there are."""
@@ -62,6 +62,10 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
             return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names none")
         median, bystander = (_median(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
         return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
+
+    def key_of(self, record: BreakRecord) -> Mapping[str, Any]:
+        """Return the name and the service of a trial's way."""
+        return {name: getattr(record.way, name) for name in self.key}
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""

@@ -6,9 +6,9 @@ An event loop serves no connection while a callback runs: work that blocks the l
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.experiment import Settings
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
@@ -26,6 +26,14 @@ class Way(Settings):
     place: Literal["await", "loop", "thread", "process"]
     pool: Annotated[int, Field(ge=1, le=64)] = 8
 
+    @model_validator(mode="after")
+    def _what_is_possible(self) -> Self:
+        if self.place == "await" and self.work == "compute":
+            raise ValueError(f"{self.name}: computing cannot be awaited: its place is loop, thread or process")
+        if self.place in ("await", "loop") and self.pool != type(self).model_fields["pool"].default:
+            raise ValueError(f"{self.name}: pool = {self.pool} is for threads or processes, not for {self.place}")
+        return self
+
     def at_once(self, cpus: float) -> float:
         """Return how many requests' work can go on at once; of threads that compute, one has the interpreter lock."""
         if self.place == "await":
@@ -41,6 +49,14 @@ class Broken(Settings):
     seconds: Annotated[float, Field(gt=0, le=600)] = 3.0
     bystander_ms: Annotated[float, Field(ge=1, le=10_000)] = 50.0  # after each answer
     ways: Annotated[tuple[Way, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> Self:
+        names = [(way.name, way.service) for way in self.ways]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two ways of {name[1]} are named {name[0]!r}: give each a name of its own")
+        return self
 
 
 def expected(way: Way, users: int, work_s: float, cpus: float) -> ClosedLoop:

@@ -1,8 +1,8 @@
 """The settings of work that blocks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.experiment import CpuMs, Experiment, OneLimit, ServerSettings, Settings, WaitMs
 from iolab.kinds.breaking.plan import Broken, Way
@@ -29,6 +29,13 @@ class BreakExperiment(Experiment):
     ]
     server: Work = Work()
     broken: Broken
+
+    @model_validator(mode="after")
+    def _work_takes_time(self) -> Self:
+        for way in self.broken.ways:
+            if not self.work_ms(way):
+                raise ValueError(f"{way.name}: it computes, and [server] cpu_ms is 0: say how long")
+        return self
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of docker-compose.yml and the servers that it sets."""

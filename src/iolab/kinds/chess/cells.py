@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iolab.errors import UsageError
 from iolab.findings import machine
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
@@ -37,29 +36,21 @@ class Analysis:
 
 def analyse(folder: RunFolder) -> Analysis:
     """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, ChessExperiment)
-    records = sorted(folder.read_trials(ChessRecord), key=lambda record: record.index)
-    models = {model.letter: model for model in run.models}
+    found = recorded.read(folder, ChessExperiment, ChessRecord)
+    run, experiment, models = found.run, found.experiment, found.models
+    records = sorted(found.trials, key=lambda record: record.index)
     exhibitions, cells = [], []
     for record in records:
         model = models[record.model]
         expected = arithmetic(experiment.chess, experiment.boards, model.workers)
         exhibition = None
         if record.valid:
-            played = Played(experiment.chess, _pairs(folder, experiment, record))
+            pairs = folder.rows_of(record, "pairs", Pair, experiment.boards * experiment.chess.moves)
+            played = Played(experiment.chess, tuple(pairs))
             exhibition = Exhibition(model, expected, played, record.server)
             exhibitions.append(exhibition)
         cells.append(_cell(run, experiment, record, expected, exhibition))
     return Analysis(run, experiment, records, exhibitions, cells)
-
-
-def _pairs(folder: RunFolder, experiment: ChessExperiment, record: ChessRecord) -> tuple[Pair, ...]:
-    pairs, expected = folder.read_rows(record.rows, "pairs", Pair), experiment.boards * experiment.chess.moves
-    if len(pairs) != expected:
-        path = folder.path / record.rows.get("pairs", "samples")
-        raise UsageError(f"{path} has {len(pairs)} pairs of moves, and its exhibition {expected}: it is damaged")
-    return tuple(pairs)
 
 
 def _cell(

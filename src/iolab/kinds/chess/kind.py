@@ -32,8 +32,7 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
         self, experiment: ChessExperiment, models: Sequence[Model], history: History[ChessRecord]
     ) -> Iterator[Trial]:
         """Yield an exhibition for each server."""
-        done = {record.index for record in history.records}
-        return (Trial(index, model) for index, model in enumerate(models) if index not in done)
+        return history.missing(Trial(index, model) for index, model in enumerate(models))
 
     def count(self, experiment: ChessExperiment, models: Sequence[Model]) -> int:
         """Return how many servers there are."""

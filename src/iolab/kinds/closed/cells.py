@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import mean
 
 import numpy as np
 
-from iolab.errors import UsageError
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord, Summary
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, Sample, ServerUsage
-from iolab.theory.closed_loop import closed_loop, even
+from iolab.results.records import ClientUsage, ModelInfo, RunInfo, Sample, ServerUsage
+from iolab.theory.closed_loop import ClosedLoop, even
 from iolab.theory.littles_law import population, span_s
 from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
 
+Read = recorded.Recorded[ClosedExperiment, ClosedRecord]
 ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
 
 
@@ -32,6 +33,27 @@ class AnalysedCell:
     @property
     def latencies_s(self) -> Array:
         """The latencies of all repeats together."""
+        return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The repeats of a cell that count: their trials, requests, and latencies of those that were answered."""
+
+    trials: Sequence[ClosedRecord]
+    samples: Sequence[Sequence[Sample]]
+    repeats_s: Sequence[Array]
+
+    @classmethod
+    def of(cls, folder: RunFolder, trials: Sequence[ClosedRecord]) -> "Counted":
+        """Read the requests of a cell's trials; those that cannot be trusted count where there are no others."""
+        counted = [trial for trial in trials if trial.valid] or [trial for trial in trials if trial.ok]
+        samples = [folder.rows_of(trial, "requests", Sample, trial.sent) for trial in counted]
+        return cls(counted, samples, [_latencies(one) for one in samples])
+
+    @cached_property
+    def latencies_s(self) -> Array:
+        """The latencies of all of them together."""
         return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
 
 
@@ -60,11 +82,11 @@ class Analysis:
 
 def analyse(folder: RunFolder) -> Analysis:
     """Read a closed loop's run folder and work everything out; raises UsageError where it cannot be read."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, ClosedExperiment)
-    trials = folder.read_trials(ClosedRecord)
-    if run.status == "complete" and not trials:
-        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
+    found = recorded.read(folder, ClosedExperiment, ClosedRecord)
+    run, experiment, trials = found.run, found.experiment, found.trials
+    for trial in trials:
+        if trial.concurrency not in experiment.concurrency:
+            raise recorded.not_of_the_run(folder, trial, f"concurrency {trial.concurrency}")
     cells = []
     for model in run.models:
         for cpus in experiment.cpus:
@@ -73,52 +95,18 @@ def analyse(folder: RunFolder) -> Analysis:
                     key = (model.letter, cpus, variant, concurrency)
                     mine = [t for t in trials if (t.model, t.cpus, t.variant, t.concurrency) == key]
                     if mine:
-                        cells.append(_cell(folder, run, experiment, model, mine))
-    return Analysis(run, experiment, tuple(cells), len(trials), _theory_s(run, experiment, trials))
+                        cells.append(_cell(found, model, mine, Counted.of(folder, mine)))
+    return Analysis(run, experiment, tuple(cells), len(trials), _theory_s(found))
 
 
-def _cell(
-    folder: RunFolder, run: RunInfo, experiment: ClosedExperiment, model: ModelInfo, trials: Sequence[ClosedRecord]
-) -> AnalysedCell:
-    # Trials that cannot be trusted are shown where there are no others: the cell says that it is not valid.
-    counted = [trial for trial in trials if trial.valid and trial.rows] or [trial for trial in trials if trial.ok]
-    samples = [_samples(folder, trial) for trial in counted]
-    repeats = [_latencies(one) for one in samples]
-    latencies = np.concatenate(repeats) if repeats else np.empty(0)
-    spans = [span_s(one) for one in samples]
-    populations = [
-        (trial.repeat, each)
-        for trial, one in zip(counted, samples, strict=True)
-        if (each := population(one, trial.concurrency))
-    ]
-    first = trials[0]
-    settings = experiment.settings(first.variant)
-    theory = closed_loop(first.concurrency, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
+def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted: Counted) -> AnalysedCell:
+    first, settings = trials[0], read.experiment.settings(trials[0].variant)
+    theory = prediction(first, model.workers, settings)
+    evidence = _evidence(read, trials, counted, theory)
+    found = findings(evidence)
+    latencies, populations = counted.latencies_s, evidence.populations
+    interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
-    usage = _usage(counted)
-    median_s = float(np.median(latencies)) if len(latencies) else None
-    found = findings(
-        Evidence(
-            trials=trials,
-            plan=_plan(folder, run, first.cpus),
-            usage=usage,
-            duration_s=sum(spans),
-            median_s=median_s,
-            slowest_s=float(latencies.max()) if len(latencies) else None,
-            backlog=settings.backlog,
-            runtime=run.runtime,
-            populations=populations,
-            medians_s=[
-                (trial.repeat, float(np.median(one))) for trial, one in zip(counted, repeats, strict=True) if len(one)
-            ],
-            spans_s=spans,
-            latencies_s=latencies,
-            expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
-            client_cpu_s=_sum([trial.client.cpu_s for trial in counted]),
-            rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
-        )
-    )
-    interval = median_interval(repeats, RESOLUTION_S[run.generator])
     cell = Cell(
         model=model.letter,
         title=model.title,
@@ -126,56 +114,71 @@ def _cell(
         concurrency=first.concurrency,
         cpus=first.cpus,
         variant=first.variant,
-        repeats=len(counted),
+        repeats=len(counted.trials),
         requested=sum(trial.requested for trial in trials),
         sent=sum(trial.sent for trial in trials),
         ok=sum(trial.ok for trial in trials),
         counted=len(latencies),
         errors=sum(trial.errors for trial in trials),
-        median_ms=_ms(median_s),
+        median_ms=_ms(evidence.median_s),
         median_ci_ms=(round(interval[0] * 1000, 3), round(interval[1] * 1000, 3)) if interval else None,
         mean_ms=_ms(float(latencies.mean()) if len(latencies) else None),
         p95_ms=_ms(percentile(latencies, 0.95)),
         p99_ms=_ms(percentile(latencies, 0.99)),
-        max_ms=_ms(float(latencies.max()) if len(latencies) else None),
-        throughput_rps=round(len(latencies) / sum(spans), 3) if sum(spans) > 0 else None,
-        service_ms=settings.wait_ms + settings.cpu_ms,
+        max_ms=_ms(evidence.slowest_s),
+        throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
+        service_ms=settings.service_ms,
         # The mean is the median where every request takes the same time; with random ones it is not.
         predicted_median_ms=_ms(theory.latency_s) if predictable else None,
         predicted_mean_ms=round(theory.latency_s * 1000, 3),
         predicted_throughput_rps=round(theory.throughput_rps, 3),
         users_under_way=round(mean(each.mean for _, each in populations), 3) if populations else None,
         suspect_repeats=sum(not each.holds for _, each in populations),
-        server=usage,
-        client=_client_usage(counted),
+        server=evidence.usage,
+        client=_client_usage(counted.trials),
         valid=any(trial.valid for trial in trials) and not any(finding.severity == "error" for finding in found),
         findings=found,
     )
-    return AnalysedCell(cell, tuple(repeats))
+    return AnalysedCell(cell, tuple(counted.repeats_s))
 
 
-def _theory_s(run: RunInfo, experiment: ClosedExperiment, trials: Sequence[ClosedRecord]) -> float:
-    workers = {model.letter: model.workers for model in run.models}
-    return sum(
-        trial.requested / prediction(trial, workers[trial.model], experiment.settings(trial.variant)).throughput_rps
-        for trial in trials
-        if trial.model in workers
+def _evidence(read: Read, trials: Sequence[ClosedRecord], counted: Counted, theory: ClosedLoop) -> Evidence:
+    """Return what the findings of a cell look at."""
+    settings, latencies = read.experiment.settings(trials[0].variant), counted.latencies_s
+    spans = [span_s(one) for one in counted.samples]
+    return Evidence(
+        trials=trials,
+        plan=read.cpu_plans[trials[0].cpus],
+        usage=_usage(counted.trials),
+        duration_s=sum(spans),
+        median_s=float(np.median(latencies)) if len(latencies) else None,
+        slowest_s=float(latencies.max()) if len(latencies) else None,
+        backlog=settings.backlog,
+        runtime=read.run.runtime,
+        populations=[
+            (trial.repeat, each)
+            for trial, one in zip(counted.trials, counted.samples, strict=True)
+            if (each := population(one, trial.concurrency))
+        ],
+        medians_s=[
+            (trial.repeat, float(np.median(one)))
+            for trial, one in zip(counted.trials, counted.repeats_s, strict=True)
+            if len(one)
+        ],
+        spans_s=spans,
+        latencies_s=latencies,
+        expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
+        client_cpu_s=_sum([trial.client.cpu_s for trial in counted.trials]),
+        rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
     )
 
 
-def _plan(folder: RunFolder, run: RunInfo, cpus: float) -> CpuPlanInfo:
-    for plan in run.cpu_plans:
-        if plan.cpus == cpus:
-            return plan
-    raise UsageError(f"{folder.path / 'run.json'} does not say which cores CPUS={cpus:g} meant: it is damaged")
-
-
-def _samples(folder: RunFolder, trial: ClosedRecord) -> Sequence[Sample]:
-    samples = folder.read_rows(trial.rows, "requests", Sample)
-    if len(samples) != trial.sent:
-        path = folder.path / trial.rows.get("requests", "samples")
-        raise UsageError(f"{path} has {len(samples)} rows, and its trial {trial.sent} requests: it is damaged")
-    return samples
+def _theory_s(read: Read) -> float:
+    return sum(
+        trial.requested
+        / prediction(trial, read.models[trial.model].workers, read.experiment.settings(trial.variant)).throughput_rps
+        for trial in read.trials
+    )
 
 
 def _latencies(samples: Sequence[Sample]) -> Array:

@@ -21,15 +21,18 @@ class Comparison:
         """Whether the interval excludes that both are the same."""
         return self.interval is not None and not self.interval[0] <= 1 <= self.interval[1]
 
+    @property
+    def not_valid(self) -> tuple[str, ...]:
+        """Which of the two runs measured a cell that is not valid."""
+        return tuple(name for name, run in (("first", self.first), ("second", self.second)) if not run.cell.valid)
+
 
 def compare(first: Analysis, second: Analysis) -> list[Comparison]:
     """Return the comparisons of all cells that both runs have, in the order of the first."""
-    others = {_key(each): each for each in second.cells}
     resolution_s = max(RESOLUTION_S[first.run.generator], RESOLUTION_S[second.run.generator])
     found = []
-    for each in first.cells:
-        other = others.get(_key(each))
-        if other is None or not (each.cell.median_ms and other.cell.median_ms):
+    for each, other in _in_both(first, second):
+        if not (each.cell.median_ms and other.cell.median_ms):
             continue
         interval = ratio_interval(other.repeats_s, each.repeats_s, resolution_s)
         found.append(
@@ -41,6 +44,22 @@ def compare(first: Analysis, second: Analysis) -> list[Comparison]:
             )
         )
     return found
+
+
+def _in_both(first: Analysis, second: Analysis) -> list[tuple[AnalysedCell, AnalysedCell]]:
+    others = {_key(each): each for each in second.cells}
+    return [(each, others[_key(each)]) for each in first.cells if _key(each) in others]
+
+
+def why_nothing(first: Analysis, second: Analysis) -> str:
+    """Say why two runs cannot be compared: one has no cells, none is of both, or none of these has two medians."""
+    for which, run in (("first", first), ("second", second)):
+        if not run.cells:
+            return f"the {which} has no cell: no trial of it has ended"
+    if both := _in_both(first, second):
+        names = ", ".join(f"{each.cell.model}{each.cell.concurrency}" for each, _ in both)
+        return f"no cell that they have in common has a median in both ({names})"
+    return f"they have no cell in common: {nothing_in_common(first, second)}"
 
 
 def nothing_in_common(first: Analysis, second: Analysis) -> str:

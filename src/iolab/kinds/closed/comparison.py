@@ -16,7 +16,7 @@ from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
-from iolab.report.terminal import show_differences
+from iolab.report.terminal import INVALID, show_differences, show_not_valid
 
 BRIEF = 11  # letters of a service's name
 
@@ -41,7 +41,7 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
         limit = [f"{cell.cpus:g}"] if several else []
         table.add_row(
             cell.model if several or varied else f"{cell.model} {escape(cell.service[:BRIEF])}",
-            str(cell.concurrency),
+            f"{cell.concurrency} {INVALID}" if each.not_valid else str(cell.concurrency),
             *limit,
             *([escape(cell.variant)] if varied else []),
             numbers.milliseconds(cell.median_ms),
@@ -51,7 +51,13 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
             Text(_brief(each) if several or varied else verdict(each), style="bold" if each.different else ""),
         )
     console.print(table)
+    show_not_valid(console, [(_name(each.first.cell), each.not_valid) for each in found])
     show_differences(console, differences)
+
+
+def _name(cell: Cell) -> str:
+    limit = f"{cell.cpus:g} CPU"
+    return ", ".join(filter(None, [f"{cell.model}{cell.concurrency}", limit, cell.variant]))
 
 
 def verdict(each: Comparison) -> str:

@@ -39,8 +39,10 @@ def find(analysis: Analysis, name: str, cpus: float | None = None, variant: str 
         ways += [f'VARIANT="{"|".join(variants)}"'] if len(variants) > 1 else []
         number = len(found) or "none of that kind"
         raise UsageError(f"CELL={name}: this run has {number}; say which with {' and '.join(ways) or 'its name alone'}")
+    if not analysis.cells:
+        raise UsageError(f"CELL={name}: this run has no cell: no trial of it has ended")
     there = ", ".join(dict.fromkeys(f"{each.cell.model}{each.cell.concurrency}" for each in analysis.cells))
-    raise UsageError(f"CELL={name}: this run has {there or 'no cell'}")
+    raise UsageError(f"CELL={name}: this run has {there}")
 
 
 def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:

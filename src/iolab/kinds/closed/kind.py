@@ -33,6 +33,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     rows = MappingProxyType({"requests": Sample})
     key = ("model", "service", "concurrency", "cpus", "variant")
     metrics = ("median_ms", "p95_ms", "p99_ms", "throughput_rps")
+    fresh_servers = None
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
@@ -50,14 +51,13 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
                     precision.add(record, history.rows(record, "requests", Sample))
             return experiment.precision is None or precision.reached()
 
-        done = {record.index for record in history.records}
         wanted = rounds_until(
             rounds(experiment, models),
             experiment.repeats,
             enough=enough,
             out_of_time=lambda: history.elapsed_s > experiment.budget_s,
         )
-        return (trial for trial in wanted if trial.index not in done)
+        return history.missing(wanted)
 
     def count(self, experiment: ClosedExperiment, models: Sequence[Model]) -> int:
         """Return how many trials all repeats are; a precision can take more."""
@@ -107,7 +107,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         one, other = cells.analyse(first), cells.analyse(second)
         found = compare.compare(one, other)
         if not found:
-            raise UsageError(f"they have no cell in common: {compare.nothing_in_common(one, other)}")
+            raise UsageError(compare.why_nothing(one, other))
         differences = differing(one.run, other.run)
         return lambda console: comparison.show(console, found, differences)
 

@@ -1,8 +1,8 @@
 """The settings of a closed loop."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.experiment import Count, Seed, Settings, VariedExperiment
 from iolab.options import SHARE, Option
@@ -35,6 +35,12 @@ class ClosedExperiment(VariedExperiment):
         float, Field(gt=0, le=86_400, allow_inf_nan=False), Option("Time limit for the rounds that PRECISION adds.")
     ] = 600.0
     load: Load = Load()
+
+    @model_validator(mode="after")
+    def _a_budget_is_for_a_precision(self) -> Self:
+        if self.precision is None and self.budget_s != type(self).model_fields["budget_s"].default:
+            raise ValueError(f"budget_s = {self.budget_s:g} (BUDGET) needs a precision, such as PRECISION=3%")
+        return self
 
     @property
     def generator(self) -> Literal["auto", "hey", "locust"]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from iolab.chat.entries import Entry
 from iolab.errors import UsageError
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.crowd.cells import CrowdCell, Line, cell
 from iolab.kinds.crowd.findings import findings
 from iolab.kinds.crowd.records import Click, CrowdRecord
@@ -18,6 +18,7 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 from iolab.results.rows import Row
 
+Read = recorded.Recorded[CrowdExperiment, CrowdRecord]
 Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
 
 
@@ -46,17 +47,14 @@ class CrowdAnalysis:
 
 def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
     """Read a crowd's run folder and work out the levels that `pick` leaves; raises UsageError where that cannot be."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, CrowdExperiment)
-    records = folder.read_trials(CrowdRecord)
-    if run.status == "complete" and not records:
-        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} levels of that run")
-    order = {model.letter: number for number, model in enumerate(run.models)}
+    found = recorded.read(folder, CrowdExperiment, CrowdRecord)
+    order = list(found.models)
     picked = sorted(
-        pick(records),
-        key=lambda each: (order.get(each.model, len(order)), each.transport != "websocket", each.users, each.asked),
+        pick(found.trials),
+        key=lambda each: (order.index(each.model), each.transport != "websocket", each.users, each.asked),
     )
-    return CrowdAnalysis(run, experiment, folder.path.name, tuple(_cell(folder, run, record) for record in picked))
+    cells = tuple(_cell(folder, found.run, record) for record in picked)
+    return CrowdAnalysis(found.run, found.experiment, folder.path.name, cells)
 
 
 def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
@@ -69,11 +67,7 @@ def _cell(folder: RunFolder, run: RunInfo, record: CrowdRecord) -> CrowdCell:
 
 
 def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], expected: int) -> list[Row]:
-    rows = folder.read_rows(record.rows, kind, row)
-    if kind in record.rows and len(rows) != expected:
-        path = folder.path / record.rows[kind]
-        raise UsageError(f"{path} has {len(rows)} rows, and its level {expected} {kind}: it is damaged")
-    return rows
+    return folder.rows_of(record, kind, row, expected) if kind in record.rows else []
 
 
 def nearest(users: int) -> Pick:

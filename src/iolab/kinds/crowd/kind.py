@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.chat.entries import Entry
-from iolab.chat.servers import chat_servers
+from iolab.chat.servers import chat_servers, room
 from iolab.host import limits
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.crowd import run
 from iolab.kinds.crowd.plan import CrowdTrial, trials, wanted
 from iolab.kinds.crowd.records import Click, CrowdRecord
@@ -33,8 +33,15 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
         """Return the models with a chat server of the wanted kind; raises UsageError where none has one."""
-        found = chat_servers(lab.select(experiment.models), experiment.crowd)
+        crowd = experiment.crowd
+        found = chat_servers(lab.select(experiment.models), crowd.transports, crowd.processes)
         return list({chat.model.letter: chat.model for chat in found}.values())
+
+    def check(self, experiment: CrowdExperiment, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError where no user can come to one of the servers."""
+        facts, crowd = limits.read(), experiment.crowd
+        for chat in chat_servers(models, crowd.transports, crowd.processes):
+            room(chat, min(wanted(experiment)), facts, docker=where.runtime == "docker")
 
     def plan(
         self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]
@@ -45,7 +52,10 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
         """Return how many trials there are; whether `most` is tried is not known beforehand."""
-        return 0 if experiment.crowd.most else len(chat_servers(models, experiment.crowd)) * len(wanted(experiment))
+        crowd = experiment.crowd
+        if crowd.most:
+            return 0
+        return len(chat_servers(models, crowd.transports, crowd.processes)) * len(wanted(experiment))
 
     def describe(self, trial: CrowdTrial) -> str:
         """Return a trial's name, shown while it is measured."""

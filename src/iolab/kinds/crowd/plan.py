@@ -40,15 +40,17 @@ def trials(
 
     `most` is only tried where the trial before held all of its users. Raises UsageError where no user can come.
     """
-    for chat in servers.chat_servers(models, experiment.crowd):
+    asked_for = wanted(experiment)
+    for number, chat in enumerate(
+        servers.chat_servers(models, experiment.crowd.transports, experiment.crowd.processes)
+    ):
         last: CrowdRecord | None = None
-        for asked in wanted(experiment):
+        for index, asked in enumerate(asked_for, number * len(asked_for)):
             done = _find(records, chat, asked)
             if done is None:
                 users, sentence = servers.room(chat, asked, facts, docker=docker)
                 if asked == experiment.crowd.most and not _worth_more(users, last):
                     continue
-                index = max((record.index for record in records), default=-1) + 1
                 yield CrowdTrial(index, chat, asked, users, sentence)
                 done = _find(records, chat, asked)
             last = done

@@ -1,15 +1,48 @@
 """The settings of a crowd."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from iolab.chat.settings import Crowd
+from pydantic import Field, model_validator
+
+from iolab.chat.settings import MOST_USERS, ChatUsers, Seconds, Users
 from iolab.experiment import Experiment, OneLimit, Seed, Settings, Threads
+from iolab.options import Option
 
 
 class Pool(Settings):
     """The thread pool of the servers that have one."""
 
     threads: Threads = 8
+
+
+class Crowd(ChatUsers):
+    """So many users at a time, that now and then click; `most` is tried last, as far as the machine allows."""
+
+    levels: Annotated[
+        tuple[Users, ...],
+        Field(min_length=1),
+        Option("Numbers of users. Without it, the most that the machine allows are tried, too.", "--users"),
+    ]
+    most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
+    quiet_s: Seconds = 5.0
+    busy_s: Seconds = 20.0
+    click_every_s: Seconds = 100.0
+    processes: Annotated[
+        int, Field(ge=1, le=64), Option("Processes of a server, for servers that can share a port.")
+    ] = 1
+
+    @classmethod
+    def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return changes in which no higher level is tried than those that were given."""
+        return {**changes, "most": 0} if "levels" in changes else changes
+
+    @model_validator(mode="after")
+    def _most_is_more(self) -> Self:
+        if self.most and self.most <= max(self.levels):
+            raise ValueError(
+                f"most = {self.most} is not above the levels, whose highest is {max(self.levels)}: 0 tries no more"
+            )
+        return self
 
 
 class CrowdExperiment(Experiment):

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from iolab.errors import UsageError
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.faults.findings import findings
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
@@ -35,12 +34,9 @@ class FaultsAnalysis:
 
 def analyse(folder: RunFolder) -> FaultsAnalysis:
     """Read a run folder of faults; raises UsageError where that cannot be."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, FaultsExperiment)
-    records = folder.read_trials(FaultRecord)
-    if run.status == "complete" and not records:
-        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} faults of that run")
-    return FaultsAnalysis(run, experiment, folder, tuple(sorted(records, key=lambda record: record.index)))
+    found = recorded.read(folder, FaultsExperiment, FaultRecord)
+    records = tuple(sorted(found.trials, key=lambda record: record.index))
+    return FaultsAnalysis(found.run, found.experiment, folder, records)
 
 
 def summary(analysis: FaultsAnalysis) -> str:

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from iolab.bench import Bench
 from iolab.chat.entries import Entry
 from iolab.host import limits
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.faults import run, words
-from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, trials
+from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, room, trials
 from iolab.kinds.faults.records import FaultRecord, Heard, Parting, Pressed
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Lab, Model
@@ -24,8 +24,12 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
     record = FaultRecord
     rows = MappingProxyType({"clicks": Pressed, "users": Entry, "heard": Heard, "partings": Parting})
     key = ("fault",)
-    metrics = ("users", "back", "duration_s")
+    metrics = (
+        *("users", "back", "clicks.answered", "clicks.p50_s", "clicks.p99_s", "clicks.slowest_s"),
+        *("figures.median_s", "figures.last_s", "figures.cut_s", "figures.noticed_s", "figures.freed_s"),
+    )
     generator = "crowd"
+    fresh_servers = False
     not_resumable = "the crowd that the faults shared is gone"
 
     def models(self, experiment: FaultsExperiment, lab: Lab) -> Sequence[Model]:
@@ -33,6 +37,10 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
         found = lab.select(experiment.models)
         chat_server_of(experiment, found)
         return found
+
+    def check(self, experiment: FaultsExperiment, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError where no user can come."""
+        room(experiment, chat_server_of(experiment, models), limits.read(), docker=where.runtime == "docker")
 
     def plan(
         self, experiment: FaultsExperiment, models: Sequence[Model], history: History[FaultRecord]

@@ -36,8 +36,13 @@ def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> Cha
         raise UsageError(
             f"MODELS={model.letter}: {model.title} holds {int(model.workers)} at a time, which is no crowd: take C or D"
         )
-    alone = experiment.crowd.model_copy(update={"processes": 1})  # what it tells of its users is one process's
-    return servers.chat_servers(models, alone)[0]
+    return servers.chat_servers(models, experiment.crowd.transports)[0]
+
+
+def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:
+    """Return how many of the users can come, and in a sentence why not all; raises UsageError where none can."""
+    (asked,) = experiment.crowd.levels
+    return servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
 
 
 def trials(
@@ -48,7 +53,7 @@ def trials(
     Raises UsageError where no user can come.
     """
     asked = experiment.crowd.levels[0]
-    came, capped = servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
+    came, capped = room(experiment, chat, facts, docker=docker)
     for index, fault in enumerate(FAULTS):
         if records and not records[-1].valid:
             return

@@ -1,9 +1,9 @@
 """The shapes of what a run of faults writes: a line a fault, a row a click, and a row a user that a message reached."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.chat.entries import Transport
 from iolab.results.records import Record, TrialRecord
@@ -196,6 +196,12 @@ class FaultRecord(TrialRecord):
     reason: str | None = None
     figures: Figures | None = None
     clicks: Clicks = Clicks()
+
+    @model_validator(mode="after")
+    def _of_its_fault(self) -> Self:
+        if self.figures and self.figures.fault != self.fault:
+            raise ValueError(f"fault is {self.fault}, and its figures are of {self.figures.fault}")
+        return self
 
     @property
     def acknowledged_clicks_safe(self) -> bool:

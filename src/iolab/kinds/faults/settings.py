@@ -1,11 +1,11 @@
 """The settings of faults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.chat.entries import Transport
-from iolab.chat.settings import MOST_USERS, Crowd
+from iolab.chat.settings import MOST_USERS, ChatUsers
 from iolab.experiment import Experiment, Models, OneLimit, Seed, Settings
 from iolab.options import Option
 
@@ -30,8 +30,8 @@ class Faults(Settings):
     back_patience_s: Seconds = 60.0
 
 
-class OneCrowd(Crowd):
-    """The users of one chat server, in one process, all by the first of the `transports` that it supports."""
+class FaultUsers(ChatUsers):
+    """The users of the one server; they all stay over all faults, by the first of the transports that it supports."""
 
     levels: Annotated[
         tuple[Annotated[int, Field(ge=10, le=MOST_USERS)], ...],
@@ -40,11 +40,7 @@ class OneCrowd(Crowd):
     ]
     transports: Annotated[
         tuple[Transport, ...], Option("The first one that the server supports is used.", "--transport")
-    ] = (
-        "websocket",
-        "poll",
-    )
-    processes: Literal[1] = 1
+    ] = ("websocket", "poll")
     freeze_collector: bool = True
 
 
@@ -55,5 +51,13 @@ class FaultsExperiment(Experiment):
     models: Annotated[Models, Option("The server to disturb: a letter or a name.")] = ("all",)
     cpus: OneLimit = (1.0,)
     seed: Seed = 0
-    crowd: OneCrowd
+    crowd: FaultUsers
     faults: Faults = Faults()
+
+    @model_validator(mode="after")
+    def _some_read(self) -> Self:
+        if self.faults.stuck >= self.crowd.levels[0]:
+            raise ValueError(
+                f"[faults] stuck = {self.faults.stuck} of {self.crowd.levels[0]} users (USERS): others must read on"
+            )
+        return self

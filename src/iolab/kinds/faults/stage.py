@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from iolab.chat.entries import Entry, entries, first_s
 from iolab.chat.servers import ChatServer
-from iolab.chat.settings import Crowd
+from iolab.chat.settings import ChatUsers
 from iolab.errors import ServerFailed
 from iolab.host import proc
 from iolab.kinds.faults.records import Heard, Parting
@@ -27,7 +27,7 @@ class Stage:
     server: Server
     people: UserProcesses
     chat: ChatServer
-    crowd: Crowd
+    crowd: ChatUsers
     faults: Faults
     restart: Callable[[], Server]
     told: int = 0

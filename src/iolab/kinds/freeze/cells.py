@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from iolab.findings import machine
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.report.summary import rounded
@@ -58,12 +58,11 @@ class Analysis:
 
 def analyse(folder: RunFolder) -> Analysis:
     """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, FreezeExperiment)
-    records = sorted(folder.read_trials(FreezeRecord), key=lambda record: record.index)
+    read = recorded.read(folder, FreezeExperiment, FreezeRecord)
+    run, experiment = read.run, read.experiment
+    records = sorted(read.trials, key=lambda record: record.index)
     found = [
-        (each, Standstill(each.name, each.generator, folder.read_rows(each.rows, "requests", Sample)))
-        for each in records
+        (each, Standstill(each.name, each.generator, folder.rows_of(each, "requests", Sample))) for each in records
     ]
     return Analysis(
         run=run,

@@ -40,9 +40,7 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
     ) -> Iterator[Trial]:
         """Yield the closed loop, by the run's generator, and planned arrivals, which only Locust sends."""
         generators = {"closed loop": history.run.generator, "planned": "locust"}
-        done = {record.index for record in history.records}
-        trials = (Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
-        return (trial for trial in trials if trial.index not in done)
+        return history.missing(Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
 
     def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:
         """Return how many ways of counting there are."""

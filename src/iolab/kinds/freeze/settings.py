@@ -1,8 +1,8 @@
 """The settings of a server that stands still."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.experiment import Models, OneCount, OneLimit, Seed, ServedExperiment, Settings
 from iolab.options import Option
@@ -14,6 +14,15 @@ class Freeze(Settings):
     after_s: Annotated[float, Field(gt=0, le=600)] = 4.0
     for_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     run_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+
+    @model_validator(mode="after")
+    def _over_before_the_end(self) -> Self:
+        if self.after_s + self.for_s >= self.run_s:
+            raise ValueError(
+                f"after_s = {self.after_s:g} and for_s = {self.for_s:g} leave nothing of run_s = {self.run_s:g}:"
+                " the server must go on before the load ends"
+            )
+        return self
 
 
 class FreezeExperiment(ServedExperiment):

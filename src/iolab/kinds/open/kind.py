@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 
 from iolab.bench import Bench
-from iolab.kind import History, Kind, Line, Measured, Report
+from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open import plan as openplan
@@ -26,26 +27,29 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     settings = OpenExperiment
     record = OpenRecord
     rows = MappingProxyType({"requests": OpenSample})
-    key = ("model", "service", "variant", "process", "utilisation", "rate_rps")
+    key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
     generator = "locust"
+    fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers; raises UsageError where none has a utilisation, or the trace is none."""
+        """Return the servers; raises UsageError where a utilisation is of none of them, or the trace is none."""
+        openplan.check_letters(experiment.arrivals, lab.models)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
         openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)
         return chosen
 
+    def check(self, experiment: OpenExperiment, models: Sequence[Model], where: Where) -> None:
+        """Raise UsageError where a rate is too high whatever a calibration says."""
+        openplan.check_highest(experiment, models, experiment.load.most_rps(where.plans[experiment.cpus[0]]))
+
     def plan(
         self, experiment: OpenExperiment, models: Sequence[Model], history: History[OpenRecord]
     ) -> Iterator[OpenTrial]:
         """Yield the plans that are not on disk, with the calibrations that are."""
-        done = {record.index for record in history.records}
-        for block in openplan.blocks(experiment, models):
-            for trial in block:
-                if trial.index not in done:
-                    yield replace(trial, known=openplan.calibrations(history.records))
+        for trial in history.missing(chain.from_iterable(openplan.blocks(experiment, models))):
+            yield replace(trial, known=openplan.calibrations(history.records))
 
     def count(self, experiment: OpenExperiment, models: Sequence[Model]) -> int:
         """Return how many plans there are."""

@@ -11,6 +11,8 @@ from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
 
+SURPLUS_S = 0.010  # a thread pool's threads wait for each other
+
 
 @dataclass(frozen=True)
 class OpenTrial:
@@ -59,6 +61,17 @@ def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[
     return found | {model.letter: same for model in models if math.isinf(model.workers)}
 
 
+def check_letters(arrivals: Arrivals, models: Sequence[Model]) -> None:
+    """Raise UsageError where a utilisation is of no model, or of one that lets any number of requests wait."""
+    limited = [model.letter for model in models if math.isfinite(model.workers)]
+    for letter in arrivals.utilisation:
+        if letter not in limited:
+            raise UsageError(
+                f"[arrivals.utilisation] {letter}: no model with a queue has that letter; there are"
+                f" {', '.join(limited)}, and all others are measured at their rates"
+            )
+
+
 def blocks(experiment: OpenExperiment, models: Sequence[Model]) -> list[list[OpenTrial]]:
     """Return all plans, in blocks that share a server, shuffled by the experiment's seed."""
     wanted = shares(experiment.arrivals, models)
@@ -90,19 +103,35 @@ def calibrations(records: Iterable[OpenRecord]) -> dict[str, Calibration]:
     return {letter: each for record in records for letter, each in record.calibrated.items()}
 
 
+def check_highest(experiment: OpenExperiment, models: Sequence[Model], most_rps: float) -> None:
+    """Raise UsageError where a rate is beyond `most_rps` whatever a calibration says.
+
+    A calibrated service time is longer than the wait and the computing of a request, but not by more than SURPLUS_S.
+    """
+    longest = Calibration(service_s=experiment.server.service_ms / 1000 + SURPLUS_S, overhead_s=0.0, transit_s=0.0)
+    trials = [trial for block in blocks(experiment, models) for trial in block]
+    known = dict.fromkeys((model.letter for model in models), longest)
+    check_rates(trials, {model.letter: model for model in models}, known, most_rps, least=True)
+
+
 def check_rates(
-    trials: Iterable[OpenTrial], models: Mapping[str, Model], known: Mapping[str, Calibration], most_rps: float
+    trials: Iterable[OpenTrial],
+    models: Mapping[str, Model],
+    known: Mapping[str, Calibration],
+    most_rps: float,
+    *,
+    least: bool = False,
 ) -> None:
-    """Raise UsageError where a rate is beyond `most_rps`, which is sent in time."""
+    """Raise UsageError where a rate is beyond `most_rps`, which is sent in time; with `least` it can be higher yet."""
     fastest: dict[str, float] = {}
     for trial in trials:
         fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate_rps(trial, models, known))
     for letter, rate in fastest.items():
         if rate > most_rps:
             raise UsageError(
-                f"{letter} at {rate:,.0f} arrivals a second: the load generator sends {most_rps:,.0f} in"
-                " time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more WORKERS on cores of"
-                " their own, or from other machines (JOIN), send more"
+                f"{letter} at {rate:,.0f} arrivals a second{' or more' if least else ''}: the load generator sends"
+                f" {most_rps:,.0f} in time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more"
+                " WORKERS on cores of their own, or from other machines (JOIN), send more"
             )
 
 

@@ -35,7 +35,8 @@ def run(experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[
         calibration=known[trial.model],
     )
     result = arrivals.send(bench, crowd, planned)
-    return arrivals.record(OpenRecord, planned, result, result.failure or result.unanswered, {"calibrated": calibrated})
+    facts = {"calibrated": calibrated, "planned_utilisation": trial.share, "utilisation_of": trial.of}
+    return arrivals.record(OpenRecord, planned, result, result.failure or result.unanswered, facts)
 
 
 def _missing(experiment: OpenExperiment, trial: OpenTrial, bench: Bench, crowd: OpenLoop) -> Mapping[str, Calibration]:

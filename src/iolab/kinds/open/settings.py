@@ -1,8 +1,8 @@
 """The settings of an open loop."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from iolab.errors import UsageError
 from iolab.experiment import OneLimit, Seed, Settings, VariedExperiment
@@ -46,6 +46,14 @@ class Arrivals(Settings):
         if trace is not None and process not in (None, "trace"):
             raise UsageError(f"TRACE={trace}: PROCESS={process} needs none; leave one of them out")
         return changes if trace is None else {**changes, "process": "trace"}
+
+    @model_validator(mode="after")
+    def _a_trace_is_played(self) -> Self:
+        if self.process == "trace" and self.trace is None:
+            raise ValueError('process = "trace" needs a file: trace = "..."')
+        if self.process != "trace" and self.trace is not None:
+            raise ValueError(f'trace = "{self.trace}" needs process = "trace", and it is "{self.process}"')
+        return self
 
     def shares(self, letter: str) -> tuple[float, ...]:
         """Return the utilisations of a model; none where it is to be measured at the rates of the others."""

@@ -7,6 +7,8 @@ from typing import Any
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.report.summary import summary as run_summary
 
+PLAN = {"model", "service", "variant", "process", "planned_utilisation", "utilisation_of", "utilisation"}
+
 
 def summary(analysis: OpenAnalysis) -> str:
     """Return summary.json: an object a plan, times in ms."""
@@ -16,7 +18,7 @@ def summary(analysis: OpenAnalysis) -> str:
         seen = _milliseconds(asdict(measured)) if measured else {}
         cells.append(
             {
-                **record.model_dump(include={"model", "service", "variant", "process", "utilisation", "ok", "errors"}),
+                **record.model_dump(include=PLAN | {"ok", "errors"}),
                 "rate_rps": record.rate_rps,
                 "count": measured.count if measured else 0,
                 **{key: value for key, value in seen.items() if key != "count"},

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iolab.kinds import registry
+from iolab.kinds import recorded
 from iolab.kinds.slo.plan import Found, Objective, by_theory, next_step, step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
@@ -27,13 +27,11 @@ class SloAnalysis:
 
 def analyse(folder: RunFolder) -> SloAnalysis:
     """Read a run folder and work everything out; raises UsageError where it cannot be read."""
-    run = folder.read_run()
-    experiment = registry.recorded(folder, run, SloExperiment)
-    records = folder.read_trials(SloRecord)
-    objective = experiment.wanted
-    begun = [model for model in run.models if any(record.model == model.letter for record in records)]
+    read = recorded.read(folder, SloExperiment, SloRecord)
+    records, objective = read.trials, read.experiment.wanted
+    begun = [model for model in read.run.models if any(record.model == model.letter for record in records)]
     found = tuple(_found(model, records, objective) for model in begun)
-    return SloAnalysis(run, experiment, objective, found, tuple(records))
+    return SloAnalysis(read.run, read.experiment, objective, found, tuple(records))
 
 
 def _found(model: ModelInfo, records: Sequence[SloRecord], objective: Objective) -> Found:

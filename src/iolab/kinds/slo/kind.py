@@ -8,7 +8,7 @@ from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
 from iolab.kinds.slo.analysis import SloAnalysis
-from iolab.kinds.slo.plan import Objective, SloTrial, next_step
+from iolab.kinds.slo.plan import ENDS, STEPS, Objective, SloTrial, next_step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
@@ -27,6 +27,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     key = ("model", "service")
     metrics = ("highest_rps",)
     generator = "locust"
+    fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError where the objective is none."""
@@ -37,8 +38,8 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         self, experiment: SloExperiment, models: Sequence[Model], history: History[SloRecord]
     ) -> Iterator[SloTrial]:
         """Yield the next step of a model until its search has ended, and go on with the next model."""
-        for model in models:
-            while trial := next_step(model.letter, history.records, experiment.seed):
+        for number, model in enumerate(models):
+            while trial := next_step(model.letter, history.records, experiment.seed, number * (ENDS + STEPS)):
                 yield trial
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:

@@ -13,6 +13,7 @@ from iolab.results.records import OpenSample
 from iolab.theory import queueing
 from iolab.theory.statistics import least_count
 
+ENDS = 2  # that are tried first
 STEPS = 6  # of bisection: the answer is known to 1.6% of the first interval
 LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to tell a percentile
 CUSTOMERS = 200_000
@@ -106,20 +107,22 @@ def step(record: SloRecord) -> Step:
     return Step(record.rate_rps, record.value_s, record.holds)
 
 
-def next_step(model: str, records: Sequence[SloRecord], seed: int) -> SloTrial | None:
+def next_step(model: str, records: Sequence[SloRecord], seed: int, first: int = 0) -> SloTrial | None:
     """Return a model's next step, given the records of all; None where its search has ended.
 
-    It also ends with a step that is not valid: what that would have found is not known.
+    Its indices begin with `first`. The search also ends with a step that is not valid: what that would have found is
+    not known.
     """
     mine = [record for record in records if record.model == model]
+    index = first + len(mine)
     if not mine:
-        return SloTrial(len(records), model, seed + len(records))
+        return SloTrial(index, model, seed + index)
     if not all(record.valid for record in mine):
         return None
     rate_rps = next_rate([step(record) for record in mine], mine[0].rate_rps)
     if rate_rps is None:
         return None
-    return SloTrial(len(records), model, seed + len(records), mine[0].calibration, rate_rps)
+    return SloTrial(index, model, seed + index, mine[0].calibration, rate_rps)
 
 
 def next_rate(steps: Sequence[Step], highest_rps: float) -> float | None:
@@ -138,7 +141,7 @@ def next_rate(steps: Sequence[Step], highest_rps: float) -> float | None:
         return None
     for step in steps[2:]:
         low_rps, high_rps = (step.rate_rps, high_rps) if step.holds else (low_rps, step.rate_rps)
-    return (low_rps * high_rps) ** 0.5 if len(steps) < 2 + STEPS else None
+    return (low_rps * high_rps) ** 0.5 if len(steps) < ENDS + STEPS else None
 
 
 def search(holds: Callable[[float], Step], highest_rps: float) -> Iterator[Step]:

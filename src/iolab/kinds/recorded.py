@@ -1,0 +1,59 @@
+"""What a run folder holds, read as one: run.json, its experiment and trials.jsonl, which must belong together."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from iolab.errors import UsageError
+from iolab.experiment import Experiment
+from iolab.kinds import registry
+from iolab.results.folder import RunFolder
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, TrialRecord
+
+E = TypeVar("E", bound=Experiment)
+R = TypeVar("R", bound=TrialRecord)
+
+
+@dataclass(frozen=True)
+class Recorded(Generic[E, R]):
+    """A run, its experiment, its models by letter, its cores by CPU limit, its trials in the order of their lines."""
+
+    run: RunInfo
+    experiment: E
+    models: dict[str, ModelInfo]
+    cpu_plans: dict[float, CpuPlanInfo]
+    trials: list[R]
+
+
+def read(folder: RunFolder, settings: type[E], record: type[R]) -> Recorded[E, R]:
+    """Read a run folder of the kind with these settings; raises UsageError where its files are damaged.
+
+    A trial is of a model, a service, a CPU limit and a variant that run.json names, as far as it has one.
+    """
+    run = folder.read_run()
+    experiment = registry.recorded(folder, run, settings)
+    trials = folder.read_trials(record)
+    if run.status == "complete" and not trials:
+        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
+    if not run.models:
+        raise UsageError(f"{folder.path / 'run.json'} names no model: it is damaged")
+    models = {model.letter: model for model in run.models}
+    cpu_plans = {plan.cpus: plan for plan in run.cpu_plans}
+    there: dict[str, list[Any]] = {
+        "model": list(models),
+        "service": [model.service for model in run.models],
+        "cpus": [limit for limit in cpu_plans if limit in experiment.cpus],
+        "variant": list(getattr(experiment, "variants", ("",))),
+    }
+    for trial in trials:
+        for name, values in there.items():
+            if hasattr(trial, name) and getattr(trial, name) not in values:
+                raise not_of_the_run(folder, trial, f"{name} {getattr(trial, name)}")
+    return Recorded(run, experiment, models, cpu_plans, trials)
+
+
+def not_of_the_run(folder: RunFolder, trial: TrialRecord, what: str) -> UsageError:
+    """Return the error for a trial that has what its run.json does not know."""
+    return UsageError(
+        f"{folder.path / 'trials.jsonl'}: trial {trial.index} is of {what}, which run.json does not name:"
+        " one of the two is damaged"
+    )
