@@ -173,7 +173,7 @@ def test_cores_that_server_and_client_share_are_found(tmp_path: Path) -> None:
     plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
     folder = crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=(plan,))
     assert ids(analyse(folder).cells[0]) == ["shared_cores"]
-    with pytest.raises(UsageError, match=r"trial 0 is of cpus 1\.0, which run\.json does not name"):
+    with pytest.raises(UsageError, match=r"does not say which cores CPUS=1 meant"):
         analyse(crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=()))
 
 

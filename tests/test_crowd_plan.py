@@ -85,7 +85,7 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
         ({"levels": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
         ({"patience_s": 0}, "PATIENCE_S=0"),
-        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has ways, come_rps,"),
+        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has transports, come_rps,"),
     ],
 )
 def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: str) -> None:

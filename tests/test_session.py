@@ -222,8 +222,9 @@ def test_where_no_trial_has_ended_a_line_names_the_folder_and_how_to_go_on(
     said = measured(world).splitlines()[-1]
     assert re.search(r"^No trial has ended: .* This run cannot go on, because it is over: run it again\.$", said)
     kind.not_resumable, kind.events, kind.invalid = "", {}, {1}
-    *_, report, last = measured(world).splitlines()
-    assert "[0, 1, 2, 3, 4]" in report
+    *_, sentence, _, _, report, last = measured(world).splitlines()
+    assert sentence == "- Levels 0, 1, 2, 3, 4 took no time."
+    assert report.startswith("Report: ")
     assert last.startswith("To measure what is missing or not valid: make null RESUME=results/")
 
 

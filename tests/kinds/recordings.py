@@ -39,7 +39,7 @@ def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Seq
         RunInfo(
             kind=kind, experiment=settings.model_dump(mode="json", by_alias=True), runtime="local", environment={},
             models=(ModelInfo(letter="A", title="Blocking", service=service, workers=1),), runtime_reason="a test",
-            generator="locust", cpu_plans=(CPUS,), trials_planned=1, started=datetime.now(UTC), status="complete",
+            generator="locust", cpu_plans=(CPUS.model_copy(update={"cpus": settings.cpus[0]}),), trials_planned=1, started=datetime.now(UTC), status="complete",
         )
     )  # fmt: skip
     envelope = {"index": 0, "started": datetime.now(UTC), "duration_s": 4.0, "valid": True, "reason": None}

@@ -68,7 +68,7 @@ DAMAGE: dict[str, tuple[Damage, set[str]]] = {  # what is done, and the kinds th
     "no model": (change_run(models=[]), set()),
     "another model": (change_run(models=[{"letter": "Z", "title": "Z", "service": "z", "workers": 1}]), {"freeze", "break"}),
     "another service": (change_trial(elsewhere), set()),
-    "no cores": (change_run(cpu_plans=[]), {"freeze", "break", "chess"}),
+    "no cores": (change_run(cpu_plans=[]), set()),
     "no file of rows": (remove_rows, {"slo"}),
     "no rows": (change_trial(lambda trial: trial.update(rows={})), {"faults", "crowd", "slo"}),
     "a value that is not a number": (change_trial(lambda trial: trial.update(duration_s=float("nan"))), set()),

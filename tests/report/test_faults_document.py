@@ -76,7 +76,7 @@ def test_a_run_whose_lines_are_not_all_there_says_so(tmp_path: Path) -> None:
     made = report(replace(all_of_it, records=all_of_it.records[:6]))
     assert made.lacks == "trials.jsonl lacks lines: 6 of 7 trials are here."
     (all_of_it.folder.path / "trials.jsonl").unlink()
-    with pytest.raises(UsageError, match="has none of the 7 faults"):
+    with pytest.raises(UsageError, match="has none of the 7 trials"):
         analyse(all_of_it.folder)
 
 

@@ -38,10 +38,13 @@ def read(folder: RunFolder, settings: type[E], record: type[R]) -> Recorded[E, R
         raise UsageError(f"{folder.path / 'run.json'} names no model: it is damaged")
     models = {model.letter: model for model in run.models}
     cpu_plans = {plan.cpus: plan for plan in run.cpu_plans}
+    for limit in experiment.cpus if trials else ():
+        if limit not in cpu_plans:
+            raise UsageError(f"{folder.path / 'run.json'} does not say which cores CPUS={limit:g} meant: it is damaged")
     there: dict[str, list[Any]] = {
         "model": list(models),
         "service": [model.service for model in run.models],
-        "cpus": [limit for limit in cpu_plans if limit in experiment.cpus],
+        "cpus": list(experiment.cpus),
         "variant": list(getattr(experiment, "variants", ("",))),
     }
     for trial in trials:

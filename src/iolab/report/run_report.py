@@ -7,6 +7,8 @@ from iolab.report.document import Cards, Document, Section
 from iolab.report.doubts import Places
 from iolab.results.records import RunInfo
 
+MOST_SAID = 6  # cards: beyond that their verdicts are no sentence
+
 
 def report(
     run: RunInfo,
@@ -50,9 +52,9 @@ def report(
 
 
 def _said(answer: Sequence[Section]) -> str:
-    """Return the verdicts of the first cards of an answer as a sentence."""
+    """Return the verdicts of the first cards of an answer as a sentence; nothing where there are too many."""
     cards = next((block.cards for section in answer for block in section.blocks if isinstance(block, Cards)), ())
-    return f"{'; '.join(f'{card.title}: {card.verdict}' for card in cards)}." if cards else ""
+    return f"{'; '.join(f'{card.title}: {card.verdict}' for card in cards)}." if 0 < len(cards) <= MOST_SAID else ""
 
 
 def about(run: RunInfo, trials: int, load: str) -> str:

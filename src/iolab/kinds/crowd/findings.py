@@ -124,8 +124,8 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 
 def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
-    """Return all findings of a level, the gravest first; those of the machine where the run says on which cores."""
-    of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus) if run.cpu_plans else ()
+    """Return all findings of a level, the gravest first."""
+    of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus)
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
 
 

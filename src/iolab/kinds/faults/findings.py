@@ -34,6 +34,6 @@ def capped(record: FaultRecord) -> Iterator[Finding]:
 
 
 def findings(record: FaultRecord, run: RunInfo) -> tuple[Finding, ...]:
-    """Return all findings of a fault, the gravest first; those of the machine where the run says on which cores."""
-    of_the_machine = machine.during(run, [record], record.cpus) if run.cpu_plans else ()
+    """Return all findings of a fault, the gravest first."""
+    of_the_machine = machine.during(run, [record], record.cpus)
     return by_gravity([*unsafe_clicks(record), *capped(record), *of_the_machine])
