@@ -90,6 +90,14 @@ def rich_table(shown: Table, width: int, title: str = "") -> RichTable:
     return drawn
 
 
+def facts_table(facts: Facts) -> RichTable:
+    """Return names and values in two columns."""
+    drawn = RichTable.grid(padding=(0, GAP, 0, 0))
+    for name, value in facts.pairs:
+        drawn.add_row(escape(name), escape(value))
+    return drawn
+
+
 def _fitting(shown: Table, width: int) -> tuple[list[int], bool]:
     """Return the places of the columns that fit into a width, and whether their texts are to be the short ones."""
     places = list(range(len(shown.columns)))
@@ -148,10 +156,7 @@ def _block(console: Console, block: Block) -> None:
         case Table() if block.rows:
             console.print(rich_table(block, console.width))
         case Facts():
-            facts = RichTable.grid(padding=(0, GAP, 0, 0))
-            for name, value in block.pairs:
-                facts.add_row(escape(name), escape(value))
-            console.print(facts)
+            console.print(facts_table(block))
         case Quote():
             _print(console, block.text, "dim")
         case _:

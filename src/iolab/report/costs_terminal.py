@@ -1,12 +1,13 @@
 """What requests cost a server, and where its event loop was meanwhile, in the terminal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from iolab.report import numbers
+from iolab.report.brief import rich_table
+from iolab.report.document import plain
 from iolab.report.numbers import milliseconds
 from iolab.report.trace_terminal import paragraph
 from iolab.trace.costs import Costs
@@ -19,30 +20,27 @@ SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a connection attempt that is drop
 
 def show_costs(console: Console, found: Sequence[Costs]) -> None:
     """Print what a request costs each server, side by side."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-        title=f"{found[0].requests} requests at once, each on a connection of its own",
-        title_justify="left",
-    )
-    table.add_column("Of each request")
-    for costs in found:
-        table.add_column(costs.title, justify="right")
-    table.add_row("System calls", *(f"{costs.calls_per_request:.1f}" for costs in found), style="bold")
     names = {name for costs in found for name in costs.calls}
     total = {name: sum(costs.calls.get(name, 0) / costs.requests for costs in found) for name in names}
-    for name in sorted(names, key=lambda name: -total[name])[:SHOWN_CALLS]:
-        table.add_row(f"  {name}", *(_tenths(costs.calls.get(name, 0) / costs.requests) for costs in found))
-    table.add_row("Context switches", *(_tenth(costs.switches_per_request) for costs in found), style="bold")
-    table.add_row(
-        "  of them, while it had work",
-        *(_tenth(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
-        end_section=True,
+    rows = [["System calls", *(f"{costs.calls_per_request:.1f}" for costs in found)]]
+    rows += [
+        [f"  {name}", *(_tenths(costs.calls.get(name, 0) / costs.requests) for costs in found)]
+        for name in sorted(names, key=lambda name: -total[name])[:SHOWN_CALLS]
+    ]
+    rows += [
+        ["Context switches", *(_tenth(costs.switches_per_request) for costs in found)],
+        [
+            "  of them, while it had work",
+            *(_tenth(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
+        ],
+        ["Threads that served", *(str(costs.threads) for costs in found)],
+        ["All answered after", *(milliseconds(costs.seconds * 1e3) for costs in found)],
+    ]
+    shown = replace(
+        plain(("Of each request", *(costs.title for costs in found)), rows), ends=frozenset({len(rows) - 3})
     )
-    table.add_row("Threads that served", *(str(costs.threads) for costs in found))
-    table.add_row("All answered after", *(milliseconds(costs.seconds * 1e3) for costs in found))
-    console.print(table)
+    title = f"{found[0].requests} requests at once, each on a connection of its own"
+    console.print(rich_table(shown, console.width, title))
     paragraph(
         console,
         "System calls and threads are counted under strace; context switches and times are of the same load without"

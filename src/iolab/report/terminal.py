@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from iolab.report import numbers
+from iolab.report.brief import facts_table, rich_table, show_findings
 from iolab.report.compare import Compared
+from iolab.report.document import Facts, plain
+from iolab.report.doubts import Found
 
 INVALID = "(!)"  # marks a cell that is not valid
-STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 @contextmanager
@@ -34,12 +34,7 @@ def show_place(console: Console, runtime: str, reason: str) -> None:
 
 def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
     """Print what `up` has brought up: (address, what it is)."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("Open", "What it is"):
-        table.add_column(heading)
-    for url, title in pages:
-        table.add_row(url, escape(title))
-    console.print(table)
+    console.print(rich_table(plain(("Open", "What it is"), pages, text=2), console.width))
     console.print("Stop it all with `make down`.", highlight=False)
 
 
@@ -55,19 +50,16 @@ def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None
 
 def show_compared(console: Console, found: Sequence[Compared], differences: Sequence[tuple[str, str, str]]) -> None:
     """Print a row for each figure of each cell of two runs, then what else the runs differ in."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading, right in (("Cell", False), ("Figure", False), ("First", True), ("Second", True), ("Ratio", True)):
-        table.add_column(heading, justify="right" if right else "left")
-    before = ""
+    rows, before = [], ""
     for each in found:
         ratio = numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"
         name = f"{each.cell} {INVALID}" if each.not_valid else each.cell
-        table.add_row(
-            "" if each.cell == before else escape(name), each.metric.replace("_", " ").replace(".", " "),
-            _compared(each.first), _compared(each.second), ratio,
+        rows.append(
+            ["" if each.cell == before else name, each.metric.replace("_", " ").replace(".", " "),
+             _compared(each.first), _compared(each.second), ratio]
         )  # fmt: skip
         before = each.cell
-    console.print(table)
+    console.print(rich_table(plain(("Cell", "Figure", "First", "Second", "Ratio"), rows, text=2), console.width))
     show_not_valid(console, [(each.cell, each.not_valid) for each in found])
     console.print("Ratios are of single runs without an interval: a difference can be chance. Repeat both to know.")
     show_differences(console, differences)
@@ -101,14 +93,9 @@ def show_cell(
 ) -> None:
     """Print all that is known of one cell."""
     console.print(name, markup=False, style="bold", highlight=False)
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    pairs = []
     for figure, value in figures:
         text = numbers.NOT_KNOWN if value is None else f"{value:,.4g}" if isinstance(value, float) else str(value)
-        table.add_row(figure.replace("_", " "), escape(text))
-    console.print(table)
-    for finding in findings:
-        severity = finding["severity"]
-        console.print(
-            f"[{STYLES[severity]}]{severity}[/]: {escape(finding['message'])}\n  → {escape(finding['remedy'])}",
-            highlight=False,
-        )
+        pairs.append((figure.replace("_", " "), text))
+    console.print(facts_table(Facts(pairs)))
+    show_findings(console, [Found(each["severity"], "", each["message"], each["remedy"]) for each in findings])

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from iolab.report import numbers
+from iolab.report.brief import rich_table
+from iolab.report.document import Column, plain, table
 from iolab.trace import loops
 from iolab.trace.facts import duration_s
 from iolab.trace.loops import LoopFacts
@@ -90,11 +90,11 @@ def _step(console: Console, step: Step) -> None:
 
 def paragraph(console: Console, text: str) -> None:
     if console.is_terminal:
-        table = Table.grid(padding=0)
-        table.add_column(width=3)
-        table.add_column()
-        table.add_row("", Text(text))
-        console.print(table)
+        grid = Table.grid(padding=0)
+        grid.add_column(width=3)
+        grid.add_column()
+        grid.add_row("", Text(text))
+        console.print(grid)
     else:
         console.print(Text(f"   {text}"), soft_wrap=True)
 
@@ -115,29 +115,17 @@ def _cited(console: Console, cited: Cited, means: str) -> None:
 
 
 def _clicks(console: Console, story: Story) -> None:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        title="   Milliseconds since the wake-up",
-        title_justify="left",
-    )
-    table.add_column("Click", justify="right")
-    for name in ("", "Thread", "fd"):
-        table.add_column(name)
-    for name in CLICK_TIMES:
-        table.add_column(name, justify="right")
-    for click in story.clicks:
-        sign, style = _BADGES[click.status]
-        wake = click.opened.wake
-        table.add_row(
-            str(click.number),
-            Text(f"{sign} {click.status}", style=style),
-            str(story.thread(click.opened.tid)),
-            str(wake.fd) if wake else numbers.NOT_KNOWN,
-            *(_ms(getattr(click, field)) for field in CLICK_TIMES.values()),
-        )
-    console.print(table)
+    columns = [
+        Column[Click]("Click", lambda click: str(click.number)),
+        Column[Click]("Status", lambda click: f"{_BADGES[click.status][0]} {click.status}", numeric=False),
+        Column[Click]("Thread", lambda click: str(story.thread(click.opened.tid))),
+        Column[Click]("fd", lambda click: str(click.opened.wake.fd) if click.opened.wake else numbers.NOT_KNOWN),
+        *(
+            Column[Click](name, lambda click, field=field: _ms(getattr(click, field)), short=name.split()[1])
+            for name, field in CLICK_TIMES.items()
+        ),
+    ]
+    console.print(rich_table(table(columns, story.clicks), console.width, "   Milliseconds since the wake-up"))
     for click in story.clicks[:SHOWN_CLICKS]:
         _click(console, click)
     if len(story.clicks) > SHOWN_CLICKS:
@@ -156,44 +144,34 @@ def _threads(console: Console, story: Story) -> None:
         return
     mains = {run.tid for run in watch.runs}
     scripts = {click.opened.tid for click in story.clicks}
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("Thread")
-    table.add_column("")
-    table.add_column("calls", justify="right")
-    table.add_column("most of all")
+    rows = []
     busiest = sorted(watch.calls.items(), key=lambda item: (item[0] not in mains, -sum(item[1].values())))
     for tid, counts in busiest[:SHOWN_THREADS]:
         role = main_name(story) if tid in mains else "script thread" if tid in scripts else ""
         common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
-        table.add_row(str(story.thread(tid)) if tid >= 0 else "others", role, str(sum(counts.values())), escape(common))
+        rows.append([str(story.thread(tid)) if tid >= 0 else "others", role, str(sum(counts.values())), common])
     rest = busiest[SHOWN_THREADS:]
     if rest:
-        table.add_row(f"{len(rest)} more", "", str(sum(sum(counts.values()) for _, counts in rest)), "")
-    console.print(table)
+        rows.append([f"{len(rest)} more", "", str(sum(sum(counts.values()) for _, counts in rest)), ""])
+    console.print(rich_table(plain(("Thread", "Role", "Calls", "Most frequent calls"), rows, text=4), console.width))
 
 
 def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
     """Print loops side by side, and what is seen."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("")
-    for name in found:
-        table.add_column(name, justify="right")
-
-    def row(name: str, texts: list[str]) -> None:
-        table.add_row(name, *texts)
-
     each = list(found.values())
-    row("Streamlit", [of.streamlit or numbers.NOT_KNOWN for of in each])
-    row("Server", [of.server or numbers.NOT_KNOWN for of in each])
-    row("Loop", [of.loop or numbers.NOT_KNOWN for of in each])
-    row("Waits in", [of.wait_call or numbers.NOT_KNOWN for of in each])
-    row("Takes callers by", [of.accept_call or numbers.NOT_KNOWN for of in each])
-    row("Registers by", [of.registers or numbers.NOT_KNOWN for of in each])
-    row("Wake-ups a second, idle", [_ms(of.idle_wakeups_per_s) for of in each])
-    row("Clicks", [str(of.clicks) for of in each])
-    row("System calls a click", [_rounded(of.calls_per_click) for of in each])
-    row("From wake-up to open, ms", [_ms(of.open_ms) for of in each])
-    console.print(table)
+    rows = [
+        ["Streamlit", *(of.streamlit or numbers.NOT_KNOWN for of in each)],
+        ["Server", *(of.server or numbers.NOT_KNOWN for of in each)],
+        ["Loop", *(of.loop or numbers.NOT_KNOWN for of in each)],
+        ["Waits in", *(of.wait_call or numbers.NOT_KNOWN for of in each)],
+        ["Accepts by", *(of.accept_call or numbers.NOT_KNOWN for of in each)],
+        ["Registers by", *(of.registers or numbers.NOT_KNOWN for of in each)],
+        ["Wake-ups a second, idle", *(_ms(of.idle_wakeups_per_s) for of in each)],
+        ["Clicks", *(str(of.clicks) for of in each)],
+        ["System calls a click", *(_rounded(of.calls_per_click) for of in each)],
+        ["From wake-up to open, ms", *(_ms(of.open_ms) for of in each)],
+    ]
+    console.print(rich_table(plain(("", *found), rows), console.width))
     for name, of in found.items():
         paragraph(console, f"{name}: {loops.sentence(of)}")
     if "uvloop" in found:

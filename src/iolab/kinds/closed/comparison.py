@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
@@ -16,48 +12,47 @@ from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
+from iolab.report.brief import rich_table
+from iolab.report.document import Column, plain, table
 from iolab.report.terminal import INVALID, show_differences, show_not_valid
 
-BRIEF = 11  # letters of a service's name
+SHORT = {"no difference shown": "same?", "too few repeats to tell": "too few"}  # where there is little room
 
 
 def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
     """Print a row a cell, then what else the runs differ in."""
     several = len({each.first.cell.cpus for each in found}) > 1
     varied = len({each.first.cell.variant for each in found}) > 1
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, title="Median of each cell")
-    table.title_justify = "left"
-    table.add_column("Model", no_wrap=True)
-    table.add_column("Users", justify="right", no_wrap=True)
-    if several:
-        table.add_column("CPUs", justify="right", no_wrap=True)
-    if varied:
-        table.add_column("Variant", no_wrap=True)
-    for name in ("First", "Second", "Ratio", "95% interval"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for each in found:
-        cell = each.first.cell
-        limit = [f"{cell.cpus:g}"] if several else []
-        table.add_row(
-            cell.model if several or varied else f"{cell.model} {escape(cell.service[:BRIEF])}",
-            f"{cell.concurrency} {INVALID}" if each.not_valid else str(cell.concurrency),
-            *limit,
-            *([escape(cell.variant)] if varied else []),
-            numbers.milliseconds(cell.median_ms),
-            numbers.milliseconds(each.second.cell.median_ms),
-            numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}",
-            numbers.NOT_KNOWN if each.interval is None else f"{each.interval[0]:.3f} to {each.interval[1]:.3f}",
-            Text(_brief(each) if several or varied else verdict(each), style="bold" if each.different else ""),
-        )
-    console.print(table)
+    columns = [
+        Column[Comparison](
+            "Cell",
+            lambda each: f"{_cell(each.first.cell)}{f' {INVALID}' if each.not_valid else ''}, {each.first.cell.title}",
+            numeric=False,
+            shorten=lambda text: text.partition(",")[0],
+        ),
+        *([Column[Comparison]("CPUs", lambda each: f"{each.first.cell.cpus:g}")] if several else []),
+        *([Column[Comparison]("Variant", lambda each: each.first.cell.variant, numeric=False)] if varied else []),
+        Column[Comparison]("First", lambda each: numbers.milliseconds(each.first.cell.median_ms)),
+        Column[Comparison]("Second", lambda each: numbers.milliseconds(each.second.cell.median_ms)),
+        Column[Comparison]("Ratio", lambda each: numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"),
+        Column[Comparison](
+            "95% interval", _interval, bold=True, short="Interval", shorten=lambda text: text.replace(" to ", "-")
+        ),
+        Column[Comparison]("Verdict", verdict, numeric=False, shorten=lambda text: SHORT.get(text, text)),
+    ]
+    console.print(rich_table(table(columns, found), console.width, "Median of each cell"))
     show_not_valid(console, [(_name(each.first.cell), each.not_valid) for each in found])
     show_differences(console, differences)
 
 
+def _cell(cell: Cell) -> str:
+    """Return a cell's model and users, as CELL= names them: C16."""
+    return f"{cell.model}{cell.concurrency}"
+
+
 def _name(cell: Cell) -> str:
     limit = f"{cell.cpus:g} CPU"
-    return ", ".join(filter(None, [f"{cell.model}{cell.concurrency}", limit, cell.variant]))
+    return ", ".join(filter(None, [_cell(cell), limit, cell.variant]))
 
 
 def verdict(each: Comparison) -> str:
@@ -69,8 +64,10 @@ def verdict(each: Comparison) -> str:
     return "slower" if each.interval[0] > 1 else "faster"
 
 
-def _brief(each: Comparison) -> str:
-    return {"no difference shown": "same?", "too few repeats to tell": "too few"}.get(verdict(each), verdict(each))
+def _interval(each: Comparison) -> str:
+    if each.interval is None:
+        return numbers.NOT_KNOWN
+    return f"{each.interval[0]:.3f} to {each.interval[1]:.3f}"
 
 
 def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequence[Part]) -> None:
@@ -82,28 +79,19 @@ def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequenc
         style="bold",
         highlight=False,
     )
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(style="dim")
-    for part in parts:
-        table.add_row(f"{part.ms:.2f} ms", part.what, part.known)
-    console.print(table)
+    rows = [[f"{part.ms:.2f} ms", part.what, part.known] for part in parts]
+    console.print(rich_table(plain(("Time", "Part", "How it is known"), rows, text=3), console.width))
 
 
 def show_crosscheck(console: Console, told: Mapping[str, Mapping[CellName, Told]]) -> None:
     """Print what each load generator tells of each cell, and whether they agree."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title="Median as each tells it")
-    table.title_justify = "left"
-    table.add_column("Cell", no_wrap=True)
-    for name in told:
-        table.add_column(name, justify="right", no_wrap=True)
     cells = dict.fromkeys(key for found in told.values() for key in found)
+    rows = []
     for model, users in cells:
         found = {name: each[model, users] for name, each in told.items() if (model, users) in each}
         medians = [f"{found[name].median_ms:.2f} ms" if name in found else numbers.NOT_KNOWN for name in told]
-        table.add_row(f"{model} with {users}", *medians)
-    console.print(table)
+        rows.append([f"{model} with {users}", *medians])
+    console.print(rich_table(plain(("Cell", *told), rows), console.width, "Median of each load generator"))
     for model, users in cells:
         found = {name: each[model, users] for name, each in told.items() if (model, users) in each}
         console.print(f"{model} with {numbers.users(users)}: {verdict_of(found)}.", markup=False, highlight=False)
