@@ -19,6 +19,7 @@ from tests.integration.test_local import latest, trials, wait_for
 
 pytestmark = pytest.mark.docker
 SMALL = ("--runtime", "docker", "--repeats", "1")
+BUILD_LIMIT_S = 200  # for a first trial: the images may have to be built before
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_more_cpus_than_the_engine_has_are_refused(iolab: Run, results: Path, en
 
 def test_an_interruption_removes_the_containers_and_keeps_the_trials(start: Start, results: Path, project: str) -> None:
     process = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
-    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    wait_for(lambda: (results / "latest").exists() and trials(results), process, BUILD_LIMIT_S)
     assert containers(project)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
@@ -153,7 +154,7 @@ def test_a_container_that_is_lost_in_mid_trial_spoils_that_trial_alone(
     start: Start, results: Path, project: str, accident: tuple[str, ...], reason: str
 ) -> None:
     process = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
-    wait_for(lambda: (results / "latest").exists() and trials(results), process)
+    wait_for(lambda: (results / "latest").exists() and trials(results), process, BUILD_LIMIT_S)
     wait_for(lambda: loads(project), process)
     (victim,) = [name for name in containers(project) if "asyncio" in name]
     subprocess.run(["docker", *accident, victim], check=True, capture_output=True)
@@ -168,7 +169,7 @@ def test_what_a_killed_bench_has_left_is_removed_by_the_next(
     start: Start, iolab: Run, results: Path, project: str
 ) -> None:
     first = start("bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "400")
-    wait_for(lambda: (results / "latest").exists() and trials(results), first)
+    wait_for(lambda: (results / "latest").exists() and trials(results), first, BUILD_LIMIT_S)
     first.kill()
     first.communicate()
     assert containers(project)

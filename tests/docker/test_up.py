@@ -73,6 +73,7 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.alone  # seven containers, a browser and Streamlit under strace on one core: beside others it starves
 def test_the_whole_lab_stands_and_down_leaves_nothing(
     iolab: Run, lab: Lab, browser: Browser, project: str, copy: Path
 ) -> None:
