@@ -1,6 +1,7 @@
 """The story of a trace in the terminal."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -120,16 +121,17 @@ def _clicks(console: Console, story: Story) -> None:
         Column[Click]("Status", lambda click: f"{_BADGES[click.status][0]} {click.status}", numeric=False),
         Column[Click]("Thread", lambda click: str(story.thread(click.opened.tid))),
         Column[Click]("fd", lambda click: str(click.opened.wake.fd) if click.opened.wake else numbers.NOT_KNOWN),
-        *(
-            Column[Click](name, lambda click, field=field: _ms(getattr(click, field)), short=name.split()[1])
-            for name, field in CLICK_TIMES.items()
-        ),
+        *(Column[Click](name, partial(_time, field), short=name.split()[1]) for name, field in CLICK_TIMES.items()),
     ]
     console.print(rich_table(table(columns, story.clicks), console.width, "   Milliseconds since the wake-up"))
     for click in story.clicks[:SHOWN_CLICKS]:
         _click(console, click)
     if len(story.clicks) > SHOWN_CLICKS:
         paragraph(console, f"The lines of the other {len(story.clicks) - SHOWN_CLICKS} are on the page (--html).")
+
+
+def _time(field: str, click: Click) -> str:
+    return _ms(getattr(click, field))
 
 
 def _click(console: Console, click: Click) -> None:

@@ -38,7 +38,12 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
         Column[Comparison](
             "95% interval", _interval, bold=True, short="Interval", shorten=lambda text: text.replace(" to ", "-")
         ),
-        Column[Comparison]("Verdict", verdict, numeric=False, shorten=lambda text: SHORT.get(text, text)),
+        Column[Comparison](
+            "Verdict",
+            verdict,
+            numeric=False,
+            shorten=(lambda text: SHORT.get(text, text)) if several or varied else None,
+        ),
     ]
     console.print(rich_table(table(columns, found), console.width, "Median of each cell"))
     show_not_valid(console, [(_name(each.first.cell), each.not_valid) for each in found])
