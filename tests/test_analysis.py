@@ -105,7 +105,7 @@ def test_summary_has_the_keys_of_the_contract(analysis: Analysis) -> None:
     assert {"cpu_s", "throttled_s", "threads_peak", "rss_peak_bytes", "listen_overflows"} <= set(
         summary["cells"][0]["server"]
     )
-    assert {"id", "severity", "message", "remedy"} == set(summary["cells"][1]["findings"][0])
+    assert {"id", "severity", "message", "remedy", "value"} == set(summary["cells"][1]["findings"][0])
 
 
 @pytest.mark.parametrize(
@@ -284,9 +284,7 @@ def with_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> RunFol
 
 
 def test_a_run_that_does_not_say_its_cores_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"does not say which cores CPUS=1 meant"
-    ):
+    with pytest.raises(UsageError, match=r"does not say which cores CPUS=1 meant"):
         analyse(with_run(tmp_path / "run", lambda run: run["cpu_plans"].clear()))
 
 

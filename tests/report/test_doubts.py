@@ -21,6 +21,17 @@ def test_a_finding_that_cells_share_is_said_once_and_the_gravest_stand_first() -
     assert [(each.severity, each.place) for each in found] == [("error", "B"), ("warning", "every cell")]
 
 
+def test_a_cause_with_several_messages_is_said_by_its_worst() -> None:
+    each = [
+        Finding(id="busy", severity="warning", message=f"{value} of 2 cores", remedy="stop it", value=value)
+        for value in (0.5, 1.8, 1.2)
+    ]
+    (found,) = doubts.found([(name, [one]) for name, one in zip("ABC", each, strict=True)], "every cell")
+    assert (found.place, found.message) == ("every cell", "1.8 of 2 cores (the worst of 3)")
+    (found,) = doubts.found([("A", each[:1]), ("B", []), ("C", each[2:])], "every cell")
+    assert (found.place, found.message) == ("A; C", "1.2 of 2 cores (the worst of 2)")
+
+
 def test_what_to_doubt_of_a_trial_is_that_it_is_not_valid_and_what_the_machine_did() -> None:
     run = RunInfo(
         kind="made",

@@ -1,6 +1,7 @@
 """What to doubt of a run: its findings, each cause once, and one verdict of trust made of them."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from iolab.findings import GRAVITY
@@ -42,22 +43,26 @@ def invalid(record: TrialRecord) -> list[Finding]:
 
 
 def found(places: Places, every: str) -> list[Found]:
-    """Return the findings of (place, findings), the gravest first; the same one is said once, with all its places.
+    """Return the findings of (place, findings), the gravest first; each cause once, with all its places.
 
-    `every` stands for all places, such as "every cell".
+    Where the messages of a cause differ, the worst is shown: that of the highest value. `every` stands for all places,
+    such as "every cell".
     """
-    shared: dict[tuple[str, str, str], list[str]] = {}
+    causes: dict[tuple[str, str, str], dict[str, Finding]] = {}
     there = list(places)
     for place, findings in there:
         for each in findings:
-            shared.setdefault((each.severity, each.message, each.remedy), []).append(place)
-    return sorted(
-        (
-            Found(severity, every if len(where) == len(there) > 1 else "; ".join(dict.fromkeys(where)), message, remedy)
-            for (severity, message, remedy), where in shared.items()
-        ),
-        key=lambda row: GRAVITY[row.severity],
-    )
+            causes.setdefault((each.severity, each.id, each.remedy), {}).setdefault(place, each)
+    rows = (_cause(by_place, len(there), every) for by_place in causes.values())
+    return sorted(rows, key=lambda row: GRAVITY[row.severity])
+
+
+def _cause(by_place: Mapping[str, Finding], places: int, every: str) -> Found:
+    worst = max(by_place.values(), key=lambda each: -math.inf if each.value is None else each.value)
+    where = every if len(by_place) == places > 1 else "; ".join(by_place)
+    several = len({each.message for each in by_place.values()}) > 1
+    message = f"{worst.message} (the worst of {len(by_place)})" if several else worst.message
+    return Found(worst.severity, where, message, worst.remedy)
 
 
 def trust(places: Places, noun: str) -> Trust:

@@ -217,9 +217,10 @@ class RunInfo(Record):
 
 
 class Finding(Record):
-    """Something that a reader of a cell must know: what was seen, and what to do about it."""
+    """What a reader of a cell must know, and what to do about it; the higher `value` is, the worse it is."""
 
     id: str
     severity: Literal["note", "warning", "error"]
     message: str
     remedy: str
+    value: float | None = None
