@@ -77,6 +77,16 @@ def test_kinds_do_not_import_each_other(kind: str) -> None:
         assert {name.split(".")[1] for name in others} <= {kind}, path
 
 
+def test_no_kind_makes_html_or_tables_of_the_terminal() -> None:
+    for path in (SOURCE / "kinds").rglob("*.py"):
+        names = {name for name in imports(path) if name.split(".")[0] in ("rich", "jinja2", "markupsafe")}
+        assert names <= {"rich.console", "rich.console.Console"}, path
+
+
+def test_there_is_one_template_of_pages_and_that_of_the_trace() -> None:
+    assert {path.name for path in (SOURCE / "report" / "templates").glob("*.j2")} == {"report.html.j2", "trace.html.j2"}
+
+
 @pytest.mark.parametrize("name", ["session", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])
 def test_the_lifecycle_names_no_kind(name: str) -> None:
     found = imports(SOURCE / f"{name}.py")
