@@ -175,7 +175,11 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
         r"^  make sum +1 s  Add up numbers$", (lab_copy / "docs" / "make-help.txt").read_text(), re.MULTILINE
     )
     made = subprocess.run(
-        ["make", "-n", "-o", ".venv/run", "sum"], cwd=lab_copy, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "-o", ".venv/run", "sum"],
+        cwd=lab_copy,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert made.stdout.endswith("/iolab sum\n")
 

@@ -45,14 +45,15 @@ def invalid(record: TrialRecord) -> list[Finding]:
 def found(places: Places, every: str) -> list[Found]:
     """Return the findings of (place, findings), the gravest first; each cause once, with all its places.
 
-    Where the messages of a cause differ, the worst is shown: that of the highest value. `every` stands for all places,
-    such as "every cell".
+    Findings with the same id and a value are one cause, which is said by the worst; without a value, those with the
+    same message are. `every` stands for all places, such as "every cell".
     """
-    causes: dict[tuple[str, str, str], dict[str, Finding]] = {}
+    causes: dict[tuple[str, ...], dict[str, Finding]] = {}
     there = list(places)
     for place, findings in there:
         for each in findings:
-            causes.setdefault((each.severity, each.id, each.remedy), {}).setdefault(place, each)
+            message = each.message if each.value is None else ""
+            causes.setdefault((each.severity, each.id, each.remedy, message), {}).setdefault(place, each)
     rows = (_cause(by_place, len(there), every) for by_place in causes.values())
     return sorted(rows, key=lambda row: GRAVITY[row.severity])
 
