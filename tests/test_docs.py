@@ -38,6 +38,11 @@ def test_every_make_target_is_in_the_readme_and_every_one_there_exists() -> None
     assert sorted(documented) == sorted(TARGETS)
 
 
+def test_every_target_for_maintainers_is_in_contributing() -> None:
+    documented = re.findall(r"^\| `make ([a-z-]+)`", CONTRIBUTING, re.MULTILINE)
+    assert documented == [name for name, each in reference.targets(MAKEFILE).items() if each.group == "Maintain"]
+
+
 @pytest.mark.parametrize(
     "document",
     [
