@@ -1,11 +1,11 @@
-"""Plays chess exhibitions, one at a time, for who holds the other end of the pipes: a thread sits at each board.
+"""Plays chess exhibitions, one at a time, for the process at the other end of the pipes: one thread for each board.
 
 A line in, lines out, all JSON. In: {"job": 1, "url": "http://127.0.0.1:8080", "boards": 24, "moves": 30,
 "answer_limit_s": 20, "timeout_s": 60}. Out, any number of times {"job": 1, "rows": [...], "more": true}, and at the end
-{"job": 1, "cpu_s": 0.1, "timed_out": false}. A row is [board, move, start_s, end_s, service_s, status]: a request, from
-when all sat down; service_s is what the server's Server-Timing header tells, -1 where it tells nothing, status 0 a
-request without an answer. A board sends a request as soon as the last one was answered, on the same connection where
-the server keeps it.
+{"job": 1, "cpu_s": 0.1, "timed_out": false}. A row is [board, move, start_s, end_s, service_s, status]: a request, with
+times from the common start; service_s is the value of the server's Server-Timing header, -1 without one; status 0 is a
+request without an answer. A board sends a request as soon as the last one was answered, on the same connection if the
+server keeps it open.
 """
 
 import http.client
@@ -24,7 +24,7 @@ Row = tuple[int, int, float, float, float, int]
 
 
 class Exhibition:
-    """Boards that are played at the same time; `rows` has each pair of moves once it is done."""
+    """Boards that are played at the same time; `rows` has each pair of moves that is finished."""
 
     def __init__(self, url: str, boards: int, moves: int, answer_limit_s: float) -> None:
         where = urlsplit(url)
@@ -41,7 +41,7 @@ class Exhibition:
         self._all_sit.wait()
 
     def wait(self, until: float) -> bool:
-        """Return whether every board was played to its end by that moment of the monotonic clock."""
+        """Return whether every board was finished by that time of the monotonic clock."""
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
@@ -63,7 +63,7 @@ def ask(connection: http.client.HTTPConnection) -> tuple[int, float]:
         response = connection.getresponse()
         response.read()
     except (OSError, http.client.HTTPException):
-        connection.close()  # the next request opens it anew
+        connection.close()  # the next request opens it again
         return 0, -1.0
     told = re.search(r"service;dur=([\d.]+)", response.headers.get("Server-Timing", ""))
     return response.status, float(told[1]) / 1000 if told else -1.0
@@ -95,7 +95,7 @@ def work(jobs: "queue.Queue[str]") -> None:
 def main() -> None:
     jobs = queue.Queue[str]()
     threading.Thread(target=work, args=(jobs,), daemon=True).start()
-    for line in sys.stdin:  # its end is the end of all: who asked has gone
+    for line in sys.stdin:  # it ends when the parent process ends
         jobs.put(line)
 
 

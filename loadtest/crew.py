@@ -1,9 +1,9 @@
-"""Several Locust workers make one load together, on this machine or on others.
+"""Several Locust workers generate one load together, on this machine or on others.
 
 The master (locust_driver.py) sends each worker its stream of the plan; a worker plays it as it would alone, and sends
-its rows while it does. Nothing else passes between them but Locust's own heartbeats: no clock is compared, for
-each worker counts from the moment at which its job came in. A worker that says nothing for three seconds is lost, and
-its rows up to then are kept.
+its rows meanwhile. Apart from that they exchange only Locust's own heartbeats: clocks are not compared, because each
+worker counts from when it receives its job. A worker without a message for three seconds is lost, and its rows up to
+then are kept.
 """
 
 import time
@@ -17,11 +17,11 @@ from locust.rpc.protocol import Message
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 POLL_S = 0.05
-GRACE_S = 5.0  # beyond the time that a worker itself allows
+GRACE_S = 5.0  # in addition to the worker's own time limit
 
 
 def enlist(runner: object, **_: Any) -> None:
-    """Make a Locust worker ready for jobs; a master that is not ours just hears that it is."""
+    """Make a Locust worker ready for jobs; a master of the web page ignores its message."""
     if isinstance(runner, WorkerRunner):
         Hand(runner)
     elif isinstance(runner, MasterRunner):
@@ -47,7 +47,7 @@ class Hand:
             self._under_way.kill(block=False)
 
     def _play(self, number: int, job: dict[str, Any]) -> None:
-        ended: dict[str, Any] = {"error": "it left off"}
+        ended: dict[str, Any] = {"error": "it was stopped"}
         try:
             ended = loads.play(job, lambda rows: self._runner.send_message("rows", {"job": number, "rows": rows}))
         except (ValueError, TypeError) as error:  # a job of another version
@@ -57,7 +57,7 @@ class Hand:
 
 
 class Crew:
-    """The master's side: `port` 0 takes any that is free."""
+    """The master's side: `port` 0 takes any free port."""
 
     def __init__(self, host: str, port: int) -> None:
         events = Events()  # type: ignore[no-untyped-call]
@@ -73,22 +73,22 @@ class Crew:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which the master listens."""
         return int(self._runner.server.port)
 
     def here(self) -> list[str]:
-        """Return the workers that are there, in the order in which they came."""
+        """Return the connected workers, in the order in which they joined."""
         return [hand for hand in self._hands if self._is_here(hand)]
 
     def gather(self, count: int, timeout_s: float) -> dict[str, Any]:
-        """Wait until so many workers are there; return how many are."""
+        """Wait until `count` workers have joined; return how many have."""
         deadline = time.monotonic() + timeout_s
         while len(self.here()) < count and time.monotonic() < deadline:
             gevent.sleep(POLL_S)
         return {"workers": len(self.here())}
 
     def play(self, number: int, job: dict[str, Any], tell: loads.Tell) -> dict[str, Any]:
-        """Play a job: an open loop in as many streams as there are workers, a closed one on the first of them."""
+        """Play a job: an open loop with one stream for each worker, a closed loop on the first worker."""
         self._job, self._tell = number, tell
         hands = self.here() if "arrivals" in job else self.here()[:1]
         self._playing, self._heard = dict.fromkeys(hands), dict.fromkeys(hands, 0.0)
@@ -107,11 +107,11 @@ class Crew:
         }
 
     def quit(self) -> None:
-        """Send the workers home."""
+        """Stop the workers."""
         self._runner.quit()
 
     def _wait(self, deadline: float) -> list[str]:
-        """Wait for everybody; return a sentence about each that was lost."""
+        """Wait for all workers; return a sentence about each that was lost."""
         lost: list[str] = []
         while waiting := [hand for hand, facts in self._playing.items() if facts is None]:
             late = time.monotonic() > deadline
@@ -119,8 +119,8 @@ class Crew:
                 if late or not self._is_here(hand):
                     del self._playing[hand]
                     self._runner.send_message("leave_off", client_id=hand)
-                    who = f"load worker {self._hands.index(hand)} ({_host(hand)})"
-                    lost.append(f"{who} was lost: it was last heard {self._heard[hand]:.1f} s after the begin")
+                    worker = f"load worker {self._hands.index(hand)} ({_host(hand)})"
+                    lost.append(f"{worker} was lost: its last rows arrived {self._heard[hand]:.1f} s after the start")
             gevent.sleep(POLL_S)
         return lost
 

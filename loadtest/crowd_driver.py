@@ -1,20 +1,20 @@
-"""Holds some thousand users of a chat server, for who holds the other end of the pipes.
+"""Holds some thousand users of a chat server, for the process at the other end of the pipes.
 
-A line in, lines out, all JSON; the first line out says that it is ready. Jobs, each with "job" and "timeout_s":
+A line in, lines out, all JSON; the first line out says that the driver is ready. Jobs, each with "job" and "timeout_s":
 
     {"come": {"host": "127.0.0.1", "port": 8082, "transport": "websocket", "users": 5000, "first": 0, "rate": 1000.0,
               "source": "127.0.0.2", "patience_s": 10}}     -> rows [user, came_s, connected_s, served_s, outcome]
     {"click": {"for_s": 20, "rate": 50.0, "seed": 1, "wait_s": 10}}    -> rows [user, planned_s, sent_s, answered_s]
-    {"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing; they go on while other jobs are done
+    {"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing; clicks continue during other jobs
     {"end_clicks": {"wait_s": 10}}                          -> rows as of loadtest/crowd_faults.py, and "begin_s"
     {"census": {}}                                          -> how many are "held", "late" and so on
     {"outcomes": {}}                                        -> rows [user, came_s, connected_s, served_s, outcome]
     {"come_back": {"host": "127.0.0.1", "port": 8082, "rate": 0, "patience_s": 30}}
-                                                            -> rows as of come, of those who had been lost; "tries"
+                                                            -> rows as of come, of users that had been lost; "tries"
     and those of loadtest/crowd_faults.py
 
-Out, at the end, {"job": 1, "cpu_s": 0.1, ...}. All moments are of the machine's monotonic clock, in seconds.
-A null is a moment that never came.
+Out, at the end, {"job": 1, "cpu_s": 0.1, ...}. All times are of the machine's monotonic clock, in seconds. A null is
+for an event that did not happen.
 """
 
 import asyncio
@@ -44,14 +44,14 @@ class Crowd(Troubled):
         self.patience_s = 10.0
 
     def heard(self, user: User, text: str, at_s: float) -> None:
-        """Take note of an answer, or of news."""
+        """Record an answer, or a broadcast message."""
         if text in self.clicks:
             self.clicks[text][3] = at_s
         else:
             super().heard(user, text, at_s)
 
     async def come(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let users come at `rate` a second, and wait until all are served, or for `patience_s` after the last."""
+        """Connect users at `rate` a second, and wait until all are served, or for `patience_s` after the last."""
         place = Place(job["host"], job["port"], job["source"], self.heard)
         self.patience_s = job["patience_s"]
         kind = KINDS[job["transport"]]
@@ -62,11 +62,11 @@ class Crowd(Troubled):
         return {"rows": [self._entry(user) for user in new]}
 
     async def come_back(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let those who were lost come again, all at once or at `rate` a second; who is refused tries again."""
+        """Connect lost users again, all at once or at `rate` a second; a refused user tries again."""
         self.patience_s = job["patience_s"]
         gone = [user for user in self.users if not user.attentive]
         for user in gone:
-            user.leave()  # who has vanished, or did not read, comes as somebody new
+            user.leave()  # a user that vanished, or did not read, connects as a new one
             user.place.move(job["host"], job["port"])
         again = [lambda old=old: type(old)(old.place, old.number) for old in gone]
         new = await self._arrive(again, job["rate"])
@@ -108,7 +108,7 @@ class Crowd(Troubled):
         return [user.number, user.came_s, user.connected_s, user.served_s, outcome]
 
     async def click(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let users click, a Poisson stream in all; each click is by anyone who is connected."""
+        """Send clicks, one Poisson stream over all users; each is from a random connected user."""
         there = [user for user in self.users if user.transport]
         dice = random.Random(job["seed"])  # noqa: S311 (arrivals, not a secret)
         begin, plan = now() + 0.05, []
@@ -129,17 +129,17 @@ class Crowd(Troubled):
         return {"rows": list(self.clicks.values()), "begin_s": begin, "clicking_cpu_s": cpu_s}
 
     async def census(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Count."""
+        """Count the users by outcome."""
         outcomes = [self._entry(user)[4] for user in self.users]
         return {name: outcomes.count(name) for name in ("held", "late", "waiting", "refused", "lost")}
 
     async def outcomes(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Tell of everybody how it went."""
+        """Return the outcome of each user."""
         return {"rows": [self._entry(user) for user in self.users]}
 
 
 def tell(message: dict[str, Any]) -> None:
-    """Write one answer; many rows go in several lines."""
+    """Write one answer; many rows are written as several lines."""
     rows = message.get("rows", [])
     while len(rows) > CHUNK:
         part, rows = rows[:CHUNK], rows[CHUNK:]
@@ -164,14 +164,14 @@ async def serve() -> None:
 
 
 def raise_files() -> None:
-    """Take as many open files as may be: current engines give a container 1,024, until it asks for more."""
+    """Raise the limit of open files as far as allowed: current engines give a container 1,024 at first."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS says "unlimited", and then refuses it
+    with contextlib.suppress(OSError, ValueError):  # macOS reports "unlimited", but refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":
     raise_files()
-    gc.disable()  # it lives for minutes, and a pause of its own would look like the server's
+    gc.disable()  # it runs for minutes, and its own pauses would look like the server's
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())

@@ -1,15 +1,15 @@
-"""What goes wrong with users, and what is said to all of them; users of loadtest/crowd_driver.py, whose jobs these are.
+"""Faults of users, and messages to all of them: further jobs of loadtest/crowd_driver.py.
 
-{"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing: users click from now on, whatever else is done
+{"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing: users click from now on, during other jobs, too
 {"end_clicks": {"wait_s": 10}}                          -> rows [token, user, planned_s, sent_s, answered_s]
-{"say": {"text": "1.xxx"}}                              -> "said_s", the moment, "done_s", and the HTTP "status"
-{"listen": {"text": "1", "wait_s": 10}}                 -> rows [user, heard_s], of what begins with "1."
-{"vanish": {"users": 100}}, {"stall": {"users": 10}}    -> "addresses" of who is gone, or does not read any more
-{"partings": {"wait_s": 10}}                            -> rows [user, lost_s] of those who were lost
-{"half_open": {"connections": 1000}}                    -> "connections" that say nothing beyond their SYN
-{"close_half": {}}, {"leave": {"first": 1000}}          -> nothing: they are gone, the users from that number on
+{"say": {"text": "1.xxx"}}                              -> times "said_s" and "done_s", and the HTTP "status"
+{"listen": {"text": "1", "wait_s": 10}}                 -> rows [user, heard_s], of messages that begin with "1."
+{"vanish": {"users": 100}}, {"stall": {"users": 10}}    -> "addresses" of users that vanished, or stopped reading
+{"partings": {"wait_s": 10}}                            -> rows [user, lost_s] of users that lost their connection
+{"half_open": {"connections": 1000}}                    -> "connections" that sent a SYN and nothing else
+{"close_half": {}}, {"leave": {"first": 1000}}          -> nothing: these, or the users from that number on, are closed
 
-Moments are of the machine's monotonic clock, in seconds.
+Times are of the machine's monotonic clock, in seconds.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from typing import Any
 import crowd_users
 from crowd_users import User
 
-TRIES = 50  # to find by chance one who can click; where most have vanished, a click may find nobody
+TRIES = 50  # to find a random user that can click; if most have vanished, a click may find none
 LEAVE_S = 2.0
 now = time.perf_counter
 
 
 class Troubled:
-    """Users to whom things happen, and who go on clicking meanwhile."""
+    """Users that have faults, while other users click."""
 
     def __init__(self) -> None:
         self.users: list[User] = []
@@ -40,7 +40,7 @@ class Troubled:
         self._pressed = 0
 
     def heard(self, user: User, text: str, at_s: float) -> None:
-        """Take note of an answer, or of news."""
+        """Record an answer, or a broadcast message."""
         if click := self.sent.get(text):
             if click[4] is None:
                 click[4] = at_s
@@ -49,13 +49,13 @@ class Troubled:
             self.heard_s.setdefault(text[5:].partition(".")[0], {}).setdefault(user.number, at_s)
 
     async def begin_clicks(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let users click, a Poisson stream in all, until `end_clicks`."""
+        """Send clicks, one Poisson stream over all users, until `end_clicks`."""
         self.sent, self.acknowledged = {}, []
         self._clicking = asyncio.get_running_loop().create_task(self._click(job["rate"], job["seed"]))
         return {}
 
     async def end_clicks(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let nobody click any more, and wait for the answers; what users saw is told once more, in its order."""
+        """Stop the clicks and wait for the answers; return also the acknowledged clicks, in their order."""
         if self._clicking:
             self._clicking.cancel()
         await until(lambda: len(self.acknowledged) == len(self.sent), job["wait_s"])
@@ -74,7 +74,7 @@ class Troubled:
                 user.click(token)
 
     def _anyone(self, dice: random.Random) -> Iterator[User]:
-        """Yield one who can click; nobody where nobody is found."""
+        """Yield a random user that can click; none if none is found."""
         for _ in range(TRIES if self.users else 0):
             user = dice.choice(self.users)
             if user.attentive and user.served_s:
@@ -85,7 +85,7 @@ class Troubled:
         return [user for user in self.users if user.attentive]
 
     async def say(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Tell everybody something, through a connection that is nobody's."""
+        """Send a message to all users, through a connection of no user."""
         place, said_s = self.users[0].place, now()
         reader, writer = await asyncio.open_connection(place.host, place.port, local_addr=place.local)
         head = f"POST /say?{job['text']} HTTP/1.1\r\n{place.head}Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -95,32 +95,32 @@ class Troubled:
         return {"said_s": said_s, "done_s": now(), "status": int(status[0]) if status else None}
 
     async def listen(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Wait until all who can hear it have heard it, or for `wait_s`."""
+        """Wait until all users that read have the message, or for `wait_s`."""
         there = len(self._attentive())
         await until(lambda: len(self.heard_s.get(job["text"], {})) >= there, job["wait_s"])
         return {"rows": [list(row) for row in self.heard_s.pop(job["text"], {}).items()]}
 
     async def vanish(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let users be gone without a word."""
+        """Make users vanish without closing their connections."""
         there = self._attentive()[: job["users"]]
         for user in there:
             user.vanish()
         return {"addresses": [user.address() for user in there]}
 
     async def stall(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let users stop reading."""
+        """Make users stop reading."""
         there = self._attentive()[: job["users"]]
         for user in there:
             user.stall()
         return {"addresses": [user.address() for user in there]}
 
     async def partings(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Wait until all know that their connection is gone, or for `wait_s`."""
+        """Wait until all users have noticed the loss of their connection, or for `wait_s`."""
         await until(lambda: not self._attentive(), job["wait_s"])
         return {"rows": [[user.number, user.lost_s] for user in self.users if user.lost_s]}
 
     async def leave(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Let the users from number `first` on go, when their clicks are answered, or after LEAVE_S."""
+        """Disconnect the users from number `first` on, when their clicks are answered, or after LEAVE_S."""
         for user in self.users:
             user.absent = user.absent or user.number >= job["first"]
         clicks = [click for click in self.sent.values() if click[1] >= job["first"]]
@@ -142,11 +142,11 @@ class Troubled:
                 half.bind(place.local)
             half.connect_ex((place.host, place.port))
             self.half.append(half)
-            await asyncio.sleep(0)  # to find a free port takes milliseconds where 10,000 are taken, and others click
+            await asyncio.sleep(0)  # with 10,000 ports in use, the next takes milliseconds, and users click meanwhile
         return {"connections": len(self.half)}
 
     async def close_half(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Give them up."""
+        """Close the half-open connections."""
         for half in self.half:
             half.close()
         self.half.clear()
@@ -154,7 +154,7 @@ class Troubled:
 
 
 async def until(done: Callable[[], bool], for_s: float, every_s: float = 0.02) -> None:
-    """Wait until it is done, or for so long: what is waited for are thousands of things at once."""
+    """Wait until `done`, or for `for_s`; it is about thousands of events at once."""
     deadline = now() + for_s
-    while now() < deadline and not done():  # noqa: ASYNC110 (an event for each would cost more than to look)
+    while now() < deadline and not done():  # noqa: ASYNC110 (an asyncio.Event for each would cost more than polling)
         await asyncio.sleep(every_s)

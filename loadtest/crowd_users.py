@@ -1,6 +1,6 @@
-"""Users who come, stay, and now and then click: each a connection and a small object, by WebSocket or by long poll.
+"""Users that connect, stay, and click now and then: each a connection and a small object, by WebSocket or long poll.
 
-Lean on purpose: thousands of them are held by one process, which must never be the bottleneck.
+The code is minimal because one process holds thousands of users and must never be the bottleneck.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ IP_MINTTL = 21  # linux/in.h; Python has no name for it
 
 
 class Place:
-    """Where the server is, who wants to know what users hear, and which address they come from (empty: any)."""
+    """Where the server is, what to call with each message, and the users' own address (empty: any)."""
 
     def __init__(self, host: str, port: int, source: str, heard: Heard) -> None:
         self.heard = heard
@@ -27,19 +27,19 @@ class Place:
         self.move(host, port)
 
     def move(self, host: str, port: int) -> None:
-        """Take note that the server is elsewhere: it was started anew."""
+        """Set a new address of the server, which was restarted."""
         self.host, self.port = host, port
         self.head = f"Host: {host}:{port}\r\n"
 
     def begin(self, what: Coroutine[Any, Any, None]) -> None:
-        """Let it run; somebody must hold a task, or the loop may lose it."""
+        """Start a task and keep a reference to it: the loop itself has only a weak one."""
         task = asyncio.get_running_loop().create_task(what)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
 
 class User(asyncio.Protocol):
-    """What both kinds have in common; times are of the monotonic clock, None: not yet."""
+    """The common part of both kinds of users; times are of the monotonic clock, None: not yet."""
 
     def __init__(self, place: Place, number: int) -> None:
         self.place, self.number = place, number
@@ -49,16 +49,16 @@ class User(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.lost_s: float | None = None
         self.refused = self.lost = False
-        self.absent = False  # has vanished, or does not read any more
+        self.absent = False  # has vanished, or has stopped reading
         self.tries = 0
 
     @property
     def attentive(self) -> bool:
-        """Whether somebody is there who can click, and hears what is said."""
+        """Whether this user can click and reads messages."""
         return self.transport is not None and not self.absent
 
     async def come(self) -> None:
-        """Connect; who is turned away is `refused`."""
+        """Connect; a user without a connection is `refused`."""
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(
@@ -68,7 +68,7 @@ class User(asyncio.Protocol):
             self.gone()
 
     def gone(self) -> None:
-        """Take note that there is no connection: who has been served is lost, anybody else was turned away."""
+        """Record that there is no connection: a user that was served is lost, any other was refused."""
         self.transport = None
         if self.served_s is None:
             self.refused = True
@@ -85,7 +85,7 @@ class User(asyncio.Protocol):
         self.gone()
 
     def greet(self, transport: asyncio.Transport) -> None:
-        """Say what a user says first."""
+        """Send the first request of a user."""
         raise NotImplementedError
 
     def click(self, token: str) -> None:
@@ -93,39 +93,39 @@ class User(asyncio.Protocol):
         raise NotImplementedError
 
     def tell(self, text: str) -> None:
-        """Take note of what the server says."""
+        """Record a message of the server."""
         now_s = time.perf_counter()
         if self.served_s is None:
             self.served_s = now_s
         self.place.heard(self, text, now_s)
 
     def vanish(self) -> None:
-        """Be gone as if the cable was pulled: nothing that the server sends arrives, and nobody says goodbye."""
+        """Vanish as if the cable was pulled: packets of the server are dropped, and the connection is not closed."""
         if self.transport:
             self.absent = True
             self.transport.pause_reading()
             drop_everything(self.transport.get_extra_info("socket"))
 
     def stall(self) -> None:
-        """Stop reading, and stay; what this end's kernel holds for them is little."""
+        """Stop reading, but stay connected, with a small receive buffer."""
         if self.transport:
             self.absent = True
             self.transport.pause_reading()
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
 
     def leave(self) -> None:
-        """Be gone at once."""
+        """Disconnect at once."""
         if self.transport:
             self.transport.abort()
             self.gone()
 
     def address(self) -> list[Any]:
-        """Return where they are connected from: what the server's kernel knows them by."""
+        """Return the user's own address and port, by which the server's kernel knows the connection."""
         return list(self.transport.get_extra_info("sockname")) if self.transport else []
 
 
 class WebSocketUser(User):
-    """Speaks RFC 6455, as far as short messages need it."""
+    """A user by WebSocket: the part of RFC 6455 that short messages need."""
 
     buffer = b""
     upgraded = False
@@ -162,7 +162,7 @@ class WebSocketUser(User):
 
 
 class PollUser(User):
-    """Asks again as soon as a poll is answered, and clicks through a connection of its own, as browsers do."""
+    """A user by long poll: polls again when a poll is answered, and clicks on another connection, as browsers do."""
 
     buffer = b""
     ended = False
@@ -175,7 +175,7 @@ class PollUser(User):
         self.place.begin(self.post(token))
 
     async def post(self, token: str) -> None:
-        """Tell the server; the answer comes through the poll."""
+        """Send a click; the answer arrives through the poll."""
         try:
             reader, writer = await asyncio.open_connection(
                 self.place.host, self.place.port, family=socket.AF_INET, local_addr=self.place.local
@@ -209,7 +209,7 @@ class PollUser(User):
         self.buffer = head + end + body
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.ended and error is None:  # a server that serves one after the other: back to the end of the line
+        if self.ended and error is None:  # a server that closes after each poll: connect again, at the end of the queue
             self.transport = None
             self.place.begin(self.come())
         else:
@@ -220,7 +220,7 @@ KINDS: dict[str, type[User]] = {"websocket": WebSocketUser, "poll": PollUser}
 
 
 def frame_payload(data: bytes) -> slice | None:
-    """Return where the payload of a server's first frame is; None where it is not all there."""
+    """Return where the payload of a server's first frame is; None if it is incomplete."""
     begin, size = 2, data[1] & 0x7F if len(data) >= 2 else 0
     if size == 126:
         begin, size = 4, int.from_bytes(data[2:4])
@@ -235,9 +235,9 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 
 def drop_everything(connection: socket.socket) -> None:
-    """Let the kernel drop all that comes for this socket: to the other end it is as if nobody was there any more.
+    """Make the kernel drop all packets for this socket: to the other end it looks as if this host had disappeared.
 
-    What comes with a time to live below 255, as all does that is not sent so on purpose, is dropped without a word:
-    RFC 5082, IP_MINTTL in linux/in.h. It needs no rights, as a filter (SO_ATTACH_FILTER) does on some kernels.
+    Packets with a time to live below 255, which is the case unless the sender sets it, are silently dropped: RFC 5082,
+    IP_MINTTL in linux/in.h. It needs no privileges, unlike a filter (SO_ATTACH_FILTER) on some kernels.
     """
     connection.setsockopt(socket.IPPROTO_IP, IP_MINTTL, 255)

@@ -1,9 +1,9 @@
-"""Runs hey, one load at a time, for whoever holds the other end of the pipes.
+"""Runs hey, one load at a time, for the process at the other end of the pipes.
 
 A line in, a line out, both JSON. In: {"job": 1, "argv": [...], "timeout_s": 60}. Out: {"job": 1, "status": 0,
-"stdout": "...", "stderr": "...", "cpu_s": 0.01, "timed_out": false, "syn_retransmits": 0}. A process that stays costs
-nothing between the loads, where `docker exec` takes 80 ms; it counts the CPU time of the load alone; and when its
-standard input ends, because the one who started it has gone, it kills what it runs, by pid.
+"stdout": "...", "stderr": "...", "cpu_s": 0.01, "timed_out": false, "syn_retransmits": 0}. A driver that keeps running
+costs nothing between loads, and `docker exec` would take 80 ms for each; it counts the CPU time of the load alone; and
+when its standard input ends, because its parent process has ended, it kills the running load by its pid.
 """
 
 import json
@@ -48,7 +48,7 @@ class Driver:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Interrupt it: hey then tells the rows that it has. Kill it if that does not help."""
+    """Interrupt it: hey then prints the rows that it has. Kill it if it does not end."""
     process.send_signal(signal.SIGINT)
     try:
         return process.communicate(timeout=GRACE_S)

@@ -1,10 +1,10 @@
-"""Loads that Locust makes in this process: a closed loop, or one stream of an open one.
+"""Loads that Locust generates in this process: a closed loop, or one stream of an open loop.
 
 A row of a closed loop is [start_s, latency_s, status, service_s], one of an open loop [planned_s, sent_s, done_s,
-status, service_s]; status 0 is a request without an answer, service_s what the server's Server-Timing header tells, -1
-where it tells nothing. Times count from the begin of the load, by this process's monotonic clock: what wall clocks say,
-here or on other machines, enters none of them. Rows come from Locust's request event, since its own statistics round to
-whole milliseconds, and are told while the load runs: whoever is lost later does not take them along.
+status, service_s]; status 0 is a request without an answer, service_s the value of the server's Server-Timing header,
+-1 without one. Times count from the start of the load, by this process's monotonic clock: no wall clock, here or on
+other machines, enters them. Rows are made from Locust's request event, because its statistics round to whole
+milliseconds, and are sent while the load runs, so that they are kept if this process is lost.
 """
 
 import gc
@@ -23,14 +23,14 @@ from locust.event import Events
 from locust.exception import StopUser
 from openloop import LEAD_S, OpenLoopUser, Plan, served_s
 
-TELL_EVERY_S = 0.1  # so often that telling takes no longer than a fraction of a millisecond
+TELL_EVERY_S = 0.1  # so short that sending the rows takes only a fraction of a millisecond
 
 Rows = list[Sequence[float]]
 Tell = Callable[[Rows], None]
 
 
 class ClosedLoopUser(FastHttpUser):
-    """Asks, waits for the answer, asks again, `share` times."""
+    """Sends a request, waits for the response, sends the next, `share` times."""
 
     share = 0
     finished = 0
@@ -48,7 +48,7 @@ class ClosedLoopUser(FastHttpUser):
 
 
 class Stream(OpenLoopUser):
-    """Everybody of one stream of a plan."""
+    """All arrivals of one stream of a plan."""
 
     planned: Sequence[float]
     begins_at: float
@@ -66,7 +66,7 @@ class Stream(OpenLoopUser):
 
 @contextmanager
 def telling(tell: Tell) -> Iterator[Rows]:
-    """Tell what is appended to the rows, again and again, and the rest at the end."""
+    """Send the rows that are appended, every TELL_EVERY_S, and the rest at the end."""
     rows: Rows = []
 
     def tell_them() -> None:
@@ -97,9 +97,9 @@ def cpu_s() -> float:
 def load(
     user: type[User], url: str, users: int, *, timeout_s: float, done: gevent.event.Event, note: Callable[..., None]
 ) -> dict[str, Any]:
-    """Let `users` of that class go on until `done`.
+    """Run `users` of that class until `done`.
 
-    Return CPU seconds, whether time was over before, and how many connection attempts were sent again.
+    Return CPU seconds, whether the time limit ended the load, and how many connection attempts were retransmitted.
     """
     before, sent_again = cpu_s(), netstat.syn_retransmits()
     events = Events()  # type: ignore[no-untyped-call]
@@ -118,7 +118,7 @@ def load(
 def closed(
     *, url: str, users: int, requests: int, answer_limit_s: float, timeout_s: float, tell: Tell
 ) -> dict[str, Any]:
-    """Let `users` users send `requests` requests between them; `requests` is a multiple of `users`."""
+    """Send `requests` requests with `users` users; `requests` is a multiple of `users`."""
     ClosedLoopUser.share, ClosedLoopUser.finished = requests // users, 0
     ClosedLoopUser.everyone_done = gevent.event.Event()
     ClosedLoopUser.network_timeout = ClosedLoopUser.connection_timeout = answer_limit_s
@@ -144,12 +144,12 @@ def opened(
     stream: int = 0,
     streams: int = 1,
 ) -> dict[str, Any]:
-    """Let everybody of one of a plan's streams come."""
+    """Send the requests of one of a plan's streams."""
     Stream.begins_at = time.perf_counter() + LEAD_S
     Stream.planned, Stream.everyone_done = Plan(**arrivals).stream(stream, streams), gevent.event.Event()
     Stream.network_timeout = Stream.connection_timeout = answer_limit_s
     gc.collect()
-    gc.disable()  # a collection would make arrivals late; a plan of a minute leaves little behind
+    gc.disable()  # a collection would make arrivals late; a plan of a minute leaves little garbage
     try:
         with telling(tell) as rows:
 
@@ -164,5 +164,5 @@ def opened(
 
 
 def play(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Play a job, a closed loop or the stream of an open one; return what is to be said beside its rows."""
+    """Play a job, a closed loop or a stream of an open loop; return the values that are sent after its rows."""
     return opened(**job, tell=tell) if "arrivals" in job else closed(**job, tell=tell)

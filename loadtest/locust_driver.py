@@ -1,15 +1,16 @@
-"""Runs loads with Locust, one at a time, for who holds the other end of the pipes: a closed loop, or an open one.
+"""Runs loads with Locust, one at a time, for the process at the other end of the pipes: a closed or an open loop.
 
     python3 locust_driver.py [HOST PORT]
 
-With HOST and PORT it makes none by itself, but leads the Locust workers that come there (`crew.py`); PORT 0 is any.
+With HOST and PORT it sends no load itself, but is the master of the Locust workers that join there (`crew.py`); with
+PORT 0 it takes any free port.
 
 A line in, lines out, all JSON. The first line out says that it is ready, and the port. In, a closed loop:
 {"job": 1, "url": "http://127.0.0.1:8080", "users": 16, "requests": 208, "answer_limit_s": 20, "timeout_s": 60}; an open
 one has, instead of users and requests, "arrivals": {"process": "poisson", "rate_rps": 40, "duration_s": 30, "seed": 1},
 or with "moments" a list of seconds; {"job": 1, "gather": 3, "timeout_s": 60} waits for workers.
 Out, any number of times {"job": 1, "rows": [...], "more": true}, and at the end {"job": 1, "cpu_s": 0.1,
-"timed_out": false, "syn_retransmits": 0}. What a row is, `loads.py` says; one of a crew ends with the number of the
+"timed_out": false, "syn_retransmits": 0}. `loads.py` describes a row; a row of a crew ends with the number of the
 worker.
 """
 
@@ -17,7 +18,7 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import json  # noqa: E402 (gevent patches first, or not at all)
+import json  # noqa: E402 (gevent must patch before other imports)
 import os  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
@@ -30,7 +31,7 @@ from gevent.fileobject import FileObjectThread  # noqa: E402
 
 
 class Alone:
-    """Makes the loads itself."""
+    """Generates the loads in this process."""
 
     port = None
 
@@ -49,32 +50,32 @@ def say(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-def serve(who: Alone | Crew, job: dict[str, Any]) -> dict[str, Any]:
+def serve(player: Alone | Crew, job: dict[str, Any]) -> dict[str, Any]:
     number = job.pop("job")
     if "gather" in job:
-        return {"job": number, **who.gather(job["gather"], job["timeout_s"])}
-    return {"job": number, **who.play(number, job, lambda rows: say({"job": number, "rows": rows, "more": True}))}
+        return {"job": number, **player.gather(job["gather"], job["timeout_s"])}
+    return {"job": number, **player.play(number, job, lambda rows: say({"job": number, "rows": rows, "more": True}))}
 
 
 def read(jobs: "gevent.queue.Queue[str | None]") -> None:
-    """Read in a thread: a worker's heartbeats are heard meanwhile."""
+    """Read in a thread, so that workers' heartbeats are processed meanwhile."""
     for line in FileObjectThread(sys.stdin.fileno(), closefd=False):
         jobs.put(line)
     jobs.put(None)
 
 
-def work(who: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
+def work(player: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
     while line := jobs.get():
-        say(serve(who, json.loads(line)))
+        say(serve(player, json.loads(line)))
 
 
 def main() -> None:
-    who = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
-    say({"ready": True, "port": who.port})
+    player = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
+    say({"ready": True, "port": player.port})
     jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()
-    both: list[gevent.Greenlet[..., None]] = [gevent.spawn(read, jobs), gevent.spawn(work, who, jobs)]
-    gevent.wait(both, count=1)  # the end of the input ends what is under way, too
-    who.quit()
+    both: list[gevent.Greenlet[..., None]] = [gevent.spawn(read, jobs), gevent.spawn(work, player, jobs)]
+    gevent.wait(both, count=1)  # the end of the input also ends the load in progress
+    player.quit()
     sys.stdout.flush()
     os._exit(0)  # a thread may still wait for input
 

@@ -1,7 +1,7 @@
 """The users of Locust's web page: three classes for each model, made from TARGETS (Name=URL, separated by spaces).
 
-Names are in capitals and without underscores: the page's class picker changes others, and then does not find them. A
-worker that runs this file also takes the jobs of `iolab queue` (`crew.py`).
+Class names have no underscores: the page's class picker changes other names, and then does not find the class. A worker
+that runs this file also takes the jobs of `iolab queue` (`crew.py`).
 """
 
 import itertools
@@ -19,14 +19,14 @@ events.init.add_listener(crew.enlist)  # type: ignore[no-untyped-call]
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def options(parser: ArgumentParser) -> None:
-    """Add what the page asks for besides users: it shows every option that has a help text."""
+    """Add further fields to the page: it shows every option that has a help text."""
     kinds = ["poisson", "constant"]
     parser.add_argument("--rate", type=float, default=10.0, help="Open users: arrivals a second of each")
     parser.add_argument("--arrivals", choices=kinds, default="poisson", help="Open users: how arrivals are spread")
 
 
-class Person(FastHttpUser):
-    """Asks, waits for the answer, asks again at once: a closed loop, as in the benchmark."""
+class ClosedUser(FastHttpUser):
+    """Sends a request, waits for the response, sends the next one at once: a closed loop, as in the benchmark."""
 
     abstract = True
 
@@ -36,25 +36,25 @@ class Person(FastHttpUser):
         self.client.get("/", name=type(self).__name__)
 
 
-class Chatter(Person):
-    """Reads for ten seconds between one request and the next: mostly idle, as people in a chat are."""
+class ChatUser(ClosedUser):
+    """Waits for ten seconds between a response and the next request: mostly idle, like a chat user."""
 
     abstract = True
     wait_time = constant(THINKING_S)
 
 
-class Crowd(OpenLoopUser):
-    """Is not one person but a stream of them, who come whether or not the server keeps up: an open loop."""
+class OpenUser(OpenLoopUser):
+    """A stream of arrivals, which are sent whether or not the server keeps up: an open loop."""
 
     abstract = True
 
     def moments(self) -> Iterable[float]:
-        """Return a stream of its own; streams of all users, on all workers, add up."""
+        """Return this user's own stream; the streams of all users, on all workers, add up."""
         wanted = self.environment.parsed_options
         return itertools.accumulate(gaps(wanted.arrivals, wanted.rate, os.urandom(8).hex()))
 
 
-KINDS = {"": Person, "Open": Crowd, "Chat": Chatter}
+KINDS = {"": ClosedUser, "Open": OpenUser, "Chat": ChatUser}
 TARGETS = [target.partition("=") for target in os.environ.get("TARGETS", "").split()]
 for name, _, url in TARGETS:
     for suffix, kind in KINDS.items():
@@ -62,10 +62,10 @@ for name, _, url in TARGETS:
         facts = {"host": url.rstrip("/"), "__doc__": f"{kind.__doc__} At {url}."}
         globals()[name + suffix] = type(name + suffix, (kind,), facts)
 
-if not TARGETS:  # started without `make up`, which knows the models: the page asks for the host
+if not TARGETS:  # started without `make up`, which sets TARGETS: the page asks for the host
 
-    class AnyServer(Person):
-        """A person at the host that you type in."""
+    class AnyServer(ClosedUser):
+        """A closed loop for the host that you type in."""
 
-    class AnyServerOpen(Crowd):
-        """A stream of people at the host that you type in."""
+    class AnyServerOpen(OpenUser):
+        """An open loop for the host that you type in."""

@@ -1,4 +1,4 @@
-"""How often has this network namespace sent the first packet of a connection again? Who was dropped tries again."""
+"""Counts the SYN packets that this network namespace has retransmitted: retries of dropped connection attempts."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ NETSTAT = Path("/proc/net/netstat")
 
 
 def syn_retransmits(text: str | None = None) -> int | None:
-    """Return TcpExt's TCPSynRetrans up to now; None where the platform does not tell.
+    """Return the value of TcpExt's TCPSynRetrans; None where the platform does not have it.
 
     The format is two lines for each group of counters: names, then numbers.
     """
@@ -19,6 +19,6 @@ def syn_retransmits(text: str | None = None) -> int | None:
 
 
 def since(before: int | None) -> int | None:
-    """Return how many more there are now."""
+    """Return the increase since `before`."""
     now = syn_retransmits()
     return None if before is None or now is None else now - before

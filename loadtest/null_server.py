@@ -1,6 +1,6 @@
-"""Answers every request at once, with as little as HTTP allows: what a load generator reaches here is its own most.
+"""Answers every request at once, with the shortest valid response: the rate here is the load generator's own maximum.
 
-Prints its port when it listens. PORT is the port, 0 for any.
+It prints its port when it listens. PORT is the port, 0 for any.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""People who come whether or not the server keeps up: planned arrivals, each asked for in a greenlet of its own.
+"""Planned arrivals, which are sent whether or not the server keeps up: each request has its own greenlet.
 
-A plan makes one stream of arrivals. Streams of several users, processes or machines add up, and Poisson streams add up
-to a Poisson stream again. The times of a row count from the begin of its own plan, by the clock of its own process:
-what the clocks of other machines say never enters a latency.
+A plan is one stream of arrivals. Streams of several users, processes or machines add up, and Poisson streams add up to
+a Poisson stream. The times of a row count from the start of its own plan, by the clock of its own process: clocks of
+other machines never enter a latency.
 """
 
 import itertools
@@ -18,14 +18,14 @@ import gevent.pool
 from locust import FastHttpUser, task
 from locust.exception import StopUser
 
-LEAD_S = 0.3  # from the making of a plan to its begin
-SPIN_S = 0.0015  # gevent's timers fire up to a millisecond late: the last moments are watched instead
-AT_ONCE = 20_000  # requests under way in one process
+LEAD_S = 0.3  # from the creation of a plan to its start
+SPIN_S = 0.0015  # gevent's timers fire up to a millisecond late: before an arrival the clock is checked in a loop
+AT_ONCE = 20_000  # requests in progress in one process
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Arrivals at `rate_rps` for `duration_s`; or at `moments`, in seconds from the begin."""
+    """Arrivals at `rate_rps` for `duration_s`; or at `moments`, in seconds from the start."""
 
     process: str = "poisson"
     rate_rps: float = 10.0
@@ -34,14 +34,14 @@ class Plan:
     moments: Sequence[float] | None = None
 
     def stream(self, number: int = 0, streams: int = 1) -> list[float]:
-        """Return the moments of one of several streams that make up the plan together."""
+        """Return the arrival times of one of the streams that are the plan together."""
         if self.moments is not None:
             return list(self.moments[number::streams])
         rate_rps = self.rate_rps / streams
         first_s = number / self.rate_rps if self.process == "constant" else 0.0
         moments = itertools.accumulate(gaps(self.process, rate_rps, f"{self.seed} {number}"), initial=first_s)
         if self.process != "constant":
-            next(moments)  # nobody comes at the very begin of a Poisson stream
+            next(moments)  # a Poisson stream has no arrival at its very start
         return list(itertools.takewhile(lambda moment: moment < self.duration_s, moments))
 
 
@@ -54,7 +54,7 @@ def gaps(process: str, rate_rps: float, seed: str) -> Iterator[float]:
 
 
 def served_s(headers: Any) -> float:
-    """Return what the Server-Timing header says of the service, in seconds, or -1."""
+    """Return the service time in the Server-Timing header, in seconds, or -1."""
     _, _, told = (headers.get("server-timing") or "").partition("service;dur=")
     try:
         return float(told) / 1000
@@ -63,10 +63,10 @@ def served_s(headers: Any) -> float:
 
 
 class OpenLoopUser(FastHttpUser):
-    """Asks at the moments of a plan, whether or not what was asked before has been answered.
+    """Sends requests at the times of a plan, whether or not earlier requests have been answered.
 
-    Latencies count from those moments: a server that is slow to take a request makes it wait, too. Locust's request
-    event has in its context when each was planned, sent and done (`planned_s`, `sent_s`, `done_s`).
+    Latencies count from the planned times, so they include the time before a slow server accepts a request. The context
+    of Locust's request event has the times `planned_s`, `sent_s` and `done_s` of each request.
     """
 
     abstract = True
@@ -74,16 +74,16 @@ class OpenLoopUser(FastHttpUser):
     max_retries = 0
 
     def moments(self) -> Iterable[float]:
-        """Return when to ask, in seconds from the begin, in order; may be without end."""
+        """Return when to send, in seconds from the start, in order; may be infinite."""
         raise NotImplementedError
 
     def begins(self) -> float:
-        """Return when the plan begins, by time.perf_counter()."""
+        """Return when the plan starts, by time.perf_counter()."""
         return time.perf_counter() + LEAD_S
 
     @task
     def arrive(self) -> None:
-        """Let everybody of the plan come, and wait for the last answer."""
+        """Send all requests of the plan, and wait for the last answer."""
         moments = self.moments()
         self.begin = self.begins()
         under_way = gevent.pool.Pool()
@@ -101,13 +101,13 @@ class OpenLoopUser(FastHttpUser):
         if early_s > SPIN_S:
             gevent.sleep(early_s - SPIN_S)
         while time.perf_counter() < moment:
-            gevent.sleep(0)  # answers that come meanwhile are read
-            os.sched_yield()  # other workers on this core have moments of their own
+            gevent.sleep(0)  # read answers meanwhile
+            os.sched_yield()  # other workers on this core have their own arrivals
 
     def _ask(self, moment: float) -> None:
         sent = time.perf_counter()
         with self.client.get("/", name=type(self).__name__, catch_response=True) as response:
             done_s = time.perf_counter() - self.begin
             response.request_meta["context"] |= {"planned_s": moment, "sent_s": sent - self.begin, "done_s": done_s}
-            # Locust's own page and statistics, too, count from the moment at which it was to be asked.
+            # Locust's own page and statistics also count from the planned time.
             response.request_meta["response_time"] = (done_s - moment) * 1000

@@ -45,6 +45,11 @@ def test_times_in_the_readme_s_path_are_those_of_the_help() -> None:
             assert ", ".join(times[name] for name in names) == taken
 
 
+def test_every_target_for_maintainers_is_in_contributing() -> None:
+    documented = re.findall(r"^\| `make ([a-z-]+)`", CONTRIBUTING, re.MULTILINE)
+    assert documented == [name for name, each in reference.targets(MAKEFILE).items() if each.group == "Maintain"]
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -133,7 +133,7 @@ def test_arrivals_that_are_too_even_are_no_poisson_process(make: Make) -> None:
 
 
 def test_a_lost_worker_is_said_and_excuses_what_did_not_come(make: Make) -> None:
-    record = {"valid": False, "reason": "load worker 1 (b) was lost: it was last heard 2.0 s after the begin"}
+    record = {"valid": False, "reason": "load worker 1 (b) was lost: its last rows arrived 2.0 s after the start"}
     lost = make(lambda seen: seen[: len(seen) // 2], {**record, "load_workers": 3, "lost_workers": 1})
     (finding,) = [one for one in lost.cells[-1].findings if one.severity == "error"]
     assert finding.id == "worker_lost"

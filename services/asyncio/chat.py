@@ -1,4 +1,4 @@
-"""Chat server C, asyncio: everybody who stays is a socket and a small object; one thread waits for them all."""
+"""Chat server C, asyncio: each connected user is a socket and a small object; one thread waits for all of them."""
 
 import asyncio
 import gc
@@ -27,9 +27,9 @@ def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
 HOST, PORT, BACKLOG = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8082), number("BACKLOG", 4096)
 PROCESSES, GC_FREEZE, JOURNAL = number("PROCESSES", 1, 1, 64), number("GC_FREEZE", 1, 0, 1), number("JOURNAL", 0, 0, 1)
 DEAD_AFTER_S, UNREAD = number("DEAD_AFTER_S", 60, 10), 16_384  # s, bytes
-SILENCE = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # a probe, one more; ms to the end
+SILENCE = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # first probe, next probes; ms to the end
 sockets: dict[web.WebSocketResponse, asyncio.Transport] = {}
-pauses_s = [0.0, 0.0]  # the longest collection of garbage, and when the last one began
+pauses_s = [0.0, 0.0]  # the longest garbage collection, and when the last one began
 
 
 def collecting(phase: str, _: object) -> None:
@@ -42,12 +42,12 @@ async def chat(request: web.Request) -> web.WebSocketResponse:
     await talk.prepare(request)
     sockets[talk] = request.transport
     if GC_FREEZE and len(sockets) % 1000 == 0:
-        gc.freeze()  # who stays is no garbage: the collector need not look at them again and again
+        gc.freeze()  # connected users are not garbage: the collector need not scan them again and again
     try:
         await talk.send_str("hello")
-        async for message in talk:  # the user waits, and the thread is the others'
+        async for message in talk:  # while this user waits, the thread serves others
             if JOURNAL:
-                os.write(1, f"{message.data}\n".encode())  # on record before it is acknowledged
+                os.write(1, f"{message.data}\n".encode())  # written down before it is acknowledged
             await talk.send_str(message.data)
     finally:
         del sockets[talk]
@@ -59,11 +59,11 @@ async def chat(request: web.Request) -> web.WebSocketResponse:
 async def say(request: web.Request) -> web.Response:
     for told, (talk, transport) in enumerate(list(sockets.items()), 1):
         if transport.get_write_buffer_size() > UNREAD:
-            transport.abort()  # who does not read costs the others nothing
+            transport.abort()  # a user that does not read must not delay the others
         with suppress(ConnectionError):
             await talk.send_str(f"news {request.query_string}")
         if told % 100 == 0:
-            await asyncio.sleep(0)  # who clicks meanwhile does not wait for the whole round
+            await asyncio.sleep(0)  # so that clicks are not delayed by the whole broadcast
     return web.Response(status=204)
 
 
@@ -72,9 +72,9 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 gc.callbacks.append(collecting)
-gc.freeze()  # the modules are no garbage
-children: list[int] = []  # a child's has a 0 in it
-while len(children) < PROCESSES - 1 and 0 not in children:  # each has a listen queue; the kernel shares out who comes
+gc.freeze()  # the modules are not garbage
+children: list[int] = []  # the list of a child has a 0 in it
+while len(children) < PROCESSES - 1 and 0 not in children:  # the kernel distributes connections
     children.append(os.fork())
 app = web.Application()
 app.add_routes([web.get("/ws", chat), web.post("/say", say), web.get("/healthz", healthz)])
@@ -82,8 +82,8 @@ try:
     listener = socket.create_server((HOST, PORT), backlog=BACKLOG, reuse_port=PROCESSES > 1)
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # this and what follows, connections inherit
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)  # else up to net.ipv4.tcp_wmem[2], 4 MiB
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit this option and the following ones
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
 for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), SILENCE, strict=True):
     listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
 print(f"asyncio chat server, port {PORT}: WebSocket, {PROCESSES} processes, backlog {BACKLOG}", flush=True)

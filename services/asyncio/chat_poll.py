@@ -1,4 +1,4 @@
-"""Chat server C by long poll: everybody who stays is a request that the event loop has not answered yet."""
+"""Chat server C by long poll: each connected user is a request that the event loop has not answered yet."""
 
 import asyncio
 import gc
@@ -27,18 +27,18 @@ PORT, BACKLOG = number("PORT", 8082), number("BACKLOG", 4096)
 HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
 
 
-class Box:  # what a user is to be told
+class Box:  # the messages for a user
     def __init__(self) -> None:
         self.letters, self.waiter = [], None
 
     def put(self, letter: str) -> None:
-        if len(self.letters) < 100:  # who does not come for their letters gets no more
+        if len(self.letters) < 100:  # a user that does not poll gets no more messages
             self.letters.append(letter)
         if self.waiter and not self.waiter.done():
             self.waiter.set_result(None)
 
 
-connections: "dict[asyncio.Task[None], Box]" = {}  # each connection has a task, and a box for as long as that
+connections: "dict[asyncio.Task[None], Box]" = {}  # each connection has a task, and a box as long as the task
 boxes: "WeakValueDictionary[str, Box]" = WeakValueDictionary()
 
 
@@ -51,8 +51,8 @@ async def poll(request: web.Request) -> web.StreamResponse:
     await answer.write(b"hello\n")
     if not box.letters:
         box.waiter = asyncio.get_running_loop().create_future()
-        await asyncio.wait([box.waiter], timeout=HOLD_S * random.uniform(0.75, 1.25))  # the thread is the others'
-    letters, box.letters = box.letters, []  # before the write, which may wait: what comes then is for the next poll
+        await asyncio.wait([box.waiter], timeout=HOLD_S * random.uniform(0.75, 1.25))  # the thread serves others
+    letters, box.letters = box.letters, []  # before the write, which may wait: later messages are for the next poll
     await answer.write("".join(letters).encode())
     return answer
 
@@ -61,13 +61,13 @@ async def click(request: web.Request) -> web.Response:
     user, _, text = request.query_string.partition("&")
     if box := boxes.get(user):
         if JOURNAL:
-            os.write(1, f"{text}\n".encode())  # on record before it is acknowledged
+            os.write(1, f"{text}\n".encode())  # written down before it is acknowledged
         box.put(f"{text}\n")
     return web.Response(status=204 if box else 410, headers={"Connection": "close"})
 
 
 async def say(request: web.Request) -> web.Response:
-    news = f"news {request.query_string}\n"  # one for all: who does not come for it costs no copy
+    news = f"news {request.query_string}\n"  # one object for all users: a user that does not poll needs no copy
     for box in list(boxes.values()):
         box.put(news)
     return web.Response(status=204)
@@ -78,18 +78,18 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 if number("GC_FREEZE", 1, 0, 1):
-    gc.set_threshold(700, 10, 10_000)  # who stays is no garbage: look at all of them far less often
+    gc.set_threshold(700, 10, 10_000)  # connected users are not garbage: scan all of them far less often
 app = web.Application()
 app.add_routes([web.get("/poll", poll), web.post("/click", click), web.post("/say", say), web.get("/healthz", healthz)])
 try:
     listener = socket.create_server((os.environ.get("HOST") or "127.0.0.1", PORT), backlog=BACKLOG)
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # this and what follows, connections inherit
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else up to net.ipv4.tcp_wmem[2], 4 MiB
-silence = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # a probe, one more; ms to the end
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit this option and the following ones
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
+silence = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # first probe, next probes; ms to the end
 for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), silence, strict=True):
     listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
 print(f"asyncio chat server, port {PORT}: a poll waits {HOLD_S} s, backlog {BACKLOG}", flush=True)
 quiet = {"print": None, "access_log": None, "shutdown_timeout": 0.5, "handler_cancellation": True}
-web.run_app(app, sock=listener, backlog=BACKLOG, keepalive_timeout=DEAD_AFTER_S, **quiet)  # that of who asks no more
+web.run_app(app, sock=listener, backlog=BACKLOG, keepalive_timeout=DEAD_AFTER_S, **quiet)  # of one without polls

@@ -1,4 +1,4 @@
-"""Server C, asyncio: one thread, one event loop; a request that waits gives the thread to the others."""
+"""Server C, asyncio: one thread, one event loop; while a request waits, the thread serves others."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ if DISTRIBUTION not in WAITS:
 
 async def wait(_: web.Request) -> web.Response:
     begin = time.perf_counter()
-    await asyncio.sleep(WAITS[DISTRIBUTION]())  # the I/O: the loop serves the others meanwhile
+    await asyncio.sleep(WAITS[DISTRIBUTION]())  # the I/O: meanwhile the loop serves other requests
     end = time.thread_time() + CPU_S
     while time.thread_time() < end:  # the computing: nothing else happens in this process
         pass
@@ -57,7 +57,7 @@ app = web.Application()
 app.add_routes([web.get("/", wait), web.get("/healthz", healthz)])
 app.on_startup.append(announce)
 try:
-    # run_app ends on SIGTERM by itself, once the requests under way have had 0.5 s
+    # run_app ends on SIGTERM by itself, and gives the requests in progress 0.5 s
     web.run_app(
         app,
         host=os.environ.get("HOST") or "127.0.0.1",

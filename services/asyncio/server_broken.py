@@ -1,4 +1,4 @@
-"""asyncio, broken on purpose: WORK_IN says where the work of a request is done; in the loop, it blocks everybody."""
+"""asyncio, broken on purpose: WORK_IN says where the work of a request is done; in the loop, it blocks all requests."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ if WORK_IN not in PLACES:
 
 
 def work() -> None:
-    time.sleep(WAIT_S)  # stands for every call that waits and knows nothing of the loop
+    time.sleep(WAIT_S)  # stands for every call that waits without returning to the loop
     end = time.thread_time() + CPU_S
     while time.thread_time() < end:
         pass  # the computing
@@ -47,7 +47,7 @@ async def answer(request: web.Request) -> web.Response:
     if WORK_IN == "await":
         await asyncio.sleep(WAIT_S)
     elif WORK_IN == "loop":
-        work()  # the mistake: without an await, the loop serves nobody until this is done
+        work()  # the mistake: without an await, the loop serves no request until this is done
     else:
         await asyncio.get_running_loop().run_in_executor(request.app["pool"], work)
     return web.Response(text="broken\n")
@@ -68,7 +68,7 @@ if __name__ == "__main__":  # the processes of a pool may import this file
     app.on_startup.append(start)
     if pool := PLACES[WORK_IN]:
         app["pool"] = pool(POOL)
-        list(app["pool"].map(time.sleep, [0.05] * POOL))  # all are there before the first request
+        list(app["pool"].map(time.sleep, [0.05] * POOL))  # all workers run before the first request
     try:
         web.run_app(app, host=HOST, port=PORT, print=None, access_log=None, shutdown_timeout=0.5)
     except OSError as error:

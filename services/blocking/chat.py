@@ -1,4 +1,4 @@
-"""Chat server A, blocking: its only thread waits with the first who comes; everybody else stands in line."""
+"""Chat server A, blocking: its only thread waits with the first user; all other connections wait in the queue."""
 
 import os
 import queue
@@ -24,23 +24,23 @@ def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
 
 PORT, BACKLOG = number("PORT", 8080), number("BACKLOG", 4096)
 HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
-boxes: dict[str, "queue.SimpleQueue[str]"] = {}  # of those who stay: what they are to be told
+boxes: dict[str, "queue.SimpleQueue[str]"] = {}  # of each connected user: the messages to send
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version, disable_nagle_algorithm, user, box = "HTTP/1.1", True, "", None
-    timeout = 1  # s, for one who connects and asks nothing
+    timeout = 1  # s, for a connection without a request
 
-    def do_GET(self) -> None:  # /poll?N: user N waits here until there is something to tell, or for HOLD_S
+    def do_GET(self) -> None:  # /poll?N: user N waits here for a message, at most about HOLD_S
         path, _, user = self.path.partition("?")
         if path not in ("/poll", "/healthz"):
             return self.send_error(404)
-        if path == "/poll":  # before the hello: from then on a click is taken
+        if path == "/poll":  # before the hello: after it, clicks are accepted
             self.user, self.box = user, self.box or queue.SimpleQueue()
             boxes[user] = self.box  # replaces the box of an older connection of this user
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
-        self.send_header("Connection", "close")  # else nobody else would ever be served
+        self.send_header("Connection", "close")  # otherwise no other connection would be served
         self.end_headers()
         self.chunk("hello\n")
         if path == "/poll":
@@ -48,17 +48,17 @@ class Handler(BaseHTTPRequestHandler):
                 self.chunk(self.box.get(timeout=HOLD_S * random.uniform(0.75, 1.25)))  # the thread waits, too
         self.chunk("")
 
-    def do_POST(self) -> None:  # /click?N&TEXT is answered to user N, /say?TEXT is told to everybody who stays
+    def do_POST(self) -> None:  # /click?N&TEXT is answered to user N, /say?TEXT is sent to all users
         path, _, query = self.path.partition("?")
         user, _, text = query.partition("&")
         if path not in ("/click", "/say"):
             return self.send_error(404)
         told = list(boxes.values()) if path == "/say" else [box for box in [boxes.get(user)] if box]
-        letter = f"{text}\n" if path == "/click" else f"news {query}\n"  # one for all: a copy each would cost memory
+        letter = f"{text}\n" if path == "/click" else f"news {query}\n"  # one object for all users: saves memory
         if JOURNAL and path == "/click" and told:
-            os.write(1, letter.encode())  # on record before it is acknowledged
+            os.write(1, letter.encode())  # written down before it is acknowledged
         for box in told:
-            if box.qsize() < 100:  # who does not come for their letters gets no more
+            if box.qsize() < 100:  # a user that does not poll gets no more messages
                 box.put(letter)
         self.send_response(204 if told else 410)
         self.send_header("Connection", "close")
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             boxes.pop(self.user, None)
         super().finish()
 
-    def log_message(self, *_: object) -> None: ...  # a line a request would be measured too
+    def log_message(self, *_: object) -> None: ...  # a log line for each request would be part of the measurement
 
 
 HTTPServer.request_queue_size = BACKLOG
@@ -81,6 +81,6 @@ try:
     server = HTTPServer((os.environ.get("HOST") or "127.0.0.1", PORT), Handler)
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")
-server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # timers are late
+server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # in ms: timers are late
 print(f"blocking chat server, port {PORT}: a poll waits {HOLD_S} s, backlog {BACKLOG}", flush=True)
 server.serve_forever()

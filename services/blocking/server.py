@@ -1,4 +1,4 @@
-"""Server A, blocking: one thread serves one request at a time; its wait makes everybody else wait."""
+"""Server A, blocking: one thread serves one request at a time; meanwhile all other requests wait."""
 
 import os
 import random
@@ -36,7 +36,7 @@ if DISTRIBUTION not in WAITS:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"  # keep-alive would let one client hold the only thread
-    timeout = 1  # s, for a client that connects and says nothing, as browsers do
+    timeout = 1  # s, for a connection without a request, as browsers open
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a line a request would be measured too."""
+        """Log nothing: a line for each request would be part of the measurement."""
 
 
 HTTPServer.request_queue_size = BACKLOG

@@ -1,4 +1,4 @@
-"""What a click does: streamlit_fun.py opens this file and runs it, so strace sees every click."""
+"""The work of a click: streamlit_fun.py opens and runs this file, so strace sees every click."""
 
 import streamlit as st
 

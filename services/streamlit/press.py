@@ -1,6 +1,6 @@
 """Presses the app's button without a browser, by Streamlit's own websocket protocol: press.py [URL] [--clicks N].
 
-It needs no more than the standard library and the protobuf classes of the Streamlit that is installed.
+It needs only the standard library and the protobuf classes of the installed Streamlit.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def connect(url: str) -> socket.socket:
         "Sec-WebSocket-Protocol: streamlit\r\n\r\n".encode()
     )
     answer = b""
-    while not answer.endswith(b"\r\n\r\n"):  # byte by byte: what follows is the first frame's
+    while not answer.endswith(b"\r\n\r\n"):  # byte by byte: the bytes after it belong to the first frame
         answer += receive(connection, 1)
     status = answer.decode(errors="replace").splitlines()[0]
     if " 101 " not in status:
@@ -62,7 +62,7 @@ def send(connection: socket.socket, message: BackMsg) -> None:
 
 
 def messages(connection: socket.socket) -> Iterator[ForwardMsg]:
-    """Yield the app's messages until the script has come to its end."""
+    """Yield the app's messages until the script has finished."""
     while True:
         first, length = receive(connection, 2)
         if length >= 126:
@@ -79,7 +79,7 @@ def messages(connection: socket.socket) -> Iterator[ForwardMsg]:
 
 
 def button_id(connection: socket.socket) -> str:
-    """Let the page be made, as a browser does when it has connected, and return the id of its button."""
+    """Request the page, as a browser does after it connects, and return the id of its button."""
     send(connection, BackMsg(rerun_script={"query_string": ""}))
     found = [message.delta.new_element.button.id for message in messages(connection)]
     buttons = [identity for identity in found if identity]
@@ -89,7 +89,7 @@ def button_id(connection: socket.socket) -> str:
 
 
 def main() -> int:
-    """Click as often as asked for."""
+    """Click the given number of times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="http://127.0.0.1:8079")
     parser.add_argument("--clicks", type=int, default=1)

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Runs the app under strace. The log of an earlier run is kept: it gets the time of its last line.
+# Runs the app under strace. The log of an earlier run is kept under a name with the time of its last line.
 set -eu
 log=${TRACE_LOG:-/trace/log_streamlit.txt}
 folder=$(dirname "$log")
 if [ ! -w "$folder" ]; then
-  echo "cannot write to $folder as user $(id -u): give that user the folder results/trace, or start the lab with 'make up'" >&2
+  echo "cannot write to $folder as user $(id -u): make that user the owner of results/trace, or start the lab with 'make up'" >&2
   exit 2
 fi
 if [ -s "$log" ]; then
   mv "$log" "${log%.txt}-$(date -u -r "$log" +%Y%m%dT%H%M%S.%3NZ).txt"
 fi
 calls='epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept4,recvfrom,sendto,clone,clone3,openat'
-if [ "${LOOP:-}" = uvloop ]; then # libuv reads and writes like files, and talks to epoll through io_uring
+if [ "${LOOP:-}" = uvloop ]; then # libuv uses read and write for sockets, and io_uring for epoll
   calls="$calls,read,write,?io_uring_setup,?io_uring_enter"
 fi
 exec strace -f --seccomp-bpf -ttt -T -yy -s 256 -o "$log" \

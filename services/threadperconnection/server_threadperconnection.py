@@ -1,4 +1,4 @@
-"""Server D, thread per connection: every user gets a thread of their own for as long as they stay."""
+"""Server D, thread per connection: each connection has its own thread for as long as it is open."""
 
 import os
 import random
@@ -35,8 +35,8 @@ if DISTRIBUTION not in WAITS:
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # keep-alive: the connection stays, and its thread with it
-    wbufsize = -1  # head and body in one segment: in two, Nagle waits 40 ms for a delayed ACK
+    protocol_version = "HTTP/1.1"  # keep-alive: the connection stays open, and its thread exists
+    wbufsize = -1  # head and body in one segment: with two, Nagle's algorithm waits 40 ms for a delayed ACK
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/":
             time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread waits, the others go on
             end = time.thread_time() + CPU_S
-            while time.thread_time() < end:  # the computing: one thread at a time has the GIL
+            while time.thread_time() < end:  # the computing: one thread at a time has the interpreter lock
                 pass
         body = b"threadperconnection\n"
         self.send_response(200)
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a line a request would be measured too."""
+        """Log nothing: a line for each request would be part of the measurement."""
 
 
 ThreadingHTTPServer.request_queue_size = BACKLOG

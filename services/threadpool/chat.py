@@ -1,4 +1,4 @@
-"""Chat server B, thread pool: everybody who stays takes one of THREADS threads; the others stand in line for one."""
+"""Chat server B, thread pool: each connected user takes one of THREADS threads; other users wait for a free thread."""
 
 import logging
 import os
@@ -26,20 +26,20 @@ def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
 
 PORT, BACKLOG = number("PORT", 8081), number("BACKLOG", 4096)
 THREADS, HOLD_S, DEAD_AFTER_S = number("THREADS", 8, 1, 1000), number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10)
-boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of those who stay: what they are to be told
+boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of each connected user: the messages to send
 
 
 def poll(user: str) -> Iterator[bytes]:
-    box = boxes.setdefault(user, queue.SimpleQueue())  # before the hello: from then on a click is taken
+    box = boxes.setdefault(user, queue.SimpleQueue())  # before the hello: after it, clicks are accepted
     try:
         yield b"hello\n"
         yield box.get(timeout=HOLD_S * random.uniform(0.75, 1.25))  # this thread of the pool waits
-    except (queue.Empty, GeneratorExit):  # nothing to tell, or the user is gone
+    except (queue.Empty, GeneratorExit):  # no message, or the user has disconnected
         boxes.pop(user, None)
 
 
 def app(environ, start_response):  # type: ignore[no-untyped-def]
-    """/poll?N: user N waits; POST /click?N&TEXT is answered to user N, POST /say?TEXT told to everybody who stays."""
+    """/poll?N: user N waits; POST /click?N&TEXT is answered to user N, POST /say?TEXT is sent to all users."""
     path, query, posted = environ["PATH_INFO"], environ["QUERY_STRING"], environ["REQUEST_METHOD"] == "POST"
     user, _, text = query.partition("&")
     told = {"/click": [boxes[user]] if user in boxes else [], "/say": list(boxes.values())}
@@ -50,14 +50,14 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
         start_response("404 Not Found", [("Content-Length", "0")])
         return []
     for box in told[path]:
-        if box.qsize() < 100:  # who does not come for their letters gets no more
+        if box.qsize() < 100:  # a user that does not poll gets no more messages
             box.put(f"{text}\n".encode() if path == "/click" else f"news {query}\n".encode())
     start_response("204 No Content" if told[path] else "410 Gone", [("Content-Length", "0")])
     return []
 
 
-logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for every request that queues
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests under way
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # otherwise it logs a line for every queued request
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests in progress
 try:
     server = waitress.create_server(
         app,
@@ -65,12 +65,12 @@ try:
         port=PORT,
         threads=THREADS,
         backlog=BACKLOG,
-        connection_limit=100_000,  # the library's 100 would keep people out whom it need not
-        channel_timeout=DEAD_AFTER_S,  # for one who stays and asks nothing
-        asyncore_use_poll=True,  # select() ends at descriptor 1023
+        connection_limit=100_000,  # the library's 100 would refuse users unnecessarily
+        channel_timeout=DEAD_AFTER_S,  # for a connection without a request
+        asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")
-server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # timers are late
+server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # in ms: timers are late
 print(f"threadpool chat server, port {PORT}: {THREADS} threads, a poll waits {HOLD_S} s", flush=True)
 server.run()

@@ -1,4 +1,4 @@
-"""Server B, thread pool: THREADS threads, made beforehand, share the work; who finds none free waits in line."""
+"""Server B, thread pool: THREADS threads, started in advance, share the work; other requests wait in a queue."""
 
 import logging
 import os
@@ -44,7 +44,7 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     elif path == "/":
         time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread of the pool waits, the others go on
         end = time.thread_time() + CPU_S
-        while time.thread_time() < end:  # the computing: one thread at a time has the GIL
+        while time.thread_time() < end:  # the computing: one thread at a time has the interpreter lock
             pass
     elif path != "/healthz":
         status = "404 Not Found"
@@ -54,8 +54,8 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     return [body]
 
 
-logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for every request that queues
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests under way
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # otherwise it logs a line for every queued request
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for the requests in progress
 try:
     server = waitress.create_server(
         app,
@@ -64,7 +64,7 @@ try:
         threads=THREADS,
         backlog=BACKLOG,
         connection_limit=10_000,  # the library's 100 would be a second queue in front of the pool
-        asyncore_use_poll=True,  # select() ends at descriptor 1023
+        asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")

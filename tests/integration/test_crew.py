@@ -73,9 +73,9 @@ def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(
     assert latest(results, "run.json")["status"] == "failed"
     found = [one for cell in latest(results, "summary.json")["cells"] for one in cell["findings"]]
     (lost,) = [one["message"] for one in found if one["id"] == "worker_lost"]
-    assert "was lost: it was last heard" in lost
+    assert "was lost: its last rows arrived" in lost
     assert "2 of 3 went on" in lost
-    assert "was lost: it was last heard" in " ".join(stdout.split())
+    assert "was lost: its last rows arrived" in " ".join(stdout.split())
 
 
 @pytest.mark.load

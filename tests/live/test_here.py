@@ -57,7 +57,7 @@ def test_a_local_app_is_clicked_and_tells_a_proved_story(
 def test_the_cost_of_a_request_shows_the_mechanism_and_a_blocked_loop_a_long_turn(
     inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shape only: one thread or many, which call waits, who takes locks; and what a turn of a loop waits for."""
+    """Shape only: one thread or many, which call waits, which server takes locks, and what a turn waits for."""
     monkeypatch.setattr(service, "SETTLE_S", 0.2)
     done = inside("trace", "--runtime", "local", "--service", "asyncio,blocking,threadpool,broken", "--json")
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_the_cost_of_a_request_shows_the_mechanism_and_a_blocked_loop_a_long_tur
     for name in costs:
         page = (tmp_path / "results" / "trace" / f"trace-{name}.html").read_text()
         assert "16 requests at once to server" in page
-        assert "Nobody has clicked" not in page
+        assert "There was no click" not in page
 
 
 @pytest.mark.load
@@ -151,7 +151,7 @@ def test_a_port_that_is_taken_is_named(inside: Run, lab: object) -> None:
 
 
 @needs_strace
-def test_nobody_to_click(inside: Run) -> None:
+def test_a_click_needs_an_instruction_or_a_terminal(inside: Run) -> None:
     done = inside("trace", "--runtime", "local")
     assert done.returncode == 2
     assert "add CLICK=1" in done.stderr
@@ -205,7 +205,7 @@ def test_an_older_log_is_kept(tmp_path: Path) -> None:
     assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["one", "three", "two"]
 
 
-def test_switches_of_threads_that_came_or_went_are_not_known() -> None:
+def test_switches_of_threads_that_started_or_ended_are_not_known() -> None:
     status = "Name:\tpython3\nPid:\t{}\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n"
     before, after = switches([status.format(1, 5, 1)]), switches([status.format(1, 9, 2)])
     found = between(before, after)

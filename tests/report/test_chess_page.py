@@ -154,7 +154,10 @@ def test_the_bars_say_what_was_measured_and_what_the_arithmetic_says() -> None:
 
 def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     document = chess.report(analysis(ONE_BY_ONE, CONVOY))
-    assert document.question == "She needs 5 s for a move, her opponents need 55 s: how long do 4 games take?"
+    assert (
+        document.question
+        == "A chess master needs 5 s for a move, her opponents need 55 s: how long do 4 games take on each server?"
+    )
     assert "a request waits 55 ms and computes 5 ms" in document.method[0]
     text = markdown.render(document)
     assert "| Server | Measured | Arithmetic | At once | She moves | In step |\n| :-- | --: |" in text

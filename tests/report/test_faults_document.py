@@ -91,7 +91,7 @@ def test_a_fault_that_could_not_be_measured_is_shown_as_such(tmp_path: Path) -> 
 
 def test_the_markdown_has_a_row_and_a_sentence_for_each_fault(tmp_path: Path) -> None:
     text = rendered.markdown(report(whole(tmp_path)))
-    assert text.startswith("# What do people feel of others")
+    assert text.startswith("# How do a broadcast, users that vanish or do not read")
     assert "| half-open flood | 1.0 ms | 4.0 ms | 20.0 ms | 1 of 400 | 1,000 |" in text
     assert "- Server killed: 1,000 of 1,000 users detect it, the median after 20.0 ms, the last after 30.0 ms." in text
     assert "- SYN cookies sent: 903" in text

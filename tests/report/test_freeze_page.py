@@ -95,7 +95,8 @@ def test_percentiles_of_both_ways_stand_side_by_side() -> None:
 def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     document = freeze.report(analysis(FEW_LATE, MANY_LATE))
     assert (
-        document.question == "A server is frozen for 2 s of 10 s: which latencies do 4 users see, and planned requests?"
+        document.question
+        == "A server is stopped for 2 s of 10 s: which latencies do 4 users and planned requests have?"
     )
     assert "load by hey" in document.about
     assert not document.lacks

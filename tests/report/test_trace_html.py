@@ -95,7 +95,7 @@ def test_six_steps_each_with_its_badge_in_words(show: Open, name: str) -> None:
 
 def test_story_and_lines_are_there_without_javascript(show: Open) -> None:
     page = show(recorded(K2), script=False)
-    assert "Which loop is this?" in page.inner_text("main")
+    assert "Event loop:" in page.inner_text("main")
     assert "fd 13 became the websocket" in page.locator("#step-4").inner_text()
     page.locator("#click-1 summary").click()
     assert "the click has arrived" in page.locator("#click-1").inner_text()

@@ -20,7 +20,7 @@ def test_the_story_cites_its_lines(inside: Run) -> None:
     for number in (1040, 1041, 1112, 4045, 4046, 4050, 4060, 4436):
         assert f"{number} 13" in done.stdout
     assert done.stdout.count("✓ proved") == 8  # six steps, two clicks
-    assert "Which loop is this? Streamlit 1.67.0: Starlette and uvicorn on asyncio" in done.stdout
+    assert "Event loop: Streamlit 1.67.0: Starlette and uvicorn on asyncio" in done.stdout
 
 
 def test_a_log_may_come_from_standard_input(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_the_page_is_written_where_results_are(inside: Run, tmp_path: Path) -> N
     assert "The story, step by step" in (tmp_path / "results" / "trace" / "trace.html").read_text()
 
 
-def test_nobody_has_clicked_yet(inside: Run) -> None:
+def test_a_log_without_a_click_says_so(inside: Run) -> None:
     done = inside("trace", str(FOLDER / "b_classic_noclick.txt.gz"))
-    assert "Nobody has clicked yet" in done.stdout
+    assert "There was no click yet" in done.stdout
     assert "CLICK=1" in done.stdout
 
 
@@ -107,7 +107,10 @@ def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(UsageError, match="may not be read by this user: give it to you") as caught, open_log(tmp_path):
+    with (
+        pytest.raises(UsageError, match="may not be read by this user: make yourself its owner") as caught,
+        open_log(tmp_path),
+    ):
         pass
     assert "\n" not in str(caught.value)
 
@@ -118,7 +121,7 @@ def test_no_permission(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (b"", "The log is empty"),
         (gzip.compress(recorded("a_classic_1click"))[:9000], "The log is damaged after line"),
         (gzip.compress(SERVER.encode())[:30] + b"rubbish" * 50, "The log is damaged"),
-        (recorded("a_classic_1click")[:100_000], "The last line has no end"),
+        (recorded("a_classic_1click")[:100_000], "The last line is incomplete"),
     ],
     ids=["empty", "half a gz", "broken gz", "cut"],
 )

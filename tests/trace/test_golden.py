@@ -48,7 +48,7 @@ def test_each_step_says_how_sure_it_is(name: str, statuses: list[str]) -> None:
     [
         ("p_port_busy", 1, "EADDRINUSE"),
         ("e_uvloop_1click", 2, "uvloop"),
-        ("b_classic_noclick", 5, "Nobody has clicked yet"),
+        ("b_classic_noclick", 5, "There was no click yet"),
         ("m_nofollow", 5, "without -f"),
         ("a3_classic_1click_import_pyc", 5, "only the compiled balloons.pyc"),
     ],

@@ -139,15 +139,15 @@ def test_the_main_thread_is_the_file_watcher() -> None:
     assert "file watcher" in story.steps[4].sentence
 
 
-def test_a_filter_without_openat_is_no_reason_to_say_that_nobody_clicked() -> None:
+def test_a_filter_without_openat_does_not_prove_that_there_was_no_click() -> None:
     log = "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "openat" not in line)
     step = story_of(log).steps[4]
-    assert "no openat at all" in step.sentence
+    assert "The log has no openat: its filter leaves it out" in step.sentence
     assert "openat in the filter" in step.advice
 
 
-def test_a_descriptor_of_a_loop_that_was_closed_may_be_a_caller_s_later() -> None:
-    """A classic log, without accept4: what was on the list before the listener and is no more counts as new."""
+def test_a_descriptor_of_a_loop_that_was_closed_may_be_a_connection_s_later() -> None:
+    """A classic log, without accept4: a descriptor that was removed before the listener was added counts as new."""
     closed = "".join(f"10 epoll_ctl(3, EPOLL_CTL_{how}, 8, 0x7ffc) = 0 <0.000010>\n" for how in ("ADD", "DEL"))
     log = closed + "".join(line for line in (SERVER + CLICK).splitlines(keepends=True) if "accept4" not in line)
     found = as_json(story_of(log))
@@ -226,15 +226,15 @@ def test_whole_seconds_are_no_milliseconds(durations: bool) -> None:
     (click,) = story.clicks
     assert click.status == "proved"
     assert (click.read_ms, click.clone_ms, click.open_ms, click.answer_ms) == (None,) * 4
-    assert story.steps[4].sentence == "Once a script thread opened balloons.py."
-    assert ("It slept 0.75 s" in story.steps[2].sentence) == durations
+    assert story.steps[4].sentence == "A script thread opened balloons.py once."
+    assert ("It slept for 0.75 s" in story.steps[2].sentence) == durations
     assert ("not in the log" in story.steps[2].sentence) == (not durations)
 
 
 def test_durations_without_times_tell_how_long_it_slept_but_not_what_share_that_is() -> None:
     log = re.sub(r"(?m)^(\d+) \d+\.\d+ ", r"\1 ", SERVER + CLICK)
     step = story_of(log).steps[2]
-    assert "It slept 0.75 s; how long it served is not in the log" in step.sentence
+    assert "It slept for 0.75 s; how long it served is not in the log" in step.sentence
     assert step.status == "proved"
 
 
@@ -247,8 +247,8 @@ def test_a_uvloop_whose_waits_the_filter_left_out_is_told_so() -> None:
     [
         ("", "The log is empty"),
         ("what is this\n", "None of the 1 lines"),
-        ('10 openat(AT_FDCWD, "x", O_RDONLY) = 3\n', "no bind at all"),
-        ("10 bind(3, {sa_family=AF_NETLINK}, 12) = 0\n", "No socket was bound to port 8079"),
+        ('10 openat(AT_FDCWD, "x", O_RDONLY) = 3\n', "The log has no bind:"),
+        ("10 bind(3, {sa_family=AF_NETLINK}, 12) = 0\n", "No bind to port 8079 was followed by listen"),
         (
             '10 bind(3, {sa_family=AF_INET, sin_port=htons(8501), sin_addr=inet_addr("0.0.0.0")}, 16) = 0\n',
             "Nothing was bound to port 8079, but to 8501",
@@ -344,11 +344,11 @@ def test_frames_are_known_by_their_first_byte(data: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("7 epoll_wait(3, [], 9, 0) = 0", "A look without waiting"),
-        ("7 epoll_wait(3, [], 9, 100) = 0", "Slept until its time was up"),
-        ("7 epoll_wait(3, [{events=EPOLLIN, data=0x7f0000000005}], 9, 100) = 1", "fd 5 has something"),
+        ("7 epoll_wait(3, [], 9, 0) = 0", "A check without waiting"),
+        ("7 epoll_wait(3, [], 9, 100) = 0", "Slept until the timeout"),
+        ("7 epoll_wait(3, [{events=EPOLLIN, data=0x7f0000000005}], 9, 100) = 1", "fd 5 is ready"),
         ('7 recvfrom(5, "GET /x HTTP/1.1\\r\\n", 9, 0, NULL, NULL) = 9', "a request for /x from fd 5"),
-        ('7 sendto(5, "HTTP/1.1 200 OK\\r\\n", 9, 0, NULL, 0) = 9', "an answer, 200 to fd 5"),
+        ('7 sendto(5, "HTTP/1.1 200 OK\\r\\n", 9, 0, NULL, 0) = 9', "a response with status 200 to fd 5"),
         ('7 recvfrom(5, "", 9, 0, NULL, NULL) = 0', "has closed"),
         ("7 +++ exited with 0 +++", "The thread ends"),
         ("not a line of strace", ""),

@@ -28,15 +28,15 @@ def test_a_turn_is_between_two_waits_of_one_thread() -> None:
     assert turn.calls == {"clock_nanosleep": 2}  # the other call took no time
     assert turn.in_calls_s["clock_nanosleep"] == pytest.approx(0.0403)
     assert turn.blocker == "clock_nanosleep"
-    assert "40.3 ms of that it stood in clock_nanosleep, 2 times" in away(turn)
+    assert "It spent 40.3 ms of that in 2 calls of clock_nanosleep" in away(turn)
 
 
-def test_who_computes_stands_in_no_call() -> None:
+def test_a_thread_that_computes_is_in_no_system_call() -> None:
     spinning = [line.replace("0.020100", "0.000900").replace("0.020200", "0.000900") for line in LOG.splitlines()]
     turn = longest(spinning, BEGIN_S, END_S)
     assert turn
     assert turn.blocker is None
-    assert "No system call held it: the thread computed" in away(turn)
+    assert "No system call held the thread: it computed" in away(turn)
 
 
 def test_turns_outside_the_load_do_not_count() -> None:

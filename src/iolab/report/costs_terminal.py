@@ -1,4 +1,4 @@
-"""What requests cost a server, and where its event loop was meanwhile, in the terminal."""
+"""What requests cost a server, and what kept its event loop from waiting, in the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from iolab.trace.turns import Turn
 
 SHOWN_CALLS = 12
 LONG_TURN_S = 0.1
-SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a connection attempt that is dropped is made again after that
+SYN_RETRY_S = 1.0  # Linux's TCP_TIMEOUT_INIT: a dropped connection attempt is retried after that
 
 
 def show_costs(console: Console, found: Sequence[Costs]) -> None:
@@ -30,21 +30,19 @@ def show_costs(console: Console, found: Sequence[Costs]) -> None:
     rows += [
         ["Context switches", *(_tenth(costs.switches_per_request) for costs in found)],
         [
-            "  of them, while it had work",
+            "  of them, involuntary",
             *(_tenth(costs.switches.involuntary / costs.requests if costs.switches else None) for costs in found),
         ],
         ["Threads that served", *(str(costs.threads) for costs in found)],
         ["All answered after", *(milliseconds(costs.seconds * 1e3) for costs in found)],
     ]
-    shown = replace(
-        plain(("Of each request", *(costs.title for costs in found)), rows), ends=frozenset({len(rows) - 3})
-    )
-    title = f"{found[0].requests} requests at once, each on a connection of its own"
+    shown = replace(plain(("Per request", *(costs.title for costs in found)), rows), ends=frozenset({len(rows) - 3}))
+    title = f"{found[0].requests} requests at once, each on its own connection"
     console.print(rich_table(shown, console.width, title))
     paragraph(
         console,
-        "System calls and threads are counted under strace; context switches and times are of the same load without"
-        " it, because strace adds its own.",
+        "System calls and threads are counted under strace. Context switches and times are from the same load without"
+        " strace, because strace adds its own.",
     )
     for costs in found:
         if costs.turn and costs.turn.length_s > LONG_TURN_S:
@@ -53,22 +51,24 @@ def show_costs(console: Console, found: Sequence[Costs]) -> None:
         if costs.seconds > SYN_RETRY_S:
             paragraph(
                 console,
-                f"{costs.title} took {milliseconds(costs.seconds * 1e3)}: 16 callers came at once, its listen"
-                " queue is shorter, and whom the kernel drops tries again after 1 s. In numbers: make bench MODELS=A",
+                f"{costs.title} took {milliseconds(costs.seconds * 1e3)}: {costs.requests} connection attempts at once"
+                " can overflow a shorter accept queue; TCP retries a dropped attempt after 1 s or more. To measure the"
+                " drops: make bench MODELS=A",
             )
 
 
 def away(turn: Turn) -> str:
-    """Say where an event loop was while it did not wait for events."""
+    """Say what an event loop did in its longest turn."""
     text = (
-        f"its event loop did not come round for {milliseconds(turn.length_s * 1e3)}, between the waits for events"
-        f" in lines {turn.begin_line} and {turn.end_line} of the log."
+        f"its event loop did not wait for events for {milliseconds(turn.length_s * 1e3)}, between lines"
+        f" {turn.begin_line} and {turn.end_line} of the log."
     )
     name = turn.blocker
     if name is None:
-        return f"{text} No system call held it: the thread computed, or waited for a core."
+        return f"{text} No system call held the thread: it computed, or waited for a core."
     spent = milliseconds(turn.in_calls_s[name] * 1e3)
-    return f"{text} {spent} of that it stood in {name}, {turn.calls[name]} times: what blocks the loop blocks everyone."
+    calls = f"{turn.calls[name]} call{'' if turn.calls[name] == 1 else 's'}"
+    return f"{text} It spent {spent} of that in {calls} of {name}: while the loop is blocked, every connection waits."
 
 
 def _tenths(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The story of a trace as one HTML file that needs nothing else."""
+"""The story of a trace as one HTML file that needs no other file."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from iolab.trace import loops
 from iolab.trace.page import page_data
 from iolab.trace.story import Story
 
-# What the legend calls each kind of mark; kinds without a name are drawn quietly.
+# Names of the kinds of marks in the legend; kinds without a name are drawn pale.
 LEGEND = {
     "wake": "wake-up",
     "read": "read",
@@ -23,15 +23,15 @@ LEGEND = {
     "listen": "bind, listen",
     "clone": "new thread",
     "open": "open a file",
-    "other": "anything else",
+    "other": "other calls",
 }
 BARS = (("wait", "waiting"), ("sleep", "sleeping"), ("lock", "waiting for a lock"))
 
 
 def render(story: Story, title: str = "What the log shows", focus_s: tuple[float, float] | None = None) -> str:
-    """Return trace.html; it opens with the part between the two moments of `focus_s`, by the log's own clock."""
+    """Return trace.html; it first shows the part between the two times of `focus_s`, by the log's own clock."""
     data = page_data(story, focus_s)
-    # Our own file; rendered apart because the page names its hash: no other script may run.
+    # Our own file; rendered separately because the page names its hash: no other script may run.
     script = Markup(template("trace.js").render())  # noqa: S704
     present = {mark[1] for mark in data["marks"]}
     return template("trace.html.j2").render(

@@ -38,10 +38,10 @@ _BADGES: dict[Status, tuple[str, str]] = {
 
 
 def show(console: Console, story: Story) -> None:
-    """Print the six steps: each with its lines, what they mean, and how sure that is."""
+    """Print the six steps: each with its lines, what they mean, and whether that is proved."""
     console.print(Text(f"{story.source}: {', '.join(size(story))}", style="bold"), soft_wrap=not console.is_terminal)
     if which := loops.sentence(loops.facts(story)):
-        paragraph(console, f"Which loop is this? {which}")
+        paragraph(console, f"Event loop: {which}")
     for step in story.steps:
         console.print()
         _step(console, step)
@@ -61,18 +61,16 @@ def size(story: Story) -> list[str]:
 
 
 def notes(story: Story) -> list[str]:
-    """Say what of the log could not be used."""
+    """Say which parts of the log could not be used."""
     found = []
     if story.cut:
-        found.append("The last line has no end: strace is still writing, or was killed.")
+        found.append("The last line is incomplete: strace is still writing, or was killed.")
     strange = story.unreadable - story.cut  # a line that is cut cannot be read either
     if strange > 0:
-        lines = (
-            "1 line is not as strace writes it" if strange == 1 else f"{strange} lines are not as strace writes them"
-        )
-        found.append(f"{lines} and left out.")
+        lines = "1 line is not in strace's format" if strange == 1 else f"{strange} lines are not in strace's format"
+        found.append(f"{lines} and {'is' if strange == 1 else 'are'} left out.")
     if story.damaged:
-        found.append(f"The log is damaged after line {story.lines} ({story.damaged}): what came before was read.")
+        found.append(f"The log is damaged after line {story.lines} ({story.damaged}): only the lines before were read.")
     return found
 
 
@@ -84,7 +82,7 @@ def _step(console: Console, step: Step) -> None:
     for cited, means in step.lines[:SHOWN_LINES]:
         _cited(console, cited, means)
     if len(step.lines) > SHOWN_LINES:
-        paragraph(console, f"and {len(step.lines) - SHOWN_LINES} lines more (--json has them all)")
+        paragraph(console, f"and {len(step.lines) - SHOWN_LINES} more lines (--json has all of them)")
     if step.advice:
         console.print(Text(f"   → {step.advice}", style="cyan"), soft_wrap=not console.is_terminal)
 
@@ -159,7 +157,7 @@ def _threads(console: Console, story: Story) -> None:
 
 
 def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
-    """Print loops side by side, and what is seen."""
+    """Print a table of the loops, and a sentence for each."""
     each = list(found.values())
     rows = [
         ["Streamlit", *(of.streamlit or numbers.NOT_KNOWN for of in each)],
@@ -179,8 +177,8 @@ def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
     if "uvloop" in found:
         paragraph(
             console,
-            "System calls are those that strace was asked for. uvloop reads and writes sockets by read and write, as"
-            " other programs do files: its filter has those too, so its count holds a few reads of files.",
+            "System calls are those in strace's filter. uvloop uses read and write for sockets, as other programs do"
+            " for files: its filter has those calls too, so its count includes a few reads of files.",
         )
 
 

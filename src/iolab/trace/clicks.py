@@ -1,4 +1,4 @@
-"""Follows clicks: the wake-up, the thread that is born for it, its open of the script, the answer."""
+"""Follows clicks: the wake-up, the thread that is started for it, its open of the script, the answer."""
 
 from collections import Counter, deque
 
@@ -12,7 +12,7 @@ MOST_FOLLOWED = 64  # opens whose answers are looked for at once
 
 
 class Clicks:
-    """Finds the opens of a script, and of each what led to it and what came of it."""
+    """Finds the opens of a script, what led to each, and the answer to it."""
 
     def __init__(self, script: str) -> None:
         self._script = script
@@ -58,7 +58,7 @@ class Clicks:
         self.following = [*self.following[1 - MOST_FOLLOWED :], opened]
 
     def _tell_before(self, opened: Open, twin: Open | None) -> None:
-        """Keep the lines since the wake-up; where a `twin` has those, as it was opened by the same one, since that."""
+        """Keep the lines since the wake-up; if a `twin` of the same wake-up has those, only the lines since it."""
         begin = twin.cited.line + 1 if twin else opened.wake.start_line if opened.wake else opened.cited.line
         before: list[Cited] = []
         for call in reversed(self.recent):  # by their ends
@@ -85,14 +85,14 @@ class Clicks:
             self.following = [opened for opened in self.following if opened.after > 0]
 
     def answer(self, fd: int, call: Syscall) -> None:
-        """Take what the thread that listens writes to a descriptor: the answer to a click that came from there."""
+        """Take what the thread that listens writes to a descriptor: the answer to a click from that descriptor."""
         for opened in self.following:
             if opened.answer is None and opened.wake and opened.wake.fd == fd:
                 opened.answer = cite(call)
 
 
 def clone(run: Run, call: Syscall) -> None:
-    """Keep the call that a thread was born in, and the wake-up before it: a click of that thread has both."""
+    """Keep the call that started a thread, and the wake-up before it: a click of that thread has both."""
     child = call.returned
     if not child or child < 0:
         return

@@ -1,4 +1,4 @@
-"""The callers of a server: how each comes in, what it sends, when its connection becomes a websocket."""
+"""The connections of a server: how each is accepted, what it carries, when it becomes a websocket."""
 
 import re
 from dataclasses import replace
@@ -12,7 +12,7 @@ _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCI
 
 
 def accept(run: Run, call: Syscall) -> bool:
-    """Take an accept of any thread, and say whether it took a caller of this server."""
+    """Take an accept of any thread, and say whether it accepted a connection of this server."""
     fd, listening = call.returned, call.fd
     if fd is None or fd < 0 or listening is None or run.listener_of(listening) is None:
         return False
@@ -25,7 +25,7 @@ def accept(run: Run, call: Syscall) -> bool:
 
 
 def register(run: Run, fd: int, call: Syscall) -> None:
-    """Take what was put on an interest list: a listener, or a caller."""
+    """Take what was put on an interest list: a listener, or a connection."""
     if listener := run.listener_of(fd):
         if listener.add is None:
             listener.add, listener.epoll_fd = cite(call), call.fd
@@ -42,12 +42,12 @@ def register(run: Run, fd: int, call: Syscall) -> None:
 
 
 def _on_list(run: Run, epoll_fd: int | None) -> bool:
-    """Whether this epoll is the listener's: then what is added there, and was not before, is a caller."""
+    """Whether this epoll is the listener's: then what is added there, and was not before, is a connection."""
     return any(each.epoll_fd == epoll_fd for each in run.listeners)
 
 
 def read(run: Run, call: Syscall) -> None:
-    """Take what a caller sent: a request, or the frame that the last wake-up was for."""
+    """Take what a connection received: a request, or the frame that the last wake-up was for."""
     fd = call.fd
     if fd is None or not call.returned or call.returned < 0:
         return
@@ -69,7 +69,7 @@ def read(run: Run, call: Syscall) -> None:
 
 
 def write(run: Run, fd: int, call: Syscall) -> None:
-    """Take what a caller was sent: an answer may make a websocket of its connection."""
+    """Take what was sent on a connection: a response may make a websocket of it."""
     connection = run.open_fds.get(fd)
     if connection and connection.switched is None and '"HTTP/1.1 101 ' in readable(call.rest):
         connection.switched = cite(call)

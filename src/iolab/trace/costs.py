@@ -23,9 +23,9 @@ class Switches:
 class Costs:
     """What `requests` requests at once cost a server.
 
-    `calls` are the system calls of all its threads by name, under strace; `switches` (None where threads came and
-    went, whose counts are lost) and `seconds` (from the first to the last answer) are of the same load without
-    strace, which would add its own. `turn` is the longest turn of its event loop, where it has one.
+    `calls` are the system calls of all its threads by name, under strace; `switches` (None if threads started or
+    ended, because the kernel drops their counts) and `seconds` (from the first to the last answer) are of the same load
+    without strace, which would add its own. `turn` is the longest turn of its event loop, if it has one.
     """
 
     service: str

@@ -32,7 +32,7 @@ def ready_fds(call: Syscall) -> list[int]:
 
 
 def hides_fds(call: Syscall) -> bool:
-    """Say whether an epoll_wait returned with more than strace wrote: -s cuts lists short too, -s 0 to `[...]`."""
+    """Say whether an epoll_wait returned more than strace wrote: -s also cuts lists short, -s 0 to `[...]`."""
     return "...]" in call.rest
 
 
@@ -45,9 +45,9 @@ def timeout_ms(call: Syscall) -> int | None:
 
 
 def frame_kind(data: str) -> str:
-    """Say which websocket frame (RFC 6455, 5.2) this data is: "binary" wins over pongs that came before it in one read.
+    """Say which websocket frame (RFC 6455, 5.2) this data is: "binary" has precedence over pongs before it in one read.
 
-    `data` is as strace writes it: octal or hexadecimal escapes. What is no frame is "other".
+    `data` is as strace writes it: octal or hexadecimal escapes. Data that is not a frame is "other".
     """
     raw, kind = unescape(data), "other"
     while raw and raw[0] & 0x80:

@@ -1,4 +1,4 @@
-"""What a log tells of: system calls, signals, and the ends of threads."""
+"""The events of a log: system calls, signals, and the ends of threads."""
 
 import re
 
@@ -11,10 +11,10 @@ _ERROR = re.compile(r"(?:-1|\?) (E[A-Z0-9_]+)")
 class Syscall:
     """One system call.
 
-    `line` is where it began in the log and `end_line` where it ended (another line, where other threads came in
-    between; None where the log ends first). `time_s` is when it began, `end_stamp_s` the stamp of the line where it
-    was resumed; seconds since the epoch, midnight or the log's start, as the log has it, or None. `rest` is all
-    that follows the first bracket.
+    `line` is where it began in the log and `end_line` where it ended (another line, if calls of other threads are in
+    between; None if the log ends first). `time_s` is when it began, `end_stamp_s` the stamp of the line where it was
+    resumed; seconds since the epoch, midnight or the log's start, as the log has it, or None. `rest` is all that
+    follows the first bracket.
     """
 
     __slots__ = (
@@ -65,7 +65,7 @@ class Syscall:
 
     @property
     def duration_s(self) -> float | None:
-        """How long it took, where strace was told to say so (-T)."""
+        """How long it took, if strace recorded that (-T)."""
         at = self.rest.rfind(" <", self.result_at) if self.result_at >= 0 else -1
         match = _DURATION.match(self.rest, at) if at >= 0 else None
         return float(match[1]) if match else None

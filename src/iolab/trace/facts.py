@@ -1,4 +1,4 @@
-"""What follows from a watched log at once: its clicks, its event loop, how long it lasts."""
+"""Facts that follow directly from a watched log: its clicks, its event loop, its duration."""
 
 from collections import Counter
 

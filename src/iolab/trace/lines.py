@@ -57,7 +57,7 @@ class Lines:
             OSError,
             ValueError,
             zlib.error,
-        ) as error:  # a .gz that ends too soon, or is none any more from here on
+        ) as error:  # a .gz that ends too soon, or is damaged from here on
             self.damaged = str(error)
             return b""
         if self._left is not None:

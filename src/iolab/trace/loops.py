@@ -1,4 +1,4 @@
-"""Which event loop is this, and what does it do? Read off a story."""
+"""Which event loop a story shows, and what that loop does."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from iolab.trace.facts import loop_of
 from iolab.trace.story import Story
 
 SERVERS = {"uvicorn": "Starlette and uvicorn", "tornado": "Tornado"}
-TICKING_PER_S = 2.0  # more wake-ups than that while nobody is there are a clock, not chance
+TICKING_PER_S = 2.0  # more wake-ups than that without a connection are a timer, not chance
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def facts(story: Story) -> LoopFacts:
 
 
 def program(story: Story) -> str:
-    """Say what served, as far as the log shows it: "Streamlit 1.67.0: Starlette and uvicorn on asyncio"."""
+    """Name the program, as far as the log shows it: "Streamlit 1.67.0: Starlette and uvicorn on asyncio"."""
     made, loop = story.watch.made, loop_of(story.watch)
     server = SERVERS.get(made.server or "", "")
     on = f"{server} on {loop}" if server and loop else server or (loop or "")
@@ -69,21 +69,21 @@ def program(story: Story) -> str:
 
 
 def sentence(of: LoopFacts) -> str:
-    """Say which loop it is, and by what that shows; nothing where the log shows too little."""
+    """Say which loop it is, and what shows that; empty where the log shows too little."""
     signs = []
     if of.wait_call:
         signs.append(f"it waits in {of.wait_call}")
     if of.registers:
         signs.append(f"registers descriptors by {of.registers}")
     if of.accept_call:
-        signs.append(f"takes callers by {of.accept_call}")
+        signs.append(f"accepts connections by {of.accept_call}")
     if not (signs and of.program):
         return ""
     text = f"{of.program}: {', '.join(signs)}."
     if of.idle_wakeups_per_s is not None and of.idle_s is not None and of.idle_s >= 1:
         rate = of.idle_wakeups_per_s
         if rate > TICKING_PER_S:
-            text += f" While nobody was there it woke {rate:.1f} times a second all the same."
+            text += f" It woke {rate:.1f} times a second even before the first connection."
         else:
-            text += f" While nobody was there it slept until something happened ({rate:.1f} wake-ups a second)."
+            text += f" Before the first connection it slept until an event ({rate:.1f} wake-ups a second)."
     return text

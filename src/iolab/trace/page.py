@@ -1,4 +1,4 @@
-"""The story as plain values for its page: what is drawn, what is unfolded, and what is said beside each line."""
+"""The story as plain values for its page: what is drawn, what is unfolded, and the sentence for each line."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
 
 
 def main_name(story: Story) -> str:
-    """Name the thread that listens by what it does."""
+    """Name the thread that listens after what it does."""
     loops = any(listener.add or listener.woke for run in story.watch.runs for listener in run.listeners)
     return "the event loop" if loops or loop_of(story.watch) else "the listening thread"
 

@@ -1,4 +1,4 @@
-"""What a traced program is made of, as the files that it opens say."""
+"""What a traced program is made of, according to the files that it opens."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _MADE_OF = re.compile(
 
 @dataclass
 class Made:
-    """The server, the loop and the versions; None where no file says."""
+    """The server, the loop and the versions; None if no opened file shows it."""
 
     server: str | None = None
     uvloop: bool = False

@@ -35,7 +35,7 @@ class Listener:
     add: Cited | None = None
     epoll_fd: int | None = None
     removed: Cited | None = None  # an EPOLL_CTL_DEL that succeeded: it was on the list
-    woke: Cited | None = None  # a wait that ended because of it: it is on the list, however it came there
+    woke: Cited | None = None  # a wait that ended because of it: it is on the list, whatever put it there
 
 
 @dataclass
@@ -143,9 +143,9 @@ class Run:
     clones: dict[int, tuple[Cited, Wake | None]] = field(default_factory=dict)
     sleep: Sleep = field(default_factory=Sleep)
     last_s: float | None = None
-    unended: list[Wake] = field(default_factory=list)  # wake-ups that end, at the latest, with the next call
+    unended: list[Wake] = field(default_factory=list)  # wake-ups that ended, at the latest, with the next call
     untimed: tuple[float, int | None] | None = None  # when the last wait began, and its timeout: it has no duration
-    idle: tuple[int, float] | None = None  # waits that ended, and seconds, from the registration to the first caller
+    idle: tuple[int, float] | None = None  # waits that ended, and seconds: from registration to the first connection
 
     def listener_of(self, fd: int) -> Listener | None:
         """Return the listener with this fd."""

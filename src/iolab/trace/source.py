@@ -16,7 +16,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 
 class _Unpacked:
-    """A .gz that gives all it can: read() of one that was cut raises, and what it had unpacked is lost."""
+    """A .gz that returns all it can: read() of one that was cut short raises, and what it had unpacked is lost."""
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self.read = file.read1
@@ -39,13 +39,13 @@ def open_log(path: Path) -> Iterator[Lines]:
             magic = file.peek(2)[:2] if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
         except FileNotFoundError:
             raise UsageError(
-                f"no such log: {path}; start the app under strace with `make up`, or make one: `make trace CLICK=1`"
+                f"no such log: {path}; start the app under strace with `make up`, or use `make trace CLICK=1`"
             ) from None
         except IsADirectoryError:
             raise UsageError(f"{path} is a folder: give the log in it, such as log_streamlit.txt") from None
         except PermissionError:
             raise UsageError(
-                f"{path} may not be read by this user: give it to you (sudo chown {os.getuid()} {path})"
+                f"{path} may not be read by this user: make yourself its owner (sudo chown {os.getuid()} {path})"
             ) from None
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from None

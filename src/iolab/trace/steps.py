@@ -40,7 +40,7 @@ class Click:
 
 
 def tell_steps(watch: Watch, log: Strace, clicks: tuple[Click, ...], script: str | None) -> tuple[Step, ...]:
-    """Return the steps; a server that opens no `script` at a click is told without that one."""
+    """Return the steps; the click's step is left out for a server that opens no `script` at a click."""
     steps = [
         _listening(watch, log),
         _registered(watch),
@@ -61,24 +61,24 @@ def _listening(watch: Watch, log: Strace) -> Step:
         return Step(1, title, "missing", reason.sentence, shown, reason.advice)
     listener = watch.runs[0].listeners[0]
     sentence = (
-        f"The server asked the kernel for port {watch.port} (bind) and to queue callers there (listen):"
+        f"The server asked the kernel for port {watch.port} (bind) and to queue incoming connections there (listen):"
         f" file descriptor {listener.fd} is the listening socket."
     )
     if len(watch.runs) > 1:
         sentence += f" The log holds {len(watch.runs)} runs of the server."
     busy = watch.busy if watch.busy and watch.busy.line > watch.runs[-1].started.line else None
     if busy:
-        sentence += f" Later the port was found taken (EADDRINUSE, line {busy.line})."
+        sentence += f" A later bind or listen failed because the port was in use (EADDRINUSE, line {busy.line})."
     lines: list[tuple[Cited, str]] = []
     for run in watch.runs:
         for each in run.listeners:
             lines.append((each.bind, f"Fd {each.fd} gets the address {_address(each.addr, watch.port)}."))
             lines.extend(
-                (cited, "Callers may come now: the kernel queues them." if not number else "The same again: harmless.")
+                (cited, "The kernel now queues incoming connections." if not number else "The same again: harmless.")
                 for number, cited in enumerate(each.listens)
             )
     if busy:
-        lines.append((busy, "The kernel refuses the address: somebody listens there already."))
+        lines.append((busy, "The kernel refuses the address: another socket uses it already."))
     return Step(1, title, "proved", sentence, tuple(lines))
 
 
@@ -90,21 +90,21 @@ def _registered(watch: Watch) -> Step:
         shown = [(each, reason.of_line) for each in reason.lines]
         listeners = [each for run in watch.runs for each in run.listeners]
         if woken := [each for each in listeners if each.woke]:
-            means = f"The wait ends because of fd {woken[0].fd}: epoll watches it."
+            means = f"The wait ends because fd {woken[0].fd} is ready: epoll watches it."
             shown += [(each.woke, means) for each in woken[:1] if each.woke]
-            sentence = f"{reason.sentence} That it is there shows when epoll wakes for it."
+            sentence = f"{reason.sentence} That it is on the list follows from a wake-up of epoll for it."
             return Step(2, title, "inferred", sentence, tuple(shown))
         if removed := [each for each in listeners if each.removed]:
-            means = f"Only what is on the list can be taken off it: fd {removed[0].fd} was there."
+            means = f"epoll_ctl can remove only a descriptor that is on the list: fd {removed[0].fd} was on it."
             shown += [(each.removed, means) for each in removed[:1] if each.removed]
-            sentence = f"{reason.sentence} That it was there shows when it is taken off."
+            sentence = f"{reason.sentence} That it was on the list follows from its removal."
             return Step(2, title, "inferred", sentence, tuple(shown))
         return Step(
             2, title, "missing", reason.sentence, tuple((each, reason.of_line) for each in reason.lines), reason.advice
         )
     first = registered[0]
     lines = tuple(
-        (each.add, f"From now on epoll (fd {each.epoll_fd}) watches fd {each.fd}: EPOLLIN means that someone calls.")
+        (each.add, f"epoll (fd {each.epoll_fd}) now watches fd {each.fd}: EPOLLIN means that a connection is waiting.")
         for each in registered
         if each.add
     )
@@ -113,7 +113,7 @@ def _registered(watch: Watch) -> Step:
         title,
         "proved",
         f"epoll_ctl put fd {first.fd} on the interest list of epoll fd {first.epoll_fd}: one thread can now sleep"
-        " until any of its descriptors has something for it.",
+        " until any descriptor on the list is ready.",
         lines,
     )
 
@@ -131,18 +131,18 @@ def _waiting(watch: Watch) -> Step:
         return Step(3, title, "missing", why)
     parts = [
         f"{_newest(watch, 'The')} listening thread waited {_times(sleep.wakes + sleep.timeouts)}:"
-        f" {sleep.wakes} ended because something happened, {sleep.timeouts} because the time was up."
-        f" It looked {_times(sleep.polls)} without waiting (timeout 0)"
+        f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout."
+        f" It also checked {_times(sleep.polls)} without waiting (timeout 0)"
     ]
     total_s = serving_s(run)
     at_most = "at most " if sleep.at_most else ""
     if sleep.timed and total_s:
         parts.append(
-            f"It slept {at_most}{sleep.slept_s:.2f} s of the {total_s:.2f} s that it served:"
-            f" {100 * min(1, sleep.slept_s / total_s):.1f}% of the time it did nothing"
+            f"It slept for {at_most}{sleep.slept_s:.2f} s of the {total_s:.2f} s in which it served:"
+            f" it was idle for {at_most}{100 * min(1, sleep.slept_s / total_s):.1f}% of the time"
         )
     elif sleep.timed:
-        parts.append(f"It slept {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
+        parts.append(f"It slept for {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
     else:
         parts.append("How long it slept is not in the log: trace with -ttt -T")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
@@ -152,42 +152,41 @@ def _waiting(watch: Watch) -> Step:
 def _connected(watch: Watch, title: str) -> Step:
     connections = [connection for run in watch.runs for connection in run.connections]
     if not connections:
-        return _nobody(watch, title)
+        return _no_connection(watch, title)
     sockets = [connection for connection in connections if connection.websocket]
     shown = (sockets or connections)[0]
     lines: list[tuple[Cited, str]] = []
     if shown.accept:
-        lines.append((shown.accept, f"accept4 takes the caller from the queue: the connection is fd {shown.fd}."))
+        lines.append((shown.accept, f"accept4 takes a connection from the accept queue: it is fd {shown.fd}."))
     if shown.add:
         lines.append((shown.add, f"epoll watches fd {shown.fd} too: the same thread serves it."))
     if shown.upgrade:
         lines.append((shown.upgrade, "The browser asks to turn this connection into a websocket."))
     if shown.switched:
-        lines.append((shown.switched, "101: from now on both sides send frames, and clicks travel here."))
+        lines.append((shown.switched, "101: both sides now send frames, and clicks use this connection."))
     lines.sort(key=lambda each: each[0].line)
-    count = f"{len(connections)} connection{'s' if len(connections) > 1 else ''}"
     status: Status = "proved" if shown.accept and (shown.add or loop_of(watch) == "uvloop") else "inferred"
-    sentence = f"{count} came in; fd {shown.fd} "
+    sentence = f"The server accepted {_count(len(connections), 'connection')}; fd {shown.fd} "
     if sockets:
-        sentence += "became the websocket that clicks travel on."
+        sentence += "became the websocket that carries the clicks."
     else:
-        sentence += "is the first of them; no upgrade to a websocket is seen."
+        sentence += "is the first of them; the log shows no upgrade to a websocket."
     if not shown.accept:
         sentence += " This log has no accept4 (Python never calls accept): the registrations show the connections."
     return Step(4, title, status, sentence, tuple(lines))
 
 
-def _nobody(watch: Watch, title: str) -> Step:
+def _no_connection(watch: Watch, title: str) -> Step:
     clicked = bool(script_opens(watch))
     if not watch.runs and (watch.binds or not clicked):
         why = f"Nothing listens on port {watch.port} in this log"
         return Step(
-            4, title, "missing", f"{why}: {'they connected elsewhere' if clicked else 'nobody can connect there'}."
+            4, title, "missing", f"{why}: {'the click used another port' if clicked else 'a browser cannot connect'}."
         )
     if clicked:
-        why = "Someone did connect, for there was a click; but this log shows neither accept4 nor a registration of it."
+        why = "There was a click, so a browser was connected; but the log shows neither accept4 nor epoll_ctl for it."
         return Step(4, title, "missing", why, advice="Trace with accept4, epoll_ctl and recvfrom in the filter.")
-    why, advice = "Nobody has connected yet.", f"If it runs, open http://localhost:{watch.port}."
+    why, advice = "The log shows no connection yet.", f"If the app runs, open http://localhost:{watch.port}."
     return Step(4, title, "missing", why, advice=advice)
 
 
@@ -196,7 +195,7 @@ def _clicked(watch: Watch, clicks: tuple[Click, ...], script: str) -> Step:
     if clicks:
         status: Status = "proved" if all(click.status == "proved" for click in clicks) else "inferred"
         times = [click.open_ms for click in clicks if click.open_ms is not None]
-        sentence = f"{_times(len(clicks)).capitalize()} a script thread opened {script}"
+        sentence = f"A script thread opened {script} {_times(len(clicks))}"
         if times:
             sentence += f", {_range_ms(times)} after the wake-up"
         return Step(5, title, status, sentence + ".")
@@ -211,7 +210,7 @@ def _totals(watch: Watch) -> Step:
         counts.update(calls)
     total = sum(counts.values())
     if not total:
-        return Step(6, "Totals", "missing", "The log holds no system call.")
+        return Step(6, "Totals", "missing", "The log has no system call.")
     common = ", ".join(f"{name} {number}" for name, number in counts.most_common(6))
     sentence = f"{total} system calls by {_count(len(watch.calls), 'thread')}: {common}."
     run = watch.run

@@ -50,8 +50,8 @@ class Story:
 def tell(lines: Lines, source: str, port: int = PORT, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
     """Read a log to its end and return its story; no text raises.
 
-    A click opens `script`; a server that has none is told without that step. With `draw` false the timeline, which
-    only a page needs, stays empty: that takes a third less time.
+    A click opens `script`; without one, the step of the click is left out. With `draw` false the timeline, which only
+    a page needs, stays empty: that takes a third less time.
     """
     log, watch, timeline = Strace(lines), Watch(port, script or SCRIPT), Timeline()
     for event in log:
@@ -84,16 +84,16 @@ def _click(number: int, opened: Open) -> Click:
         lines.append(
             (
                 Cited(wake.start_line, wake.text, wake.end_s, wake.tid, wake.name),
-                f"The wait ends{end}: fd {wake.fd} has something to read.",
+                f"The wait ends{end}: fd {wake.fd} is ready to read.",
             )
         )
         if wake.read and wake.frame == "binary":
             lines.append((wake.read, "A masked binary frame (first byte \\202): the browser's message."))
     if clone:
-        lines.append((clone, f"A script thread is born: {opened.tid}."))
+        lines.append((clone, f"A new script thread starts: {opened.tid}."))
     lines.append((opened.cited, f"Thread {opened.tid} opens {opened.path.rsplit('/', 1)[-1]}: the click has arrived."))
     if opened.answer:
-        lines.append((opened.answer, "The answer goes back to the browser."))
+        lines.append((opened.answer, "The server sends the response to the browser."))
     whole_seconds = opened.stamp is not None and "." not in opened.stamp  # strace -t: no milliseconds can be read off
     wake_s = wake.end_s if wake and not whole_seconds else None
 

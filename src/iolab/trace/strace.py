@@ -1,7 +1,7 @@
 """strace's text -> system calls, one by one, in constant memory.
 
 The format is strace's own (man 1 strace, "TRACE OUTPUT FORMAT"): an optional pid, an optional time stamp, then
-`name(arguments) = result <duration>`, or a part of that where another thread came in between.
+`name(arguments) = result <duration>`, or a part of that if another thread made a call in between.
 """
 
 import re
@@ -25,16 +25,16 @@ _CALL = re.compile(_LEADER + r"([a-z_]\w*)\(", re.ASCII)
 _OTHER = re.compile(_LEADER + r"(?:<\.\.\. (\w+) resumed>(.*)|--- (\w+)(.*) ---|\+\+\+ (.*) \+\+\+)", re.ASCII)
 _CHATTER = re.compile(r"strace: |\[ Process ")
 _UNFINISHED = "<unfinished ...>"
-# Where strace writes to standard error, it tells of a new thread in the middle of a line; the call goes on below it.
+# Where strace writes to standard error, it reports a new thread in the middle of a line; the call goes on below it.
 _TORN = re.compile(r"strace: Process (\d{1,9}) attached$")
 _REST_OF_TORN = re.compile(r" =>|[,)] | <unfinished \.\.\.>$")
-_DETACHED = "<detached ...>"  # strace has let go of the thread in the middle of this call
+_DETACHED = "<detached ...>"  # strace was detached from the thread in the middle of this call
 
 
 class Strace:
-    """Iterates once over a log's events, in the order in which they ended, and counts what it met.
+    """Iterates once over a log's events, in the order in which they ended, and counts the lines of each sort.
 
-    Nothing in a log raises: what cannot be read is counted in `unreadable`. A line without a pid belongs to thread 0;
+    No text raises: a line that cannot be read is counted in `unreadable`. A line without a pid belongs to thread 0;
     where strace wrote `[pid 17]` only when there was more than one process, thread 0 is the first, `first_pid`.
     """
 
@@ -157,7 +157,7 @@ class Strace:
         if call is None or call.name != name:
             if call is not None:
                 self._pending[tid] = call
-            # The log begins in the middle of this call: it has an end, and arguments that came back.
+            # The log begins in the middle of this call: it has an end, and the arguments that the kernel wrote.
             call = Syscall(number, tid, None, None, name, "", text)
         if call.rest and not rest.startswith(")"):
             rest = " " + rest
@@ -198,7 +198,7 @@ class _Clock:
         self._last_s = 0.0
 
     def time_of(self, stamp: str) -> float | None:
-        """Return the time of a line with this stamp; None for what is no time."""
+        """Return the time of a line with this stamp; None for text that is not a time."""
         try:
             if ":" in stamp:
                 hours, minutes, seconds = stamp.split(":")

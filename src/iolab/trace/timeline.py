@@ -113,7 +113,7 @@ class Timeline:
     def _bar(self, lane: Lane, kind: str, start: float, end: float, line: int) -> None:
         self.seen[lane] += 1
         last = self._last_bar.get(lane)
-        # Ticks that find nothing are one long wait to the eye; what happened in between is drawn as marks above it.
+        # Consecutive waits are drawn as one long wait; what happened in between is drawn as marks above it.
         if last and last.kind == kind and start - last.end <= max(self._gap, 0.002 if self._origin is not None else 3):
             last.end, last.count, last.last_line = max(last.end, end), last.count + 1, line
             return

@@ -1,4 +1,4 @@
-"""How long an event loop stays away: a turn is the time between two waits for events in the same thread."""
+"""How long an event loop does not wait for events: a turn is the time between two such waits of one thread."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,15 +9,16 @@ from iolab.trace.events import Syscall
 from iolab.trace.strace import Strace
 
 HELD_S = 1e-3
-LEAST_WORTH = 0.1  # of a turn: what takes less is not why it is long
+LEAST_WORTH = 0.1  # of a turn: a call that takes less is not the reason for its length
 
 
 @dataclass(frozen=True)
 class Turn:
     """The longest turn of a loop: from when epoll woke thread `tid` to when it waited again, `length_s` later.
 
-    `begin_line` is the wait before in the log, `end_line` the one after. `calls` are the system calls of that thread in
-    between that held it, HELD_S or longer, by name, and `in_calls_s` how long in all: who computes makes some, too.
+    `begin_line` is the line of the wait before it, `end_line` that of the wait after it. `calls` are the system calls
+    of that thread in between that took HELD_S or longer, by name, and `in_calls_s` their total time: a thread that
+    computes makes system calls, too.
     """
 
     tid: int
@@ -29,14 +30,14 @@ class Turn:
 
     @property
     def blocker(self) -> str | None:
-        """The system call that held the thread for the largest share of the turn, if that is a share worth a word."""
+        """The system call that held the thread for the largest share of the turn, if that is above LEAST_WORTH."""
         name = max(self.in_calls_s, key=lambda name: self.in_calls_s[name], default=None)
         return name if name and self.in_calls_s[name] > LEAST_WORTH * self.length_s else None
 
 
 @dataclass
 class _Away:
-    """A thread that has come back from a wait."""
+    """A thread between two waits."""
 
     line: int
     since_s: float

@@ -6,13 +6,13 @@ from iolab.trace.records import Run, Wake, cite
 
 
 def wait(run: Run, call: Syscall) -> None:
-    """Take a call of its thread that waits, and what that returned with."""
+    """Take a waiting call of the run's thread, and what it returned."""
     if call.end_line is None:
         return
     _slept(run, call)
     run.unnamed = None
     if run.idle is None and call.returned and call.returned > 0:
-        _first_caller(run, call)
+        _first_connection(run, call)
     if call.name not in EPOLL_WAITS or not call.returned or call.returned < 0 or not _same_epoll(run, call.fd):
         return
     for fd in ready_fds(call):
@@ -52,8 +52,8 @@ def _wake(run: Run, fd: int, call: Syscall, end_line: int) -> Wake:
     return wake
 
 
-def _first_caller(run: Run, call: Syscall) -> None:
-    """Note how often the thread woke while nobody was there."""
+def _first_connection(run: Run, call: Syscall) -> None:
+    """Note how often the thread woke before the first connection."""
     registered = run.listeners[0].add or run.listeners[0].bind
     if any(run.listener_of(fd) for fd in ready_fds(call)):
         end_s = call.end_s if call.end_s is not None else call.time_s

@@ -1,4 +1,4 @@
-"""Watches system calls go by and keeps what the story needs: listeners, connections, wake-ups, clicks.
+"""Reads system calls one by one and keeps what the story needs: listeners, connections, wake-ups, clicks.
 
 Memory grows with the story (a record a connection, a click, a thread), not with the log.
 """
@@ -158,7 +158,7 @@ class Watch:
         if operation == "ADD":
             added.add(fd)
         elif operation == "DEL":
-            added.discard(fd)  # of a loop that was closed: a caller may get that number later
+            added.discard(fd)  # of a loop that was closed: a connection may get that number later
         run = self.run
         if run is None or call.tid != run.tid:
             return
@@ -195,7 +195,7 @@ class Watch:
             self.uring = self.uring or cite(call)
 
     def _program(self, tid: int, opened: str) -> None:
-        """Learn from the files that a program opens before it listens what it is made of."""
+        """Learn what a program is made of from the files that it opens before it listens."""
         if _LOADER.search(opened):
             self._added.pop(tid, None)  # a new program in this thread: an earlier log's fds are gone
         self.made.learn(opened)

@@ -10,7 +10,7 @@ from iolab.trace.watch import Watch
 
 @dataclass(frozen=True)
 class Reason:
-    """`id` for programs, `sentence` and `advice` for people, `lines` that show it, and what such a line means."""
+    """`id` for programs, `sentence` and `advice` for readers, `lines` that show it, and what such a line means."""
 
     id: str
     sentence: str
@@ -33,11 +33,11 @@ def nothing_listens(watch: Watch, log: Strace) -> Reason:
     if bound := watch.not_listening:
         return Reason(
             "no_listen",
-            f"A socket was bound to port {watch.port}, but no listen follows: the log ends before, or its filter leaves"
-            " listen out.",
+            f"A socket was bound to port {watch.port}, but no listen follows: the log ends before it, or its filter"
+            " leaves listen out.",
             "Trace to the end, with listen in the filter: make up does.",
             (bound,),
-            "The socket gets its address; callers cannot come yet.",
+            "The socket gets its address; it does not accept connections yet.",
         )
     return _port_busy(watch, watch.busy) if watch.busy else _not_bound(watch, log)
 
@@ -48,14 +48,14 @@ def _port_busy(watch: Watch, busy: Cited) -> Reason:
         return Reason(
             "port_busy",
             f"{taken} took port {later[0][0]} instead.",
-            f"Ask for that one: --port {later[0][0]}.",
+            f"Use that port: --port {later[0][0]}.",
             (busy, later[0][2]),
-            "The kernel refuses one address, and gives the other.",
+            "The kernel refuses the first address and accepts the second.",
         )
     return Reason(
         "port_busy",
         f"{taken} gave up.",
-        f"Find who holds it (ss -ltnp 'sport = :{watch.port}'), stop it, and start again.",
+        f"Find the program that uses it (ss -ltnp 'sport = :{watch.port}'), stop it, and start the server again.",
         (busy,),
         "The kernel refuses the address.",
     )
@@ -68,24 +68,24 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
         return Reason(
             "other_port",
             f"Nothing was bound to port {watch.port}, but to {named}.",
-            f"Ask for that one: --port {ports[0]}.",
+            f"Use that port: --port {ports[0]}.",
             tuple(cited for _, _, cited in watch.binds[:5]),
             "This is the port that was bound.",
         )
     if not any("bind" in counts for counts in watch.calls.values()):
         return Reason(
             "no_bind",
-            f"The log has no bind at all: strace began after the server did, its filter leaves bind out, or the"
-            f" program ended before it served (the last line is {log.lines}).",
+            f"The log has no bind: strace started after the server, its filter leaves bind out, or the program ended"
+            f" before it listened (the last line is {log.lines}).",
             "Trace from the start, with bind in the filter: make up does.",
         )
-    return Reason("no_listener", f"No socket was bound to port {watch.port} and then listened on.")
+    return Reason("no_listener", f"No bind to port {watch.port} was followed by listen.")
 
 
 def no_registration(watch: Watch) -> Reason:
     """Say why the listener is on no interest list."""
     if not watch.runs:
-        return Reason("no_listener", "There is no listening socket that could be registered.")
+        return Reason("no_listener", "There is no listening socket to register.")
     if watch.uring or watch.made.uvloop or _called(watch, "epoll_pwait"):
         seen = (watch.uring,) if watch.uring else ()
         return Reason(
@@ -106,10 +106,10 @@ def no_registration(watch: Watch) -> Reason:
     if not watch.saw_pids:
         return Reason(
             "no_follow",
-            "The listening socket was registered by a thread that the log does not have: strace ran without -f.",
+            "The log does not have the thread that registered the listening socket: strace ran without -f.",
             "Trace with -f.",
         )
-    return Reason("not_registered", "No epoll_ctl in the log adds the listening socket: it may end before that.")
+    return Reason("not_registered", "No epoll_ctl in the log adds the listening socket: the log may end before it.")
 
 
 def click_missing(watch: Watch) -> Reason:
@@ -120,7 +120,7 @@ def click_missing(watch: Watch) -> Reason:
     watched = tuple(opened.cited for run in watch.runs for opened in run.opens if opened.by == MAIN_THREAD)
     if pyc:
         sentence = (
-            "A script thread opened only the compiled balloons.pyc: the app imports the file instead of reading it."
+            "A script thread opened only the compiled balloons.pyc: the app imports the file and does not read it."
         )
         if watched:
             sentence += " balloons.py itself was opened by the main thread, the file watcher."
@@ -129,32 +129,32 @@ def click_missing(watch: Watch) -> Reason:
             sentence,
             "Read and run the file at each click, as services/streamlit/streamlit_fun.py does.",
             pyc + watched,
-            "Python takes the compiled file.",
+            "Python loads the compiled file.",
         )
     if watched:
         return Reason(
             "file_watcher",
             "Only the main thread opened balloons.py: that is the file watcher, not a click.",
-            f"If it runs, open http://localhost:{watch.port} and click, or: make trace CLICK=1.",
+            f"If the app runs, open http://localhost:{watch.port} and click, or: make trace CLICK=1.",
             watched,
-            "The file watcher looks whether the file has changed.",
+            "The file watcher checks whether the file has changed.",
         )
     if not any(_called(watch, name) for name in OPENS):
         return Reason(
             "no_openat",
-            "The log has no openat at all: its filter leaves it out, so it cannot show a click.",
+            "The log has no openat: its filter leaves it out, so it cannot show a click.",
             "Trace with openat in the filter: make up does.",
         )
     if not watch.saw_pids:
         return Reason(
             "no_follow",
-            "The log shows one thread only: strace ran without -f, so what the script threads do is not in it.",
+            "The log has only one thread: strace ran without -f, so the system calls of script threads are not in it.",
             "Trace with -f.",
         )
     return Reason(
         "no_click",
-        "Nobody has clicked yet: no thread has opened balloons.py.",
-        f"If it runs, open http://localhost:{watch.port} and press the button, or: make trace CLICK=1.",
+        "There was no click yet: no thread has opened balloons.py.",
+        f"If the app runs, open http://localhost:{watch.port} and press the button, or: make trace CLICK=1.",
     )
 
 

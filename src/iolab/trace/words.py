@@ -27,28 +27,28 @@ SHORT_PATH = 60  # characters
 _FRAMES = {
     "binary": "a binary websocket frame: a message of Streamlit's protocol",
     "text": "a text websocket frame",
-    "close": "a websocket's goodbye",
-    "ping": "a ping: is the other side still there?",
-    "pong": "a pong: yes, still here",
+    "close": "a close frame of a websocket",
+    "ping": "a ping frame: a check that the other side is still connected",
+    "pong": "a pong frame: the response to a ping",
 }
 _OPERATIONS = {
-    "ADD": "epoll watches fd {fd} from now on",
+    "ADD": "epoll now watches fd {fd}",
     "DEL": "epoll no longer watches fd {fd}",
-    "MOD": "epoll watches fd {fd} for something else now",
+    "MOD": "epoll now watches fd {fd} for other events",
 }
 _PLAIN = {
     "bind": "The socket gets its address.",
-    "listen": "Callers may come: the kernel queues them.",
-    "epoll_create1": "A new epoll: an interest list, empty as yet.",
-    "futex": "Threads take turns: one waits for a lock, or wakes who waits.",
-    "clock_nanosleep": "The thread sleeps: in the lab's servers this is the pretended wait for I/O.",
+    "listen": "The kernel now queues incoming connections.",
+    "epoll_create1": "A new epoll: an empty interest list.",
+    "futex": "The thread waits for a lock, or wakes threads that wait for one.",
+    "clock_nanosleep": "The thread sleeps: in the lab's servers this stands for a wait for I/O.",
     "io_uring_setup": "A queue of requests that the kernel reads without a system call for each.",
-    "io_uring_enter": "Requests that were queued are handed to the kernel.",
-    "close": "The descriptor is given back.",
-    "mmap": "Memory is asked for.",
-    "munmap": "Memory is given back.",
-    "shutdown": "One side says that it will send no more.",
-    "setsockopt": "A socket is adjusted.",
+    "io_uring_enter": "Passes queued requests to the kernel.",
+    "close": "Closes the descriptor.",
+    "mmap": "Maps memory.",
+    "munmap": "Unmaps memory.",
+    "shutdown": "Closes one direction of the connection, or both.",
+    "setsockopt": "Sets an option of a socket.",
 }
 _REQUEST = re.compile(r"(GET|POST|HEAD|PUT|DELETE|OPTIONS) (\S+) HTTP/")
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
@@ -58,7 +58,7 @@ def of_line(text: str, names: Mapping[int, str] | None = None) -> str:
     """Return a plain sentence for one line as strace wrote it; `names` says what a descriptor is ("the websocket")."""
     for event in Strace([text]):
         return of_event(event, names or {})
-    return "The end of a call that began further up." if "resumed>" in text else ""
+    return "The end of a call that began on an earlier line." if "resumed>" in text else ""
 
 
 def of_event(event: Syscall | Signal | Exit, names: Mapping[int, str]) -> str:
@@ -70,9 +70,9 @@ def of_event(event: Syscall | Signal | Exit, names: Mapping[int, str]) -> str:
             else f"The thread gets the signal {event.name}."
         )
     if event.error == "EAGAIN":
-        return "Nothing more there for now (EAGAIN): the server does not wait, it goes back to epoll."
+        return "Nothing to read or write at present (EAGAIN): the call does not wait."
     if event.error:
-        return f"The kernel says no: {event.error}."
+        return f"The call fails: {event.error}."
     if event.name in WAITS:
         return _wait(event, names)
     return _data(event, names) if event.name in (*READS, *WRITES) else _other(event, names)
@@ -80,9 +80,9 @@ def of_event(event: Syscall | Signal | Exit, names: Mapping[int, str]) -> str:
 
 def _other(call: Syscall, names: Mapping[int, str]) -> str:
     if call.name in ACCEPTS:
-        return f"A caller is taken from the queue: the connection is fd {call.returned}."
+        return f"Takes a connection from the accept queue: it is fd {call.returned}."
     if call.name in CLONES:
-        return "A new thread is born" + (f": {call.returned}." if call.returned else ".")
+        return "Starts a new thread" + (f": {call.returned}." if call.returned else ".")
     if call.name in OPENS:
         path = STRING.search(readable(call.rest))
         if path is None:
@@ -97,14 +97,14 @@ def _wait(call: Syscall, names: Mapping[int, str]) -> str:
     timeout = timeout_ms(call)
     ready = call.returned
     if call.result_at < 0:
-        return "The thread goes to sleep until something happens."
+        return "The thread sleeps until an event or a timeout; the log does not show the end."
     if ready and ready > 0:
         fds = ready_fds(call) if call.name in EPOLL_WAITS else []
-        who = ", ".join(_named(fd, names) for fd in fds)
-        return f"Woken: fd {who} has something." if who else "Woken: something is there."
+        ready_names = ", ".join(_named(fd, names) for fd in fds)
+        return f"Woken: fd {ready_names} is ready." if ready_names else "Woken: a descriptor is ready."
     if timeout == 0:
-        return "A look without waiting: nothing there."
-    return "Slept until its time was up: nothing happened." if timeout != -1 else "Slept."
+        return "A check without waiting: no descriptor is ready."
+    return "Slept until the timeout: no descriptor became ready." if timeout != -1 else "Slept."
 
 
 def _data(call: Syscall, names: Mapping[int, str]) -> str:
@@ -115,11 +115,11 @@ def _data(call: Syscall, names: Mapping[int, str]) -> str:
     data = match[1] if match else ""
     where = f" {'from' if reads else 'to'} fd {_named(fd, names)}" if fd is not None else ""
     if call.returned == 0 and reads:
-        return f"The other side of fd {_named(fd, names)} has closed." if fd is not None else "The end."
+        return f"The other side of fd {_named(fd, names)} has closed." if fd is not None else "The end of the data."
     if request := _REQUEST.match(data):
         return f"{verb} a request for {request[2]}{where}."
     if status := _STATUS.match(data):
-        return f"{verb} an answer, {status[1]}{where}."
+        return f"{verb} a response with status {status[1]}{where}."
     if data.startswith("\\0") and "UNIX" in call.arguments:
         return (
             "Reads the wake-up bytes of other threads."

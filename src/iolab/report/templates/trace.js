@@ -138,7 +138,7 @@
     }
   }
 
-  // Pins too close to be told apart share one label, "1 · 2", so that none hides another.
+  // Pins that are too close to distinguish share one label, "1 · 2", so that no pin hides another.
   function pinGroups() {
     const seen = pins.filter((pin) => pin.at >= view.start && pin.at <= view.end).sort((one, other) => one.at - other.at);
     const groups = [];
@@ -283,9 +283,9 @@
     const names = { wake: "wake-up", register: "epoll_ctl", listen: "bind, listen", clone: "new thread", open: "open", exit: "the end of a thread", other: "other calls" };
     const many = count > 1 ? `${count} × ` : "";
     const lines = line === last ? `line ${line}` : `lines ${line} to ${last}`;
-    const who = data.lanes[lane];
-    const name = who.kind === "fd" ? `fd ${who.number}` : `thread ${who.number || ""}`.trim();
-    return `${many}${names[kind] || kind}, ${name}${who.name ? ` (${who.name})` : ""}: ${inSeconds ? `${at.toFixed(6)} s, ` : ""}${lines}`;
+    const row = data.lanes[lane];
+    const name = row.kind === "fd" ? `fd ${row.number}` : `thread ${row.number || ""}`.trim();
+    return `${many}${names[kind] || kind}, ${name}${row.name ? ` (${row.name})` : ""}: ${inSeconds ? `${at.toFixed(6)} s, ` : ""}${lines}`;
   }
 
   function describeBar([lane, kind, start, end, count, line, last]) {
