@@ -1,1 +1,1 @@
-"""Reads strace logs and tells what they show; starts nothing, so any log from anywhere will do."""
+"""Reads strace logs and explains them; it starts no process, so a log from any machine can be read."""

@@ -119,7 +119,7 @@ class Sleep:
     at_most: bool = False
 
     def add(self, duration_s: float, timeout: int | None) -> None:
-        """Add a wait's duration; a look without waiting (timeout 0) is no sleep."""
+        """Add a wait's duration; a check without waiting (timeout 0) is not a sleep."""
         self.timed += 1
         if timeout != 0:
             self.slept_s += duration_s
