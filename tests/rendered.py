@@ -9,7 +9,14 @@ from iolab.report.document import Document
 from iolab.report.markdown import render as markdown
 from iolab.report.pages import render as page
 
-__all__ = ["markdown", "page", "terminal"]
+__all__ = ["figures", "markdown", "page", "terminal"]
+
+
+def figures(html: str) -> int:
+    """Return how many figures a page has; each has a form for wide screens and paper, and one for narrow screens."""
+    wide, narrow = (html.count(f'<div class="form {form}-form"><svg role="img"') for form in ("wide", "narrow"))
+    assert wide == narrow == html.count('<div class="form') / 2
+    return wide
 
 
 def terminal(document: Document, width: int = 120, folder: str = "results/latest") -> str:

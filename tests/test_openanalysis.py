@@ -21,7 +21,7 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, OpenSample, RunInfo, ServerUsage
 from iolab.theory import queueing
 from tests.conftest import ROOT
-from tests.rendered import markdown, page, terminal
+from tests.rendered import figures, markdown, page, terminal
 
 KNOWN = Calibration(service_s=0.0205, overhead_s=0.0005, transit_s=0.0004)
 Make = Callable[..., OpenAnalysis]
@@ -175,7 +175,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     )
     assert "C any: a request takes 20.50 ms, 0.50 ms longer than the server reports" in plain
     html = page(report)
-    assert html.count("<svg") == 1
+    assert figures(html) == 1
     assert 'src="http' not in html
     assert 'href="http' not in html
     written = json.loads(opensummary.summary(analysis))
@@ -226,7 +226,7 @@ def test_a_model_of_which_nothing_came_has_no_panel_beside_one_that_has(make: Ma
     make()
     busy = {"model": "B", "service": "eight", "utilisation": 0.1}  # at the rate that keeps A busy for 80% of the time
     analysis = make(lambda seen: [each._replace(status=0) for each in seen], busy)
-    assert page(document.report(analysis)).count("<svg") == 1
+    assert figures(page(document.report(analysis))) == 1
     alone = document.report(replace(analysis, cells=tuple(cell for cell in analysis.cells if not cell.measured)))
     assert "<svg" not in page(alone)
     assert "B · Eight, constant: no result. No request was answered with status 200." in terminal(alone)

@@ -14,6 +14,7 @@ from iolab.kinds.chess.records import ChessRecord
 from iolab.lab import Lab
 from iolab.results.records import Pair
 from tests.kinds.worlds import World
+from tests.rendered import figures
 
 BOARDS, MOVES = 3, 2
 SHORT = {"models": ["A", "B", "C"], "concurrency": [BOARDS], "chess": {"moves": MOVES}}
@@ -84,7 +85,7 @@ def test_reports_are_made_of_what_is_on_disk(world: World, games: Games) -> None
     for text in texts.values():
         assert "This run" not in text
         assert "A Blocking" in text
-    assert texts["report.html"].count("<svg") == 4  # the bars, and as it ends in the first minutes, a timeline each
+    assert figures(texts["report.html"]) == 4  # the bars, and as it ends in the first minutes, a timeline each
     assert texts["terminal"].rstrip().endswith("report.html")
 
 
@@ -119,7 +120,7 @@ def test_an_exhibition_that_fails_spoils_its_trial_alone_and_the_driver_starts_a
     for text in texts.values():
         told = text.replace("</b>", "").replace("*", "")
         assert "error, A Blocking: this trial is not valid: 2 of 6 moves got no answer 200" in told
-    assert texts["report.html"].count("<svg") == 2
+    assert figures(texts["report.html"]) == 2
 
 
 def test_a_run_that_goes_on_plays_again_what_failed(world: World, games: Games) -> None:

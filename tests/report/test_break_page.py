@@ -16,6 +16,7 @@ from iolab.report import pages
 from iolab.report.document import Figure, Quote, Sentences, Table
 from iolab.results.records import RunInfo, Sample, ServerUsage
 from tests.conftest import ROOT
+from tests.rendered import figures
 
 EXPERIMENT = registry.read(ROOT / "experiments" / "break.toml", {}, BreakExperiment)
 RUN = RunInfo(
@@ -119,16 +120,16 @@ def test_the_page_escapes_what_a_log_says_and_needs_nothing_else() -> None:
     assert "watchdog: &lt;it&gt;" in page
     assert "https://" not in page.replace("http://www.w3.org/", "")
     assert "src=" not in page
-    assert page.count("<svg") == 1
+    assert figures(page) == 1
 
 
 def test_a_way_whose_bystander_is_harmed_has_another_colour() -> None:
     assert [harmed(each, HEALTHY) for each in ALL] == [False, True, True, False, True, False]
     assert not any(harmed(each, None) for each in ALL)
-    harmless = picture([HEALTHY], HEALTHY, EXPERIMENT)
+    harmless = picture([HEALTHY], HEALTHY, EXPERIMENT, narrow=False)
     assert "#d55e00" not in harmless
     assert "#0072b2" in harmless
-    drawn = picture(ALL, HEALTHY, EXPERIMENT)
+    drawn = picture(ALL, HEALTHY, EXPERIMENT, narrow=False)
     assert "#d55e00" in drawn
     assert "Computing, 5.0 ms a request" in drawn
     assert "time.sleep in the loop" in drawn
@@ -149,7 +150,7 @@ def test_colours_are_explained_where_there_is_a_way_to_compare_with() -> None:
 def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[WayResult]) -> None:
     document = breaking.report(analysis(results))
     assert document.lacks == "This run was interrupted: 0 of 10 trials are here."
-    assert pages.render(document).count("<svg") == len(results)
+    assert figures(pages.render(document)) == len(results)
     assert not document.details
     assert all(block.texts == [] for block in document.answer[0].blocks if isinstance(block, Sentences))
 
@@ -157,4 +158,4 @@ def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[WayRes
 @pytest.mark.parametrize("bystander_ms", [0.0, 0.01, 1e7])
 def test_the_bystander_s_axis_takes_any_latency(bystander_ms: float) -> None:
     extreme = result("time.sleep in the loop", 49, bystander_ms)
-    assert picture([HEALTHY, extreme], HEALTHY, EXPERIMENT).rstrip().endswith("</svg>")
+    assert picture([HEALTHY, extreme], HEALTHY, EXPERIMENT, narrow=False).rstrip().endswith("</svg>")

@@ -18,6 +18,7 @@ from iolab.lab import Lab
 from iolab.report import markdown, pages
 from iolab.report.document import Figure
 from iolab.results.records import ModelInfo, Pair, RunInfo, ServerUsage
+from tests import rendered
 from tests.conftest import ROOT
 
 MODELS = {
@@ -91,16 +92,16 @@ def boxes(drawn: str) -> dict[str, list[str]]:
 
 
 def test_a_timeline_has_a_lane_a_board_and_a_box_a_move() -> None:
-    drawn = timeline(ONE_BY_ONE.played, BOARDS, ONE_BY_ONE.played.took_s, "a <title>", 10)
+    drawn = timeline(ONE_BY_ONE.played, BOARDS, ONE_BY_ONE.played.took_s, narrow=False, title="a <title>", lane=10)
     assert {meaning: len(found) for meaning, found in boxes(drawn).items()} == {"wait": BOARDS, "think": 8, "move": 8}
     assert drawn.count("a &lt;title&gt;") == 2  # drawn, and for readers that cannot see it
-    first = timeline(ONE_BY_ONE.played, BOARDS, 60, "the first minute", 10)
+    first = timeline(ONE_BY_ONE.played, BOARDS, 60, narrow=False, title="the first minute", lane=10)
     (thinking,) = boxes(first)["think"]
     assert "h916.67v" in thinking  # 55 s of 60 s
 
 
 def test_a_timeline_has_its_own_axis_and_says_what_its_colours_mean() -> None:
-    drawn = timeline(ONE_BY_ONE.played, BOARDS, 60, "the first minute", 10)
+    drawn = timeline(ONE_BY_ONE.played, BOARDS, 60, narrow=False, title="the first minute", lane=10)
     texts = re.findall(r">([^<]+)</text>", drawn)
     assert texts[:4] == ["the first minute", "board waits", "opponent thinks", "master moves"]
     assert texts[4:] == ["0", "10 s", "20 s", "30 s", "40 s", "50 s"]  # 1 min would be cut off at the edge
@@ -111,7 +112,7 @@ def test_a_timeline_has_its_own_axis_and_says_what_its_colours_mean() -> None:
 @pytest.mark.parametrize(("boards", "height"), [(1, 100), (24, 240), (500, 700)])
 def test_few_boards_can_be_seen_and_many_fit_on_a_page(boards: int, height: float) -> None:
     pairs = tuple(Pair(board, 0, 0.0, 0.06, 0.06, 200) for board in range(boards))
-    drawn = timeline(Played(RULES, pairs), boards, 60, "", 10)
+    drawn = timeline(Played(RULES, pairs), boards, 60, narrow=False, title="", lane=10)
     top, bottom = 26, 24
     assert f'viewBox="0 0 1000 {top + height + bottom}"' in drawn
     lowest = max(float(re.findall(r"[\d.]+", box)[1]) for box in boxes(drawn)["wait"])
@@ -120,7 +121,9 @@ def test_few_boards_can_be_seen_and_many_fit_on_a_page(boards: int, height: floa
 
 def test_lanes_are_in_the_order_in_which_boards_were_served() -> None:
     later_first = shown("blocking", [[180, 120, 60, 0], [420, 360, 300, 240]], 60)
-    one, other = (boxes(timeline(each.played, BOARDS, 480, "", 10)) for each in (later_first, ONE_BY_ONE))
+    one, other = (
+        boxes(timeline(each.played, BOARDS, 480, narrow=False, title="", lane=10)) for each in (later_first, ONE_BY_ONE)
+    )
     assert {meaning: sorted(found) for meaning, found in one.items()} == {
         meaning: sorted(found) for meaning, found in other.items()
     }
@@ -140,7 +143,7 @@ def test_each_server_has_the_whole_evening_and_the_first_minutes_where_that_is_l
 
 
 def test_the_bars_say_what_was_measured_and_what_the_arithmetic_says() -> None:
-    drawn = chess.bars([ONE_BY_ONE, CONVOY])
+    drawn = chess.bars([ONE_BY_ONE, CONVOY], narrow=False)
     for text in (
         "A Blocking",
         "C asyncio",
@@ -171,4 +174,4 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
 def test_a_run_that_is_not_whole_says_so(exhibitions: list[Exhibition]) -> None:
     document = chess.report(analysis(*exhibitions))
     assert document.lacks == "This run was interrupted: 0 of 4 trials are here."
-    assert pages.render(document).count("<svg") == 2 * len(exhibitions)
+    assert rendered.figures(pages.render(document)) == 2 * len(exhibitions)

@@ -73,7 +73,8 @@ def test_each_server_has_a_card_and_a_gallery_with_a_picture_a_level(whole: RunF
 
 def test_the_page_needs_nothing_else_and_draws_every_level(whole: RunFolder) -> None:
     page = rendered.page(document(whole))
-    assert page.count("<svg") == 15 + 2 + 1  # levels, the legend's seats, and memory and threads
+    assert page.count("<svg") == 15 + 2 + 2  # levels, the legend's seats, and both forms of memory and threads
+    assert rendered.figures(page) == 1
     assert page.count('class="card"') == 5
     assert "breaks at 100: 8 of 100 are held, 92 waiting" in page
     assert 'src="http' not in page
@@ -89,12 +90,12 @@ def test_levels_of_servers_with_a_single_one_stand_side_by_side(tmp_path: Path) 
 
 
 def test_the_figure_marks_where_each_breaks_and_says_why(whole: RunFolder) -> None:
-    drawn = crowd_figure.needs(analyse(whole))
-    assert "at 100: holds 8 (queue)" in drawn
-    assert "C WebSocket" in drawn
-    assert "C WebSocket  " not in drawn  # it does not break
+    said = crowd_figure.caption(analyse(whole))
+    assert "B long poll at 100: holds 8 (queue)" in said
+    assert "C WebSocket" not in said  # it does not break
+    assert "C WebSocket" in crowd_figure.needs(analyse(whole), narrow=False)
     reverse = crowds.run(whole.path.parent, (100, 1000), (replace(crowds.C, room=500, obstacle="files"), crowds.D))
-    assert "at 1,000: holds 500 (files)" in crowd_figure.needs(analyse(reverse))
+    assert "at 1,000: holds 500 (files)" in crowd_figure.caption(analyse(reverse))
 
 
 def test_the_details_have_every_table(whole: RunFolder) -> None:
@@ -154,9 +155,9 @@ def test_levels_without_figures_are_a_report_all_the_same(tmp_path: Path) -> Non
 
 def test_memory_that_hardly_differs_has_a_labelled_axis(tmp_path: Path) -> None:
     """With less than a decade a logarithmic axis may have no label at all."""
-    drawn = crowd_figure.needs(analyse(crowds.run(tmp_path, (20, 60), (crowds.C,))))
+    drawn = crowd_figure.needs(analyse(crowds.run(tmp_path, (20, 60), (crowds.C,))), narrow=False)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
-    assert {"0", "24"} < set(texts[texts.index("users") : texts.index("Server's memory, MiB")])
+    assert {"0", "24"} < set(texts[: texts.index("MiB")])
 
 
 def test_the_settings_and_what_the_quiet_seconds_leave_out_are_said(tmp_path: Path) -> None:

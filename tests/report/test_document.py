@@ -41,7 +41,7 @@ def made(**changes: object) -> Document:
         lacks="This run was interrupted: 3 of 4 trials are here.",
         answer=[
             Section("", [Cards([Card("A · Blocking", "explodes", "Median 81 ms.", "#d55e00")]), TABLE], brief=True),
-            Section("What it shows", [Sentences(["It grows."]), Figure(lambda: SVG, "A caption.")], brief=True),
+            Section("What it shows", [Sentences(["It grows."]), Figure(lambda narrow: SVG, "A caption.")], brief=True),
         ],
         expected=[Found("note", "backlog 5", "the queue is full, as it is meant to be", "")],
         findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer listen queue")],
@@ -73,7 +73,7 @@ def test_the_page_has_every_block_and_escapes_text() -> None:
         "Seed 1991.", "6.12", "In samples/ a row for each request", "A explodes; B stays flat.", "<b>Trust: limited.</b>", "as it is meant to be", 'class="banner"',
     ):  # fmt: skip
         assert part in text, part
-    assert text.count("<svg") == 3
+    assert text.count("<svg") == 4  # two forms of a figure, a picture, and its legend
     assert text.count('<th scope="row"') == 3
     assert text.count('<tr class="doubt') == 1
     assert "Never seen" not in text
@@ -83,7 +83,7 @@ def test_sections_and_figures_without_content_leave_no_heading() -> None:
     text = page(made(details=[Section("Nothing", [])], findings=[]))
     assert "Nothing" not in text
     assert "None: no check found" in text
-    assert "<figure>" not in page(made(answer=[Section("", [Figure(lambda: "", "of nothing")])], details=[]))
+    assert "<figure>" not in page(made(answer=[Section("", [Figure(lambda narrow: "", "of nothing")])], details=[]))
 
 
 def test_markdown_has_every_text_and_a_row_stays_a_row() -> None:

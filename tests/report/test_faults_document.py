@@ -26,7 +26,7 @@ def test_the_page_has_a_section_for_each_fault_and_curves_where_there_are_rows(t
     headings = [section.heading for section in made.details if section.blocks]
     assert headings == ["Broadcast", "Slow readers", "Vanished users", "Half-open flood", "Server killed", "Herd"]
     page = rendered.page(made)
-    assert page.count("<svg") == 3
+    assert rendered.figures(page) == 3
     assert "none is lost" in page
     assert "4,097 kept" in page
     assert "C · asyncio, WebSocket, 1,000 users</h3><strong>no click is lost</strong>" in page

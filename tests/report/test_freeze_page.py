@@ -13,6 +13,7 @@ from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import markdown, pages
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Sample
 from tests.conftest import ROOT
+from tests.rendered import figures
 
 STOP = Freeze()
 EXPERIMENT = registry.read(ROOT / "experiments" / "freeze.toml", {}, FreezeExperiment)
@@ -108,12 +109,12 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     assert "asyncio, wait 20 ms constant" in text
     assert "listen queue 1024" in text
     page = pages.render(document)
-    assert page.count("<svg") == 1
+    assert figures(page) == 1
     assert "https://" not in page.replace("http://www.w3.org/", "")
 
 
 def test_the_picture_has_a_panel_for_each_way_and_its_share_of_late_requests() -> None:
-    drawn = freeze.picture([FEW_LATE, MANY_LATE], STOP)
+    drawn = freeze.picture([FEW_LATE, MANY_LATE], STOP, narrow=False)
     assert "closed loop, 400 requests: 1.0% later than 100 ms" in drawn
     assert "planned, 400 requests: 19.2% later than 100 ms" in drawn
 
@@ -122,4 +123,4 @@ def test_the_picture_has_a_panel_for_each_way_and_its_share_of_late_requests() -
 def test_a_run_that_is_not_whole_says_so(standstills: tuple[Standstill, ...]) -> None:
     document = freeze.report(analysis(*standstills, run=RUN.model_copy(update={"status": "partial"})))
     assert document.lacks == f"This run was interrupted: {len(standstills)} of 2 trials are here."
-    assert pages.render(document).count("<svg") == len(standstills)
+    assert figures(pages.render(document)) == len(standstills)

@@ -14,9 +14,11 @@ from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.stories import backlog, cores, stories
+from iolab.report.drawing import MARKERS
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_response_s
 from tests.conftest import ROOT
+from tests.rendered import figures as figures_of
 from tests.rendered import markdown, page
 
 
@@ -96,9 +98,9 @@ def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: s
 
 def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
     swept = limits(run, {0.1: 20.0, 1.0: 200.0})
-    assert cpu_figures.cores(swept).count("<svg") == 1
+    assert cpu_figures.cores(swept, narrow=False).count("<svg") == 1
     shown = page(report(swept))
-    assert shown.count("<svg") == 4
+    assert figures_of(shown) == 3
     assert "What more CPU buys" in shown
     assert "What more CPU buys" in markdown(report(swept))
     assert "Throttled" in shown
@@ -149,26 +151,60 @@ def test_the_percentile_plot_ends_at_the_slowest_request(run: Analysis, monkeypa
         return plot(axes, x, y, *more, **look)
 
     monkeypatch.setattr(Axes, "plot", watched)
-    figures.percentiles(run)
+    figures.tails(run, narrow=False)
     assert drawn == [pytest.approx(float(one.latencies_s.max()) * 1000) for one in run.cells]
 
 
-def test_settings_of_one_model_are_told_apart_and_models_look_as_everywhere(
+def test_each_setting_has_a_panel_of_the_tails_with_its_name_and_models_look_as_everywhere(
     run: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[tuple[str, str]] = []
+    colours: list[str] = []
     plot = Axes.plot
 
     def watched(axes: Axes, *data: Any, **look: Any) -> Any:
-        drawn.append((look["color"], look["marker"]))
+        colours.append(look["color"])
         return plot(axes, *data, **look)
 
     monkeypatch.setattr(Axes, "plot", watched)
-    figures.percentiles(queues(run, {"median_ms": 146.0}, {"median_ms": 334.0}))
-    assert len(set(drawn)) == 2
-    drawn.clear()
-    figures.percentiles(run)
-    assert len(set(drawn)) == 4  # models; users are told apart by the kind of line
+    drawn = figures.tails(queues(run, {"median_ms": 146.0}, {"median_ms": 334.0}), narrow=True)
+    assert [f"A  Blocking, {name}" in drawn for name in ("backlog 5", "backlog 1024")] == [True, True]
+    assert set(colours) == {figures.colours_of(run)["A"][0]}
+    colours.clear()
+    figures.tails(run, narrow=False)
+    assert len(colours) == 8
+    assert len(set(colours)) == 4
+
+
+def test_the_tails_of_many_settings_are_not_drawn(run: Analysis) -> None:
+    assert figures.has_tails(run)
+    assert not figures.has_tails(limits(run, {number / 10: 20.0 for number in range(1, figures.MANY_CELLS + 2)}))
+
+
+def test_marks_of_models_that_measure_the_same_stand_side_by_side(
+    run: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C behind D: where both have 750 requests a second, two marks in one place are one."""
+    places: list[tuple[float, float]] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, x: Any, y: Any, *more: Any, **look: Any) -> Any:
+        if {look.get("marker"), *more} & set(MARKERS):
+            places.extend(zip(np.atleast_1d(x).tolist(), np.atleast_1d(y).tolist(), strict=True))
+        return plot(axes, x, y, *more, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    same = [
+        cell(run, model=model, cpus=cpus, throughput_rps=750.0, median_ms=21.0)
+        for model in ("C", "D") for cpus in (0.5, 1.0)
+    ]  # fmt: skip
+    cpu_figures.cores(like(run, *same, cpus=(0.5, 1.0)), narrow=False)
+    cpu_figures.saturation(like(run, *same[1::2]), narrow=False)
+    assert len(places) == len(set(places)) > 8
+
+
+def test_of_many_cpu_limits_the_dots_of_the_lowest_and_the_highest_are_drawn(run: Analysis) -> None:
+    drawn = figures.overview(limits(run, {0.1: 20.0, 0.5: 100.0, 1.0: 200.0}), narrow=False)
+    assert ["0.1 CPU" in drawn, "0.5 CPU" in drawn, "1 CPU" in drawn] == [True, False, True]
 
 
 def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str) -> None:

@@ -103,9 +103,12 @@ def plain(headings: Sequence[str], rows: Iterable[Sequence[str]], *, text: int =
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing, made when a page asks for it: SVG in the page's own colours. An empty one is left out."""
+    """A drawing, made when a page asks for it: SVG in the page's own colours. An empty one is left out.
 
-    draw: Callable[[], str]
+    `draw` is asked for two forms: a wide one, and a narrow one (True) for small screens.
+    """
+
+    draw: Callable[[bool], str]
     caption: str = ""
 
 

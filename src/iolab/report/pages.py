@@ -16,6 +16,7 @@ def render(document: Document) -> str:
         document=document,
         is_a=lambda block, name: type(block).__name__ == name,
         draw=_drawn,
+        forms=lambda figure: {form: _drawn(figure.draw(form == "narrow")) for form in ("wide", "narrow")},
         glossary=glossary,
         marked=glossary.mark,
         anchor=anchor,

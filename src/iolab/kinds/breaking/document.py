@@ -1,6 +1,7 @@
 """The report of work that blocks: the latency of users and of a bystander, and the code that blocks the loop."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from iolab.kinds.breaking.cells import Analysis, WayResult
 from iolab.kinds.breaking.culprit import Culprit
@@ -66,7 +67,7 @@ def _answer(analysis: Analysis) -> list[Block]:
         caption += f" Orange: this median is more than {HARMED:g} times that beside requests that await."
     return [
         Sentences(sentences(results)),
-        Figure(lambda: picture(results, healthy(results), analysis.experiment), caption),
+        Figure(partial(picture, results, healthy(results), analysis.experiment), caption),
         document.table(COLUMNS, results, group=lambda one: one.way.work),
     ]
 

@@ -1,21 +1,17 @@
-"""Draws what each way serves beside theory, and what the bystander waits meanwhile."""
+"""Draws the throughput of each way compared with theory, and the response times of the bystander meanwhile."""
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from iolab.kinds.breaking.cells import WayResult
 from iolab.kinds.breaking.settings import BreakExperiment
-from iolab.report import numbers
-from iolab.report.drawing import COLOURS, GRID, INK, MUTED, STYLE, svg
+from iolab.report import drawing, numbers
+from iolab.report.drawing import COLOURS, GRID, INK
 
 KINDS = {"wait": "Waiting", "compute": "Computing"}
 HARMED = 10.0  # times the bystander's latency beside requests that await
 LEAST_MS, MOST_MS = 0.3, 3000.0  # of the bystander's axis, at least
-BAR = 0.62  # of a row's height
 
 
 def harmed(result: WayResult, healthy: WayResult | None) -> bool:
@@ -24,53 +20,50 @@ def harmed(result: WayResult, healthy: WayResult | None) -> bool:
     return bool(mine and theirs and mine > HARMED * theirs)
 
 
-def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment: BreakExperiment) -> str:
+def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment: BreakExperiment, narrow: bool) -> str:
     """Draw a row for each way, those of one kind of work together: its rate, and the latencies of the bystander."""
-    groups = {kind: [each for each in results if each.way.work == kind] for kind in KINDS}
-    groups = {kind: group for kind, group in groups.items() if group}
+    groups = [(kind, [each for each in results if each.way.work == kind]) for kind in KINDS]
+    groups = [(kind, group) for kind, group in groups if group]
     most_ms = max([MOST_MS, *(each.bystander_slowest_ms or 0.0 for each in results)])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 0.5 + 0.55 * len(groups) + 0.46 * len(results)), layout="constrained")
-        grid = figure.subplots(
-            len(groups), 2, squeeze=False, height_ratios=[len(group) + 0.6 for group in groups.values()]
-        )
-        for (rates, bystander), (kind, group) in zip(grid, groups.items(), strict=True):
+    lanes = [len(group) + 1.0 for _, group in groups]
+    height_in = sum(lanes) * (1.3 if narrow else 0.56)
+    with drawing.sheet(narrow, height_in) as figure:
+        if narrow:
+            grid = figure.subplots(2 * len(groups), 1, height_ratios=[lane for lane in lanes for _ in range(2)])
+            grid = grid.reshape(len(groups), 2)
+        else:
+            grid = figure.subplots(len(groups), 2, squeeze=False, height_ratios=lanes)
+        for (rates, bystander), (kind, group) in zip(grid, groups, strict=True):
             length_ms = experiment.server.wait_ms if kind == "wait" else experiment.server.cpu_ms
-            title = f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} a request: requests a second"
-            rates.set_title(title, loc="left", fontsize=11, color=INK)
-            bystander.set_title("latency of the bystander (logarithmic)", loc="left", fontsize=11, color=INK)
+            rates.set_title(f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} a request")
+            rates.set_xlabel("requests/s")
+            bystander.set_title("Bystander")
+            bystander.set_xlabel("response time (logarithmic)")
             for row, each in enumerate(group):
                 colour = COLOURS[0] if harmed(each, healthy) else COLOURS[1]
-                _rate(rates, row, each, colour)
-                _bystander(bystander, row, each, colour)
-            rates.set_yticks(range(len(group)), [each.way.name for each in group])
-            bystander.set_yticks([])
-            bystander.set_xscale("log")
-            bystander.set_xlim(LEAST_MS, most_ms * 1.1)
-            bystander.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.milliseconds(value)))
-            bystander.xaxis.set_minor_formatter(NullFormatter())
-            for axes in (rates, bystander):
-                axes.set_ylim(len(group) - 0.4, -0.6)
-                axes.tick_params(which="both", length=0)
-                axes.grid(visible=True, axis="x")
-                axes.set_axisbelow(True)
-        return svg(figure, "Requests a second of each way, and the latency of a bystander meanwhile")
+                _rate(rates, drawing.band(row, narrow), each, colour)
+                _bystander(bystander, drawing.band(row, narrow), each, colour)
+            names = [each.way.name for each in group]
+            drawing.rows(rates, names, [numbers.rate(each.rate_rps) for each in group], narrow)
+            drawing.log_axis(bystander, "x", drawing.ends(LEAST_MS, most_ms), 5 if narrow else 6, drawing.duration)
+            waits = [numbers.milliseconds(each.bystander_median_ms) for each in group]
+            drawing.rows(bystander, names if narrow else [""] * len(group), waits, narrow)
+        return drawing.svg(figure, "Requests a second of each way, and the response times of a bystander meanwhile")
 
 
-def _rate(axes: Axes, row: int, result: WayResult, colour: str) -> None:
-    axes.barh(row, result.rate_rps, height=BAR, color=colour)
-    theory = result.expected.throughput_rps
-    axes.vlines(theory, row - BAR / 2 - 0.1, row + BAR / 2 + 0.1, color=INK, linewidth=2)
-    text = numbers.rate(result.rate_rps)
-    axes.text(1.01, row, text, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
+def _rate(axes: Axes, place: tuple[float, float], result: WayResult, colour: str) -> None:
+    middle, half = place
+    axes.barh(middle, result.rate_rps, height=2 * half, color=colour)
+    axes.vlines(result.expected.throughput_rps, middle - 1.3 * half, middle + 1.3 * half, color=INK, linewidth=2)
 
 
-def _bystander(axes: Axes, row: int, result: WayResult, colour: str) -> None:
+def _bystander(axes: Axes, place: tuple[float, float], result: WayResult, colour: str) -> None:
+    middle, half = place
     latencies_ms = [one.latency_s * 1000 for one in result.bystander if one.status == 200 and one.latency_s is not None]
-    axes.axhspan(row - BAR / 2, row + BAR / 2, color=GRID, alpha=0.35, linewidth=0)
+    axes.axhspan(middle - half, middle + half, color=GRID, alpha=0.35, linewidth=0)
     axes.scatter(
         [max(each, LEAST_MS) for each in latencies_ms],
-        [row] * len(latencies_ms),
+        [middle] * len(latencies_ms),
         s=22,
         color=colour,
         alpha=0.35,
@@ -78,6 +71,4 @@ def _bystander(axes: Axes, row: int, result: WayResult, colour: str) -> None:
         rasterized=True,
     )
     if median_ms := result.bystander_median_ms:
-        axes.vlines(max(median_ms, LEAST_MS), row - BAR / 2, row + BAR / 2, color=colour, linewidth=3)
-    text = numbers.milliseconds(result.bystander_median_ms)
-    axes.text(1.01, row, text, transform=axes.get_yaxis_transform(), va="center", color=MUTED)
+        axes.vlines(max(median_ms, LEAST_MS), middle - half, middle + half, color=colour, linewidth=3)

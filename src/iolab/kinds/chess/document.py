@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
-import matplotlib as mpl
-from matplotlib import figure
+from matplotlib.ticker import MultipleLocator
 
 from iolab.kinds.chess.cells import Analysis, Exhibition
 from iolab.kinds.chess.plan import Arithmetic
 from iolab.kinds.chess.settings import ChessExperiment
-from iolab.kinds.chess.timeline import clock, timeline
+from iolab.kinds.chess.timeline import TICKS, clock, timeline
 from iolab.report import document, doubts, drawing, run_report
 from iolab.report.document import Block, Column, Document, Figure, Section, Sentences
 
@@ -22,6 +21,7 @@ BARS = (
     "Bars are measured, brackets are the arithmetic. At least, neither the master nor a board in play is ever idle; at"
     " most, all boards in play think together and then wait for her together."
 )
+LANES = "A lane for each board, over the time of the story."
 
 
 def name(shown: Exhibition) -> str:
@@ -72,7 +72,7 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
         return []
     return [
         Sentences([rules(experiment)]),
-        Figure(lambda: bars(exhibitions), BARS),
+        Figure(partial(bars, exhibitions), BARS),
         document.table(COLUMNS, exhibitions, note=NOTE),
     ]
 
@@ -82,10 +82,10 @@ def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
     played, took_s = shown.played, shown.played.took_s
     blocks: list[Block] = [Sentences([sentence(shown, boards)])]
     if beginning_s < took_s:
-        title = f"{name(shown)}: the first {clock(beginning_s)}, a lane for each board"
-        blocks.append(Figure(partial(timeline, played, boards, beginning_s, title, BEGINNING_LANE)))
+        title = f"{name(shown)}: the first {clock(beginning_s)}"
+        blocks.append(Figure(partial(timeline, played, boards, beginning_s, title=title, lane=BEGINNING_LANE), LANES))
     title = f"{name(shown)}: the whole evening, {clock(took_s)}"
-    blocks.append(Figure(partial(timeline, played, boards, took_s, title, WHOLE_LANE)))
+    blocks.append(Figure(partial(timeline, played, boards, took_s, title=title, lane=WHOLE_LANE), LANES))
     return Section(f"{name(shown)}: {clock(took_s)}", blocks, brief=True)
 
 
@@ -149,22 +149,23 @@ def _convoy(shown: Exhibition) -> str:
     return text
 
 
-def bars(exhibitions: Sequence[Exhibition]) -> str:
+def bars(exhibitions: Sequence[Exhibition], narrow: bool) -> str:
     """Draw how long each exhibition took, with the arithmetic's least and most as a bracket."""
-    with mpl.rc_context(drawing.STYLE):
-        drawn = figure.Figure(figsize=(10, 0.3 + 0.66 * len(exhibitions)), layout="constrained")
+    row_in = 0.9 if narrow else 0.66
+    with drawing.sheet(narrow, 0.7 + row_in * len(exhibitions)) as drawn:
         axes = drawn.add_subplot()
         for row, each in enumerate(exhibitions):
+            (middle, half), colour = drawing.band(row, narrow), drawing.of_letter(each.model.letter)
             least_s, most_s = each.arithmetic.least_s, each.arithmetic.most_s
-            axes.barh(row, each.played.took_s, height=0.56, color=drawing.of_letter(each.model.letter))
-            axes.vlines([least_s, most_s], row - 0.38, row + 0.38, color=drawing.INK, linewidth=1.8)
-            axes.hlines([row - 0.38, row + 0.38], least_s, most_s, color=drawing.INK, linewidth=0.8)
-            text = f"arithmetic: {bounds(each.arithmetic)}"
-            axes.text(1.01, row, text, transform=axes.get_yaxis_transform(), va="center", color=drawing.MUTED)
-        labels = [f"{name(each)}\n{clock(each.played.took_s)}" for each in exhibitions]
-        axes.set_yticks(range(len(exhibitions)), labels)
-        axes.set_xticks([])
+            top, bottom = middle - 1.3 * half, middle + 1.3 * half
+            axes.barh(middle, each.played.took_s, height=2 * half, color=colour)
+            axes.vlines([least_s, most_s], top, bottom, color=drawing.INK, linewidth=1.8)
+            axes.hlines([top, bottom], least_s, most_s, color=drawing.INK, linewidth=0.8)
+        names = [f"{name(each)}\narithmetic: {bounds(each.arithmetic)}" for each in exhibitions]
+        drawing.rows(axes, names, [clock(each.played.took_s) for each in exhibitions], narrow)
         axes.set_xlim(left=0)
-        axes.set_ylim(len(exhibitions) - 0.5, -0.5)
-        axes.tick_params(length=0)
+        step = next((each for each in TICKS if axes.get_xlim()[1] / each <= (4 if narrow else 6)), TICKS[-1])
+        axes.xaxis.set_major_locator(MultipleLocator(step))
+        axes.xaxis.set_major_formatter(lambda value, _: clock(value))
+        axes.set_xlabel("duration in the time of the story")
         return drawing.svg(drawn, "How long each exhibition took, beside the arithmetic")

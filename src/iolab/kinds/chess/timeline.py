@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from html import escape
+from textwrap import wrap
 
 from iolab.kinds.chess.plan import Played
 from iolab.results.records import Pair
 
-WIDTH = 1000.0  # units of the drawing
-HEAD, AXIS = 26.0, 24.0  # heights above and below the lanes
+WIDE, NARROW = 1000.0, 420.0  # units of the drawing
+LINE, AXIS = 20.0, 24.0  # height of a line of text above the lanes, and of the axis below them
+LETTER = 7.9  # width of a letter
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)  # s
-MOST_TICKS = 7
-LAST_LABEL = 0.95  # of the width: a label further right would be cut off
+TICK_ROOM = 135.0  # between two ticks, at least
+LABEL_ROOM = 60.0  # a label nearer to the right edge would be cut off
 LOOKS = {
     "wait": ("board waits", 'fill="var(--lane)"'),
     "think": ("opponent thinks", 'fill="var(--busy)" fill-opacity="0.45"'),
@@ -18,13 +20,16 @@ LOOKS = {
 }
 
 
-def timeline(played: Played, boards: int, end_s: float, title: str, lane: float) -> str:
+def timeline(played: Played, boards: int, end_s: float, narrow: bool, *, title: str, lane: float) -> str:
     """Draw the exhibition from its begin to `end_s`, in seconds of the story; a board is `lane` units high, about.
 
     A server tells how long it served a request. Thinking is drawn as the begin of that time and the master's move as
     its end, each as long as it is by the rules; what lies between them is the wait for her. Lanes are in the order in
     which boards were served first.
     """
+    width = NARROW if narrow else WIDE
+    texts = wrap(title, int(width / LETTER)) or [""]
+    head = LINE * (len(texts) + narrow) + 6
     height = min(max(lane * boards, 10 * lane), 70 * lane)
     lanes = {board: number for number, board in enumerate(_order(played))}
     spans: dict[str, Iterable[tuple[int, float, float]]] = {
@@ -33,13 +38,16 @@ def timeline(played: Played, boards: int, end_s: float, title: str, lane: float)
         "move": ((lanes[pair.board], *_moving(played, pair)) for pair in played.pairs),
     }
     paths = "".join(
-        f'<path class="{name}" {LOOKS[name][1]} d="{_boxes(_clipped(each, end_s), height / boards)}"/>'
+        f'<path class="{name}" {LOOKS[name][1]} d="{_boxes(_clipped(each, end_s, width), height / boards, head)}"/>'
         for name, each in spans.items()
     )
+    lines = "".join(
+        f'<text y="{15 + LINE * at:g}" fill="var(--ink)">{escape(each)}</text>' for at, each in enumerate(texts)
+    )
+    legend = _legend(0.0, LINE * len(texts)) if narrow else _legend(width - 476, 0.0)
     return (
-        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH:g} {HEAD + height + AXIS:g}" font-size="15">'
-        f'<text y="15" fill="var(--ink)">{escape(title)}</text>{"".join(_legend())}{paths}'
-        f'<g fill="var(--muted)">{"".join(_axis(end_s, HEAD + height))}</g></svg>'
+        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width:g} {head + height + AXIS:g}" font-size="15">'
+        f'{lines}{"".join(legend)}{paths}<g fill="var(--muted)">{"".join(_axis(end_s, width, head + height))}</g></svg>'
     )
 
 
@@ -58,36 +66,38 @@ def _moving(played: Played, pair: Pair) -> tuple[float, float]:
     return end_s - played.rules.master_s, end_s
 
 
-def _clipped(spans: Iterable[tuple[int, float, float]], end_s: float) -> Iterator[tuple[int, float, float]]:
+def _clipped(
+    spans: Iterable[tuple[int, float, float]], end_s: float, width: float
+) -> Iterator[tuple[int, float, float]]:
     """Yield the spans that begin before `end_s`, in units of the drawing."""
     for lane, begin, end in spans:
         if begin < end_s:
-            yield lane, max(0.0, begin) / end_s * WIDTH, min(end, end_s) / end_s * WIDTH
+            yield lane, max(0.0, begin) / end_s * width, min(end, end_s) / end_s * width
 
 
-def _boxes(spans: Iterable[tuple[int, float, float]], lane: float) -> str:
+def _boxes(spans: Iterable[tuple[int, float, float]], lane: float, head: float) -> str:
     """Return one path of many boxes: an element for each of thousands would make a page slow."""
     gap = lane / 4
     return "".join(
-        f"M{left:.2f} {HEAD + number * lane + gap / 2:g}h{right - left:.2f}v{lane - gap:g}H{left:.2f}z"
+        f"M{left:.2f} {head + number * lane + gap / 2:g}h{right - left:.2f}v{lane - gap:g}H{left:.2f}z"
         for number, left, right in spans
     )
 
 
-def _legend() -> Iterator[str]:
-    """Yield what the colours mean, from the right edge."""
-    for number, (meaning, look) in enumerate(LOOKS.values()):
-        left = WIDTH - 165 * (len(LOOKS) - number) + 25
-        yield f'<path {look} d="M{left:g} 4h20v11h-20z"/>'
-        yield f'<text x="{left + 26:g}" y="15" fill="var(--muted)">{meaning}</text>'
+def _legend(left: float, top: float) -> Iterator[str]:
+    """Yield what the colours mean, in one line."""
+    for meaning, look in LOOKS.values():
+        yield f'<path {look} d="M{left:g} {top + 4:g}h20v11h-20z"/>'
+        yield f'<text x="{left + 26:g}" y="{top + 15:g}" fill="var(--muted)">{meaning}</text>'
+        left += 42 + LETTER * len(meaning)
 
 
-def _axis(end_s: float, top: float) -> Iterator[str]:
-    step = next((each for each in TICKS if end_s / each <= MOST_TICKS), TICKS[-1])
+def _axis(end_s: float, width: float, top: float) -> Iterator[str]:
+    step = next((each for each in TICKS if end_s / each <= width / TICK_ROOM), TICKS[-1])
     for number in range(int(end_s / step + 1e-9) + 1):
-        left = 0.5 + number * step / end_s * (WIDTH - 1)
+        left = 0.5 + number * step / end_s * (width - 1)
         yield f'<path stroke="var(--muted)" d="M{left:.2f} {top:g}v18"/>'
-        if left < LAST_LABEL * WIDTH:
+        if left < width - LABEL_ROOM:
             yield f'<text x="{left + 6:.2f}" y="{top + 17:g}">{clock(number * step)}</text>'
 
 

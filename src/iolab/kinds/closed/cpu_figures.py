@@ -1,104 +1,166 @@
-"""Draws what a CPU limit, and more users on it, do to throughput and latency: measured, and as theory says."""
+"""Draws what a CPU limit, and more users on it, do to throughput and response times: measured, and as theory says."""
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.figures import colours_of
 from iolab.kinds.closed.records import Cell
-from iolab.report.drawing import INK, MUTED, PAPER, STYLE, svg
+from iolab.report import drawing, numbers
+from iolab.report.drawing import INK, MUTED, PAPER
 from iolab.theory.closed_loop import closed_loop
+
+APART = 0.19  # of the distance between two CPU limits, by which marks of models stand apart
+
+BESIDE = 1.15  # times the number of users, by which they do on a logarithmic axis
+
+
+class Panel(NamedTuple):
+    """What a panel shows: its title with the unit, a cell's value, and theory's; None is a value that is not known."""
+
+    title: str
+    value: Callable[[Cell], float | None]
+    theory: Callable[[Cell], float | None] = lambda _: None
+    logarithmic: bool = False
 
 
 def _throttled_share(cell: Cell) -> float | None:
-    """Return which share of its loads' time the quota held a server back."""
+    """Return the share of its loads' time in which the quota stopped a server."""
     if cell.server.throttled_s is None or not cell.throughput_rps:
         return None
     return min(1.0, cell.server.throttled_s / (cell.counted / cell.throughput_rps))
 
 
-PANELS: Sequence[tuple[str, Callable[[Cell], float | None]]] = (
-    ("requests a second", lambda cell: cell.throughput_rps),
-    ("median, ms", lambda cell: cell.median_ms),
-    ("held back, share", _throttled_share),
+PANELS: Sequence[Panel] = (
+    Panel("throughput, requests/s", lambda cell: cell.throughput_rps, lambda cell: cell.predicted_throughput_rps),
+    Panel("median (logarithmic)", lambda cell: cell.median_ms, logarithmic=True),
+    Panel("p99 (logarithmic)", lambda cell: cell.p99_ms, logarithmic=True),
+    Panel("time stopped by the quota", _throttled_share),
 )
 
 
-def cores(analysis: Analysis) -> str:
-    """Draw throughput, median and throttled time against the CPU limit: a row a variant, a line a model.
+SATURATION: Sequence[tuple[str, Callable[[float], str]]] = (
+    ("throughput, requests/s (logarithmic)", "{:,g}".format),
+    ("median (logarithmic)", drawing.duration),
+)
 
-    Of several numbers of users the largest is drawn.
+
+def cores(analysis: Analysis, narrow: bool) -> str:
+    """Draw throughput, median, p99 and throttled time against the CPU limit: panels for each variant, a mark a model.
+
+    Of several numbers of users the largest is drawn. Marks of one limit stand beside each other.
     """
     cells = [one.cell for one in analysis.cells if one.cell.throughput_rps]
     users = max(cell.concurrency for cell in cells)
     cells = [cell for cell in cells if cell.concurrency == users]
-    variants = list(dict.fromkeys(cell.variant for cell in cells))
-    looks = colours_of(analysis)
-    limits = sorted({cell.cpus for cell in cells})
-    with mpl.rc_context({**STYLE, "ytick.labelcolor": MUTED}):
-        figure = Figure(figsize=(10, 0.7 + 2.4 * len(variants)), layout="constrained")
-        grid = figure.subplots(len(variants), 3, sharex=True, squeeze=False)
-        for row, variant in enumerate(variants):
-            for axes, (title, value) in zip(grid[row], PANELS, strict=True):
-                for model in dict.fromkeys(cell.model for cell in cells):
-                    mine = sorted((c for c in cells if (c.model, c.variant) == (model, variant)), key=lambda c: c.cpus)
-                    colour, marker = looks[model]
-                    xs = [cell.cpus for cell in mine]
-                    ys = [value(cell) for cell in mine]
-                    axes.plot(xs, [math.nan if y is None else y for y in ys], marker=marker, color=colour, label=model)
-                    if title.startswith("requests"):
-                        theory = [cell.predicted_throughput_rps for cell in mine]
-                        axes.plot(xs, theory, color=colour, linewidth=1, linestyle=(0, (4, 3)), alpha=0.7)
-                axes.set_xscale("log")
-                axes.set_xticks(limits, [f"{limit:g}" for limit in limits])
-                axes.xaxis.set_minor_locator(LogLocator(subs=()))
-                axes.set_ylim(bottom=0)
-                axes.grid(visible=True)
-                axes.tick_params(length=0)
-                axes.set_title(title + (f"  ·  {variant}" if variant else ""), loc="left", fontsize=11, color=INK)
-        handles, labels = grid[0][0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=10, labelcolor=INK
-        )
-        figure.supxlabel(f"CPU limit, {users} users", fontsize=11, color=MUTED)
-        return svg(figure, "Throughput, median and throttled time of each model against its CPU limit")
+    panels = [panel for panel in PANELS if any(panel.value(cell) is not None for cell in cells)]
+    shown = [(variant, panel) for variant in dict.fromkeys(cell.variant for cell in cells) for panel in panels]
+    across = 1 if narrow else 2
+    down = -(-len(shown) // across)
+    with drawing.sheet(narrow, 0.6 + 2.2 * down) as figure:
+        grid = figure.subplots(down, across, squeeze=False).flat
+        for axes, (variant, panel) in zip(grid, shown, strict=False):
+            mine = [cell for cell in cells if cell.variant == variant and panel.value(cell) is not None]
+            _limits(axes, panel, mine, sorted({cell.cpus for cell in cells}), analysis)
+            axes.set_title(f"{variant}: {panel.title}" if variant else panel.title)
+        for axes in grid[len(shown) :]:
+            axes.set_visible(False)
+        label = f"CPU limit of the server, CPUs; {numbers.users(users)}"
+        figure.supxlabel(label, fontsize=drawing.TEXT, color=MUTED)
+        return drawing.svg(figure, "Throughput, response times and throttled time of each model against its CPU limit")
 
 
-def saturation(analysis: Analysis) -> str:
-    """Draw throughput and median against the number of users: marks are measured, lines are theory's."""
+def _limits(axes: Axes, panel: Panel, cells: Sequence[Cell], limits: Sequence[float], analysis: Analysis) -> None:
+    """Draw one panel: a group of marks for each CPU limit, and the letters of the models at the highest."""
+    shown = models(cells)
+    for number, model in enumerate(shown):
+        colour, marker = colours_of(analysis)[model]
+        points = [
+            (limits.index(cell.cpus) + drawing.beside(number, len(shown), APART), cell)
+            for cell in sorted(cells, key=lambda cell: cell.cpus)
+            if cell.model == model
+        ]
+        xs, ys = [x for x, _ in points], [panel.value(cell) or 0.0 for _, cell in points]
+        expected = [(x, theory) for x, cell in points if (theory := panel.theory(cell)) is not None]
+        axes.plot(xs, ys, color=colour, linewidth=0.8, alpha=0.5)
+        axes.plot([x for x, _ in expected], [y for _, y in expected], "_", color=INK, markersize=9, markeredgewidth=2)
+        axes.plot(xs, ys, marker, color=colour, markersize=7, markeredgecolor=PAPER)
+        _letter(axes, model, xs[-1], ys[-1])
+    values = [value for cell in cells if (value := panel.value(cell))]
+    if panel.logarithmic and values:
+        drawing.log_axis(axes, "y", drawing.ends(min(values) * 0.85, max(values) * 1.3), 6, drawing.duration)
+    else:
+        axes.set_ylim(0, 1.2 * max([*values, *(panel.theory(cell) or 0.0 for cell in cells)], default=1.0) or 1.0)
+        if panel.value is _throttled_share:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xticks(range(len(limits)), [f"{limit:g}" for limit in limits])
+    axes.set_xlim(-0.5, len(limits) - 0.5)
+    axes.grid(visible=False, axis="x")
+
+
+def _letter(axes: Axes, model: str, x: float, y: float) -> None:
+    axes.annotate(model, (x, y), (0, 6), textcoords="offset points", ha="center")
+
+
+def saturation(analysis: Analysis, narrow: bool) -> str:
+    """Draw throughput and median against the number of users: marks are measured, lines are theory's.
+
+    Models with the same number of workers have one line. Marks of one number of users stand beside each other.
+    """
     cells = [one.cell for one in analysis.cells if one.cell.throughput_rps and one.cell.median_ms]
-    looks, settings = colours_of(analysis), analysis.experiment.server
-    workers = {model.letter: model.workers for model in analysis.run.models}
-    most = max(cell.concurrency for cell in cells)
+    most, server = max(cell.concurrency for cell in cells), analysis.experiment.server
     users = range(1, 2 * most + 1)
-    with mpl.rc_context({**STYLE, "ytick.labelcolor": MUTED}):
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for model in dict.fromkeys(cell.model for cell in cells):
-            colour, marker = looks[model]
-            theory = [closed_loop(c, workers[model], settings.wait_ms / 1000, settings.cpu_ms / 1000) for c in users]
-            mine = [cell for cell in cells if cell.model == model]
-            marks = {
-                "marker": marker,
-                "color": colour,
-                "linestyle": "none",
-                "markersize": 9,
-                "markeredgecolor": PAPER,
-            }
-            left.plot(users, [each.throughput_rps for each in theory], color=colour, linewidth=1.3, alpha=0.7)
-            right.plot(users, [each.latency_s * 1000 for each in theory], color=colour, linewidth=1.3, alpha=0.7)
-            xs = [cell.concurrency for cell in mine]
-            left.plot(xs, [cell.throughput_rps or math.nan for cell in mine], label=model, **marks)
-            right.plot(xs, [cell.median_ms or math.nan for cell in mine], label=model, **marks)
-        for axes, title in ((left, "requests a second"), (right, "median, ms")):
-            axes.set_title(title, loc="left", fontsize=11, color=INK)
-            axes.set_ylim(bottom=0)
-            axes.grid(visible=True)
-            axes.tick_params(length=0)
-        left.legend(frameon=False, fontsize=10, labelcolor=INK)
-        figure.supxlabel("users at once", fontsize=11, color=MUTED)
-        return svg(figure, "Throughput and median of each model against the number of users, measured and predicted")
+    workers = {model.letter: model.workers for model in analysis.run.models if model.letter in models(cells)}
+    with drawing.sheet(narrow, 7.0 if narrow else 3.7) as figure:
+        panels = figure.subplots(*((2, 1) if narrow else (1, 2)))
+        ends: dict[str, tuple[float, float]] = {}
+        for each in dict.fromkeys(workers.values()):
+            theory = [closed_loop(c, each, server.wait_ms / 1000, server.cpu_ms / 1000) for c in users]
+            curves = [one.throughput_rps for one in theory], [one.latency_s * 1000 for one in theory]
+            for axes, curve in zip(panels, curves, strict=True):
+                axes.plot(users, curve, color=MUTED, linewidth=1.3)
+            ends[_served_by(each)] = (curves[0][-1], curves[1][-1])
+        for panel, (axes, (title, text)) in enumerate(zip(panels, SATURATION, strict=True)):
+            values = [(cell, (cell.throughput_rps or 0.0, cell.median_ms or 0.0)[panel]) for cell in cells]
+            _measured(axes, values, analysis, most)
+            axes.set_title(title)
+            limits = drawing.ends(
+                min(*(value for _, value in values), *(both[panel] for both in ends.values())),
+                max(*(value for _, value in values), *(both[panel] for both in ends.values())),
+            )
+            drawing.log_axis(axes, "y", limits, 7, text)
+            drawing.log_axis(axes, "x", (1, users[-1]), 0, "{:g}".format)
+            doubled = [2**power for power in range(0, 20, 2 if users[-1] > 64 else 1) if 2**power <= users[-1]]
+            axes.set_xticks(doubled, [f"{each:,}" for each in doubled])
+            low, high = math.log(limits[0]), math.log(limits[1])
+            heights = drawing.spread([(math.log(both[panel]) - low) / (high - low) for both in ends.values()], 0.09)
+            for name, height in zip(ends, heights, strict=True):
+                axes.text(1.02, height, name, transform=axes.transAxes, va="center", color=MUTED)
+        figure.supxlabel("users at the same time (logarithmic)", fontsize=drawing.TEXT, color=MUTED)
+        return drawing.svg(
+            figure, "Throughput and median of each model against the number of users, measured and predicted"
+        )
+
+
+def _measured(axes: Axes, values: Sequence[tuple[Cell, float]], analysis: Analysis, most: int) -> None:
+    """Draw a mark for each cell, beside those of the other models, with the model's letter at the most users."""
+    shown = models([cell for cell, _ in values])
+    for cell, value in values:
+        colour, marker = colours_of(analysis)[cell.model]
+        x = cell.concurrency * BESIDE ** drawing.beside(shown.index(cell.model), len(shown), 1)
+        axes.plot(x, value, marker, color=colour, markersize=7, markeredgecolor=PAPER)
+        if cell.concurrency == most:
+            _letter(axes, cell.model, x, value)
+
+
+def models(cells: Sequence[Cell]) -> list[str]:
+    """Return the letters of the models of some cells, in their order."""
+    return list(dict.fromkeys(cell.model for cell in cells))
+
+
+def _served_by(workers: float) -> str:
+    return "no limit" if math.isinf(workers) else numbers.counted(int(workers), "worker")

@@ -1,5 +1,7 @@
 """The report of a closed loop: the answer of each model, the course's table, what to doubt, and the distributions."""
 
+from functools import partial
+
 from iolab.kinds.closed import course, cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
@@ -10,6 +12,7 @@ from iolab.report.document import Block, Card, Cards, Column, Document, Figure, 
 
 MOST_CARDS = 8
 OVERVIEW = "Every dot is a request; c is the number of users at once. The large mark is the median."
+EXTREMES = "Of the CPU limits the lowest and the highest are drawn."
 TOLD = (
     Column[course.Row]("Server", lambda row: row.model, numeric=False),
     Column[course.Row]("Users", lambda row: str(row.users)),
@@ -89,13 +92,13 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
     if measured and len(analysis.experiment.cpus) > 1:
         blocks.append(
             Figure(
-                lambda: cpu_figures.cores(analysis),
-                "Throughput, median and the share of the time in which the quota stopped the server, against the CPU"
-                " limit. Dashed: theory's throughput.",
+                partial(cpu_figures.cores, analysis),
+                "A mark for each model, by its letter: throughput, median, 99th percentile, and the share of the time"
+                " in which the quota stopped the server, against the CPU limit. Short bars: theory's throughput.",
             )
         )
     elif measured:
-        blocks.append(Figure(lambda: figures.overview(analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
+        blocks.append(Figure(partial(figures.overview, analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
     return [*blocks, _table(analysis, columns(analysis))]
 
 
@@ -111,20 +114,14 @@ def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
 def _distributions(analysis: Analysis) -> list[Block]:
     found: list[Block] = []
     if len(analysis.experiment.cpus) > 1:
-        found.append(Figure(lambda: figures.overview(analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
-    found.append(
-        Figure(
-            lambda: figures.distributions(analysis),
-            "Bars: share of the requests in each interval of latency. Line: share of the requests that were answered"
-            " by then. Dashed: predicted median. All panels have the same axes.",
-        )
-    )
-    if len(analysis.cells) <= figures.MANY_CELLS:
+        found.append(Figure(partial(figures.overview, analysis), f"{OVERVIEW} {EXTREMES} {words.prediction(analysis)}"))
+    if figures.has_tails(analysis):
         found.append(
             Figure(
-                lambda: figures.percentiles(analysis),
-                "The tail: from 99% on, the latency of the slowest hundredth of the requests. A line ends at its"
-                " slowest request. Solid: most users; dashed: fewer.",
+                partial(figures.tails, analysis),
+                "The tail: from 99% on, the response times of the slowest hundredth of the requests. A line ends at its"
+                " slowest request, whose time stands beside it; c is the number of users. Of several numbers of users"
+                " the largest (thin line) and the smallest (broad line) are drawn. All panels have the same axes.",
             )
         )
     return found
@@ -135,8 +132,9 @@ def _course(analysis: Analysis) -> list[Section]:
     if not course.applies(analysis):
         return []
     saturation = Figure(
-        lambda: cpu_figures.saturation(analysis),
-        "Marks are measured, lines are theory's: throughput stops rising where every worker is busy, and from there on"
+        partial(cpu_figures.saturation, analysis),
+        "Marks are measured and have the letter of their model; marks that would hide each other stand side by side."
+        " Lines are theory's for so many workers: throughput stops rising where every worker is busy, and from there on"
         " latency rises with the number of users.",
     )
     folded = [

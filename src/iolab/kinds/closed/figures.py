@@ -1,134 +1,120 @@
-"""Draws the latencies of a report's cells: every request, their distributions, their tails."""
+"""Draws the response times of a report's cells: every request, and the tails."""
 
-import itertools
 import math
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import NullLocator
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
-from iolab.report import numbers
-from iolab.report.drawing import COLOURS, GRID, INK, MARKERS, MUTED, PAPER, STYLE, svg
-from iolab.theory.statistics import Array
+from iolab.report import drawing, numbers
+from iolab.report.drawing import COLOURS, INK, MARKERS, PAPER
 
 MOST_DOTS = 3000
 MANY_CELLS = 12
-ACROSS = 4  # panels in a row
-MOST_DECADES_WITH_STEPS = 3.05
-AXIS = "latency of a request (logarithmic)"
+LONG_LABEL = 38  # letters of a label that has no room beside its value in a narrow figure
+NINES = ((2, "50%"), (10, "90%"), (100, "99%"), (1000, "99.9%"), (10_000, "99.99%"))
+AXIS_IN, LABEL_IN = 0.95, 1.4  # the room for the labels of an axis, and for that at the end of a line
+POINTS = 120  # of a line
 
 
-def overview(analysis: Analysis) -> str:
-    """Draw every request of every cell as a dot on one logarithmic axis, with median and prediction."""
-    cells = [analysed for analysed in analysis.cells if len(analysed.latencies_s)]
-    colours = colours_of(analysis)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 1.1 + 0.52 * len(cells)), layout="constrained")
+def overview(analysis: Analysis, narrow: bool) -> str:
+    """Draw every request of every cell as a dot on one logarithmic axis, with median and prediction.
+
+    Of several CPU limits the lowest and the highest are drawn: those between them repeat one of both.
+    """
+    extreme = {min(analysis.experiment.cpus), max(analysis.experiment.cpus)}
+    cells = [one for one in analysis.cells if len(one.latencies_s) and one.cell.cpus in extreme]
+    colours, few = colours_of(analysis), len(cells) <= MANY_CELLS
+    row_in = 0.66 if narrow else 0.52 if few else 0.34
+    with drawing.sheet(narrow, 1.1 + row_in * len(cells)) as figure:
         axes = figure.add_subplot()
         scatter = np.random.default_rng(7)
         for row, analysed in enumerate(cells):
-            _row(axes, row, analysed, colours[analysed.cell.model], scatter)
-        _latency_axis(axes, _limits(cells), steps=(1, 2, 5) if len(cells) <= MANY_CELLS else (1,))
-        figure.supxlabel(AXIS, fontsize=11, color=MUTED)
-        axes.text(1.01, -0.75, "median", transform=axes.get_yaxis_transform(), color=MUTED)
-        axes.set_yticks(range(len(cells)), [_label(analysed, analysis) for analysed in cells])
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(cells) - 0.4, -0.6)
+            _row(axes, drawing.band(row, narrow), analysed, colours[analysed.cell.model], scatter)
+        drawing.log_axis(axes, "x", _limits(cells), 5 if narrow else 10, drawing.duration)
+        names = [_label(analysed, analysis) for analysed in cells]
+        if narrow and max(map(len, names), default=0) > LONG_LABEL:
+            names = [_label(analysed, analysis, short=True) for analysed in cells]
+        drawing.rows(axes, names, [numbers.milliseconds(each.cell.median_ms) for each in cells], narrow)
+        axes.set_title("median", loc="right", color=drawing.MUTED)
         for edge in _group_edges(cells):
-            axes.axhline(edge - 0.5, color=GRID, linewidth=0.8)
-        dpi = 160 if len(cells) <= MANY_CELLS else 80  # the dots are pixels: a page stays under 1 MB
-        return svg(figure, "Every request of every cell as a dot, with median and prediction", dpi)
+            axes.axhline(edge - 0.5, color=drawing.GRID, linewidth=0.8)
+        figure.supxlabel("response time (logarithmic)", fontsize=drawing.TEXT, color=drawing.MUTED)
+        dpi = 160 if few else 80  # the dots are pixels: a page stays under 1 MB
+        return drawing.svg(figure, "Every request of every cell as a dot, with median and prediction", dpi)
 
 
-def distributions(analysis: Analysis) -> str:
-    """Draw a histogram and the cumulative share for every cell: a column a concurrency, or as many as fit."""
-    cells = [analysed for analysed in analysis.cells if len(analysed.latencies_s)]
-    users = sorted({analysed.cell.concurrency for analysed in cells})
-    across = len(users) if len(users) > 1 else min(len(cells), ACROSS)
-    down = math.ceil(len(cells) / across)
-    colours, limits = colours_of(analysis), _limits(cells)
-    height = 0.9 + 1.45 * down
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, height))
-        # Not "constrained": that draws everything twice, which takes seconds where there are many panels.
-        figure.subplots_adjust(0.06, 0.62 / height, 0.985, 1 - 0.28 / height, wspace=0.16, hspace=0.42)
-        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-        for axes, analysed in itertools.zip_longest(grid.flat, cells):
-            if analysed is None:
-                axes.set_visible(False)
-                continue
-            cell = analysed.cell
-            title = f"{cell.model}{f'  ·  c = {cell.concurrency}' if len(users) > 1 else ''}"
-            title += words.condition(cell, analysis, before="  ·  ")
-            _distribution(axes, analysed, colours[cell.model][0], limits, few=len(cells) <= MANY_CELLS)
-            _latency_axis(axes, limits, steps=(1,))
-            axes.set_ylim(0, 105)
-            axes.set_yticks([0, 50, 100], ["0", "50", "100%"])
-            axes.grid(visible=True, axis="y")
-            axes.set_title(title, loc="left", fontsize=11 if across < ACROSS else 9, color=INK)
-        figure.supxlabel(AXIS, fontsize=11, color=MUTED)
-        return svg(figure, "Histogram and cumulative share of the latencies of every cell")
+def tails(analysis: Analysis, narrow: bool) -> str:
+    """Draw response time against percentile, each further nine as wide as the one before: tails that a median hides.
 
-
-def percentiles(analysis: Analysis) -> str:
-    """Draw latency against percentile, each further nine as wide as the one before: tails that a median hides.
-
-    A line a cell, each up to its slowest request; a percentile is that of a request, not between two. Most users are
-    drawn solid, fewer dashed.
+    A panel a setting, with the fewest and the most users of it, each up to its slowest request; a percentile is that
+    of a request, not between two. The line of the fewest is broad, so that it is seen behind one that is the same.
     Source of the axis: HdrHistogram's percentile plot, http://hdrhistogram.org.
     """
-    cells = [one for one in analysis.cells if len(one.latencies_s) > 1]
-    looks = _looks(cells, analysis)
-    most = max(one.cell.concurrency for one in cells)
-    nines = max(len(one.latencies_s) for one in cells)
-    with mpl.rc_context({**STYLE, "ytick.labelcolor": MUTED}):
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
-        axes = figure.add_subplot()
-        for one in cells:
-            cell = one.cell
-            colour, marker = looks[cell.model, cell.variant, cell.cpus]
-            beyond = np.geomspace(1, len(one.latencies_s), 120)
-            values_ms = np.quantile(one.latencies_s, 1 - 1 / beyond, method="higher") * 1000
-            solid = cell.concurrency == most
-            axes.plot(
-                beyond,
-                values_ms,
-                color=colour,
-                linewidth=2 if solid else 1.2,
-                linestyle="-" if solid else (0, (4, 2)),
-                marker=marker,
-                markevery=[-1],
-                label=_label(one, analysis),
-            )
+    panels = _panels(analysis)
+    cells = [cell for pair in panels for cell in pair]
+    across = 1 if narrow else 2
+    down = math.ceil(len(panels) / across)
+    limits, requests = _limits(cells), max(len(one.latencies_s) for one in cells)
+    with drawing.sheet(narrow, 0.5 + 1.75 * down) as figure:
+        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
+        for axes, pair in zip(grid, panels, strict=False):
+            _tail(axes, pair, colours_of(analysis)[pair[0].cell.model][0], limits)
+            axes.set_title(_setting(pair[0], analysis))
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        axes = grid[0]
         axes.set_xscale("log")
-        axes.set_xlim(1, nines * 1.15)
-        ticks = [(1, "0%"), (2, "50%"), (10, "90%"), (100, "99%"), (1000, "99.9%"), (10_000, "99.99%")]
-        shown = [(at, name) for at, name in ticks if at <= nines]
+        line_in = (drawing.NARROW_IN if narrow else drawing.WIDE_IN / 2) - AXIS_IN - LABEL_IN
+        axes.set_xlim(1, requests ** (1 + LABEL_IN / line_in))
+        shown = [(at, name) for at, name in NINES if at <= requests]
         axes.set_xticks([at for at, _ in shown], [name for _, name in shown])
-        axes.xaxis.set_minor_locator(LogLocator(subs=()))
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.grid(visible=True)
-        axes.tick_params(which="both", length=0)
-        axes.legend(frameon=False, fontsize=9.5, labelcolor=INK, loc="upper left")
-        figure.supxlabel("share of the requests that were answered within", fontsize=11, color=MUTED)
-        return svg(figure, "Latency of every cell against percentile, on a scale that shows the tail")
+        axes.xaxis.set_minor_locator(NullLocator())
+        drawing.log_axis(axes, "y", limits, 6, drawing.duration)
+        figure.supxlabel("share of requests (each nine equally wide)", fontsize=drawing.TEXT, color=drawing.MUTED)
+        figure.supylabel("answered within (logarithmic)", fontsize=drawing.TEXT, color=drawing.MUTED)
+        return drawing.svg(figure, "Response time of every setting against percentile, on a scale that shows the tail")
 
 
-def _looks(cells: Sequence[AnalysedCell], analysis: Analysis) -> dict[tuple[str, str, float], tuple[str, str]]:
-    """Return colour and marker of each setting: its model's, or its own where one model is measured in several."""
-    settings = list(dict.fromkeys((one.cell.model, one.cell.variant, one.cell.cpus) for one in cells))
-    if len({model for model, _, _ in settings}) == 1:
-        first = COLOURS.index(colours_of(analysis)[settings[0][0]][0])
-        places = ((first + number) % len(COLOURS) for number in range(len(settings)))
-        return {each: (COLOURS[place], MARKERS[place]) for each, place in zip(settings, places, strict=True)}
-    return {each: colours_of(analysis)[each[0]] for each in settings}
+def has_tails(analysis: Analysis) -> bool:
+    """Say whether the tails of this run can be drawn: it has requests, and no more settings than panels."""
+    return 0 < len(_panels(analysis)) <= MANY_CELLS
+
+
+def _panels(analysis: Analysis) -> list[list[AnalysedCell]]:
+    """Return the fewest and the most users of each setting; a setting can have just one number of users."""
+    groups: dict[tuple[str, str, float], list[AnalysedCell]] = {}
+    for one in analysis.cells:
+        if len(one.latencies_s) > 1:
+            groups.setdefault((one.cell.model, one.cell.variant, one.cell.cpus), []).append(one)
+    ordered = [sorted(group, key=lambda one: one.cell.concurrency) for group in groups.values()]
+    return [group if len(group) == 1 else [group[0], group[-1]] for group in ordered]
+
+
+def _tail(axes: Axes, pair: Sequence[AnalysedCell], colour: str, limits: tuple[float, float]) -> None:
+    low, high = np.log(limits)
+    slowest = [float(one.latencies_s.max()) * 1000 for one in pair]
+    heights = drawing.spread([float((np.log(each) - low) / (high - low)) for each in slowest], 0.12)
+    for number, (one, slowest_ms, height) in enumerate(zip(pair, slowest, heights, strict=True)):
+        last = number == len(pair) - 1
+        beyond = np.geomspace(1, len(one.latencies_s), POINTS)
+        values_ms = np.quantile(one.latencies_s, 1 - 1 / beyond, method="higher") * 1000
+        axes.plot(
+            beyond,
+            values_ms,
+            color=colour,
+            linewidth=1.8 if last else 6,
+            alpha=1 if last else 0.35,
+            solid_capstyle="butt",
+        )
+        text = f"c = {one.cell.concurrency}: {numbers.milliseconds(slowest_ms)}"
+        place = (beyond[-1], height)
+        axes.annotate(
+            text, place, (5, 0), axes.get_xaxis_transform(), "offset points", va="center", annotation_clip=False
+        )
 
 
 def colours_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
@@ -137,73 +123,47 @@ def colours_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
     return {letter: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for letter, place in places.items()}
 
 
-def _row(axes: Axes, row: int, analysed: AnalysedCell, look: tuple[str, str], scatter: np.random.Generator) -> None:
-    colour, marker = look
+def _row(
+    axes: Axes,
+    place: tuple[float, float],
+    analysed: AnalysedCell,
+    look: tuple[str, str],
+    scatter: np.random.Generator,
+) -> None:
+    (middle, half), (colour, marker) = place, look
     latencies_ms, predicted_ms = analysed.latencies_s * 1000, analysed.cell.predicted_median_ms
     few = len(latencies_ms) <= MOST_DOTS
     shown = latencies_ms if few else scatter.choice(latencies_ms, MOST_DOTS, replace=False)
-    heights = row + scatter.uniform(-0.26, 0.26, len(shown))
+    heights = middle + scatter.uniform(-0.85 * half, 0.85 * half, len(shown))
     axes.scatter(shown, heights, s=9, color=colour, alpha=0.35, linewidths=0, rasterized=True)
     if predicted_ms:
-        axes.plot([predicted_ms] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=2, solid_capstyle="butt")
+        axes.plot(
+            [predicted_ms] * 2, [middle - 1.25 * half, middle + 1.25 * half], color=INK, linewidth=2,
+            solid_capstyle="butt",
+        )  # fmt: skip
     median_ms = analysed.cell.median_ms or 0.0
-    axes.plot(median_ms, row, marker, markersize=10, color=colour, markeredgecolor=PAPER, markeredgewidth=1.5)
-    place = axes.get_yaxis_transform()
-    axes.text(1.01, row, numbers.milliseconds(median_ms), transform=place, va="center", weight="bold")
-
-
-def _distribution(axes: Axes, analysed: AnalysedCell, colour: str, limits: tuple[float, float], *, few: bool) -> None:
-    latencies_ms = np.sort(analysed.latencies_s * 1000)
-    bins = np.geomspace(*limits, 90 if few else 45)
-    counts, _ = np.histogram(latencies_ms, bins)
-    axes.stairs(counts * 100 / len(latencies_ms), bins, fill=True, color=colour, alpha=0.45, linewidth=0)
-    x, y = _steps(latencies_ms, limits, 200 if few else 80)
-    axes.plot(x, y, color=colour, linewidth=1.8)
-    if analysed.cell.predicted_median_ms:
-        axes.axvline(analysed.cell.predicted_median_ms, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
-
-
-def _steps(ordered: Array, limits: tuple[float, float], most: int) -> tuple[Array, Array]:
-    """Return the cumulative share in percent as a line of at most some `most` points."""
-    shares = np.linspace(0, 1, min(len(ordered), most))
-    values = np.quantile(ordered, shares, method="inverted_cdf")
-    return np.concatenate([[limits[0]], values, [limits[1]]]), np.concatenate([[0], shares * 100, [100]])
+    axes.plot(median_ms, middle, marker, markersize=10, color=colour, markeredgecolor=PAPER, markeredgewidth=1.5)
 
 
 def _limits(cells: Sequence[AnalysedCell]) -> tuple[float, float]:
-    """Return the ends of the latency axis in ms, on steps of 1, 2, 5."""
+    """Return the ends of the time axis in ms."""
     if not cells:
         return 10.0, 100.0
     predicted = [analysed.cell.predicted_median_ms for analysed in cells if analysed.cell.predicted_median_ms]
     least = min(*(float(analysed.latencies_s.min()) * 1000 for analysed in cells), *predicted, math.inf)
     most = max(*(float(analysed.latencies_s.max()) * 1000 for analysed in cells), *predicted, 0.0)
-    ends = [step * 10.0**power for power in range(-2, 6) for step in (1, 2, 5)]
-    low = max((end for end in ends if end <= least * 0.95), default=ends[0])
-    high = min((end for end in ends if end >= most * 1.05), default=ends[-1])
-    return low, high
+    return drawing.ends(least, most)
 
 
-def _latency_axis(axes: Axes, limits: tuple[float, float], steps: Sequence[float] = (1, 2, 5)) -> None:
-    if math.log10(limits[1] / limits[0]) > MOST_DECADES_WITH_STEPS:
-        steps = (1,)
-    axes.set_xscale("log")
-    axes.set_xlim(*limits)
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_minor_locator(LogLocator(subs=()))
-    axes.grid(visible=True, axis="x")
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="both", length=0)
-
-
-def _tick(value: float, _: int | None = None) -> str:
-    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
-
-
-def _label(analysed: AnalysedCell, analysis: Analysis) -> str:
+def _setting(analysed: AnalysedCell, analysis: Analysis) -> str:
     cell = analysed.cell
-    return f"{cell.model}  {cell.title}, c = {cell.concurrency}{words.condition(cell, analysis, before=', ')}"
+    return f"{cell.model}  {cell.title}{words.condition(cell, analysis, before=', ')}"
+
+
+def _label(analysed: AnalysedCell, analysis: Analysis, *, short: bool = False) -> str:
+    cell = analysed.cell
+    model = f"{cell.model}  c = {cell.concurrency}" if short else f"{cell.model}  {cell.title}, c = {cell.concurrency}"
+    return model + words.condition(cell, analysis, before=", ")
 
 
 def _group_edges(cells: Sequence[AnalysedCell]) -> list[int]:

@@ -1,16 +1,12 @@
 """The report of a crowd: how many users each server holds, where it breaks and why, and what each user takes."""
 
+from functools import partial
+
 from iolab.kinds.crowd import figure, seats, table, words
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.sentences import card, sentences
 from iolab.report import drawing, run_report
 from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
-
-NEEDS = (
-    "What the server has while all users are connected and none clicks. A cross: not all users were held there."
-    " The axis of users is logarithmic, and so is one whose values differ tenfold; lines that would hide each other are"
-    " drawn a little apart."
-)
 
 
 def report(analysis: CrowdAnalysis) -> Document:
@@ -38,7 +34,7 @@ def report(analysis: CrowdAnalysis) -> Document:
         details=[
             Section(
                 "Memory and threads",
-                [Figure(lambda: figure.needs(analysis), NEEDS)] if figure.lines(analysis) else [],
+                [Figure(partial(figure.needs, analysis), figure.caption(analysis))] if figure.lines(analysis) else [],
             ),
             *(
                 Section(heading, [table.table(analysis, columns)] if cells else [])

@@ -1,96 +1,37 @@
-"""Memory and threads against users, on logarithmic axes, with a cross where a model breaks."""
+"""Memory and threads against users, with a cross where a model breaks; of a single level, a bar for each server."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.sentences import broken
 from iolab.kinds.crowd.words import label
-from iolab.report import drawing
+from iolab.report import drawing, numbers
 
 MIB = 2**20
 STYLES = {"websocket": "-", "poll": (0, (5, 2))}
-APART = 0.09  # of a user's number, by which lines are drawn beside each other that would hide each other
+APART = 1.15  # times the number of users: marks of one level are drawn beside each other
+ROOM = 2.0  # beside the least and the most users
+FEW_DECADES = 10  # of a linear axis, at most, between the least and the largest value
+LINE_IN = 0.24  # between the labels of two lines
+NEEDS = "What the server has while all users are connected and none clicks."
+CROSS = "A cross: not all users were held there."
+APART_IS = "Marks of one level stand side by side."
 
-ROOM = 2.0  # beside the least and the most users: a single level is a group of marks, not a wide field of them
-FEW_DECADES = 1000  # below that ratio powers of ten alone are too few labels
-
-
-def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
-    """Return the lines that can be drawn: the levels that count, where one of them tells memory or threads."""
-    counted = [[cell for cell in line if cell.counts] for line in analysis.lines]
-    return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
-
-
-def needs(analysis: CrowdAnalysis) -> str:
-    """Draw both panels."""
-    told = lines(analysis)
-    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
-        figure = Figure(figsize=(10, 4.9), layout="constrained")
-        panels = figure.subplots(1, 2)
-        for axes, value, title in zip(panels, (_memory, _threads), ("Server's memory, MiB", "Threads"), strict=True):
-            _panel(axes, told, value, title)
-        handles, texts = panels[0].get_legend_handles_labels()
-        said = [f"{label(line[0], analysis)}{_why(line)}" for line in told]
-        figure.legend(
-            handles[: len(texts)], said, loc="outside lower left", frameon=False, fontsize=10, labelcolor=drawing.INK,
-            ncols=2, handlelength=3.4,
-        )  # fmt: skip
-        return drawing.svg(figure, "Server's memory and threads against users, for each model")
+Lines = Sequence[Sequence[CrowdCell]]
 
 
-def _panel(
-    axes: Axes, lines: Sequence[Sequence[CrowdCell]], value: Callable[[CrowdCell], float | None], title: str
-) -> None:
-    for number, line in enumerate(lines):
-        shift = 1 + APART * (number - (len(lines) - 1) / 2)
-        known = [(cell.record.users * shift, each, cell) for cell in line if (each := value(cell))]
-        colour = drawing.of_letter(line[0].record.model)
-        marker = drawing.MARKERS[number % len(drawing.MARKERS)]
-        axes.plot(
-            [users for users, _, _ in known], [each for _, each, _ in known], color=colour, marker=marker,
-            linestyle=STYLES[line[0].record.transport], linewidth=1.8, markersize=7, markeredgecolor=drawing.PAPER,
-            label=str(number),
-        )  # fmt: skip
-        wall = broken(line)
-        for users, each, cell in known:
-            if cell is wall:
-                axes.plot(users, each, marker="x", markersize=15, markeredgewidth=2.6, color=colour, zorder=5)
-    values = [each for line in lines for cell in line if (each := value(cell))]
-    decades = bool(values) and max(values) >= 10 * min(values)  # with less, a logarithmic axis has no label
-    axes.set_xscale("log")
-    axes.set_yscale("log" if decades else "linear")
-    levels = sorted({cell.record.users for line in lines for cell in line})
-    axes.set_xlim(levels[0] / ROOM, levels[-1] * ROOM)
-    axes.set_xticks(_apart(levels))
-    axes.margins(y=0.12)
-    axes.grid(visible=True)
-    axes.tick_params(length=0, which="both")
-    axes.xaxis.set_major_formatter(lambda users, _: f"{users:,.0f}")
-    axes.yaxis.set_major_formatter(lambda each, _: f"{each:,g}")
-    axes.xaxis.set_minor_formatter("")
-    if decades:
-        few = max(values) < FEW_DECADES * min(values)
-        axes.yaxis.set_minor_formatter(lambda each, _: f"{each:,g}" if few and f"{each:g}"[0] in "25" else "")
-    else:
-        axes.set_ylim(0, 1.15 * max(values, default=1.0))
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(title, loc="left", fontsize=12, color=drawing.INK)
-    axes.set_xlabel("users")
+class Panel(NamedTuple):
+    """What a panel shows: its title, its unit, a cell's value, and that value as a text."""
 
-
-def _apart(levels: Sequence[int]) -> list[int]:
-    """Return the levels, without those that have no room for a label beside the one before."""
-    shown: list[int] = []
-    for level in levels:
-        if not shown or level > ROOM * shown[-1]:
-            shown.append(level)
-    return shown
+    title: str
+    unit: str
+    value: Callable[[CrowdCell], float | None]
+    text: Callable[[float], str]
 
 
 def _memory(cell: CrowdCell) -> float | None:
@@ -102,9 +43,115 @@ def _threads(cell: CrowdCell) -> float | None:
     return cell.record.quiet.threads
 
 
-def _why(line: Sequence[CrowdCell]) -> str:
-    wall = broken(line)
-    if wall is None:
-        return ""
+PANELS = (
+    Panel("Server's memory", "MiB", _memory, lambda value: numbers.memory(value * MIB)),
+    Panel("Server's threads", "threads", _threads, numbers.count),
+)
+
+
+def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
+    """Return the lines that can be drawn: the levels that count, where one of them tells memory or threads."""
+    counted = [[cell for cell in line if cell.counts] for line in analysis.lines]
+    return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
+
+
+def caption(analysis: CrowdAnalysis) -> str:
+    """Say what is drawn, and of each cross what it stands for."""
+    told = lines(analysis)
+    walls = [f"{label(line[0], analysis)} {_why(wall)}" for line in told if (wall := broken(line))]
+    several = len(_levels(told)) > 1
+    parts = [NEEDS, CROSS if walls else "", APART_IS if several and len(told) > 1 else ""]
+    return " ".join(filter(None, [*parts, "; ".join(walls) + "." if walls else ""]))
+
+
+def needs(analysis: CrowdAnalysis, narrow: bool) -> str:
+    """Draw a panel of memory and one of threads."""
+    told = lines(analysis)
+    names = [label(line[0], analysis) for line in told]
+    one = len(_levels(told)) == 1
+    panel_in = 0.9 + (0.62 if narrow else 0.45) * len(told) if one else max(3.6, 0.8 + LINE_IN * len(told))
+    with drawing.sheet(narrow, panel_in * (2 if narrow else 1)) as figure:
+        panels = figure.subplots(*((2, 1) if narrow else (1, 2)))
+        for axes, panel in zip(panels, PANELS, strict=True):
+            if one:
+                _bars(axes, told, names, panel, narrow)
+            else:
+                _curves(axes, told, names, panel, LINE_IN / (panel_in - 0.8))
+            axes.set_title(panel.title)
+        if not one:
+            figure.supxlabel("users (logarithmic)", fontsize=drawing.TEXT, color=drawing.MUTED)
+        return drawing.svg(figure, "Server's memory and threads against users, for each model")
+
+
+def _levels(lines: Lines) -> list[int]:
+    return sorted({cell.record.users for line in lines for cell in line})
+
+
+def _bars(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, narrow: bool) -> None:
+    """Draw a bar for each server at its only level."""
+    values = [panel.value(line[0]) for line in lines]
+    for row, (line, value) in enumerate(zip(lines, values, strict=True)):
+        middle, half = drawing.band(row, narrow)
+        colour = drawing.of_letter(line[0].record.model)
+        axes.barh(middle, value or 0.0, height=2 * half, color=colour)
+        if broken(line):
+            axes.plot(value or 0.0, middle, marker="x", markersize=11, markeredgewidth=2.6, color=drawing.INK)
+    texts = [numbers.NOT_KNOWN if value is None else panel.text(value) for value in values]
+    drawing.rows(axes, names, texts, narrow)
+    axes.set_xlim(0, 1.05 * max([1.0, *(value or 0.0 for value in values)]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter(lambda each, _: f"{each:,g}")
+    axes.set_xlabel(f"{panel.unit}; {numbers.users(_levels(lines)[0])}")
+
+
+def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: float) -> None:
+    """Draw a line for each server over its levels, with its name at the end of it."""
+    at_the_end: list[tuple[str, float, dict[str, str]]] = []
+    for number, (line, name) in enumerate(zip(lines, names, strict=True)):
+        shift = APART ** drawing.beside(number, len(lines), 1)
+        known = [(cell.record.users * shift, each, cell) for cell in line if (each := panel.value(cell))]
+        colour = drawing.of_letter(line[0].record.model)
+        look = {"color": colour, "marker": drawing.MARKERS[number % len(drawing.MARKERS)]}
+        xs, ys = [users for users, _, _ in known], [each for _, each, _ in known]
+        axes.plot(xs, ys, color=colour, linestyle=STYLES[line[0].record.transport], linewidth=1.2, alpha=0.6)
+        axes.plot(xs, ys, linestyle="none", markersize=7, markeredgecolor=drawing.PAPER, **look)
+        at_the_end += [(name, ys[-1], look)] if known else []
+        wall = broken(line)
+        for users, each, cell in known:
+            if cell is wall:
+                axes.plot(users, each, marker="x", markersize=15, markeredgewidth=2.6, color=colour, zorder=5)
+    levels = _levels(lines)
+    drawing.log_axis(axes, "x", (levels[0] / ROOM, levels[-1] * ROOM), 5, "{:,.0f}".format)
+    axes.set_xticks(_apart(levels), [f"{level:,}" for level in _apart(levels)])
+    _heights(axes, [each for line in lines for cell in line if (each := panel.value(cell))], panel.unit)
+    scale = axes.transAxes.inverted().transform
+    places = [float(scale(axes.transData.transform((levels[0], each)))[1]) for _, each, _ in at_the_end]
+    for (name, _, look), height in zip(at_the_end, drawing.spread(places, gap), strict=True):
+        axes.plot(1.03, height, transform=axes.transAxes, clip_on=False, markersize=7, **look)
+        axes.text(1.07, height, name, transform=axes.transAxes, va="center")
+
+
+def _heights(axes: Axes, values: Sequence[float], unit: str) -> None:
+    """Set the axis of values: a logarithmic one where they differ tenfold; with less, that has too few labels."""
+    if values and max(values) >= FEW_DECADES * min(values):
+        drawing.log_axis(axes, "y", drawing.ends(min(values), max(values)), 7, "{:,g}".format)
+        axes.set_ylabel(f"{unit} (logarithmic)")
+        return
+    axes.set_ylabel(unit)
+    axes.set_ylim(0, 1.15 * max(values, default=1.0))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(lambda each, _: f"{each:,g}")
+
+
+def _apart(levels: Sequence[int]) -> list[int]:
+    """Return the levels, without those that have no room for a label beside the one before."""
+    shown: list[int] = []
+    for level in levels:
+        if not shown or level > ROOM * shown[-1]:
+            shown.append(level)
+    return shown
+
+
+def _why(wall: CrowdCell) -> str:
     why = wall.record.obstacle or ("the others were served late" if wall.record.late else "nothing says why")
-    return f"  ✕ at {wall.record.users:,}: holds {wall.record.held:,} ({why})"
+    return f"at {wall.record.users:,}: holds {wall.record.held:,} ({why})"

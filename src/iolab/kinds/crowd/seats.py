@@ -1,6 +1,7 @@
 """A seat for each user: it shows how many were served. SVG in the page's own colours."""
 
 from collections.abc import Iterator, Mapping
+from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -116,4 +117,4 @@ def _region(outcome: Outcome, first: int, last: int) -> Iterator[str]:
 
 def _svg(number: int, paths: str, description: str, across: int = ROW) -> str:
     width, height = across * PITCH - (PITCH - SEAT), -(-max(number, 1) // across) * PITCH - (PITCH - SEAT)
-    return f'<svg role="img" aria-label="{description}" viewBox="0 0 {width} {height}">{paths}</svg>'
+    return f'<svg role="img" aria-label="{escape(description)}" viewBox="0 0 {width} {height}">{paths}</svg>'

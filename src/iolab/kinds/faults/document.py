@@ -1,5 +1,7 @@
 """The report of faults: whether a click is lost, how long clicks take meanwhile, and what each fault does."""
 
+from functools import partial
+
 from iolab.kinds.faults import figure, words
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import FaultRecord
@@ -53,5 +55,5 @@ def _details(record: FaultRecord, analysis: FaultsAnalysis) -> list[Block]:
     facts = words.facts(record)
     if not facts:
         return []
-    drawn: list[Block] = [Figure(lambda: figure.reached(record, analysis.folder))]
+    drawn: list[Block] = [Figure(partial(figure.reached, record, analysis.folder))]
     return [*(drawn if record.fault in figure.SINCE else []), Facts(facts)]

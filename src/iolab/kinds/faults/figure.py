@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from iolab.chat.entries import Entry
 from iolab.kinds.faults.records import KIND_OF_ROWS, Fault, FaultRecord, Heard, Parting
@@ -20,36 +18,30 @@ SINCE: dict[Fault, str] = {
 }
 
 
-def reached(record: FaultRecord, folder: RunFolder) -> str:
+def reached(record: FaultRecord, folder: RunFolder, narrow: bool) -> str:
     """Draw the share of users that were reached against time; nothing where there is no such fault, or no row."""
     since = SINCE.get(record.fault, "")
     curves = _curves(record, folder) if since else []
     if not any(len(times) for _, times in curves):
         return ""
-    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
-        figure = Figure(figsize=(10, 3.0), layout="constrained")
-        axes = figure.subplots()
-        for number, (label, times) in enumerate(curves):
+    down, across = (len(curves), 1) if narrow else (1, len(curves))
+    with drawing.sheet(narrow, 0.5 + 2.4 * down) as figure:
+        grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
+        for number, (axes, (label, times)) in enumerate(zip(grid, curves, strict=True)):
             ordered = np.concatenate([[0.0], np.sort(times)])
             share = np.linspace(0, 1, len(ordered))
             kept = np.unique(np.linspace(0, len(ordered) - 1, 500).astype(int))  # a page is no place for 10,000 points
-            axes.plot(
-                ordered[kept],
-                share[kept],
-                color=drawing.COLOURS[number + 1],
-                linewidth=2,
-                label=label,
-                drawstyle="steps-post",
-            )
+            colour = drawing.COLOURS[number + 1]
+            axes.plot(ordered[kept], share[kept], color=colour, linewidth=2, drawstyle="steps-post")
+            axes.set_title(label)
+        axes = grid[0]
         axes.set_ylim(0, 1.02)
         axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(4 if narrow else 5))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.latency(value) if value else "0"))
-        axes.grid(visible=True)
-        axes.tick_params(which="both", length=0)
-        axes.set_xlabel(since)
-        axes.set_ylabel("share of users")
-        axes.legend(frameon=False, loc="lower right")
+        axes.xaxis.set_major_formatter(lambda value, _: drawing.duration(round(value * 1000, 6)) if value else "0")
+        figure.supxlabel(f"time {since}", fontsize=drawing.TEXT, color=drawing.MUTED)
+        figure.supylabel("share of users", fontsize=drawing.TEXT, color=drawing.MUTED)
         names = numbers.listed([label for label, _ in curves])
         return drawing.svg(figure, f"Share of users against time {since}: {names}")
 

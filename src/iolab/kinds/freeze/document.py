@@ -1,10 +1,7 @@
 """The report of a standstill: the percentiles of both ways of counting, and every request over time."""
 
 from collections.abc import Sequence
-
-import matplotlib as mpl
-from matplotlib import figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from functools import partial
 
 from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill
 from iolab.kinds.freeze.run import ROOM
@@ -50,7 +47,7 @@ def _answer(analysis: Analysis) -> list[Block]:
         return []
     return [
         Sentences(sentences(standstills, stop)),
-        Figure(lambda: picture(standstills, stop), "Each dot is a request. The server is frozen in the shaded time."),
+        Figure(partial(picture, standstills, stop), "Each dot is a request. The server is frozen in the shaded time."),
         percentiles(standstills),
     ]
 
@@ -110,18 +107,23 @@ def settings(analysis: Analysis) -> str:
     )
 
 
-def picture(standstills: Sequence[Standstill], stop: Freeze) -> str:
+def picture(standstills: Sequence[Standstill], stop: Freeze, narrow: bool) -> str:
     """Draw every request of both ways over time, on the same axes; the standstill is shaded."""
-    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
-        drawn = figure.Figure(figsize=(10, 2.7 * len(standstills)), layout="constrained")
+    with drawing.sheet(narrow, 0.5 + 2.6 * len(standstills)) as drawn:
         grid = drawn.subplots(len(standstills), 1, sharex=True, sharey=True, squeeze=False)
+        latencies_ms = []
         for (axes,), each in zip(grid, standstills, strict=True):
             timed = [
                 (one.start_s, one.latency_s * 1000)
                 for one in each.samples
                 if one.start_s is not None and one.latency_s is not None
             ]
+            latencies_ms += [latency for _, latency in timed]
             axes.axvspan(stop.after_s, stop.after_s + stop.for_s, color=drawing.GRID, alpha=0.6, linewidth=0)
+            axes.text(
+                stop.after_s + stop.for_s / 2, 0.94, "frozen", transform=axes.get_xaxis_transform(), ha="center",
+                va="top", color=drawing.MUTED,
+            )  # fmt: skip
             axes.scatter(
                 [start for start, _ in timed],
                 [latency for _, latency in timed],
@@ -131,13 +133,14 @@ def picture(standstills: Sequence[Standstill], stop: Freeze) -> str:
                 linewidths=0,
                 rasterized=True,
             )
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.milliseconds(value)))
-            axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.grid(visible=True)
-            axes.tick_params(which="both", length=0)
-            heading = f"{each.name}, {len(each.samples):,} requests: {each.late():.1%} later than 100 ms"
-            axes.set_title(heading, loc="left", fontsize=11, color=drawing.INK)
-        drawn.supxlabel("when the request was sent, or was to be sent, in s", fontsize=11, color=drawing.MUTED)
-        drawn.supylabel("latency (logarithmic)", fontsize=11, color=drawing.MUTED)
-        return drawing.svg(drawn, "Latency of every request over time, as both ways of counting measure it")
+            axes.set_title(
+                f"{each.name}, {len(each.samples):,} requests:{chr(10) if narrow else ' '}"
+                f"{each.late():.1%} later than 100 ms"
+            )
+        if latencies_ms:
+            limits = drawing.ends(min(latencies_ms), max(latencies_ms))
+            drawing.log_axis(axes, "y", limits, 6, drawing.duration)
+        sent = "planned or actual sending time, s" if narrow else "when the request was sent, or was to be sent, in s"
+        drawn.supxlabel(sent, fontsize=drawing.TEXT, color=drawing.MUTED)
+        drawn.supylabel("response time (logarithmic)", fontsize=drawing.TEXT, color=drawing.MUTED)
+        return drawing.svg(drawn, "Response time of every request over time, as both ways of counting measure it")

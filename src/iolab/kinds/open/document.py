@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from iolab.kinds.open import figure, words
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
@@ -10,7 +11,8 @@ from iolab.report.document import Card, Cards, Column, Document, Figure, Section
 
 CAPTION = (
     "Marks: the measured mean response time, from the planned moment of a request to its response, with its 95%"
-    " interval (batch means). Lines: theory. Dashes: an ideal queue with the same arrivals and service times."
+    " interval (batch means); those of constant and exponential service stand a little apart. Lines: theory. Dashes: an"
+    " ideal queue with the same arrivals and service times."
 )
 NOTE = (
     'Response times count from the planned moment of a request: waiting time and service time. "Same trace" and the'
@@ -31,7 +33,7 @@ def report(analysis: OpenAnalysis) -> Document:
                 "",
                 [
                     _cards(analysis),
-                    Figure(lambda: figure.response_times(analysis), CAPTION),
+                    Figure(partial(figure.response_times, analysis), CAPTION),
                     _table(analysis, MEANS, NOTE),
                 ],
                 brief=True,

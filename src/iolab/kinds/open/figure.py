@@ -1,21 +1,25 @@
 """Response time against utilisation: measured with intervals, over theory's curves."""
 
-import matplotlib as mpl
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import drawing
 from iolab.theory import queueing
+from iolab.theory.statistics import Array
 
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
 CUSTOMERS = 200_000  # a point of a curve: the eye sees no more
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
+APART = 0.016  # of utilisation, by which marks of constant and exponential service stand apart
 ROOM = 1.15
+LEAST, MOST, LABELS = 0.2, 1.0, 1.3  # of the axis: from, to, and to the end of the labels
 
 
-def response_times(analysis: OpenAnalysis) -> str:
+def response_times(analysis: OpenAnalysis, narrow: bool) -> str:
     """Draw a panel for each model with a queue; nothing where there is none."""
     letters = list(
         dict.fromkeys(
@@ -24,52 +28,74 @@ def response_times(analysis: OpenAnalysis) -> str:
     )
     if not letters:
         return ""
-    with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
-        figure = Figure(figsize=(10, 4.4), layout="constrained")
-        for axes, letter in zip(figure.subplots(1, len(letters), squeeze=False)[0], letters, strict=True):
+    across = 1 if narrow else min(len(letters), 2)
+    down = -(-len(letters) // across)
+    with drawing.sheet(narrow, 0.5 + (3.4 if narrow else 3.9) * down) as figure:
+        grid = figure.subplots(down, across, squeeze=False).flat
+        for axes, letter in zip(grid, letters, strict=False):
             cells = [cell for cell in analysis.cells if cell.record.model == letter and cell.measured]
             _panel(axes, cells)
-        figure.supxlabel("utilisation of each worker", fontsize=11, color=drawing.MUTED)
+        for axes in grid[len(letters) :]:
+            axes.set_visible(False)
+        figure.supxlabel("utilisation of each worker", fontsize=drawing.TEXT, color=drawing.MUTED)
+        figure.supylabel("mean response time", fontsize=drawing.TEXT, color=drawing.MUTED)
         return drawing.svg(figure, "Mean response time against utilisation, measured and by theory")
 
 
-def _panel(axes: Axes, cells: list[OpenCell]) -> None:
-    first = cells[0]
-    workers, service_s = int(first.workers), first.record.calibration.service_s
+@cache
+def _theory_s(workers: int, service_s: float) -> tuple[Array, Array]:
+    """Return the mean response times of M/M/c and M/D/c along CURVE."""
     rates = CURVE * workers / service_s
-    way_s = first.record.calibration.transit_s
-    exponential = [queueing.mmc(rate, service_s, workers).mean_s + way_s for rate in rates]
-    constant = [queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s + way_s for rate in rates]
-    for name, curve, variant in (("M/M", exponential, "exponential"), ("M/D", constant, "constant")):
-        label = f"{name}/{workers}: {variant} service"
-        axes.plot(CURVE, np.array(curve) * 1000, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75, label=label)
-    top_ms = 0.0
-    for cell in cells:
-        measured = cell.measured
-        if measured is None or cell.record.utilisation is None:
-            continue
-        colour, marker = LOOKS.get(cell.record.variant, (drawing.COLOURS[2], "^"))
-        low, high = measured.mean_ci_s or (measured.mean_s, measured.mean_s)
-        top_ms = max(top_ms, high * 1000)
-        axes.errorbar(
-            cell.record.utilisation,
-            measured.mean_s * 1000,
-            yerr=[[(measured.mean_s - low) * 1000], [(high - measured.mean_s) * 1000]],
-            color=colour,
-            marker=marker,
-            markersize=8,
-            markeredgecolor="white",
-            capsize=4,
-            linewidth=1.6,
-        )
-        if cell.same:
-            axes.plot(cell.record.utilisation, cell.same.mean_s * 1000, "_", color=drawing.INK, markersize=16)
-    axes.plot([], [], "_", color=drawing.INK, markersize=14, label="the same trace, simulated")
-    axes.set_xlim(0.2, 1.0)
-    axes.set_ylim(0, top_ms * ROOM)
-    axes.grid(visible=True)
-    axes.tick_params(length=0)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} ms" if value else "")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title(f"{first.record.model}  {first.record.service}", loc="left", fontsize=12, color=drawing.INK)
-    axes.legend(frameon=False, fontsize=9.5, labelcolor=drawing.INK, loc="upper left")
+    return (
+        np.array([queueing.mmc(rate, service_s, workers).mean_s for rate in rates]),
+        np.array([queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s for rate in rates]),
+    )
+
+
+def _panel(axes: Axes, cells: Sequence[OpenCell]) -> None:
+    first = cells[0].record
+    top_ms = ROOM * max(_marks(axes, cell, [each.record.variant for each in cells]) for cell in cells)
+    curves = _theory_s(int(cells[0].workers), first.calibration.service_s)
+    names = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
+    for (name, variant, height), curve in zip(names, curves, strict=True):
+        curve_ms = (curve + first.calibration.transit_s) * 1000
+        axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
+        _label(axes, f"{name}/{cells[0].workers:g}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
+    least = min(LEAST, *(cell.record.utilisation or LEAST for cell in cells)) - 0.02
+    axes.set_xlim(least, LABELS)
+    axes.set_ylim(0, top_ms)
+    axes.yaxis.set_major_formatter(lambda value, _: drawing.duration(value) if value else "0")
+    axes.set_xticks(np.arange(LEAST, MOST + 0.01, 0.2), [f"{each:.0%}" for each in np.arange(LEAST, MOST + 0.01, 0.2)])
+    axes.set_title(f"{first.model}  {first.service}")
+
+
+def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str) -> None:
+    """Name a curve on the right, where no mark is, with a line from the name to the curve."""
+    place = (float(np.interp(height_ms, curve_ms, CURVE)), min(height_ms, float(curve_ms[-1])))
+    arrow = {"arrowstyle": "-", "color": colour, "linewidth": 0.8}
+    axes.annotate(name, place, (MOST + 0.02, height_ms), va="center", arrowprops=arrow)
+
+
+def _marks(axes: Axes, cell: OpenCell, variants: Sequence[str]) -> float:
+    """Draw the measured and the simulated mean of a cell; return the upper end of its interval in ms."""
+    measured = cell.measured
+    if measured is None or cell.record.utilisation is None:
+        return 0.0
+    different = sorted(set(variants))
+    place = cell.record.utilisation + drawing.beside(different.index(cell.record.variant), len(different), APART)
+    colour, marker = LOOKS.get(cell.record.variant, (drawing.COLOURS[2], "^"))
+    low, high = measured.mean_ci_s or (measured.mean_s, measured.mean_s)
+    axes.errorbar(
+        place,
+        measured.mean_s * 1000,
+        yerr=[[(measured.mean_s - low) * 1000], [(high - measured.mean_s) * 1000]],
+        color=colour,
+        marker=marker,
+        markersize=8,
+        markeredgecolor=drawing.PAPER,
+        capsize=4,
+        linewidth=1.6,
+    )
+    if cell.same:
+        axes.plot(place, cell.same.mean_s * 1000, "_", color=drawing.INK, markersize=16, markeredgewidth=1.6)
+    return high * 1000
