@@ -1,7 +1,8 @@
 """The users of Locust's web page: three classes for each model, made from TARGETS (Name=URL, separated by spaces).
 
-Class names have no underscores: the page's class picker changes other names, and then does not find the class. A worker
-that runs this file also takes the jobs of `iolab queue` (`crew.py`).
+The page shows the closed loops, with that of model C ticked; LOADS=all adds open loops and chat users. Workers have all
+classes, whatever the page of their master shows. Class names have no underscores: the page's class picker changes other
+names, and then does not find the class. A worker that runs this file also takes the jobs of `iolab queue` (`crew.py`).
 """
 
 import itertools
@@ -11,9 +12,11 @@ from collections.abc import Iterable
 
 import crew
 from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
 from openloop import OpenLoopUser, gaps
 
 THINKING_S = 10.0
+TICKED = "C"  # the model whose class is ticked at start
 events.init.add_listener(crew.enlist)  # type: ignore[no-untyped-call]
 
 
@@ -23,6 +26,26 @@ def options(parser: ArgumentParser) -> None:
     kinds = ["poisson", "constant"]
     parser.add_argument("--rate", type=float, default=10.0, help="Open users: arrivals a second of each")
     parser.add_argument("--arrivals", choices=kinds, default="poisson", help="Open users: how arrivals are spread")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def simple_picker(environment: Environment, **_: object) -> None:
+    """Let the page's class picker show what LOADS asks for, and tick one class: Locust itself ticks all that it has."""
+    page = environment.web_ui
+    if page is None or not environment.available_user_classes:
+        return
+    others = tuple(filter(None, KINDS))
+    closed = {name: user for name, user in environment.available_user_classes.items() if not name.endswith(others)}
+    if os.environ.get("LOADS") != "all":
+        environment.available_user_classes = closed
+    ticked = next((name for name in closed if name.startswith(TICKED)), min(closed))
+    update = page.update_template_args
+
+    def updated() -> None:
+        update()  # type: ignore[no-untyped-call]
+        page.template_args["available_user_classes"] = [ticked]  # the page ticks these; it lists `users`
+
+    page.update_template_args = updated  # type: ignore[method-assign]
 
 
 class ClosedUser(FastHttpUser):

@@ -157,6 +157,7 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
         "SERVER_CPUSET",
         "LOADGEN_CPUSET",
         "TARGETS",
+        "LOADS",
         "LAB_UID",
         "LAB_GID",
         "LOOP",

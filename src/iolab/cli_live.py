@@ -17,12 +17,16 @@ from iolab.runtime.compose import find_engine
 @click.option(
     "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust workers."
 )
-def up(cpus: float, workers: int) -> int:
+@click.option(
+    "--loads", envvar="LOADS", type=click.Choice(["closed", "all"]), default="closed", show_default=True,
+    help="Locust's page shows closed loops, or also open loops and chat users.",
+)  # fmt: skip
+def up(cpus: float, workers: int, loads: str) -> int:
     """Start everything: the servers, Streamlit under strace, Locust's web page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     with terminal.busy(console) as say:
-        pages = standing.up(the_lab, find_engine(), cpus, workers, say)
+        pages = standing.up(the_lab, find_engine(), cpus, workers, say, loads=loads)
     terminal.show_pages(console, pages)
     return 0
 

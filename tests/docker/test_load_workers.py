@@ -71,7 +71,7 @@ def test_a_worker_joins_the_page_of_another_machine(
 ) -> None:
     page = f"http://{address}:{port(lab, 'locust')}"
     try:
-        up = iolab("up", variables={"BIND": address}, cwd=copy)
+        up = iolab("up", variables={"BIND": address, "LOADS": "all"}, cwd=copy)
         assert up.returncode == 0, up.stderr
         worker = start("worker", address, "--workers", "2", "--runtime", "docker")
         wait_for(lambda: workers(page) == 3, worker)

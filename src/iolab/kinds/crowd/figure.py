@@ -1,7 +1,7 @@
 """Memory and threads against users, with a cross where a model breaks; of a single level, a bar for each server."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -106,12 +106,12 @@ def _bars(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, narrow: 
 
 def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: float) -> None:
     """Draw a line for each server over its levels, with its name at the end of it."""
-    at_the_end: list[tuple[str, float, dict[str, str]]] = []
+    at_the_end: list[tuple[str, float, dict[str, Any]]] = []
     for number, (line, name) in enumerate(zip(lines, names, strict=True)):
         shift = APART ** drawing.beside(number, len(lines), 1)
         known = [(cell.record.users * shift, each, cell) for cell in line if (each := panel.value(cell))]
         colour = drawing.of_letter(line[0].record.model)
-        look = {"color": colour, "marker": drawing.MARKERS[number % len(drawing.MARKERS)]}
+        look: dict[str, Any] = {"color": colour, "marker": drawing.MARKERS[number % len(drawing.MARKERS)]}
         xs, ys = [users for users, _, _ in known], [each for _, each, _ in known]
         axes.plot(xs, ys, color=colour, linestyle=STYLES[line[0].record.transport], linewidth=1.2, alpha=0.6)
         axes.plot(xs, ys, linestyle="none", markersize=7, markeredgecolor=drawing.PAPER, **look)
