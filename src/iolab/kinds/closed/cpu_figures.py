@@ -1,4 +1,4 @@
-"""Draws what a CPU limit, and more users on it, do to throughput and latency: measured, and as theory says."""
+"""Draws how CPU limits and users change throughput and latency, measured and predicted."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,16 +15,16 @@ from iolab.theory.closed_loop import closed_loop
 
 
 def _throttled_share(cell: Cell) -> float | None:
-    """Return which share of its loads' time the quota held a server back."""
+    """Return the share of the time of its loads in which the quota stopped a server."""
     if cell.server.throttled_s is None or not cell.throughput_rps:
         return None
     return min(1.0, cell.server.throttled_s / (cell.counted / cell.throughput_rps))
 
 
 PANELS: Sequence[tuple[str, Callable[[Cell], float | None]]] = (
-    ("requests a second", lambda cell: cell.throughput_rps),
+    ("requests a second", lambda cell: cell.steady_rps),
     ("median, ms", lambda cell: cell.median_ms),
-    ("held back, share", _throttled_share),
+    ("throttled, share", _throttled_share),
 )
 
 
@@ -33,7 +33,7 @@ def cores(analysis: Analysis) -> str:
 
     Of several numbers of users the largest is drawn.
     """
-    cells = [one.cell for one in analysis.cells if one.cell.throughput_rps]
+    cells = [one.cell for one in analysis.cells if one.cell.steady_rps]
     users = max(cell.concurrency for cell in cells)
     cells = [cell for cell in cells if cell.concurrency == users]
     variants = list(dict.fromkeys(cell.variant for cell in cells))
@@ -69,8 +69,8 @@ def cores(analysis: Analysis) -> str:
 
 
 def saturation(analysis: Analysis) -> str:
-    """Draw throughput and median against the number of users: marks are measured, lines are theory's."""
-    cells = [one.cell for one in analysis.cells if one.cell.throughput_rps and one.cell.median_ms]
+    """Draw throughput and median against the number of users: marks are measured, lines are theory."""
+    cells = [one.cell for one in analysis.cells if one.cell.steady_rps and one.cell.median_ms]
     looks, settings = colours_of(analysis), analysis.experiment.server
     workers = {model.letter: model.workers for model in analysis.run.models}
     most = max(cell.concurrency for cell in cells)
@@ -92,7 +92,7 @@ def saturation(analysis: Analysis) -> str:
             left.plot(users, [each.throughput_rps for each in theory], color=colour, linewidth=1.3, alpha=0.7)
             right.plot(users, [each.latency_s * 1000 for each in theory], color=colour, linewidth=1.3, alpha=0.7)
             xs = [cell.concurrency for cell in mine]
-            left.plot(xs, [cell.throughput_rps or math.nan for cell in mine], label=model, **marks)
+            left.plot(xs, [cell.steady_rps or math.nan for cell in mine], label=model, **marks)
             right.plot(xs, [cell.median_ms or math.nan for cell in mine], label=model, **marks)
         for axes, title in ((left, "requests a second"), (right, "median, ms")):
             axes.set_title(title, loc="left", fontsize=11, color=INK)

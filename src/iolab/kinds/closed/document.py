@@ -1,4 +1,4 @@
-"""The report of a closed loop: the answer of each model, the course's table, what to doubt, and the distributions."""
+"""The report of a closed loop: the answer of each model, the course's table, findings, and distributions."""
 
 from iolab.kinds.closed import course, cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
@@ -9,7 +9,7 @@ from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
 
 MOST_CARDS = 8
-OVERVIEW = "Every dot is a request; c is the number of users at once. The large mark is the median."
+OVERVIEW = "Each dot is a request; c is the number of concurrent users. The large mark is the median."
 TOLD = (
     Column[course.Row]("Server", lambda row: row.model, numeric=False),
     Column[course.Row]("Users", lambda row: str(row.users)),
@@ -40,8 +40,10 @@ def report(analysis: Analysis) -> Document:
         ],
         method=[
             words.settings(analysis),
-            "Before each trial the server is verified and warmed up; the trials ran in"
+            "Before each trial the server is verified and warmed up. The trials ran in"
             f" {numbers.counted(words.rounds(analysis), 'round')} in random order, seed {analysis.experiment.seed}.",
+            'The rate in the table, "Rate", is that of the steady window: from the end of the ramp-up until the first'
+            " user has sent all its requests. The table of resources has the rate of the whole span.",
             words.precision(analysis),
             words.wall_time(analysis),
         ],
@@ -51,7 +53,7 @@ def report(analysis: Analysis) -> Document:
 
 
 def _verdict(analysis: Analysis) -> str:
-    """Return what more users do to each model, in one sentence; of many settings, nothing."""
+    """Return how more users change each model, in one sentence; nothing with too many settings."""
     groups = words.by_model(analysis)
     if not groups or len(groups) > MOST_CARDS:
         return ""
@@ -71,7 +73,7 @@ def _clause(names: str, verdict: str, number: int) -> str:
 
 
 def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
-    """Return the table, a card a model, and the figure that shows the answer."""
+    """Return the table, a card for each model, and the figure that shows the answer."""
     if not analysis.cells:
         return []
     looks = figures.colours_of(analysis)
@@ -90,20 +92,20 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
         blocks.append(
             Figure(
                 lambda: cpu_figures.cores(analysis),
-                "Throughput, median and the share of the time in which the quota stopped the server, against the CPU"
-                " limit. Dashed: theory's throughput.",
+                "Throughput, median, and the share of the time in which the quota stopped the server, by CPU limit."
+                " Dashed: throughput by theory.",
             )
         )
     elif measured:
         blocks.append(Figure(lambda: figures.overview(analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
-    return [*blocks, _table(analysis, columns(analysis))]
+    return [*blocks, _table(analysis, columns(analysis)), Sentences(words.short_queues(analysis))]
 
 
 def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
     return document.table(
         shown,
         [analysed.cell for analysed in analysis.cells],
-        marked=lambda cell: not cell.valid,
+        marked=lambda cell: cell.doubtful,
         group=lambda cell: (cell.model, cell.cpus),
     )
 
@@ -115,15 +117,15 @@ def _distributions(analysis: Analysis) -> list[Block]:
     found.append(
         Figure(
             lambda: figures.distributions(analysis),
-            "Bars: share of the requests in each interval of latency. Line: share of the requests that were answered"
-            " by then. Dashed: predicted median. All panels have the same axes.",
+            "Bars: share of the requests in each interval of latency. Line: share of the requests with at most that"
+            " latency. Dashed: predicted median. All panels have the same axes.",
         )
     )
     if len(analysis.cells) <= figures.MANY_CELLS:
         found.append(
             Figure(
                 lambda: figures.percentiles(analysis),
-                "The tail: from 99% on, the latency of the slowest hundredth of the requests. A line ends at its"
+                "The tail: above 99% is the latency of the slowest hundredth of the requests. A line ends at its"
                 " slowest request. Solid: most users; dashed: fewer.",
             )
         )
@@ -131,13 +133,13 @@ def _distributions(analysis: Analysis) -> list[Block]:
 
 
 def _course(analysis: Analysis) -> list[Section]:
-    """Return the course's table, and its questions with folded answers; nothing where the run is not the course's."""
+    """Return the course's table, and its questions with folded answers; nothing for a run with other settings."""
     if not course.applies(analysis):
         return []
     saturation = Figure(
         lambda: cpu_figures.saturation(analysis),
-        "Marks are measured, lines are theory's: throughput stops rising where every worker is busy, and from there on"
-        " latency rises with the number of users.",
+        "Marks are measured, lines are theory: throughput stops rising where every worker is busy; with more users,"
+        " latency rises with their number.",
     )
     folded = [
         Folded(
@@ -146,7 +148,7 @@ def _course(analysis: Analysis) -> list[Section]:
         )
         for number, answer in enumerate(course.answers(analysis), 1)
     ]
-    hint = Sentences(["Try first; then open an answer. Each is made of the numbers of this run."])
+    hint = Sentences(["Try first; then open an answer. Each answer uses the numbers of this run."])
     return [
         Section("The course's table", [document.table(TOLD, course.table(analysis))], brief=True),
         Section("Five questions", [hint, *folded]),
