@@ -1,9 +1,9 @@
 """Runs hey, one load at a time, for the process at the other end of the pipes.
 
 A line in, a line out, both JSON. In: {"job": 1, "argv": [...], "timeout_s": 60}. Out: {"job": 1, "status": 0,
-"stdout": "...", "stderr": "...", "cpu_s": 0.01, "timed_out": false, "syn_retransmits": 0}. A driver that keeps running
-costs nothing between loads, and `docker exec` would take 80 ms for each; it counts the CPU time of the load alone; and
-when its standard input ends, because its parent process has ended, it kills the running load by its pid.
+"stdout": "...", "stderr": "...", "cpu_s": 0.01, "timed_out": false, "syn_retransmits": 0, "timeouts": 0}. A process
+that stays costs nothing between the loads, where `docker exec` takes 80 ms, and it counts the CPU time of the load
+alone. When its standard input ends, because the process that started it has gone, it kills what it runs, by pid.
 """
 
 import json
@@ -25,7 +25,7 @@ class Driver:
 
     def run(self, argv: list[str], timeout_s: float) -> dict[str, object]:
         """Run one command to its end, or kill it after `timeout_s` seconds; CPU seconds are its own."""
-        before, sent_again = resource.getrusage(resource.RUSAGE_CHILDREN), netstat.syn_retransmits()
+        before, counted = resource.getrusage(resource.RUSAGE_CHILDREN), netstat.counters()
         timed_out = False
         try:
             self.running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -38,7 +38,7 @@ class Driver:
             stdout, stderr = end(self.running)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        facts = {"cpu_s": cpu_s, "timed_out": timed_out, "syn_retransmits": netstat.since(sent_again)}
+        facts = {"cpu_s": cpu_s, "timed_out": timed_out, **netstat.since(counted)}
         return {"status": self.running.returncode, "stdout": stdout, "stderr": stderr, **facts}
 
     def serve(self, jobs: "queue.Queue[str]") -> None:

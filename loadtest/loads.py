@@ -99,9 +99,9 @@ def load(
 ) -> dict[str, Any]:
     """Run `users` of that class until `done`.
 
-    Return CPU seconds, whether the time limit ended the load, and how many connection attempts were retransmitted.
+    Return CPU seconds, whether time was over before, and TCP's counters (netstat.py).
     """
-    before, sent_again = cpu_s(), netstat.syn_retransmits()
+    before, counted = cpu_s(), netstat.counters()
     events = Events()  # type: ignore[no-untyped-call]
     events.request.add_listener(note)  # type: ignore[no-untyped-call]
     # A trailing slash in the host makes every request raise while Locust reports none at all.
@@ -112,7 +112,7 @@ def load(
         in_time = done.wait(timeout_s)
     finally:
         runner.quit()
-    return {"cpu_s": cpu_s() - before, "timed_out": not in_time, "syn_retransmits": netstat.since(sent_again)}
+    return {"cpu_s": cpu_s() - before, "timed_out": not in_time, **netstat.since(counted)}
 
 
 def closed(

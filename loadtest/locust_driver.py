@@ -10,8 +10,8 @@ A line in, lines out, all JSON. The first line out says that it is ready, and th
 one has, instead of users and requests, "arrivals": {"process": "poisson", "rate_rps": 40, "duration_s": 30, "seed": 1},
 or with "moments" a list of seconds; {"job": 1, "gather": 3, "timeout_s": 60} waits for workers.
 Out, any number of times {"job": 1, "rows": [...], "more": true}, and at the end {"job": 1, "cpu_s": 0.1,
-"timed_out": false, "syn_retransmits": 0}. `loads.py` describes a row; a row of a crew ends with the number of the
-worker.
+"timed_out": false, "syn_retransmits": 0, "timeouts": 0}. What a row is, `loads.py` says; one of a crew ends with the
+number of the worker.
 """
 
 from gevent import monkey

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,63 @@ def test_every_median_stands_beside_services_and_prediction(analysis: Analysis) 
     four = cell(analysis, "A", 4)
     assert four.services == pytest.approx(4, rel=0.1)
     assert four.residual == pytest.approx(0, abs=0.1)
-    assert cell(analysis, "A", 16).residual == pytest.approx(-0.55, abs=0.05)
+    assert cell(analysis, "A", 16).predicted_median_ms == 140
+    assert cell(analysis, "A", 16).residual == pytest.approx(0, abs=0.05)
     assert [column.heading for column in columns(analysis)][3:6] == ["x 20 ms", "Theory", "off"]
+
+
+def test_the_rate_is_that_of_the_time_in_which_all_users_are_there(analysis: Analysis) -> None:
+    """The nine users that wait for TCP do not make the server idle: it does when the seven have sent all requests."""
+    dropped = cell(analysis, "A", 16)
+    assert dropped.steady_rps == pytest.approx(49, abs=0.5)
+    assert dropped.utilisation == pytest.approx(0.98, abs=0.01)
+    assert dropped.throughput_rps == pytest.approx(35, abs=0.5)
+    assert dropped.throughput_residual == pytest.approx(0, abs=0.03)
+    assert cell(analysis, "C", 16).utilisation is None
+    assert cell(analysis, "B", 4).utilisation == pytest.approx(0.5, abs=0.03)
+    text = markdown(report(analysis))
+    assert "| 142 ms | 7.09 | 140 ms | +1% | 145 ms | 2.19 s | 5.42 s | 49/s | 50/s | -1% |" in text
+    assert "| 0.99 | 35/s |" in text
+
+
+def test_a_prediction_behind_a_short_queue_is_said_beside_that_of_a_long_one(analysis: Analysis) -> None:
+    (told,) = words.short_queues(analysis)
+    assert "A with 16 users: the accept queue (listen backlog 5) is shorter than the users" in told
+    assert (
+        "the 7 users that circulate, (backlog + 2) x S = 140 ms; with a longer accept queue it is c x S = 320 ms"
+        in told
+    )
+    for text in (markdown(report(analysis)), page(report(analysis))):
+        assert "(backlog + 2) x S" in text
+
+
+@pytest.mark.parametrize(
+    ("own", "somaxconn", "backlog", "predicted_ms"),
+    [(5, 4096, 5, 140), (None, 4096, None, 320), (128, 3, 3, 100), (128, 4096, 128, 320)],
+)
+def test_the_backlog_is_the_server_s_own_as_the_kernel_limits_it(
+    tmp_path: Path, own: int | None, somaxconn: int, backlog: int | None, predicted_ms: float
+) -> None:
+    def change(run: dict[str, Any]) -> None:
+        run["models"][0]["backlog"] = own
+        run["environment"]["network settings"] = {"net.core.somaxconn": somaxconn}
+
+    found = cell(analyse(with_run(tmp_path / "run", change)), "A", 16)
+    assert (found.backlog, found.predicted_median_ms, found.predicted_mean_ms) == (backlog, predicted_ms, 320)
+
+
+def test_what_an_experiment_is_made_to_show_is_no_reason_for_doubt(analysis: Analysis) -> None:
+    each = next(one for one in analysis.cells if (one.cell.model, one.cell.concurrency) == ("A", 16))
+    shown = tuple(one.model_copy(update={"expected": True}) for one in each.cell.findings)
+    expected = replace(each, cell=each.cell.model_copy(update={"findings": shown}))
+    doubted, trusted = report(analysis), report(replace(analysis, cells=(expected, analysis.cells[0])))
+    assert (doubted.trust.level, trusted.trust.level) == ("limited", "good")
+    assert [len(doubted.findings), len(doubted.expected)] == [3, 0]
+    assert [len(trusted.findings), len(trusted.expected)] == [0, 3]
+    assert "## What this shows" in markdown(trusted)
+    assert (each.cell.doubtful, expected.cell.doubtful, analysis.cells[0].cell.doubtful) == (True, False, False)
+    assert '<tr class="doubt' in page(doubted)
+    assert '<tr class="doubt' not in page(trusted)
 
 
 def test_an_interval_holds_its_median(analysis: Analysis) -> None:
@@ -105,7 +161,7 @@ def test_summary_has_the_keys_of_the_contract(analysis: Analysis) -> None:
     assert {"cpu_s", "throttled_s", "threads_peak", "rss_peak_bytes", "listen_overflows"} <= set(
         summary["cells"][0]["server"]
     )
-    assert {"id", "severity", "message", "remedy", "value"} == set(summary["cells"][1]["findings"][0])
+    assert {"id", "severity", "message", "remedy", "expected", "value"} == set(summary["cells"][1]["findings"][0])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +185,7 @@ def test_html_is_one_small_file_that_needs_no_network(recorded_page: str) -> Non
     assert "https://" not in outside
     assert "<script" not in recorded_page
     assert "<link" not in recorded_page
-    for text in ("explodes", "steps", "stays flat", "listen queue", "624/624", "seed 1991"):
+    for text in ("explodes", "steps", "stays flat", "accept queue", "624/624", "seed 1991"):
         assert text in recorded_page
 
 
@@ -141,7 +197,7 @@ def test_markdown_has_the_table_and_the_wall_time(analysis: Analysis) -> None:
     text = markdown(report(analysis))
     assert "| C  asyncio | 16 | 20.7 ms | 1.03 | 20.0 ms | +3% |" in text
     assert (
-        "The requests take 36.6 s in theory; measuring took 48.0 s, starts and stops too (allowed: 25% and 10 s more, 55.8 s)."
+        "The requests take 36.6 s in theory; the benchmark took 48.0 s, with all starts and stops (limit: 25% and 10 s more, 55.8 s)."
         in text
     )
     assert "memory: 23.5 GiB" in text
@@ -183,7 +239,7 @@ def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
     found = damaged(tmp_path, kill)
     assert len(found.cells) == 5
     assert "This run has not ended: 5 of 24 trials are here" in page(report(found))
-    assert "has not come to its end" in markdown(report(found))
+    assert "The benchmark has not ended." in markdown(report(found))
 
 
 def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
@@ -237,7 +293,8 @@ def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -
     run["experiment"]["server"]["wait_distribution"] = "exponential"
     found = damaged(tmp_path, change_run(experiment=run["experiment"]))
     assert cell(found, "C", 16).predicted_median_ms is None
-    assert "No prediction is drawn: waits are random" in page(report(found))
+    assert "No prediction is drawn: service times are random" in words.prediction(found)
+    assert "No prediction is drawn: " in page(report(found))
 
 
 def test_a_model_looks_alike_in_every_report(analysis: Analysis, tmp_path: Path) -> None:

@@ -35,7 +35,11 @@ def run_like(tmp_path: Path, factor: float) -> Analysis:
         own = factor * draw.normal(1, 0.002)
         samples = folder.read_rows(trial.rows, "requests", Sample)
         (folder.path / trial.rows["requests"]).unlink()
-        folder.write_rows(trial.index, requests=[one._replace(latency_s=(one.latency_s or 0) * own) for one in samples])
+        times = [((one.start_s or 0) * own, (one.latency_s or 0) * own) for one in samples]
+        slowed = [
+            one._replace(start_s=start, latency_s=took) for one, (start, took) in zip(samples, times, strict=True)
+        ]
+        folder.write_rows(trial.index, requests=slowed)
     return analyse(folder)
 
 
@@ -51,7 +55,49 @@ def test_a_slower_run_is_slower_in_every_cell(recorded: Analysis, tmp_path: Path
     found = compare(recorded, run_like(tmp_path, 1.5))
     assert [round(each.ratio or 0, 1) for each in found] == [1.5] * 8
     assert all(each.different for each in found)
-    assert {comparison.verdict(each) for each in found} == {"slower"}
+    assert [each.verdict for each in found] == ["slower", "suspect"] + ["slower"] * 6
+    back = compare(run_like(tmp_path, 1.2), recorded)
+    assert [each.verdict for each in back] == ["faster", "suspect"] + ["faster"] * 6
+    text = " ".join(shown(back).split())
+    assert "A16, 1 CPU, suspect: median shorter (" in text
+    assert "throughput higher (" in text
+    assert "A16, 1 CPU, first run; A16, 1 CPU, second run: the accept queue overflowed (listen backlog 5)" in text
+
+
+Q, R, LONGER, SHORTER, SAME = "p99", "throughput", (1.9, 2.1), (0.4, 0.5), (0.9, 1.1)
+
+
+@pytest.mark.parametrize(
+    ("median", "others", "verdict"),
+    [
+        (SHORTER, {Q: SHORTER, R: LONGER}, "faster"),
+        (SHORTER, {Q: SAME, R: SAME}, "faster"),
+        (SHORTER, {Q: LONGER, R: SAME}, "mixed"),
+        (SHORTER, {Q: SAME, R: SHORTER}, "mixed"),
+        (SAME, {Q: LONGER, R: SAME}, "mixed"),
+        (LONGER, {Q: LONGER, R: SHORTER}, "slower"),
+        (LONGER, {Q: SHORTER}, "mixed"),
+        (SAME, {Q: SAME}, "no difference shown"),
+        (None, {Q: LONGER}, "too few repeats to tell"),
+    ],
+)
+def test_nothing_is_faster_whose_tail_or_throughput_is_worse(
+    recorded: Analysis, median: tuple[float, float] | None, others: dict[str, tuple[float, float]], verdict: str
+) -> None:
+    clean, dropped = recorded.cells[0], recorded.cells[1]
+    each = Comparison(clean, clean, 1.0, median, tuple(others.items()))
+    assert each.verdict == verdict
+    if verdict in ("faster", "mixed", "slower"):
+        assert replace(each, second=dropped).verdict == replace(each, first=dropped).verdict == "suspect"
+    if verdict == "mixed":
+        assert "A4, 1 CPU, mixed: " in shown([each])
+
+
+def test_what_is_better_and_what_is_worse_is_named(recorded: Analysis) -> None:
+    clean = recorded.cells[0]
+    text = shown([Comparison(clean, clean, 0.435, (0.43, 0.44), ((Q, (6.0, 7.0)), (R, (0.7, 0.72))))])
+    words = "mixed: median shorter (0.430 to 0.440 times), p99 longer (6.000 to 7.000 times), throughput lower (0.700"
+    assert words in " ".join(text.split())
 
 
 def test_an_interval_that_touches_1_shows_no_difference(recorded: Analysis) -> None:
@@ -66,7 +112,7 @@ def test_too_few_repeats_are_said(recorded: Analysis, tmp_path: Path) -> None:
     lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
     (copy / "trials.jsonl").write_text("".join(lines[:16]))  # two rounds of three
     one, other = recorded, analyse(RunFolder.open(copy))
-    assert {comparison.verdict(each) for each in compare(one, other)} == {"too few repeats to tell"}
+    assert {each.verdict for each in compare(one, other)} == {"too few repeats to tell"}
 
 
 def test_other_settings_are_named(recorded: Analysis, tmp_path: Path) -> None:

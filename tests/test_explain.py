@@ -33,7 +33,14 @@ def test_who_waits_in_a_queue_is_told_so(run: Analysis) -> None:
     assert parts["the queue"] == pytest.approx(20)
     assert "the event loop's clock" not in parts
     assert "the event loop's clock" in {part.what for part in budget(run, find(run, "C16"))}
-    assert {part.what: part.ms for part in budget(run, find(run, "A16"))}["the queue"] == pytest.approx(120)
+    (queue,) = (part for part in budget(run, find(run, "A16")) if part.what == "the queue")
+    assert queue.ms == pytest.approx(120)
+    assert queue.known == "theory: 7 users circulate behind a listen backlog of 5"
+    each = find(run, "A16")
+    unknown = replace(each, cell=each.cell.model_copy(update={"backlog": None, "predicted_median_ms": 320.0}))
+    (queue,) = (part for part in budget(run, unknown) if part.what == "the queue")
+    assert queue.ms == pytest.approx(120)
+    assert queue.known.startswith("whole service times in the median")
 
 
 @pytest.mark.parametrize("name", ["c16", "C 16", "C@16", " C, 16 "])
@@ -77,13 +84,13 @@ def like(run: Analysis, name: str, changes: Mapping[str, object], **server: obje
 def test_a_queue_for_the_processor_is_none_for_a_worker(run: Analysis) -> None:
     computing = {"median_ms": 101.0, "service_ms": 25.0, "predicted_median_ms": 80.0, "predicted_mean_ms": 80.0}
     for name, cpus, words in (
-        ("C16", 1.0, "theory: 16 users, who compute one at a time"),
-        ("B16", 1.0, "theory: 16 users, who compute one at a time"),
-        ("C16", 0.5, "theory: 16 users, who compute one at a time, with 0.5 CPU"),
+        ("C16", 1.0, "theory: 16 users, one computes at a time"),
+        ("B16", 1.0, "theory: 16 users, one computes at a time"),
+        ("C16", 0.5, "theory: 16 users, one computes at a time, with 0.5 CPU"),
     ):
         known = {part.what: part.known for part in budget(*like(run, name, computing | {"cpus": cpus}, cpu_ms=5.0))}
         assert known["the queue"] == words
-    assert {part.what: part.known for part in budget(run, find(run, "B16"))}["the queue"].endswith("8 at once")
+    assert {part.what: part.known for part in budget(run, find(run, "B16"))}["the queue"].endswith("8 served at once")
 
 
 def test_the_clock_takes_only_what_all_else_leaves(run: Analysis) -> None:
@@ -95,5 +102,5 @@ def test_the_clock_takes_only_what_all_else_leaves(run: Analysis) -> None:
 def test_random_waits_have_a_median_that_is_not_their_mean(run: Analysis) -> None:
     changes = {"median_ms": 15.0, "predicted_median_ms": None}
     parts = budget(*like(run, "C4", changes, wait_distribution="exponential"))
-    assert "waits are random" in parts[-1].known
+    assert "service times are random" in parts[-1].known
     assert sum(part.ms for part in parts) == pytest.approx(15.0)

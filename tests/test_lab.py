@@ -36,6 +36,24 @@ def test_the_real_lab_has_the_four_models() -> None:
     ]
 
 
+def test_the_backlog_of_a_server_that_accepts_only_what_it_serves_is_its_own_default() -> None:
+    """Others accept a connection before they can serve it: their accept queue says nothing about waiting."""
+    models = Lab.read(ROOT).models
+    assert {model.name: model.backlog for model in models if model.backlog} == {"blocking": 5}
+    folder = models[0].service.folder
+    assert folder is not None
+    assert 'number("BACKLOG", 5, ' in (folder / "server.py").read_text()
+
+
+@pytest.mark.parametrize("backlog", ["0", "-1", "short", ""])
+def test_a_wrong_backlog_is_named(backlog: str) -> None:
+    block = BLOCK.format(letter="Z", workers="1").replace(
+        'iolab.workers: "1"', f'iolab.workers: "1", iolab.backlog: "{backlog}"'
+    )
+    with pytest.raises(UsageError, match=r"service fast: iolab\.backlog"):
+        Lab.parse(Path("/lab"), block, {})
+
+
 def test_a_model_is_what_its_block_says() -> None:
     (model,) = parse().models
     assert (model.letter, model.title, model.name, model.workers) == ("Z", "Fast", "fast", math.inf)

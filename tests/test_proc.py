@@ -11,8 +11,8 @@ from iolab.runtime import ListenCounters
 from tests.conftest import ROOT
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-NETSTAT = """TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPHPHits
-TcpExt: 5 31 32 7
+NETSTAT = """TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPReqQFullDoCookies
+TcpExt: 5 31 32 2
 IpExt: InNoRoutes ListenDrops
 IpExt: 5 6
 """
@@ -40,7 +40,7 @@ def write(folder: Path, **texts: str) -> Path:
 
 
 def test_counters_are_found_by_name() -> None:
-    assert ListenCounters.parse(NETSTAT) == ListenCounters(overflows=31, drops=32, cookies=5)
+    assert ListenCounters.parse(NETSTAT) == ListenCounters(overflows=31, drops=32, cookies=5, full_queue_cookies=2)
     assert proc.counters(NETSTAT, "IpExt") == {"InNoRoutes": 5, "ListenDrops": 6}
 
 
@@ -55,12 +55,25 @@ def test_counters_are_found_by_name() -> None:
     ],
 )
 def test_counters_that_are_not_there_are_none(text: str) -> None:
-    assert ListenCounters.parse(text) == ListenCounters(None, None, None)
+    assert ListenCounters.parse(text) == ListenCounters(None, None, None, None)
 
 
 def test_a_difference_is_known_where_both_readings_are() -> None:
-    before, after = ListenCounters(1, None, 3), ListenCounters(5, 6, None)
-    assert after.since(before) == ListenCounters(4, None, None)
+    before, after = ListenCounters(1, None, 3, 7), ListenCounters(5, 6, None, 9)
+    assert after.since(before) == ListenCounters(4, None, None, 2)
+
+
+LINES = "{0}/sys/net/ipv4/tcp_syn_linear_timeouts:4\n{0}/sys/net/ipv4/tcp_abort_on_overflow:0\n{0}/sys/net/core/somaxconn:512\n"
+
+
+def test_network_settings_are_of_this_namespace_or_of_another_s_lines(tmp_path: Path) -> None:
+    names = {"sys__net__ipv4__tcp_abort_on_overflow": "1\n", "sys__net__core__somaxconn": "4096\n"}
+    here = write(tmp_path, **names)
+    older = {"net.ipv4.tcp_syn_linear_timeouts": 0, "net.ipv4.tcp_abort_on_overflow": 1, "net.core.somaxconn": 4096}
+    assert proc.network_settings(proc=here) == older  # Linux before 6.5 has no linear timeouts
+    there = {"net.ipv4.tcp_syn_linear_timeouts": 4, "net.ipv4.tcp_abort_on_overflow": 0, "net.core.somaxconn": 512}
+    assert proc.network_settings(LINES.format(proc.PROC)) == there
+    assert proc.network_settings("") == proc.network_settings(proc=tmp_path / "nowhere") == {}
 
 
 def test_fields_and_sizes() -> None:

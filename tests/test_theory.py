@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from iolab.theory.closed_loop import closed_loop, even
+from iolab.theory.closed_loop import behind_short_queue, closed_loop, even
+from iolab.theory.retries import attempts_again_s
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,33 @@ def test_nonsense_is_refused(users: int, workers: float, wait_s: float) -> None:
 )
 def test_median_is_mean_where_users_come_in_whole_turns(users: int, workers: float, same: bool) -> None:
     assert even(users, workers) is same
+
+
+@pytest.mark.parametrize(
+    ("users", "backlog", "latency_s"),
+    [(16, 5, 0.14), (64, 5, 0.14), (8, 5, 0.14), (7, 5, None), (16, 14, None), (16, 13, 0.3), (16, 128, None)],
+)
+def test_behind_a_short_accept_queue_backlog_and_two_users_circulate(
+    users: int, backlog: int, latency_s: float | None
+) -> None:
+    """Measured here: medians of 143 ms at 8, 16, 32 and 64 users behind a backlog of 5, with S = 20.4 ms."""
+    found = behind_short_queue(users, backlog, 0.020)
+    assert (found.latency_s if found else None) == (latency_s and pytest.approx(latency_s))
+    assert found is None or found.throughput_rps == pytest.approx(50)
+
+
+def test_behind_a_short_accept_queue_the_cpu_may_be_the_limit() -> None:
+    found = behind_short_queue(16, 5, 0.020, cpu_s=0.005, cpus=0.1)
+    assert found is not None
+    assert found.latency_s == pytest.approx(7 * 0.005 / 0.1)
+
+
+@pytest.mark.parametrize(
+    ("linear", "moments_s"), [(4, [1, 2, 3, 4, 5, 7, 11, 19]), (0, [1, 3, 7, 15]), (1, [1, 2, 4, 8, 16])]
+)
+def test_attempts_are_sent_again_as_linux_does(linear: int, moments_s: list[float]) -> None:
+    # https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html, tcp_syn_linear_timeouts
+    assert attempts_again_s(linear, 20.0) == moments_s
+    assert attempts_again_s(linear, 0.9) == []
+    with pytest.raises(ValueError, match="-1 linear"):
+        attempts_again_s(-1, 20.0)

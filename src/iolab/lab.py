@@ -43,12 +43,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Model:
-    """A measured server: `workers` requests can wait in it at once (math.inf: any number)."""
+    """A measured server: `workers` requests can wait in it at once (math.inf: any number).
+
+    `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet.
+    """
 
     letter: str
     title: str
     workers: float
     service: Service
+    backlog: int | None = None
 
     @property
     def name(self) -> str:
@@ -173,7 +177,7 @@ def _models(services: Sequence[Service], label: str) -> tuple[Model, ...]:
 
 
 def _model(service: Service, letter: str) -> Model:
-    workers_text = service.labels.get("iolab.workers", "")
+    workers_text, backlog_text = service.labels.get("iolab.workers", ""), service.labels.get("iolab.backlog")
     try:
         workers = math.inf if workers_text == "inf" else int(workers_text)
         if workers < 1:
@@ -182,9 +186,14 @@ def _model(service: Service, letter: str) -> Model:
         raise UsageError(
             f"{COMPOSE_FILE}: service {service.name}: iolab.workers is {workers_text!r}; it must be 1 or more, or inf"
         ) from None
+    if not (backlog_text is None or (backlog_text.isdecimal() and int(backlog_text) > 0)):
+        raise UsageError(
+            f"{COMPOSE_FILE}: service {service.name}: iolab.backlog is {backlog_text!r}; it must be 1 or more"
+        )
     if not (service.ports and service.folder and service.command):
         raise UsageError(f"{COMPOSE_FILE}: service {service.name}: a model needs build.context, command and ports")
-    return Model(letter, service.labels.get("iolab.title", service.name), workers, service)
+    backlog = None if backlog_text is None else int(backlog_text)
+    return Model(letter, service.labels.get("iolab.title", service.name), workers, service, backlog)
 
 
 _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<empty>:?)-(?P<default>[^}]*))?\})")

@@ -160,7 +160,13 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
         models=tuple(
-            ModelInfo(letter=model.letter, title=model.title, service=model.name, workers=model.workers)
+            ModelInfo(
+                letter=model.letter,
+                title=model.title,
+                service=model.name,
+                workers=model.workers,
+                backlog=model.backlog,
+            )
             for model in planned.models
         ),
         runtime=place.runtime.name,

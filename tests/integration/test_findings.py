@@ -107,7 +107,15 @@ def test_a_short_listen_queue_overflows_and_tcp_tries_again(inside: Run, results
     assert wanted <= set(found)
     assert "at the end" in found["littles_law"]
     (cell,) = json.loads((results / "latest" / "summary.json").read_text())["cells"]
-    assert cell["client"]["syn_retransmits"] > 0
+    assert cell["client"]["timeouts"] >= cell["client"]["syn_retransmits"] > 0
+    assert cell["server"]["syn_cookies"] is not None
+    settings = json.loads((results / "latest" / "run.json").read_text())["environment"]["network settings"]
+    assert (
+        f"net.ipv4.tcp_syn_linear_timeouts = {settings['net.ipv4.tcp_syn_linear_timeouts']}"
+        in found["syn_retransmitted"]
+    )
+    assert cell["backlog"] == 5
+    assert cell["predicted_median_ms"] == 140
 
 
 @needs_two_cores
@@ -116,7 +124,7 @@ def test_a_heavy_load_generator_is_its_own_bottleneck(inside: Run, results: Path
     found = bench(
         inside, results, "--models C --concurrency 64 --requests 3000 --repeats 1 --wait-ms 0.1 --loadgen locust"
     )
-    assert "of the time on its core" in found["loadgen_bottleneck"]
+    assert "of the time of its core" in found["loadgen_bottleneck"]
 
 
 @pytest.mark.bounds

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-TEXT = "TcpExt: SyncookiesSent TCPSynRetrans ListenDrops\nTcpExt: 0 31 32\nIpExt: TCPSynRetrans\nIpExt: 5\n"
+TEXT = "TcpExt: TCPTimeouts TCPSynRetrans ListenDrops\nTcpExt: 40 31 32\nIpExt: TCPSynRetrans\nIpExt: 5\n"
 
 
 def told(expression: str) -> str:
@@ -17,14 +17,20 @@ def told(expression: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [(TEXT, "31"), ("", "None"), ("TcpExt: A\nTcpExt: 1\n", "None"), ("TcpExt: TCPSynRetrans\nTcpExt: x\n", "None")],
+    ("text", "again", "timeouts"),
+    [
+        (TEXT, 31, 40),
+        ("", None, None),
+        ("TcpExt: A\nTcpExt: 1\n", None, None),
+        ("TcpExt: TCPSynRetrans TCPTimeouts\nTcpExt: x 3\n", None, 3),
+    ],
 )
-def test_attempts_that_were_sent_again_are_found_by_name(text: str, expected: str) -> None:
-    assert told(f"netstat.syn_retransmits({text!r})") == expected
+def test_counters_are_found_by_name(text: str, again: int | None, timeouts: int | None) -> None:
+    assert told(f"netstat.counters({text!r})") == str({"syn_retransmits": again, "timeouts": timeouts})
 
 
 def test_what_is_not_known_before_is_not_known_after() -> None:
-    assert told("netstat.since(None)") == "None"
+    unknown = {"syn_retransmits": None, "timeouts": None}
+    assert told(f"netstat.since({unknown})") == str(unknown)
     if sys.platform == "linux":
-        assert int(told("netstat.since(netstat.syn_retransmits())")) >= 0
+        assert told("all(count >= 0 for count in netstat.since(netstat.counters()).values())") == "True"

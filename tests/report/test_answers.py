@@ -42,11 +42,22 @@ def test_the_table_sets_expected_beside_measured_beside_predicted(run: Analysis)
 def test_answers_have_this_run_s_numbers(run: Analysis) -> None:
     assert len(answers(run)) == 5
     for number, words in (
-        (1, ("81.0 ms, 4.05 x 20 ms", "93 connection attempts were dropped", "M/M/1")),
-        (2, ("20.4 ms", "8 threads wait side by side")),
-        (3, ("20.4 ms to 40.3 ms", "in 2 turns", "387/s of the 400/s", "SSD")),
+        (
+            1,
+            (
+                "81.0 ms, 4.05 x 20 ms",
+                "(5 + 2) x 20 ms = 140 ms",
+                "dropped 93 packets",
+                "49/s",
+                "0.99",
+                "35/s",
+                "M/M/1",
+            ),
+        ),
+        (2, ("20.4 ms", "8 threads wait at the same time")),
+        (3, ("20.4 ms to 40.3 ms", "in 2 turns", "389/s of the 400/s", "SSD")),
         (4, ("20.7 ms, 1.03 x 20 ms", "with 1 thread")),
-        (5, ("992 stand in the queue", "Choose asyncio")),
+        (5, ("992 wait in the queue", "Choose asyncio")),
     ):
         for word in words:
             assert word in text(run, number), (number, word)
@@ -57,20 +68,22 @@ def test_data_that_say_otherwise_are_not_told_the_book_s_way(run: Analysis) -> N
     assert "do not explain that" in text(slow, 1)
     whole = run.cells[1].cell.server.model_copy(update={"listen_overflows": 0})
     long_queue = changed(run, "A", 16, median_ms=330.0, server=whole)
-    assert "it holds, as no one was dropped" in text(long_queue, 1)
-    for number, words in ((3, "it holds, though 3 connection"), (None, "it holds, though how many")):
+    assert "it holds, as no connection attempt was dropped" in text(long_queue, 1)
+    for number, words in ((3, "it holds, though the number of dropped packets is 3"), (None, "packets is not known")):
         few = whole.model_copy(update={"listen_overflows": number})
         assert words in text(changed(run, "A", 16, median_ms=330.0, server=few), 1)
-    assert "something else took its time" in text(changed(run, "B", 4, median_ms=45.0), 2)
-    assert "would make that 2 times" in text(changed(run, "B", 16, median_ms=22.0), 3)
+    assert "which neither this nor a short accept queue explains" in text(changed(run, "A", 16, median_ms=220.0), 1)
+    assert "Over the whole span" not in text(changed(run, "A", 16, throughput_rps=49.0), 1)
+    assert "something else took time" in text(changed(run, "B", 4, median_ms=45.0), 2)
+    assert "2 turns of 8 threads would be 2 times" in text(changed(run, "B", 16, median_ms=22.0), 3)
     assert "does not stay at 20 ms" in text(changed(run, "C", 16, median_ms=90.0), 4)
-    assert table(changed(run, "C", 16, median_ms=90.0))[-1].verdict == "4.5 times what was expected"
+    assert table(changed(run, "C", 16, median_ms=90.0))[-1].verdict == "4.5 times the expected value"
 
 
 def test_what_was_not_measured_is_said(run: Analysis) -> None:
     only_c = replace(run, cells=tuple(each for each in run.cells if each.cell.model == "C"))
     assert [row.verdict for row in table(only_c)][:4] == ["not measured in this run"] * 4
-    assert "This run has no result of B with 4 users" in text(only_c, 3)
+    assert "This run has no result for B with 4 users" in text(only_c, 3)
 
 
 def test_another_experiment_is_not_asked_the_course_s_questions(run: Analysis) -> None:

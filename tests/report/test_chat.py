@@ -37,7 +37,7 @@ def answered(bench: Analysis, tmp_path: Path) -> Answered:
 
 def test_without_a_crowd_it_says_how_to_measure_one(bench: Analysis) -> None:
     text = "\n".join(answers(bench)[-1].paragraphs)
-    assert "992 stand in the queue" in text
+    assert "992 wait in the queue" in text
     assert "make crowd USERS=1000" in text
 
 

@@ -13,7 +13,7 @@ from iolab.kinds.closed import cpu_figures, figures
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import backlog, cores, stories
+from iolab.kinds.closed.stories import backlog, cores, no_open_queue, stories
 from iolab.report.drawing import MARKERS
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_response_s
@@ -46,8 +46,8 @@ def queues(analysis: Analysis, short: dict[str, object], long: dict[str, object]
     vary = (Variant(name="backlog 5", backlog=5), Variant(name="backlog 1024", backlog=1024))
     again = ClientUsage(syn_retransmits=94)
     cells = (
-        cell(analysis, variant="backlog 5", server=ServerUsage(listen_overflows=93), client=again, **short),
-        cell(analysis, variant="backlog 1024", server=ServerUsage(listen_overflows=0), **long),
+        cell(analysis, variant="backlog 5", backlog=5, server=ServerUsage(listen_overflows=93), client=again, **short),
+        cell(analysis, variant="backlog 1024", backlog=1024, server=ServerUsage(listen_overflows=0), **long),
     )
     return like(analysis, *cells, vary=vary)
 
@@ -56,26 +56,45 @@ def test_the_backlog_s_story_is_told_in_its_numbers(run: Analysis) -> None:
     told = " ".join(backlog(queues(run, {"median_ms": 146.0, "max_ms": 5400.0}, {"median_ms": 334.0, "max_ms": 350.0})))
     for words in (
         "334 ms = 16 x 20.9 ms",
-        "falls to 146 ms",
-        "7.0 x 20.9 ms",
-        "which makes 7",
-        "93 connection attempts were dropped, 94 were sent again",
+        "The median is only 146 ms = 7.0 x 20.9 ms",
+        "The accept queue takes 6 connections, and one is served: 7 users circulate",
+        "the kernel drops 93 packets of connection attempts, and 94 attempts were sent again",
         "5.40 s",
-        "M/M/1",
+        "the server serves as much: 49/s and 49/s. Over the whole span the short queue has 35/s",
+        "(backlog + 2) x S predicts 140 ms",
+        "M/M/1 describes another situation",
     ):
         assert words in told
 
 
+def test_no_open_queue_is_computed_from_a_rate_without_all_users(run: Analysis) -> None:
+    suspect = cell(run, suspect_repeats=3, steady_rps=45.0, utilisation=0.9)
+    assert "Its value is not computed: by Little's law, users were missing in 3 repeats" in no_open_queue(suspect)
+    whole = cell(run, suspect_repeats=0, steady_rps=45.0, utilisation=0.9, mean_ms=320.0)
+    assert no_open_queue(whole).endswith(
+        "At the measured utilisation, 0.90, it predicts a mean of 200 ms; the measured mean is 320 ms."
+    )
+    busy = cell(run, suspect_repeats=0, steady_rps=50.0, utilisation=1.0)
+    assert "It has no value at a utilisation of 1." in no_open_queue(busy)
+
+
+def test_a_backlog_that_no_users_fit_into_is_no_story(run: Analysis) -> None:
+    both = queues(run, {"median_ms": 146.0, "max_ms": 5400.0}, {"median_ms": 334.0, "max_ms": 350.0})
+    assert backlog(both) != []
+    short = tuple(replace(each, cell=each.cell.model_copy(update={"backlog": 5})) for each in both.cells)
+    assert backlog(replace(both, cells=short)) == []
+
+
 def test_data_that_do_not_show_it_are_not_told_as_if(run: Analysis) -> None:
     told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
-    assert "in this run the median does not fall" in told
-    assert "falls to" not in told
+    assert "this run does not show a shorter median together with a longer tail" in told
+    assert "The median is only" not in told
 
 
 def limits(analysis: Analysis, rates: dict[float, float]) -> Analysis:
     cells = [
         cell(
-            analysis, model="C", cpus=cpus, throughput_rps=rate, median_ms=16_000 / rate,
+            analysis, model="C", cpus=cpus, steady_rps=rate, throughput_rps=rate, median_ms=16_000 / rate,
             server=ServerUsage(throttled_s=1.5 if cpus < 1 else 0.0),
         )
         for cpus, rate in rates.items()
@@ -87,8 +106,11 @@ def limits(analysis: Analysis, rates: dict[float, float]) -> Analysis:
     ("rates", "words"),
     [
         ({0.1: 740.0, 1.0: 750.0}, "0.1 CPU is as good as 1"),
-        ({0.1: 20.0, 0.5: 100.0, 1.0: 200.0}, "limits it all the way: 10.0 times as much for 10 times the CPU"),
-        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "From 0.5 CPU on, more changes nothing"),
+        (
+            {0.1: 20.0, 0.5: 100.0, 1.0: 200.0},
+            "CPU is the limit over the whole range: 10.0 times the rate with 10 times the CPU",
+        ),
+        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "Above 0.5 CPU, more CPU changes nothing"),
     ],
 )
 def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: str) -> None:
@@ -101,8 +123,8 @@ def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
     assert cpu_figures.cores(swept, narrow=False).count("<svg") == 1
     shown = page(report(swept))
     assert figures_of(shown) == 3
-    assert "What more CPU buys" in shown
-    assert "What more CPU buys" in markdown(report(swept))
+    assert "What the CPU limit changes" in shown
+    assert "What the CPU limit changes" in markdown(report(swept))
     assert "Throttled" in shown
 
 
@@ -124,8 +146,8 @@ def test_the_experiments_are_there() -> None:
 @pytest.mark.parametrize(
     ("rates", "why"),
     [
-        ({1.0: 158.0, 2.0: 157.0}, "One thread at a time computes."),
-        ({0.25: 39.0, 1.0: 40.0}, "It computes no more than that much CPU can (held back for 1.50 s)."),
+        ({1.0: 158.0, 2.0: 157.0}, "Only one thread computes at a time."),
+        ({0.25: 39.0, 1.0: 40.0}, "Its computing needs no more CPU than that (throttled for 1.50 s)."),
     ],
 )
 def test_who_computes_is_not_said_to_wait_only(run: Analysis, rates: dict[float, float], why: str) -> None:
@@ -139,7 +161,7 @@ def test_who_computes_is_not_said_to_wait_only(run: Analysis, rates: dict[float,
 
 def test_what_did_not_happen_is_not_explained(run: Analysis) -> None:
     told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
-    assert "a median this low" not in told
+    assert "M/M/1" not in told
 
 
 def test_the_percentile_plot_ends_at_the_slowest_request(run: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,8 +232,8 @@ def test_of_many_cpu_limits_the_dots_of_the_lowest_and_the_highest_are_drawn(run
 def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str) -> None:
     added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
     precise = like(run, *added, precision=0.01)
-    assert "the trials ran in 46 rounds in random order" in page(report(precise))
-    assert "the trials ran in 3 rounds in random order" in recorded_page
+    assert "The trials ran in 46 rounds in random order" in page(report(precise))
+    assert "The trials ran in 3 rounds in random order" in recorded_page
 
 
 def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page: str) -> None:

@@ -15,7 +15,7 @@ from iolab.host import proc
 from iolab.lab import Model
 
 
-def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, str]) -> dict[str, Any]:
+def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of this machine, in the order in which a report shows it."""
     known: dict[str, Any] = {
         "iolab": iolab.__version__,

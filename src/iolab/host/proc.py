@@ -15,6 +15,10 @@ PROC, SYS = Path("/proc"), Path("/sys")
 GROUPS = SYS / "fs/cgroup"
 TABLES = (f"{PROC}/net/tcp", f"{PROC}/net/tcp6")
 ESTABLISHED, SYN_RECV, LISTEN = 1, 3, 10  # include/net/tcp_states.h
+LINEAR_TIMEOUTS = "net.ipv4.tcp_syn_linear_timeouts"
+BACKLOG_MAX = "net.core.somaxconn"
+SETTINGS = "network settings"  # their name in run.json's environment
+NETWORK_SETTINGS = (LINEAR_TIMEOUTS, "net.ipv4.tcp_abort_on_overflow", BACKLOG_MAX)
 BUSY, STEAL = (0, 1, 2, 5, 6), 7  # columns of /proc/stat; those of BUSY are user, nice, system, irq, softirq
 SWITCHES = "voluntary_ctxt_switches"
 Address = tuple[str, int]
@@ -70,6 +74,25 @@ def counters(content: str, group: str) -> dict[str, int]:
     if len(lines) != 2:
         return {}
     return {name: int(value) for name, value in zip(*lines, strict=False) if value.lstrip("-").isdigit()}
+
+
+def setting_path(name: str, proc: Path = PROC) -> Path:
+    """Return the file of a kernel setting, such as net.core.somaxconn (man 8 sysctl)."""
+    return proc / "sys" / name.replace(".", "/")
+
+
+def network_settings(lines: str | None = None, proc: Path = PROC) -> dict[str, int]:
+    """Return NETWORK_SETTINGS of a network namespace: this one's, or of `lines` such as "/proc/sys/net/...:4".
+
+    Nothing where they cannot be read. Linux before 6.5 has no linear timeouts, which is 0 of them.
+    """
+    paths = {name: setting_path(name, proc) for name in NETWORK_SETTINGS}
+    known = {name: number(path) for name, path in paths.items()}
+    if lines is not None:
+        there = sizes(lines)
+        known = {name: there.get(str(path)) for name, path in paths.items()}
+    found = {name: value for name, value in known.items() if value is not None}
+    return {LINEAR_TIMEOUTS: 0, **found} if found else {}
 
 
 def total(pids: Iterable[int], name: str, proc: Path = PROC) -> int | None:

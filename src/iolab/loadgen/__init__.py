@@ -16,6 +16,7 @@ class Load:
     cpu_s: float | None
     stopped: str = ""  # why it ended before all requests were sent
     syn_retransmits: int | None = None  # connection attempts that were sent again; None: not known
+    timeouts: int | None = None  # retransmission timers that expired, of attempts and connections; None: not known
 
     @property
     def ok(self) -> int:

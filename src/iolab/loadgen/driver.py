@@ -16,6 +16,11 @@ from iolab.host import processes
 PATIENCE_S = 10.0  # beyond the time that the driver itself allows
 
 
+def counters(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return TCP's counters of a load, as loadtest/netstat.py names them; None where a driver does not tell."""
+    return {name: answer.get(name) for name in ("syn_retransmits", "timeouts")}
+
+
 class Driver:
     """The other end of loadtest/*_driver.py."""
 

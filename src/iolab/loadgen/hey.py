@@ -7,7 +7,7 @@ from typing import Literal
 from iolab.errors import LoadFailed
 from iolab.host.processes import last_lines
 from iolab.loadgen import Job, Load
-from iolab.loadgen.driver import Driver
+from iolab.loadgen.driver import Driver, counters
 from iolab.results.records import Sample
 
 
@@ -27,14 +27,14 @@ class Hey:
         done = self._driver.ask({"argv": argv}, job.timeout_s)
         if done["timed_out"]:
             sent = read_rows(done["stdout"]) if done["stdout"] else []
-            return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s", done.get("syn_retransmits"))
+            return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s", **counters(done))
         if done["status"] != 0:
             said = last_lines(done["stderr"] or done["stdout"], otherwise="without a word")
             raise LoadFailed(f"hey ended with status {done['status']}: {said}")
         answered = read_rows(done["stdout"])
         # hey leaves failures out of its rows, and does not tell when they were sent.
         unanswered = [Sample(None, None, 0)] * (job.requests - len(answered))
-        return Load([*answered, *unanswered], done["cpu_s"], syn_retransmits=done.get("syn_retransmits"))
+        return Load([*answered, *unanswered], done["cpu_s"], **counters(done))
 
 
 def read_rows(text: str) -> list[Sample]:

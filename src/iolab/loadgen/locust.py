@@ -5,7 +5,7 @@ from typing import Literal
 
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job, Load
-from iolab.loadgen.driver import Driver
+from iolab.loadgen.driver import Driver, counters
 from iolab.results.records import Sample
 
 START_LIMIT_S = 30.0
@@ -32,11 +32,10 @@ class Locust:
         seen = _samples(rows)
         if len(seen) > job.requests:
             raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
-        sent_again = done.get("syn_retransmits")
         if done["timed_out"]:
-            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", sent_again)
+            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", **counters(done))
         unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
-        return Load([*seen, *unanswered], done["cpu_s"], syn_retransmits=sent_again)
+        return Load([*seen, *unanswered], done["cpu_s"], **counters(done))
 
 
 def _samples(rows: Sequence[list[float]]) -> list[Sample]:

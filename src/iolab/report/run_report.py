@@ -33,15 +33,17 @@ def report(
     those of the cards are one.
     """
     places = [(place, list(found)) for place, found in findings]
+    doubted = [(place, [each for each in found if not each.expected]) for place, found in places]
+    expected = [(place, [each for each in found if each.expected]) for place, found in places]
     return Document(
         question=question,
         verdict=verdict or _said(answer),
-        trust=doubts.trust(places, noun),
+        trust=doubts.trust(doubted, noun),
         about=about(run, trials, load or run.generator),
         lacks=" ".join(filter(None, [what_is_missing(run, trials), lacks])),
         answer=answer,
-        expected=[],
-        findings=doubts.found(places, f"every {noun}"),
+        expected=doubts.found(expected, f"every {noun}"),
+        findings=doubts.found(doubted, f"every {noun}"),
         details=details,
         method=[*filter(None, [*method[:1], cpu_plan(run), *method[1:]])],
         facts=machine(run.environment),

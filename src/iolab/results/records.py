@@ -36,7 +36,11 @@ class Sample(NamedTuple):
 
 
 class ServerUsage(Record):
-    """What the server used during the load; None is what could not be measured there."""
+    """What the server used during the load; None is what could not be measured there.
+
+    `listen_overflows` and `listen_drops` are packets that its accept queue dropped, `syn_cookies` are SYN cookies sent,
+    of them `full_queue_cookies` because the queue of attempts was full.
+    """
 
     cpu_s: float | None = None
     throttled_s: float | None = None
@@ -44,17 +48,21 @@ class ServerUsage(Record):
     rss_peak_bytes: int | None = None
     listen_overflows: int | None = None
     listen_drops: int | None = None
+    syn_cookies: int | None = None
+    full_queue_cookies: int | None = None
 
 
 class ClientUsage(Record):
     """What the load generator used during the load, and its ceiling: the most it reaches against a null server.
 
-    `syn_retransmits` is how many connection attempts were sent again, since nobody had answered them.
+    `syn_retransmits` counts connection attempts that were sent again for lack of an answer (TCPSynRetrans), `timeouts`
+    the retransmission timers that expired, of attempts and of connections (TCPTimeouts).
     """
 
     cpu_s: float | None = None
     ceiling_rps: float | None = None
     syn_retransmits: int | None = None
+    timeouts: int | None = None
 
 
 class MachineUsage(Record):
@@ -156,12 +164,16 @@ class Pair(NamedTuple):
 
 
 class ModelInfo(Record):
-    """A measured model, as the run saw it; `workers` may be infinite."""
+    """A measured model, as the run saw it; `workers` may be infinite.
+
+    `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
+    """
 
     letter: str
     title: str
     service: str
     workers: float
+    backlog: int | None = None
 
 
 class CpuPlanInfo(Record):
@@ -217,10 +229,14 @@ class RunInfo(Record):
 
 
 class Finding(Record):
-    """What a reader of a cell must know, and what to do about it; the higher `value` is, the worse it is."""
+    """What a reader of a cell must know, and what to do about it; the higher `value` is, the worse it is.
+
+    `expected` is what the experiment is made to show.
+    """
 
     id: str
     severity: Literal["note", "warning", "error"]
     message: str
     remedy: str
+    expected: bool = False
     value: float | None = None

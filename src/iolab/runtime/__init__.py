@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from iolab.host import proc
 from iolab.host.activity import difference
@@ -50,18 +50,21 @@ class Master:
 class ListenCounters:
     """TcpExt counters of the server's network namespace up to now; None: not known here.
 
-    `overflows` and `drops` are connection attempts that a full listen queue dropped, `cookies` are SYN cookies sent.
+    `overflows` and `drops` are packets that a full accept queue dropped: attempts (SYN), and last packets of a
+    handshake (ACK). `cookies` are SYN cookies sent, `full_queue_cookies` those for a full queue of attempts.
     """
 
     overflows: int | None = None
     drops: int | None = None
     cookies: int | None = None
+    full_queue_cookies: int | None = None
 
     @classmethod
     def parse(cls, netstat: str) -> "ListenCounters":
         """Return the counters of a text of net/netstat."""
         counted = proc.counters(netstat, "TcpExt")
-        return cls(*(counted.get(name) for name in ("ListenOverflows", "ListenDrops", "SyncookiesSent")))
+        names = ("ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPReqQFullDoCookies")
+        return cls(*(counted.get(name) for name in names))
 
     def since(self, earlier: "ListenCounters") -> "ListenCounters":
         """Return what was counted since then."""
@@ -69,6 +72,7 @@ class ListenCounters:
             difference(earlier.overflows, self.overflows),
             difference(earlier.drops, self.drops),
             difference(earlier.cookies, self.cookies),
+            difference(earlier.full_queue_cookies, self.full_queue_cookies),
         )
 
 
@@ -179,5 +183,5 @@ class Runtime(Protocol):
         Raises ServerFailed where it does not come up.
         """
 
-    def facts(self) -> Mapping[str, str]:
-        """Return what a reader of the results must know about it: engine, versions."""
+    def facts(self) -> Mapping[str, Any]:
+        """Return what a reader of the results must know about it: engine, versions, settings of its kernel's TCP."""

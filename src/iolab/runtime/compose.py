@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iolab.errors import EngineMissing, UsageError
+from iolab.host import proc
 from iolab.host.processes import Finished, last_lines, run
 
 LEAST_COMPOSE = (2, 26)
@@ -170,6 +171,16 @@ class Compose:
 def image_id(image: str) -> str:
     """Return the id of an image that the engine has, without its kind; nothing where it has none."""
     return run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout_s=20).stdout.strip()[7:]
+
+
+def network_settings(image: str) -> dict[str, int]:
+    """Return the network settings in a container of that image; nothing where it cannot be started.
+
+    A container's network namespace has the kernel's defaults, whatever its host is set to.
+    """
+    paths = [str(proc.setting_path(name)) for name in proc.NETWORK_SETTINGS]
+    container = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "grep", image]
+    return proc.network_settings(run([*container, "-H", ".", *paths], timeout_s=20).stdout)
 
 
 def _engine_trouble(text: str) -> tuple[str, str]:

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import docker
 from docker.models.containers import Container
 
 from iolab.errors import ServerFailed, UsageError
+from iolab.host import proc
 from iolab.host.cores import CpuPlan, affinity
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
-from iolab.runtime.compose import Compose, Engine, image_id, project
+from iolab.runtime.compose import Compose, Engine, image_id, network_settings, project
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
@@ -143,12 +144,17 @@ class DockerRuntime:
         finally:
             self._remove("name", name)
 
-    def facts(self) -> Mapping[str, str]:
-        """Return the versions of engine and Compose, the version of its control groups, and the images' ids."""
+    def facts(self) -> Mapping[str, Any]:
+        """Return versions of engine, Compose and control groups, ids of images, and network settings of a container."""
         images = {model.name: model.service.image for model in self._lab.models}
         ids = {name: image_id(image)[:12] for name, image in images.items() if image}
         found = {"engine": self._engine.version, "compose": self._engine.compose, "cgroup": self._engine.cgroup}
-        return {**found, "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity)}
+        load_image = next(each.image for each in self._lab.services if each.name == LOADGEN)
+        return {
+            **found,
+            "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity),
+            proc.SETTINGS: network_settings(load_image),
+        }
 
     def _in_compose(self, plan: CpuPlan, *command: str) -> None:
         self._compose.variables |= plan.variables()

@@ -201,6 +201,6 @@ class LocalRuntime:
                 raise ServerFailed("the null server does not start")
             yield f"http://{HOST}:{int(port)}"
 
-    def facts(self) -> Mapping[str, str]:
-        """Return nothing: the environment says it all."""
-        return {}
+    def facts(self) -> Mapping[str, Any]:
+        """Return the network settings of this machine, where servers and load generator run."""
+        return {proc.SETTINGS: proc.network_settings()}

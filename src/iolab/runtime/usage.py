@@ -42,6 +42,8 @@ class Meter:
             rss_peak_bytes=max((one.rss_bytes for one in self._snapshots if one.rss_bytes is not None), default=None),
             listen_overflows=dropped.overflows,
             listen_drops=dropped.drops,
+            syn_cookies=dropped.cookies,
+            full_queue_cookies=dropped.full_queue_cookies,
         )
 
 

@@ -37,6 +37,23 @@ def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, c
     return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
 
 
+def behind_short_queue(
+    users: int, backlog: int, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0
+) -> ClosedLoop | None:
+    """Predict the users that circulate where the accept queue of a server with one worker is shorter than `users`.
+
+    Linux puts backlog + 1 connections into the accept queue, and one more is being served: so backlog + 2 users
+    circulate, and each waits for all of them, (backlog + 2) x S. Connections of the other users are dropped; their
+    requests are not in this prediction. It is the median while those that circulate send most requests. None where
+    the queue has room for all users: then `closed_loop` holds.
+
+    Sources: listen(2) for the backlog; include/net/sock.h of Linux, sk_acceptq_is_full (the queue is full when it holds
+    *more* than the backlog); closed_loop for the backlog + 2 users inside.
+    """
+    inside = backlog + 2
+    return closed_loop(inside, 1, wait_s, cpu_s, cpus) if users > inside else None
+
+
 def even(users: int, workers: float) -> bool:
     """Say whether constant service gives all requests of a closed loop the same latency, so that median is mean.
 

@@ -32,20 +32,20 @@ def percentile(values: Array, quantile: float) -> float | None:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median over repeats, the standard error of its logarithm, and the degrees of freedom of that error."""
+    """A quantile over repeats, the standard error of its logarithm, and the degrees of freedom of that error."""
 
-    median: float
+    value: float
     log_error: float
     freedom: float
 
     def interval(self, resolution: float = 0.0) -> tuple[float, float]:
         """Return the 95% interval; `resolution` is the step in which latencies are told, in their unit."""
         spread = math.exp(t_quantile(self.freedom) * self.log_error)
-        return self.median / spread - resolution / 2, self.median * spread + resolution / 2
+        return self.value / spread - resolution / 2, self.value * spread + resolution / 2
 
 
-def median_estimate(repeats: Sequence[Array], seed: int = 0) -> Estimate | None:
-    """Return the median over all `repeats` and its error, or None with fewer than three repeats.
+def quantile_estimate(repeats: Sequence[Array], seed: int = 0, quantile: float = 0.5) -> Estimate | None:
+    """Return a quantile (the median) over all `repeats` and its error, or None with fewer than three repeats.
 
     Whole repeats are resampled, never single requests: requests of one load are correlated, and an interval made of
     them would be far too narrow. The bootstrap's standard error knows of n repeats only n - 1 differences, so it is
@@ -60,13 +60,13 @@ def median_estimate(repeats: Sequence[Array], seed: int = 0) -> Estimate | None:
         return None
 
     @functools.cache  # three repeats can be drawn in ten ways, six in 462
-    def log_median(drawn: tuple[int, ...]) -> float:
-        return math.log(max(float(np.median(np.concatenate([filled[index] for index in drawn]))), 1e-9))
+    def log_value(drawn: tuple[int, ...]) -> float:
+        return math.log(max(float(np.quantile(np.concatenate([filled[index] for index in drawn]), quantile)), 1e-9))
 
     draws = np.sort(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count)))
-    error = np.std([log_median(tuple(drawn)) for drawn in draws.tolist()], ddof=1)
+    error = np.std([log_value(tuple(drawn)) for drawn in draws.tolist()], ddof=1)
     return Estimate(
-        median=float(np.median(np.concatenate(filled))),
+        value=float(np.quantile(np.concatenate(filled), quantile)),
         log_error=float(error) * math.sqrt(count / (count - 1)),
         freedom=count - 1,
     )
@@ -74,25 +74,25 @@ def median_estimate(repeats: Sequence[Array], seed: int = 0) -> Estimate | None:
 
 def median_interval(repeats: Sequence[Array], resolution: float = 0.0, seed: int = 0) -> tuple[float, float] | None:
     """Return the 95% interval of the median over all `repeats`, or None with fewer than three repeats."""
-    estimate = median_estimate(repeats, seed)
+    estimate = quantile_estimate(repeats, seed)
     return estimate.interval(resolution) if estimate else None
 
 
 def ratio_interval(
-    these: Sequence[Array], those: Sequence[Array], resolution: float = 0.0
+    these: Sequence[Array], those: Sequence[Array], resolution: float = 0.0, quantile: float = 0.5
 ) -> tuple[float, float, float] | None:
-    """Return the ratio of two medians (`these` to `those`) and its 95% interval; None with fewer than three repeats.
+    """Return the ratio of two quantiles (`these` to `those`) and its 95% interval; None with fewer than three repeats.
 
     Errors of logarithms add up as variances do, with the degrees of freedom of Welch.
     Source: Welch, The generalization of Student's problem when several different population variances are involved
     (1947).
     """
-    one, other = median_estimate(these), median_estimate(those, seed=1)
+    one, other = quantile_estimate(these, 0, quantile), quantile_estimate(those, 1, quantile)
     if one is None or other is None:
         return None
-    ratio = one.median / other.median
+    ratio = one.value / other.value
     # What is told in steps may be half a step off on either side.
-    steps = resolution / 2 * (1 / one.median + 1 / other.median)
+    steps = resolution / 2 * (1 / one.value + 1 / other.value)
     variances = [(each.log_error**2, each.freedom) for each in (one, other)]
     total = sum(variance for variance, _ in variances)
     if total == 0:

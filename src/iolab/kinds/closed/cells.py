@@ -1,5 +1,6 @@
-"""From a run folder to its cells: every measurement beside its prediction, with its findings."""
+"""From a run folder to its cells: each measurement with its prediction and its findings."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,16 +8,19 @@ from statistics import mean
 
 import numpy as np
 
+from iolab.experiment import ServerSettings
+from iolab.host.proc import BACKLOG_MAX, LINEAR_TIMEOUTS, SETTINGS
 from iolab.kinds import recorded
+from iolab.kinds.closed import usage
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord, Summary
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, ModelInfo, RunInfo, Sample, ServerUsage
-from iolab.theory.closed_loop import ClosedLoop, even
-from iolab.theory.littles_law import population, span_s
+from iolab.results.records import ModelInfo, RunInfo, Sample
+from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, even
+from iolab.theory.littles_law import Steady, population, span_s, steady
 from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
 
 Read = recorded.Recorded[ClosedExperiment, ClosedRecord]
@@ -25,10 +29,11 @@ ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the tim
 
 @dataclass(frozen=True)
 class AnalysedCell:
-    """A cell and the latencies, in seconds, of its answered requests, one array a repeat."""
+    """A cell and the latencies, in seconds, of its requests with a response, one array a repeat."""
 
     cell: Cell
     repeats_s: tuple[Array, ...]
+    steady_rps: tuple[float, ...] = ()  # the throughput of each repeat's steady window
 
     @property
     def latencies_s(self) -> Array:
@@ -38,23 +43,31 @@ class AnalysedCell:
 
 @dataclass(frozen=True)
 class Counted:
-    """The repeats of a cell that count: their trials, requests, and latencies of those that were answered."""
+    """The repeats of a cell that count: their trials, requests, the latencies of responses, and steady windows."""
 
     trials: Sequence[ClosedRecord]
     samples: Sequence[Sequence[Sample]]
     repeats_s: Sequence[Array]
+    steady: Sequence[Steady]
 
     @classmethod
     def of(cls, folder: RunFolder, trials: Sequence[ClosedRecord]) -> "Counted":
-        """Read the requests of a cell's trials; those that cannot be trusted count where there are no others."""
+        """Read the requests of a cell's trials; trials that are not valid count where there are no others."""
         counted = [trial for trial in trials if trial.valid] or [trial for trial in trials if trial.ok]
         samples = [folder.rows_of(trial, "requests", Sample, trial.sent) for trial in counted]
-        return cls(counted, samples, [_latencies(one) for one in samples])
+        windows = [steady(one, trial.concurrency) for trial, one in zip(counted, samples, strict=True)]
+        return cls(counted, samples, [_latencies(one) for one in samples], [one for one in windows if one])
 
     @cached_property
     def latencies_s(self) -> Array:
         """The latencies of all of them together."""
         return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
+
+    @property
+    def steady_rps(self) -> float | None:
+        """The throughput of the steady windows of all of them together; None where there is none."""
+        steady_s = sum(one.end_s - one.begin_s for one in self.steady)
+        return sum(one.answered for one in self.steady) / steady_s if steady_s else None
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,8 @@ class Analysis:
     experiment: ClosedExperiment
     cells: tuple[AnalysedCell, ...]
     trials_done: int
-    theory_s: float  # what the requests of all trials take by themselves, the ramps of each left aside
-    chat_answer: tuple[str, ...] = ()  # to the course's last question, of another run with so many chat users
+    theory_s: float  # what the requests of all trials take in theory, without ramp-up and ramp-down
+    chat_answer: tuple[str, ...] = ()  # to the course's last question, from a crowd that was measured
 
     @property
     def summary(self) -> Summary:
@@ -76,12 +89,12 @@ class Analysis:
 
     @property
     def allowance_s(self) -> float:
-        """The time that the benchmark may take: that of its requests, 25% of it, and 10 s."""
+        """The time that the benchmark may take: that of its requests, 25% more, and 10 s."""
         return self.theory_s * (1 + ALLOWANCE_SHARE) + ALLOWANCE_S
 
 
 def analyse(folder: RunFolder) -> Analysis:
-    """Read a closed loop's run folder and work everything out; raises UsageError where it cannot be read."""
+    """Read and analyse the run folder of a closed loop; raises UsageError where it cannot be read."""
     found = recorded.read(folder, ClosedExperiment, ClosedRecord)
     run, experiment, trials = found.run, found.experiment, found.trials
     for trial in trials:
@@ -101,12 +114,19 @@ def analyse(folder: RunFolder) -> Analysis:
 
 def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted: Counted) -> AnalysedCell:
     first, settings = trials[0], read.experiment.settings(trials[0].variant)
-    theory = prediction(first, model.workers, settings)
-    evidence = _evidence(read, trials, counted, theory)
+    theory, backlog = prediction(first, model.workers, settings), _backlog(read.run, model, settings)
+    short = (
+        behind_short_queue(first.concurrency, backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
+        if backlog
+        else None
+    )
+    evidence = _evidence(read, trials, counted, short or theory, short=short is not None)
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
     interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
+    steady_rps = counted.steady_rps
+    finite = steady_rps is not None and math.isfinite(model.workers)
     cell = Cell(
         model=model.letter,
         title=model.title,
@@ -127,33 +147,55 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         p99_ms=_ms(percentile(latencies, 0.99)),
         max_ms=_ms(evidence.slowest_s),
         throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
+        steady_rps=None if steady_rps is None else round(steady_rps, 3),
+        utilisation=round((steady_rps or 0.0) * settings.service_ms / 1000 / model.workers, 4) if finite else None,
         service_ms=settings.service_ms,
-        # The mean is the median where every request takes the same time; with random ones it is not.
-        predicted_median_ms=_ms(theory.latency_s) if predictable else None,
+        backlog=backlog,
+        # The mean is the median where every request takes the same time; with random service times it is not.
+        predicted_median_ms=_ms((short or theory).latency_s) if predictable else None,
         predicted_mean_ms=round(theory.latency_s * 1000, 3),
         predicted_throughput_rps=round(theory.throughput_rps, 3),
         users_under_way=round(mean(each.mean for _, each in populations), 3) if populations else None,
         suspect_repeats=sum(not each.holds for _, each in populations),
         server=evidence.usage,
-        client=_client_usage(counted.trials),
+        client=usage.client(counted.trials),
         valid=any(trial.valid for trial in trials) and not any(finding.severity == "error" for finding in found),
         findings=found,
     )
-    return AnalysedCell(cell, tuple(counted.repeats_s))
+    return AnalysedCell(cell, tuple(counted.repeats_s), tuple(one.throughput_rps for one in counted.steady))
 
 
-def _evidence(read: Read, trials: Sequence[ClosedRecord], counted: Counted, theory: ClosedLoop) -> Evidence:
-    """Return what the findings of a cell look at."""
+def _backlog(run: RunInfo, model: ModelInfo, settings: ServerSettings) -> int | None:
+    """Return the listen backlog of a server that accepts a connection only to serve it; None: not so, or not known.
+
+    The kernel limits it to net.core.somaxconn (listen(2)), where that is known.
+    """
+    if model.backlog is None:
+        return None
+    wanted = settings.backlog or model.backlog
+    return min(wanted, int(run.environment.get(SETTINGS, {}).get(BACKLOG_MAX, wanted)))
+
+
+def _evidence(
+    read: Read, trials: Sequence[ClosedRecord], counted: Counted, theory: ClosedLoop, *, short: bool
+) -> Evidence:
+    """Return what the findings of a cell look at; `short` says that its accept queue is shorter than its users."""
+    experiment = read.experiment
+    own = read.models[trials[0].model].backlog
     settings, latencies = read.experiment.settings(trials[0].variant), counted.latencies_s
     spans = [span_s(one) for one in counted.samples]
     return Evidence(
         trials=trials,
         plan=read.cpu_plans[trials[0].cpus],
-        usage=_usage(counted.trials),
+        usage=usage.server(counted.trials),
         duration_s=sum(spans),
         median_s=float(np.median(latencies)) if len(latencies) else None,
         slowest_s=float(latencies.max()) if len(latencies) else None,
-        backlog=settings.backlog,
+        backlog=settings.backlog or own,
+        short_queue=short,
+        backlog_varies=len({experiment.settings(each).backlog for each in experiment.variants}) > 1,
+        client=usage.client(counted.trials),
+        linear_timeouts=read.run.environment.get(SETTINGS, {}).get(LINEAR_TIMEOUTS),
         runtime=read.run.runtime,
         populations=[
             (trial.repeat, each)
@@ -168,7 +210,6 @@ def _evidence(read: Read, trials: Sequence[ClosedRecord], counted: Counted, theo
         spans_s=spans,
         latencies_s=latencies,
         expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
-        client_cpu_s=_sum([trial.client.cpu_s for trial in counted.trials]),
         rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
     )
 
@@ -183,41 +224,6 @@ def _theory_s(read: Read) -> float:
 
 def _latencies(samples: Sequence[Sample]) -> Array:
     return np.array([sample.latency_s for sample in samples if sample.status == 200 and sample.latency_s is not None])
-
-
-def _usage(trials: Sequence[ClosedRecord]) -> ServerUsage:
-    """Sum up what the server used over all repeats, None as soon as one is unknown; peaks are the highest known."""
-    usages = [trial.server for trial in trials]
-    threads = [usage.threads_peak for usage in usages if usage.threads_peak is not None]
-    memory = [usage.rss_peak_bytes for usage in usages if usage.rss_peak_bytes is not None]
-    overflows, drops = (
-        _sum([usage.listen_overflows for usage in usages]),
-        _sum([usage.listen_drops for usage in usages]),
-    )
-    return ServerUsage(
-        cpu_s=_sum([usage.cpu_s for usage in usages]),
-        throttled_s=_sum([usage.throttled_s for usage in usages]),
-        threads_peak=max(threads, default=None),
-        rss_peak_bytes=max(memory, default=None),
-        listen_overflows=None if overflows is None else int(overflows),
-        listen_drops=None if drops is None else int(drops),
-    )
-
-
-def _client_usage(trials: Sequence[ClosedRecord]) -> ClientUsage:
-    """Sum up CPU time; the ceiling is the same for all trials, so the highest measured is nearest to it."""
-    ceilings = [trial.client.ceiling_rps for trial in trials if trial.client.ceiling_rps is not None]
-    again = _sum([trial.client.syn_retransmits for trial in trials])
-    return ClientUsage(
-        cpu_s=_sum([trial.client.cpu_s for trial in trials]),
-        ceiling_rps=max(ceilings, default=None),
-        syn_retransmits=None if again is None else int(again),
-    )
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(sum(known), 6) if known and len(known) == len(values) else None
 
 
 def _ms(seconds: float | None) -> float | None:

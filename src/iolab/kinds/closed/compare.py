@@ -1,30 +1,87 @@
-"""Two runs side by side: the ratio of their medians in every cell that both have, with its interval."""
+"""Two runs compared cell by cell: the ratios of median, p95, p99 and throughput, with their intervals."""
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.records import Cell
+from iolab.results.records import Finding
 from iolab.theory.statistics import RESOLUTION_S, ratio_interval
+
+Interval = tuple[float, float]
+QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+THROUGHPUT = "throughput"
+
+
+def differs(interval: Interval | None) -> bool:
+    """Return whether the 95% interval of a ratio excludes that both are the same."""
+    return interval is not None and not interval[0] <= 1 <= interval[1]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One cell of two runs; `ratio` is second to first, its 95% interval None where either has too few repeats."""
+    """One cell of two runs; `ratio` is the second median to the first, its 95% interval None with too few repeats.
+
+    `others` are the intervals of the ratios of p95, p99 and throughput, as far as both runs know them.
+    """
 
     first: AnalysedCell
     second: AnalysedCell
     ratio: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    others: tuple[tuple[str, Interval], ...] = ()
 
     @property
     def different(self) -> bool:
-        """Whether the interval excludes that both are the same."""
-        return self.interval is not None and not self.interval[0] <= 1 <= self.interval[1]
+        """Whether the medians differ."""
+        return differs(self.interval)
+
+    @property
+    def changes(self) -> list[tuple[str, bool, Interval]]:
+        """The figures that differ: name, whether the second run is the better one, and the interval of the ratio."""
+        figures = ([("median", self.interval)] if self.interval else []) + list(self.others)
+        return [
+            (name, (interval[0] > 1) == (name == THROUGHPUT), interval)
+            for name, interval in figures
+            if differs(interval)
+        ]
+
+    @property
+    def runs(self) -> tuple[tuple[str, Cell], ...]:
+        """Both cells, with the names of their runs."""
+        return ("first", self.first.cell), ("second", self.second.cell)
 
     @property
     def not_valid(self) -> tuple[str, ...]:
         """Which of the two runs measured a cell that is not valid."""
-        return tuple(name for name, run in (("first", self.first), ("second", self.second)) if not run.cell.valid)
+        return tuple(name for name, cell in self.runs if not cell.valid)
+
+    @property
+    def doubts(self) -> list[tuple[str, list[Finding]]]:
+        """The warnings and errors of each run, whether its experiment is made to show them or not."""
+        return [(name, [one for one in cell.findings if one.severity != "note"]) for name, cell in self.runs]
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a run has a warning or an error for this cell."""
+        return any(findings for _, findings in self.doubts)
+
+    @property
+    def verdict(self) -> str:
+        """What all figures together say; "faster" and "slower" only where no figure says the opposite."""
+        if self.interval is None:
+            return "too few repeats to tell"
+        changes = self.changes
+        if not changes:
+            return "no difference shown"
+        if self.suspect:
+            return "suspect"
+        better = {is_better for _, is_better, _ in changes}
+        if len(better) > 1 or not self.different:
+            return "mixed"
+        return "faster" if True in better else "slower"
 
 
 def compare(first: Analysis, second: Analysis) -> list[Comparison]:
@@ -34,16 +91,27 @@ def compare(first: Analysis, second: Analysis) -> list[Comparison]:
     for each, other in _in_both(first, second):
         if not (each.cell.median_ms and other.cell.median_ms):
             continue
-        interval = ratio_interval(other.repeats_s, each.repeats_s, resolution_s)
-        found.append(
-            Comparison(
-                first=each,
-                second=other,
-                ratio=other.cell.median_ms / each.cell.median_ms,
-                interval=interval[1:] if interval else None,
-            )
-        )
+        intervals = _intervals(each, other, resolution_s)
+        ratio = other.cell.median_ms / each.cell.median_ms
+        found.append(Comparison(each, other, ratio, intervals.pop("median", None), tuple(intervals.items())))
     return found
+
+
+def _intervals(first: AnalysedCell, second: AnalysedCell, resolution_s: float) -> dict[str, Interval]:
+    """Return the intervals of the ratios of all figures that both cells know."""
+    known = {
+        "median": True,
+        "p95": None not in (first.cell.p95_ms, second.cell.p95_ms),
+        "p99": None not in (first.cell.p99_ms, second.cell.p99_ms),
+    }
+    found = {
+        name: ratio_interval(second.repeats_s, first.repeats_s, resolution_s, quantile)
+        for name, quantile in QUANTILES.items()
+        if known[name]
+    }
+    these, those = ([np.array([rate]) for rate in one.steady_rps] for one in (second, first))
+    found[THROUGHPUT] = ratio_interval(these, those)
+    return {name: interval[1:] for name, interval in found.items() if interval}
 
 
 def _in_both(first: Analysis, second: Analysis) -> list[tuple[AnalysedCell, AnalysedCell]]:
@@ -52,7 +120,7 @@ def _in_both(first: Analysis, second: Analysis) -> list[tuple[AnalysedCell, Anal
 
 
 def why_nothing(first: Analysis, second: Analysis) -> str:
-    """Say why two runs cannot be compared: one has no cells, none is of both, or none of these has two medians."""
+    """Say why two runs cannot be compared: one has no cell, they share no cell, or no shared cell has two medians."""
     for which, run in (("first", first), ("second", second)):
         if not run.cells:
             return f"the {which} has no cell: no trial of it has ended"
@@ -63,7 +131,7 @@ def why_nothing(first: Analysis, second: Analysis) -> str:
 
 
 def nothing_in_common(first: Analysis, second: Analysis) -> str:
-    """Say in what the cells of two runs differ, where none is of both."""
+    """Say in what the cells of two runs differ, where they share none."""
     parts = ("models", "users", "CPUs", "settings")
     for number, name in enumerate(parts):
         one, other = ({_key(each)[number] for each in run.cells} for run in (first, second))

@@ -1,4 +1,4 @@
-"""Two runs side by side, and one cell taken apart, in the terminal."""
+"""Two runs compared, and the parts of one cell's median, in the terminal."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,21 +6,25 @@ from rich.console import Console
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
-from iolab.kinds.closed.compare import Comparison
+from iolab.kinds.closed.compare import THROUGHPUT, Comparison
 from iolab.kinds.closed.crosscheck import CellName, Told
 from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
-from iolab.report import numbers
-from iolab.report.brief import rich_table
+from iolab.report import doubts, numbers
+from iolab.report.brief import MOST, rich_table, show_findings
 from iolab.report.document import Column, plain, table
+from iolab.report.doubts import condensed
 from iolab.report.terminal import INVALID, show_differences, show_not_valid
+from iolab.results.records import Finding
 
 SHORT = {"no difference shown": "same?", "too few repeats to tell": "too few"}  # where there is little room
+UNCLEAR = ("mixed", "suspect")
+WORDS = {(False, True): "shorter", (False, False): "longer", (True, True): "higher", (True, False): "lower"}
 
 
 def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print a row a cell, then what else the runs differ in."""
+    """Print one row a cell, what differs in cells without a plain verdict, the findings, and other settings."""
     several = len({each.first.cell.cpus for each in found}) > 1
     varied = len({each.first.cell.variant for each in found}) > 1
     columns = [
@@ -34,18 +38,26 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
         *([Column[Comparison]("Variant", lambda each: each.first.cell.variant, numeric=False)] if varied else []),
         Column[Comparison]("First", lambda each: numbers.milliseconds(each.first.cell.median_ms)),
         Column[Comparison]("Second", lambda each: numbers.milliseconds(each.second.cell.median_ms)),
-        Column[Comparison]("Ratio", lambda each: numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"),
+        Column[Comparison]("Ratio", lambda each: _ratio(each.first.cell.median_ms, each.second.cell.median_ms)),
         Column[Comparison](
             "95% interval", _interval, bold=True, short="Interval", shorten=lambda text: text.replace(" to ", "-")
         ),
+        Column[Comparison]("p99 ratio", lambda each: _ratio(each.first.cell.p99_ms, each.second.cell.p99_ms), rank=2),
+        Column[Comparison](
+            "Rate ratio", lambda each: _ratio(each.first.cell.steady_rps, each.second.cell.steady_rps), rank=1
+        ),
         Column[Comparison](
             "Verdict",
-            verdict,
+            lambda each: each.verdict,
             numeric=False,
             shorten=(lambda text: SHORT.get(text, text)) if several or varied else None,
         ),
     ]
     console.print(rich_table(table(columns, found), console.width, "Median of each cell"))
+    for each in found:
+        if each.verdict in UNCLEAR:
+            console.print(f"{_name(each.first.cell)}, {each.verdict}: {_changes(each)}.", markup=False, highlight=False)
+    show_findings(console, condensed(doubts.found(_doubts(found), "every cell"), MOST))
     show_not_valid(console, [(_name(each.first.cell), each.not_valid) for each in found])
     show_differences(console, differences)
 
@@ -60,13 +72,20 @@ def _name(cell: Cell) -> str:
     return ", ".join(filter(None, [_cell(cell), limit, cell.variant]))
 
 
-def verdict(each: Comparison) -> str:
-    """Say what the interval allows to say."""
-    if each.interval is None:
-        return "too few repeats to tell"
-    if not each.different:
-        return "no difference shown"
-    return "slower" if each.interval[0] > 1 else "faster"
+def _changes(each: Comparison) -> str:
+    """Return "median shorter (0.430 to 0.440 times), p99 longer (...)"."""
+    return ", ".join(
+        f"{name} {WORDS[name == THROUGHPUT, better]} ({low:.3f} to {high:.3f} times)"
+        for name, better, (low, high) in each.changes
+    )
+
+
+def _doubts(found: Sequence[Comparison]) -> list[tuple[str, Sequence[Finding]]]:
+    return [(f"{_name(each.first.cell)}, {run} run", findings) for each in found for run, findings in each.doubts]
+
+
+def _ratio(first: float | None, second: float | None) -> str:
+    return f"{second / first:.3f}" if first and second else numbers.NOT_KNOWN
 
 
 def _interval(each: Comparison) -> str:
@@ -76,7 +95,7 @@ def _interval(each: Comparison) -> str:
 
 
 def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequence[Part]) -> None:
-    """Print what a cell's median is made of."""
+    """Print the parts of a cell's median."""
     console.print(
         f"{cell.model}, {cell.title}, {numbers.users(cell.concurrency)}{words.condition(cell, analysis, before=', ')}:"
         f" median {numbers.milliseconds(cell.median_ms)}",
@@ -89,7 +108,7 @@ def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequenc
 
 
 def show_crosscheck(console: Console, told: Mapping[str, Mapping[CellName, Told]]) -> None:
-    """Print what each load generator tells of each cell, and whether they agree."""
+    """Print the median of each cell by each load generator, and whether they agree."""
     cells = dict.fromkeys(key for found in told.values() for key in found)
     rows = []
     for model, users in cells:

@@ -1,4 +1,4 @@
-"""The course's last question: a thousand people who chat. Answered by a crowd that was measured, where there is one."""
+"""The course's last question: a thousand users chat. A crowd that was measured answers it, where there is one."""
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import Analysis
@@ -6,43 +6,48 @@ from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 
 CHATTERS = 1000
-QUESTION = f"{CHATTERS:,} people chat on a dormitory PC: a pool of threads, or asyncio?"
-HINT = f"make crowd USERS={CHATTERS} measures it here: what each model needs for them, and what they feel."
+QUESTION = f"{CHATTERS:,} users chat on a dormitory PC: a thread pool, or asyncio?"
+HINT = f"make crowd USERS={CHATTERS} measures it: the resources of each model, and the latency of the users' clicks."
 
 
 def paragraphs(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]:
-    """Answer it: `threads` are in the pool, and `loop` is what 16 users made of C, if that was measured."""
+    """Return the answer: `threads` are in the pool, and `loop` is the cell of C with 16 users, if it was measured."""
     if analysis.chat_answer:
         return list(analysis.chat_answer)
-    return [*_reckoned(analysis, threads, loop), HINT]
+    return [*_estimated(analysis, threads, loop), HINT]
 
 
-def _reckoned(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]:
-    """Answer it by what 16 users were, where no crowd was measured."""
+def _estimated(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]:
+    """Return an estimate from the cells with 16 users, where no crowd was measured."""
     told = [
-        f"A chat connection waits nearly all the time. In a pool of {threads} threads each open connection holds a"
-        f" thread: {threads} people chat, and {CHATTERS - threads} stand in the queue. A thread for everyone takes"
-        f" {CHATTERS:,} of them, with 8 MiB of address space for each stack ({CHATTERS * 8 / 1024:.1f} GiB; memory is"
-        " used only as far as a stack is touched), and the kernel switches between them."
+        f"A chat connection is idle nearly all the time. In a pool of {threads} threads, each open connection occupies"
+        f" a thread: {threads} users chat, and {CHATTERS - threads} wait in the queue. A thread for each user means"
+        f" {CHATTERS:,} threads, each with 8 MiB of address space for its stack ({CHATTERS * 8 / 1024:.1f} GiB in"
+        " total; only the part of a stack that was used takes memory), and the kernel switches between them."
     ]
     per_thread = _memory_per_thread(analysis)
     if per_thread:
         told.append(
-            f"A server with a thread for each connection used {per_thread / 1024:.0f} KiB more for each further user in"
-            f" this run: {per_thread * CHATTERS / 2**20:.0f} MiB for {CHATTERS:,}, where that holds."
+            f"In this run, a server with a thread for each connection used {per_thread / 1024:.0f} KiB more for each"
+            f" further user. At the same rate, {CHATTERS:,} users take {per_thread * CHATTERS / 2**20:.0f} MiB."
         )
     if loop is None:
         return [*told, words.missing("C", 16)]
     return [
         *told,
-        f"The event loop served 16 with {numbers.count(loop.server.threads_peak)} thread in"
-        f" {numbers.memory(loop.server.rss_peak_bytes)}, and a further connection is a socket and a small object."
-        " Choose asyncio; and compute elsewhere, for what blocks the loop blocks everyone.",
+        f"The event loop served 16 users with {_threads(loop)} and"
+        f" {numbers.memory(loop.server.rss_peak_bytes)}; a further connection needs a socket and a small object."
+        " Choose asyncio, and compute in other processes: code that blocks the event loop blocks every user.",
     ]
 
 
+def _threads(loop: Cell) -> str:
+    known = loop.server.threads_peak
+    return "an unknown number of threads" if known is None else numbers.counted(known, "thread")
+
+
 def _memory_per_thread(analysis: Analysis) -> float | None:
-    """Return the bytes that a further thread cost, of a model whose threads grew with its users."""
+    """Return the memory of a further thread in bytes, from a model whose threads grow with its users."""
     for group in words.by_model(analysis):
         first, last = group[0].server, group[-1].server
         if None in (first.threads_peak, last.threads_peak, first.rss_peak_bytes, last.rss_peak_bytes):

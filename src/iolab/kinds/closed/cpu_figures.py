@@ -36,7 +36,7 @@ def _throttled_share(cell: Cell) -> float | None:
 
 
 PANELS: Sequence[Panel] = (
-    Panel("throughput, requests/s", lambda cell: cell.throughput_rps, lambda cell: cell.predicted_throughput_rps),
+    Panel("throughput, requests/s", lambda cell: cell.steady_rps, lambda cell: cell.predicted_throughput_rps),
     Panel("median (logarithmic)", lambda cell: cell.median_ms, logarithmic=True),
     Panel("p99 (logarithmic)", lambda cell: cell.p99_ms, logarithmic=True),
     Panel("time stopped by the quota", _throttled_share),
@@ -54,7 +54,7 @@ def cores(analysis: Analysis, narrow: bool) -> str:
 
     Of several numbers of users the largest is drawn. Marks of one limit stand beside each other.
     """
-    cells = [one.cell for one in analysis.cells if one.cell.throughput_rps]
+    cells = [one.cell for one in analysis.cells if one.cell.steady_rps]
     users = max(cell.concurrency for cell in cells)
     cells = [cell for cell in cells if cell.concurrency == users]
     panels = [panel for panel in PANELS if any(panel.value(cell) is not None for cell in cells)]
@@ -111,7 +111,7 @@ def saturation(analysis: Analysis, narrow: bool) -> str:
 
     Models with the same number of workers have one line. Marks of one number of users stand beside each other.
     """
-    cells = [one.cell for one in analysis.cells if one.cell.throughput_rps and one.cell.median_ms]
+    cells = [one.cell for one in analysis.cells if one.cell.steady_rps and one.cell.median_ms]
     most, server = max(cell.concurrency for cell in cells), analysis.experiment.server
     users = range(1, 2 * most + 1)
     workers = {model.letter: model.workers for model in analysis.run.models if model.letter in models(cells)}
@@ -125,7 +125,7 @@ def saturation(analysis: Analysis, narrow: bool) -> str:
                 axes.plot(users, curve, color=MUTED, linewidth=1.3)
             ends[_served_by(each)] = (curves[0][-1], curves[1][-1])
         for panel, (axes, (title, text)) in enumerate(zip(panels, SATURATION, strict=True)):
-            values = [(cell, (cell.throughput_rps or 0.0, cell.median_ms or 0.0)[panel]) for cell in cells]
+            values = [(cell, (cell.steady_rps or 0.0, cell.median_ms or 0.0)[panel]) for cell in cells]
             _measured(axes, values, analysis, most)
             axes.set_title(title)
             limits = drawing.ends(

@@ -1,4 +1,4 @@
-"""The same cells by several load generators: medians within 2% of each other, or why not."""
+"""The same cells measured by several load generators: whether medians agree within 2%, and if not, why."""
 
 import re
 import resource
@@ -25,14 +25,14 @@ CellName = tuple[str, int]
 
 @dataclass(frozen=True)
 class Told:
-    """What one load generator tells of a cell: the median in ms, and its own CPU time for a request in ms."""
+    """The result of one load generator for a cell: the median in ms, and its own CPU time a request in ms."""
 
     median_ms: float
     client_ms: float | None
 
 
 def of_run(analysis: Analysis) -> dict[CellName, Told]:
-    """Return what a run's load generator tells of each cell that has a result."""
+    """Return the result of a run's load generator for each cell that has one."""
     told = {}
     for each in analysis.cells:
         cell = each.cell
@@ -45,7 +45,7 @@ def of_run(analysis: Analysis) -> dict[CellName, Told]:
 def by_wrk(
     runtime: Runtime, models: Sequence[Model], concurrency: Sequence[int], plan: CpuPlan, repeats: int
 ) -> dict[CellName, Told]:
-    """Return what wrk tells of each cell; nothing where it is not installed. Raises LoadFailed where it fails."""
+    """Return the result of wrk for each cell; nothing where it is not installed. Raises LoadFailed where it fails."""
     if shutil.which("wrk") is None:
         return {}
     told = {}
@@ -62,7 +62,7 @@ def by_wrk(
 
 
 def wrk(url: str, users: int) -> Told:
-    """Let wrk ask for WRK_S seconds, and read its median."""
+    """Run wrk for WRK_S seconds, and return its median."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ["wrk", "--threads", "1", "--connections", str(users), "--duration", f"{WRK_S}s", "--latency", url]
     done = run(command, timeout_s=WRK_S + 30)
@@ -75,7 +75,7 @@ def wrk(url: str, users: int) -> Told:
 
 
 def verdict(told: Mapping[str, Told]) -> str:
-    """Say whether the load generators agree on a cell, and where they do not, what may explain it."""
+    """Return whether the load generators agree on a cell, and if not, what may explain it."""
     if len(told) < 2:
         return "nothing to compare with"
     low = min(told, key=lambda name: told[name].median_ms)
@@ -83,11 +83,11 @@ def verdict(told: Mapping[str, Told]) -> str:
     apart = told[high].median_ms / told[low].median_ms - 1
     if apart <= AGREE:
         return f"agree within {AGREE:.0%} ({apart:.1%})"
-    more = f"{high} tells {told[high].median_ms - told[low].median_ms:.2f} ms ({apart:.1%}) more than {low}"
+    more = f"{high} measures {told[high].median_ms - told[low].median_ms:.2f} ms ({apart:.1%}) more than {low}"
     clients = told[high].client_ms, told[low].client_ms
     if None in clients:
-        return f"{more}; how much they compute themselves is not known here"
+        return f"{more}; their own CPU time is not known"
     heavy, light = clients[0] or 0.0, clients[1] or 0.0
     if heavy > light:
-        return f"{more}: it computes {heavy:.2f} ms a request itself, {low} {light:.2f} ms"
-    return f"{more}, though it computes less ({heavy:.2f} ms a request, {low} {light:.2f} ms): run it again"
+        return f"{more}: it uses {heavy:.2f} ms of CPU time a request, {low} {light:.2f} ms"
+    return f"{more}, though it uses less CPU time ({heavy:.2f} ms a request, {low} {light:.2f} ms): run it again"

@@ -1,4 +1,4 @@
-"""The report of a closed loop: the answer of each model, the course's table, what to doubt, and the distributions."""
+"""The report of a closed loop: the answer of each model, the course's table, findings, and distributions."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
 
 MOST_CARDS = 8
-OVERVIEW = "Every dot is a request; c is the number of users at once. The large mark is the median."
+OVERVIEW = "Each dot is a request; c is the number of concurrent users. The large mark is the median."
 EXTREMES = "Of the CPU limits the lowest and the highest are drawn."
 TOLD = (
     Column[course.Row]("Server", lambda row: row.model, numeric=False),
@@ -43,8 +43,10 @@ def report(analysis: Analysis) -> Document:
         ],
         method=[
             words.settings(analysis),
-            "Before each trial the server is verified and warmed up; the trials ran in"
+            "Before each trial the server is verified and warmed up. The trials ran in"
             f" {numbers.counted(words.rounds(analysis), 'round')} in random order, seed {analysis.experiment.seed}.",
+            'The rate in the table, "Rate", is that of the steady window: from the end of the ramp-up until the first'
+            " user has sent all its requests. The table of resources has the rate of the whole span.",
             words.precision(analysis),
             words.wall_time(analysis),
         ],
@@ -54,7 +56,7 @@ def report(analysis: Analysis) -> Document:
 
 
 def _verdict(analysis: Analysis) -> str:
-    """Return what more users do to each model, in one sentence; of many settings, nothing."""
+    """Return how more users change each model, in one sentence; nothing with too many settings."""
     groups = words.by_model(analysis)
     if not groups or len(groups) > MOST_CARDS:
         return ""
@@ -74,7 +76,7 @@ def _clause(names: str, verdict: str, number: int) -> str:
 
 
 def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
-    """Return the table, a card a model, and the figure that shows the answer."""
+    """Return the table, a card for each model, and the figure that shows the answer."""
     if not analysis.cells:
         return []
     looks = figures.colours_of(analysis)
@@ -99,14 +101,14 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
         )
     elif measured:
         blocks.append(Figure(partial(figures.overview, analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
-    return [*blocks, _table(analysis, columns(analysis))]
+    return [*blocks, _table(analysis, columns(analysis)), Sentences(words.short_queues(analysis))]
 
 
 def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
     return document.table(
         shown,
         [analysed.cell for analysed in analysis.cells],
-        marked=lambda cell: not cell.valid,
+        marked=lambda cell: cell.doubtful,
         group=lambda cell: (cell.model, cell.cpus),
     )
 
@@ -128,7 +130,7 @@ def _distributions(analysis: Analysis) -> list[Block]:
 
 
 def _course(analysis: Analysis) -> list[Section]:
-    """Return the course's table, and its questions with folded answers; nothing where the run is not the course's."""
+    """Return the course's table, and its questions with folded answers; nothing for a run with other settings."""
     if not course.applies(analysis):
         return []
     saturation = Figure(
@@ -144,7 +146,7 @@ def _course(analysis: Analysis) -> list[Section]:
         )
         for number, answer in enumerate(course.answers(analysis), 1)
     ]
-    hint = Sentences(["Try first; then open an answer. Each is made of the numbers of this run."])
+    hint = Sentences(["Try first; then open an answer. Each answer uses the numbers of this run."])
     return [
         Section("The course's table", [document.table(TOLD, course.table(analysis))], brief=True),
         Section("Five questions", [hint, *folded]),

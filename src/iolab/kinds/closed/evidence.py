@@ -7,8 +7,11 @@ import numpy as np
 
 from iolab.findings.evidence import Conditions
 from iolab.kinds.closed.records import ClosedRecord
+from iolab.results.records import ClientUsage
 from iolab.theory.littles_law import Population
 from iolab.theory.statistics import Array
+
+SLOW_S = 0.95  # a request that waited for TCP's first timer of 1 s; timers may fire a little early
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +21,15 @@ class Evidence(Conditions):
     trials: Sequence[ClosedRecord]
     median_s: float | None
     slowest_s: float | None
-    backlog: int | None
+    backlog: int | None  # as set, or the server's own; None: not known
+    short_queue: bool = False  # the accept queue is shorter than the users, so the kernel drops their connections
+    backlog_varies: bool = False  # in this experiment
+    client: ClientUsage = field(default_factory=ClientUsage)
+    linear_timeouts: int | None = None  # net.ipv4.tcp_syn_linear_timeouts where the load generator ran
     populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)
     medians_s: Sequence[tuple[int, float]] = ()  # (repeat, its median)
     spans_s: Sequence[float] = ()
     latencies_s: Array = field(default_factory=lambda: np.empty(0))
-    expected_s: float | None = None  # the mean latency by theory, where the service time is constant
-    client_cpu_s: float | None = None
+    expected_s: float | None = None  # the latency by theory, where the service time is constant
     rate_rps: float | None = None  # answered requests a second
     are_repeats: bool = True

@@ -1,4 +1,4 @@
-"""Where a cell's median goes: the wait, the queue, computing, clocks; what is left is said to be left."""
+"""The parts of a cell's median: the wait, computing, the queue, clocks, and what is left."""
 
 import math
 import re
@@ -23,8 +23,8 @@ class Part:
 def find(analysis: Analysis, name: str, cpus: float | None = None, variant: str | None = None) -> AnalysedCell:
     """Return the cell that `name` means, such as C16, "C 16" or "C@16".
 
-    Where CPUs or settings vary, `cpus` and `variant` say which of them. Raises UsageError with those that there are
-    where none, or more than one, is meant.
+    Where CPUs or settings vary, `cpus` and `variant` select one. Raises UsageError, with the cells of the run, where
+    no cell or more than one is meant.
     """
     match = re.fullmatch(r"\s*([A-Za-z]+)\D*?(\d+)\s*", name)
     key = (match[1].upper(), int(match[2])) if match else None
@@ -52,40 +52,43 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         raise UsageError(f"{cell.model} with {cell.concurrency} users has no result: see its findings")
     settings = analysis.experiment.settings(cell.variant)
     workers = next(model.workers for model in analysis.run.models if model.letter == cell.model)
-    parts = [Part(settings.wait_ms, "the wait", "asked for (WAIT_MS)")]
+    parts = [Part(settings.wait_ms, "the wait", "setting (WAIT_MS)")]
     if settings.cpu_ms:
-        parts.append(Part(settings.cpu_ms, "the computing", "asked for (CPU_MS)"))
+        parts.append(Part(settings.cpu_ms, "the computing", "setting (CPU_MS)"))
     queue_ms = (cell.predicted_median_ms or cell.predicted_mean_ms) - cell.service_ms
-    if cell.server.listen_overflows and cell.median_ms < cell.predicted_mean_ms:
+    if cell.short_queue and queue_ms > 0:
+        known = f"theory: {(cell.backlog or 0) + 2} users circulate behind a listen backlog of {cell.backlog}"
+        parts.append(Part(queue_ms, "the queue", known))
+    elif cell.server.listen_overflows and cell.median_ms < cell.predicted_mean_ms:
         queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
-        parts.append(Part(queue_ms, "the queue", "others who got in, each a service; who did not get in was dropped"))
+        parts.append(Part(queue_ms, "the queue", "whole service times in the median; other attempts were dropped"))
     elif queue_ms > 0:
         parts.append(Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {_at_once(cell, workers)}"))
     own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
     turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
     if own_ms > 0:
-        one_by_one = f", for each of {turns:.1f} services in a row" if turns > 1.5 else ""
-        parts.append(Part(own_ms * turns, "the server's own work", f"its CPU time by its requests{one_by_one}"))
+        one_by_one = f", times {turns:.1f} requests one after the other" if turns > 1.5 else ""
+        parts.append(Part(own_ms * turns, "the server's own work", f"its CPU time a request{one_by_one}"))
     client_ms = _a_request_ms(cell.client.cpu_s, cell)
     if client_ms > 0:
-        parts.append(Part(client_ms, "the load generator's own work", "its CPU time by its requests"))
+        parts.append(Part(client_ms, "the load generator's own work", "its CPU time a request"))
     if math.isinf(workers) and cell.server.threads_peak == 1:
         clock_ms = max(0.0, min(CLOCK_MS, cell.median_ms - sum(part.ms for part in parts)))
-        known = "assumed, of what is left: epoll counts in ms, and asyncio rounds up, half a ms on average"
+        known = "assumed: epoll counts in ms, and asyncio rounds up, by 0.5 ms on average"
         parts.append(Part(clock_ms, "the event loop's clock", known))
     left_ms = cell.median_ms - sum(part.ms for part in parts)
     what = "scheduling, TCP, timers that fire late" if left_ms >= 0 else "counted twice above: some of it overlaps"
     if settings.wait_distribution != "constant":
-        what = "waits are random: their median is not their mean, which the parts above are made of"
+        what = "service times are random: the parts above are means, not medians"
     return [*parts, Part(left_ms, "what is left", what)]
 
 
 def _at_once(cell: Cell, workers: float) -> str:
-    """Say what the queue is for: a worker, or the processor where that is what binds."""
+    """Return what requests queue for: a worker, or the CPU where that is the limit."""
     by_workers_ms = max(1.0, cell.concurrency / workers) * cell.service_ms
-    if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records tell it to a thousandth
-        return "who compute one at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
-    return f"{workers:g} at once"
+    if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records have three decimals
+        return "one computes at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
+    return f"{workers:g} served at once"
 
 
 def _a_request_ms(cpu_s: float | None, cell: Cell) -> float:

@@ -1,43 +1,44 @@
-"""Of the load: what was asked, what was sent, what was answered, and who was waiting."""
+"""Findings about the load: what was requested, sent and answered, and how many users had a request under way."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, machine
 from iolab.findings.evidence import cores, listed
-from iolab.kinds.closed import repeats
-from iolab.kinds.closed.evidence import Evidence
+from iolab.kinds.closed import repeats, timers
+from iolab.kinds.closed.evidence import SLOW_S, Evidence
+from iolab.report.numbers import counted
 from iolab.results.records import Finding
-from iolab.theory.littles_law import TOLERANCE
+from iolab.theory.littles_law import TOLERANCE, Population
 
 QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
 LEAST_A_USER = 6  # requests
-FEWER = "if it cannot serve so many: fewer users (CONCURRENCY), or a longer listen queue (BACKLOG)"
+FEWER = "if the server cannot serve so many: fewer users (CONCURRENCY), or a longer listen backlog (BACKLOG)"
 LOADGEN_SHARE = 0.7  # of its cores' time
-CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on it queues by itself
-LATE_S = 0.95  # Linux tries a dropped connection attempt again after 1 s; timers may fire a little early
-RETRY_S = 1.0  # Linux tries a dropped connection attempt again after 1 s, then 2 s, then 4 s
+CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on requests queue in it
+CLOSE = 0.25  # a median so near to its prediction agrees with it
+OF_A_SHORT_QUEUE = {"listen_overflow", "littles_law", "syn_retransmitted"}
 
 
 def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
-    """A trial that cannot be trusted: server or load generator failed, or requests were not answered."""
+    """A trial is not valid: server or load generator failed, or requests got no response."""
     some_are_valid = any(trial.valid for trial in evidence.trials)
     for trial in evidence.trials:
         if trial.valid:
             continue
         unanswered = 0 < trial.ok < trial.sent
-        fate = "is not counted" if some_are_valid or not trial.ok else "is shown, and is not to be trusted"
+        fate = "is left out" if some_are_valid or not trial.ok else "is shown, but cannot be trusted"
         yield Finding(
             id="failed_requests" if unanswered else "invalid_trial",
             severity="error",
             message=f"repeat {trial.repeat + 1} {fate}: {trial.reason}",
-            remedy=FEWER if unanswered else "mend the cause and run the benchmark again",
+            remedy=FEWER if unanswered else "remove the cause and run the benchmark again",
+            value=(trial.sent - trial.ok) / trial.sent if unanswered else 1.0,
         )
 
 
 def fewer_sent(evidence: Evidence) -> Iterator[Finding]:
-    """The load generator sent less than it was asked for, so the load was lighter than the numbers say."""
+    """The load generator sent fewer requests than requested, so the load was lighter than the settings say."""
     short = [trial for trial in evidence.trials if 0 < trial.sent < trial.requested]
     if short:
         sent, requested = sum(trial.sent for trial in short), sum(trial.requested for trial in short)
@@ -45,68 +46,89 @@ def fewer_sent(evidence: Evidence) -> Iterator[Finding]:
             id="fewer_sent",
             severity="error",
             message=f"{listed([trial.repeat for trial in short])}: {sent} of {requested} requests were sent",
-            remedy="run it again; with the other load generator (LOADGEN) if that happens again",
+            remedy="run the benchmark again; if that happens again, use the other load generator (LOADGEN)",
+            value=1 - sent / requested,
         )
 
 
 def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
-    """The kernel dropped connection attempts, which makes medians fall and tails explode."""
+    """The kernel dropped packets of connection attempts: the median becomes shorter, and the tail longer."""
     overflows = evidence.usage.listen_overflows
     if not overflows or evidence.median_s is None or evidence.slowest_s is None:
         return
-    queue = f"of {evidence.backlog}" if evidence.backlog else "of the server's default length"
+    queue = f"listen backlog {evidence.backlog}" if evidence.backlog else "the server's own listen backlog"
     first = evidence.trials[0]
-    longer = max(128, 2 * first.concurrency)
     where = "" if evidence.runtime == "docker" else " (counted on the whole machine)"
-    served = ""
-    if evidence.slowest_s >= RETRY_S:
-        served = (
-            f" Who got in waited {evidence.median_s * 1000:.0f} ms in the median, behind a short queue;"
-            f" who was dropped tried again after 1 s and more, the slowest for {evidence.slowest_s:.1f} s."
-        )
     yield Finding(
         id="listen_overflow",
         severity="warning",
-        message=f"the listen queue {queue} overflowed: {overflows} connection attempts were dropped{where}.{served}",
-        remedy=f"without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency} BACKLOG={longer}",
+        message=f"the accept queue overflowed ({queue}): the kernel dropped {counted(overflows, 'packet')} of"
+        f" connection attempts{where}.{_again(evidence)}{_two_groups(evidence)}",
+        remedy=f"without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency}"
+        f" BACKLOG={max(128, 2 * first.concurrency)}",
+        value=overflows,
     )
 
 
+def _again(evidence: Evidence) -> str:
+    again = evidence.client.syn_retransmits
+    if again is None:
+        return " How many attempts were sent again is not known."
+    return f" {counted(again, 'attempt')} {'was' if again == 1 else 'were'} sent again."
+
+
+def _two_groups(evidence: Evidence) -> str:
+    """Tell the users that circulate behind the short queue from the requests that waited for TCP's timers."""
+    late = int((evidence.latencies_s >= SLOW_S).sum())
+    if not late or evidence.median_s is None or evidence.slowest_s is None:
+        return ""
+    text = f" {late} of {counted(len(evidence.latencies_s), 'request')} took 1 s or longer, the slowest"
+    text += f" {evidence.slowest_s:.1f} s; the median is {evidence.median_s * 1000:.0f} ms"
+    expected_s, backlog = evidence.expected_s, evidence.backlog
+    if evidence.short_queue and expected_s and backlog and abs(evidence.median_s / expected_s - 1) <= CLOSE:
+        text += f", as predicted for the {backlog + 2} users that circulate ({expected_s * 1000:.0f} ms)"
+    return f"{text}."
+
+
 def littles_law_broken(evidence: Evidence) -> Iterator[Finding]:
-    """Throughput x mean latency is not the number of users: some of them were not waiting for an answer."""
+    """Throughput x mean latency is not the number of users: some of them had no request under way."""
     broken = [(repeat, found) for repeat, found in evidence.populations if not found.holds]
     if not broken:
         return
-    first = evidence.trials[0]
-    users = first.concurrency
+    users = evidence.trials[0].concurrency
     repeats = "every repeat" if len(broken) == len(evidence.populations) else listed([each for each, _ in broken])
     repeat, worst = max(broken, key=lambda each: abs(each[1].users - each[1].mean))
-    failed = sum(trial.errors for trial in evidence.trials if trial.repeat == repeat)
     short = (users - worst.mean) / users
-    factor = math.ceil(short / TOLERANCE * 1.2)  # the ends stay as long as they are
-    longer = f"make it longer, the ends weigh less then: REQUESTS={factor * first.requested}"
-    if evidence.usage.listen_overflows:
-        longer = "dropped connections make the end long: a longer listen queue (BACKLOG=128)"
-    causes = {
-        "at the start, until all of them had come: the load generator's ramp": (worst.start, longer),
-        "at the end, when they had sent their share and others still waited: the ramp down": (worst.end, longer),
-        "in between: requests that failed have no latency": (
-            worst.middle if failed else 0.0,
-            "find out why requests fail: the other findings say it",
-        ),
-        "in between: the load generator was slow to ask again": (
-            0.0 if failed else worst.middle,
-            "give the load generator more cores (fewer CPUS), or fewer users",
-        ),
-    }
-    cause, (missing, remedy) = max(causes.items(), key=lambda item: item[1][0])
+    cause, (missing, remedy) = max(_causes(evidence, repeat, worst, short).items(), key=lambda item: item[1][0])
     yield Finding(
         id="littles_law",
         severity="warning",
         message=f"suspect, {repeats}: by Little's law (throughput x mean latency) {worst.mean:.1f} of {users} users"
-        f" were waiting on average; {missing:.1f} were missing {cause}",
+        f" had a request under way on average; {missing:.1f} were missing {cause}",
         remedy=remedy,
+        value=abs(short),
     )
+
+
+def _causes(evidence: Evidence, repeat: int, worst: Population, short: float) -> dict[str, tuple[float, str]]:
+    """Return how many users each cause explains, and its remedy."""
+    failed = sum(trial.errors for trial in evidence.trials if trial.repeat == repeat)
+    factor = math.ceil(short / TOLERANCE * 1.2)  # the ends stay as long as they are
+    longer = f"longer trials, in which the ends weigh less: REQUESTS={factor * evidence.trials[0].requested}"
+    if evidence.usage.listen_overflows:
+        longer = "dropped connection attempts lengthen the end: a longer listen backlog (BACKLOG=128)"
+    return {
+        "at the start, before all users had sent a request: the load generator's ramp-up": (worst.start, longer),
+        "at the end, after some users had sent all their requests: the ramp-down": (worst.end, longer),
+        "in between: requests that failed have no latency": (
+            worst.middle if failed else 0.0,
+            "find out why requests fail: see the other findings",
+        ),
+        "in between: the load generator was slow to send the next request": (
+            0.0 if failed else worst.middle,
+            "give the load generator more cores (fewer CPUS), or use fewer users",
+        ),
+    }
 
 
 def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
@@ -117,69 +139,41 @@ def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="short_trial",
             severity="warning",
-            message=f"a user sends {each:g} requests in a trial: too few for a steady state between its ends",
-            remedy=f"make it longer: REQUESTS={LEAST_A_USER * 2 * first.concurrency}",
+            message=f"each user sends {each:g} requests in a trial: too few for a steady state between ramp-up and"
+            " ramp-down",
+            remedy=f"longer trials: REQUESTS={LEAST_A_USER * 2 * first.concurrency}",
+            value=1 / each,
         )
 
 
 def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
-    """The load generator's CPU, or its rate, was near its limit: it measured itself."""
+    """The load generator's CPU time or rate was near its limit: latencies contain waiting inside it."""
     number = len(evidence.plan.loadgen)
-    why = []
-    if evidence.client_cpu_s is not None and evidence.duration_s > 0 and number:
-        share = evidence.client_cpu_s / (evidence.duration_s * number)
+    why, shares = [], []
+    if evidence.client.cpu_s is not None and evidence.duration_s > 0 and number:
+        share = evidence.client.cpu_s / (evidence.duration_s * number)
         if share > LOADGEN_SHARE:
-            why.append(f"computed {share:.0%} of the time on its {cores(number)}")
-    ceilings = [trial.client.ceiling_rps for trial in evidence.trials if trial.client.ceiling_rps]
-    if evidence.rate_rps is not None and ceilings and evidence.rate_rps > CEILING_SHARE * max(ceilings):
+            shares.append(share)
+            why.append(f"used {share:.0%} of the time of its {cores(number)}")
+    ceiling_rps = evidence.client.ceiling_rps
+    if evidence.rate_rps is not None and ceiling_rps and evidence.rate_rps > CEILING_SHARE * ceiling_rps:
+        shares.append(evidence.rate_rps / ceiling_rps)
         why.append(
-            f"made {evidence.rate_rps:,.0f} requests a second, of the {max(ceilings):,.0f} that it reaches against a"
-            " server that does nothing"
+            f"sent {evidence.rate_rps:,.0f} requests a second, of the {ceiling_rps:,.0f} that it reaches against a null"
+            " server"
         )
     if why:
         yield Finding(
             id="loadgen_bottleneck",
             severity="warning",
             message=f"the load generator {' and '.join(why)}: latencies may be its own",
-            remedy="a lighter one (LOADGEN=hey), fewer users, or more cores for it (fewer CPUS)",
-        )
-
-
-def retransmissions(evidence: Evidence) -> Iterator[Finding]:
-    """Latencies stand in groups where TCP's timers end: dropped connection attempts, delayed acknowledgements."""
-    latencies = evidence.latencies_s
-    if not len(latencies) or evidence.median_s is None or evidence.median_s > 0.5:
-        return
-    late = latencies[latencies >= LATE_S]
-    seconds = Counter(int(latency + 0.05) for latency in late)
-    between = int(((latencies >= 0.6) & (latencies < LATE_S)).sum())
-    # Who waits in a queue may wait for any time; who waits for a timer waits either briefly or a second.
-    if len(late) > max(1, 10 * between):
-        groups = ", ".join(f"{number} by {second} to {second + 1} s" for second, number in sorted(seconds.items()))
-        yield Finding(
-            id="syn_retransmitted",
-            severity="note",
-            message=f"{len(late)} of {len(latencies)} requests are late by a second or more ({groups}), and hardly"
-            " one by less: that is TCP's own timer, which tries a dropped connection attempt again after 1 s",
-            remedy="a longer listen queue (BACKLOG), or connections that stay open",
-        )
-    if evidence.expected_s is None or evidence.plan.cpus != int(evidence.plan.cpus):
-        return  # a quota holds a server back for tens of milliseconds, too
-    more = latencies - evidence.expected_s
-    delayed = int(((more > 0.037) & (more < 0.052)).sum())
-    valley = int(((more > 0.012) & (more < 0.034)).sum())
-    if delayed > max(3 * valley, 0.02 * len(latencies)):
-        yield Finding(
-            id="delayed_ack",
-            severity="note",
-            message=f"{delayed} of {len(latencies)} requests took 40 ms more than they should: that is TCP's delayed"
-            " acknowledgement, which a server meets that writes an answer in two pieces",
-            remedy="set TCP_NODELAY in the server, or write the answer in one piece",
+            remedy="a lighter load generator (LOADGEN=hey), fewer users, or more cores for it (fewer CPUS)",
+            value=max(shares),
         )
 
 
 def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
-    """A fraction of a CPU is a quota in each period of 100 ms: a trial of a few periods sees chance."""
+    """A fraction of a CPU is a quota in each period of 100 ms: the result of a few periods is chance."""
     limit = evidence.plan.cpus
     if limit == int(limit) or not evidence.spans_s or min(evidence.spans_s) >= LEAST_PERIODS * QUOTA_PERIOD_S:
         return
@@ -190,8 +184,9 @@ def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
         id="short_for_quota",
         severity="warning",
         message=f"the shortest trial took {span_s:.2f} s: {limit:g} CPU is a quota of {limit * 100:g} ms in each period"
-        f" of 100 ms, and a trial of fewer than {LEAST_PERIODS} periods shows chance",
-        remedy=f"make it longer: REQUESTS={longer}",
+        f" of 100 ms, and the result of fewer than {LEAST_PERIODS} periods is chance",
+        remedy=f"longer trials: REQUESTS={longer}",
+        value=1 / span_s,
     )
 
 
@@ -208,11 +203,18 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     loadgen_was_the_bottleneck,
     repeats.repeats_disagree,
     machine.busy_machine,
-    retransmissions,
+    timers.slow_by_a_timer,
+    timers.delayed_acknowledgements,
     machine.clock_trouble,
 )
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """Return all findings of a cell, the gravest first."""
-    return by_gravity(finding for rule in RULES for finding in rule(evidence))
+    return by_gravity(_judged(finding, evidence) for rule in RULES for finding in rule(evidence))
+
+
+def _judged(finding: Finding, evidence: Evidence) -> Finding:
+    """Mark what an experiment that varies the backlog is made to show of queues shorter than the users."""
+    expected = evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE
+    return finding.model_copy(update={"expected": True}) if expected else finding

@@ -25,14 +25,14 @@ from iolab.theory.statistics import RESOLUTION_S
 
 
 class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
-    """A fixed number of users, each of whom sends the next request when the answer has come."""
+    """A fixed number of users, each of which sends its next request when it has the response."""
 
     name = "closed"
     settings = ClosedExperiment
     record = ClosedRecord
     rows = MappingProxyType({"requests": Sample})
     key = ("model", "service", "concurrency", "cpus", "variant")
-    metrics = ("median_ms", "p95_ms", "p99_ms", "throughput_rps")
+    metrics = ("median_ms", "p95_ms", "p99_ms", "steady_rps", "throughput_rps")
     fresh_servers = None
 
     def plan(
@@ -101,7 +101,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         )
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
-        """Return what prints two runs side by side: the ratio of medians, with its interval."""
+        """Return what prints two runs compared: ratios with their intervals, and findings."""
         from iolab.kinds.closed import cells, compare, comparison  # noqa: PLC0415 (not for measuring)
 
         one, other = cells.analyse(first), cells.analyse(second)
@@ -112,7 +112,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         return lambda console: comparison.show(console, found, differences)
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
-        """Return what prints the parts that a cell's median is made of."""
+        """Return what prints the parts of a cell's median."""
         from iolab.kinds.closed import cells, comparison, explain  # noqa: PLC0415 (not for measuring)
 
         analysis = cells.analyse(folder)
@@ -122,7 +122,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
 
 
 def drawn(analysis: Analysis) -> Document:
-    """Return the report; what draws is imported for it alone, which takes half a second."""
+    """Return the report; the drawing library is imported here alone, which takes half a second."""
     from iolab.kinds.closed import document  # noqa: PLC0415
 
     return document.report(analysis)

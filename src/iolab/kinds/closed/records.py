@@ -34,13 +34,16 @@ class Cell(Record):
     p95_ms: float | None
     p99_ms: float | None
     max_ms: float | None
-    throughput_rps: float | None
+    throughput_rps: float | None  # of the whole span, ramp-up and ramp-down too
+    steady_rps: float | None  # while every user has a request under way, of the repeats counted together
+    utilisation: float | None  # of the workers in that time; None where they are not finite
     service_ms: float  # wait and computing of one request
-    predicted_median_ms: float | None
-    predicted_mean_ms: float
+    backlog: int | None  # of a server that accepts a connection only to serve it, as its kernel limits it
+    predicted_median_ms: float | None  # (backlog + 2) x S where the accept queue is shorter than the users
+    predicted_mean_ms: float  # with an accept queue that is long enough: c x S behind one worker
     predicted_throughput_rps: float
     users_under_way: float | None  # throughput x mean latency, of the repeats counted
-    suspect_repeats: int  # of them Little's law does not find the users that were asked for
+    suspect_repeats: int  # repeats in which Little's law does not find the users of the trial
     server: ServerUsage
     client: ClientUsage
     valid: bool
@@ -48,7 +51,7 @@ class Cell(Record):
 
     @property
     def services(self) -> float | None:
-        """The median in service times: 4 for a user who waits for three others."""
+        """The median in service times: 4 for a user that waits for three others."""
         return None if self.median_ms is None else self.median_ms / self.service_ms
 
     @property
@@ -60,8 +63,18 @@ class Cell(Record):
 
     @property
     def throughput_residual(self) -> float | None:
-        """How far the throughput lies above its prediction, as a share of that."""
-        return None if self.throughput_rps is None else self.throughput_rps / self.predicted_throughput_rps - 1
+        """How far the steady throughput lies above its prediction, as a share of that."""
+        return None if self.steady_rps is None else self.steady_rps / self.predicted_throughput_rps - 1
+
+    @property
+    def short_queue(self) -> bool:
+        """Whether the accept queue is shorter than the users: backlog + 1 wait, and one is served."""
+        return self.backlog is not None and self.concurrency > self.backlog + 2
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is not valid, or has a warning that the experiment is not made to show."""
+        return not self.valid or any(one.severity != "note" and not one.expected for one in self.findings)
 
 
 class Summary(Record):

@@ -1,4 +1,4 @@
-"""Of repeats: whether they tell the same."""
+"""Findings about repeats: whether they agree."""
 
 import statistics
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ APART = 1 / 3  # without the odd one, the others lie within so much of what they
 
 
 def repeats_disagree(evidence: Evidence) -> Iterator[Finding]:
-    """Medians of repeats lie further apart than one machine in one state would make them."""
+    """Medians of repeats lie further apart than on one machine in one state."""
     medians = sorted(evidence.medians_s, key=lambda each: each[1])
     if len(medians) < 3 or medians[-1][1] <= (1 + DISAGREE) * medians[0][1]:
         return
@@ -25,15 +25,17 @@ def repeats_disagree(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="first_run" if first else "outlier_repeat",
             severity="warning",
-            message=f"{which} is unlike the others: its median is {odd[1] * 1000:.1f} ms, theirs {usual_ms:.1f} ms",
-            remedy="something was cold at first (caches, clock frequency): run it again"
+            message=f"{which} differs from the others: its median is {odd[1] * 1000:.1f} ms, theirs {usual_ms:.1f} ms",
+            remedy="caches or clock frequency may have been cold in the first repeat: run the benchmark again"
             if first
             else "something disturbed it: more repeats (REPEATS) show whether that happens again",
+            value=abs(odd[1] * 1000 / usual_ms - 1),
         )
         return
     yield Finding(
         id="repeats_disagree",
         severity="warning",
         message=f"repeats disagree: their medians lie between {low_ms:.1f} and {high_ms:.1f} ms",
-        remedy="longer trials (REQUESTS), more of them (REPEATS), or PRECISION=3%; make doctor says what may disturb",
+        remedy="longer trials (REQUESTS), more of them (REPEATS), or PRECISION=3%; make doctor shows what may disturb",
+        value=high_ms / low_ms - 1,
     )

@@ -18,13 +18,13 @@ from iolab.runtime import Server
 from iolab.runtime.probe import verify
 from iolab.runtime.usage import metering
 
-LEAST_LIMIT_S = 60.0  # connection attempts that were dropped are tried again after 1, 3, 7, 15 s
+LEAST_LIMIT_S = 60.0  # a dropped connection attempt is sent again several times, with growing pauses
 LIMIT_FACTOR = 5.0
 LEAST_ANSWER_LIMIT_S = 20.0  # hey's own default; an answer later than the limit counts as none
 
 
 def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[ClosedRecord]:
-    """Measure one trial; one that fails is a record with a reason, and its server starts anew for the next."""
+    """Measure one trial; one that fails is a record with a reason, and the next trial has a new server."""
     load, usage, machine, reason = Load(samples=(), cpu_s=None), ServerUsage(), MachineUsage(), None
     server: Server | None = None
     ceiling_rps: float | None = None
@@ -61,7 +61,12 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
         valid=reason is None,
         reason=reason,
         server=usage,
-        client=ClientUsage(cpu_s=load.cpu_s, ceiling_rps=ceiling_rps, syn_retransmits=load.syn_retransmits),
+        client=ClientUsage(
+            cpu_s=load.cpu_s,
+            ceiling_rps=ceiling_rps,
+            syn_retransmits=load.syn_retransmits,
+            timeouts=load.timeouts,
+        ),
         machine=machine,
     )
     return Measured(record, {"requests": load.samples})

@@ -1,4 +1,4 @@
-"""What an experiment's data say, in sentences made of its numbers; where they do not say it, the sentences do."""
+"""Sentences about what an experiment shows, made of its numbers; where the data do not show it, they say so."""
 
 from collections.abc import Sequence
 
@@ -11,34 +11,34 @@ from iolab.theory.closed_loop import mm1_response_s
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's
 EXPLODES = 5.0
 SAME = 0.10
-UNHELD_S = 0.02  # a quota that held a server back for less has done nothing
+UNHELD_S = 0.02  # a quota that stopped a server for less had no effect
 
 
 def stories(analysis: Analysis) -> list[tuple[str, list[str]]]:
-    """Return (heading, sentences) of what the experiment was made to show; empty for one that varies neither."""
+    """Return (heading, sentences) of what the experiment shows; empty where neither backlog nor CPU limit varies."""
     found = []
     if len({analysis.experiment.settings(each).backlog for each in analysis.experiment.variants}) > 1:
-        found.append(("Why the median falls while the tail explodes", backlog(analysis)))
+        found.append(("What the listen backlog changes", backlog(analysis)))
     if len(analysis.experiment.cpus) > 1:
-        found.append(("What more CPU buys", cores(analysis)))
+        found.append(("What the CPU limit changes", cores(analysis)))
     return [(heading, sentences) for heading, sentences in found if sentences]
 
 
 def backlog(analysis: Analysis) -> list[str]:
-    """Tell the shortest listen queue beside the longest, of the model and users that both were measured with."""
+    """Compare the shortest listen backlog with the longest, for the model and users that both were measured with."""
     queues = {name: analysis.experiment.settings(name).backlog or 0 for name in analysis.experiment.variants}
     cells = [each.cell for each in analysis.cells if each.cell.median_ms and queues.get(each.cell.variant)]
     if len(cells) < 2:
         return []
     cells.sort(key=lambda cell: queues[cell.variant])
     short, long = cells[0], cells[-1]
-    if (short.model, short.concurrency) != (long.model, long.concurrency):
+    if (short.model, short.concurrency) != (long.model, long.concurrency) or long.short_queue:
         return []
-    return [*_queues(short, long, queues), *(_neither(short) if _falls(short, long) else [])]
+    return [*_queues(short, long, queues), *(_theory(short) if _falls(short, long) else [])]
 
 
 def _falls(short: Cell, long: Cell) -> bool:
-    """Say whether the median falls with the queue's length, while the tail explodes."""
+    """Return whether the shorter backlog has a much shorter median and a much longer tail."""
     falls = (short.median_ms or 0.0) <= FALLS * (long.median_ms or 0.0)
     return falls and (short.max_ms or 0.0) >= EXPLODES * (long.max_ms or 0.0)
 
@@ -47,72 +47,100 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
     median, brief = long.median_ms or 0.0, short.median_ms or 0.0
     users, each_ms = long.concurrency, median / long.concurrency
     told = [
-        f"With a listen queue of {queues[long.variant]}, {_dropped(long)}: each of {users} users waits for the"
-        f" {users - 1} others, {milliseconds(median)} = {users} x {each_ms:.1f} ms in the median, and the slowest"
+        f"With a listen backlog of {queues[long.variant]}, {dropped(long)}. The median response time is"
+        f" {milliseconds(median)} = {users} x {each_ms:.1f} ms for {users} users, and the slowest response took"
         f" {milliseconds(long.max_ms)}."
     ]
     if not _falls(short, long):
         told.append(
-            f"With one of {queues[short.variant]} ({_dropped(short)}) the median is {milliseconds(brief)} and the"
-            f" slowest answer took {milliseconds(short.max_ms)}: in this run the median does not fall while the"
-            " tail explodes."
+            f"With a listen backlog of {queues[short.variant]}, {dropped(short)}. The median is {milliseconds(brief)},"
+            f" and the slowest response took {milliseconds(short.max_ms)}: this run does not show a shorter median"
+            " together with a longer tail."
         )
         return told
-    admitted, room = brief / each_ms, queues[short.variant] + 2
+    inside = brief / each_ms
+    room = queues[short.variant] + 2
     why = ""
-    if abs(admitted - room) < 0.5:
-        why = f" The kernel lets {room - 1} wait and one is being served, which makes {room}."
+    if abs(inside - room) < 0.5:
+        why = f" The accept queue takes {room - 1} connections, and one is served: {room} users circulate."
     told.append(
-        f"With one of {queues[short.variant]} the median falls to {milliseconds(brief)}, for fewer are in the"
-        f" queue: {milliseconds(brief)} is {admitted:.1f} x {each_ms:.1f} ms.{why} Who comes"
-        f" then is dropped ({_dropped(short)}), and TCP tries again after a second and more: the slowest answer took"
-        f" {milliseconds(short.max_ms)}. Most are served faster because some are hardly served at all."
+        f"With a listen backlog of {queues[short.variant]}, {dropped(short)}. The median is only {milliseconds(brief)}"
+        f" = {inside:.1f} x {each_ms:.1f} ms, since fewer requests wait before each accepted one.{why} TCP sends a"
+        f" dropped attempt again after 1 s or more: the slowest response took {milliseconds(short.max_ms)}."
+        f"{_as_busy(short, long)}"
     )
     return told
 
 
-def _neither(short: Cell) -> list[str]:
-    if not short.throughput_rps or not short.mean_ms:
-        return []
-    service_s = short.service_ms / 1000
-    utilisation = short.throughput_rps * service_s
-    told = (
-        f"16 x 20 ms knows no drops: it predicts {milliseconds(short.predicted_mean_ms)} for everyone."
-        if (short.concurrency, short.service_ms) == (16, 20)
-        else f"{short.concurrency} x {short.service_ms:g} ms knows no drops: it predicts"
-        f" {milliseconds(short.predicted_mean_ms)} for everyone."
-    )
-    if utilisation < 1:
-        response_s = mm1_response_s(short.throughput_rps, service_s)
-        told += (
-            " M/M/1 is of people who come whether or not the server keeps up, and of a queue without end: at the"
-            f" utilisation measured here, {utilisation:.2f}, it predicts a mean of"
-            f" {milliseconds(response_s * 1e3)}; measured were {milliseconds(short.mean_ms)}."
+def _as_busy(short: Cell, long: Cell) -> str:
+    """Say that the server does as much work behind either queue, where that is so."""
+    one, other = short.steady_rps, long.steady_rps
+    if not one or not other or abs(one / other - 1) > SAME:
+        return ""
+    whole = ""
+    if short.throughput_rps and short.throughput_rps < (1 - SAME) * one:
+        whole = (
+            f" Over the whole span the short queue has {numbers.rate(short.throughput_rps)}: some users have sent all"
+            " their requests while others still wait for TCP, and the server idles."
         )
-    else:
-        told += " M/M/1, whose queue grows without end at full utilisation, predicts nothing here."
-    return [told + " Neither alone explains a median this low beside a tail this long: a closed loop with drops does."]
+    return (
+        f" While every user has a request under way, the server serves as much: {numbers.rate(one)} and"
+        f" {numbers.rate(other)}.{whole}"
+    )
 
 
-def _dropped(cell: Cell) -> str:
+def _theory(short: Cell) -> list[str]:
+    """Say which model predicts what of the short queue."""
+    each = f"{short.concurrency} x {short.service_ms:g} ms"
+    told = f"The closed loop without drops, {each}, predicts {milliseconds(short.predicted_mean_ms)}."
+    if short.short_queue and short.predicted_median_ms:
+        told += (
+            f" (backlog + 2) x S predicts {milliseconds(short.predicted_median_ms)} for the users that circulate; it"
+            " does not predict the tail."
+        )
+    return [f"{told} {no_open_queue(short)}"]
+
+
+def no_open_queue(cell: Cell) -> str:
+    """Say why M/M/1 does not describe a cell; with its number only where the rate is that of all users."""
+    told = (
+        "M/M/1 describes another situation: requests arrive at random times, whether or not the server keeps up, into a"
+        f" queue without limit; here at most {numbers.counted(cell.concurrency, 'request')} can wait."
+    )
+    if cell.suspect_repeats:
+        repeats = numbers.counted(cell.suspect_repeats, "repeat")
+        return f"{told} Its value is not computed: by Little's law, users were missing in {repeats} of this cell."
+    utilisation, rate = cell.utilisation, cell.steady_rps
+    if not utilisation or not rate or utilisation >= 1:
+        return f"{told} It has no value at a utilisation of 1." if utilisation else told
+    response_ms = mm1_response_s(rate, utilisation / rate) * 1000
+    return (
+        f"{told} At the measured utilisation, {utilisation:.2f}, it predicts a mean of {milliseconds(response_ms)};"
+        f" the measured mean is {milliseconds(cell.mean_ms)}."
+    )
+
+
+def dropped(cell: Cell) -> str:
+    """Say what the accept queue dropped, as a clause."""
     number = cell.server.listen_overflows
     if number is None:
-        return "how many were dropped is not known here"
+        return "how many packets of connection attempts were dropped is not known"
     if not number:
-        return "nobody is dropped"
+        return "no connection attempt is dropped"
     again = cell.client.syn_retransmits
-    return f"{number} connection attempts were dropped" + (f", {again} were sent again" if again is not None else "")
+    told = f"the kernel drops {numbers.counted(number, 'packet')} of connection attempts"
+    return told + (f", and {numbers.counted(again, 'attempt')} were sent again" if again is not None else "")
 
 
 def cores(analysis: Analysis) -> list[str]:
-    """Say of each model and variant what the CPU limit did to it, between the lowest and the highest."""
+    """Say for each model and variant what the CPU limit changed, between the lowest and the highest."""
     told = []
     groups: dict[tuple[str, str, int], list[Cell]] = {}
     for each in analysis.cells:
         cell = each.cell
         groups.setdefault((cell.model, cell.variant, cell.concurrency), []).append(cell)
     for (model, variant, users), cells in groups.items():
-        measured = sorted((cell for cell in cells if cell.throughput_rps), key=lambda cell: cell.cpus)
+        measured = sorted((cell for cell in cells if cell.steady_rps), key=lambda cell: cell.cpus)
         if len(measured) > 1:
             what = f"{model}{f', {variant}' if variant else ''}, {numbers.users(users)}"
             cpu_ms = analysis.experiment.settings(variant).cpu_ms
@@ -121,40 +149,40 @@ def cores(analysis: Analysis) -> list[str]:
 
 
 def _limit(cells: Sequence[Cell], cpu_ms: float) -> str:
-    """Say whether, and from where on, more CPU changed nothing; `cells` are by rising limit."""
-    best = cells[-1].throughput_rps or 0.0
-    enough = next(cell for cell in cells if (cell.throughput_rps or 0.0) >= (1 - SAME) * best)
+    """Say whether, and from which limit on, more CPU changes nothing; `cells` are by rising limit."""
+    best = cells[-1].steady_rps or 0.0
+    enough = next(cell for cell in cells if (cell.steady_rps or 0.0) >= (1 - SAME) * best)
     low, high = cells[0], cells[-1]
     held = low.server.throttled_s
-    throttled = f" (held back for {numbers.seconds(held)})" if held and held > UNHELD_S else ""
+    throttled = f" (throttled for {numbers.seconds(held)})" if held and held > UNHELD_S else ""
     if enough is low:
-        why = "It waits, and waiting needs no CPU"
+        why = "Its requests only wait, and waiting needs no CPU"
         if cpu_ms:
-            why = "One thread at a time computes" if low.cpus >= 1 else "It computes no more than that much CPU can"
+            why = "Only one thread computes at a time" if low.cpus >= 1 else "Its computing needs no more CPU than that"
         return (
-            f"{low.cpus:g} CPU is as good as {high.cpus:g}: {numbers.rate(low.throughput_rps)} and"
-            f" {numbers.rate(best)}. {why}{throttled}."
+            f"{low.cpus:g} CPU is as good as {high.cpus:g}: {numbers.rate(low.steady_rps)} and {numbers.rate(best)}."
+            f" {why}{throttled}."
         )
     text = (
-        f"{numbers.rate(low.throughput_rps)} with {low.cpus:g} CPU{throttled}, {numbers.rate(best)} with {high.cpus:g};"
-        f" the median goes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
+        f"{numbers.rate(low.steady_rps)} with {low.cpus:g} CPU{throttled}, {numbers.rate(best)} with {high.cpus:g};"
+        f" the median changes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
     )
     if enough is not high:
-        return f"{text} From {enough.cpus:g} CPU on, more changes nothing."
-    gain, more = best / (low.throughput_rps or best), high.cpus / low.cpus
-    text += f" The CPU limits it all the way: {gain:.1f} times as much for {more:.3g} times the CPU."
+        return f"{text} Above {enough.cpus:g} CPU, more CPU changes nothing."
+    gain, more = best / (low.steady_rps or best), high.cpus / low.cpus
+    text += f" CPU is the limit over the whole range: {gain:.1f} times the rate with {more:.3g} times the CPU."
     return text + _convoy(high, cpu_ms)
 
 
 def _convoy(cell: Cell, cpu_ms: float) -> str:
-    """Say what keeps a busy loop from its bound where that is seen: all compute one by one, then all wait."""
+    """Say why an event loop that computes misses its bound, where the median shows it: first all compute, then wait."""
     if (cell.server.throttled_s or 0) > UNHELD_S or not cpu_ms or not cell.median_ms:
         return ""
     together_ms = cell.concurrency * cpu_ms + cell.service_ms - cpu_ms
     if cell.median_ms < (1 + SAME) * cell.predicted_mean_ms or abs(cell.median_ms / together_ms - 1) > SAME:
         return ""
     return (
-        f" Its median is above theory's bound of {milliseconds(cell.predicted_mean_ms)}, and near"
-        f" {cell.concurrency} x {cpu_ms:g} + {cell.service_ms - cpu_ms:g} = {together_ms:g} ms: as if all"
+        f" Its median is above the bound of theory, {milliseconds(cell.predicted_mean_ms)}, and near"
+        f" {cell.concurrency} x {cpu_ms:g} + {cell.service_ms - cpu_ms:g} = {together_ms:g} ms: as if all requests"
         " computed one after the other, and then all waited."
     )

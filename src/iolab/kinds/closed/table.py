@@ -28,7 +28,7 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
         Column(
             "Throttled", lambda cell: numbers.seconds(cell.server.throttled_s), rank=0 if _throttles(analysis) else 6
         ),
-        Column("Rate", lambda cell: numbers.rate(cell.throughput_rps)),
+        Column("Rate", lambda cell: numbers.rate(cell.steady_rps)),
         Column("Theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), rank=7),
         Column("off", lambda cell: numbers.off(cell.throughput_residual), rank=7),
         Column("OK", lambda cell: f"{cell.ok}/{cell.requested}", rank=8),
@@ -36,30 +36,33 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
 
 
 def _throttles(analysis: Analysis) -> bool:
-    """Return whether a limit is a fraction of a CPU: then the throttled time belongs beside every number."""
+    """Return whether a limit is a fraction of a CPU: then the throttled time is always shown."""
     return any(limit != int(limit) for limit in analysis.experiment.cpus)
 
 
 def resources(analysis: Analysis) -> list[Column[Cell]]:
-    """Return the columns of what servers and load generator used."""
+    """Return the columns of resources, and of what the main table has no room for."""
     return [
         _model(analysis),
         Column("Users", lambda cell: str(cell.concurrency)),
         *_condition(analysis),
         Column("Median, 95% interval", words.interval),
+        Column("Utilisation", words.utilisation),
+        Column("Rate, whole span", lambda cell: numbers.rate(cell.throughput_rps)),
         Column("CPU a request", words.cpu_a_request),
         Column("Throttled", lambda cell: numbers.seconds(cell.server.throttled_s)),
         Column("Users by Little's law", lambda cell: numbers.mean_users(cell.users_under_way)),
         Column("Threads", lambda cell: numbers.count(cell.server.threads_peak)),
         Column("Memory", lambda cell: numbers.memory(cell.server.rss_peak_bytes)),
-        Column("Listen overflows", lambda cell: numbers.count(cell.server.listen_overflows)),
-        Column("Sent again", lambda cell: numbers.count(cell.client.syn_retransmits)),
+        Column("Packets dropped (ListenOverflows)", lambda cell: numbers.count(cell.server.listen_overflows)),
+        Column("Attempts sent again", lambda cell: numbers.count(cell.client.syn_retransmits)),
+        Column("SYN cookies", lambda cell: numbers.count(cell.server.syn_cookies)),
         Column("Client's CPU a request", words.client_cpu_a_request),
     ]
 
 
 def _model(analysis: Analysis) -> Column[Cell]:
-    """Return the column of names; where there is little room beside CPU limits or variants, of letters."""
+    """Return the column of names; with CPU limits or variants there is room for letters only."""
     crowded = len(analysis.experiment.cpus) > 1 or bool(analysis.experiment.vary)
     return Column(
         "Model",

@@ -24,6 +24,11 @@ def services(cell: Cell) -> str:
     return numbers.NOT_KNOWN if value is None else f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
+def utilisation(cell: Cell) -> str:
+    """Return the utilisation of the workers while every user has a request under way."""
+    return numbers.NOT_KNOWN if cell.utilisation is None else f"{cell.utilisation:.2f}"
+
+
 def cpu_a_request(cell: Cell) -> str:
     """Return the server's CPU time a request."""
     return _a_request(cell.server.cpu_s, cell.counted)
@@ -58,12 +63,12 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 
 
 def verdict(cells: Sequence[Cell]) -> str:
-    """Say in a word what more users do to a model's latency; `cells` are by rising concurrency.
+    """Say in a word how more users change a model's latency; `cells` are by rising concurrency.
 
     It explodes where the tail is more than EXPLODED_TAIL times the median; it grows with the users where the median
-    does by three quarters or more of what they do; it stays flat where the median rises by less than a quarter; else
-    it steps. The tail is the 99th percentile; where too few requests tell it, it is the slowest of a listen queue that
-    overflowed. With a single number of users there is nothing to compare: the median is all that there is to say.
+    grows by three quarters or more of their growth; it stays flat where the median grows by less than a quarter; else
+    it steps. The tail is p99; where too few requests give one, it is the slowest request, if the accept queue
+    overflowed. With a single number of users nothing is compared, and the verdict is the median.
     """
     measured = [cell for cell in cells if cell.median_ms]
     if not measured:
@@ -80,53 +85,54 @@ def verdict(cells: Sequence[Cell]) -> str:
 
 
 def said(label: str, cells: Sequence[Cell]) -> str:
-    """Return what a sentence about these cells begins with: "A explodes.", or "A." where nothing is compared."""
+    """Return the begin of a sentence about these cells: "A explodes.", or "A." where nothing is compared."""
     compared = sum(cell.median_ms is not None for cell in cells) != 1
     return f"{label} {verdict(cells)}." if compared else f"{label}."
 
 
 def sentence(cells: Sequence[Cell]) -> str:
-    """Say what was measured of one model, in the numbers of this run."""
+    """Return the medians of one model in a sentence."""
     measured = [cell for cell in cells if cell.median_ms is not None]
     if not measured:
-        return "No trial of it was valid; the findings say why."
+        return "No trial was valid; see the findings."
     parts = [f"{milliseconds(cell.median_ms)} with {users(cell.concurrency)}" for cell in measured]
     text = "Median " + ", ".join(parts)
     last = measured[-1]
     if last.max_ms and last.median_ms and last.max_ms > EXPLODED_TAIL * last.median_ms:
-        text += f"; the slowest answer took {milliseconds(last.max_ms)}"
+        text += f"; the slowest response took {milliseconds(last.max_ms)}"
     return text + "."
 
 
 def missing(model: str, number: int) -> str:
     """Say that a cell was not measured."""
-    return f"This run has no result of {model} with {users(number)}: make bench measures it."
+    return f"This run has no result for {model} with {users(number)}: make bench measures it."
 
 
 def wall_time(analysis: Analysis) -> str:
-    """Say how long the benchmark took beside what its requests take in theory."""
+    """Return how long the benchmark took, and how long its requests take in theory."""
     run = analysis.run
     if run.wall_s is None:
-        return "The benchmark has not come to its end."
+        return "The benchmark has not ended."
     if run.status == "complete" and analysis.trials_done < run.trials_planned:
         return (
-            f"Only {analysis.trials_done} of its {run.trials_planned} trials are there: trials.jsonl is not whole, and"
-            " what is said here is of those."
+            f"Only {analysis.trials_done} of {run.trials_planned} trials are there, since trials.jsonl is not complete;"
+            " this report is about those trials."
         )
     if run.status != "complete":
         return (
-            f"It was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned} trials done."
+            f"The benchmark was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned}"
+            " trials done."
         )
     over_s = run.wall_s - analysis.allowance_s
-    more = f": {over_s:.0f} s beyond that" if over_s > 0 else ""
+    more = f": exceeded by {over_s:.0f} s" if over_s > 0 else ""
     return (
-        f"The requests take {analysis.theory_s:.1f} s in theory; measuring took {run.wall_s:.1f} s, starts and stops"
-        f" too (allowed: 25% and 10 s more, {analysis.allowance_s:.1f} s{more})."
+        f"The requests take {analysis.theory_s:.1f} s in theory; the benchmark took {run.wall_s:.1f} s, with all starts"
+        f" and stops (limit: 25% and 10 s more, {analysis.allowance_s:.1f} s{more})."
     )
 
 
 def precision(analysis: Analysis) -> str:
-    """Say how well the medians are known, where a precision was asked for; nothing otherwise."""
+    """Return how precise the medians are, where a precision was requested; nothing otherwise."""
     wanted = analysis.experiment.precision
     if wanted is None:
         return ""
@@ -138,14 +144,12 @@ def precision(analysis: Analysis) -> str:
     poor = {name: width for name, width in widths.items() if width is None or width > wanted}
     if not poor:
         worst = max((width for width in widths.values() if width is not None), default=0.0)
-        return (
-            f"Precision: every median is known to {worst:.1%} or better after {rounds} rounds ({wanted:.1%} asked for)."
-        )
+        return f"Precision: every median is known within {worst:.1%} after {rounds} rounds ({wanted:.1%} requested)."
     listed = ", ".join(f"{name} {'unknown' if width is None else f'{width:.1%}'}" for name, width in poor.items())
     return (
-        f"Precision: {wanted:.1%} was asked for; after {rounds} rounds in {seconds(analysis.run.wall_s)}"
-        f" (at most {seconds(analysis.experiment.budget_s)}) {len(widths) - len(poor)} of {len(widths)} medians were"
-        f" known so well; not {listed}."
+        f"Precision: {wanted:.1%} was requested; after {rounds} rounds in {seconds(analysis.run.wall_s)}"
+        f" (limit {seconds(analysis.experiment.budget_s)}) {len(widths) - len(poor)} of {len(widths)} medians are"
+        f" that precise; not {listed}."
     )
 
 
@@ -162,7 +166,7 @@ def question(analysis: Analysis) -> str:
 
 
 def settings(analysis: Analysis) -> str:
-    """Say what servers and load were set to."""
+    """Return the settings of servers and load."""
     experiment = analysis.experiment
     parts = [
         *settings_of.servers(experiment.server, experiment.vary),
@@ -173,7 +177,7 @@ def settings(analysis: Analysis) -> str:
 
 
 def rounds(analysis: Analysis) -> int:
-    """Return how many rounds there were, or were to be; a precision that was asked for may have added some."""
+    """Return how many rounds there were, or were planned; a requested precision may have added some."""
     number = max((each.cell.repeats for each in analysis.cells), default=0) if analysis.experiment.precision else 0
     return max(number, analysis.experiment.repeats)
 
@@ -196,18 +200,35 @@ def condition(cell: Cell, analysis: Analysis, before: str = "") -> str:
 
 
 def prediction(analysis: Analysis) -> str:
-    """Say how the prediction is made, in a sentence."""
+    """Return how the prediction is made, in a sentence."""
     server = analysis.experiment.server
     if server.wait_distribution != "constant":
-        return "No prediction is drawn: waits are random, and theory gives the mean of such a loop, not its median."
-    bar = "The upright bar is the median that theory predicts for a closed loop:"
+        return "No prediction is drawn: service times are random, and theory gives their mean, not their median."
+    bar = "The vertical bar is the median that theory predicts for a closed loop:"
+    queue = "; (backlog + 2) x S where the accept queue is shorter than the users" if short_queues(analysis) else ""
     settings = [analysis.experiment.settings(each) for each in analysis.experiment.variants]
     services, computing = {each.service_ms for each in settings}, {each.cpu_ms for each in settings}
     service = f"S = {min(services):g} ms" if len(services) == 1 else "S, wait and computing"
     if computing == {0}:
-        return f"{bar} max(S, c x S / workers), with the service time {service}."
+        return f"{bar} max(S, c x S / workers), with the service time {service}{queue}."
     amount = f"P = {min(computing):g} ms of computing" if len(computing) == 1 else "P, the computing"
     return (
         f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
-        " thread at a time."
+        f" thread at a time{queue}."
+    )
+
+
+def short_queues(analysis: Analysis) -> list[str]:
+    """Return a sentence for each prediction of cells whose accept queue is shorter than their users."""
+    cells = [each.cell for each in analysis.cells if each.cell.short_queue and each.cell.predicted_median_ms]
+    return list(dict.fromkeys(_short_queue(cell, analysis) for cell in cells))
+
+
+def _short_queue(cell: Cell, analysis: Analysis) -> str:
+    where = f"{cell.model} with {users(cell.concurrency)}{condition(cell, analysis, before=', ')}"
+    inside = (cell.backlog or 0) + 2
+    return (
+        f"{where}: the accept queue (listen backlog {cell.backlog}) is shorter than the users. Theory is the median of"
+        f" the {inside} users that circulate, (backlog + 2) x S = {milliseconds(cell.predicted_median_ms)}; with a"
+        f" longer accept queue it is c x S = {milliseconds(cell.predicted_mean_ms)}."
     )
