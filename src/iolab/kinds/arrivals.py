@@ -71,6 +71,11 @@ def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:
     return found
 
 
+def calibration_s(service_s: float, workers: float) -> float:
+    """Return how long the requests of a calibration take in theory."""
+    return service_s * (ONE_BY_ONE + (0 if math.isinf(workers) else 2 * A_WORKER))
+
+
 def calibrated(bench: Bench, crowd: OpenLoop, model: Model, cores: CpuPlan, settings: ServerSettings) -> Calibration:
     """Calibrate a model, on a server of its own; raises TrialFailed where that does not go."""
     bench.say(f"Calibrating {model.letter}")

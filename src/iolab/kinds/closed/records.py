@@ -1,10 +1,6 @@
 """What is on disk of a closed loop: a line a trial, and an object a cell in summary.json."""
 
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field
-
-from iolab.results.records import ClientUsage, Finding, LoadRecord, Record, ServerUsage, Status
+from iolab.results.records import ClientUsage, Finding, LoadRecord, Record, ServerUsage
 
 
 class ClosedRecord(LoadRecord):
@@ -62,15 +58,3 @@ class Cell(Record):
     def throughput_residual(self) -> float | None:
         """How far the throughput lies above its prediction, as a share of that."""
         return None if self.throughput_rps is None else self.throughput_rps / self.predicted_throughput_rps - 1
-
-
-class Summary(Record):
-    """summary.json."""
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    experiment: str
-    runtime: Literal["docker", "local"]
-    status: Status
-    cells: tuple[Cell, ...]
-
-    model_config = ConfigDict(populate_by_name=True)
