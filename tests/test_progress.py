@@ -61,12 +61,15 @@ def shown(*, count: int, expected_s: float | None, totals: list[int]) -> list[st
 
 def test_a_run_says_how_long_it_takes_and_a_total_can_grow() -> None:
     assert shown(count=2, expected_s=36.6, totals=[2, 2, 4]) == [
-        "2 trials: about 37 s of load, and the starts of servers.",
+        "2 trials: about 37 s of load, and the time to start servers.",
         "1/2  C",
         "2/2  C",
         "3/4  C",
     ]
-    assert shown(count=0, expected_s=600, totals=[0]) == ["about 10 min of load, and the starts of servers.", " 1  C"]
+    assert shown(count=0, expected_s=600, totals=[0]) == [
+        "about 10 min of load, and the time to start servers.",
+        " 1  C",
+    ]
     assert shown(count=1, expected_s=None, totals=[1]) == ["1/1  C"]
 
 

@@ -71,7 +71,7 @@ def test_the_report_says_that_a_run_was_quick_and_on_which_machine() -> None:
 def test_a_quick_run(inside: Run, tmp_path: Path) -> None:
     done = inside("freeze", "--quick", "--runtime", "local")
     assert done.returncode == 0, done.stderr
-    assert "2 trials: about 12 s of load, and the starts of servers." in done.stdout
+    assert "2 trials: about 12 s of load, and the time to start servers." in done.stdout
     folder = tmp_path / "results" / "latest"
     run = json.loads((folder / "run.json").read_text())
     assert (run["quick"], run["file"], run["experiment"]["freeze"]["run_s"]) == (True, "experiments/freeze.toml", 6.0)

@@ -95,7 +95,7 @@ class RunProgress:
         self._live.update(self._task, total=count or None)
         if expected_s is not None:
             trials = f"{numbers.counted(count, 'trial')}: " if count else ""
-            self._print(f"{trials}about {numbers.duration(expected_s)} of load, and the starts of servers.", "dim")
+            self._print(f"{trials}about {numbers.duration(expected_s)} of load, and the time to start servers.", "dim")
 
     def started(self, what: str, number: int, total: int) -> None:
         """Show which trial runs, of how many there are now."""
