@@ -50,7 +50,7 @@ def test_a_run_of_the_file_has_no_changes_and_is_repeated_by_its_command(tmp_pat
     command = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].command
     default = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].experiment == name
     assert document.changed == []
-    assert document.repeat == f"make {command}" + ("" if default else f" EXPERIMENT=experiments/{name}.toml")
+    assert document.repeat == f"make {command if default else registry.TARGETS[name]}"
     assert document.repeat not in [command for command, _ in document.following]
     assert len(document.following) in {2, 3}
 
@@ -85,6 +85,15 @@ def test_a_run_whose_file_is_gone_says_only_what_to_run_next(tmp_path: Path) -> 
     assert (gone.changed, gone.repeat, gone.following) == ([], "", document.following)
 
 
+def test_an_experiment_of_one_s_own_is_named_in_the_command(tmp_path: Path) -> None:
+    headed(tmp_path, "bench", {"CPUS": "2"})
+    own = tmp_path / "mine.toml"
+    own.write_text((ROOT / "experiments" / "bench.toml").read_text())
+    run = RunFolder(tmp_path).read_run().model_copy(update={"file": str(own)})
+    RunFolder(tmp_path).write_run(run)
+    assert cli_header.headed(made(), RunFolder(tmp_path)).repeat == f"make bench EXPERIMENT={own} CPUS=2"
+
+
 @pytest.mark.parametrize("kind", registry.KINDS)
 def test_every_experiment_to_run_next_is_a_command_with_its_variables_and_says_what_it_does(kind: str) -> None:
     following = registry.KINDS[kind].following
@@ -111,11 +120,11 @@ def test_every_form_of_a_report_has_the_header() -> None:
     for line in (
         "Changed settings: `CPUS = 2`",
         "Repeat this run: `make slo SLO='p99<1s'`",
-        "- `make queue`: planned arrivals",
+        "Next: `make queue` (planned arrivals)",
     ):
         assert line in markdown(document).splitlines()
     shown = terminal(document, 80)
-    assert re.search(r"^Next:\n  make queue +planned arrivals *\nReport: ", shown, re.MULTILINE)
+    assert re.search(r"^Next:\n  make queue: planned arrivals\nReport: ", shown, re.MULTILINE)
     assert "Repeat this run" not in shown
     for text in (page(made()), markdown(made()), terminal(made(), 80)):
         assert not re.search("Changed settings|Repeat this run|Next:", text)

@@ -42,10 +42,14 @@ def _compared(folder: RunFolder, run: RunInfo) -> tuple[list[tuple[str, str]], s
 
 def _command(run: RunInfo, file: str, values: Sequence[tuple[str, str]]) -> str:
     entry = registry.KINDS[run.kind]
-    variables = [*([] if file == f"experiments/{entry.experiment}.toml" else [("EXPERIMENT", file)]), *values]
+    targets = {f"experiments/{name}.toml": target for name, target in registry.TARGETS.items()}
+    targets[f"experiments/{entry.experiment}.toml"] = entry.command
+    variables = [*([] if file in targets else [("EXPERIMENT", file)]), *values]
     variables += [("QUICK", "1")] if run.quick else []
     variables += [("RUNTIME", run.runtime)] if "RUNTIME" in run.runtime_reason else []
-    return " ".join(["make", entry.command, *(f"{name}={shlex.quote(value)}" for name, value in variables)])
+    return " ".join(
+        ["make", targets.get(file, entry.command), *(f"{name}={shlex.quote(value)}" for name, value in variables)]
+    )
 
 
 def _repeats(measured: Experiment, changed: Sequence[Setting], path: Path, *, quick: bool) -> bool:

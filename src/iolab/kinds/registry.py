@@ -30,8 +30,8 @@ class Entry(NamedTuple):
 
 KINDS = {
     "closed": Entry("bench", "closed", "bench", "1 min", "Measure every server with 4 and 16 users", (
-        "make bench EXPERIMENT=experiments/cores.toml: vary the CPU limit (make sweep)",
-        "make bench EXPERIMENT=experiments/backlog.toml: vary the listen queue of server A (make backlog)",
+        "make sweep: vary the CPU limit",
+        "make backlog: vary the length of the listen queue of server A",
         "make queue: send requests at planned times, whether or not the server has answered",
     ), "Start"),
     "open": Entry("queue", "open", "queue", "15 min", "Compare planned arrivals with queueing theory", (
@@ -64,6 +64,7 @@ KINDS = {
         "make break: move the computing to threads and processes",
     )),
 }  # fmt: skip
+TARGETS = {"cores": "sweep", "backlog": "backlog"}  # of make, for experiments that are not the default of their kind
 
 
 def kind(name: str) -> "AnyKind":

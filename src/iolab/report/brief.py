@@ -52,7 +52,8 @@ def show(console: Console, document: Document, folder: str) -> None:
         _print(console, f"The report has {counted(number, 'question')} about these numbers, with folded answers.")
     if document.following:
         _print(console, "Next:")
-        console.print(facts_table(Facts([(f"  {command}", what) for command, what in document.following])))
+        for command, what in document.following:
+            _print(console, f"  {command}: {what}", soft_wrap=True)
     console.print(Text.assemble("Report: ", link(Path(folder) / "report.html")), soft_wrap=True)
 
 

@@ -48,7 +48,7 @@ def _header(document: Document) -> Iterator[str]:
     if document.repeat:
         yield from (f"Repeat this run: `{document.repeat}`", "")
     if document.following:
-        yield from ("Next:", "", *(f"- `{command}`: {what}" for command, what in document.following), "")
+        yield from ("Next: " + "; ".join(f"`{command}` ({what})" for command, what in document.following), "")
 
 
 def table(shown: Table) -> list[str]:
