@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) run crosscheck locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) run open crosscheck locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS) report explain export trace sweep backlog test test-docker test-load test-all check format reference manifests lock mutate walltime aa arrivals workers parsebench clean

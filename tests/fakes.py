@@ -192,10 +192,10 @@ class Watcher:
     def says(self, what: str) -> None:
         self.said.append(what)
 
-    def planned(self, count: int) -> None:
+    def planned(self, count: int, expected_s: float | None) -> None:
         self.count = count
 
-    def started(self, what: str, number: int) -> None:
+    def started(self, what: str, number: int, total: int) -> None:
         self.begun.append(what)
 
     def finished(self, line: Line, number: int) -> None:

@@ -99,7 +99,7 @@ def test_every_command_has_a_target_of_its_name_and_its_options_are_shown_by_mak
         assert re.search(rf"/iolab {name}\b(?! --help).*\n.*/iolab {name} --help\n", made), made
 
 
-@pytest.mark.parametrize(("target", "experiment"), [("sweep", "cores"), ("backlog", "backlog")])
+@pytest.mark.parametrize(("experiment", "target"), registry.TARGETS.items())
 def test_a_target_with_an_experiment_of_its_own_runs_it_unless_another_one_is_given(
     target: str, experiment: str
 ) -> None:

@@ -1,7 +1,9 @@
 """A median taken apart."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,25 @@ def test_random_waits_have_a_median_that_is_not_their_mean(run: Analysis) -> Non
     parts = budget(*like(run, "C4", changes, wait_distribution="exponential"))
     assert "service times are random" in parts[-1].known
     assert sum(part.ms for part in parts) == pytest.approx(15.0)
+
+
+def test_without_a_run_the_newest_benchmark_is_explained_whatever_is_the_newest_run(
+    inside: Run, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    names = {"20261124T080000Z-bench": None, "20261125T080000Z-bench": None, "20261126T080000Z-bench": "begun"}
+    for name, state in {**names, "20261127T080000Z-slo": "slo"}.items():
+        shutil.copytree(EXAMPLE, results / name)
+        if state == "begun":
+            (results / name / "trials.jsonl").unlink()
+        if state == "slo":
+            text = (results / name / "run.json").read_text()
+            (results / name / "run.json").write_text(text.replace('"closed"', '"slo"'))
+    (results / "latest").symlink_to("20261127T080000Z-slo")
+    done = inside("explain", "C16")
+    assert done.returncode == 0, done.stderr
+    assert "20261125T080000Z-bench" in done.stdout.splitlines()[0]
+    assert "the event loop's clock" in done.stdout
+    refused = inside("explain", "C99")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "CELL=C99: this run has A4, " in refused.stderr

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "cli_crosscheck:crosscheck"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "cli_locust:locust"),
+    "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "cli_runs:open_"),
     "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "cli_runs:report"),
     "explain": Command("Look at results", "1 s", "Explain the median of a cell: CELL=C16", "cli_runs:explain"),
     "compare": Command("Look at results", "1 s", 'Compare two runs: RUNS="results/a results/b"', "cli_runs:compare"),

@@ -21,8 +21,10 @@ def command(name: str) -> click.Command:
     entry, kind = registry.KINDS[name], registry.kind(name)
     settings: type[Experiment] = kind.settings
 
-    def measure(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, **given: Any) -> int:
-        plan = planned(entry.experiment, path, settings.changes(given), settings, resume)
+    def measure(
+        path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool, **given: Any
+    ) -> int:
+        plan = planned(entry.experiment, path, settings.changes(given), settings, resume, quick=quick)
         return measured(Console(), plan, runtime, results)
 
     example = _experiment(entry, settings)
@@ -35,7 +37,7 @@ def command(name: str) -> click.Command:
         params=[path, *(cli_options.parameter(each, example) for each in found)],
         help="\n\n".join((f"{entry.title}.", *arguments)),
         epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
-    )(cli_options.runtime(cli_options.results(cli_options.resume(measure))))
+    )(cli_options.runtime(cli_options.results(cli_options.resume(cli_options.quick(measure)))))
     for each in made.params:
         if each.name == "resume" and isinstance(each, click.Option):
             each.hidden = bool(kind.not_resumable)  # it says why

@@ -7,14 +7,16 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import cli_options, experiment, session
+from iolab import cli_header, cli_options, experiment, session
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
 from iolab.lab import find_root
 from iolab.progress import RunProgress
-from iolab.report import brief, markdown, pages, terminal
-from iolab.results.folder import RunFolder
+from iolab.report import brief, index, markdown, pages, terminal
+from iolab.report.document import Document
+from iolab.report.summary import answered
+from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
 
 
@@ -50,30 +52,48 @@ def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, result
 
 
 def planned(
-    default: str, path: Path | None, changes: dict[str, Any], settings: type[Any], resume: Path | None = None
+    default: str,
+    path: Path | None,
+    changes: dict[str, Any],
+    settings: type[Any],
+    resume: Path | None = None,
+    *,
+    quick: bool = False,
 ) -> session.Plan[Any]:
     """Return the plan of a command: of experiments/`default`.toml or `path`, or of a run that goes on."""
     root = find_root(Path.cwd())
     if resume:
-        if path or changes:
+        if path or changes or quick:
             raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
         return session.resumed(root, resume, settings)
-    return session.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings)
+    return session.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings, quick=quick)
+
+
+def results_folder(results: Path | None) -> Path:
+    """Return the folder of the run folders: `results`, or that of the lab."""
+    return results or find_root(Path.cwd()) / "results"
 
 
 def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
     """Open the run folder `run`, or the newest in `results`; raises UsageError where there is none."""
-    return RunFolder.open(run or (results or find_root(Path.cwd()) / "results") / "latest")
+    return RunFolder.open(run or results_folder(results) / "latest")
 
 
 def report_run(console: Console, folder: RunFolder) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
+    brief.show(console, write_reports(folder), os.path.relpath(folder.path))
+
+
+def write_reports(folder: RunFolder) -> Document:
+    """Write the reports of a run folder from its raw data, and the page of all runs; return the report."""
     report = registry.kind_of(folder).report(folder)
-    folder.write("summary.json", report.summary)
-    document = report.document()
+    document = cli_header.headed(report.document(), folder)
+    folder.write("summary.json", answered(report.summary, document))
     folder.write("report.md", markdown.render(document))
     folder.write("report.html", pages.render(document))
-    brief.show(console, document, os.path.relpath(folder.path))
+    if (folder.path.parent / LATEST).is_symlink():
+        index.write(folder.path.parent)
+    return document
 
 
 @click.command()
@@ -81,7 +101,8 @@ def report_run(console: Console, folder: RunFolder) -> None:
 @cli_options.runtime
 @cli_options.results
 @cli_options.resume
-def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None) -> int:
+@cli_options.quick
+def run(path: Path | None, *, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool) -> int:
     """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
     if resume:
         settings = registry.kind_of(RunFolder.open(resume)).settings
@@ -89,4 +110,4 @@ def run(path: Path | None, runtime: Wanted, results: Path | None, resume: Path |
         settings = registry.kind(experiment.kind_of(path)).settings
     else:
         raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
-    return measured(Console(), planned("", path, {}, settings, resume), runtime, results)
+    return measured(Console(), planned("", path, {}, settings, resume, quick=quick), runtime, results)

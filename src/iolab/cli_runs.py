@@ -7,9 +7,11 @@ import click
 from rich.console import Console
 
 from iolab import cli_options
-from iolab.cli_run import given_or_newest, report_run
+from iolab.cli_run import given_or_newest, report_run, results_folder
 from iolab.errors import UsageError
+from iolab.host import opener
 from iolab.kinds import registry
+from iolab.report import brief, index
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
@@ -21,6 +23,21 @@ from iolab.results.folder import RunFolder
 def report(run: Path | None, results: Path | None) -> int:
     """Rebuild the report of RUN, by default the newest run, from its raw data."""
     report_run(Console(), given_or_newest(run, results))
+    return 0
+
+
+@click.command(name="open")
+@cli_options.results
+def open_(results: Path | None) -> int:
+    """Open the page of all runs, results/index.html, in a browser; where there is none, print where it is."""
+    folder = results_folder(results)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not there: run an experiment first, such as make bench")
+    for line in index.write(folder):
+        click.echo(line, err=True)
+    page = folder / index.NAME
+    if not opener.opened(page):
+        Console().print(brief.link(page), soft_wrap=True)
     return 0
 
 
@@ -67,9 +84,35 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
 @click.option("--variant", envvar="VARIANT", help="Which setting, where it varies.")
 @cli_options.results
 def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
-    """Explain CELL, such as C16, of RUN or of the newest run: what its median is made of, or all that is known."""
+    """Explain CELL, such as C16, of RUN, by default of the newest benchmark: what its median is made of.
+
+    Where that has no such cell, or RUN is of another kind, all that is known of the cell.
+    """
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
-    folder = given_or_newest(Path(names[0]) if len(names) == 2 else None, results)
-    registry.kind_of(folder).explain(folder, names[-1], cpus, variant)(Console())
-    return 0
+    mistakes = []
+    for folder in [RunFolder.open(Path(names[0]))] if len(names) == 2 else _to_explain(results):
+        try:
+            shown = registry.kind_of(folder).explain(folder, names[-1], cpus, variant)
+        except UsageError as mistake:
+            mistakes.append(mistake)
+            continue
+        if len(names) == 1:
+            click.echo(f"Run: {os.path.relpath(folder.path)}")
+        shown(Console())
+        return 0
+    raise mistakes[0]
+
+
+def _to_explain(results: Path | None) -> list[RunFolder]:
+    """Return the newest benchmark and the newest run of any kind, if they are not the same."""
+    newest = given_or_newest(None, results)
+    benchmark = next(filter(_is_benchmark, RunFolder.newest_first(results_folder(results))), newest)
+    return [benchmark, newest] if benchmark.path.resolve() != newest.path else [newest]
+
+
+def _is_benchmark(folder: RunFolder) -> bool:
+    try:
+        return registry.kind_of(folder).explains_medians and folder.has_trials()
+    except UsageError:
+        return False  # damaged, or of another version

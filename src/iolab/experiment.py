@@ -167,20 +167,19 @@ def kind_of(path: Path) -> str:
     return str(found["kind"])
 
 
-def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E]) -> E:
+def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E], *, quick: bool = False) -> E:
     """Return the experiment of a TOML file; `changes` override it by key, tables by their keys.
 
-    Raises UsageError, in one line that names file, key and reason, for what is not an experiment of that kind.
+    If it is to be `quick`, its table [quick] overrides the file in the same way, before the changes. Raises UsageError,
+    in one line that names file, key and reason, for what is not an experiment of that kind, or has no such table.
     """
     found = document(path)
-    for key, value in changes.items():
-        table = found.get(key, {})
-        if isinstance(value, Mapping) and isinstance(table, Mapping):
-            found[key] = {**table, **value}
-        elif isinstance(value, Mapping):
-            continue  # not a table, as the file has it: the validation says so
-        else:
-            found[key] = value
+    shorter = found.pop("quick", None)
+    if quick:
+        if not isinstance(shorter, Mapping):
+            raise UsageError(f"QUICK=1: {path.name} has no table [quick], which says what a quick run leaves out")
+        found = _merged(found, shorter)
+    found = _merged(found, changes)
     experiment = validated(found, of_kind, changes, path.name)
     varied = {name for each in getattr(experiment, "vary", ()) for name, value in each if value is not None}
     for each in options.settings(of_kind):
@@ -189,6 +188,18 @@ def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E]) -> E:
             given = f"{each.variable}={value:g}" if isinstance(value, float) else f"{each.variable}={value}"
             raise UsageError(f"{given}: {path.name} varies it: leave it out, or give another EXPERIMENT")
     return experiment
+
+
+def _merged(found: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with changes, those of a table by their keys; a table cannot replace what is none."""
+    merged = dict(found)
+    for key, value in changes.items():
+        table = found.get(key, {})
+        if not isinstance(value, Mapping):
+            merged[key] = value
+        elif isinstance(table, Mapping):
+            merged[key] = {**table, **value}
+    return merged
 
 
 def validated(found: Mapping[str, Any], of: type[S], changes: Mapping[str, Any], source: str) -> S:

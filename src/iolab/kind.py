@@ -110,6 +110,7 @@ class Kind(ABC, Generic[E, T, R]):
     metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
     fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
+    explains_medians: bool = False  # `explain` tells what the median of a cell is made of
     not_resumable: str = ""  # why a run that was interrupted cannot go on
 
     def models(self, experiment: E, lab: Lab) -> Sequence[Model]:
@@ -129,6 +130,15 @@ class Kind(ABC, Generic[E, T, R]):
     @abstractmethod
     def count(self, experiment: E, models: Sequence[Model]) -> int:
         """Return how many trials are planned; 0 where that is not known beforehand."""
+
+    def total(self, experiment: E, models: Sequence[Model], number: int) -> int:
+        """Return how many trials there are, as is known when trial `number` (from 1) begins; 0 where it is not."""
+        count = self.count(experiment, models)
+        return max(count, number) if count else 0
+
+    def expected_s(self, experiment: E, models: Sequence[Model]) -> float | None:  # noqa: ARG002 (most need them)
+        """Return how long the trials take in theory, the starts of servers left aside; None where nothing is known."""
+        return None
 
     @abstractmethod
     def describe(self, trial: T) -> str:

@@ -142,9 +142,12 @@ class Setting:
         return " and ".join(f"{said[name]} {number}" for name, number in sorted(numbers.items()))
 
     def default(self, experiment: BaseModel | None) -> str:
-        """Return the default as it is typed: that of an experiment, or the field's own; "" where there is none."""
-        if self.option.default:
-            return self.option.default
+        """Return the default as help says it: that of an experiment, or the field's own; "" where there is none."""
+        text = self.typed(experiment)
+        return self.option.default or (text and f"{text} {self.option.unit}".strip())
+
+    def typed(self, experiment: BaseModel | None) -> str:
+        """Return the value as a user types it: that of an experiment, or the default; "" where there is none."""
         own = None if self.field.is_required() else self.field.default
         value = reduce(getattr, self.path, experiment) if experiment else own
         if self.path[0] == "server":  # the experiment may measure several values of it beside each other
@@ -152,8 +155,7 @@ class Setting:
             value = tuple(each for each in varied if each is not None) or value
         if value in (None, (), ""):
             return ""
-        text = ",".join(map(self._typed, value if isinstance(value, tuple) else (value,)))
-        return f"{text} {self.option.unit}".strip()
+        return ",".join(map(self._typed, value if isinstance(value, tuple) else (value,)))
 
     def help(self, experiment: BaseModel | None = None) -> str:
         """Return what help says of it, with its bounds and its default."""

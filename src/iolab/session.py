@@ -25,11 +25,11 @@ class Observer(Protocol):
     def says(self, what: str) -> None:
         """Take note of what is done just now."""
 
-    def planned(self, count: int) -> None:
-        """Take note of how many trials there are to be; 0 where that is not known."""
+    def planned(self, count: int, expected_s: float | None) -> None:
+        """Take note of how many trials there are (0: not known), and how long all of them take in theory."""
 
-    def started(self, what: str, number: int) -> None:
-        """Take note that a trial begins; trials are numbered from 1."""
+    def started(self, what: str, number: int, total: int) -> None:
+        """Take note that a trial begins, numbered from 1, and of how many trials there are now (0: not known)."""
 
     def finished(self, line: Line, number: int) -> None:
         """Take note that a trial has ended and is on disk."""
@@ -37,12 +37,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Plan(Generic[E]):
-    """What is to be measured; `begun` is the run folder to go on in."""
+    """What is to be measured; `file` is the experiment's TOML file, `begun` the run folder to go on in."""
 
     lab: Lab
     experiment: E
     models: tuple[Model, ...]
     begun: RunFolder | None = None
+    file: str = ""
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,14 @@ class Outcome:
     reason: str = ""
 
 
-def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E]) -> Plan[E]:
-    """Read an experiment of the kind with those settings, with changes; raises UsageError."""
-    experiment = registry.read(path, changes, settings)
+def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], *, quick: bool = False) -> Plan[E]:
+    """Read an experiment of the kind with those settings, `quick` or whole, with changes; raises UsageError."""
+    experiment = registry.read(path, changes, settings, quick=quick)
     lab = Lab.read(root, experiment.variables())
-    return Plan(lab, experiment, tuple(registry.kind(experiment.kind).models(experiment, lab)))
+    models = tuple(registry.kind(experiment.kind).models(experiment, lab))
+    file = path.resolve()
+    file = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
+    return Plan(lab, experiment, models, file=str(file), quick=quick)
 
 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
@@ -120,10 +125,12 @@ def measure(
 
 
 def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Bench, observer: Observer) -> None:
-    observer.planned(kind.count(planned.experiment, planned.models))
-    for trial in kind.plan(planned.experiment, planned.models, history):
-        observer.started(kind.describe(trial), len(history.records) + 1)
-        measured = kind.run(planned.experiment, trial, bench)
+    experiment, models = planned.experiment, planned.models
+    observer.planned(kind.count(experiment, models), kind.expected_s(experiment, models))
+    for trial in kind.plan(experiment, models, history):
+        number = len(history.records) + 1
+        observer.started(kind.describe(trial), number, kind.total(experiment, models, number))
+        measured = kind.run(experiment, trial, bench)
         written = measured.record.rows  # what had to be on disk before the trial ended
         others = {name: rows for name, rows in measured.rows.items() if name not in written}
         files = written | history.folder.write_rows(measured.record.index, **others)
@@ -159,6 +166,8 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
+        file=planned.file,
+        quick=planned.quick,
         models=tuple(
             ModelInfo(
                 letter=model.letter,

@@ -4,6 +4,7 @@ What the figures show is asserted where there is time for them (make test-load);
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from iolab.kinds.crowd import run as crowd
 from iolab.kinds.slo import plan as objective
-from iolab.kinds.slo import run as slo
 from iolab.lab import Lab
+from iolab.results.folder import RunFolder
 from tests.conftest import Run, copied_lab
 from tests.integration.test_local import nothing_serves
 from tests.shortened import BREAK, CROWD, FAULTS, FREEZE, shortened
@@ -59,7 +60,7 @@ KINDS = {
     "crosscheck": Kind(
         ("crosscheck", "--requests", "16", "--repeats", "1"),
         "C with 4 users",
-        ("run.json", "trials.jsonl", "crosscheck.json"),
+        ("run.json", "trials.jsonl", "crosscheck.json", "report.html"),
     ),
     "locust": Kind(("locust", "--model", "C", "--users", "4", "--time", "1s"), "C"),
 }
@@ -96,7 +97,10 @@ def test_a_short_run_ends_well_and_leaves_its_results_alone(
     done = inside(*kind.arguments, "--runtime", "local", *more, cwd=short_lab)
     assert done.returncode == 0, done.stdout + done.stderr
     assert kind.says in done.stdout
-    folders = [path for path in (tmp_path / "results").iterdir() if not path.is_symlink()]
+    folders = [each.path for each in RunFolder.newest_first(tmp_path / "results")]
+    assert (tmp_path / "results" / "latest").resolve() == folders[0].resolve()
+    index = (tmp_path / "results" / "index.html").read_text()
+    assert re.findall(r'href="([^"/]+)/report.html"', index) == [path.name for path in folders]
     left = {path.name for folder in folders for path in folder.iterdir()}
     assert left >= set(kind.leaves)
     for folder in folders:
@@ -114,12 +118,11 @@ def test_a_short_run_ends_well_and_leaves_its_results_alone(
 
 
 def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its steps have no option for their length, ten seconds at least; an objective that none can meet takes two."""
-    monkeypatch.setattr(slo, "LEAST_S", 1.0)
-    monkeypatch.setattr(slo, "MOST_S", 1.0)
-    monkeypatch.setattr(slo, "MOST_LEAD_S", 0.1)
+    """An objective that no rate can meet takes two steps."""
     monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 1)
-    done = inside("slo", "mean<1ms", "--runtime", "local", "--models", "A", "--wait-ms", "10")
+    short = {"least_s = 2.0": "least_s = 1.0", "most_s = 2.0": "most_s = 1.0", "lead_s = 0.5": "lead_s = 0.1"}
+    given = ("--experiment", str(shortened("slo", tmp_path, short)), "--quick")
+    done = inside("slo", "mean<1ms", "--runtime", "local", "--models", "A", "--wait-ms", "10", *given)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-slo")
     left = {"run.json", "trials.jsonl", "samples", "summary.json", "report.html", "report.md"}

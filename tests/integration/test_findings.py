@@ -217,7 +217,7 @@ class Disturber(Watcher):
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._disturb)
 
-    def started(self, what: str, number: int) -> None:
+    def started(self, what: str, number: int, total: int) -> None:
         if number - 1 == self._disturbed:
             self._thread.start()
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from iolab.lab import Lab
+from iolab.results.folder import RunFolder
 from tests.conftest import Run, Start
 from tests.waiting import wait_until
 
@@ -88,12 +89,12 @@ def test_a_bench_measures_every_model_and_leaves_a_report(inside: Run, lab: Lab,
 def test_results_are_never_overwritten_and_reports_can_be_made_anew(inside: Run, results: Path) -> None:
     for _ in range(2):
         assert inside("bench", *SMALL, "--models", "C").returncode == 0
-    runs = [path for path in results.iterdir() if not path.is_symlink()]
+    runs = RunFolder.newest_first(results)
     assert len(runs) == 2
-    page = runs[0] / "report.html"
+    page = runs[0].path / "report.html"
     before = page.read_bytes()
     page.unlink()
-    assert inside("report", str(runs[0])).returncode == 0
+    assert inside("report", str(runs[0].path)).returncode == 0
     assert page.read_bytes() == before
 
 

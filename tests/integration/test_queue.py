@@ -13,7 +13,6 @@ import pytest
 
 from iolab.kinds import arrivals
 from iolab.kinds.slo import plan as objective
-from iolab.kinds.slo import run as slo
 from iolab.loadgen import workers as crew
 from tests.conftest import Run, Start, python_path
 from tests.integration.test_findings import SET_CLOCK
@@ -178,15 +177,13 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 @pytest.mark.load
 @pytest.mark.measures
 def test_an_objective_finds_a_rate_between_none_and_all(
-    inside: Run, results: Path, monkeypatch: pytest.MonkeyPatch
+    inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With steps of a seventh of their length, and half as many halvings of the interval."""
-    monkeypatch.setattr(slo, "LEAST_S", 1.5)
-    monkeypatch.setattr(slo, "MOST_S", 3.0)
-    monkeypatch.setattr(slo, "MOST_LEAD_S", 0.5)
     monkeypatch.setattr(objective, "STEPS", 3)
     monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 15)
-    done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A")
+    path = shortened("slo", tmp_path, {"least_s = 2.0": "least_s = 1.5", "most_s = 2.0": "most_s = 3.0"})
+    done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A", "--experiment", str(path), "--quick")
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]

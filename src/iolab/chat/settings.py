@@ -27,6 +27,10 @@ class ChatUsers(Settings):
         bool, Option("Keep Python's garbage collector from scanning connected users.", variable="GC_FREEZE")
     ] = True
 
+    def stated_s(self, transport: Transport) -> float:
+        """Return within which time a server promises to notice that a user has vanished."""
+        return (1.25 * self.hold_s if transport == "poll" else 0.0) + self.dead_after_s
+
     def told(self) -> str:
         """Return in words, for a report, how users connect, and how long they and the servers wait."""
         return (

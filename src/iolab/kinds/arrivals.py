@@ -71,6 +71,11 @@ def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:
     return found
 
 
+def calibration_s(service_s: float, workers: float) -> float:
+    """Return how long the requests of a calibration take in theory."""
+    return service_s * (ONE_BY_ONE + (0 if math.isinf(workers) else 2 * A_WORKER))
+
+
 def calibrated(bench: Bench, crowd: OpenLoop, model: Model, cores: CpuPlan, settings: ServerSettings) -> Calibration:
     """Calibrate a model, on a server of its own; raises TrialFailed where that does not go."""
     bench.say(f"Calibrating {model.letter}")
@@ -183,11 +188,11 @@ def line(measured: Measured[R]) -> Line:
         if isinstance(sample, OpenSample) and sample.status == 200
     ]
     if not responses_s:
-        return Line(f"{place}     0 came{failed}")
+        return Line(f"{place}     0 responses{failed}")
     mean, slowest = (
         numbers.milliseconds(value_s * 1000) for value_s in (sum(responses_s) / len(responses_s), max(responses_s))
     )
-    return Line(f"{place} {len(responses_s):5} came   mean {mean:>8}   slowest {slowest:>8}{failed}")
+    return Line(f"{place} {len(responses_s):5} responses   mean {mean:>8}   slowest {slowest:>8}{failed}")
 
 
 def _served(bench: Bench, crowd: OpenLoop, planned: Planned) -> Server:

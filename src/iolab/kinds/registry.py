@@ -24,19 +24,47 @@ class Entry(NamedTuple):
     experiment: str  # a TOML file in experiments/
     takes: str  # usually, with that experiment
     title: str
+    following: tuple[str, ...] = ()  # experiments to run next: "command: what it does"
     group: str = "Experiments"
 
 
 KINDS = {
-    "closed": Entry("bench", "closed", "bench", "1 min", "Measure every server with 4 and 16 users", "Start"),
-    "open": Entry("queue", "open", "queue", "15 min", "Compare planned arrivals with queueing theory"),
-    "slo": Entry("slo", "slo", "slo", "7 min", "Find the highest rate that meets an objective"),
-    "crowd": Entry("crowd", "crowd", "crowd", "10 min", "Hold thousands of mostly idle connections"),
-    "faults": Entry("faults", "faults", "faults", "3 min", "Disturb a server that has 1,000 connected users"),
-    "freeze": Entry("freeze", "freeze", "freeze", "30 s", "Stop a server for 2 s, and measure it in two ways"),
-    "break": Entry("break", "breaking", "break", "1 min", "Find the line of code that blocks an event loop"),
-    "chess": Entry("chess", "chess", "chess", "1 min", "Play 24 games of chess at once on each server"),
-}
+    "closed": Entry("bench", "closed", "bench", "1 min", "Measure every server with 4 and 16 users", (
+        "make sweep: vary the CPU limit",
+        "make backlog: vary the length of the listen queue of server A",
+        "make queue: send requests at planned times, whether or not the server has answered",
+    ), "Start"),
+    "open": Entry("queue", "open", "queue", "15 min", "Compare planned arrivals with queueing theory", (
+        "make slo: find the highest rate at which an objective holds",
+        "make queue PROCESS=constant: send the same rates at equal distances",
+        "make freeze: stop a server, and count with and without planned times",
+    )),
+    "slo": Entry("slo", "slo", "slo", "7 min", "Find the highest rate that meets an objective", (
+        "make slo SLO='mean<50ms': search with an objective for the mean",
+        "make queue: measure response times at several utilisations",
+    )),
+    "crowd": Entry("crowd", "crowd", "crowd", "10 min", "Hold thousands of mostly idle connections", (
+        "make faults: disturb a server that has connected users",
+        "make crowd USERS=1000 TRANSPORT=poll: hold 1,000 users by long polls alone",
+    )),
+    "faults": Entry("faults", "faults", "faults", "3 min", "Disturb a server that has 1,000 connected users", (
+        "make faults MODELS=D: disturb a server with a thread for each connection",
+        "make crowd: hold more users, without faults",
+    )),
+    "freeze": Entry("freeze", "freeze", "freeze", "30 s", "Stop a server for 2 s, and measure it in two ways", (
+        "make freeze USERS=32: stop it while 32 users send requests",
+        "make queue: send requests at planned times to every server",
+    )),
+    "break": Entry("break", "breaking", "break", "1 min", "Find the line of code that blocks an event loop", (
+        "make trace SERVICE=broken: read the blocked event loop's system calls",
+        "make bench CPU_MS=5: let every server compute 5 ms in each request",
+    )),
+    "chess": Entry("chess", "chess", "chess", "1 min", "Play 24 games of chess at once on each server", (
+        "make chess BOARDS=12: play on 12 boards",
+        "make break: move the computing to threads and processes",
+    )),
+}  # fmt: skip
+TARGETS = {"cores": "sweep", "backlog": "backlog"}  # of make, for experiments that are not the default of their kind
 
 
 def kind(name: str) -> "AnyKind":
@@ -58,13 +86,13 @@ def kind_of(folder: "RunFolder") -> "AnyKind":
     return kind(name)
 
 
-def read(path: Path, changes: Mapping[str, Any], settings: type[E]) -> E:
-    """Read an experiment's TOML file with changes; raises UsageError where it is not of that kind."""
+def read(path: Path, changes: Mapping[str, Any], settings: type[E], *, quick: bool = False) -> E:
+    """Read an experiment's TOML file, `quick` or whole, with changes; raises UsageError for one of another kind."""
     from iolab import experiment  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)
 
     name = experiment.kind_of(path)
     check(name, settings, path.name, f"EXPERIMENT={path}")
-    return experiment.parsed(path, changes, settings)
+    return experiment.parsed(path, changes, settings, quick=quick)
 
 
 def recorded(folder: "RunFolder", run: "RunInfo", settings: type[E]) -> E:

@@ -1,10 +1,12 @@
 """A document in the terminal: its brief sections, the findings, and where the report is; and the tables of commands."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.style import Style
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -48,7 +50,16 @@ def show(console: Console, document: Document, folder: str) -> None:
         _print(console, text)
     if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
         _print(console, f"The report has {counted(number, 'question')} about these numbers, with folded answers.")
-    _print(console, f"Report: {folder}/report.html", soft_wrap=True)
+    if document.following:
+        _print(console, "Next:")
+        for command, what in document.following:
+            _print(console, f"  {command}: {what}", soft_wrap=True)
+    console.print(Text.assemble("Report: ", link(Path(folder) / "report.html")), soft_wrap=True)
+
+
+def link(page: Path) -> Text:
+    """Return the path of a page, which a terminal that can opens with a click; elsewhere it is plain."""
+    return Text(str(page), Style(link=page.resolve().as_uri()))
 
 
 def show_findings(console: Console, findings: Sequence[Found]) -> None:

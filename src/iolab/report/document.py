@@ -173,6 +173,9 @@ class Document:
     what the experiment was made to show and a check noticed, `findings` what to doubt, `details` the rest; `method`
     says how it was measured, on the machine of `facts`; `raw` which rows lie in samples/. `closing` are the last lines
     of the terminal's form.
+
+    `changed` are the settings that differ from the experiment's file (name, value), `repeat` is the command that
+    repeats the run, and `following` are experiments to run next (command, what it does).
     """
 
     question: str
@@ -188,3 +191,6 @@ class Document:
     facts: Sequence[tuple[str, str]]
     raw: str
     closing: Sequence[str] = ()
+    changed: Sequence[tuple[str, str]] = ()
+    repeat: str = ""
+    following: Sequence[tuple[str, str]] = ()

@@ -23,6 +23,7 @@ def render(document: Document) -> str:
     """Return report.md."""
     lines = [f"# {document.question}", "", *_spaced(filter(None, [document.verdict]))]
     lines += [f"**Trust: {document.trust.level}.** {document.trust.text}", "", document.about, ""]
+    lines += _header(document)
     lines += [f"**{document.lacks}**", ""] if document.lacks else []
     lines += _sections(document.answer)
     if document.expected:
@@ -38,6 +39,16 @@ def render(document: Document) -> str:
     if glossary.met:
         lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.met), ""]
     return "\n".join(lines)
+
+
+def _header(document: Document) -> Iterator[str]:
+    """Yield which settings were changed, how to repeat the run, and what to run next."""
+    if document.changed:
+        yield from ("Changed settings: " + ", ".join(f"`{name} = {value}`" for name, value in document.changed), "")
+    if document.repeat:
+        yield from (f"Repeat this run: `{document.repeat}`", "")
+    if document.following:
+        yield from ("Next: " + "; ".join(f"`{command}` ({what})" for command, what in document.following), "")
 
 
 def table(shown: Table) -> list[str]:

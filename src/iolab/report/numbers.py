@@ -60,6 +60,14 @@ def seconds(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
 
 
+def duration(value_s: float) -> str:
+    """Return about how long something takes: 40 s, 3 min, 1 h 10 min."""
+    minutes = round(value_s / 60)
+    if value_s < 90:
+        return f"{max(1, round(value_s))} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def off(residual: float | None) -> str:
     """Return how far a measurement is off its prediction: +3%, -55%, 0%."""
     return NOT_KNOWN if residual is None else f"{residual:+.0%}".replace("+0%", "0%").replace("-0%", "0%")

@@ -7,6 +7,7 @@ from iolab.report.document import Cards, Document, Section
 from iolab.report.doubts import Places
 from iolab.results.records import RunInfo
 
+QUICK = "Quick run: fewer requests, wider intervals."
 MOST_SAID = 6  # cards: beyond that their verdicts are no sentence
 
 
@@ -60,10 +61,22 @@ def _said(answer: Sequence[Section]) -> str:
 
 
 def about(run: RunInfo, trials: int, load: str) -> str:
-    """Return which run a report is of: experiment, date, trials, what made the load, and where servers ran."""
+    """Return which run a report is of: experiment, date, trials, what made the load, where servers ran, the machine."""
     count = f"{trials} of {run.trials_planned} trials" if run.trials_planned else f"{trials} trials"
     parts = [str(run.experiment["name"]), f"{run.started:%Y-%m-%d %H:%M} UTC", count, f"load by {load}"]
-    return f"Experiment {', '.join(parts)}. Servers ran {numbers.PLACES[run.runtime]}: {run.runtime_reason}."
+    texts = [f"Experiment {', '.join(parts)}.", QUICK if run.quick else ""]
+    texts += [f"Servers ran {numbers.PLACES[run.runtime]}: {run.runtime_reason}.", _briefly(run.environment)]
+    return " ".join(filter(None, texts))
+
+
+def _briefly(environment: Mapping[str, object]) -> str:
+    """Return the machine and its Python in a sentence, as far as they are known."""
+    known = {name: environment.get(name) for name in ("cores", "cpu", "kernel", "python of the lab")}
+    cores = numbers.counted(int(str(known["cores"])), "core") if known["cores"] else ""
+    processor = " of ".join(filter(None, [cores, str(known["cpu"] or "")]))
+    python = f"Python {known['python of the lab']}" if known["python of the lab"] else ""
+    parts = [each for each in (processor, str(known["kernel"] or ""), python) if each]
+    return f"Machine: {', '.join(parts)}." if parts else ""
 
 
 def cpu_plan(run: RunInfo) -> str:

@@ -13,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.results.records import Record, RunInfo, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
 
+LATEST = "latest"  # a link to the newest run
 DAMAGED = "it is damaged or of another version: take it from a copy, or measure again"
 Whole = TypeVar("Whole", bound=Record)
 Trial = TypeVar("Trial", bound=TrialRecord)
@@ -48,8 +49,14 @@ class RunFolder:
         if newest:
             link = results / f".latest-{os.getpid()}"
             link.symlink_to(path.name)
-            link.replace(results / "latest")
+            link.replace(results / LATEST)
         return cls(path)
+
+    @classmethod
+    def newest_first(cls, results: Path) -> "list[RunFolder]":
+        """Return the run folders under `results`, the newest first: their names begin with the time in UTC."""
+        runs = (path.parent for path in results.glob("*/run.json") if not path.parent.is_symlink())
+        return [cls(path) for path in sorted(runs, key=lambda path: path.name, reverse=True)]
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -61,7 +68,7 @@ class RunFolder:
         return cls(path.resolve())
 
     def write_run(self, info: RunInfo) -> None:
-        """Write run.json anew, whole or not at all."""
+        """Write run.json, whole or not at all."""
         self.write("run.json", info.model_dump_json(by_alias=True, indent=2) + "\n")
 
     def append(self, record: TrialRecord) -> None:

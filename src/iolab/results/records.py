@@ -192,6 +192,8 @@ class RunInfo(Record):
     schema_version: Annotated[Literal[2], Field(alias="schema")] = 2
     kind: str
     experiment: dict[str, Any]
+    file: str = ""  # the experiment's TOML file
+    quick: bool = False  # measured with the table [quick] of that file
     models: tuple[ModelInfo, ...]
     runtime: Literal["docker", "local"]
     runtime_reason: str

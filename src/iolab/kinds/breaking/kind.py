@@ -43,6 +43,10 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         """Return how many loads and searches there are."""
         return len(trials(experiment.broken.ways))
 
+    def expected_s(self, experiment: BreakExperiment, models: Sequence[Model]) -> float:
+        """Return how long the loads last, and the requests of the searches."""
+        return run.expected_s(experiment)
+
     def describe(self, trial: Trial) -> str:
         """Return a trial's name, shown while it is measured."""
         return trial.name

@@ -39,6 +39,13 @@ def server_of(lab: Lab, name: str) -> Model:
     return lab.select([name], "service", shown_too=True)[0]
 
 
+def expected_s(experiment: BreakExperiment) -> float:
+    """Return how long all ways are loaded, and the requests of each search take, one after the other."""
+    ways, users = experiment.broken.ways, experiment.concurrency[0]
+    searches_s = sum(SIGHTS * users * experiment.work_ms(way) / 1000 for way in ways if way.place == "loop")
+    return len(ways) * experiment.broken.seconds + searches_s
+
+
 def run(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
     """Measure one trial on a server of its own; one that fails is a record with a reason."""
     return seek(experiment, trial, bench) if trial.seeks else load(experiment, trial, bench)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds.chess import cells, run
+from iolab.kinds.chess.plan import arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.run import Trial
 from iolab.kinds.chess.settings import ChessExperiment
@@ -37,6 +38,12 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
     def count(self, experiment: ChessExperiment, models: Sequence[Model]) -> int:
         """Return how many servers there are."""
         return len(models)
+
+    def expected_s(self, experiment: ChessExperiment, models: Sequence[Model]) -> float:
+        """Return the least time that the arithmetic says for all exhibitions."""
+        rules = experiment.chess
+        each_s = (arithmetic(rules, experiment.boards, model.workers).least_s for model in models)
+        return sum(each_s) * rules.scale_ms / 1000
 
     def describe(self, trial: Trial) -> str:
         """Return a trial's name, shown while it is measured."""

@@ -1,5 +1,6 @@
 """From a run folder to its cells: each measurement with its prediction and its findings."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from iolab.kinds.closed import usage
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
-from iolab.kinds.closed.records import Cell, ClosedRecord, Summary
+from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
+from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo, Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, even
@@ -82,10 +84,9 @@ class Analysis:
     chat_answer: tuple[str, ...] = ()  # to the course's last question, from a crowd that was measured
 
     @property
-    def summary(self) -> Summary:
-        """What summary.json says."""
-        cells = tuple(analysed.cell for analysed in self.cells)
-        return Summary(experiment=self.experiment.name, runtime=self.run.runtime, status=self.run.status, cells=cells)
+    def summary(self) -> str:
+        """The text of summary.json: an object a cell."""
+        return summary(self.run, [json.loads(analysed.cell.model_dump_json()) for analysed in self.cells])
 
     @property
     def allowance_s(self) -> float:

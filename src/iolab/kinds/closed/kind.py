@@ -12,7 +12,7 @@ from iolab.kind import History, Kind, Line, Measured, Report, Show, differing
 from iolab.kinds import registry
 from iolab.kinds.closed import run
 from iolab.kinds.closed.cells import Analysis
-from iolab.kinds.closed.plan import Trial, rounds, trials
+from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
 from iolab.kinds.closed.precision import Precision, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
@@ -34,6 +34,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     key = ("model", "service", "concurrency", "cpus", "variant")
     metrics = ("median_ms", "p95_ms", "p99_ms", "steady_rps", "throughput_rps")
     fresh_servers = None
+    explains_medians = True
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
@@ -62,6 +63,20 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     def count(self, experiment: ClosedExperiment, models: Sequence[Model]) -> int:
         """Return how many trials all repeats are; a precision can take more."""
         return len(trials(experiment, models))
+
+    def total(self, experiment: ClosedExperiment, models: Sequence[Model], number: int) -> int:
+        """Return how many trials there are in all rounds that have begun; a round that a precision adds counts."""
+        planned = self.count(experiment, models)
+        a_round = planned // experiment.repeats
+        return max(planned, -(-number // a_round) * a_round)
+
+    def expected_s(self, experiment: ClosedExperiment, models: Sequence[Model]) -> float:
+        """Return how long the requests of all repeats take in theory."""
+        workers = {model.letter: model.workers for model in models}
+        return sum(
+            trial.requests / prediction(trial, workers[trial.model], experiment.settings(trial.variant)).throughput_rps
+            for trial in trials(experiment, models)
+        )
 
     def describe(self, trial: Trial) -> str:
         """Return a trial's name, shown while it is measured."""
@@ -96,7 +111,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
                 analysed, chat_answer=tuple(registry.course_answer(folder.path.parent, course_chat.CHATTERS))
             )
         return Report(
-            summary=analysed.summary.model_dump_json(by_alias=True, indent=2) + "\n",
+            summary=analysed.summary,
             document=lambda: drawn(analysed),
         )
 

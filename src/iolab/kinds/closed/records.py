@@ -1,10 +1,6 @@
 """What is on disk of a closed loop: a line a trial, and an object a cell in summary.json."""
 
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field
-
-from iolab.results.records import ClientUsage, Finding, LoadRecord, Record, ServerUsage, Status
+from iolab.results.records import ClientUsage, Finding, LoadRecord, Record, ServerUsage
 
 
 class ClosedRecord(LoadRecord):
@@ -75,15 +71,3 @@ class Cell(Record):
     def doubtful(self) -> bool:
         """Whether it is not valid, or has a warning that the experiment is not made to show."""
         return not self.valid or any(one.severity != "note" and not one.expected for one in self.findings)
-
-
-class Summary(Record):
-    """summary.json."""
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
-    experiment: str
-    runtime: Literal["docker", "local"]
-    status: Status
-    cells: tuple[Cell, ...]
-
-    model_config = ConfigDict(populate_by_name=True)

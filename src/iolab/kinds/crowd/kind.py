@@ -57,6 +57,15 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
             return 0
         return len(chat_servers(models, crowd.transports, crowd.processes)) * len(wanted(experiment))
 
+    def expected_s(self, experiment: CrowdExperiment, models: Sequence[Model]) -> float:
+        """Return how long the users that the machine allows take to connect, and are quiet and busy."""
+        crowd, facts = experiment.crowd, limits.read()
+        return sum(
+            room(chat, asked, facts, docker=False)[0] / crowd.come_rps + crowd.quiet_s + crowd.busy_s
+            for chat in chat_servers(models, crowd.transports, crowd.processes)
+            for asked in wanted(experiment)
+        )
+
     def describe(self, trial: CrowdTrial) -> str:
         """Return a trial's name, shown while it is measured."""
         return f"{trial.chat.title}: {numbers.users(trial.users)}"

@@ -8,7 +8,7 @@ from iolab.chat.entries import Entry
 from iolab.host import limits
 from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.faults import run, words
-from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, room, trials
+from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, expected_s, room, trials
 from iolab.kinds.faults.records import FaultRecord, Heard, Parting, Pressed
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Lab, Model
@@ -52,6 +52,10 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
     def count(self, experiment: FaultsExperiment, models: Sequence[Model]) -> int:
         """Return how many faults there are."""
         return len(FAULTS)
+
+    def expected_s(self, experiment: FaultsExperiment, models: Sequence[Model]) -> float:
+        """Return about how long the users take to connect, and each fault until it is over."""
+        return expected_s(experiment, chat_server_of(experiment, models))
 
     def describe(self, trial: Trial) -> str:
         """Return a fault's name, shown while it happens."""

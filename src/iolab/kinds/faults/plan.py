@@ -39,6 +39,20 @@ def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> Cha
     return servers.chat_servers(models, experiment.crowd.transports)[0]
 
 
+def expected_s(experiment: FaultsExperiment, chat: ChatServer) -> float:
+    """Return about how long the faults take: the server notices users that vanish or do not read as it promises."""
+    faults, crowd = experiment.faults, experiment.crowd
+    noticed_s = crowd.stated_s(chat.transport)
+    own_s = {
+        "broadcast": faults.broadcasts * faults.broadcast_every_s,
+        "slow": noticed_s,
+        "vanished": noticed_s,
+        "half_open": 2 * faults.newcomers / faults.newcomer_rps,
+    }
+    connect_s = crowd.levels[0] / crowd.come_rps
+    return connect_s + sum(max(faults.least_s, own_s.get(fault, 0.0)) for fault in FAULTS)
+
+
 def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:
     """Return how many of the users can come, and in a sentence why not all; raises UsageError where none can."""
     (asked,) = experiment.crowd.levels

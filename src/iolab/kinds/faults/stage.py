@@ -61,8 +61,7 @@ class Stage:
 
     def stated_s(self) -> float:
         """Return within which time the server promises to notice that a user has vanished."""
-        hold_s = 1.25 * self.crowd.hold_s if self.chat.transport == "poll" else 0.0
-        return hold_s + self.crowd.dead_after_s
+        return self.crowd.stated_s(self.chat.transport)
 
     def come_back(self) -> tuple[list[list[Any]], int]:
         """Let all users without a connection come again at once; return rows as of coming, and how often they tried."""

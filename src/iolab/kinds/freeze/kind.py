@@ -46,6 +46,10 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
         """Return how many ways of counting there are."""
         return len(NAMES)
 
+    def expected_s(self, experiment: FreezeExperiment, models: Sequence[Model]) -> float:
+        """Return how long both loads last."""
+        return len(NAMES) * experiment.freeze.run_s
+
     def describe(self, trial: Trial) -> str:
         """Return a trial's name, shown while it is measured."""
         return f"{trial.name}, by {trial.generator}"

@@ -55,6 +55,12 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         """Return how many plans there are."""
         return sum(len(block) for block in openplan.blocks(experiment, models))
 
+    def expected_s(self, experiment: OpenExperiment, models: Sequence[Model]) -> float:
+        """Return how long all plans are, and the calibrations of the models."""
+        service_s = experiment.server.service_ms / 1000
+        plans_s = sum(trial.plan_s for block in openplan.blocks(experiment, models) for trial in block)
+        return plans_s + sum(arrivals.calibration_s(service_s, model.workers) for model in models)
+
     def describe(self, trial: OpenTrial) -> str:
         """Return what a plan is."""
         return trial.title

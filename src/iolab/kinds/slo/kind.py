@@ -12,6 +12,7 @@ from iolab.kinds.slo.plan import ENDS, STEPS, Objective, SloTrial, next_step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
+from iolab.report import numbers
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import OpenSample
@@ -47,6 +48,10 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         del experiment, models
         return 0
 
+    def expected_s(self, experiment: SloExperiment, models: Sequence[Model]) -> float:
+        """Return about how long the searches take."""
+        return run.expected_s(experiment, models)
+
     def describe(self, trial: SloTrial) -> str:
         """Return what a step is."""
         return trial.title
@@ -56,11 +61,13 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[SloRecord]) -> Line:
-        """Return the times in the system, and whether the objective holds."""
-        line = arrivals.line(measured)
-        if not measured.record.valid:
+        """Return the response times, the value of the objective, and whether it holds."""
+        line, record = arrivals.line(measured), measured.record
+        if not record.valid:
             return line
-        return Line(f"{line.text}   {'holds' if measured.record.holds else 'does not hold'}")
+        figure, _, bound = record.objective.partition("<")
+        value = "not known" if record.value_s is None else numbers.latency(record.value_s)
+        return Line(f"{line.text}   {figure} {value:>8}, {'is' if record.holds else 'is not'} below {bound}")
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""

@@ -1,19 +1,21 @@
 """One step of the search for the highest rate of arrivals at which a service-level objective holds."""
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 from iolab.bench import Bench
 from iolab.kind import Measured
 from iolab.kinds import arrivals
 from iolab.kinds.arrivals import Planned
-from iolab.kinds.slo.plan import HIGH, Objective, SloTrial
+from iolab.kinds.slo.plan import HIGH, SloTrial, Step, search
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
+from iolab.lab import Model
 from iolab.loadgen.openloop import Arrivals
 from iolab.theory import queueing
 
-LEAST_S, MOST_S = 10.0, 20.0  # of what is measured in a step
-MOST_LEAD_S = 10.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
+USUAL = 0.85  # of the highest rate: about where an objective ends to hold
 RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
 
 
@@ -27,7 +29,7 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     known = trial.calibration or arrivals.calibrated(bench, crowd, model, cores, experiment.server)
     capacity_rps = model.workers / known.service_s
     rate_rps = trial.rate_rps or min(HIGH * capacity_rps, experiment.load.most_rps(cores))
-    lead_s, plan_s = times(objective, rate_rps, known.service_s, model.workers)
+    lead_s, plan_s = times(experiment, rate_rps, known.service_s, model.workers)
     planned = Planned(
         index=trial.index,
         model=model,
@@ -41,13 +43,34 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     result = arrivals.send(bench, crowd, planned)
     value_s = objective.value_s([each for each in result.load.samples if each.planned_s >= lead_s])
     holds = result.failure is None and value_s is not None and value_s < objective.limit_s
-    facts = {"lead_s": lead_s, "value_s": value_s, "holds": holds}
+    facts = {"objective": objective.text, "lead_s": lead_s, "value_s": value_s, "holds": holds}
     return arrivals.record(SloRecord, planned, result, result.failure, facts)
 
 
-def times(objective: Objective, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
-    """Return how long a step comes to its steady state, and how long it takes with what is measured."""
-    forgets_s = queueing.relaxation_s(rate_rps, service_s, workers)
-    lead_s = min(MOST_LEAD_S, forgets_s)
-    measured_s = max(LEAST_S, min(MOST_S, RELAXATIONS * forgets_s), objective.least_requests() / rate_rps)
-    return lead_s, lead_s + measured_s
+def times(experiment: SloExperiment, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
+    """Return how long a step takes to reach its steady state, and how long it takes with what is measured."""
+    search, forgets_s = experiment.search, queueing.relaxation_s(rate_rps, service_s, workers)
+    lead_s = min(search.lead_s, forgets_s)
+    long_enough_s = experiment.wanted.least_requests() / rate_rps
+    return lead_s, lead_s + max(search.least_s, min(search.most_s, RELAXATIONS * forgets_s), long_enough_s)
+
+
+def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:
+    """Return about how long a search takes for each model: that of one whose objective holds up to a usual rate.
+
+    A model without a queue needs one step where the objective holds at the highest rate.
+    """
+    service_s, total_s = experiment.server.service_ms / 1000, 0.0
+    for model in models:
+        total_s += arrivals.calibration_s(service_s, model.workers)
+        if math.isinf(model.workers):
+            total_s += experiment.search.least_s
+            continue
+        highest_rps = HIGH * model.workers / service_s
+        steps = search(partial(_usual, USUAL * highest_rps), highest_rps)
+        total_s += sum(times(experiment, step.rate_rps, service_s, model.workers)[1] for step in steps)
+    return total_s
+
+
+def _usual(most_rps: float, rate_rps: float) -> Step:
+    return Step(rate_rps, None, rate_rps < most_rps)

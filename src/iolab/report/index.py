@@ -1,0 +1,62 @@
+"""index.html in the folder of the results: all runs, the newest first, each with its answer and its report."""
+
+import json
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from iolab.report.doubts import Trust
+from iolab.report.pages import template
+
+NAME = "index.html"
+OURS = frozenset({"trace"})  # logs, and pages of them: no runs
+
+
+class Entry(NamedTuple):
+    """A run as the head of its summary.json tells it; `folder` is its name under the results."""
+
+    folder: str
+    question: str
+    verdict: str
+    trust: Trust
+    about: str
+
+
+def write(results: Path) -> list[str]:
+    """Write the page of all runs of a folder; return a line for each folder in it that has no report to show."""
+    entries, skipped = read(results)
+    page = template("index.html.j2").render(entries=entries, skipped=skipped)
+    descriptor, temporary = tempfile.mkstemp(dir=results, prefix=".writing-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(page)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(results / NAME)
+    return skipped
+
+
+def read(results: Path) -> tuple[list[Entry], list[str]]:
+    """Return the runs of a folder, the newest first, and a line for each other folder in it."""
+    dated: list[tuple[datetime, Entry]] = []
+    skipped = []
+    for folder in sorted(results.iterdir()):
+        if not folder.is_dir() or folder.is_symlink() or folder.name in OURS or folder.name.startswith("."):
+            continue
+        try:
+            dated.append(_entry(folder))
+        except (OSError, ValueError, KeyError, TypeError):
+            known = (folder / "run.json").is_file()
+            what = "it has no report; make report RUN= with this folder writes it" if known else "it is no run folder"
+            skipped.append(f"{folder.name} is not shown: {what}.")
+    return [entry for _, entry in sorted(dated, key=lambda each: (each[0], each[1].folder), reverse=True)], skipped
+
+
+def _entry(folder: Path) -> tuple[datetime, Entry]:
+    head: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    started = datetime.fromisoformat(head["started"])
+    if not (folder / "report.html").is_file():
+        raise FileNotFoundError(folder / "report.html")
+    named = head["kind"] if head["kind"] == head["experiment"] else f"{head['experiment']} ({head['kind']})"
+    about = [named, f"{started:%Y-%m-%d %H:%M} UTC", *(["quick"] if head["quick"] else []), head["status"]]
+    return started, Entry(folder.name, head["question"], head["verdict"], Trust(**head["trust"]), ", ".join(about))

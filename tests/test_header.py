@@ -1,0 +1,130 @@
+"""The header of a report: what was changed, the command that repeats it, what to run next; for every kind."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import cli_header, experiment, options, reference, session
+from iolab.kinds import registry
+from iolab.report.document import Document
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
+from tests.conftest import RECORDED, ROOT
+from tests.rendered import markdown, page, terminal
+from tests.report.test_document import made
+
+GIVEN: dict[str, dict[str, str]] = {
+    "bench": {"MODELS": "C,A", "CPUS": "2", "PRECISION": "0.03", "BUDGET": "5m", "LOADGEN": "locust"},
+    "cores": {"CPUS": "0.5,1", "SEED": "7"},
+    "queue": {"UTILISATION": "0.5,0.9", "WAIT_DISTRIBUTION": "exponential", "DURATION": "90s"},
+    "slo": {"SLO": "mean<50ms", "MODELS": "A"},
+    "crowd": {"USERS": "50,60", "TRANSPORT": "poll", "GC_FREEZE": "0"},
+    "faults": {"USERS": "500", "MODELS": "D"},
+    "freeze": {"USERS": "8", "WAIT_MS": "5"},
+    "break": {"USERS": "4", "CPU_MS": "7.5"},
+    "chess": {"BOARDS": "12", "SCALE_MS": "10"},
+}
+
+
+def headed(folder: Path, name: str, given: dict[str, str], *, quick: bool = False, **changes: Any) -> Document:
+    """Return the header of a run of experiments/NAME.toml with these variables."""
+    path = ROOT / "experiments" / f"{name}.toml"
+    settings = registry.kind(experiment.kind_of(path)).settings
+    known = {each.variable: each for each in options.settings(settings)}
+    read = {known[variable].name: known[variable].word.read(value) for variable, value in given.items()}
+    plan = session.plan(ROOT, path, settings.changes(read), settings, quick=quick)
+    run = RunFolder.open(RECORDED).read_run()
+    dumped = plan.experiment.model_dump(mode="json", by_alias=True) | changes
+    told = {"kind": plan.experiment.kind, "experiment": dumped, "file": plan.file, "quick": plan.quick}
+    made_folder = RunFolder(folder)
+    made_folder.write_run(RunInfo.model_validate(run.model_dump(by_alias=True) | told))
+    return cli_header.headed(made(), made_folder)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_run_of_the_file_has_no_changes_and_is_repeated_by_its_command(tmp_path: Path, name: str) -> None:
+    document = headed(tmp_path, name, {})
+    command = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].command
+    default = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].experiment == name
+    assert document.changed == []
+    assert document.repeat == f"make {command if default else registry.TARGETS[name]}"
+    assert document.repeat not in [command for command, _ in document.following]
+    assert len(document.following) in {2, 3}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_changes_are_named_as_they_are_typed_and_the_command_has_them_all(tmp_path: Path, name: str) -> None:
+    document = headed(tmp_path, name, GIVEN[name])
+    assert dict(document.changed) == GIVEN[name]
+    words = shlex.split(document.repeat)
+    variables = dict(word.split("=", 1) for word in words[2:])
+    variables.pop("EXPERIMENT", None)
+    assert variables == dict(document.changed)
+
+
+def test_a_quick_run_is_repeated_as_one_and_what_quick_changes_is_no_change(tmp_path: Path) -> None:
+    assert headed(tmp_path, "bench", {}, quick=True).repeat == "make bench QUICK=1"
+    assert headed(tmp_path, "bench", {"REPEATS": "2"}, quick=True).repeat == "make bench REPEATS=2 QUICK=1"
+
+
+def test_what_options_cannot_say_has_no_command(tmp_path: Path) -> None:
+    document = headed(tmp_path, "bench", {"CPUS": "2"}, vary=[{"name": "short", "backlog": 5}])
+    assert dict(document.changed) == {"CPUS": "2", "BACKLOG": "5"}
+    assert document.repeat == ""
+    assert len(document.following) == 3
+
+
+def test_a_run_whose_file_is_gone_says_only_what_to_run_next(tmp_path: Path) -> None:
+    document = headed(tmp_path, "bench", {"CPUS": "2"})
+    run = RunFolder(tmp_path).read_run().model_copy(update={"file": "experiments/gone.toml"})
+    RunFolder(tmp_path).write_run(run)
+    gone = cli_header.headed(made(), RunFolder(tmp_path))
+    assert (gone.changed, gone.repeat, gone.following) == ([], "", document.following)
+
+
+def test_an_experiment_of_one_s_own_is_named_in_the_command(tmp_path: Path) -> None:
+    headed(tmp_path, "bench", {"CPUS": "2"})
+    own = tmp_path / "mine.toml"
+    own.write_text((ROOT / "experiments" / "bench.toml").read_text())
+    run = RunFolder(tmp_path).read_run().model_copy(update={"file": str(own)})
+    RunFolder(tmp_path).write_run(run)
+    assert cli_header.headed(made(), RunFolder(tmp_path)).repeat == f"make bench EXPERIMENT={own} CPUS=2"
+
+
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_every_experiment_to_run_next_is_a_command_with_its_variables_and_says_what_it_does(kind: str) -> None:
+    following = registry.KINDS[kind].following
+    assert 2 <= len(following) <= 3
+    targets = reference.targets((ROOT / "Makefile").read_text())
+    for each in following:
+        command, _, what = each.partition(": ")
+        _, target, *variables = shlex.split(command)
+        assert what
+        assert target in targets
+        for variable in variables:
+            assert target in reference.variables()[variable.partition("=")[0]]
+            if variable.startswith("EXPERIMENT="):
+                assert (ROOT / variable.partition("=")[2]).exists()
+
+
+def test_every_form_of_a_report_has_the_header() -> None:
+    document = made(
+        changed=[("CPUS", "2")], repeat="make slo SLO='p99<1s'", following=[("make queue", "planned arrivals")]
+    )
+    assert "Changed settings: <code>CPUS = 2</code>." in page(document)
+    assert "Repeat this run: <code>make slo SLO=&#39;p99&lt;1s&#39;</code>" in page(document)
+    assert "<li><code>make queue</code>: planned arrivals</li>" in page(document)
+    for line in (
+        "Changed settings: `CPUS = 2`",
+        "Repeat this run: `make slo SLO='p99<1s'`",
+        "Next: `make queue` (planned arrivals)",
+    ):
+        assert line in markdown(document).splitlines()
+    shown = terminal(document, 80)
+    assert re.search(r"^Next:\n  make queue: planned arrivals\nReport: ", shown, re.MULTILINE)
+    assert "Repeat this run" not in shown
+    for text in (page(made()), markdown(made()), terminal(made(), 80)):
+        assert not re.search("Changed settings|Repeat this run|Next:", text)
