@@ -91,7 +91,7 @@ def test_it_fits_a_terminal(recorded: Analysis, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((str(EXAMPLE), "nowhere"), "nowhere is no run folder"),
+        ((str(EXAMPLE), "nowhere"), "nowhere is not a run folder"),
         ((str(EXAMPLE),), "say which two runs"),
         ((str(EXAMPLE), str(EXAMPLE)), "are the same run"),
     ],

@@ -235,7 +235,7 @@ def test_a_model_of_which_nothing_came_has_no_panel_beside_one_that_has(make: Ma
 def test_a_run_that_is_not_whole_says_so(make: Make) -> None:
     analysis = make()
     stopped = replace(analysis, run=analysis.run.model_copy(update={"trials_planned": 4, "status": "partial"}))
-    assert document.report(stopped).lacks == "This run was interrupted: 1 of 4 trials are here."
+    assert document.report(stopped).lacks == "This run was interrupted: it has 1 of 4 trials."
     assert document.report(analysis).lacks == ""
 
 

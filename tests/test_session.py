@@ -202,7 +202,7 @@ def test_an_interruption_leaves_a_partial_run_that_can_go_on(
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, [0, 1, 2, 3, 4], "complete")
     assert world.watcher.numbers == [1, 2, 3, 4, 5]
     assert kind.statuses == ["running", "running"]
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         world.resume(outcome.folder)
 
 
@@ -388,7 +388,7 @@ def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
         ["level", "0", "took", "s", "1", "1", "1.000"],
         ["level", "1", "took", "s", "2", "2", "1.000"],
     ]
-    assert "They differ in levels: 2 and 3." in said
+    assert "The runs differ in levels: 2 and 3." in said
     assert "a difference can be chance" in said
     for name in ("2", "level 2"):  # a value of the key, or the name that is offered
         assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0

@@ -151,7 +151,7 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
     assert process.returncode == 130
     assert latest(results, "run.json")["status"] == "partial"
     assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    assert "This run was interrupted: 1 of 2 trials are here." in (results / "latest" / "report.html").read_text()
+    assert "This run was interrupted: it has 1 of 2 trials." in (results / "latest" / "report.html").read_text()
     (first,) = trials(results)
     done = iolab("queue", "--runtime", "local", "--resume", str(results / "latest"))
     assert done.returncode == 0, done.stderr

@@ -97,12 +97,12 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert world.runtime.log.count("stop B") == 1
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "This run was interrupted: 1 of 3 trials are here." in text
+        assert "This run was interrupted: it has 1 of 3 trials." in text
     again = world.resume(outcome.folder)
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert [record.index for record in world.trials(again.folder)] == [0, 1, 2]
     assert games.played == 4  # A, B until it was interrupted, B and C
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         session.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
@@ -144,4 +144,4 @@ def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, games: Gam
     summary, texts = world.report(world.measure().folder)
     assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
     for text in texts.values():
-        assert "every server: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")
+        assert "every server: this platform cannot pin processes to cores" in text.replace("</b>", "").replace("*", "")

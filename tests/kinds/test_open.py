@@ -65,10 +65,10 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     before = world.lines(outcome.folder)
     assert len(before) == 1
     printed = world.printed(outcome.folder)
-    assert "This run was interrupted: 1 of 4 trials are here." in printed
+    assert "This run was interrupted: it has 1 of 4 trials." in printed
     assert f"{outcome.folder.path.name}/report.html" in printed
     for name in ("report.html", "report.md"):
-        assert "This run was interrupted: 1 of 4 trials are here." in (outcome.folder.path / name).read_text()
+        assert "This run was interrupted: it has 1 of 4 trials." in (outcome.folder.path / name).read_text()
     assert json.loads((outcome.folder.path / "summary.json").read_text())["status"] == "partial"
     world.loop.events = {}
     again = world.measure(world.resume(outcome.folder))
@@ -83,7 +83,7 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     assert "was interrupted" not in world.printed(again.folder)
     whole = json.loads((again.folder.path / "summary.json").read_text())
     assert (whole["schema"], whole["kind"], whole["status"], len(whole["cells"])) == (2, "open", "complete", 4)
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         world.resume(again.folder)
 
 

@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_named(inside: Run, lab: object) -> None:
         taken.listen()
         done = inside("trace", "--runtime", "local", "--click", "1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"port {port} for the Streamlit app is taken" in done.stderr
+    assert f"port {port} for the Streamlit app is in use" in done.stderr
 
 
 @needs_strace

@@ -54,7 +54,7 @@ def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
     ("answer", "reason"),
     [
         ({"status": 1, "stderr": "flag provided but not defined\nUsage: x"}, "hey ended with status 1: Usage: x"),
-        ({"status": -9, "stdout": "", "stderr": ""}, "hey ended with status -9: without a word"),
+        ({"status": -9, "stdout": "", "stderr": ""}, "hey ended with status -9: it printed nothing"),
     ],
 )
 def test_a_hey_that_fails_fails_the_trial(answer: dict[str, object], reason: str) -> None:

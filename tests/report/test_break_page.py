@@ -68,7 +68,7 @@ def analysis(results: Sequence[WayResult], culprits: Sequence[Culprit] = ()) -> 
 
 def test_sentences_are_said_where_the_data_show_them() -> None:
     told = " ".join(breaking.sentences(ALL))
-    assert "waits 600 ms (median), and 0.8 ms beside requests that await" in told
+    assert "is 600 ms, compared with 0.8 ms if requests await" in told
     assert told.count("What blocks the loop blocks every connection") == 1
     assert "Threads help if requests wait" in told
     assert "Threads do not help if requests compute" in told
@@ -93,7 +93,7 @@ def test_the_culprit_is_what_the_log_names_or_nothing() -> None:
     waiting, computing = ([*breaking.culprit(each)] for each in CULPRITS)
     assert waiting[1:] == [Quote("Executing <Task>"), Sentences(["The watchdog names no line."])]
     assert "answer(), server_broken.py:46 (9 of 10 warnings)" in str(waiting[0])
-    assert computing[0] == Sentences(["asyncio warns of no slow coroutine."])
+    assert computing[0] == Sentences(["asyncio logged no warning about a slow coroutine."])
     assert "server_broken.py:42, while <True>:" in str(computing[1])
     assert computing[2:] == [Quote("watchdog: <it>")]
 
@@ -107,8 +107,8 @@ def test_ways_of_one_kind_of_work_stand_together_and_sections_ask_for_each_culpr
     assert shown.ends == {2}
     assert shown.rows[0][-2:] == ["0.8 ms", "0.8 ms"]
     assert [section.heading for section in document.details] == [
-        "Waiting in the loop: what blocks it?",
-        "Computing in the loop: what blocks it?",
+        "Waiting in the loop: which code blocks it?",
+        "Computing in the loop: which code blocks it?",
     ]
     assert "one that computes 5 ms" in document.method[0]
 
@@ -130,7 +130,7 @@ def test_a_way_whose_bystander_is_harmed_has_another_colour() -> None:
     assert "#0072b2" in harmless
     drawn = picture(ALL, HEALTHY, EXPERIMENT)
     assert "#d55e00" in drawn
-    assert "Computing, 5.0 ms a request" in drawn
+    assert "Computing, 5.0 ms per request" in drawn
     assert "time.sleep in the loop" in drawn
     assert "600 ms" in drawn
 
@@ -148,7 +148,7 @@ def test_colours_are_explained_where_there_is_a_way_to_compare_with() -> None:
 @pytest.mark.parametrize("results", [[], ALL[:1]])
 def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[WayResult]) -> None:
     document = breaking.report(analysis(results))
-    assert document.lacks == "This run was interrupted: 0 of 10 trials are here."
+    assert document.lacks == "This run was interrupted: it has 0 of 10 trials."
     assert pages.render(document).count("<svg") == len(results)
     assert not document.details
     assert all(block.texts == [] for block in document.answer[0].blocks if isinstance(block, Sentences))

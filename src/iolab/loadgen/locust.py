@@ -19,7 +19,7 @@ class Locust:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        driver.answer(START_LIMIT_S)  # it says when its imports are done, so that no trial waits for them
+        driver.answer(START_LIMIT_S)  # it answers when its imports are done, so that no trial waits for them
 
     def run(self, job: Job) -> Load:
         """Run one load in it."""
@@ -29,14 +29,14 @@ class Locust:
             done = self._driver.ask({"url": job.url, **size}, job.timeout_s, rows)
         except LoadFailed as error:
             return Load(_samples(rows), None, str(error))
-        seen = _samples(rows)
-        if len(seen) > job.requests:
-            raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
-        sent_again = done.get("syn_retransmits")
+        sent = _samples(rows)
+        if len(sent) > job.requests:
+            raise LoadFailed(f"Locust sent {len(sent)} requests instead of {job.requests}")
+        retransmits = done.get("syn_retransmits")
         if done["timed_out"]:
-            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", sent_again)
-        unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
-        return Load([*seen, *unanswered], done["cpu_s"], syn_retransmits=sent_again)
+            return Load(sent, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", retransmits)
+        unanswered = [Sample(None, None, 0)] * (job.requests - len(sent))
+        return Load([*sent, *unanswered], done["cpu_s"], syn_retransmits=retransmits)
 
 
 def _samples(rows: Sequence[list[float]]) -> list[Sample]:

@@ -1,14 +1,14 @@
-"""How every figure looks: colours, shapes, type, and SVG that takes its text colours from the page around it."""
+"""The style of every figure: colours, shapes, fonts, and SVG that takes its text colours from the page."""
 
 import io
 from typing import Any
 
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; shapes say the same again.
+# Okabe and Ito's colours, which colour-blind readers tell apart; shapes repeat the distinction.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-# Stand-ins in the drawing, exchanged for the page's own colours, light or dark.
+# Placeholders in the drawing, replaced by the page's own colours, light or dark.
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 
@@ -33,12 +33,12 @@ STYLE: dict[Any, Any] = {
 
 
 def of_letter(letter: str) -> str:
-    """Return a model's colour, whichever other models there are."""
+    """Return a model's colour, which does not depend on the other models of a run."""
     return COLOURS[(ord(letter[:1].upper() or "A") - ord("A")) % len(COLOURS)]
 
 
 def svg(figure: Figure, description: str, dpi: int = 160) -> str:
-    """Return a figure as SVG in the page's own colours; `description` is for who cannot see it."""
+    """Return a figure as SVG in the page's own colours; `description` is its alternative text."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, dpi=dpi, metadata={"Date": None, "Creator": None})
     drawn = text.getvalue()

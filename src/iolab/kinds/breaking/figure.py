@@ -1,4 +1,4 @@
-"""Draws what each way serves beside theory, and what the bystander waits meanwhile."""
+"""Draws the throughput of each way, with the prediction, and the latency of the bystander meanwhile."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from iolab.report import numbers
 from iolab.report.drawing import COLOURS, GRID, INK, MUTED, STYLE, svg
 
 KINDS = {"wait": "Waiting", "compute": "Computing"}
-HARMED = 10.0  # times the bystander's latency beside requests that await
+HARMED = 10.0  # times the bystander's latency with requests that await
 LEAST_MS, MOST_MS = 0.3, 3000.0  # of the bystander's axis, at least
 BAR = 0.62  # of a row's height
 
 
 def harmed(result: WayResult, healthy: WayResult | None) -> bool:
-    """Say whether the bystander waits much longer than beside requests that await."""
-    mine, theirs = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
-    return bool(mine and theirs and mine > HARMED * theirs)
+    """Return whether the bystander's latency is much higher than with requests that await."""
+    own, baseline = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
+    return bool(own and baseline and own > HARMED * baseline)
 
 
 def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment: BreakExperiment) -> str:
-    """Draw a row for each way, those of one kind of work together: its rate, and the latencies of the bystander."""
+    """Draw a row for each way, grouped by kind of work: its rate, and the latencies of the bystander."""
     groups = {kind: [each for each in results if each.way.work == kind] for kind in KINDS}
     groups = {kind: group for kind, group in groups.items() if group}
     most_ms = max([MOST_MS, *(each.bystander_slowest_ms or 0.0 for each in results)])
@@ -36,7 +36,7 @@ def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment:
         )
         for (rates, bystander), (kind, group) in zip(grid, groups.items(), strict=True):
             length_ms = experiment.server.wait_ms if kind == "wait" else experiment.server.cpu_ms
-            title = f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} a request: requests a second"
+            title = f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} per request: requests per second"
             rates.set_title(title, loc="left", fontsize=11, color=INK)
             bystander.set_title("latency of the bystander (logarithmic)", loc="left", fontsize=11, color=INK)
             for row, each in enumerate(group):
@@ -54,7 +54,7 @@ def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment:
                 axes.tick_params(which="both", length=0)
                 axes.grid(visible=True, axis="x")
                 axes.set_axisbelow(True)
-        return svg(figure, "Requests a second of each way, and the latency of a bystander meanwhile")
+        return svg(figure, "Requests per second of each way, and the latency of a bystander meanwhile")
 
 
 def _rate(axes: Axes, row: int, result: WayResult, colour: str) -> None:

@@ -19,10 +19,10 @@ LOOKS = {
 
 
 def timeline(played: Played, boards: int, end_s: float, title: str, lane: float) -> str:
-    """Draw the exhibition from its begin to `end_s`, in seconds of the story; a board is `lane` units high, about.
+    """Draw the exhibition from its start to `end_s`, in seconds of the game; a board is about `lane` units high.
 
-    A server tells how long it served a request. Thinking is drawn as the begin of that time and the master's move as
-    its end, each as long as it is by the rules; what lies between them is the wait for her. Lanes are in the order in
+    A server reports how long it served a request. Thinking is drawn at the start of that time and the master's move at
+    its end, each as long as the rules say; the time between them is the wait for the master. Lanes are in the order in
     which boards were served first.
     """
     height = min(max(lane * boards, 10 * lane), 70 * lane)
@@ -49,12 +49,12 @@ def _order(played: Played) -> list[int]:
 
 
 def _thinking(played: Played, pair: Pair) -> tuple[float, float]:
-    begin_s = played.story_s(pair.end_s - pair.service_s - played.begin_s)
+    begin_s = played.game_s(pair.end_s - pair.service_s - played.begin_s)
     return begin_s, begin_s + played.rules.opponent_s
 
 
 def _moving(played: Played, pair: Pair) -> tuple[float, float]:
-    end_s = played.story_s(pair.end_s - played.begin_s)
+    end_s = played.game_s(pair.end_s - played.begin_s)
     return end_s - played.rules.master_s, end_s
 
 
@@ -66,7 +66,7 @@ def _clipped(spans: Iterable[tuple[int, float, float]], end_s: float) -> Iterato
 
 
 def _boxes(spans: Iterable[tuple[int, float, float]], lane: float) -> str:
-    """Return one path of many boxes: an element for each of thousands would make a page slow."""
+    """Return one path of many boxes: thousands of elements would make a page slow."""
     gap = lane / 4
     return "".join(
         f"M{left:.2f} {HEAD + number * lane + gap / 2:g}h{right - left:.2f}v{lane - gap:g}H{left:.2f}z"

@@ -1,4 +1,4 @@
-"""The report of a crowd: how many users each server holds, where it breaks and why, and what each user takes."""
+"""The report of a crowd run: how many users each server holds, where it breaks and why, and the cost of each user."""
 
 from iolab.kinds.crowd import figure, seats, table, words
 from iolab.kinds.crowd.analysis import CrowdAnalysis
@@ -7,9 +7,9 @@ from iolab.report import drawing, run_report
 from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
 
 NEEDS = (
-    "What the server has while all users are connected and none clicks. A cross: not all users were held there."
-    " The axis of users is logarithmic, and so is one whose values differ tenfold; lines that would hide each other are"
-    " drawn a little apart."
+    "Measured while all users are connected and no user clicks. A cross marks a level at which not all users were held."
+    " The axis of users is logarithmic, and so is an axis whose values differ by a factor of ten or more; lines that"
+    " would hide each other are drawn a little apart."
 )
 
 

@@ -15,33 +15,35 @@ from iolab.report import drawing
 
 MIB = 2**20
 STYLES = {"websocket": "-", "poll": (0, (5, 2))}
-APART = 0.09  # of a user's number, by which lines are drawn beside each other that would hide each other
+APART = 0.09  # of a number of users, by which lines that would hide each other are shifted
 
 ROOM = 2.0  # beside the least and the most users: a single level is a group of marks, not a wide field of them
 FEW_DECADES = 1000  # below that ratio powers of ten alone are too few labels
 
 
 def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
-    """Return the lines that can be drawn: the levels that count, where one of them tells memory or threads."""
+    """Return the lines that can be drawn: levels that count, if memory or threads are known for one of them."""
     counted = [[cell for cell in line if cell.counts] for line in analysis.lines]
     return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
 
 
 def needs(analysis: CrowdAnalysis) -> str:
     """Draw both panels."""
-    told = lines(analysis)
+    drawn = lines(analysis)
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
         figure = Figure(figsize=(10, 4.9), layout="constrained")
         panels = figure.subplots(1, 2)
-        for axes, value, title in zip(panels, (_memory, _threads), ("Server's memory, MiB", "Threads"), strict=True):
-            _panel(axes, told, value, title)
+        for axes, value, title in zip(
+            panels, (_memory, _threads), ("Memory of the server (MiB)", "Threads of the server"), strict=True
+        ):
+            _panel(axes, drawn, value, title)
         handles, texts = panels[0].get_legend_handles_labels()
-        said = [f"{label(line[0], analysis)}{_why(line)}" for line in told]
+        labels = [f"{label(line[0], analysis)}{_why(line)}" for line in drawn]
         figure.legend(
-            handles[: len(texts)], said, loc="outside lower left", frameon=False, fontsize=10, labelcolor=drawing.INK,
+            handles[: len(texts)], labels, loc="outside lower left", frameon=False, fontsize=10, labelcolor=drawing.INK,
             ncols=2, handlelength=3.4,
         )  # fmt: skip
-        return drawing.svg(figure, "Server's memory and threads against users, for each model")
+        return drawing.svg(figure, "Memory and threads of the server against users, for each model")
 
 
 def _panel(
@@ -85,7 +87,7 @@ def _panel(
 
 
 def _apart(levels: Sequence[int]) -> list[int]:
-    """Return the levels, without those that have no room for a label beside the one before."""
+    """Return the levels without those whose labels would be too close to the one before."""
     shown: list[int] = []
     for level in levels:
         if not shown or level > ROOM * shown[-1]:
@@ -106,5 +108,5 @@ def _why(line: Sequence[CrowdCell]) -> str:
     wall = broken(line)
     if wall is None:
         return ""
-    why = wall.record.obstacle or ("the others were served late" if wall.record.late else "nothing says why")
+    why = wall.record.obstacle or ("the others were served late" if wall.record.late else "no known reason")
     return f"  ✕ at {wall.record.users:,}: holds {wall.record.held:,} ({why})"

@@ -1,4 +1,4 @@
-"""The curves of a fault: which share of the users a message, or the news, has reached by when."""
+"""The curves of a fault: the share of users that received a message, detected a fault or were served, over time."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from iolab.chat.entries import Entry
-from iolab.kinds.faults.records import KIND_OF_ROWS, Fault, FaultRecord, Heard, Parting
+from iolab.kinds.faults.records import KIND_OF_ROWS, Delivery, Disconnection, Fault, FaultRecord
 from iolab.report import drawing, numbers
 from iolab.results.folder import RunFolder
 
-Curve = tuple[str, Sequence[float]]  # its name, and when it reached each user, in seconds
+Curve = tuple[str, Sequence[float]]  # its name, and the time of each user, in seconds
 SINCE: dict[Fault, str] = {
     "broadcast": "after the message was sent",
     "killed": "after the server was killed",
@@ -21,7 +21,7 @@ SINCE: dict[Fault, str] = {
 
 
 def reached(record: FaultRecord, folder: RunFolder) -> str:
-    """Draw the share of users that were reached against time; nothing where there is no such fault, or no row."""
+    """Draw the share of users against time; "" if the fault has no curves or no rows."""
     since = SINCE.get(record.fault, "")
     curves = _curves(record, folder) if since else []
     if not any(len(times) for _, times in curves):
@@ -32,7 +32,7 @@ def reached(record: FaultRecord, folder: RunFolder) -> str:
         for number, (label, times) in enumerate(curves):
             ordered = np.concatenate([[0.0], np.sort(times)])
             share = np.linspace(0, 1, len(ordered))
-            kept = np.unique(np.linspace(0, len(ordered) - 1, 500).astype(int))  # a page is no place for 10,000 points
+            kept = np.unique(np.linspace(0, len(ordered) - 1, 500).astype(int))  # 10,000 points would make a page slow
             axes.plot(
                 ordered[kept],
                 share[kept],
@@ -55,19 +55,19 @@ def reached(record: FaultRecord, folder: RunFolder) -> str:
 
 
 def _curves(record: FaultRecord, folder: RunFolder) -> list[Curve]:
-    """Return when each user was reached: by the median and the slowest message, or by the one event that there is."""
+    """Return the times of each user: for the median and the slowest message, or for the only event of the fault."""
     if KIND_OF_ROWS.get(record.fault) not in record.rows:
         return []
     if record.fault == "herd":
         rows = folder.read_rows(record.rows, "users", Entry)
         return [("users served", [row.served_s for row in rows if row.served_s is not None])]
     if record.fault == "killed":
-        partings = folder.read_rows(record.rows, "partings", Parting)
-        return [("users that detect it", [row.after_s for row in partings])]
-    return _messages(folder.read_rows(record.rows, "heard", Heard))
+        rows_lost = folder.read_rows(record.rows, "disconnections", Disconnection)
+        return [("users that detect it", [row.after_s for row in rows_lost])]
+    return _messages(folder.read_rows(record.rows, "deliveries", Delivery))
 
 
-def _messages(rows: Sequence[Heard]) -> list[Curve]:
+def _messages(rows: Sequence[Delivery]) -> list[Curve]:
     times: dict[int, list[float]] = {}
     for row in rows:
         times.setdefault(row.message, []).append(row.after_s)

@@ -1,4 +1,4 @@
-"""The report of a standstill: the percentiles of both ways of counting, and every request over time."""
+"""The report of a freeze: the percentiles of both ways of measuring, and every request over time."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def _answer(analysis: Analysis) -> list[Block]:
 
 
 def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
-    """Say what the standstill looks like in both ways, as far as the data show it."""
+    """Say what both ways of measuring show of the freeze, as far as the data show it."""
     late = {each.name: each.late() for each in standstills}
     closed, planned = late.get("closed loop"), late.get("planned")
     share = f"{stop.for_s / stop.run_s:.0%} of the {stop.run_s:g} s of planned requests"
@@ -66,7 +66,7 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
     if planned is not None:
         texts.append(
             f"Of the requests planned at a constant rate, {planned:.1%} took longer than 100 ms, counted from when each"
-            " was to be sent."
+            " was planned."
         )
     if closed is None or planned is None:
         return texts
@@ -82,7 +82,7 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
 
 
 def percentiles(standstills: Sequence[Standstill]) -> Table:
-    """Return the table with a column for each way of counting."""
+    """Return the table with a column for each way of measuring."""
     found = [each.percentiles_ms() for each in standstills]
     names = (*(f"p{share * 100:g}" for share in PERCENTILES), "slowest")
     return document.plain(
@@ -100,7 +100,7 @@ def _known(value: float | None) -> str:
 
 
 def settings(analysis: Analysis) -> str:
-    """Say what server and loads were set to."""
+    """Return the settings of server and loads."""
     experiment, (model,) = analysis.experiment, analysis.run.models
     stop = experiment.freeze
     return (
@@ -111,7 +111,7 @@ def settings(analysis: Analysis) -> str:
 
 
 def picture(standstills: Sequence[Standstill], stop: Freeze) -> str:
-    """Draw every request of both ways over time, on the same axes; the standstill is shaded."""
+    """Draw every request of both ways over time, on the same axes; the time of the freeze is shaded."""
     with mpl.rc_context({**drawing.STYLE, "ytick.labelcolor": drawing.MUTED}):
         drawn = figure.Figure(figsize=(10, 2.7 * len(standstills)), layout="constrained")
         grid = drawn.subplots(len(standstills), 1, sharex=True, sharey=True, squeeze=False)
@@ -138,6 +138,6 @@ def picture(standstills: Sequence[Standstill], stop: Freeze) -> str:
             axes.tick_params(which="both", length=0)
             heading = f"{each.name}, {len(each.samples):,} requests: {each.late():.1%} later than 100 ms"
             axes.set_title(heading, loc="left", fontsize=11, color=drawing.INK)
-        drawn.supxlabel("when the request was sent, or was to be sent, in s", fontsize=11, color=drawing.MUTED)
+        drawn.supxlabel("when the request was sent (closed loop) or planned, in s", fontsize=11, color=drawing.MUTED)
         drawn.supylabel("latency (logarithmic)", fontsize=11, color=drawing.MUTED)
-        return drawing.svg(drawn, "Latency of every request over time, as both ways of counting measure it")
+        return drawing.svg(drawn, "Latency of every request over time, measured in both ways")

@@ -10,13 +10,13 @@ from iolab.report import drawing
 from iolab.theory import queueing
 
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
-CUSTOMERS = 200_000  # a point of a curve: the eye sees no more
+CUSTOMERS = 200_000  # for a point of a curve: more would not be visible
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
 ROOM = 1.15
 
 
 def response_times(analysis: OpenAnalysis) -> str:
-    """Draw a panel for each model with a queue; nothing where there is none."""
+    """Draw a panel for each model with a queue; "" if there is none."""
     letters = list(
         dict.fromkeys(
             cell.record.model for cell in analysis.cells if cell.record.utilisation is not None and cell.measured
@@ -37,9 +37,9 @@ def _panel(axes: Axes, cells: list[OpenCell]) -> None:
     first = cells[0]
     workers, service_s = int(first.workers), first.record.calibration.service_s
     rates = CURVE * workers / service_s
-    way_s = first.record.calibration.transit_s
-    exponential = [queueing.mmc(rate, service_s, workers).mean_s + way_s for rate in rates]
-    constant = [queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s + way_s for rate in rates]
+    transit_s = first.record.calibration.transit_s
+    exponential = [queueing.mmc(rate, service_s, workers).mean_s + transit_s for rate in rates]
+    constant = [queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s + transit_s for rate in rates]
     for name, curve, variant in (("M/M", exponential, "exponential"), ("M/D", constant, "constant")):
         label = f"{name}/{workers}: {variant} service"
         axes.plot(CURVE, np.array(curve) * 1000, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75, label=label)

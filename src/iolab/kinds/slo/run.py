@@ -12,22 +12,22 @@ from iolab.kinds.slo.settings import SloExperiment
 from iolab.loadgen.openloop import Arrivals
 from iolab.theory import queueing
 
-LEAST_S, MOST_S = 10.0, 20.0  # of what is measured in a step
-MOST_LEAD_S = 10.0  # of what comes before, and is not: a step begins with an empty queue, which is kind to it
-RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
+LEAST_S, MOST_S = 10.0, 20.0  # of the measured part of a step
+MOST_LEAD_S = 10.0  # of the part before it, in which the queue, empty at the start, reaches its steady state
+RELAXATIONS = 3.0  # to measure for: response times within one relaxation time are correlated
 
 
 def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
-    """Measure a step. A request without an answer breaks the objective; a server that dies leaves the step invalid.
+    """Measure a step. A request without an answer breaks the objective; if the server dies, the step is invalid.
 
-    Raises TrialFailed where the model cannot be calibrated.
+    Raises TrialFailed if the model cannot be calibrated.
     """
     objective, model, cores = experiment.wanted, bench.models[trial.model], bench.plans[experiment.cpus[0]]
-    crowd = arrivals.generator(bench, experiment.load, cores)
-    known = trial.calibration or arrivals.calibrated(bench, crowd, model, cores, experiment.server)
-    capacity_rps = model.workers / known.service_s
+    client = arrivals.generator(bench, experiment.load, cores)
+    calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
+    capacity_rps = model.workers / calibration.service_s
     rate_rps = trial.rate_rps or min(HIGH * capacity_rps, experiment.load.most_rps(cores))
-    lead_s, plan_s = times(objective, rate_rps, known.service_s, model.workers)
+    lead_s, plan_s = times(objective, rate_rps, calibration.service_s, model.workers)
     planned = Planned(
         index=trial.index,
         model=model,
@@ -36,9 +36,9 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
         settings=experiment.server,
         utilisation=rate_rps / capacity_rps if math.isfinite(capacity_rps) else None,
         arrivals=Arrivals("poisson", rate_rps, plan_s, trial.seed),
-        calibration=known,
+        calibration=calibration,
     )
-    result = arrivals.send(bench, crowd, planned)
+    result = arrivals.send(bench, client, planned)
     value_s = objective.value_s([each for each in result.load.samples if each.planned_s >= lead_s])
     holds = result.failure is None and value_s is not None and value_s < objective.limit_s
     facts = {"lead_s": lead_s, "value_s": value_s, "holds": holds}
@@ -46,8 +46,8 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
 
 
 def times(objective: Objective, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
-    """Return how long a step comes to its steady state, and how long it takes with what is measured."""
-    forgets_s = queueing.relaxation_s(rate_rps, service_s, workers)
-    lead_s = min(MOST_LEAD_S, forgets_s)
-    measured_s = max(LEAST_S, min(MOST_S, RELAXATIONS * forgets_s), objective.least_requests() / rate_rps)
+    """Return how long a step needs to reach its steady state, and its whole duration."""
+    relaxation_s = queueing.relaxation_s(rate_rps, service_s, workers)
+    lead_s = min(MOST_LEAD_S, relaxation_s)
+    measured_s = max(LEAST_S, min(MOST_S, RELAXATIONS * relaxation_s), objective.least_requests() / rate_rps)
     return lead_s, lead_s + measured_s

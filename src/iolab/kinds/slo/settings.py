@@ -9,7 +9,7 @@ from iolab.options import Option
 
 
 class SloExperiment(ServedExperiment):
-    """The objective, such as p99<100ms, of each model."""
+    """The objective for every model, such as p99<100ms."""
 
     kind: Literal["slo"]
     cpus: OneLimit = (1.0,)
@@ -21,10 +21,10 @@ class SloExperiment(ServedExperiment):
 
     @property
     def host(self) -> str | None:
-        """The address by which other machines reach the servers; None where none is to. Raises UsageError."""
+        """The address by which other machines reach the servers; None if they need not. Raises UsageError."""
         return self.load.address
 
     @property
     def wanted(self) -> Objective:
-        """The objective; raises UsageError where it is none."""
+        """The parsed objective; raises UsageError if it cannot be read."""
         return Objective.parse(self.objective)
