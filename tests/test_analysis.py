@@ -1,4 +1,4 @@
-"""The whole way from a run folder to what people read, on a real run that was recorded on Docker."""
+"""The whole way from a run folder to its reports, on a real run that was recorded on Docker."""
 
 import json
 import shutil

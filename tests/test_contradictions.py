@@ -28,9 +28,9 @@ def test_what_is_recorded_of_an_experiment_is_read_again(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("freeze", {"freeze": {"after_s": 9}}, "[freeze]: after_s = 9 and for_s = 2 leave nothing of run_s = 10"),
-        ("freeze", {"freeze": {"run_s": 6}}, "[freeze]: after_s = 4 and for_s = 2 leave nothing of run_s = 6"),
-        ("crowd", {"crowd": {"most": 10_000}}, "[crowd]: most = 10000 is not above the levels, whose highest is 10000"),
+        ("freeze", {"freeze": {"after_s": 9}}, "[freeze]: after_s = 9 and for_s = 2 reach the end of run_s = 10"),
+        ("freeze", {"freeze": {"run_s": 6}}, "[freeze]: after_s = 4 and for_s = 2 reach the end of run_s = 6"),
+        ("crowd", {"crowd": {"most": 10_000}}, "[crowd]: most = 10000 must be above the highest level, 10000"),
         ("faults", {"crowd": {"processes": 2}}, "crowd.processes is not a setting of kind faults: [crowd] has transports, connect_rps"),
         ("faults", {"crowd": {"most": 2000}}, "crowd.most is not a setting of kind faults"),
         ("faults", {"crowd": {"busy_s": 2}}, "crowd.busy_s is not a setting of kind faults"),
@@ -44,7 +44,7 @@ def test_what_is_recorded_of_an_experiment_is_read_again(path: Path) -> None:
         ("slo", {"load": {"bind": "192.0.2.1"}}, '[load]: bind = "192.0.2.1" is for workers of other machines'),
         ("bench", {"budget_s": 60}, "bench.toml: budget_s = 60 (BUDGET) needs a precision"),
         ("break", {"models": ["A"]}, "MODELS=A: input should be 'all'"),
-        ("break", {"server": {"cpu_ms": 0}}, "break.toml: computing in the loop: it computes, and [server] cpu_ms is 0"),
+        ("break", {"server": {"cpu_ms": 0}}, "break.toml: computing in the loop computes, but [server] cpu_ms is 0"),
         ("break", {"broken": {"ways": [LOOP, LOOP]}}, "two ways of broken are named 'time.sleep in the loop'"),
         ("break", {"broken": {"ways": [{**COMPUTE, "place": "await"}]}}, "computing cannot be awaited"),
         ("break", {"broken": {"ways": [{**LOOP, "pool": 4}]}}, "pool = 4 is for threads or processes, not for loop"),

@@ -24,7 +24,7 @@ from tests.waiting import wait_until
             "locust tells 1.00 ms (4.8%) more than hey: it computes 0.90",
         ),
         ({"hey": Told(22.0, 0.1), "locust": Told(21.0, 0.9)}, "though it computes less (0.10 ms"),
-        ({"hey": Told(21.0, None), "locust": Told(22.0, 0.9)}, "is not measured"),
+        ({"hey": Told(21.0, None), "locust": Told(22.0, 0.9)}, "is not known here"),
         ({"hey": Told(21.0, 0.1)}, "nothing to compare with"),
     ],
 )

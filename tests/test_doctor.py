@@ -10,7 +10,7 @@ def test_doctor_says_how_many_can_come_and_what_is_in_the_way() -> None:
         "asyncio, one process: 19,936 of 100,000 users can connect: a process may have 20,000 open files"
     )
     assert several[2] == "asyncio, 6 processes: 100,000 users can connect"
-    assert "(after that: memory maps, at 21,743)" in threads[2]
+    assert "(next limit: memory maps, at 21,743)" in threads[2]
 
 
 def test_a_machine_that_cannot_hold_a_thousand_is_not_fine() -> None:

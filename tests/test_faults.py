@@ -74,7 +74,7 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
     explained = inside("explain", str(folder.path), "broadcast")
     assert "clicks p99 s" in explained.stdout, explained.stderr
     exported = inside("export", str(folder.path))
-    assert {"heard.csv", "trials.csv", "cells.csv"} <= {Path(line).name for line in exported.stdout.split()}
+    assert {"deliveries.csv", "trials.csv", "cells.csv"} <= {Path(line).name for line in exported.stdout.split()}
 
 
 @pytest.mark.parametrize(

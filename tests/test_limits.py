@@ -64,7 +64,7 @@ def test_limits_of_this_process_do_not_bind_a_container() -> None:
     assert capped(50_000, applicable(engine, Need(50_000, container=True, client_processes=4, divisible=True))) == (
         19_936,
         "19,936 of 50,000 users can connect: a process may have 20,000 open files in a container, because the engine has no more; "
-        "PROCESSES=3 shares them among as many, or LimitNOFILE=65536 of the engine's service raises it",
+        "PROCESSES=3 shares the users among server processes, or LimitNOFILE=65536 of the engine's service raises it",
     )
 
 

@@ -238,7 +238,9 @@ def measured(world: World) -> str:
 def test_a_run_goes_on_only_as_it_began(world: World, kind: Null) -> None:
     kind.events = {1: Interrupted(signal.SIGINT)}
     outcome = world.measure(world.plan())
-    with pytest.raises(UsageError, match=r"begun with another load generator.*was hey, is locust"):
+    with pytest.raises(
+        UsageError, match=r"cannot be resumed with another load generator: it was hey, now it is locust"
+    ):
         world.measure(world.resume(outcome.folder), "locust")
     assert levels(outcome.folder) == [0]
 
@@ -393,7 +395,7 @@ def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
     for name in ("2", "level 2"):  # a value of the key, or the name that is offered
         assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0
         assert "took s" in capsys.readouterr().out
-    with pytest.raises(UsageError, match=r"CELL=9: 0 cells of this run; say which one: level 0; level 1; level 2$"):
+    with pytest.raises(UsageError, match=r"CELL=9 matches 0 cells of this run; choose one: level 0; level 1; level 2$"):
         cli_runs.explain.main([str(second.path), "9"], standalone_mode=False)
     bench = world.root / "tests" / "data" / "runs" / "docker-bench"
     with pytest.raises(UsageError, match=r"is of kind null and .* of kind closed: compare two of one kind"):

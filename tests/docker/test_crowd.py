@@ -17,7 +17,7 @@ __all__ = ["short"]
 def test_a_thread_each_and_an_event_loop_hold_more_than_a_container_is_given_otherwise(
     iolab: Run, short: str, project: str, tmp_path: Path
 ) -> None:
-    """docker-compose.yml gives a container 2,048 tasks: 2,500 people with a thread each need more."""
+    """docker-compose.yml gives a container 2,048 tasks: 2,500 users with a thread each need more."""
     options = ("--users", "2500", "--transport", "poll", "--models", "C,D", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)
     assert done.returncode == 0, done.stdout + done.stderr

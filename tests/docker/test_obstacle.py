@@ -1,4 +1,4 @@
-"""Why a container did not hold people: each reason provoked for real, by a limit of its own."""
+"""Why a container did not hold users: each reason provoked for real, by a limit of its own."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

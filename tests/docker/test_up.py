@@ -199,4 +199,4 @@ def test_without_an_engine_up_and_down_say_what_to_do(iolab: Run, tmp_path: Path
     for command in ("up", "down"):
         done = iolab(command, variables={"DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"})
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("iolab: Docker's engine does not run: start it")
+        assert done.stderr.startswith("iolab: Docker's engine is not running: start it")

@@ -188,7 +188,7 @@ def test_no_core_left_for_the_load_is_said(inside: Run, results: Path) -> None:
 def test_other_programs_are_noticed(inside: Run, results: Path) -> None:
     with burning(CORES):
         found = bench(inside, results, "--models C --concurrency 4 --requests 100 --repeats 1")
-    assert "other programs or containers computed" in found["busy_machine"]
+    assert "other programs or containers used" in found["busy_machine"]
 
 
 @pytest.mark.bounds

@@ -70,9 +70,9 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     ("arguments", "words"),
     [
         (("--utilisation", "1.2"), "UTILISATION=1.2: must be a share below 1"),
-        (("--models", "C"), "no model of this run has a utilisation: take A, B"),
-        (("--process", "trace"), "say which file, with TRACE="),
-        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),
+        (("--models", "C"), "no model of this run has a utilisation: add one of A, B"),
+        (("--process", "trace"), "give the file, with TRACE="),
+        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a time"),
         (
             ("--experiment", "experiments/bench.toml"),
             "bench.toml is of kind closed: make bench EXPERIMENT=experiments/bench.toml",

@@ -72,7 +72,7 @@ def test_reports_are_made_of_what_is_on_disk(world: World) -> None:
         assert "This run" not in text
         assert "How long do 4 users and a bystander wait if a request blocks the event loop?" in text.replace("\n", " ")
         assert "server_broken.py:40" in text
-    assert "one that computes 5 ms" in texts["report.md"]
+    assert "a request that computes 5 ms" in texts["report.md"]
     assert "| await | 20.0 ms | 20.0 ms |" in texts["report.md"]
     assert texts["terminal"].rstrip().endswith("report.html")
 
@@ -132,7 +132,7 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World) -> None:
 def test_a_bystander_without_an_answer_spoils_its_trial(world: World) -> None:
     world.generator.counted = None
     outcome = world.measure()
-    assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander had an answer"
+    assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander got an answer"
 
 
 def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) -> None:

@@ -135,7 +135,7 @@ def test_rows_that_are_not_those_of_their_exhibition_are_damaged(world: World, g
     folder = world.measure().folder
     (folder.path / "samples" / "0001-pairs.csv.gz").unlink()
     folder.write_rows(1, pairs=[Pair(0, 0, 0.0, 0.06, 0.06, 200)])
-    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, and trial 1 6 pairs: it is damaged"):
+    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, but trial 1 has 6 pairs: it is damaged"):
         world.report(folder)
 
 

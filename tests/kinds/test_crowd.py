@@ -182,7 +182,7 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert levels(outcome.folder) == ALL[:number]
     assert world.runtime.log[-2:] == ["stop C" if number > 1 else "stop B", "close"]
-    assert f"This run was interrupted: {number} of 6 trials are here." in shown(outcome.folder)
+    assert f"This run was interrupted: it has {number} of 6 trials." in shown(outcome.folder)
     assert "interrupted" in (outcome.folder.path / "report.html").read_text()
     again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert again.folder.path == outcome.folder.path

@@ -146,7 +146,7 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     assert outcome.folder.read_rows(last.rows, "users", Entry) == HERD
     assert len(outcome.folder.read_rows(last.rows, "clicks", ClickRow)) == 1
     assert [line.style for line in world.watcher.lines] == [None] * 7
-    assert world.watcher.lines[0].text == "baseline        20 users, and nothing happens"
+    assert world.watcher.lines[0].text == "baseline        20 users, without a fault"
 
 
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
@@ -198,7 +198,7 @@ def test_an_interruption_leaves_a_report_of_what_there_is_and_cannot_go_on(
     assert "This run was interrupted" in (outcome.folder.path / "report.html").read_text()
     done = inside("run", "--resume", str(outcome.folder.path))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "the crowd that the faults shared is gone: run it again" in done.stderr
+    assert "the users that all faults shared are disconnected: run it again" in done.stderr
 
 
 def test_without_a_crowd_no_fault_can_happen_and_the_reason_is_told(world: World) -> None:
@@ -217,7 +217,7 @@ def test_what_only_linux_can_is_left_out_elsewhere_and_counts_as_measured(
     assert (outcome.exit_status, len(faults(outcome.folder))) == (0, 7)
     left_out = [record for record in outcome.folder.read_trials(FaultRecord) if record.figures is None]
     assert [record.fault for record in left_out] == ["vanished", "half_open"]
-    assert "left out: only Linux drops all" in world.watcher.lines[3].text
+    assert "left out: only Linux can drop" in world.watcher.lines[3].text
 
 
 def test_as_many_come_as_the_machine_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

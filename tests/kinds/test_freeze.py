@@ -118,7 +118,7 @@ def test_a_standstill_that_did_not_happen_spoils_its_trial_alone(world: World, p
     assert (outcome.exit_status, outcome.folder.read_run().status) == (1, "failed")
     records = world.trials(outcome.folder)
     assert [record.valid for record in records] == [False, True]
-    assert records[0].reason == "the load ended before the server stood still for 0.01 s"
+    assert records[0].reason == "the load ended before the server was frozen for 0.01 s"
     assert len(outcome.folder.read_rows(records[0].rows, "requests", Sample)) == 40  # they stay, and count for nothing
     summary, texts = world.report(outcome.folder)
     assert [cell["valid"] for cell in summary["cells"]] == [False, True]

@@ -160,13 +160,13 @@ def test_a_model_that_cannot_be_calibrated_ends_the_run_with_the_reason(world: W
     world.loop.tells = False
     outcome = world.measure(world.plan("queue", **SMALL))
     assert (outcome.exit_status, outcome.folder.has_trials()) == (1, False)
-    assert outcome.reason == "the server tells no Server-Timing: its service times are not known"
+    assert outcome.reason == "the server sends no Server-Timing header: its service times are not known"
 
 
 def test_what_cannot_be_planned_is_refused_before_anything_is_opened(world: World) -> None:
-    with pytest.raises(UsageError, match="no model of this run has a utilisation: take A, B"):
+    with pytest.raises(UsageError, match="no model of this run has a utilisation: add one of A, B"):
         world.plan("queue", models=["C", "D"])
-    with pytest.raises(UsageError, match=r"trace nowhere\.txt: must be a file with a moment"):
+    with pytest.raises(UsageError, match=r"trace nowhere\.txt: must be a file with a time"):
         world.plan("queue", arrivals={"process": "trace", "trace": "nowhere.txt"})
     assert not world.results.exists()
 
@@ -189,7 +189,7 @@ def test_one_process_alone_is_not_told_of(world: World) -> None:
     outcome = world.measure(world.plan("queue", **SMALL))
     assert "load" not in outcome.folder.read_run().experiment
     assert world.crews == [Crew()]
-    with pytest.raises(UsageError, match=r"JOIN=2: others need this machine's address: give it"):
+    with pytest.raises(UsageError, match=r"JOIN=2: other machines need this machine's address: give it"):
         _ = world.plan("queue", **SMALL, load={"join": 2}).experiment.host
 
 

@@ -70,7 +70,7 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert len(world.lines(outcome.folder)) == 3
     printed = world.printed(outcome.folder)
-    assert "This run was interrupted: 3 trials are here. The search has ended for 0 of 1 models." in printed
+    assert "This run was interrupted: it has 3 trials. The search has ended for 0 of 1 models." in printed
     assert "The search for A did not end: it was interrupted." in printed
     assert "A meets mean<60ms at" in printed
     assert [cell["valid"] for cell in summary(outcome.folder)["cells"]] == [False]

@@ -110,7 +110,7 @@ def test_ways_of_one_kind_of_work_stand_together_and_sections_ask_for_each_culpr
         "Waiting in the loop: which code blocks it?",
         "Computing in the loop: which code blocks it?",
     ]
-    assert "one that computes 5 ms" in document.method[0]
+    assert "a request that computes 5 ms" in document.method[0]
 
 
 def test_the_page_escapes_what_a_log_says_and_needs_nothing_else() -> None:

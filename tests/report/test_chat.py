@@ -47,11 +47,11 @@ def test_a_crowd_answers_it_with_its_own_figures(answered: Answered) -> None:
         "B (Thread pool, long poll): 8 of 1,000 are held, 992 waiting. All its 8 threads are in use",
         "C (asyncio, WebSocket) held all 1,000 users, with 1 thread and 36.4 MiB of memory",
         "D (Thread per connection, long poll) held all 1,000 users, with 1,001 threads",
-        "Within 10 s the server itself answered 1 of 1,000 (A long poll), 8 of 1,000 (B long poll), 1,000 of 1,000",
+        "Users that the server answered within 10 s: 1 of 1,000 (A long poll), 8 of 1,000 (B long poll), 1,000 of 1,000",
         "C WebSocket, 0.2 ms in the median, 1.2 ms at p99",
         "So choose C (asyncio, by WebSocket or long poll)",
-        "blocks its one thread",
-        "Figures of the crowd of 2026-11-25 (2",
+        "blocks its only thread",
+        "Source: the crowd run of 2026-11-25 (2",
         "-crowd, in Docker containers).",
     ):
         assert words in text
@@ -65,8 +65,8 @@ def test_a_crowd_that_says_otherwise_is_not_told_the_book_s_way(answered: Answer
     text = answered((replace(crowds.B, room=10**6, server_kib=2.0), breaks, crowds.D))
     assert "C (asyncio, WebSocket): 30 of 1,000 are held, 970 refused. Too many open files." in text
     assert "So choose B (Thread pool, by long poll): of the models that held all users" in text
-    assert "(11.5 KiB B long poll, 59.0 KiB D long poll)" in text
-    assert "blocks its one thread" not in text
+    assert "(B long poll 11.5 KiB, D long poll 59.0 KiB)" in text
+    assert "blocks its only thread" not in text
 
 
 def test_one_that_alone_holds_all_is_chosen_whatever_it_takes(answered: Answered) -> None:
@@ -86,7 +86,7 @@ def test_none_is_chosen_where_none_holds_all(answered: Answered) -> None:
 def test_the_nearest_level_is_named_where_it_is_another(answered: Answered) -> None:
     text = answered((crowds.C,), (100, 800, 10_000))
     assert "held all 800 users" in text
-    assert "The levels nearest to 1,000 that were measured have 800 users." in text
+    assert "The measured levels nearest to 1,000 users have 800 users." in text
 
 
 def test_one_that_was_measured_alone_is_not_set_above_others(answered: Answered) -> None:

@@ -41,9 +41,9 @@ def test_each_model_says_what_it_holds_or_where_it_breaks_and_why(told: Told) ->
         " core.",
         "D (Thread per connection, long poll) held all 1,000 users, with 1,001 threads",
         "Users of 1,000 that the server answered within 10 s: A long poll 1, B long poll 8, C WebSocket all",
-        "22.4 KiB by C long poll (1 thread), 24.2 KiB by C WebSocket (1 thread), 59.0 KiB by D long poll (1,001"
+        "C long poll 22.4 KiB (1 thread), C WebSocket 24.2 KiB (1 thread), D long poll 59.0 KiB (1,001"
         " threads). The most is 2.6 times the least.",
-        "Memory that each of 1,000 users takes, in server and kernel together: ",
+        "Memory for each of 1,000 users, in server and kernel together: ",
         "Response time of a click while 1,000 users are held: C WebSocket 0.2 ms in the median, 1.2 ms at p99; D long poll",
     ):
         assert words in text
@@ -56,7 +56,7 @@ def test_figures_that_are_reversed_are_told_the_other_way_round(told: Told) -> N
         in text
     )
     assert "B (Thread pool, long poll) held all 1,000 users" in text
-    assert "12.5 KiB by B long poll (9 threads), 59.0 KiB by D long poll" in text
+    assert "B long poll 12.5 KiB (9 threads), D long poll 59.0 KiB" in text
     assert "B long poll all, C WebSocket 40, D long poll all" in text
     assert "in use" not in text
 
@@ -65,7 +65,7 @@ def test_a_model_that_breaks_late_says_what_it_held_before(told: Told) -> None:
     text = told((replace(crowds.D, room=500),), (100, 400, 1000, 2000))
     assert 'breaks at 1,000 users: 500 of 1,000 are held, 500 refused. The server printed "no new thread" with' in text
     assert "It held all 400 users, with 401 threads" in text
-    assert "Of 2,000 it held 500, too." in text
+    assert "Of 2,000 users, it also held 500." in text
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_users_that_were_served_late_were_served(told: Told) -> None:
         in text
     )
     assert "that users wait: the last after 11.0" in text
-    assert "In the end it serves all of them, with 1 thread" in text
+    assert "In the end, it serves all of them, with 1 thread" in text
 
 
 def test_a_level_that_does_not_count_breaks_nothing(tmp_path: Path) -> None:

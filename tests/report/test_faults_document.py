@@ -110,7 +110,7 @@ def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
     assert findings(tmp_path, lost) == [("error", f"baseline; herd: {message}")]
     unknown = {"clicks": Clicks(sent=9, answered=8, lost=0, unrecorded=None)}
     assert findings(tmp_path, unknown) == [
-        ("error", "baseline; herd: the server wrote down none of 8 acknowledged clicks")
+        ("error", "baseline; herd: the server's log contains none of the 8 acknowledged clicks")
     ]
     capped = {"capped": "15 of 20 users can connect: 64 open files."}
     assert findings(tmp_path, capped) == [("note", "baseline; herd: 15 of 20 users can connect: 64 open files")]
@@ -119,7 +119,7 @@ def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
     found = findings(tmp_path, stolen, cpu_plans=(plan,))
     assert [severity for severity, _ in found] == ["warning", "warning"]
     assert "every fault: CPUS=1 left no core for the load generator" in found[0][1] + found[1][1]
-    assert "baseline; herd: the hypervisor kept 50%" in found[0][1] + found[1][1]
+    assert "baseline; herd: the hypervisor took 50%" in found[0][1] + found[1][1]
 
 
 def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_click_that_was_acknowledged_and_is_missing_is_said_aloud(tmp_path: Pa
     unknown = faults.record("herd", clicks=Clicks(sent=9, answered=8, lost=0, unrecorded=None))
     word, sentence = fault_words.verdict([unknown])
     assert word == "not proved"
-    assert "what the server wrote down is not known here for 1 fault." in sentence
+    assert "the server's log is not available for 1 fault." in sentence
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -122,7 +122,7 @@ def test_damaged_samples_are_named(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run folder"):
+    with pytest.raises(UsageError, match="not a run folder"):
         RunFolder.open(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UsageError, match=r"run\.json: kind"):
@@ -160,7 +160,7 @@ def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -
     shutil.copytree(EXAMPLE, copy)
     (copy / "samples" / "0003-requests.csv.gz").unlink()
     RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
-    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and trial 3 \d+ requests"):
+    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, but trial 3 has \d+ requests"):
         analyse(RunFolder.open(copy))
 
 

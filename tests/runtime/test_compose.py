@@ -89,7 +89,7 @@ NO_QUOTA = INFO.replace("4,", '4, "CpuCfsQuota": false,')
         ({}, "Docker is not installed: install"),
         (
             {"docker": "echo 'Cannot connect to the Docker daemon at unix:///x' >&2; exit 1"},
-            "Docker's engine does not run: start it",
+            "Docker's engine is not running: start it",
         ),
         (
             {"docker": "echo 'permission denied while trying to connect' >&2; exit 1"},

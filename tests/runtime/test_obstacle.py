@@ -75,14 +75,14 @@ def test_threads_are_told_with_the_limit_that_is_used_up() -> None:
     assert sentence == (
         f'the server printed "{words}" with 21,843 threads: 65,530 of 65,530 memory maps (vm.max_map_count)'
     )
-    assert judge(Signs(output=words), 0, 5, None)[1].endswith(": the kernel could not start another one")
+    assert judge(Signs(output=words), 0, 5, None)[1].endswith(": the kernel could not start another thread")
 
 
-def test_nobody_outside_has_no_obstacle() -> None:
+def test_without_users_that_are_not_held_there_is_no_obstacle() -> None:
     assert LossDiagnosis(FakeServer(("127.0.0.1", 1), [], "Z")).why(0, 0, 8) == (None, "")
 
 
-def test_people_who_were_lost_are_told_of_the_end_of_their_server() -> None:
+def test_users_that_were_lost_have_the_end_of_their_server_as_reason() -> None:
     ended = "the server ended with status -11"
     assert judge(Signs(ended=ended), 0, 0, 8) == ("died", ended)
     assert judge(Signs(output="hello"), 0, 0, 8) == (None, "")
