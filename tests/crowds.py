@@ -49,7 +49,7 @@ B = Kind("B", "poll", 8, evidence="all its 8 threads are in use, and the other u
 C = Kind("C", "websocket", 10**6)
 C_POLL = Kind("C", "poll", 10**6, server_kib=12.9, idle=0.028, p50_ms=0.4, p99_ms=3.0)
 D = Kind(
-    "D", "poll", 21_700, "threads", 'the server said "no new thread" with 21,701 threads: 65,500 of 65,530 memory maps', "refused", 29.5, D_KERNEL, 1.0,
+    "D", "poll", 21_700, "threads", 'the server printed "no new thread" with 21,701 threads: 65,500 of 65,530 memory maps', "refused", 29.5, D_KERNEL, 1.0,
     p50_ms=0.8, p99_ms=2.9, idle=0.003, pause_s=None,
 )  # fmt: skip
 ALL = (A, B, C, C_POLL, D)
@@ -60,7 +60,7 @@ def folder(results: Path, *, status: str = "complete", name: str = "crowd", **ch
     made = RunFolder.create(results, name)
     facts: dict[str, Any] = {
         "kind": "crowd",
-        "experiment": {"schema": 2, "kind": "crowd", "name": name, "question": "What do people take who mostly wait?",
+        "experiment": {"schema": 2, "kind": "crowd", "name": name, "question": "How much memory do mostly idle users need?",
                        "crowd": {"levels": [100, 1000, 10_000]}},
         "models": tuple(
             ModelInfo(letter=letter, title=title, service=service, workers=workers)
@@ -104,13 +104,13 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
 def _entries(kind: Kind, users: int) -> list[Entry]:
     entries = []
     for user in range(users):
-        came_s = user / 5000
+        start_s = user / 5000
         if user < kind.room:
-            entries.append(Entry(user, came_s, came_s + 0.0003, came_s + 0.002 + user % 97 / 1e4, "held"))
+            entries.append(Entry(user, start_s, start_s + 0.0003, start_s + 0.002 + user % 97 / 1e4, "held"))
         else:
-            connected_s = None if kind.rest == "refused" else came_s + 0.0003
-            served_s = came_s + PATIENCE_S + 1 if kind.rest == "late" else None
-            entries.append(Entry(user, came_s, connected_s, served_s, kind.rest))
+            connected_s = None if kind.rest == "refused" else start_s + 0.0003
+            served_s = start_s + PATIENCE_S + 1 if kind.rest == "late" else None
+            entries.append(Entry(user, start_s, connected_s, served_s, kind.rest))
     return entries
 
 

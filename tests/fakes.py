@@ -84,7 +84,7 @@ class FakeServer:
     def denials(self) -> Denials:
         return Denials()
 
-    def words(self) -> str:
+    def last_output(self) -> str:
         return ""
 
 

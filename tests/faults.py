@@ -12,14 +12,14 @@ from iolab.kinds.faults.records import (
     Baseline,
     Broadcast,
     Clicks,
+    Delivery,
+    Disconnection,
     Fault,
     FaultRecord,
     Figures,
     HalfOpen,
-    Heard,
     Herd,
     Killed,
-    Parting,
     SlowReaders,
     Vanished,
 )
@@ -40,9 +40,9 @@ FIGURES: dict[Fault, Figures] = {
         sent=5000, kept=4097, cookies=903, drops=0, newcomers=200, served_before=200, before_median_s=0.001,
         before_last_s=0.02, served=199, median_s=0.002, last_s=0.03,
     ),
-    "killed": Killed(know=1000, first_s=0.01, median_s=0.02, last_s=0.03),
+    "killed": Killed(detected=1000, first_s=0.01, median_s=0.02, last_s=0.03),
     "herd": Herd(
-        start_s=0.5, came=1000, served=1000, median_s=0.3, last_s=1.2, tries=1040, refused=40, overflows=7, drops=7
+        start_s=0.5, reconnecting=1000, served=1000, median_s=0.3, last_s=1.2, tries=1040, refused=40, overflows=7, drops=7
     ),
 }  # fmt: skip
 CPUS = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True)
@@ -53,7 +53,7 @@ def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {
         "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "transport": "websocket",
-        "asked": 1000, "came": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
+        "asked": 1000, "allowed": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
         "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
     }  # fmt: skip
     return FaultRecord.model_validate({**facts, **changes})
@@ -61,12 +61,12 @@ def record(fault: Fault, **changes: Any) -> FaultRecord:
 
 def run(folder: RunFolder, *, records: Sequence[FaultRecord] | None = None, **changes: Any) -> RunFolder:
     """Write a run into a folder: `records`, or all, with the rows of those faults that have a curve."""
-    heard = [Heard(message, user, 0.001 * user * message) for message in (1, 2, 3) for user in range(100)]
-    partings = [Parting(user, 0.01 + 0.0001 * user) for user in range(100)]
+    deliveries = [Delivery(message, user, 0.001 * user * message) for message in (1, 2, 3) for user in range(100)]
+    disconnections = [Disconnection(user, 0.01 + 0.0001 * user) for user in range(100)]
     herd = [Entry(user, 0.0, 0.01, 0.1 + 0.01 * user, "held") for user in range(100)]
     rows = {
-        "broadcast": folder.write_rows(1, heard=heard),
-        "killed": folder.write_rows(5, partings=partings),
+        "broadcast": folder.write_rows(1, deliveries=deliveries),
+        "killed": folder.write_rows(5, disconnections=disconnections),
         "herd": folder.write_rows(6, users=herd),
     }
     facts: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The whole way from a run folder to what people read, on a real run that was recorded on Docker."""
+"""The whole way from a run folder to its reports, on a real run that was recorded on Docker."""
 
 import json
 import shutil
@@ -249,7 +249,7 @@ def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
 
     found = damaged(tmp_path, stop_early)
     assert found.cells == ()
-    assert "This run was interrupted: 0 of 24 trials are here" in page(report(found))
+    assert "This run was interrupted: it has 0 of 24 trials" in page(report(found))
     assert "0 of 24 trials" in markdown(report(found))
 
 
@@ -341,7 +341,7 @@ def with_run(folder: Path, change: Callable[[dict[str, Any]], object]) -> RunFol
 
 
 def test_a_run_that_does_not_say_its_cores_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"does not say which cores CPUS=1 meant"):
+    with pytest.raises(UsageError, match=r"does not name the cores of CPUS=1"):
         analyse(with_run(tmp_path / "run", lambda run: run["cpu_plans"].clear()))
 
 

@@ -137,7 +137,7 @@ def test_it_fits_a_terminal(recorded: Analysis, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((str(EXAMPLE), "nowhere"), "nowhere is no run folder"),
+        ((str(EXAMPLE), "nowhere"), "nowhere is not a run folder"),
         ((str(EXAMPLE),), "say which two runs"),
         ((str(EXAMPLE), str(EXAMPLE)), "are the same run"),
     ],
@@ -181,7 +181,7 @@ def test_a_cell_that_is_not_valid_is_marked_and_said(recorded: Analysis) -> None
     assert "(!)" not in shown(compare(recorded, recorded))
     text = shown(compare(recorded, bad))
     assert text.count("(!)") == 2
-    assert "(!) A4, 1 CPU: not valid in the second run, so its ratio says nothing of the servers." in text
+    assert "(!) A4, 1 CPU: not valid in the second run, so its ratio says nothing about the servers." in text
     assert "not valid in both runs" in shown(compare(bad, bad))
 
 
@@ -223,9 +223,9 @@ def test_figures_of_a_table_are_compared_and_what_never_ended_is_no_ratio() -> N
         (
             [CALM],
             [{**CALM, "fault": "herd"}],
-            "they have no cell in common: fault is baseline in one and herd in the other",
+            "they have no cell in common: fault is baseline in the first and herd in the second",
         ),
-        ([CALM], [CALM], r"no cell that they have in common has a figure in both \(fault baseline\)"),
+        ([CALM], [CALM], r"the cells that are in both have no figure in both \(fault baseline\)"),
     ],
 )
 def test_why_nothing_is_compared_is_what_is_so(first: list[cells.Cell], second: list[cells.Cell], why: str) -> None:

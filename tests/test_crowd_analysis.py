@@ -173,7 +173,7 @@ def test_cores_that_server_and_client_share_are_found(tmp_path: Path) -> None:
     plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
     folder = crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=(plan,))
     assert ids(analyse(folder).cells[0]) == ["shared_cores"]
-    with pytest.raises(UsageError, match=r"does not say which cores CPUS=1 meant"):
+    with pytest.raises(UsageError, match=r"does not name the cores of CPUS=1"):
         analyse(crowds.run(tmp_path, (1000,), (crowds.C,), cpu_plans=()))
 
 
@@ -200,10 +200,10 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,asleep\n", "'asleep' is none of held"),
-        ("user,came_s,connected_s,served_s,outcome\n0,nan,0.1,0.2,held\n", "nan is not finite"),
-        ("user,came_s,connected_s,served_s,outcome\n0,0.0\n", "cannot be read"),
-        ("user,came_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,held\n", "has 1 rows, and trial 0 100 users"),
+        ("user,start_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,asleep\n", "'asleep' must be one of held"),
+        ("user,start_s,connected_s,served_s,outcome\n0,nan,0.1,0.2,held\n", "nan is not finite"),
+        ("user,start_s,connected_s,served_s,outcome\n0,0.0\n", "cannot be read"),
+        ("user,start_s,connected_s,served_s,outcome\n0,0.0,0.1,0.2,held\n", "has 1 rows, but trial 0 has 100 users"),
     ],
 )
 def test_damaged_rows_are_one_line(tmp_path: Path, rows: str, words: str) -> None:
@@ -227,7 +227,7 @@ def test_rows_that_are_missing_are_named_and_a_level_without_any_is_a_level(tmp_
 
 
 def test_a_complete_run_without_a_level_is_damaged_and_one_that_runs_is_empty(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has none of the 15 trials"):
+    with pytest.raises(UsageError, match="contains none of the 15 trials"):
         analyse(crowds.folder(tmp_path))
     assert analyse(crowds.folder(tmp_path, status="running")).cells == ()
 

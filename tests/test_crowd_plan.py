@@ -43,12 +43,12 @@ def test_several_processes_are_for_servers_that_can_be_several() -> None:
     several = chat_servers(MODELS, BOTH, 6)
     assert [(chat.model.letter, chat.transport, chat.processes) for chat in several] == [("C", "websocket", 6)]
     assert several[0].title == "C websocket, 6 processes"
-    with pytest.raises(UsageError, match="no chat server of A speaks websocket or poll in 6 processes"):
+    with pytest.raises(UsageError, match="no chat server of A supports websocket or poll in 6 processes"):
         chat_servers(MODELS[:1], BOTH, 6)
 
 
 def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
-    with pytest.raises(UsageError, match="no chat server of A speaks websocket: see"):
+    with pytest.raises(UsageError, match="no chat server of A supports websocket: see"):
         chat_servers(MODELS[:1], ("websocket",))
     wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
     with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be TRANSPORT=SCRIPT"):
@@ -85,7 +85,7 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
         ({"levels": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
         ({"patience_s": 0}, "PATIENCE_S=0"),
-        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has transports, come_rps,"),
+        ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has transports, connect_rps,"),
     ],
 )
 def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: str) -> None:

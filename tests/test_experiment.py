@@ -144,7 +144,9 @@ def test_variants_are_measured_beside_each_other(lab: Lab) -> None:
 def test_an_option_that_the_experiment_varies_itself_is_refused(file: str, given: dict[str, Any]) -> None:
     ((name, value),) = given.items()
     path = ROOT / "experiments" / f"{file}.toml"
-    with pytest.raises(UsageError, match=rf"^{name.upper()}={value:g}: {file}.toml varies it: leave it out, or give"):
+    with pytest.raises(
+        UsageError, match=rf"^{name.upper()}={value:g}: {file}.toml varies this setting: leave it out, or give"
+    ):
         registry.read(path, ClosedExperiment.changes(given), ClosedExperiment)
     assert registry.read(path, ClosedExperiment.changes({"threads": 3}), ClosedExperiment).server.threads == 3
 

@@ -30,11 +30,11 @@ class Writes(FakeServer):
         return self.written
 
 
-def judged(tmp_path: Path, acknowledged: list[str], written: str = Writes.written) -> Clicks:
+def checked(tmp_path: Path, acknowledged: list[str], written: str = Writes.written) -> Clicks:
     server = Writes(("127.0.0.1", 1), [], "C")
     server.written = written
     answers = [{"rows": ROWS, "acknowledged": acknowledged}]
-    return fault_clicks.judged(RunFolder.create(tmp_path, "faults"), 0, 9.5, answers, server)[0]
+    return fault_clicks.checked(RunFolder.create(tmp_path, "faults"), 0, 9.5, answers, server)[0]
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Path) -> None:
-    clicks = judged(tmp_path, ["c1-0"])
+    clicks = checked(tmp_path, ["c1-0"])
     assert (clicks.sent, clicks.answered, clicks.lost, clicks.unrecorded) == (2, 1, 0, 0)
     assert clicks.slowest_s == math.inf  # the other one was never answered
     assert clicks.p99_s is None  # of one
@@ -51,16 +51,16 @@ def test_an_answer_that_a_user_saw_is_on_disk_and_was_written_down(tmp_path: Pat
 
 
 def test_an_answer_that_is_not_on_disk_is_found(tmp_path: Path) -> None:
-    clicks = judged(tmp_path, ["c1-0", "c2-1"], "c1-0\nc2-1")
+    clicks = checked(tmp_path, ["c1-0", "c2-1"], "c1-0\nc2-1")
     assert (clicks.lost, clicks.unrecorded) == (1, 0)
     assert not made_up.record("baseline", clicks=clicks).acknowledged_clicks_safe
 
 
 def test_an_answer_that_the_server_has_not_written_down_is_found(tmp_path: Path) -> None:
-    clicks = judged(tmp_path, ["c1-0"], "a server\n")
+    clicks = checked(tmp_path, ["c1-0"], "a server\n")
     assert (clicks.lost, clicks.unrecorded) == (0, 1)
     assert not made_up.record("baseline", clicks=clicks).acknowledged_clicks_safe
-    assert judged(tmp_path, ["c1-0"], "").unrecorded is None
+    assert checked(tmp_path, ["c1-0"], "").unrecorded is None
 
 
 def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, inside: Run) -> None:
@@ -70,19 +70,19 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
     assert folder.read_trials(FaultRecord) == records
     refused = inside("explain", str(folder.path), "C16")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
-    assert "CELL=C16: 0 cells of this run; say which one: fault baseline; fault broadcast" in refused.stderr
+    assert "CELL=C16 matches 0 cells of this run; choose one: fault baseline; fault broadcast" in refused.stderr
     explained = inside("explain", str(folder.path), "broadcast")
     assert "clicks p99 s" in explained.stdout, explained.stderr
     exported = inside("export", str(folder.path))
-    assert {"heard.csv", "trials.csv", "cells.csv"} <= {Path(line).name for line in exported.stdout.split()}
+    assert {"deliveries.csv", "trials.csv", "cells.csv"} <= {Path(line).name for line in exported.stdout.split()}
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"models": ["A"]}, "MODELS=A: Blocking holds 1 at a time, which is no crowd"),
+        ({"models": ["A"]}, "MODELS=A: Blocking serves only 1 user at a time"),
         ({"models": ["C", "D"]}, "one server at a time"),
-        ({"models": ["D"], "crowd": {"transports": ["websocket"]}}, "no chat server of D speaks websocket"),
+        ({"models": ["D"], "crowd": {"transports": ["websocket"]}}, "no chat server of D supports websocket"),
     ],
 )
 def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
@@ -99,7 +99,7 @@ def test_the_first_way_is_taken_that_the_server_speaks() -> None:
 def test_the_command_says_it_in_one_line(inside: Run) -> None:
     done = inside("faults", "--models", "B", "--runtime", "local")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "which is no crowd" in done.stderr
+    assert "choose C or D" in done.stderr
 
 
 def test_two_runs_of_faults_are_compared_by_what_clicks_and_faults_took(

@@ -283,8 +283,8 @@ def usage(**changes: float) -> MachineUsage:
     ("changes", "id_", "words"),
     [
         ({}, None, ""),
-        ({"busy_s": 5.1}, "busy_machine", "on 1.0 of 2 cores during repeat 1"),
-        ({"steal_s": 1.0}, "stolen_time", "12% of the CPU time"),
+        ({"busy_s": 5.1}, "busy_machine", "used 1.0 of 2 cores during repeat 1"),
+        ({"steal_s": 1.0}, "stolen_time", "12% of this machine's CPU time"),
         ({"clock_step_s": -3.0}, "clock_step", "set by -3.00 s"),
         ({"slowed": 4}, "slowed_by_heat", "4 times"),
     ],

@@ -105,7 +105,7 @@ def test_models_are_selected_by_letter_or_name() -> None:
     real = Lab.read(ROOT)
     assert [model.letter for model in real.select(["asyncio", "a"])] == ["A", "C"]
     assert real.select(["all"]) == real.select(["a", "all"]) == real.models
-    with pytest.raises(UsageError, match="MODELS=nginx: no such model; there are A or blocking"):
+    with pytest.raises(UsageError, match="MODELS=nginx: no such model; the models are A or blocking"):
         real.select(["nginx"])
 
 

@@ -63,8 +63,8 @@ def test_limits_of_this_process_do_not_bind_a_container() -> None:
     engine = Facts(**{**PLENTY.__dict__, "engine_files": 20_000})
     assert capped(50_000, applicable(engine, Need(50_000, container=True, client_processes=4, divisible=True))) == (
         19_936,
-        "19,936 of 50,000 come: a process may have 20,000 open files in a container, for its engine has no more; "
-        "PROCESSES=3 shares them among as many, or LimitNOFILE=65536 of the engine's service raises it",
+        "19,936 of 50,000 users can connect: a process may have 20,000 open files in a container, because the engine has no more; "
+        "PROCESSES=3 shares the users among server processes, or LimitNOFILE=65536 of the engine's service raises it",
     )
 
 
@@ -119,8 +119,8 @@ def test_where_loopback_is_one_address_its_ports_are_the_limit() -> None:
 
 def test_the_sentence_names_the_first_limit_and_the_one_after_it() -> None:
     limits = [Limit("b", 300, "B", "raise B"), Limit("a", 200, "A", "raise A"), Limit("c", 5000, "C", "raise C")]
-    assert capped(1000, limits) == (200, "200 of 1,000 come: A; raise A (after that: b, at 300)")
-    assert capped(250, limits) == (200, "200 of 250 come: A; raise A")
+    assert capped(1000, limits) == (200, "200 of 1,000 users can connect: A; raise A (next limit: b, at 300)")
+    assert capped(250, limits) == (200, "200 of 250 users can connect: A; raise A")
     assert capped(200, limits) == (200, "")
     assert capped(1000, []) == (1000, "")
 

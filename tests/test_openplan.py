@@ -79,7 +79,7 @@ def test_a_rate_that_cannot_be_sent_in_time_is_refused_with_what_can(models: Seq
 
 
 def test_models_without_a_queue_alone_have_nothing_to_be_measured_at(lab: Lab) -> None:
-    with pytest.raises(UsageError, match="no model of this run has a utilisation: take A, B"):
+    with pytest.raises(UsageError, match="no model of this run has a utilisation: add one of A, B"):
         openplan.blocks(read(), lab.select(["C", "D"]))
 
 

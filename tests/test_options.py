@@ -144,8 +144,8 @@ def test_what_follows_from_an_option_is_changed_with_it(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"process": "trace"}, "PROCESS=trace: say which file, with TRACE="),
-        ({"process": "poisson", "trace": "f"}, "TRACE=f: PROCESS=poisson needs none; leave one of them out"),
+        ({"process": "trace"}, "PROCESS=trace: give the file, with TRACE="),
+        ({"process": "poisson", "trace": "f"}, "TRACE=f: PROCESS=poisson does not use a trace; leave one of them out"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(given: dict[str, Any], said: str) -> None:

@@ -19,7 +19,7 @@ def test_the_holder_of_a_taken_port_is_named() -> None:
         port = holder.getsockname()[1]
         with pytest.raises(UsageError) as caught:
             ports.check_free("127.0.0.1", port, "server A (blocking)")
-    assert str(caught.value).startswith(f"port {port} for server A (blocking) is taken by ")
+    assert str(caught.value).startswith(f"port {port} for server A (blocking) is in use by ")
     assert f"(pid {os.getpid()})" in str(caught.value)
 
 

@@ -13,7 +13,7 @@ import pytest
 from iolab.errors import UsageError
 from iolab.host import cores, processes
 from iolab.host.lock import only_bench
-from iolab.host.signals import Interrupted, interruptible, undivided
+from iolab.host.signals import Interrupted, delayed, interruptible
 from tests.waiting import wait_until
 
 
@@ -81,7 +81,7 @@ def test_the_first_signal_interrupts_and_the_next_does_not_disturb_the_cleaning_
 
 def test_a_signal_is_held_back_while_a_program_starts() -> None:
     reached = False
-    with pytest.raises(Interrupted) as caught, interruptible(), undivided():
+    with pytest.raises(Interrupted) as caught, interruptible(), delayed():
         signal.raise_signal(signal.SIGTERM)
         reached = True
     assert reached
@@ -117,7 +117,7 @@ def test_what_a_program_has_started_is_stopped_with_it(monkeypatch: pytest.Monke
 def test_what_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with interruptible(), undivided():
+        with interruptible(), delayed():
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -202,7 +202,7 @@ def test_an_interruption_leaves_a_partial_run_that_can_go_on(
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, [0, 1, 2, 3, 4], "complete")
     assert world.watcher.numbers == [1, 2, 3, 4, 5]
     assert kind.statuses == ["running", "running"]
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         world.resume(outcome.folder)
 
 
@@ -238,7 +238,9 @@ def measured(world: World) -> str:
 def test_a_run_goes_on_only_as_it_began(world: World, kind: Null) -> None:
     kind.events = {1: Interrupted(signal.SIGINT)}
     outcome = world.measure(world.plan())
-    with pytest.raises(UsageError, match=r"begun with another load generator.*was hey, is locust"):
+    with pytest.raises(
+        UsageError, match=r"cannot be resumed with another load generator: it was hey, now it is locust"
+    ):
         world.measure(world.resume(outcome.folder), "locust")
     assert levels(outcome.folder) == [0]
 
@@ -388,12 +390,12 @@ def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
         ["level", "0", "took", "s", "1", "1", "1.000"],
         ["level", "1", "took", "s", "2", "2", "1.000"],
     ]
-    assert "They differ in levels: 2 and 3." in said
+    assert "The runs differ in levels: 2 and 3." in said
     assert "a difference can be chance" in said
     for name in ("2", "level 2"):  # a value of the key, or the name that is offered
         assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0
         assert "took s" in capsys.readouterr().out
-    with pytest.raises(UsageError, match=r"CELL=9: 0 cells of this run; say which one: level 0; level 1; level 2$"):
+    with pytest.raises(UsageError, match=r"CELL=9 matches 0 cells of this run; choose one: level 0; level 1; level 2$"):
         cli_runs.explain.main([str(second.path), "9"], standalone_mode=False)
     bench = world.root / "tests" / "data" / "runs" / "docker-bench"
     with pytest.raises(UsageError, match=r"is of kind null and .* of kind closed: compare two of one kind"):

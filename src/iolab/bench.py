@@ -1,4 +1,4 @@
-"""What a trial may use: the runtime, cores, and the servers and load generators that stay open between trials."""
+"""What trials use: the runtime, cores, and the servers and load generators that stay open between trials."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -16,7 +16,7 @@ ServerKey = tuple[str, CpuPlan, str]
 
 
 class Bench:
-    """A context: whatever trials have opened is closed at its end, the runtime last."""
+    """A context: all that trials opened is closed at its end, the runtime last."""
 
     def __init__(
         self,
@@ -32,8 +32,10 @@ class Bench:
     ) -> None:
         self.lab, self.runtime, self.plans, self.say = lab, runtime, plans, say
         self.models = {model.letter: model for model in models}
-        self.write_rows = write_rows  # (index, kind=rows, ...): for what must be on disk before the trial has ended
-        self.read_rows = read_rows  # (the names that write_rows returned, kind, row's type): what is on disk of it
+        self.write_rows = (
+            write_rows  # (index, kind=rows, ...): for rows that must be on disk before the trial has ended
+        )
+        self.read_rows = read_rows  # (the names that write_rows returned, kind, row's type): reads them from disk
         self._open_generator = open_generator
         self._stack = ExitStack()
 
@@ -43,7 +45,7 @@ class Bench:
             self.servers = stack.enter_context(ContextCache[ServerKey, Server]())
             self._generators = stack.enter_context(ContextCache[tuple[int, ...], LoadGenerator]())
             self._ceilings = stack.enter_context(GeneratorCeilings(self.runtime))
-            self.others = stack.enter_context(ContextCache[str, Any]())  # whatever else a kind keeps open, by name
+            self.others = stack.enter_context(ContextCache[str, Any]())  # other resources of a kind, by name
             self._stack = stack.pop_all()
         return self
 
@@ -51,7 +53,7 @@ class Bench:
         self._stack.close()
 
     def generator(self, plan: CpuPlan) -> LoadGenerator:
-        """Return the closed-loop load generator on the plan's load cores; raises LoadFailed where it does not start."""
+        """Return the closed-loop load generator on the plan's load cores; raises LoadFailed if it does not start."""
         return self._generators.get(plan.loadgen, lambda: self._open_generator(self.runtime, plan))
 
     def restart_generator(self, plan: CpuPlan) -> None:
@@ -59,11 +61,11 @@ class Bench:
         self._generators.discard(plan.loadgen)
 
     def ceiling_rps(self, plan: CpuPlan, users: int) -> float | None:
-        """Return the most requests a second of that generator with so many users; None where that is not known."""
+        """Return the most requests a second of that generator with `users` users; None if that is not known."""
         return self._ceilings.rate(self.generator(plan), plan, users)
 
     def server(self, model: Model, plan: CpuPlan, variant: str, variables: Mapping[str, str]) -> Server:
-        """Return a model's server; one of the same model that is set otherwise is stopped first."""
+        """Return a model's server; a server of the same model with other settings is stopped first."""
         key = (model.letter, plan, variant)
         self.servers.discard(*(each for each in self.servers.opened() if each[0] == model.letter and each != key))
         return self.servers.get(key, lambda: self.runtime.serve(model, plan, variables))

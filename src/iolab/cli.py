@@ -13,16 +13,16 @@ GROUPS = ("Start", "Experiments", "Look at results", "Standing lab", "Maintain")
 
 
 class Command(NamedTuple):
-    """What help says of a command, or of a target of make, and where the command is."""
+    """The help entry of a command, or of a target of make, and where the command is implemented."""
 
     group: str
-    takes: str  # usually
+    takes: str  # its usual duration
     title: str
     where: str = ""  # module:function; the command of a kind is made by cli_kinds
 
 
 COMMANDS = {
-    "doctor": Command("Start", "2 s", "Show what this machine has of what the lab uses", "cli_live:doctor_command"),
+    "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "cli_live:doctor_command"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "cli_crosscheck:crosscheck"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "cli_locust:locust"),
@@ -59,7 +59,7 @@ def run() -> int:
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
         return _complain(f"{error.filename}: {error.strerror}: give it to this user, or use another folder (RESULTS)")
     except BrokenPipeError:
-        return 141  # who read us has gone: as a shell reports SIGPIPE
+        return 141  # the reader of our output has ended: as a shell reports SIGPIPE
 
 
 def _complain(message: str) -> int:
@@ -75,7 +75,7 @@ class Lazy(click.Group):
         return sorted(table())
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, imported; None where there is none of this name."""
+        """Return a command, imported; None if there is no such command."""
         command: click.Command | None = None
         if cmd_name in COMMANDS:
             module, name = COMMANDS[cmd_name].where.split(":")

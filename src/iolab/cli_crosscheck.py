@@ -1,4 +1,4 @@
-"""The command `iolab crosscheck`: the same cells by hey, Locust and, where it is installed, wrk."""
+"""The command `iolab crosscheck`: the same cells with hey, Locust and, if it is installed, wrk."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from iolab.runtime.choice import Wanted, choose
 @cli_options.runtime
 @cli_options.results
 def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
-    """Measure the same cells by every load generator, and say whether they tell the same."""
+    """Measure the same cells with every load generator, and compare the results."""
     console = Console()
     told: dict[str, dict[CellName, Told]] = {}
     folders = []
@@ -50,7 +50,7 @@ def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
             folders.append(outcome.folder)
             told[generator] = of_run(analyse(outcome.folder))
         with terminal.busy(console) as say:
-            say("Asking with wrk")
+            say("Measuring with wrk")
             wanted = plan.experiment
             place = choose(runtime, plan.lab, plan.models, wanted, say)
             of_wrk = by_wrk(place.runtime, plan.models, wanted.concurrency, place.plans[wanted.cpus[0]], wanted.repeats)
@@ -60,7 +60,7 @@ def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
         console.print("wrk is not installed (apt install wrk): left out.")
     comparison.show_crosscheck(console, told)
     folders[0].write("crosscheck.json", json.dumps(_plain(told), indent=1) + "\n")
-    console.print(f"Kept in {os.path.relpath(folders[0].path)}/crosscheck.json", highlight=False, soft_wrap=True)
+    console.print(f"Data: {os.path.relpath(folders[0].path)}/crosscheck.json", highlight=False, soft_wrap=True)
     return exit_status
 
 

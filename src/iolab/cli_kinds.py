@@ -17,7 +17,7 @@ from iolab.runtime.choice import Wanted
 
 
 def command(name: str) -> click.Command:
-    """Return the command of a kind; its help has the defaults of the experiment that it would measure."""
+    """Return the command of a kind; its help shows the defaults of the experiment that it would measure."""
     entry, kind = registry.KINDS[name], registry.kind(name)
     settings: type[Experiment] = kind.settings
 
@@ -40,12 +40,12 @@ def command(name: str) -> click.Command:
     )(cli_options.runtime(cli_options.results(cli_options.resume(cli_options.quick(measure)))))
     for each in made.params:
         if each.name == "resume" and isinstance(each, click.Option):
-            each.hidden = bool(kind.not_resumable)  # it says why
+            each.hidden = bool(kind.not_resumable)  # if given, the error says why
     return made
 
 
 def _experiment(entry: registry.Entry, settings: type[Experiment]) -> Experiment | None:
-    """Return the experiment of EXPERIMENT, or the default one; None where it cannot be read, which a run will say."""
+    """Return the experiment of EXPERIMENT, or the default one; None if it cannot be read, which a run reports."""
     try:
         path = os.environ.get("EXPERIMENT") or find_root(Path.cwd()) / "experiments" / f"{entry.experiment}.toml"
         return registry.read(Path(path), {}, settings)

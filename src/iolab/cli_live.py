@@ -1,4 +1,4 @@
-"""`iolab up`, `iolab down`, `iolab doctor`: what stands and runs, and what this machine has."""
+"""`iolab up`, `iolab down`, `iolab doctor`: the standing lab, and a check of this machine."""
 
 from pathlib import Path
 
@@ -33,17 +33,17 @@ def up(cpus: float, workers: int, loads: str) -> int:
 
 @click.command()
 def down() -> int:
-    """Stop everything that `up` has started, and leave nothing behind."""
+    """Stop and remove everything that `up` started."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     find_engine()
     standing.down(the_lab)
-    console.print("Nothing of the lab runs any more.")
+    console.print("The lab is stopped.")
     return 0
 
 
 @click.command(name="doctor")
 def doctor_command() -> int:
-    """Say what this machine has of what the lab uses."""
+    """Check whether this machine has what the lab needs."""
     terminal.show_facts(Console(), doctor.facts(Lab.read(lab.find_root(Path.cwd()))))
     return 0

@@ -1,4 +1,4 @@
-"""`iolab locust`: so many users for so long, by Locust without its page. `iolab worker`: load from another machine."""
+"""`iolab locust`: load by Locust for a given time, without its page. `iolab worker`: load from another machine."""
 
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,19 @@ LONGEST_S = 3600.0
 @click.command(params=cli_options.of(Crew, "master_port"))
 @click.argument("master", envvar="MASTER", required=False)
 @click.option(
-    "--workers", envvar="WORKERS", type=click.IntRange(1, 64), default=1, show_default=True, help="One a core is best."
+    "--workers",
+    envvar="WORKERS",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Locust workers to start; best is one per core.",
 )
 @cli_options.runtime
 def worker(master: str | None, workers: int, master_port: int | None, runtime: Wanted) -> int:
-    """Make load for MASTER, another machine, that runs `make up` or `make queue JOIN=`, until that ends."""
+    """Generate load for MASTER, another machine that runs `make up` or `make queue JOIN=`, until that ends."""
     console = Console()
     if not master:
-        raise UsageError("MASTER: say for which machine: make worker MASTER=192.168.1.10")
+        raise UsageError("MASTER: give the address of the other machine: make worker MASTER=192.168.1.10")
     lab = Lab.read(find_root(Path.cwd()))
     given = {} if master_port is None else {"port": master_port}
     port = validated(given, Crew, given, "worker").port
@@ -61,7 +66,7 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
 @cli_options.runtime
 @cli_options.results
 def locust(*, model: str, users: int, time_s: float, runtime: Wanted, results: Path | None, **given: Any) -> int:
-    """Let USERS users ask one server, each as soon as it has its answer, for about TIME."""
+    """Load one server by USERS users for about TIME; each user sends its next request when it has its answer."""
     console = Console()
     root = find_root(Path.cwd())
     if time_s > LONGEST_S:
@@ -74,7 +79,7 @@ def locust(*, model: str, users: int, time_s: float, runtime: Wanted, results: P
     expected = closed_loop(users, chosen[0].workers, settings.wait_ms / 1000)
     changes = {
         "name": "locust",
-        "question": "What do {users} users wait, as {generator} tells it?",
+        "question": "What latency do {users} users have, measured by {generator}?",
         "models": [model],
         "concurrency": [users],
         "repeats": 1,

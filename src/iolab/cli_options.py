@@ -1,4 +1,4 @@
-"""Options as click has them: those made of settings, and those that every command which measures has."""
+"""Options of click: those made from settings, and those that all measuring commands share."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from iolab.runtime.choice import Wanted
 
 
 class Value(click.ParamType[Any]):
-    """What a Word reads; a mistake is one line that names the variable."""
+    """A type that parses values by a Word; an error is one line that names the variable."""
 
     def __init__(self, word: Word) -> None:
         self.name, self._word = word.name, word
@@ -32,7 +32,7 @@ class Value(click.ParamType[Any]):
 
 
 def parameter(setting: Setting, experiment: BaseModel | None = None) -> click.Parameter:
-    """Return the option of a setting, or its argument; help says the default of the experiment."""
+    """Return the option of a setting, or its argument; help shows the default of the experiment."""
     shared: dict[str, Any] = {"envvar": setting.variable, "type": Value(setting.word)}
     if not setting.flag.startswith("-"):
         return click.Argument([setting.name], required=False, metavar=f"[{setting.flag}]", **shared)

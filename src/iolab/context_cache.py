@@ -1,4 +1,4 @@
-"""Things that are expensive to open: opened when first needed, and kept."""
+"""A cache of contexts that are expensive to open: opened when first needed, and kept open."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -9,7 +9,7 @@ Thing = TypeVar("Thing")
 
 
 class ContextCache(Generic[Key, Thing]):
-    """Things that are opened when they are first needed, kept, and opened anew after they were discarded."""
+    """Contexts that are opened when first needed, kept open, and opened again after they were discarded."""
 
     def __init__(self) -> None:
         self._open: dict[Key, tuple[ExitStack, Thing]] = {}
@@ -24,7 +24,7 @@ class ContextCache(Generic[Key, Thing]):
             self._open = {}
 
     def get(self, key: Key, opening: Callable[[], AbstractContextManager[Thing]]) -> Thing:
-        """Return the thing of that key, open."""
+        """Return the open context of a key."""
         if key not in self._open:
             with ExitStack() as stack:
                 thing = stack.enter_context(opening())
@@ -32,11 +32,11 @@ class ContextCache(Generic[Key, Thing]):
         return self._open[key][1]
 
     def discard(self, *keys: Key) -> None:
-        """Close the things of these keys, as far as they are open."""
+        """Close the contexts of these keys, if they are open."""
         for key in keys:
             if key in self._open:
                 self._open.pop(key)[0].close()
 
     def opened(self) -> list[Key]:
-        """Return the keys of all that is open."""
+        """Return the keys of all open contexts."""
         return list(self._open)

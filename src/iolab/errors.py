@@ -1,20 +1,20 @@
-"""Everything this program raises on purpose.
+"""The exceptions that this program raises on purpose.
 
 LabError
-├── UsageError            the user can mend it: one line, exit status 2
-│   └── EngineMissing     no Docker engine that this lab can use; `auto` then takes local processes
-└── TrialFailed           one trial is invalid, with this reason; the others go on, exit status 1
+├── UsageError            the user can correct it: one line, exit status 2
+│   └── EngineMissing     no Docker engine that this lab can use; `auto` then uses local processes
+└── TrialFailed           one trial is invalid, with this reason; the others continue, exit status 1
     ├── ServerFailed      the server does not start, does not answer, or died
     └── LoadFailed        the load generator failed or took too long
 """
 
 
 class LabError(Exception):
-    """Base of all of them; the message is one line, meant for the user."""
+    """Base class; the message is one line for the user."""
 
 
 class UsageError(LabError):
-    """What was asked for cannot be done; the message says what is wrong and what to do."""
+    """What the user wants cannot be done; the message says what is wrong and what to do."""
 
 
 class EngineMissing(UsageError):
@@ -26,7 +26,7 @@ class EngineMissing(UsageError):
 
 
 class TrialFailed(LabError):
-    """A trial has no result that can be trusted; the message is the reason that its record keeps."""
+    """A trial has no result that can be trusted; the message is the reason in its record."""
 
 
 class ServerFailed(TrialFailed):

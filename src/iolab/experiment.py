@@ -1,4 +1,4 @@
-"""An experiment is data: a TOML file becomes the settings of its kind. Here is what all kinds have in common."""
+"""An experiment is data: a TOML file becomes the settings of its kind. This module has what all kinds share."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=1, le=10_000)]
 Limits = Annotated[tuple[Positive, ...], Field(min_length=1), Option("CPUs that a server may use.")]
 OneLimit = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1), Option("CPUs that a server may use.")]
 OneCount = Annotated[tuple[Count, ...], Field(min_length=1, max_length=1)]
-Seed = Annotated[int, Option("Seed of everything random, such as the order of trials, or arrivals.")]
+Seed = Annotated[int, Option("Seed of all random choices, such as the order of trials, or arrivals.")]
 WaitMs = Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False), Option("Wait in a request.", unit="ms")]
 CpuMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False), Option("Computing in a request.", unit="ms")]
 Distribution = Annotated[Literal["constant", "exponential"], Option("Distribution of the wait.")]
@@ -28,13 +28,13 @@ Threads = Annotated[int, Field(ge=1, le=1000), Option("Threads in the pool.")]
 
 
 class Settings(BaseModel):
-    """Base of what an experiment says; a key that means nothing to it is refused."""
+    """Base of the settings of an experiment; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def changes(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that were given, by their names, as changes to the TOML file; raises UsageError."""
+        """Return the given options as changes to the TOML file; raises UsageError."""
         found = {each.path[-1]: given[each.name] for each in options.own(cls) if given.get(each.name) is not None}
         for name, table in options.tables(cls).items():
             if issubclass(table, Settings) and (inner := table.changes(given)):
@@ -43,7 +43,7 @@ class Settings(BaseModel):
 
     @classmethod
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes with what follows from them; raises UsageError where they contradict each other."""
+        """Return changes with their consequences; raises UsageError if they contradict each other."""
         return changes
 
 
@@ -62,7 +62,7 @@ class ServerSettings(Settings):
         return self.wait_ms + self.cpu_ms
 
     def variables(self) -> dict[str, str]:
-        """Return them as the environment variables that docker-compose.yml and the servers know."""
+        """Return them as environment variables of docker-compose.yml and the servers."""
         values = {name.upper(): value for name, value in self.model_dump().items()}
         return {
             name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -71,7 +71,7 @@ class ServerSettings(Settings):
 
 
 class Variant(Settings):
-    """Another setting of the servers, measured beside the others; None is the experiment's own."""
+    """A variant of the servers' settings, measured besides the others; None is the experiment's own value."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] | None = None
@@ -81,7 +81,7 @@ class Variant(Settings):
 
 
 class Experiment(Settings):
-    """A question, and all that it takes to measure the answer again; each kind adds its own settings."""
+    """A question, and all settings that are needed to measure the answer again; each kind adds its own."""
 
     schema_version: Annotated[Literal[2], Field(alias="schema")]
     kind: str
@@ -92,12 +92,12 @@ class Experiment(Settings):
 
     @property
     def generator(self) -> Literal["auto", "hey", "locust"]:
-        """The load generator that is asked for."""
+        """The wanted load generator."""
         return "auto"
 
     @property
     def host(self) -> str | None:
-        """The address by which other machines reach this one's servers; None where none is to. Raises UsageError."""
+        """The address by which other machines reach this one's servers; None if they need not. Raises UsageError."""
         return None
 
     def variables(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ class VariedExperiment(ServedExperiment):
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The names of all variants; a single empty one where nothing is varied."""
+        """The names of all variants; a single empty name if nothing is varied."""
         return tuple(variant.name for variant in self.vary) or ("",)
 
     def settings(self, variant: str = "") -> ServerSettings:
@@ -160,10 +160,10 @@ def document(path: Path) -> dict[str, Any]:
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind that a TOML file says it is; raises UsageError where it says none."""
+    """Return the kind of a TOML file; raises UsageError if it is missing."""
     found = document(path)
     if "kind" not in found:
-        raise UsageError(f'{path.name}: kind is missing: it says which kind of experiment this is, such as "closed"')
+        raise UsageError(f'{path.name}: kind is missing: set the kind of experiment, such as "closed"')
     return str(found["kind"])
 
 
@@ -186,7 +186,7 @@ def parsed(path: Path, changes: Mapping[str, Any], of_kind: type[E], *, quick: b
         value = _lookup(changes, each.path)
         if each.path[0] == "server" and each.path[-1] in varied and value is not None:
             given = f"{each.variable}={value:g}" if isinstance(value, float) else f"{each.variable}={value}"
-            raise UsageError(f"{given}: {path.name} varies it: leave it out, or give another EXPERIMENT")
+            raise UsageError(f"{given}: {path.name} varies this setting: leave it out, or give another EXPERIMENT")
     return experiment
 
 
@@ -203,7 +203,7 @@ def _merged(found: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def validated(found: Mapping[str, Any], of: type[S], changes: Mapping[str, Any], source: str) -> S:
-    """Return settings, of which `changes` were given as options and the rest stands in `source`; raises UsageError."""
+    """Return settings, of which `changes` were given as options and the rest is in `source`; raises UsageError."""
     try:
         return of.model_validate(found)
     except ValidationError as error:
@@ -211,7 +211,7 @@ def validated(found: Mapping[str, Any], of: type[S], changes: Mapping[str, Any],
 
 
 def _mistake(error: ValidationError, source: str, changes: Mapping[str, Any], of: type[Settings]) -> str:
-    """Return one line about the first mistake, under the name by which the user gave it."""
+    """Return one line about the first mistake, with the name that the user used."""
     first = error.errors()[0]
     keys = [str(part) for part in first["loc"] if isinstance(part, str)]
     key, given = ".".join(keys), _lookup(changes, keys)
@@ -220,7 +220,7 @@ def _mistake(error: ValidationError, source: str, changes: Mapping[str, Any], of
     if first["type"] == "extra_forbidden":
         return f"{source}: {key} is not a setting of kind {_kind_of(of)}: {_settings(of, keys[:-1])}"
     value, what = first["input"], first["msg"].replace("valid tuple", "list").replace("Tuple", "List")
-    if first["type"] == "value_error" and isinstance(value, Mapping):  # settings that do not go together
+    if first["type"] == "value_error" and isinstance(value, Mapping):  # settings that contradict each other
         where = f"{source}: [{key}]" if key else source
         return f"{where}: {what.removeprefix('Value error, ')}"
     value = f"{value:g}" if isinstance(value, float) else value
@@ -244,10 +244,10 @@ def _kind_of(of: type[Settings]) -> str:
 
 
 def _settings(of: type[Settings], table: Sequence[str]) -> str:
-    """Return the settings that there are, of a kind or of one of its tables."""
-    there: Any = of
+    """Return the names of the settings of a kind, or of one of its tables."""
+    inner: Any = of
     for name in table:
-        there = there.model_fields[name].annotation
-        there = next((each for each in (there, *get_args(there)) if hasattr(each, "model_fields")), there)
-    names = [field.alias or name for name, field in getattr(there, "model_fields", {}).items()]
+        inner = inner.model_fields[name].annotation
+        inner = next((each for each in (inner, *get_args(inner)) if hasattr(each, "model_fields")), inner)
+    names = [field.alias or name for name, field in getattr(inner, "model_fields", {}).items()]
     return f"[{'.'.join(table)}] has {', '.join(names)}" if table else f"it has {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""How many requests a second a load generator makes against a server that does nothing: its own most."""
+"""The ceiling of a load generator: how many requests a second it reaches against a server that does nothing."""
 
 from contextlib import suppress
 from typing import Final
@@ -18,7 +18,7 @@ LIMIT_S: Final = 30.0
 
 
 class GeneratorCeilings:
-    """Measures each (cores, number of users) once, when it is first asked for; the null server stays until the end."""
+    """Measures each (cores, number of users) once, when first needed; the null server runs until the end."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -32,9 +32,9 @@ class GeneratorCeilings:
         self._servers.__exit__(*exception)
 
     def rate(self, generator: LoadGenerator, plan: CpuPlan, users: int) -> float | None:
-        """Return requests a second with so many users, or None where it could not be measured.
+        """Return requests a second with `users` users, or None if that could not be measured.
 
-        A ceiling that is not known must not cost a trial: what is wrong with the generator, the trial itself will say.
+        A failure here must not make a trial fail: if the generator is broken, the trial reports it.
         """
         cores = (plan.server, plan.loadgen)
         key = (cores, users)

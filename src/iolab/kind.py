@@ -1,4 +1,4 @@
-"""The contract of a kind of experiment: all that the lifecycle (session.py) and the command line ask of one."""
+"""The contract of a kind of experiment: all that the lifecycle (session.py) and the command line need."""
 
 import json
 import time
@@ -40,17 +40,17 @@ Indexed = TypeVar("Indexed", bound=HasIndex)
 
 @dataclass(frozen=True)
 class Measured(Generic[R]):
-    """What a trial has brought: its record, and its rows by their kind, which the lifecycle writes beside it."""
+    """The result of a trial: its record, and its rows by their kind, which the lifecycle writes to files."""
 
     record: R
     rows: Mapping[str, Sequence[NamedTuple]] = field(default_factory=dict)
 
 
 class History(Generic[R]):
-    """What a run has on disk up to now, and for how long it has been measured; a plan looks at it.
+    """What a run has on disk so far, and how long it has been measured; plans use it.
 
-    `records` are the trials that need not be measured: in a run that goes on, those before that were not valid are not
-    among them.
+    `records` are the trials that need not be measured again: in a resumed run, invalid earlier trials are not among
+    them.
     """
 
     def __init__(self, folder: RunFolder, run: RunInfo, records: list[R], earlier_s: float = 0.0) -> None:
@@ -59,7 +59,7 @@ class History(Generic[R]):
 
     @property
     def elapsed_s(self) -> float:
-        """How long the run has been measured, in seconds, before an interruption included."""
+        """How long the run has been measured, in seconds, including the time before an interruption."""
         return time.monotonic() - self._began
 
     def missing(self, trials: Iterable[Indexed]) -> Iterator[Indexed]:
@@ -68,7 +68,7 @@ class History(Generic[R]):
         return (trial for trial in trials if trial.index not in done)
 
     def rows(self, record: R, kind: str, row: type[Row]) -> list[Row]:
-        """Return the rows of one kind of a trial that is on disk."""
+        """Return the rows of one kind of a recorded trial."""
         return self.folder.read_rows(record.rows, kind, row)
 
 
@@ -83,14 +83,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """The reports of a run: summary.json, and what makes the document that the page, Markdown and terminal render."""
+    """The reports of a run: summary.json, and a function that makes the document for HTML, Markdown and terminal."""
 
     summary: str
     document: Callable[[], Document]
 
 
 class Where(NamedTuple):
-    """Where a run is to be measured: its runtime's name, and the cores for each CPU limit."""
+    """Where a run is measured: its runtime's name, and the cores for each CPU limit."""
 
     runtime: Literal["docker", "local"]
     plans: Mapping[float, CpuPlan]
@@ -106,7 +106,7 @@ class Kind(ABC, Generic[E, T, R]):
     settings: type[E]
     record: type[R]
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
-    key: Sequence[str]  # the fields of a cell that tell cells apart; see `key_of`
+    key: Sequence[str]  # the fields that identify a cell; see `key_of`
     metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
     fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
@@ -114,22 +114,22 @@ class Kind(ABC, Generic[E, T, R]):
     not_resumable: str = ""  # why a run that was interrupted cannot go on
 
     def models(self, experiment: E, lab: Lab) -> Sequence[Model]:
-        """Return the servers of the experiment; raises UsageError where they cannot be measured so."""
+        """Return the servers of the experiment; raises UsageError if they cannot be measured."""
         return lab.select(experiment.models)
 
     def check(self, experiment: E, models: Sequence[Model], where: Where) -> None:
-        """Raise UsageError for what cannot be measured there, as far as that is known before a folder is made."""
+        """Raise UsageError for what cannot be measured there, as far as that is known before the folder is created."""
 
     @abstractmethod
     def plan(self, experiment: E, models: Sequence[Model], history: History[R]) -> Iterator[T]:
-        """Yield the trials that are still to be measured; what is on disk, also meanwhile, is in `history`.
+        """Yield the trials that are still to be measured; `history` has what is on disk, also in the meantime.
 
-        A trial has the same index in a run that goes on, whatever of it is on disk.
+        A trial has the same index in a resumed run, whatever is on disk.
         """
 
     @abstractmethod
     def count(self, experiment: E, models: Sequence[Model]) -> int:
-        """Return how many trials are planned; 0 where that is not known beforehand."""
+        """Return how many trials are planned; 0 if that is not known beforehand."""
 
     def total(self, experiment: E, models: Sequence[Model], number: int) -> int:
         """Return how many trials there are, as is known when trial `number` (from 1) begins; 0 where it is not."""
@@ -146,30 +146,30 @@ class Kind(ABC, Generic[E, T, R]):
 
     @abstractmethod
     def run(self, experiment: E, trial: T, bench: Bench) -> Measured[R]:
-        """Measure a trial; one that fails is a record that is not valid. Raises TrialFailed where none can go on."""
+        """Measure a trial; a trial that fails is an invalid record. Raises TrialFailed if no other one can run."""
 
     @abstractmethod
     def line(self, measured: Measured[R]) -> Line:
         """Return what the terminal shows of a trial that has ended."""
 
     def key_of(self, record: R) -> Mapping[str, Any]:
-        """Return what a trial has of the key of its cell."""
+        """Return a trial's values of the fields that identify its cell."""
         return {name: getattr(record, name) for name in self.key}
 
     def complete(self, records: Sequence[R]) -> bool:
-        """Say whether a run whose plan has ended is as it should be."""
+        """Return whether a run whose plan has ended is complete."""
         return all(record.valid for record in records)
 
     @abstractmethod
     def report(self, folder: RunFolder) -> Report:
-        """Return the reports of a run; raises UsageError where its files are damaged."""
+        """Return the reports of a run; raises UsageError if its files are damaged."""
 
-    def course_answer(self, results: Path, users: int) -> Sequence[str]:  # noqa: ARG002 (most have none)
-        """Return what the newest run in `results` answers to the course's question about so many chat users."""
+    def course_answer(self, results: Path, users: int) -> Sequence[str]:  # noqa: ARG002 (most kinds have no answer)
+        """Return what the newest run in `results` answers to the course's question about `users` chat users."""
         return ()
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
-        """Return what prints two runs of this kind side by side; raises UsageError where no cell is in both."""
+        """Return a function that prints a comparison of two runs; raises UsageError if no cell is in both."""
         one, other = (json.loads(self.report(folder).summary)["cells"] for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
@@ -178,7 +178,7 @@ class Kind(ABC, Generic[E, T, R]):
         return lambda console: terminal.show_compared(console, found, differences)
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
-        """Return what prints all that is known of one cell; raises UsageError where there is no such cell."""
+        """Return a function that prints all figures of one cell; raises UsageError if there is no such cell."""
         cells = json.loads(self.report(folder).summary)["cells"]
         words = (cell, *([] if cpus is None else [str(cpus)]), *([] if variant is None else [variant]))
         found = compare.find(cells, self.key, " ".join(words))
@@ -189,15 +189,17 @@ class Kind(ABC, Generic[E, T, R]):
 
 
 def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
-    """Return (name, first, second) for what two runs were set to differently, and for machines that differ."""
+    """Return (name, first, second) for settings that differ between two runs, and for differences of the machines."""
     pairs: list[tuple[str, Any, Any]] = [
         ("runtime", first.runtime, second.runtime),
         ("load generator", first.generator, second.generator),
         ("models", _letters(first), _letters(second)),
     ]
-    ours, theirs = (dict(_settings(run.experiment)) for run in (first, second))
-    names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in ("name", "question", "models")]
-    pairs += [(name, ours.get(name), theirs.get(name)) for name in names]
+    one_settings, other_settings = (dict(_settings(run.experiment)) for run in (first, second))
+    names = [
+        name for name in dict.fromkeys((*one_settings, *other_settings)) if name not in ("name", "question", "models")
+    ]
+    pairs += [(name, one_settings.get(name), other_settings.get(name)) for name in names]
     here, there = first.environment, second.environment
     pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
     return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]

@@ -1,4 +1,4 @@
-"""Reads docker-compose.yml, the registry of what runs: the only reader of that file."""
+"""Reads docker-compose.yml, the registry of services; the only reader of that file."""
 
 import logging
 import math
@@ -61,16 +61,16 @@ class Model:
 
     @property
     def port(self) -> Port:
-        """The one port that it serves on."""
+        """The port on which it serves."""
         return self.service.ports[0]
 
 
 @dataclass(frozen=True)
 class Lab:
-    """All that docker-compose.yml says; models are in the order of their letters.
+    """The content of docker-compose.yml; models are in the order of their letters.
 
-    `shown` are servers of the same kind that no benchmark measures: each belongs to one experiment. `blocks` are the
-    services as they are written, with the names of variables.
+    `shown` are similar servers that no benchmark measures: each belongs to one experiment. `blocks` are the services as
+    they are written, with the names of variables.
     """
 
     root: Path
@@ -81,11 +81,11 @@ class Lab:
 
     @classmethod
     def read(cls, root: Path, settings: Mapping[str, str] | None = None) -> "Lab":
-        """Read the lab as Compose would: with the variables of .env, the environment, and above all `settings`.
+        """Read the lab as Compose would: with variables of `settings`, else the environment, else .env.
 
-        Raises UsageError where the file or a block of it cannot be understood; the line names the block.
+        Raises UsageError if the file or a block of it is not valid; the message names the block.
         """
-        logging.getLogger("dotenv").setLevel(logging.ERROR)  # Compose tells more of a line that cannot be read
+        logging.getLogger("dotenv").setLevel(logging.ERROR)  # Compose has better messages about such lines
         try:
             from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
             text = (root / COMPOSE_FILE).read_text(encoding="utf-8")
@@ -95,12 +95,12 @@ class Lab:
 
     @classmethod
     def read_defaults(cls, root: Path) -> "Lab":
-        """Read the lab without any variables, so with the defaults that docker-compose.yml has; raises UsageError."""
+        """Read the lab without variables, that is, with the defaults of docker-compose.yml; raises UsageError."""
         return cls.parse(root, (root / COMPOSE_FILE).read_text(encoding="utf-8"), {})
 
     @classmethod
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
-        """Return what the compose file `text` says, with `variables` put in; raises UsageError."""
+        """Parse the text of the compose file, with `variables` inserted; raises UsageError."""
         try:
             written = yaml.safe_load(text)["services"]
             blocks = dict(_interpolate(written, variables))
@@ -112,26 +112,26 @@ class Lab:
         for letter in letters:
             if letters.count(letter) > 1:
                 raise UsageError(
-                    f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each its own"
+                    f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each a different one"
                 )
         return cls(root=root, services=services, models=models, shown=shown, blocks=written)
 
     def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
-        """Return the models named by letter or service name, in the lab's order; all of them where "all" is named.
+        """Return the models named by letter or service name, in the lab's order; all of them for "all".
 
-        With `shown_too`, those can be named that are only shown. Raises UsageError, which names the `option`, for a
-        name that no model has.
+        With `shown_too`, servers that no benchmark measures can be named, too. Raises UsageError, which names the
+        `option`, for an unknown name.
         """
         if "all" in wanted:
             return self.models
-        there = (*self.models, *(self.shown if shown_too else ()))
-        known = {key.lower(): model for model in there for key in (model.letter, model.name)}
+        candidates = (*self.models, *(self.shown if shown_too else ()))
+        by_name = {key.lower(): model for model in candidates for key in (model.letter, model.name)}
         for name in wanted:
-            if name.lower() not in known:
-                names = ", ".join(f"{model.letter} or {model.name}" for model in there)
-                raise UsageError(f"{option}={name}: no such model; there are {names}")
-        chosen = {known[name.lower()].letter for name in wanted}
-        return tuple(model for model in there if model.letter in chosen)
+            if name.lower() not in by_name:
+                names = ", ".join(f"{model.letter} or {model.name}" for model in candidates)
+                raise UsageError(f"{option}={name}: no such model; the models are {names}")
+        chosen = {by_name[name.lower()].letter for name in wanted}
+        return tuple(model for model in candidates if model.letter in chosen)
 
 
 def find_root(start: Path) -> Path:
@@ -200,7 +200,7 @@ _VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<empty>:?)-(?P
 
 
 def _interpolate(node: Any, variables: Mapping[str, str]) -> Any:
-    """Put variables into every string of `node`: $$, ${NAME}, ${NAME-default}, ${NAME:-default}."""
+    """Insert variables into every string of `node`: $$, ${NAME}, ${NAME-default}, ${NAME:-default}."""
 
     def value(match: re.Match[str]) -> str:
         if match["dollar"]:

@@ -9,9 +9,9 @@ from iolab.live.standing import targets
 
 
 def files(root: Path) -> dict[Path, str]:
-    """Return the text of each file, with the defaults of docker-compose.yml, whatever .env and the environment say."""
+    """Return the text of each file, with the defaults of docker-compose.yml; .env and the environment are ignored."""
     lab = Lab.read_defaults(root)
-    known = {
+    context = {
         "models": lab.models,
         "blocks": lab.blocks,
         "targets": targets(lab, lambda model: f"{model.name}:{model.port.container}").split(),
@@ -30,8 +30,8 @@ def files(root: Path) -> dict[Path, str]:
         kubernetes / "locust.yaml": "locust.yaml.j2",
     }
     return {
-        **{path: templates.get_template(name).render(known) for path, name in made.items()},
-        **{kubernetes / f"{model.name}.yaml": server.render(known, model=model) for model in lab.models},
+        **{path: templates.get_template(name).render(context) for path, name in made.items()},
+        **{kubernetes / f"{model.name}.yaml": server.render(context, model=model) for model in lab.models},
     }
 
 

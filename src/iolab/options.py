@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 
 class Word(NamedTuple):
-    """How help names a value, what reads it (ValueError where it cannot), and what it must be."""
+    """The name of a value in help, its parser (raises ValueError), and what it must be."""
 
     name: str
     read: Callable[[str], Any]
@@ -46,7 +46,7 @@ def _switch(text: str) -> bool:
 
 
 def choice(values: tuple[str, ...]) -> Word:
-    """Return what reads one of the values."""
+    """Return the Word for one of the values."""
 
     def one(text: str) -> str:
         if text not in values:
@@ -69,10 +69,10 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of a field beyond its name, type, bounds and default.
+    """What the command line needs of a field besides its name, type, bounds and default.
 
-    The flag of `budget_s` is --budget, its variable BUDGET, and it is a time, unless it is said otherwise here. A flag
-    without dashes is an argument. `default` is said instead of the default's value.
+    The flag of `budget_s` is --budget, its variable BUDGET, and its type a time, unless these fields say otherwise. A
+    flag without dashes is an argument. `default` is shown instead of the default's value.
     """
 
     help: str
@@ -103,12 +103,12 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The variable of make, by which error messages name it, too."""
+        """The variable of make, which error messages use, too."""
         return self.option.variable or self.name.upper()
 
     @property
     def word(self) -> Word:
-        """What reads a value, or values with commas or spaces between them where the field takes several."""
+        """The Word for a value, or for values separated by commas or spaces if the field takes several."""
         one = self._one
         if self._type is self._element:
             return one._replace(read=lambda text: one.read(text.strip()))
@@ -125,7 +125,7 @@ class Setting:
 
     @property
     def bounds(self) -> str:
-        """What its values lie between, "" where that is not said."""
+        """The bounds of its values, "" if there are none."""
         inner = [each for one in getattr(self._annotated, "__metadata__", ()) for each in getattr(one, "metadata", ())]
         limits = {
             name: getattr(each, name)
@@ -138,8 +138,8 @@ class Setting:
         numbers = {name: self._typed(value) if self._one is TIME else f"{value:,}" for name, value in limits.items()}
         if "ge" in numbers and "le" in numbers:
             return f"{numbers['ge']} to {numbers['le']}"
-        said = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-        return " and ".join(f"{said[name]} {number}" for name, number in sorted(numbers.items()))
+        words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+        return " and ".join(f"{words[name]} {number}" for name, number in sorted(numbers.items()))
 
     def default(self, experiment: BaseModel | None) -> str:
         """Return the default as help says it: that of an experiment, or the field's own; "" where there is none."""
@@ -150,7 +150,7 @@ class Setting:
         """Return the value as a user types it: that of an experiment, or the default; "" where there is none."""
         own = None if self.field.is_required() else self.field.default
         value = reduce(getattr, self.path, experiment) if experiment else own
-        if self.path[0] == "server":  # the experiment may measure several values of it beside each other
+        if self.path[0] == "server":  # the experiment may measure several values of it
             varied = (getattr(each, self.path[-1], None) for each in getattr(experiment, "vary", ()))
             value = tuple(each for each in varied if each is not None) or value
         if value in (None, (), ""):
@@ -158,7 +158,7 @@ class Setting:
         return ",".join(map(self._typed, value if isinstance(value, tuple) else (value,)))
 
     def help(self, experiment: BaseModel | None = None) -> str:
-        """Return what help says of it, with its bounds and its default."""
+        """Return its help text, with bounds and default."""
         default = self.default(experiment)
         notes = "; ".join(filter(None, (self.bounds, f"default: {default}" if default else "")))
         return f"{self.option.help}  [{notes}]" if notes else self.option.help

@@ -28,14 +28,14 @@ The first command installs what it needs into .venv. Times are usual ones.
 
 
 def targets(makefile: str) -> dict[str, Command]:
-    """Return what help says of all targets: of commands, and of those that have a comment of their own."""
+    """Return the help entries of all targets: of commands, and of targets with a help comment."""
     own = re.findall(r"^([a-z-]+):.*## ([^|\n]+) \|([^|\n]*)\| (.+)$", makefile, re.MULTILINE)
     found = table() | {name: Command(group, takes.strip(), title) for name, group, takes, title in own}
     return dict(sorted(found.items(), key=lambda item: GROUPS.index(item[1].group)))
 
 
 def help_text(makefile: str) -> str:
-    """Return what `make help` shows."""
+    """Return the text of `make help`."""
     return "\n".join((HEADER, *_help(targets(makefile))))
 
 
@@ -68,7 +68,7 @@ def _commands() -> Iterator[str]:
         yield from (f"## iolab {name}", "", "\n\n".join(_cell(each) for each in paragraphs), "")
         rows = [_row(each, context) for each in _shown(command)]
         if rows:
-            yield from ("| option | variable of make | values | what it says |", "| :-- | :-- | :-- | :-- |")
+            yield from ("| option | variable of make | values | description |", "| :-- | :-- | :-- | :-- |")
             yield from (f"| {' | '.join(row)} |" for row in rows)
             yield ""
 
@@ -90,7 +90,7 @@ def _row(parameter: click.Parameter, context: click.Context) -> tuple[str, str, 
 
 
 def _names(parameter: click.Parameter) -> list[str]:
-    """Return the variables of make that give a parameter; an argument without one is named as its variables are."""
+    """Return the variables of make that give a parameter; an argument without an envvar has them in its name."""
     if isinstance(parameter.envvar, str):
         return [parameter.envvar]
     return re.findall(r"[A-Z]{3,}", parameter.metavar or "") if isinstance(parameter, click.Argument) else []
@@ -101,7 +101,7 @@ def _cell(words: str) -> str:
 
 
 def variables() -> dict[str, list[str]]:
-    """Return all variables of make, in their order, and the commands that take each."""
+    """Return all variables of make, sorted, and the commands that use each."""
     found: dict[str, list[str]] = {}
     for name, command, _ in _each():
         for parameter in _shown(command):
@@ -123,7 +123,7 @@ def _ports(root: Path) -> Iterator[str]:
         "",
         "All on 127.0.0.1, unless `BIND` says otherwise. `.env.example` shows how to change them.",
     )
-    yield from ("", "| port | variable | service | what it is |", "| --: | :-- | :-- | :-- |")
+    yield from ("", "| port | variable | service | description |", "| --: | :-- | :-- | :-- |")
     compose = (root / COMPOSE_FILE).read_text(encoding="utf-8")
     names = {int(port): name for name, port in re.findall(r"\$\{(\w+_PORT):?-\d+\}:(\d+)", compose)}
     for service in Lab.read(root).services:

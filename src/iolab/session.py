@@ -1,4 +1,4 @@
-"""The life of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption, end."""
+"""The lifecycle of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from iolab.runtime.choice import Place
 
 
 class Observer(Protocol):
-    """What is told how far a run is."""
+    """Receives the progress of a run."""
 
     def says(self, what: str) -> None:
-        """Take note of what is done just now."""
+        """Receive a message about the current step."""
 
     def planned(self, count: int, expected_s: float | None) -> None:
         """Take note of how many trials there are (0: not known), and how long all of them take in theory."""
@@ -32,7 +32,7 @@ class Observer(Protocol):
         """Take note that a trial begins, numbered from 1, and of how many trials there are now (0: not known)."""
 
     def finished(self, line: Line, number: int) -> None:
-        """Take note that a trial has ended and is on disk."""
+        """Receive the line of a trial that has ended and is on disk."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Plan(Generic[E]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the run is, the exit status of the command that made it, and why it has no result, if it has none."""
+    """Where the run is, the exit status of the command that made it, and why it has no result, if that is so."""
 
     folder: RunFolder
     exit_status: int
@@ -67,7 +67,7 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], 
 
 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
-    """Return the plan of a run that was interrupted; raises UsageError where there is nothing to go on with."""
+    """Return the plan of an interrupted run; raises UsageError if it cannot be resumed."""
     folder = RunFolder.open(path)
     kind, run = registry.kind_of(folder), folder.read_run()
     registry.check(run.kind, settings, str(path), f"RESUME={path}")
@@ -75,7 +75,7 @@ def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     if kind.not_resumable:
         raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
     if run.status == "complete":
-        raise UsageError(f"{path} is complete: there is nothing to go on with")
+        raise UsageError(f"{path} is complete: there is nothing to resume")
     lab = Lab.read(root, experiment.variables())
     return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)
 
@@ -83,17 +83,17 @@ def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
 def measure(
     planned: Plan[Any], place: Place, results: Path, observer: Observer, open_generator: OpenGenerator | None = None
 ) -> Outcome:
-    """Measure the trials of a plan into a run folder: each is on disk as it ends.
+    """Measure the trials of a plan into a run folder: each is written to disk when it ends.
 
-    What is measured by the time of an interruption stays, with exit status 130 (SIGINT) or 143 (SIGTERM). A run that
-    goes on measures what is missing, and once more the trials that were not valid.
+    After an interruption, the trials measured so far stay, with exit status 130 (SIGINT) or 143 (SIGTERM). A resumed
+    run measures the missing and the invalid trials.
     """
     kind = registry.kind(planned.experiment.kind)
     info = _info(planned, place, kind)
     kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     if planned.begun:
-        info = _going_on(folder, info, kind)
+        info = _resumed_info(folder, info, kind)
         folder.drop_cut_line()
     folder.write_run(info)
     records = [record for record in folder.read_trials(kind.record) if record.valid]
@@ -140,8 +140,8 @@ def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Ben
         observer.finished(kind.line(measured), len(history.records))
 
 
-def _going_on(folder: RunFolder, now: RunInfo, kind: AnyKind) -> RunInfo:
-    """Return run.json of a run that goes on; raises UsageError where that would be in another place."""
+def _resumed_info(folder: RunFolder, now: RunInfo, kind: AnyKind) -> RunInfo:
+    """Return run.json of a resumed run; raises UsageError if it would be measured in another place."""
     before = folder.read_run()
     _check_same_place(before, now)
     measured_s = before.measured_s(folder.read_trials(kind.record))
@@ -150,19 +150,19 @@ def _going_on(folder: RunFolder, now: RunInfo, kind: AnyKind) -> RunInfo:
 
 
 def _check_same_place(before: RunInfo, now: RunInfo) -> None:
-    """Raise UsageError where the rest of a run would be measured otherwise than its beginning."""
+    """Raise UsageError if the rest of a run would be measured in another way than its beginning."""
     pairs = {
         "runtime": (before.runtime, now.runtime),
         "load generator": (before.generator, now.generator),
         "cores": (before.cpu_plans, now.cpu_plans),
     }
-    for name, (then, today) in pairs.items():
-        if then != today:
-            raise UsageError(f"the run was begun with another {name}: it cannot go on here (was {then}, is {today})")
+    for name, (old, new) in pairs.items():
+        if old != new:
+            raise UsageError(f"this run cannot be resumed with another {name}: it was {old}, now it is {new}")
 
 
 def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
-    """Return what run.json says of a run that begins."""
+    """Return run.json of a new run."""
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),

@@ -17,7 +17,7 @@ __all__ = ["short"]
 def test_a_thread_each_and_an_event_loop_hold_more_than_a_container_is_given_otherwise(
     iolab: Run, short: str, project: str, tmp_path: Path
 ) -> None:
-    """docker-compose.yml gives a container 2,048 tasks: 2,500 people with a thread each need more."""
+    """docker-compose.yml gives a container 2,048 tasks: 2,500 users with a thread each need more."""
     options = ("--users", "2500", "--transport", "poll", "--models", "C,D", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -40,7 +40,7 @@ def test_one_process_holds_as_many_as_the_machine_allows(iolab: Run, short: str,
     """The way is the same for 100,000 in one process; here a limit may end it before, which is known beforehand."""
     text = Path(short).read_text().replace("click_every_s = 1.0", "click_every_s = 100.0")
     Path(short).write_text(
-        text.replace("patience_s = 4.0", "patience_s = 10.0").replace("come_rps = 1000.0", "come_rps = 3000.0")
+        text.replace("patience_s = 4.0", "patience_s = 10.0").replace("connect_rps = 1000.0", "connect_rps = 3000.0")
     )
     options = ("--users", "100000", "--transport", "websocket", "--models", "C", "--experiment", short)
     done = iolab("crowd", "--runtime", "docker", *options)
@@ -48,7 +48,7 @@ def test_one_process_holds_as_many_as_the_machine_allows(iolab: Run, short: str,
     (line,) = (tmp_path / "results" / "latest" / "trials.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["asked"] == 100_000
-    assert record["users"] == 100_000 or "of 100,000 come: " in record["capped"]
+    assert record["users"] == 100_000 or "of 100,000 users can connect: " in record["capped"]
     assert record["users"] > 15_000
     assert record["held"] + record["late"] == record["users"]
     assert record["lost"] == record["refused"] == record["waiting"] == 0

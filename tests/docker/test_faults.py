@@ -26,7 +26,7 @@ def test_every_fault_on_a_container(engine: Engine, iolab: Run, tmp_path: Path, 
     assert all((each["clicks"]["lost"], each["clicks"]["unrecorded"]) == (0, 0) for each in found)
     assert of["broadcast"]["reached"] == USERS
     assert of["half_open"]["served"] == NEWCOMERS
-    assert of["killed"]["know"] == of["herd"]["served"] == USERS
+    assert of["killed"]["detected"] == of["herd"]["served"] == USERS
     if of["vanished"]["left"] is not None:  # else the engine is in a virtual machine
         assert of["slow"]["cut"] == STUCK
         assert of["vanished"]["left"] == 0

@@ -1,4 +1,4 @@
-"""Why a container did not hold people: each reason provoked for real, by a limit of its own."""
+"""Why a container did not hold users: each reason provoked for real, by a limit of its own."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +16,7 @@ from iolab.runtime.probe import wait_until_ready
 from tests.conftest import ROOT
 from tests.docker.test_limits import IMAGE
 from tests.own import free_ports
-from tests.runtime.scripts import holds, model, people
+from tests.runtime.scripts import connected_users, holds, model
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
@@ -48,7 +48,7 @@ def contained(engine: Engine, name: str, folder: Path, script: str, **limits: An
 def test_a_container_may_have_no_more_tasks(engine: Engine, project: str, tmp_path: Path) -> None:
     with contained(engine, f"{project}-pids", tmp_path, holds(), pids_limit=30) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60) as (waiting, refused):
+        with connected_users(server.address, 60) as (waiting, refused):
             obstacle, evidence = diagnosis.why(waiting, refused, None)
             seen = footprint.read(server)
             pids = server.pids()
@@ -69,7 +69,7 @@ def test_where_the_engine_is_elsewhere_a_shell_in_the_container_tells(
     with contained(engine, f"{project}-inside", tmp_path, holds(), pids_limit=30) as server:
         assert server.denials() == Denials(tasks=0, kills=0)
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60) as (waiting, refused):
+        with connected_users(server.address, 60) as (waiting, refused):
             obstacle, _ = diagnosis.why(waiting, refused, None)
             seen = footprint.read(server)
     assert obstacle == "pids"
@@ -81,9 +81,9 @@ def test_the_chat_server_of_threads_may_have_no_more_tasks(engine: Engine, proje
     chat = (ROOT / "services" / "threadperconnection" / "chat.py").read_text()
     with contained(engine, f"{project}-chat", tmp_path, chat, pids_limit=30) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
+        with connected_users(server.address, 60, path="/poll?{number}") as (waiting, refused):
             obstacle, evidence = diagnosis.why(waiting, refused, None)
-            words = server.words()
+            words = server.last_output()
     assert waiting + refused == 60 - 28  # the main thread and docker-init take two of 30
     assert "can't start new thread" in words
     assert (obstacle, "with 29 threads" in evidence) == ("pids", True)
@@ -93,7 +93,7 @@ def test_a_container_has_no_more_memory(engine: Engine, project: str, tmp_path: 
     greedy = holds(first="kept = []", each="kept.append(b'x' * 2**21 if b'healthz' not in asked else b'')")
     with contained(engine, f"{project}-memory", tmp_path, greedy, mem_limit="40m", memswap_limit="40m") as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 40) as (waiting, refused):
+        with connected_users(server.address, 40) as (waiting, refused):
             # The kernel looks for pages to free, and Docker for the reason, for a second or two.
             verdict = wait_until(lambda: last(diagnosis.why(waiting, refused, None)))
     assert "memory" in verdict[1]
@@ -122,7 +122,7 @@ def test_a_container_may_open_no_more_files(engine: Engine, project: str, tmp_pa
     few = [docker.types.Ulimit(name="nofile", soft=30, hard=30)]
     with contained(engine, f"{project}-files", tmp_path, holds(), ulimits=few) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60) as (waiting, refused):
+        with connected_users(server.address, 60) as (waiting, refused):
             obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert obstacle == "files"
     assert "30 of 30 open files" in evidence or "Too many open files" in evidence

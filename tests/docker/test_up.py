@@ -180,14 +180,14 @@ def test_a_taken_port_is_named_and_nothing_is_started(inside: Run, lab: Lab, pro
         holder.listen()
         up = inside("up")
     assert up.returncode == 2
-    assert f"port {port(lab, 'locust')} for locust is taken by" in up.stderr
+    assert f"port {port(lab, 'locust')} for locust is in use by" in up.stderr
     assert leftovers(project) == []
 
 
 def test_a_service_that_does_not_come_up_is_named_with_its_last_words(iolab: Run, project: str, copy: Path) -> None:
     up = iolab("up", variables={"WAIT_MS": "forever"}, cwd=copy)
     assert up.returncode == 2
-    assert "did not come up" in up.stderr
+    assert "did not start" in up.stderr
     assert "WAIT_MS=forever: must be a number" in up.stderr
     assert leftovers(project) == []
 
@@ -203,4 +203,4 @@ def test_without_an_engine_up_and_down_say_what_to_do(iolab: Run, tmp_path: Path
     for command in ("up", "down"):
         done = iolab(command, variables={"DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"})
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("iolab: Docker's engine does not run: start it")
+        assert done.stderr.startswith("iolab: Docker's engine is not running: start it")

@@ -114,8 +114,8 @@ def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--join", "2"), "JOIN=2: others need this machine's address: give it, such as BIND=192.168.1.10"),
-        (("--join", "2", "--bind", "0.0.0.0"), "and BIND=0.0.0.0 is none"),
+        (("--join", "2"), "JOIN=2: other machines need this machine's address: give it, such as BIND=192.168.1.10"),
+        (("--join", "2", "--bind", "0.0.0.0"), "and BIND=0.0.0.0 is not such an address"),
         (("--workers", "-1"), "WORKERS=-1: input should be greater than or equal to 0"),
         pytest.param(
             ("--wait-ms", "0.1", "--models", "B", "--workers", "2"),

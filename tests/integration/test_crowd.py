@@ -82,7 +82,7 @@ def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results:
     (record,) = records(results)
     assert record["users"] < 300
     assert record["held"] == record["users"]
-    assert "400 come" in record["capped"]
+    assert "400 users can connect" in record["capped"]
     assert "PROCESSES=" in record["capped"]
 
 
@@ -116,7 +116,7 @@ def test_nonsense_ends_in_one_line(inside: Run) -> None:
     for options, said in (
         (("--users", "0"), "USERS=0"),
         (("--users", "many"), "USERS=many: must be a whole number"),
-        (("--models", "A", "--transport", "websocket"), "no chat server of A speaks websocket"),
+        (("--models", "A", "--transport", "websocket"), "no chat server of A supports websocket"),
         (("--models", "B", "--processes", "2"), "in 2 processes"),
         (("--experiment", str(ROOT / "experiments" / "bench.toml")), "is of kind closed: make bench EXPERIMENT="),
     ):

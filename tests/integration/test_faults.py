@@ -42,7 +42,7 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     (folder,) = (tmp_path / "results").glob("*-faults")
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     found = records(folder)
-    assert {(each["transport"], each["asked"], each["came"]) for each in found} == {(transport, USERS, USERS)}
+    assert {(each["transport"], each["asked"], each["allowed"]) for each in found} == {(transport, USERS, USERS)}
     of: dict[str, dict[str, Any]] = {record["fault"]: record["figures"] for record in found}
     assert list(of) == ["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
     for record in found:
@@ -61,9 +61,9 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     assert of["vanished"]["freed_s"] <= stated_s
     assert of["half_open"]["kept"] >= 900
     assert of["half_open"]["served"] == of["half_open"]["served_before"] == NEWCOMERS
-    assert of["killed"]["know"] == USERS
+    assert of["killed"]["detected"] == USERS
     assert of["killed"]["last_s"] < 5
-    assert of["herd"]["served"] == of["herd"]["came"] == USERS
+    assert of["herd"]["served"] == of["herd"]["reconnecting"] == USERS
     assert of["herd"]["tries"] == USERS + of["herd"]["refused"]
     page = (folder / "report.html").read_text()
     assert figures(page) == 3

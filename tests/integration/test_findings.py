@@ -183,12 +183,12 @@ def test_a_platform_that_cannot_keep_processes_on_cores_is_noticed(
     monkeypatch.delattr(os, "sched_setaffinity")
     monkeypatch.delattr(os, "sched_getaffinity")
     found = bench(inside, results, SHORT)
-    assert "cannot keep processes on cores" in found["not_pinned"]
+    assert "cannot pin processes to cores" in found["not_pinned"]
 
 
 def test_no_core_left_for_the_load_is_said(inside: Run, results: Path) -> None:
     found = bench(inside, results, f"{SHORT} --cpus {len(CORES)}")
-    assert "left no core to the load generator" in found["shared_cores"]
+    assert "left no core for the load generator" in found["shared_cores"]
 
 
 @needs_two_cores
@@ -196,7 +196,7 @@ def test_no_core_left_for_the_load_is_said(inside: Run, results: Path) -> None:
 def test_other_programs_are_noticed(inside: Run, results: Path) -> None:
     with burning(CORES):
         found = bench(inside, results, "--models C --concurrency 4 --requests 100 --repeats 1")
-    assert "other programs or containers computed" in found["busy_machine"]
+    assert "other programs or containers used" in found["busy_machine"]
 
 
 @pytest.mark.bounds

@@ -95,7 +95,7 @@ def test_hosts_make_one_plan_together_and_their_clocks_enter_nothing(
     ]
     stdout, stderr = master.communicate(timeout=120)
     assert master.returncode == 0, stdout + stderr
-    assert f"Waiting for 3 load workers; elsewhere: make worker MASTER={hosts.master}" in stdout
+    assert f"Waiting for 3 load workers; on each other machine: make worker MASTER={hosts.master}" in stdout
     (trial,) = trials(results)
     assert (trial["load_workers"], trial["lost_workers"]) == (3, 0)
     (cell,) = latest(results, "summary.json")["cells"]
@@ -105,7 +105,7 @@ def test_hosts_make_one_plan_together_and_their_clocks_enter_nothing(
     for worker in workers:
         said, _ = worker.communicate(timeout=30)
         assert worker.returncode == 0
-        assert said.endswith("The master has sent the load workers home.\n")
+        assert said.endswith("The master has stopped the load workers.\n")
 
 
 def test_who_joins_late_takes_part_from_the_next_plan_on(start: Start, join: Join, hosts: Hosts, results: Path) -> None:

@@ -67,7 +67,7 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 def test_a_bench_measures_every_model_and_leaves_a_report(inside: Run, lab: Lab, results: Path) -> None:
     done = inside("bench", *SMALL)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Servers run as local processes: asked for with RUNTIME=local.")
+    assert done.stdout.startswith("Servers run as local processes: requested by RUNTIME=local.")
     cells = {cell["model"]: cell for cell in latest(results, "summary.json")["cells"]}
     assert list(cells) == ["A", "B", "C", "D"]
     for cell in cells.values():
@@ -258,7 +258,7 @@ def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: P
         holder.listen()
         done = inside("bench", *SMALL)
     assert done.returncode == 2
-    assert f"for server B (threadpool) is taken by {psutil.Process().name()} (pid {os.getpid()})" in done.stderr
+    assert f"for server B (threadpool) is in use by {psutil.Process().name()} (pid {os.getpid()})" in done.stderr
     assert not results.exists()
 
 
@@ -269,7 +269,7 @@ def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: P
         ({"CPUS": "-1"}, "CPUS=-1"),
         ({"CPUS": "abc"}, "CPUS=abc: must be a number, or several"),
         ({"CPUS": "4096"}, "CPUS=4096: this machine has"),
-        ({"CPUS": "0.25"}, "CPUS=0.25: a fraction of a CPU needs Docker (asked for with RUNTIME=local)"),
+        ({"CPUS": "0.25"}, "CPUS=0.25: a fraction of a CPU needs Docker (requested by RUNTIME=local)"),
         ({"MODELS": "nginx"}, "MODELS=nginx: no such model"),
         ({"CONCURRENCY": "0"}, "CONCURRENCY=0"),
         ({"REQUESTS": "many"}, "REQUESTS=many: must be a whole number"),
@@ -315,7 +315,7 @@ def test_outside_the_lab_it_says_where_to_go(inside: Run, tmp_path: Path) -> Non
 def test_report_without_a_run_says_what_to_do(inside: Run, tmp_path: Path) -> None:
     done = inside("report", str(tmp_path))
     assert done.returncode == 2
-    assert "is no run folder" in done.stderr
+    assert "is not a run folder" in done.stderr
 
 
 def test_doctor_and_help_always_answer(inside: Run) -> None:

@@ -69,9 +69,9 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     ("arguments", "words"),
     [
         (("--utilisation", "1.2"), "UTILISATION=1.2: must be a share below 1"),
-        (("--models", "C"), "no model of this run has a utilisation: take A, B"),
-        (("--process", "trace"), "say which file, with TRACE="),
-        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a moment"),
+        (("--models", "C"), "no model of this run has a utilisation: add one of A, B"),
+        (("--process", "trace"), "give the file, with TRACE="),
+        (("--trace", "nowhere.txt"), "trace nowhere.txt: must be a file with a time"),
         (
             ("--experiment", "experiments/bench.toml"),
             "bench.toml is of kind closed: make bench EXPERIMENT=experiments/bench.toml",
@@ -150,7 +150,7 @@ def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: St
     assert process.returncode == 130
     assert latest(results, "run.json")["status"] == "partial"
     assert not [each for each in known if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    assert "This run was interrupted: 1 of 2 trials are here." in (results / "latest" / "report.html").read_text()
+    assert "This run was interrupted: it has 1 of 2 trials." in (results / "latest" / "report.html").read_text()
     (first,) = trials(results)
     done = iolab("queue", "--runtime", "local", "--resume", str(results / "latest"))
     assert done.returncode == 0, done.stderr

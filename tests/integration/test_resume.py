@@ -59,7 +59,7 @@ def test_it_goes_on_and_keeps_what_it_had(inside: Run, latest: Path) -> None:
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     again = inside("bench", "--runtime", "local", "--resume", str(latest))
     assert again.returncode == 2
-    assert "is complete: there is nothing to go on with" in again.stderr
+    assert "is complete: there is nothing to resume" in again.stderr
 
 
 def test_it_goes_on_with_nothing_else(inside: Run, latest: Path) -> None:

@@ -72,7 +72,7 @@ def test_reports_are_made_of_what_is_on_disk(world: World) -> None:
         assert "This run" not in text
         assert "How long do 4 users and a bystander wait if a request blocks the event loop?" in text.replace("\n", " ")
         assert "server_broken.py:40" in text
-    assert "one that computes 5 ms" in texts["report.md"]
+    assert "a request that computes 5 ms" in texts["report.md"]
     assert "| await | 20.0 ms | 20.0 ms |" in texts["report.md"]
     assert texts["terminal"].rstrip().endswith("report.html")
 
@@ -88,13 +88,13 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     )
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "This run was interrupted: 1 of 4 trials are here." in text
+        assert "This run was interrupted: it has 1 of 4 trials." in text
         assert "server_broken.py" not in text
     world.generator.plan = {}
     again = world.resume(outcome.folder)  # its server is one that no benchmark measures
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert [record.index for record in world.trials(again.folder)] == [0, 1, 2, 3]
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         session.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
@@ -132,7 +132,7 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World) -> None:
 def test_a_bystander_without_an_answer_spoils_its_trial(world: World) -> None:
     world.generator.counted = None
     outcome = world.measure()
-    assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander had an answer"
+    assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander got an answer"
 
 
 def test_a_server_that_does_not_start_spoils_its_own_trials_alone(world: World) -> None:
@@ -146,4 +146,4 @@ def test_what_the_machine_did_is_a_finding_of_each_cell(world: World) -> None:
     summary, texts = world.report(world.measure().folder)
     assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
     for text in texts.values():
-        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")
+        assert "every trial: this platform cannot pin processes to cores" in text.replace("</b>", "").replace("*", "")

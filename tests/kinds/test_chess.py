@@ -98,12 +98,12 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert world.runtime.log.count("stop B") == 1
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "This run was interrupted: 1 of 3 trials are here." in text
+        assert "This run was interrupted: it has 1 of 3 trials." in text
     again = world.resume(outcome.folder)
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert [record.index for record in world.trials(again.folder)] == [0, 1, 2]
     assert games.played == 4  # A, B until it was interrupted, B and C
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         session.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
@@ -136,7 +136,7 @@ def test_rows_that_are_not_those_of_their_exhibition_are_damaged(world: World, g
     folder = world.measure().folder
     (folder.path / "samples" / "0001-pairs.csv.gz").unlink()
     folder.write_rows(1, pairs=[Pair(0, 0, 0.0, 0.06, 0.06, 200)])
-    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, and trial 1 6 pairs: it is damaged"):
+    with pytest.raises(UsageError, match=r"0001-pairs\.csv\.gz has 1 rows, but trial 1 has 6 pairs: it is damaged"):
         world.report(folder)
 
 
@@ -145,4 +145,4 @@ def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, games: Gam
     summary, texts = world.report(world.measure().folder)
     assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 3
     for text in texts.values():
-        assert "every server: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")
+        assert "every server: this platform cannot pin processes to cores" in text.replace("</b>", "").replace("*", "")

@@ -26,7 +26,7 @@ def test_an_experiment_of_another_kind_is_refused_in_one_line(inside: Run, comma
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_run_to_go_on_with_is_of_that_kind_and_stays_as_it_began(inside: Run, command: str, tmp_path: Path) -> None:
     for resumed, more, said in (
-        (tmp_path, (), "is no run folder"),
+        (tmp_path, (), "is not a run folder"),
         (RECORDED, (), "is of kind closed: make bench RESUME="),
         (RECORDED, CHANGES[command], "leave out what would change it"),
     ):

@@ -42,7 +42,7 @@ class FakeUsers:
             for user in range(sum(shares))
         ]
 
-    def come(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
+    def connect(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return self.rows
 
     def click(self, rate: float, for_s: float, wait_s: float, seed: int) -> list[dict[str, Any]]:
@@ -62,14 +62,14 @@ class World:
         self.runtime, self.watcher = FakeRuntime(address), Watcher()
         self.events: dict[int, BaseException] = {}
         self.room = 10**6
-        self.came: list[int] = []
+        self.connected: list[int] = []
         self.on_disk: list[int] = []
 
     @contextmanager
     def holding(self, runtime: object, plan: object, shares: Sequence[int]) -> Iterator[FakeUsers]:
         self.on_disk.append(len(RunFolder.open(self.results / "latest").read_trials(CrowdRecord)))
-        number = len(self.came)
-        self.came.append(sum(shares))
+        number = len(self.connected)
+        self.connected.append(sum(shares))
         if number in self.events:
             raise self.events[number]
         yield FakeUsers(shares, self.room)
@@ -130,7 +130,7 @@ def test_each_level_has_a_server_of_its_own_and_is_on_disk_as_it_ends(world: Wor
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     folder = world.measure(world.plan()).folder
     text = shown(folder)
-    assert "B (Thread pool, long poll) held all of 10" in " ".join(text.split())
+    assert "B (Thread pool, long poll) held all 10 users" in " ".join(text.split())
     assert text.rstrip().endswith("/report.html")
     summary = json.loads((folder.path / "summary.json").read_text())
     assert (summary["schema"], summary["kind"], summary["status"], len(summary["cells"])) == (2, "crowd", "complete", 6)
@@ -156,10 +156,10 @@ def test_a_level_is_as_high_as_the_machine_allows_and_says_why(world: World, mon
     records = world.measure(plan).folder.read_trials(CrowdRecord)
     assert [(record.asked, record.users) for record in records] == [(5, 5), (10, 8)]  # the most would be 8 again
     assert world.watcher.lines[1].note == records[1].capped
-    assert records[1].capped.startswith("8 of 10 come: ")
+    assert records[1].capped.startswith("8 of 10 users can connect: ")
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64))
     runs = sorted(world.results.iterdir())
-    with pytest.raises(UsageError, match=r"^USERS=5: nobody can come: 0 of 5 come: "):
+    with pytest.raises(UsageError, match=r"^USERS=5: no user can connect: 0 of 5 users can connect: "):
         world.measure(plan)
     assert sorted(world.results.iterdir()) == runs  # it is told before there is a folder
 
@@ -182,15 +182,15 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert levels(outcome.folder) == ALL[:number]
     assert world.runtime.log[-2:] == ["stop C" if number > 1 else "stop B", "close"]
-    assert f"This run was interrupted: {number} of 6 trials are here." in shown(outcome.folder)
+    assert f"This run was interrupted: it has {number} of 6 trials." in shown(outcome.folder)
     assert "interrupted" in (outcome.folder.path / "report.html").read_text()
     again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert again.folder.path == outcome.folder.path
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
     assert [record.index for record in again.folder.read_trials(CrowdRecord)] == [0, 1, 2, 3, 4, 5]
-    assert len(world.came) == 7  # no level is measured twice
+    assert len(world.connected) == 7  # no level is measured twice
     assert "interrupted" not in shown(again.folder)
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         session.resumed(world.lab.root, again.folder.path, CrowdExperiment)
 
 
@@ -203,7 +203,7 @@ def test_a_run_that_goes_on_measures_a_level_that_failed_again(world: World) -> 
     assert [(record.index, record.valid) for record in again.folder.read_trials(CrowdRecord)] == [
         (index, True) for index in range(6)
     ]
-    assert len(world.came) == 7
+    assert len(world.connected) == 7
     assert "not counted" not in shown(again.folder)
 
 
@@ -220,7 +220,7 @@ def test_only_models_that_have_such_a_chat_server_are_measured(world: World) -> 
     plan = world.plan(models=["all"], crowd={**SHORT, "transports": ["websocket"]})
     assert [model.letter for model in plan.models] == ["C"]
     assert KIND.count(plan.experiment, plan.models) == 2
-    with pytest.raises(UsageError, match="no chat server of A speaks websocket"):
+    with pytest.raises(UsageError, match="no chat server of A supports websocket"):
         world.plan(models=["A"], crowd={**SHORT, "transports": ["websocket"]})
 
 

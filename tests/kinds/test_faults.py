@@ -20,7 +20,7 @@ from iolab.host.limits import Facts
 from iolab.host.signals import Interrupted
 from iolab.kinds.faults import clicks, run
 from iolab.kinds.faults.plan import FAULTS
-from iolab.kinds.faults.records import Fault, FaultRecord, Figures, Pressed
+from iolab.kinds.faults.records import ClickRow, Fault, FaultRecord, Figures
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.kinds.faults.stage import Stage
 from iolab.lab import Lab
@@ -39,7 +39,7 @@ class FakePeople:
     def __init__(self, shares: Sequence[int]) -> None:
         self.shares = shares
 
-    def come(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
+    def connect(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return []
 
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
@@ -128,11 +128,11 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     assert world.runtime.log == [
         "open", "start C 1", "crowd comes", "stop C", "start C 1", "crowd goes", "stop C", "close",
     ]  # fmt: skip
-    assert "20 users come to C websocket" in world.watcher.said
+    assert "20 users connect to C websocket" in world.watcher.said
     info = outcome.folder.read_run()
     assert (info.kind, info.generator, info.status, info.trials_planned) == ("faults", "crowd", "complete", 7)
     first, *_, last = outcome.folder.read_trials(FaultRecord)
-    assert (first.model, first.transport, first.asked, first.came, first.users, first.back) == (
+    assert (first.model, first.transport, first.asked, first.allowed, first.users, first.back) == (
         "C",
         "websocket",
         20,
@@ -142,11 +142,11 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     )
     assert first.acknowledged_clicks_safe
     assert list(first.rows) == ["clicks"]
-    assert [row.token for row in outcome.folder.read_rows(first.rows, "clicks", Pressed)] == ["c1-0"]
+    assert [row.token for row in outcome.folder.read_rows(first.rows, "clicks", ClickRow)] == ["c1-0"]
     assert outcome.folder.read_rows(last.rows, "users", Entry) == HERD
-    assert len(outcome.folder.read_rows(last.rows, "clicks", Pressed)) == 1
+    assert len(outcome.folder.read_rows(last.rows, "clicks", ClickRow)) == 1
     assert [line.style for line in world.watcher.lines] == [None] * 7
-    assert world.watcher.lines[0].text == "baseline        20 users, and nothing happens"
+    assert world.watcher.lines[0].text == "baseline        20 users, without a fault"
 
 
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
@@ -159,7 +159,7 @@ def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
 
 
 def test_no_fault_follows_one_that_could_not_be_measured(world: World) -> None:
-    world.events = {"slow": LoadFailed("the load driver gave no answer within 40 s")}
+    world.events = {"slow": LoadFailed("the load driver did not answer within 40 s")}
     outcome = world.measure(world.plan())
     records = outcome.folder.read_trials(FaultRecord)
     assert (outcome.exit_status, outcome.folder.read_run().status) == (1, "failed")
@@ -169,9 +169,9 @@ def test_no_fault_follows_one_that_could_not_be_measured(world: World) -> None:
         ("slow", False),
     ]
     assert world.watcher.lines[-1].style == "red"
-    assert "This run failed: 3 of 7 trials are here; the findings say what is wrong." in shown(outcome.folder)
+    assert "This run failed: it has 3 of 7 trials; the findings say what is wrong." in shown(outcome.folder)
     page = (outcome.folder.path / "report.html").read_text()
-    assert "Slow readers: invalid: the load driver gave no answer within 40 s." in page
+    assert "Slow readers: invalid: the load driver did not answer within 40 s." in page
 
 
 def test_a_click_that_is_lost_spoils_the_run_and_the_faults_go_on(
@@ -194,11 +194,11 @@ def test_an_interruption_leaves_a_report_of_what_there_is_and_cannot_go_on(
     assert faults(outcome.folder) == ["baseline", "broadcast", "slow"]
     assert world.runtime.log[-1] == "close"
     assert world.runtime.log.count("start C 1") == world.runtime.log.count("stop C") == 1
-    assert "This run was interrupted: 3 of 7 trials are here." in shown(outcome.folder)
+    assert "This run was interrupted: it has 3 of 7 trials." in shown(outcome.folder)
     assert "This run was interrupted" in (outcome.folder.path / "report.html").read_text()
     done = inside("run", "--resume", str(outcome.folder.path))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "the crowd that the faults shared is gone: run it again" in done.stderr
+    assert "the users that all faults shared are disconnected: run it again" in done.stderr
 
 
 def test_without_a_crowd_no_fault_can_happen_and_the_reason_is_told(world: World) -> None:
@@ -217,17 +217,17 @@ def test_what_only_linux_can_is_left_out_elsewhere_and_counts_as_measured(
     assert (outcome.exit_status, len(faults(outcome.folder))) == (0, 7)
     left_out = [record for record in outcome.folder.read_trials(FaultRecord) if record.figures is None]
     assert [record.fault for record in left_out] == ["vanished", "half_open"]
-    assert "left out: only Linux drops all" in world.watcher.lines[3].text
+    assert "left out: only Linux can drop" in world.watcher.lines[3].text
 
 
 def test_as_many_come_as_the_machine_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64 + 15))
     outcome = world.measure(world.plan())
     record = outcome.folder.read_trials(FaultRecord)[0]
-    assert (record.asked, record.came, world.crowds) == (20, 15, [15])
-    assert record.capped.startswith("15 of 20 come: ")
+    assert (record.asked, record.allowed, world.crowds) == (20, 15, [15])
+    assert record.capped.startswith("15 of 20 users can connect: ")
     shown(outcome.folder)
-    assert "15 of 20 come: " in (outcome.folder.path / "report.html").read_text()
+    assert "15 of 20 users can connect: " in (outcome.folder.path / "report.html").read_text()
     monkeypatch.setattr(limits, "read", lambda: Facts(files=64))
-    with pytest.raises(UsageError, match=r"^USERS=20: nobody can come: "):
+    with pytest.raises(UsageError, match=r"^USERS=20: no user can connect: "):
         world.measure(world.plan())

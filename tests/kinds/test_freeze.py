@@ -101,14 +101,14 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert world.runtime.log.count("start C 1") == world.runtime.log.count("stop C")
     _, texts = world.report(outcome.folder)
     for text in texts.values():
-        assert "This run was interrupted: 1 of 2 trials are here." in text
+        assert "This run was interrupted: it has 1 of 2 trials." in text
         assert "planned (locust)" not in text
     planned.event = None
     again = world.resume(outcome.folder)
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert [record.index for record in world.trials(again.folder)] == [0, 1]
     assert world.generator.loads == 1
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         session.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
@@ -118,12 +118,12 @@ def test_a_standstill_that_did_not_happen_spoils_its_trial_alone(world: World, p
     assert (outcome.exit_status, outcome.folder.read_run().status) == (1, "failed")
     records = world.trials(outcome.folder)
     assert [record.valid for record in records] == [False, True]
-    assert records[0].reason == "the load ended before the server stood still for 0.01 s"
+    assert records[0].reason == "the load ended before the server was frozen for 0.01 s"
     assert len(outcome.folder.read_rows(records[0].rows, "requests", Sample)) == 40  # they stay, and count for nothing
     summary, texts = world.report(outcome.folder)
     assert [cell["valid"] for cell in summary["cells"]] == [False, True]
     for text in texts.values():
-        assert "This run failed: 2 of 2 trials are here" in text
+        assert "This run failed: it has 2 of 2 trials" in text
         assert "closed loop: this trial is not valid: the load ended before" in text.replace("</b>", "").replace(
             "*", ""
         )
@@ -146,7 +146,7 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World, planned: Pl
 
 @pytest.mark.parametrize(("models", "said"), [(["all"], "MODELS=all"), (["A", "C"], "MODELS=A,C")])
 def test_one_server_at_a_time_stands_still(lab: Lab, tmp_path: Path, models: list[str], said: str) -> None:
-    with pytest.raises(UsageError, match=f"^{said}: one server at a time stands still$"):
+    with pytest.raises(UsageError, match=f"^{said}: one server at a time can be frozen: name one$"):
         World(lab, tmp_path, "freeze", ("127.0.0.1", 1), models=models).plan()
 
 
@@ -155,4 +155,4 @@ def test_what_the_machine_did_is_a_finding_of_each_cell(world: World, planned: P
     summary, texts = world.report(world.measure().folder)
     assert ["not_pinned" in {each["id"] for each in cell["findings"]} for cell in summary["cells"]] == [True] * 2
     for text in texts.values():
-        assert "every trial: this platform cannot keep processes on cores" in text.replace("</b>", "").replace("*", "")
+        assert "every trial: this platform cannot pin processes to cores" in text.replace("</b>", "").replace("*", "")

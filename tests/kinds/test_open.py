@@ -65,10 +65,10 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     before = world.lines(outcome.folder)
     assert len(before) == 1
     printed = world.printed(outcome.folder)
-    assert "This run was interrupted: 1 of 4 trials are here." in printed
+    assert "This run was interrupted: it has 1 of 4 trials." in printed
     assert f"{outcome.folder.path.name}/report.html" in printed
     for name in ("report.html", "report.md"):
-        assert "This run was interrupted: 1 of 4 trials are here." in (outcome.folder.path / name).read_text()
+        assert "This run was interrupted: it has 1 of 4 trials." in (outcome.folder.path / name).read_text()
     assert json.loads((outcome.folder.path / "summary.json").read_text())["status"] == "partial"
     world.loop.events = {}
     again = world.measure(world.resume(outcome.folder))
@@ -83,7 +83,7 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     assert "was interrupted" not in world.printed(again.folder)
     whole = json.loads((again.folder.path / "summary.json").read_text())
     assert (whole["schema"], whole["kind"], whole["status"], len(whole["cells"])) == (2, "open", "complete", 4)
-    with pytest.raises(UsageError, match="is complete: there is nothing to go on with"):
+    with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
         world.resume(again.folder)
 
 
@@ -160,13 +160,13 @@ def test_a_model_that_cannot_be_calibrated_ends_the_run_with_the_reason(world: W
     world.loop.tells = False
     outcome = world.measure(world.plan("queue", **SMALL))
     assert (outcome.exit_status, outcome.folder.has_trials()) == (1, False)
-    assert outcome.reason == "the server tells no Server-Timing: its service times are not known"
+    assert outcome.reason == "the server sends no Server-Timing header: its service times are not known"
 
 
 def test_what_cannot_be_planned_is_refused_before_anything_is_opened(world: World) -> None:
-    with pytest.raises(UsageError, match="no model of this run has a utilisation: take A, B"):
+    with pytest.raises(UsageError, match="no model of this run has a utilisation: add one of A, B"):
         world.plan("queue", models=["C", "D"])
-    with pytest.raises(UsageError, match=r"trace nowhere\.txt: must be a file with a moment"):
+    with pytest.raises(UsageError, match=r"trace nowhere\.txt: must be a file with a time"):
         world.plan("queue", arrivals={"process": "trace", "trace": "nowhere.txt"})
     assert not world.results.exists()
 
@@ -189,7 +189,7 @@ def test_one_process_alone_is_not_told_of(world: World) -> None:
     outcome = world.measure(world.plan("queue", **SMALL))
     assert "load" not in outcome.folder.read_run().experiment
     assert world.crews == [Crew()]
-    with pytest.raises(UsageError, match=r"JOIN=2: others need this machine's address: give it"):
+    with pytest.raises(UsageError, match=r"JOIN=2: other machines need this machine's address: give it"):
         _ = world.plan("queue", **SMALL, load={"join": 2}).experiment.host
 
 

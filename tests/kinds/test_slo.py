@@ -71,7 +71,7 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
     assert (outcome.exit_status, outcome.folder.read_run().status) == (130, "partial")
     assert len(world.lines(outcome.folder)) == 3
     printed = world.printed(outcome.folder)
-    assert "This run was interrupted: 3 trials are here. The search has ended for 0 of 1 models." in printed
+    assert "This run was interrupted: it has 3 trials. The search has ended for 0 of 1 models." in printed
     assert "The search for A did not end: it was interrupted." in printed
     assert "A meets mean<60ms at" in printed
     assert [cell["valid"] for cell in summary(outcome.folder)["cells"]] == [False]
@@ -127,7 +127,7 @@ def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
     assert [each for each in findings(0.0) if "hypervisor" in each.message] == []
     (stolen,) = [each for each in findings(1.0, 2.0) if "hypervisor" in each.message]
     assert (stolen.place, stolen.severity) == ("A", "warning")
-    assert "kept 25% of the CPU time" in stolen.message
+    assert "took 25% of this machine's CPU time" in stolen.message
 
 
 def test_a_search_that_goes_on_takes_the_step_that_failed_again_and_comes_to_the_same_end(world: World) -> None:

@@ -132,7 +132,7 @@ def test_streamlit_that_dies_at_its_start_says_why(lab: Lab, streamlit: Path, tm
         replace(service, folder=folder) if service.name == "streamlit" else service for service in lab.services
     )
     with (
-        pytest.raises(UsageError, match=r"ended at its start with status \d+.*streamlit_fun\.py") as raised,
+        pytest.raises(UsageError, match=r"did not start: exit status \d+.*streamlit_fun\.py") as raised,
         app.here(replace(lab, services=services), "uvicorn", tmp_path / "log.txt", lambda _: None),
     ):
         pytest.fail("it runs")
@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_named(inside: Run, lab: object) -> None:
         taken.listen()
         done = inside("trace", "--runtime", "local", "--click", "1")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"port {port} for the Streamlit app is taken" in done.stderr
+    assert f"port {port} for the Streamlit app is in use" in done.stderr
 
 
 @needs_strace

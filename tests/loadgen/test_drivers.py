@@ -72,12 +72,12 @@ def test_a_driver_that_dies_fails_the_trial_with_its_last_words() -> None:
 
 
 def test_an_answer_that_comes_late_is_never_taken_for_that_of_the_next_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "PATIENCE_S", -0.8)  # we wait shorter than the driver
+    monkeypatch.setattr(driver, "EXTRA_S", -0.8)  # we wait shorter than the driver
     with driver.start(HEY_DRIVER) as started:
-        with pytest.raises(LoadFailed, match="no answer within"):
+        with pytest.raises(LoadFailed, match="did not answer within"):
             started.ask({"argv": ["sleep", "0.4"]}, timeout_s=1)
-        monkeypatch.setattr(driver, "PATIENCE_S", 10)
-        with pytest.raises(LoadFailed, match="the answer to another job"):
+        monkeypatch.setattr(driver, "EXTRA_S", 10)
+        with pytest.raises(LoadFailed, match="answered another job"):
             started.ask({"argv": ["true"]}, timeout_s=5)
 
 

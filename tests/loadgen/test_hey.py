@@ -37,7 +37,7 @@ def test_a_dead_port_gives_a_header_alone() -> None:
     "text", [HEADER + "fast,0,0,0,0,0,200,0\n", "a,b\n1,2\n", HEADER + "nan,0,0,0,0,0,200,0\n", HEADER + "0.1,0\n"]
 )
 def test_rows_that_cannot_be_read_fail_the_trial(text: str) -> None:
-    with pytest.raises(LoadFailed, match="hey printed a row"):
+    with pytest.raises(LoadFailed, match="hey printed a "):
         read_rows(text)
 
 
@@ -54,7 +54,7 @@ def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
     ("answer", "reason"),
     [
         ({"status": 1, "stderr": "flag provided but not defined\nUsage: x"}, "hey ended with status 1: Usage: x"),
-        ({"status": -9, "stdout": "", "stderr": ""}, "hey ended with status -9: without a word"),
+        ({"status": -9, "stdout": "", "stderr": ""}, "hey ended with status -9: it printed nothing"),
     ],
 )
 def test_a_hey_that_fails_fails_the_trial(answer: dict[str, object], reason: str) -> None:

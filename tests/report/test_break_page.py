@@ -69,7 +69,7 @@ def analysis(results: Sequence[WayResult], culprits: Sequence[Culprit] = ()) -> 
 
 def test_sentences_are_said_where_the_data_show_them() -> None:
     told = " ".join(breaking.sentences(ALL))
-    assert "waits 600 ms (median), and 0.8 ms beside requests that await" in told
+    assert "is 600 ms, compared with 0.8 ms if requests await" in told
     assert told.count("What blocks the loop blocks every connection") == 1
     assert "Threads help if requests wait" in told
     assert "Threads do not help if requests compute" in told
@@ -94,7 +94,7 @@ def test_the_culprit_is_what_the_log_names_or_nothing() -> None:
     waiting, computing = ([*breaking.culprit(each)] for each in CULPRITS)
     assert waiting[1:] == [Quote("Executing <Task>"), Sentences(["The watchdog names no line."])]
     assert "answer(), server_broken.py:46 (9 of 10 warnings)" in str(waiting[0])
-    assert computing[0] == Sentences(["asyncio warns of no slow coroutine."])
+    assert computing[0] == Sentences(["asyncio logged no warning about a slow coroutine."])
     assert "server_broken.py:42, while <True>:" in str(computing[1])
     assert computing[2:] == [Quote("watchdog: <it>")]
 
@@ -108,10 +108,10 @@ def test_ways_of_one_kind_of_work_stand_together_and_sections_ask_for_each_culpr
     assert shown.ends == {2}
     assert shown.rows[0][-2:] == ["0.8 ms", "0.8 ms"]
     assert [section.heading for section in document.details] == [
-        "Waiting in the loop: what blocks it?",
-        "Computing in the loop: what blocks it?",
+        "Waiting in the loop: which code blocks it?",
+        "Computing in the loop: which code blocks it?",
     ]
-    assert "one that computes 5 ms" in document.method[0]
+    assert "a request that computes 5 ms" in document.method[0]
 
 
 def test_the_page_escapes_what_a_log_says_and_needs_nothing_else() -> None:
@@ -131,7 +131,7 @@ def test_a_way_whose_bystander_is_harmed_has_another_colour() -> None:
     assert "#0072b2" in harmless
     drawn = picture(ALL, HEALTHY, EXPERIMENT, narrow=False)
     assert "#d55e00" in drawn
-    assert "Computing, 5.0 ms a request" in drawn
+    assert "Computing, 5.0 ms per request" in drawn
     assert "time.sleep in the loop" in drawn
     assert "600 ms" in drawn
 

@@ -45,13 +45,13 @@ def test_a_crowd_answers_it_with_its_own_figures(answered: Answered) -> None:
     text = answered()
     for words in (
         "B (Thread pool, long poll): 8 of 1,000 are held, 992 waiting. All its 8 threads are in use",
-        "C (asyncio, WebSocket) held all of 1,000, with 1 thread and 36.4 MiB of memory",
-        "D (Thread per connection, long poll) held all of 1,000, with 1,001 threads",
-        "Within 10 s the server itself answered 1 of 1,000 (A long poll), 8 of 1,000 (B long poll), 1,000 of 1,000",
+        "C (asyncio, WebSocket) held all 1,000 users, with 1 thread and 36.4 MiB of memory",
+        "D (Thread per connection, long poll) held all 1,000 users, with 1,001 threads",
+        "Users that the server answered within 10 s: 1 of 1,000 (A long poll), 8 of 1,000 (B long poll), 1,000 of 1,000",
         "C WebSocket, 0.2 ms in the median, 1.2 ms at p99",
         "So choose C (asyncio, by WebSocket or long poll)",
-        "blocks its one thread",
-        "Figures of the crowd of 2026-11-25 (2",
+        "blocks its only thread",
+        "Source: the crowd run of 2026-11-25 (2",
         "-crowd, in Docker containers).",
     ):
         assert words in text
@@ -64,14 +64,14 @@ def test_a_crowd_that_says_otherwise_is_not_told_the_book_s_way(answered: Answer
     breaks = replace(crowds.C, room=30, obstacle="files", evidence="Too many open files", rest="refused")
     text = answered((replace(crowds.B, room=10**6, server_kib=2.0), breaks, crowds.D))
     assert "C (asyncio, WebSocket): 30 of 1,000 are held, 970 refused. Too many open files." in text
-    assert "So choose B (Thread pool, by long poll): of those that held all users" in text
-    assert "(11.5 KiB B long poll, 59.0 KiB D long poll)" in text
-    assert "blocks its one thread" not in text
+    assert "So choose B (Thread pool, by long poll): of the models that held all users" in text
+    assert "(B long poll 11.5 KiB, D long poll 59.0 KiB)" in text
+    assert "blocks its only thread" not in text
 
 
 def test_one_that_alone_holds_all_is_chosen_whatever_it_takes(answered: Answered) -> None:
     text = answered((crowds.B, replace(crowds.C, room=900, obstacle="slow"), crowds.D))
-    assert "So choose D (Thread per connection, by long poll): no other held all users" in text
+    assert "So choose D (Thread per connection, by long poll): no other model held all users" in text
 
 
 def test_none_is_chosen_where_none_holds_all(answered: Answered) -> None:
@@ -85,13 +85,13 @@ def test_none_is_chosen_where_none_holds_all(answered: Answered) -> None:
 
 def test_the_nearest_level_is_named_where_it_is_another(answered: Answered) -> None:
     text = answered((crowds.C,), (100, 800, 10_000))
-    assert "held all of 800" in text
-    assert "The levels nearest to 1,000 that were measured have 800 users." in text
+    assert "held all 800 users" in text
+    assert "The measured levels nearest to 1,000 users have 800 users." in text
 
 
 def test_one_that_was_measured_alone_is_not_set_above_others(answered: Answered) -> None:
     text = answered((crowds.C,))
-    assert "So choose C (asyncio, by WebSocket): no other was measured." in text
+    assert "So choose C (asyncio, by WebSocket): no other model was measured." in text
 
 
 def test_what_is_not_known_chooses_nothing(bench: Analysis, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_what_is_not_known_chooses_nothing(bench: Analysis, tmp_path: Path) -> N
     for kind in (crowds.C, crowds.D):
         crowds.add(folder, kind, 1000, quiet=Holding())
     found = replace(bench, chat_answer=tuple(course.answer(tmp_path, CHATTERS)))
-    assert "the memory of a user is not known here" in "\n".join(answers(found)[-1].paragraphs)
+    assert "the memory for each user is not known" in "\n".join(answers(found)[-1].paragraphs)
 
 
 def test_where_one_s_kernel_memory_is_not_known_all_are_compared_by_what_is(answered: Answered) -> None:
@@ -107,14 +107,14 @@ def test_where_one_s_kernel_memory_is_not_known_all_are_compared_by_what_is(answ
     disturbed = {"sockets": 0.5, "slab": -4.0}
     text = answered((replace(crowds.C, kernel_kib=disturbed), crowds.D))
     assert "So choose C (asyncio, by WebSocket)" in text
-    assert "the least memory a user in the server (14.7 KiB C WebSocket, 29.5 KiB D long poll)" in text
+    assert "the least memory in the server (C WebSocket 14.7 KiB, D long poll 29.5 KiB)" in text
 
 
 def test_what_is_to_be_minded_of_a_crowd_is_named(bench: Analysis, tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     crowds.add(folder, crowds.C, 1000, client_share=0.95)
     found = replace(bench, chat_answer=tuple(course.answer(tmp_path, CHATTERS)))
-    assert answers(found)[-1].paragraphs[-1].endswith("what to mind of them: client_was_the_limit.")
+    assert answers(found)[-1].paragraphs[-1].endswith("findings that limit their use: client_was_the_limit.")
 
 
 def test_report_finds_the_crowd_beside_the_benchmark(inside: Run, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_the_table_fits_and_nothing_of_it_is_cut(whole: RunFolder, width: int) -
 
 def test_the_terminal_says_each_thing_once(whole: RunFolder) -> None:
     text = rendered.terminal(document(whole), 200)
-    assert text.count("held all of 10,000") == 3
+    assert text.count("held all 10,000 users") == 3
     assert text.count("holds 10,000") == 3  # in the verdict; the cards are the page's
     assert "A seat for each user" not in text
     assert text.index("Click p99") < text.index("breaks at 100") < text.index("→")
@@ -76,7 +76,7 @@ def test_the_page_needs_nothing_else_and_draws_every_level(whole: RunFolder) -> 
     assert page.count("<svg") == 15 + 2 + 2  # levels, the legend's seats, and both forms of memory and threads
     assert rendered.figures(page) == 1
     assert page.count('class="card"') == 5
-    assert "breaks at 100: 8 of 100 are held, 92 waiting" in page
+    assert "breaks at 100 users: 8 of 100 are held, 92 waiting" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
 
@@ -123,9 +123,9 @@ def test_the_details_have_every_table(whole: RunFolder) -> None:
 
 def test_nothing_measured_is_a_report_all_the_same(tmp_path: Path) -> None:
     for status, words in (
-        ("running", "This run has not ended: 0 of 15 trials are here so far."),
-        ("partial", "This run was interrupted: 0 of 15 trials are here."),
-        ("failed", "This run failed: 0 of 15 trials are here; the findings say what is wrong."),
+        ("running", "This run has not ended: it has 0 of 15 trials so far."),
+        ("partial", "This run was interrupted: it has 0 of 15 trials."),
+        ("failed", "This run failed: it has 0 of 15 trials; the findings say what is wrong."),
     ):
         made = document(crowds.folder(tmp_path, status=status))
         assert "<svg" not in rendered.page(made)
@@ -147,7 +147,7 @@ def test_levels_without_figures_are_a_report_all_the_same(tmp_path: Path) -> Non
     assert page.count("<svg") == 5 + 2  # levels, and the legend's seats
     assert "Memory and threads" not in page
     assert "this level is not counted: the client died" in page
-    assert made.lacks == "trials.jsonl lacks lines: 7 of 15 trials are here."
+    assert made.lacks == "trials.jsonl lacks lines: it has 7 of 15 trials."
     assert "0.0 KiB" not in page
     assert page.count('<tr class="doubt') == len(table.DETAILS) + 1
     assert rendered.terminal(made, 80)
@@ -197,7 +197,7 @@ def test_report_writes_all_of_it_and_other_commands_say_what_it_is(inside: Run, 
         (("compare", str(folder.path), str(BENCH)), "of kind crowd and .* of kind closed: compare two of one kind"),
         (
             ("explain", str(folder.path), "C16"),
-            "CELL=C16: 0 cells of this run; say which one: model A, transport poll, asked",
+            "CELL=C16 matches 0 cells of this run; choose one: model A, transport poll, asked",
         ),
         (("bench", "--resume", str(folder.path)), "is of kind crowd: make crowd RESUME="),
     ):

@@ -33,17 +33,17 @@ def told(tmp_path: Path) -> Told:
 def test_each_model_says_what_it_holds_or_where_it_breaks_and_why(told: Told) -> None:
     text = told()
     for words in (
-        "A (Blocking, long poll) breaks at 100: 1 of 100 is held, 99 waiting. Its only thread is in use, and all"
-        " other users wait. Of 1,000 it held 1, too.",
-        "B (Thread pool, long poll) breaks at 100: 8 of 100 are held, 92 waiting. All its 8 threads are in use",
-        "C (asyncio, WebSocket) held all of 1,000, with 1 thread and 36.4 MiB of memory. Each user takes 14.7 KiB in the server"
+        "A (Blocking, long poll) breaks at 100 users: 1 of 100 is held, 99 waiting. Its only thread is in use, and all"
+        " other users wait. Of 1,000 users, it also held 1.",
+        "B (Thread pool, long poll) breaks at 100 users: 8 of 100 are held, 92 waiting. All its 8 threads are in use",
+        "C (asyncio, WebSocket) held all 1,000 users, with 1 thread and 36.4 MiB of memory. Each user takes 14.7 KiB in the server"
         " and 9.5 KiB in the kernel, both ends of the connection together. While no user clicks, it uses 0.004% of a"
         " core.",
-        "D (Thread per connection, long poll) held all of 1,000, with 1,001 threads",
+        "D (Thread per connection, long poll) held all 1,000 users, with 1,001 threads",
         "Users of 1,000 that the server answered within 10 s: A long poll 1, B long poll 8, C WebSocket all",
-        "22.4 KiB by C long poll (1 thread), 24.2 KiB by C WebSocket (1 thread), 59.0 KiB by D long poll (1,001"
+        "C long poll 22.4 KiB (1 thread), C WebSocket 24.2 KiB (1 thread), D long poll 59.0 KiB (1,001"
         " threads). The most is 2.6 times the least.",
-        "Memory that each of 1,000 users takes, in server and kernel together: ",
+        "Memory for each of 1,000 users, in server and kernel together: ",
         "Response time of a click while 1,000 users are held: C WebSocket 0.2 ms in the median, 1.2 ms at p99; D long poll",
     ):
         assert words in text
@@ -51,30 +51,33 @@ def test_each_model_says_what_it_holds_or_where_it_breaks_and_why(told: Told) ->
 
 def test_figures_that_are_reversed_are_told_the_other_way_round(told: Told) -> None:
     text = told(REVERSED)
-    assert "C (asyncio, WebSocket) breaks at 100: 40 of 100 are held, 60 cut off. It ended with status -9." in text
-    assert "B (Thread pool, long poll) held all of 1,000" in text
-    assert "12.5 KiB by B long poll (9 threads), 59.0 KiB by D long poll" in text
+    assert (
+        "C (asyncio, WebSocket) breaks at 100 users: 40 of 100 are held, 60 disconnected. It ended with status -9."
+        in text
+    )
+    assert "B (Thread pool, long poll) held all 1,000 users" in text
+    assert "B long poll 12.5 KiB (9 threads), D long poll 59.0 KiB" in text
     assert "B long poll all, C WebSocket 40, D long poll all" in text
     assert "in use" not in text
 
 
 def test_a_model_that_breaks_late_says_what_it_held_before(told: Told) -> None:
     text = told((replace(crowds.D, room=500),), (100, 400, 1000, 2000))
-    assert 'breaks at 1,000: 500 of 1,000 are held, 500 refused. The server said "no new thread" with' in text
-    assert "It held all of 400, with 401 threads" in text
-    assert "Of 2,000 it held 500, too." in text
+    assert 'breaks at 1,000 users: 500 of 1,000 are held, 500 refused. The server printed "no new thread" with' in text
+    assert "It held all 400 users, with 401 threads" in text
+    assert "Of 2,000 users, it also held 500." in text
 
 
 @pytest.mark.parametrize(
     ("obstacle", "words"),
     [
         ("queue", "All its threads are in use, and the other users wait."),
-        ("pids", "Its container may have no more tasks."),
-        ("files", "It may open no more files."),
-        ("memory", "There was no more memory."),
+        ("pids", "The task limit of its container was reached."),
+        ("files", "The limit on open files was reached."),
+        ("memory", "The memory limit was reached."),
         ("refused", "Connections were refused."),
-        ("slow", "It had not answered the others within 10 s."),
-        (None, "Nothing says why"),
+        ("slow", "The server had not answered the other users within 10 s."),
+        (None, "The reason is not known"),
     ],
 )
 def test_every_obstacle_has_its_words(told: Told, obstacle: Obstacle | None, words: str) -> None:
@@ -88,11 +91,11 @@ def test_every_obstacle_has_its_words(told: Told, obstacle: Obstacle | None, wor
 def test_users_that_were_served_late_were_served(told: Told) -> None:
     text = told((replace(crowds.C, room=600, obstacle=None, rest="late"),), (1000,))
     assert (
-        "breaks at 1,000: 600 of 1,000 are held, 400 served late. The server's first answer took longer than the 10 s"
+        "breaks at 1,000 users: 600 of 1,000 are held, 400 served late. The server's first answer took longer than the 10 s"
         in text
     )
     assert "that users wait: the last after 11.0" in text
-    assert "In the end it serves all of them, with 1 thread" in text
+    assert "In the end, it serves all of them, with 1 thread" in text
 
 
 def test_a_level_that_does_not_count_breaks_nothing(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_a_level_that_does_not_count_breaks_nothing(tmp_path: Path) -> None:
     assert "has no valid trial" in sentences(analyse(folder))[0]
     assert card(line, analyse(folder))[0] == "no result"
     crowds.add(folder, crowds.B, 5)
-    assert "held all of 5" in sentences(analyse(folder))[0]
+    assert "held all 5 users" in sentences(analyse(folder))[0]
 
 
 def test_what_is_not_known_is_left_out_of_sentences(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_what_is_not_known_is_left_out_of_sentences(tmp_path: Path) -> None:
     for kind in (crowds.C, crowds.D):
         crowds.add(folder, kind, 1000, quiet=Holding(), rows={}, clicks=0, answered=0)
     text = sentences(analyse(folder))
-    assert text[0] == "C (asyncio, WebSocket) held all of 1,000."
+    assert text[0] == "C (asyncio, WebSocket) held all 1,000 users."
     assert len(text) == 2  # nothing to compare
     assert card(analyse(folder).lines[0], analyse(folder)) == ("holds 1,000", "")
 
@@ -145,7 +148,7 @@ def test_rows_tell_few_never_and_not_known_apart(tmp_path: Path) -> None:
     crowds.add(folder, crowds.C, 1000, empty=Holding(), quiet=Holding(), client_share=None)
     crowds.add(folder, crowds.D, 1000, valid=False, reason="the client died")
     pool, loop, threads = rows(analyse(folder))
-    assert (pool["Server each"], pool["Served p50"], pool["Click p50"], pool["Users a second"]) == (
+    assert (pool["Server each"], pool["Served p50"], pool["Click p50"], pool["Users per second"]) == (
         "too few",
         "never",
         "too few",
@@ -168,5 +171,5 @@ def test_clicks_of_which_none_was_answered_are_said_to_be_so(tmp_path: Path) -> 
     clicks = [Click(0, each / 10, each / 10, None) for each in range(150)]
     crowds.add(folder, crowds.A, 1000, rows=folder.write_rows(7, clicks=clicks), clicks=150, answered=0)
     (cell,) = analyse(folder).cells
-    assert click(cell) == "none of 150 was answered"
+    assert click(cell) == "all 150 clicks are unanswered"
     assert rows(analyse(folder))[0]["Click p50"] == "never"

@@ -38,7 +38,7 @@ def made(**changes: object) -> Document:
         verdict="A explodes; B stays flat.",
         trust=Trust("limited", "1 of 3 cells is in doubt: 93 attempts were dropped."),
         about="Experiment made, 3 of 4 trials.",
-        lacks="This run was interrupted: 3 of 4 trials are here.",
+        lacks="This run was interrupted: it has 3 of 4 trials.",
         answer=[
             Section("", [Cards([Card("A · Blocking", "explodes", "Median 81 ms.", "#d55e00")]), TABLE], brief=True),
             Section("What it shows", [Sentences(["It grows."]), Figure(lambda narrow: SVG, "A caption.")], brief=True),
@@ -90,8 +90,8 @@ def test_markdown_has_every_text_and_a_row_stays_a_row() -> None:
     lines = markdown(made()).splitlines()
     assert "| A Blocking server \\| one thread | 81.0 ms | " + "1" * 30 + " | " + "2" * 30 + " |" in lines
     assert "- **A · Blocking: explodes.** Median 81 ms." in lines
-    assert "- **warning**, A at c = 16: 93 attempts were dropped. To do: a longer listen queue" in lines
-    assert "**This run was interrupted: 3 of 4 trials are here.**" in lines
+    assert "- **warning**, A at c = 16: 93 attempts were dropped. What to do: a longer listen queue" in lines
+    assert "**This run was interrupted: it has 3 of 4 trials.**" in lines
     for heading in ("What it shows", "Findings", "Only on the page", "Questions", "How it was measured"):
         assert f"## {heading}" in lines
     assert "## Seats" not in lines  # drawings are left out, and so is a heading of nothing else

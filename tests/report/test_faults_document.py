@@ -63,7 +63,7 @@ def test_a_run_that_was_interrupted_has_a_report_of_what_it_has(tmp_path: Path) 
     cut = replace(all_of_it, run=all_of_it.run.model_copy(update={"status": "partial"}), records=all_of_it.records[:2])
     made = report(cut)
     for each in (rendered.page(made), rendered.markdown(made), rendered.terminal(made)):
-        assert "This run was interrupted: 2 of 7 trials are here." in each
+        assert "This run was interrupted: it has 2 of 7 trials." in each
     assert [section.heading for section in made.details if section.blocks] == ["Broadcast"]
     nothing = report(replace(cut, records=()))
     assert not nothing.details
@@ -74,9 +74,9 @@ def test_a_run_that_was_interrupted_has_a_report_of_what_it_has(tmp_path: Path) 
 def test_a_run_whose_lines_are_not_all_there_says_so(tmp_path: Path) -> None:
     all_of_it = whole(tmp_path)
     made = report(replace(all_of_it, records=all_of_it.records[:6]))
-    assert made.lacks == "trials.jsonl lacks lines: 6 of 7 trials are here."
+    assert made.lacks == "trials.jsonl lacks lines: it has 6 of 7 trials."
     (all_of_it.folder.path / "trials.jsonl").unlink()
-    with pytest.raises(UsageError, match="has none of the 7 trials"):
+    with pytest.raises(UsageError, match="contains none of the 7 trials"):
         analyse(all_of_it.folder)
 
 
@@ -86,7 +86,7 @@ def test_a_fault_that_could_not_be_measured_is_shown_as_such(tmp_path: Path) -> 
     for text in (rendered.page(made), rendered.markdown(made)):
         assert "nvalid: the load driver has ended" in text
         assert "this trial is not valid: the load driver has ended" in text
-        assert "This run failed: 1 of 7 trials are here" in text
+        assert "This run failed: it has 1 of 7 trials" in text
 
 
 def test_the_markdown_has_a_row_and_a_sentence_for_each_fault(tmp_path: Path) -> None:
@@ -106,20 +106,20 @@ def findings(tmp_path: Path, changes: Mapping[str, object], **run: object) -> li
 def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
     assert findings(tmp_path, {}) == []
     lost = {"clicks": Clicks(sent=9, answered=8, lost=1, unrecorded=0)}
-    message = "of 8 acknowledged clicks, 1 are missing in the rows on disk, and 0 in what the server wrote down"
+    message = "of 8 acknowledged clicks, 1 are missing in the rows on disk, and 0 in the server's log"
     assert findings(tmp_path, lost) == [("error", f"baseline; herd: {message}")]
     unknown = {"clicks": Clicks(sent=9, answered=8, lost=0, unrecorded=None)}
     assert findings(tmp_path, unknown) == [
-        ("error", "baseline; herd: the server wrote down none of 8 acknowledged clicks")
+        ("error", "baseline; herd: the server's log contains none of the 8 acknowledged clicks")
     ]
-    capped = {"capped": "15 of 20 come: 64 open files."}
-    assert findings(tmp_path, capped) == [("note", "baseline; herd: 15 of 20 come: 64 open files")]
+    capped = {"capped": "15 of 20 users can connect: 64 open files."}
+    assert findings(tmp_path, capped) == [("note", "baseline; herd: 15 of 20 users can connect: 64 open files")]
     stolen = {"machine": MachineUsage(cores=2, span_s=8.0, busy_s=6.0, steal_s=8.0, own_s=0.5)}
     plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
     found = findings(tmp_path, stolen, cpu_plans=(plan,))
     assert [severity for severity, _ in found] == ["warning", "warning"]
-    assert "every fault: CPUS=1 left no core to the load generator" in found[0][1] + found[1][1]
-    assert "baseline; herd: the hypervisor kept 50%" in found[0][1] + found[1][1]
+    assert "every fault: CPUS=1 left no core for the load generator" in found[0][1] + found[1][1]
+    assert "baseline; herd: the hypervisor took 50%" in found[0][1] + found[1][1]
 
 
 def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_every_figure_has_a_label_and_every_fault_a_sentence(fault: str) -> None
 
 def test_what_is_not_known_is_said() -> None:
     record = faults.record("slow")
-    assert ("the machine's TCP buffers grew by, at most", fault_words.NOT_KNOWN) in fault_words.facts(record)
+    assert ("growth of the machine's TCP buffers, at most", fault_words.NOT_KNOWN) in fault_words.facts(record)
     left_out = faults.record("vanished", reason="only Linux can", figures=None)
     assert fault_words.sentence(left_out) == "left out: only Linux can"
     assert "was lost" in fault_words.sentence(faults.record("slow", valid=False, reason="it was lost", figures=None))
@@ -160,7 +160,7 @@ def test_a_click_that_was_acknowledged_and_is_missing_is_said_aloud(tmp_path: Pa
     records = whole(tmp_path).records
     word, sentence = fault_words.verdict(records)
     assert word == "no click is lost"
-    assert "none is lost" in sentence
+    assert "no click is lost" in sentence
     for lost in (Clicks(sent=9, answered=8, lost=1, unrecorded=0), Clicks(sent=9, answered=8, lost=0, unrecorded=1)):
         word, sentence = fault_words.verdict((*records, faults.record("herd", clicks=lost)))
         assert word == "clicks are lost"
@@ -168,7 +168,7 @@ def test_a_click_that_was_acknowledged_and_is_missing_is_said_aloud(tmp_path: Pa
     unknown = faults.record("herd", clicks=Clicks(sent=9, answered=8, lost=0, unrecorded=None))
     word, sentence = fault_words.verdict([unknown])
     assert word == "not proved"
-    assert "what the server wrote down is not known here for 1 fault." in sentence
+    assert "the server's log is not available for 1 fault." in sentence
 
 
 @pytest.mark.parametrize("width", [80, 120])

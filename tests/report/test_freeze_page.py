@@ -103,7 +103,7 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     assert not document.lacks
     (found,) = document.findings
     assert (found.severity, found.place) == ("warning", "every trial")
-    assert "left no core to the load generator" in found.message
+    assert "left no core for the load generator" in found.message
     text = markdown.render(document)
     assert "| Latency | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |" in text
     assert "coordinated omission" in text

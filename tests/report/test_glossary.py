@@ -14,7 +14,7 @@ def test_a_term_is_linked_where_it_first_appears_and_not_again() -> None:
     assert first.count('<a class="term"') == 2
     assert "&amp;" in first
     assert "<a" not in second
-    assert [term.name for term in glossary.met] == ["median", "percentile"]
+    assert [term.name for term in glossary.used] == ["median", "percentile"]
 
 
 @pytest.mark.parametrize("text", ["steps of BACKLOG5", "a detail", "MiBs", "untailed"])

@@ -97,7 +97,7 @@ def test_rows_of_any_kind_come_back_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (HEADING + "gone,it,3,0.25,1.5\n", "'gone' is none of held, lost"),
+        (HEADING + "gone,it,3,0.25,1.5\n", "'gone' must be one of held, lost"),
         (HEADING + "held,it,3.5,0.25,1.5\n", "invalid literal"),
         (HEADING + "held,it,3,nan,1.5\n", "nan is not finite"),
         (HEADING + "held,it,3,0.25,\n", "could not convert"),
@@ -122,7 +122,7 @@ def test_damaged_samples_are_named(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run folder"):
+    with pytest.raises(UsageError, match="not a run folder"):
         RunFolder.open(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UsageError, match=r"run\.json: kind"):
@@ -151,7 +151,7 @@ def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
     (copy / "trials.jsonl").write_text("".join(lines[:15]))
     assert "Only 15 of its 24 trials are there" in words.wall_time(analyse(RunFolder.open(copy)))
     (copy / "trials.jsonl").write_text("")
-    with pytest.raises(UsageError, match="has none of the 24 trials"):
+    with pytest.raises(UsageError, match="contains none of the 24 trials"):
         analyse(RunFolder.open(copy))
 
 
@@ -160,7 +160,7 @@ def test_samples_that_are_not_those_of_their_trial_are_damaged(tmp_path: Path) -
     shutil.copytree(EXAMPLE, copy)
     (copy / "samples" / "0003-requests.csv.gz").unlink()
     RunFolder.open(copy).write_rows(3, requests=[Sample(0.0, 0.02, 200)])
-    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, and trial 3 \d+ requests"):
+    with pytest.raises(UsageError, match=r"0003-requests.csv.gz has 1 rows, but trial 3 has \d+ requests"):
         analyse(RunFolder.open(copy))
 
 

@@ -68,8 +68,10 @@ def running(one: Model) -> Iterator[LocalServer]:
 
 
 @contextmanager
-def people(address: tuple[str, int], count: int, patience_s: float = 2.0, path: str = "/") -> Iterator[tuple[int, int]]:
-    """Let so many come and stay: yields how many of them wait for a word of the server, and how many have no place."""
+def connected_users(
+    address: tuple[str, int], count: int, patience_s: float = 2.0, path: str = "/"
+) -> Iterator[tuple[int, int]]:
+    """Connect so many users, which stay: yields how many of them wait for a word of the server, and how many have no place."""
     with ExitStack() as stack:
         refused = 0
         came = []

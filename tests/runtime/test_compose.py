@@ -21,11 +21,11 @@ LOG = Path("build.log")
     [
         (
             "Error response from daemon: driver failed programming external connectivity on endpoint x (f00): Bind for 127.0.0.1:8082 failed: port is already allocated",
-            "port 8082 is taken by another program",
+            "port 8082 is in use by another program",
         ),
         (
             "Error response from daemon: driver failed programming external connectivity: Error starting userland proxy: listen tcp4 127.0.0.1:8082: bind: address already in use",
-            "port 8082 is taken by another program",
+            "port 8082 is in use by another program",
         ),
         (
             "Error response from daemon: Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
@@ -89,7 +89,7 @@ NO_QUOTA = INFO.replace("4,", '4, "CpuCfsQuota": false,')
         ({}, "Docker is not installed: install"),
         (
             {"docker": "echo 'Cannot connect to the Docker daemon at unix:///x' >&2; exit 1"},
-            "Docker's engine does not run: start it",
+            "Docker's engine is not running: start it",
         ),
         (
             {"docker": "echo 'permission denied while trying to connect' >&2; exit 1"},

@@ -130,8 +130,8 @@ def test_a_server_that_is_frozen_stands_still_with_its_children(tmp_path: Path) 
 
 def test_last_words_are_the_servers_own_and_its_last(tmp_path: Path) -> None:
     with serving(tmp_path, first="for number in range(5000): print('said', number, flush=True)") as server:
-        assert server.words().splitlines()[-1] == "said 4999"
-        assert len(server.words()) <= 8192
+        assert server.last_output().splitlines()[-1] == "said 4999"
+        assert len(server.last_output()) <= 8192
         assert server.denials() == Denials(None, None)
 
 

@@ -8,13 +8,13 @@ from iolab.runtime.local import LocalServer
 from tests.conftest import ROOT
 from tests.fakes import FakeServer
 from tests.own import free_ports
-from tests.runtime.scripts import model, people, running, serving
+from tests.runtime.scripts import connected_users, model, running, serving
 from tests.waiting import wait_until
 
 linux = pytest.mark.needs("linux")
 EVERYTHING = Signs(
     ended="the server ended with status 1: KeyError",
-    words="MemoryError\nRuntimeError: can't start new thread\nOSError: [Errno 24] Too many open files\n",
+    output="MemoryError\nRuntimeError: can't start new thread\nOSError: [Errno 24] Too many open files\n",
     tasks_refused=70,
     kills=2,
     overflows=9,
@@ -35,11 +35,11 @@ def test_the_first_obstacle_in_order_is_the_one_that_is_told() -> None:
     for taken in (
         {"kills": 0},
         {"ended": ""},
-        {"words": EVERYTHING.words.removeprefix("MemoryError\n")},
+        {"output": EVERYTHING.output.removeprefix("MemoryError\n")},
         {"tasks_refused": 0},
-        {"words": "OSError: [Errno 24] Too many open files\n"},
+        {"output": "OSError: [Errno 24] Too many open files\n"},
         {"files": None},
-        {"words": ""},
+        {"output": ""},
         {"overflows": 0},
     ):
         told.append(judge(left, 1, 1, None)[0])
@@ -71,27 +71,27 @@ def test_a_pool_that_is_taken_is_a_queue(signs: Signs, pool: int, words: str) ->
 
 def test_threads_are_told_with_the_limit_that_is_used_up() -> None:
     words = "RuntimeError: can't start new thread"
-    sentence = judge(Signs(words=words, threads=21_843, rooms=EVERYTHING.rooms), 0, 5, None)[1]
+    sentence = judge(Signs(output=words, threads=21_843, rooms=EVERYTHING.rooms), 0, 5, None)[1]
     assert sentence == (
-        f'the server said "{words}" with 21,843 threads: 65,530 of 65,530 memory maps (vm.max_map_count)'
+        f'the server printed "{words}" with 21,843 threads: 65,530 of 65,530 memory maps (vm.max_map_count)'
     )
-    assert judge(Signs(words=words), 0, 5, None)[1].endswith(": the kernel could not start another one")
+    assert judge(Signs(output=words), 0, 5, None)[1].endswith(": the kernel could not start another thread")
 
 
-def test_nobody_outside_has_no_obstacle() -> None:
+def test_without_users_that_are_not_held_there_is_no_obstacle() -> None:
     assert LossDiagnosis(FakeServer(("127.0.0.1", 1), [], "Z")).why(0, 0, 8) == (None, "")
 
 
-def test_people_who_were_lost_are_told_of_the_end_of_their_server() -> None:
+def test_users_that_were_lost_have_the_end_of_their_server_as_reason() -> None:
     ended = "the server ended with status -11"
     assert judge(Signs(ended=ended), 0, 0, 8) == ("died", ended)
-    assert judge(Signs(words="hello"), 0, 0, 8) == (None, "")
+    assert judge(Signs(output="hello"), 0, 0, 8) == (None, "")
 
 
 class Talks(FakeServer):
     said = ""
 
-    def words(self) -> str:
+    def last_output(self) -> str:
         return self.said
 
 
@@ -113,7 +113,7 @@ def test_a_server_at_its_limit_of_files_is_seen_though_it_says_nothing(tmp_path:
     quiet = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)); sys.stderr = open(os.devnull, 'w')"
     with serving(tmp_path, first=quiet) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60) as (waiting, refused):
+        with connected_users(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
             assert diagnosis.why(waiting, refused, None) == (
                 "files", "a process of the server has 30 of 30 open files",
@@ -129,7 +129,7 @@ def test_the_chat_server_of_threads_is_seen_at_its_limit_of_files(tmp_path: Path
     )
     with running(model(tmp_path, free_ports(1)[0], "python3", "few.py")) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60, path="/poll?{number}") as (waiting, refused):
+        with connected_users(server.address, 60, path="/poll?{number}") as (waiting, refused):
             obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert waiting > 20
     assert (obstacle, evidence) == ("files", "a process of the server has 30 of 30 open files")
@@ -140,11 +140,11 @@ def test_a_server_that_can_start_no_thread_says_so(tmp_path: Path) -> None:
     little = "import resource; used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\nresource.setrlimit(resource.RLIMIT_AS, (used + 2**27, -1))"
     with serving(tmp_path, first=little) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 60) as (waiting, refused):
+        with connected_users(server.address, 60) as (waiting, refused):
             assert waiting + refused > 30
             obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert obstacle == "threads"
-    assert evidence.startswith('the server said "can\'t start new thread" with ')
+    assert evidence.startswith('the server printed "can\'t start new thread" with ')
 
 
 def ended(server: LocalServer) -> bool:
@@ -160,7 +160,7 @@ def test_a_server_that_has_ended_is_told_with_its_last_words(tmp_path: Path) -> 
     with serving(tmp_path, then=ends) as server:
         diagnosis = LossDiagnosis(server)
         wait_until(lambda: ended(server))
-        with people(server.address, 3) as (waiting, refused):
+        with connected_users(server.address, 3) as (waiting, refused):
             assert refused == 3
             obstacle, evidence = diagnosis.why(waiting, refused, None)
     assert (obstacle, evidence) == ("died", "the server ended with status 3: no more of this")
@@ -172,7 +172,7 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
     blocking = "threading.Thread.start = threading.Thread.run\nlistener.listen(3)"
     with serving(tmp_path, then=blocking) as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 12, patience_s=0.3) as (waiting, refused):
+        with connected_users(server.address, 12, patience_s=0.3) as (waiting, refused):
             assert waiting + refused >= 10
             obstacle, evidence = diagnosis.why(waiting, refused, 1)
     assert obstacle == "queue"
@@ -184,7 +184,7 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         diagnosis = LossDiagnosis(server)
         server.freeze()
-        with people(server.address, 3, patience_s=0.3) as (waiting, refused):
+        with connected_users(server.address, 3, patience_s=0.3) as (waiting, refused):
             verdict = diagnosis.why(waiting, refused, None)
         server.thaw()
     assert (waiting, refused) == (3, 0)
@@ -195,5 +195,5 @@ def test_a_server_that_stands_still_is_slow(tmp_path: Path) -> None:
 def test_a_door_that_is_closed_without_a_word_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, each="if b'healthz' not in asked: return") as server:
         diagnosis = LossDiagnosis(server)
-        with people(server.address, 5) as (waiting, refused):
+        with connected_users(server.address, 5) as (waiting, refused):
             assert diagnosis.why(waiting, refused, None) == ("refused", "5 users got no connection")

@@ -1,1 +1,1 @@
-"""Chat servers and the users that stay connected to them: what the kinds of experiments with a crowd share."""
+"""Chat servers and the users that stay connected to them: shared by kinds that hold many connections."""

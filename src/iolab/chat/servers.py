@@ -1,4 +1,4 @@
-"""The chat servers that there are, by their labels in docker-compose.yml, and how many users each can have here."""
+"""Finds the chat servers by their labels in docker-compose.yml, and how many users each can hold on this machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.thr
 
 @dataclass(frozen=True)
 class ChatServer:
-    """One chat server of a model: the `script` of its folder speaks `transport`, in so many `processes`."""
+    """One chat server of a model: `script`, in the model's folder, serves `transport` in `processes` processes."""
 
     model: Model
     transport: Transport
@@ -27,17 +27,17 @@ class ChatServer:
 
     @property
     def title(self) -> str:
-        """What it is called while it is measured."""
+        """Its name in progress messages."""
         several = f", {self.processes} processes" if self.processes > 1 else ""
         return f"{self.model.letter} {self.transport}{several}"
 
     @property
     def threads(self) -> int | None:
-        """How many threads its pool has; None where every user is served at once."""
+        """How many threads its pool has; None if it serves any number of users at once."""
         return None if self.model.workers == float("inf") else int(self.model.workers)
 
     def need(self, users: int, client_processes: int, client_containers: int | None) -> Need:
-        """Return what is to be held, for the limits; without containers of the client the server is a process, too."""
+        """Return what `users` users need; without client containers, the server is a local process, too."""
         need = Need(
             users,
             self.processes,
@@ -49,18 +49,18 @@ class ChatServer:
         return need.with_threads() if self.thread_each else need
 
     def command(self, users: int, facts: Facts, variables: Mapping[str, str]) -> ServerCommand:
-        """Return how to start it, with room for so many users."""
+        """Return how to start it, with room for `users` users."""
         room = capacity.container_limits(users, int(self.thread_each), self.processes, facts)
         return ServerCommand(("python3", self.script), variables, room.files, room.pids, room.memory_bytes)
 
 
 def chat_servers(models: Sequence[Model], transports: tuple[Transport, ...], processes: int = 1) -> list[ChatServer]:
-    """Return the chat servers of the models in the wanted transports; raises UsageError where there is none."""
+    """Return the chat servers of the models in the wanted transports; raises UsageError if there is no such server."""
     found = list(_matching(models, transports, processes))
     if not found:
         names = ", ".join(model.letter for model in models)
         raise UsageError(
-            f"no chat server of {names} speaks {' or '.join(transports)}"
+            f"no chat server of {names} supports {' or '.join(transports)}"
             f"{f' in {processes} processes' if processes > 1 else ''}: see {CHAT} in {COMPOSE_FILE}"
         )
     return found
@@ -81,12 +81,12 @@ def _matching(models: Sequence[Model], transports: tuple[Transport, ...], proces
 
 
 def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:
-    """Return how many of `asked` users can come, with so many `more` for a while, and in a sentence why not all.
+    """Return how many of `asked` users can connect, and a sentence that says why not all.
 
-    Raises UsageError where none can.
+    `more` users connect besides them for a while. Raises UsageError if no user can connect.
     """
     need = chat.need(asked + more, len(clients(asked, facts, docker=docker)), containers(asked) if docker else None)
     users, sentence = capacity.capped(asked, capacity.applicable(facts, need))
     if users < 1:
-        raise UsageError(f"USERS={asked}: nobody can come: {sentence}")
+        raise UsageError(f"USERS={asked}: no user can connect: {sentence}")
     return users, sentence

@@ -1,4 +1,4 @@
-"""The users of a chat server: what an experiment's table [crowd] has, whatever happens to them."""
+"""The users of a chat server: the settings that table [crowd] has in every kind of experiment."""
 
 from typing import Annotated
 
@@ -14,12 +14,12 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class ChatUsers(Settings):
-    """Users that connect at `come_rps` a second, by one of these transports, and stay; see experiments/crowd.toml."""
+    """Users that connect at `connect_rps` a second, by one of the transports, and stay; see experiments/crowd.toml."""
 
     transports: Annotated[
         tuple[Transport, ...], Option("Servers that support none of them are left out.", "--transport")
     ] = ("websocket", "poll")
-    come_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
+    connect_rps: Annotated[float, Field(ge=1, le=100_000)] = 1000.0
     patience_s: Seconds = 10.0
     hold_s: Annotated[int, Field(ge=1, le=3600)] = 60
     dead_after_s: Annotated[int, Field(ge=10, le=3600)] = 300
@@ -28,23 +28,23 @@ class ChatUsers(Settings):
     ] = True
 
     def stated_s(self, transport: Transport) -> float:
-        """Return within which time a server promises to notice that a user has vanished."""
+        """Return the time within which a server promises to detect that a user has vanished."""
         return (1.25 * self.hold_s if transport == "poll" else 0.0) + self.dead_after_s
 
-    def told(self) -> str:
-        """Return in words, for a report, how users connect, and how long they and the servers wait."""
+    def described(self) -> str:
+        """Return, for a report, how users connect, and how long they and the servers wait."""
         return (
-            f"users connect at {self.come_rps:,g}/s and wait {self.patience_s:g} s for the server's first answer; a"
+            f"users connect at {self.connect_rps:,g}/s and wait {self.patience_s:g} s for the server's first answer; a"
             f" long poll lasts {self.hold_s} s, a quarter more or less; a user that has vanished is detected within"
             f" {self.dead_after_s} s, or so long after its long poll"
         )
 
     def variables(self, processes: int) -> dict[str, str]:
-        """Return them as the environment variables that chat servers know."""
+        """Return the environment variables of the chat servers."""
         return {
             "HOLD_S": str(self.hold_s),
             "DEAD_AFTER_S": str(self.dead_after_s),
             "PROCESSES": str(processes),
             "GC_FREEZE": str(int(self.freeze_collector)),
-            "BACKLOG": "4096",  # the most that Linux gives without being asked (net.core.somaxconn)
+            "BACKLOG": "4096",  # the most that Linux allows by default (net.core.somaxconn)
         }

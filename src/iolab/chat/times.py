@@ -1,4 +1,4 @@
-"""Percentiles of times of which some never end: a click that is never answered is longer than any other."""
+"""Percentiles of times, some of which are infinite: a click without an answer counts as longer than any other."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ LEAST_P99 = 100  # values, of which one lies beyond it
 
 @dataclass(frozen=True)
 class Times:
-    """Percentiles of times in seconds. Infinite: so many never came to their end; None: too few to know it."""
+    """Percentiles of times in seconds; infinite for a time that never ended, None with too few values."""
 
     count: int
     never: int
@@ -21,7 +21,7 @@ class Times:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Times":
-        """Work them out; None among `values` is a time without end, which counts as longer than any other."""
+        """Compute them; None among `values` is a time that never ended, and counts as longer than any other."""
         ordered = sorted(math.inf if value is None else value for value in values)
         count = len(ordered)
         return cls(
@@ -34,5 +34,5 @@ class Times:
 
 
 def _ranked(ordered: Sequence[float], quantile: float) -> float:
-    """Return the value of that rank: between a time and none at all there is nothing to interpolate."""
+    """Return the value of that rank, without interpolation, which infinite values do not allow."""
     return ordered[math.ceil(quantile * len(ordered)) - 1]

@@ -1,4 +1,4 @@
-"""What a reader of a cell must know before believing its numbers: a value with evidence and remedy, never a print."""
+"""Findings: what a reader of a cell must know to trust its numbers, each a value with evidence and remedy."""
 
 from collections.abc import Iterable
 
@@ -8,5 +8,5 @@ GRAVITY = {"error": 0, "warning": 1, "note": 2}
 
 
 def by_gravity(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings, the gravest first."""
+    """Return findings, the most severe first."""
     return tuple(sorted(found, key=lambda finding: GRAVITY[finding.severity]))

@@ -1,4 +1,4 @@
-"""What findings look at."""
+"""The data that findings are derived from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from iolab.results.records import CpuPlanInfo, ServerUsage, TrialRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What findings of the machine look at: trials of any kind, what their servers used, and where they ran."""
+    """The data for findings of the machine: trials of any kind, their servers' use of resources, and their cores."""
 
     trials: Sequence[TrialRecord]
     plan: CpuPlanInfo
     usage: ServerUsage
     duration_s: float
     runtime: str
-    are_repeats: bool = False  # else its trials are single, and a message names none
+    are_repeats: bool = False  # else messages name no repeat
 
     def during(self, repeat: int) -> str:
-        """Return " during repeat 2", or nothing where there are no repeats."""
+        """Return " during repeat 2", or "" if there are no repeats."""
         return f" during repeat {repeat + 1}" if self.are_repeats else ""
 
 

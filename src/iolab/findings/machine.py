@@ -1,4 +1,4 @@
-"""Of the machine: quotas, cores, and what else ran."""
+"""Findings of the machine: quotas, cores, and other programs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,14 +11,15 @@ CLOCK_STEP_S = 0.05
 
 
 def throttled(evidence: Conditions) -> Iterator[Finding]:
-    """The CPU quota held the server back."""
+    """The CPU quota throttled the server."""
     throttled_s, quota = evidence.usage.throttled_s, f"the quota of {evidence.plan.cpus:g} CPU"
     if throttled_s and throttled_s > THROTTLED_SHARE * evidence.duration_s:
         yield Finding(
             id="throttled",
             severity="warning",
-            message=f"{quota} held the server's cores back for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
-            remedy="that is the experiment if you limit CPUS on purpose; else give more CPUS",
+            message=f"{quota} throttled the server's cores for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
+            remedy="nothing to do if you limit CPUS on purpose; else give more CPUS",
+            value=throttled_s / evidence.duration_s,
         )
 
 
@@ -31,24 +32,24 @@ def shared_cores(evidence: Conditions) -> Iterator[Finding]:
     yield Finding(
         id="shared_cores",
         severity="warning",
-        message=f"CPUS={evidence.plan.cpus:g} left no core to the load generator: it shared {them} with the server",
+        message=f"CPUS={evidence.plan.cpus:g} left no core for the load generator: it shared {them} with the server",
         remedy=f"use CPUS={cores - 1}" if cores > 1 else "use a machine with more cores",
     )
 
 
 def not_pinned(evidence: Conditions) -> Iterator[Finding]:
-    """The platform cannot keep processes on cores."""
+    """The platform cannot pin processes to cores."""
     if not evidence.plan.pinned:
         yield Finding(
             id="not_pinned",
             severity="warning",
-            message="this platform cannot keep processes on cores: CPUS was not enforced",
+            message="this platform cannot pin processes to cores: CPUS was not enforced",
             remedy="use Docker, or Linux",
         )
 
 
 def busy_machine(evidence: Conditions) -> Iterator[Finding]:
-    """Other programs, or other guests of the same hypervisor, computed while trials ran."""
+    """Other programs, or other virtual machines on the same host, used the CPU while trials ran."""
     worst: tuple[float, int, float, int] | None = None
     stolen: tuple[float, int] | None = None
     for trial in evidence.trials:
@@ -68,16 +69,17 @@ def busy_machine(evidence: Conditions) -> Iterator[Finding]:
         yield Finding(
             id="busy_machine",
             severity="warning",
-            message=f"other programs or containers computed on {others:.1f} of {cores} cores{evidence.during(repeat)}",
-            remedy="stop what else runs (top and docker ps show it), and run it again",
+            message=f"other programs or containers used {others:.1f} of {cores} cores{evidence.during(repeat)}",
+            remedy="stop other programs (top and docker ps show them), and run it again",
+            value=others,
         )
     if stolen:
         yield Finding(
             id="stolen_time",
             severity="warning",
-            message=f"the hypervisor kept {stolen[0]:.0%} of the CPU time from this"
-            f" machine{evidence.during(stolen[1])}",
-            remedy="other guests compute on the same host: run it again later, or on a machine of your own",
+            message=f"the hypervisor took {stolen[0]:.0%} of this machine's CPU time{evidence.during(stolen[1])}",
+            remedy="other virtual machines use the same host: run it again later, or on a dedicated machine",
+            value=stolen[0],
         )
 
 
@@ -90,8 +92,9 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
                 id="clock_step",
                 severity="note",
                 message=f"the wall clock was set by {step_s:+.2f} s{evidence.during(trial.repeat)};"
-                " latencies are of a steady clock, times of day are not",
-                remedy="none is needed for latencies",
+                " this affects times of day, but not latencies, which use a monotonic clock",
+                remedy="nothing to do for latencies",
+                value=abs(step_s),
             )
             break
     slowed = sum(trial.machine.slowed or 0 for trial in evidence.trials)
@@ -101,11 +104,12 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
             severity="warning",
             message=f"heat slowed the processor's cores {slowed} times",
             remedy="let it cool, plug in the laptop, and run it again",
+            value=slowed,
         )
 
 
 def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator[Finding]:
-    """Yield all that there is to say of the machine during single trials under one CPU limit; each thing once."""
+    """Yield the findings of the machine during single trials under one CPU limit, each only once."""
     throttled_s = [trial.server.throttled_s for trial in trials if trial.server.throttled_s is not None]
     evidence = Conditions(
         trials=trials,

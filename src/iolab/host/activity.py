@@ -1,4 +1,4 @@
-"""What the whole machine did while a load ran: whether others computed, time was stolen, clocks were set."""
+"""The whole machine during a load: other programs, stolen time, changes of the clock."""
 
 import os
 import time
@@ -15,7 +15,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class Reading:
-    """All counters at one moment; None where the platform has none."""
+    """All counters at one time; None if the platform does not have them."""
 
     busy_s: float | None
     steal_s: float | None
@@ -36,7 +36,7 @@ class Watch:
         self._last = read()
 
     def usage(self) -> MachineUsage:
-        """Return what happened between the two."""
+        """Return the differences between the two readings."""
         first, last = self._first, self._last
         span_s = last.steady_s - first.steady_s
         return MachineUsage(
@@ -52,14 +52,14 @@ class Watch:
 
 @contextmanager
 def watching() -> Iterator[Watch]:
-    """Watch the machine for the length of the block."""
+    """Watch the machine during the block."""
     watch = Watch()
     yield watch
     watch.end()
 
 
 def read() -> Reading:
-    """Return all counters as they are now."""
+    """Read all counters."""
     busy_s, steal_s = proc.cpu_times()
     throttled = proc.SYS.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
     return Reading(
@@ -73,5 +73,5 @@ def read() -> Reading:
 
 
 def difference(first: Number | None, last: Number | None) -> Number | None:
-    """Return by how much a counter has grown; None where one of the readings is not known."""
+    """Return by how much a counter has grown; None if one of the readings is not known."""
     return None if first is None or last is None else round(last - first, 6)

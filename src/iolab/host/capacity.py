@@ -1,4 +1,4 @@
-"""How many people this machine can hold, and what is in the way: known before they come, with what would raise it."""
+"""How many users this machine can hold: which limit applies, checked before they connect, and how to raise it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -7,26 +7,26 @@ from typing import NamedTuple
 
 from iolab.host.limits import Facts
 
-SPARE_FILES = 64  # of a process, for all that is no connection
-SPARE_TASKS = 128  # of the machine and of a container: for what else may start
+SPARE_FILES = 64  # of a process, for what is not a connection
+SPARE_TASKS = 128  # of the machine and of a container: for other programs
 PROCESS_MAPS = 300  # of a Python process without connections
-THREAD_MAPS = 3  # its stack, the guard page before that, and what the allocator takes (19,500 threads measured)
+THREAD_MAPS = 3  # its stack, the guard page before it, and an allocator arena (measured with 19,500 threads)
 PROCESS_BYTES = 30 * 2**20
 LEAST_CONTAINER_BYTES = 512 * 2**20  # as docker-compose.yml has it
 CLIENT_KIB = 5.2  # of a connection in the client's process: as asyncio's streams take in a server
-USED_SHARE = 0.8  # of the memory that is available: the kernel wants room
+USED_SHARE = 0.8  # of the available memory: the kernel needs some
 SOURCE_USERS = 5_000  # of a loopback address: past 10,000 the kernel's search for a free port becomes slow
-SPREAD = 4.0  # standard deviations: SO_REUSEPORT deals connections by their hash, so processes get unequal shares
+SPREAD = 4.0  # standard deviations: SO_REUSEPORT distributes connections by their hash, so processes get unequal shares
 MOST_PROCESSES = 256
 
 
 @dataclass(frozen=True)
 class Need:
-    """What is to be held: `users` on a server of so many `processes`, who share them.
+    """What must be held: `users` on a server of `processes` processes, which share them.
 
-    KiB are of one user, in the server's memory and in the kernel's, which has both ends. Without others they are
-    those of an idle WebSocket on asyncio, measured with 1,000 to 19,500. In containers, the client's processes share
-    `client_containers`, each with an address of its own; None: each process has one for itself.
+    The KiB are for one user, in the server's memory and in the kernel's, which has both ends. The defaults are those of
+    an idle WebSocket on asyncio, measured with 1,000 to 19,500. In containers, the client's processes share
+    `client_containers`, each with an address of its own; None: each process has its own container.
     """
 
     users: int
@@ -37,16 +37,16 @@ class Need:
     client_processes: int = 1
     container: bool = False
     client_containers: int | None = None
-    divisible: bool = False  # whether the server can be several processes: then that is a remedy
+    divisible: bool = False  # whether the server can run as several processes: then that is a remedy
 
     def with_threads(self) -> "Need":
-        """Return the same for a server with a thread for each user: 28 KiB, and 20 for it in the kernel."""
+        """Return the same for a server with a thread for each user: 28 KiB, and 20 KiB more in the kernel."""
         return replace(self, threads_per_user=1, server_kib=28.0, kernel_kib=29.5)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit: its `name`, how many `users` it allows, `why` in words, and what would raise it."""
+    """One limit: its `name`, how many `users` it allows, `why`, and the `remedy` that raises it."""
 
     name: str
     users: int
@@ -55,24 +55,24 @@ class Limit:
 
 
 def applicable(facts: Facts, need: Need) -> list[Limit]:
-    """Return the limits that `need` can meet, the tightest first."""
+    """Return the limits that apply to `need`, the lowest first."""
     kinds: tuple[Callable[[Facts, Need], Iterator[Limit]], ...] = (_files, _ports, _threads, _memory, _network)
     return sorted((limit for kind in kinds for limit in kind(facts, need)), key=lambda limit: limit.users)
 
 
 def capped(asked: int, limits: Sequence[Limit]) -> tuple[int, str]:
-    """Return how many of `asked` can come, and in one sentence why not all; nothing where all can."""
-    tight = sorted((limit for limit in limits if limit.users < asked), key=lambda limit: limit.users)
-    if not tight:
+    """Return how many of `asked` users can connect, and a sentence that says why not all ("" if all can)."""
+    lower = sorted((limit for limit in limits if limit.users < asked), key=lambda limit: limit.users)
+    if not lower:
         return asked, ""
-    first, *others = tight
-    sentence = f"{first.users:,} of {asked:,} come: {first.why}; {first.remedy}"
+    first, *others = lower
+    sentence = f"{first.users:,} of {asked:,} users can connect: {first.why}; {first.remedy}"
     after = next((other for other in others if other.users > first.users), None)
-    return first.users, sentence + (f" (after that: {after.name}, at {after.users:,})" if after else "")
+    return first.users, sentence + (f" (next limit: {after.name}, at {after.users:,})" if after else "")
 
 
 class ContainerLimits(NamedTuple):
-    """What a container of the crowd is to be given: open files of a process, tasks, and bytes of memory."""
+    """The limits of a chat server's container: open files of a process, tasks, and bytes of memory."""
 
     files: int
     pids: int
@@ -80,7 +80,7 @@ class ContainerLimits(NamedTuple):
 
 
 def container_limits(users: int, threads_per_user: int, processes: int, facts: Facts) -> ContainerLimits:
-    """Return what a server for so many needs, with as much again of memory, as far as engine and machine have it."""
+    """Return what a server for `users` users needs, and twice that memory, within the limits of engine and machine."""
     need = Need(users, processes)
     need = need.with_threads() if threads_per_user else need
     mean = users / processes
@@ -95,12 +95,12 @@ def container_limits(users: int, threads_per_user: int, processes: int, facts: F
 
 
 def processes_for(users: int, room: int) -> int:
-    """Return how many processes share `users` so that none gets more than `room`."""
+    """Return how many processes share `users` so that no process gets more than `room`."""
     return next((count for count in range(1, MOST_PROCESSES) if _shared(room, count) >= users), MOST_PROCESSES)
 
 
 def _shared(room: float, processes: int) -> int:
-    """Return how many users so many processes can share where each has `room`.
+    """Return how many users `processes` processes can share if each has `room`.
 
     With a mean share of x, a process gets up to x + SPREAD * sqrt(x).
     """
@@ -115,11 +115,11 @@ def _files(facts: Facts, need: Need) -> Iterator[Limit]:
     if files is not None:
         room = files - SPARE_FILES
         more = _power(need.users // need.processes + SPARE_FILES)
-        here = "in a container, for its engine has no more" if need.container else "here (hard limit)"
+        here = "in a container, because the engine has no more" if need.container else "on this machine (hard limit)"
         raised = (
             f"LimitNOFILE={more} of the engine's service raises it"
             if need.container
-            else f"`ulimit -n {more}` in a shell of root's raises it"
+            else f"`ulimit -n {more}` in a root shell raises it"
         )
         yield Limit(
             "open files of the server",
@@ -130,14 +130,14 @@ def _files(facts: Facts, need: Need) -> Iterator[Limit]:
         yield Limit(
             "open files of the client",
             room * need.client_processes,
-            f"each of the client's processes ({need.client_processes}) may have {files:,} open files {here}",
-            f"{math.ceil(need.users / max(1, room))} processes of the client share them, or {raised}",
+            f"each of the client's {need.client_processes} processes may have {files:,} open files {here}",
+            f"{math.ceil(need.users / max(1, room))} client processes would be enough, or {raised}",
         )
     if facts.files_machine is not None:
         yield Limit(
             "open files of the machine",
             facts.files_machine // 2,  # both ends
-            f"this machine may open {facts.files_machine:,} files more, two for each user",
+            f"this machine may open {facts.files_machine:,} more files, and a user needs two",
             f"`sysctl -w fs.file-max={_power(4 * need.users)}` raises it",
         )
 
@@ -146,13 +146,13 @@ def _ports(facts: Facts, need: Need) -> Iterator[Limit]:
     local = math.ceil(need.users / SOURCE_USERS) if facts.many_loopbacks else 1
     sources = (need.client_containers or need.client_processes) if need.container else local
     if facts.ports is not None:
-        # To widen the range is no remedy: servers then find their own ports taken.
+        # A wider range is not a remedy: connections would then use ports that servers need.
         yield Limit(
             "source ports",
             facts.ports * sources,
             f"an address has {facts.ports:,} ports for connections to one server, and the client has "
             f"{sources} address{'es' if sources > 1 else ''}",
-            f"{math.ceil(need.users / max(1, facts.ports))} addresses are enough: as many containers of the client",
+            f"{math.ceil(need.users / max(1, facts.ports))} addresses are enough: as many client containers",
         )
 
 
@@ -175,19 +175,23 @@ def _threads(facts: Facts, need: Need) -> Iterator[Limit]:
         ("kernel.threads-max", facts.threads_max, f"`sysctl -w kernel.threads-max={_power(2 * wanted)}` raises it"),
     )
     own = (
-        ("a user's threads", facts.user_tasks, f"`ulimit -u {_power(wanted)}` in a shell of root's raises it"),
+        ("a user's threads", facts.user_tasks, f"`ulimit -u {_power(wanted)}` in a root shell raises it"),
         ("the control group's tasks", facts.group_tasks, f"TasksMax={_power(wanted)} of its systemd unit raises it"),
     )
     for name, left, remedy in machine if need.container else (*machine, *own):
         if left is not None:
             room = max(0, left - SPARE_TASKS)
-            yield Limit(name, room // each, f"{left:,} more threads can be started here ({name})", remedy)
+            yield Limit(name, room // each, f"{left:,} more threads can be started on this machine ({name})", remedy)
 
 
 def _memory(facts: Facts, need: Need) -> Iterator[Limit]:
     places = (
-        ("memory", facts.memory_bytes, "a machine with more"),
-        ("the control group's memory", None if need.container else facts.group_memory_bytes, "a higher limit of it"),
+        ("memory", facts.memory_bytes, "a machine with more memory"),
+        (
+            "the control group's memory",
+            None if need.container else facts.group_memory_bytes,
+            "a higher limit of the control group",
+        ),
     )
     user_bytes = (need.server_kib + need.kernel_kib + CLIENT_KIB) * 1024
     for name, left, remedy in places:
@@ -197,7 +201,7 @@ def _memory(facts: Facts, need: Need) -> Iterator[Limit]:
                 name,
                 max(0, int(room / user_bytes)),
                 f"{left / 2**30:.1f} GiB are left ({name}), and a user takes about {user_bytes / 1024:.0f} KiB",
-                f"close what else runs, or use {remedy}",
+                f"stop other programs, or use {remedy}",
             )
 
 
@@ -206,15 +210,15 @@ def _network(facts: Facts, need: Need) -> Iterator[Limit]:
         yield Limit(
             "tracked connections",
             facts.tracked,
-            f"the firewall can remember {facts.tracked:,} connections more",
+            f"the firewall can track {facts.tracked:,} more connections",
             f"`sysctl -w net.netfilter.nf_conntrack_max={_power(2 * need.users)}` raises it",
         )
     if facts.buffers_bytes is not None:
         pages = facts.buffers_bytes // 4096
         yield Limit(
             "TCP buffers",
-            pages // 2,  # each end may hold a page while something is on its way
-            f"TCP may take {facts.buffers_bytes / 2**20:,.0f} MiB more, and both ends of a connection two pages",
+            pages // 2,  # each end may hold a page while data is in flight
+            f"TCP may use {facts.buffers_bytes / 2**20:,.0f} MiB more, and the two ends of a connection need two pages",
             "raise the third number of net.ipv4.tcp_mem with `sysctl -w`",
         )
 
@@ -222,9 +226,9 @@ def _network(facts: Facts, need: Need) -> Iterator[Limit]:
 def _division(need: Need, room: float) -> str:
     if not need.divisible:
         return ""
-    return f"PROCESSES={processes_for(need.users, int(room))} shares them among as many, or "
+    return f"PROCESSES={processes_for(need.users, int(room))} shares the users among server processes, or "
 
 
 def _power(least: float) -> int:
-    """Return the power of two that is `least` or more: limits are given so."""
+    """Return the smallest power of two that is at least `least`: limits are usually such numbers."""
     return 1 << max(0, math.ceil(least) - 1).bit_length()

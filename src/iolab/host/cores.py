@@ -1,4 +1,4 @@
-"""Which cores serve and which cores load."""
+"""Which cores the servers use and which the load generator uses."""
 
 import math
 import os
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from iolab.errors import UsageError
 
-LEAST = 0.01  # what an engine takes: 1 ms in each period of 100 ms
+LEAST = 0.01  # the least that an engine accepts: 1 ms in each period of 100 ms
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CpuPlan:
         return bool(set(self.server) & set(self.loadgen))
 
     def variables(self) -> dict[str, str]:
-        """Return what docker-compose.yml takes for it."""
+        """Return the variables of docker-compose.yml for it."""
         return {
             "CPUS": f"{self.cpus:g}",
             "SERVER_CPUSET": ",".join(map(str, self.server)),
@@ -34,7 +34,7 @@ class CpuPlan:
 
 
 def can_pin() -> bool:
-    """Say whether this platform can keep a program on cores."""
+    """Return whether this platform can pin a program to cores."""
     return hasattr(os, "sched_setaffinity")
 
 
@@ -48,8 +48,8 @@ def available() -> tuple[int, ...]:
 def plan(cpus: float, cores: Sequence[int]) -> CpuPlan:
     """Give the servers the first ceil(`cpus`) of `cores` and the load generator the others.
 
-    Where none is left, the load generator gets all of them, and `CpuPlan.shared` says so.
-    Raises UsageError where `cpus` is below LEAST or more than there are.
+    If no core is left, the load generator gets all of them, and `CpuPlan.shared` is true.
+    Raises UsageError if `cpus` is below LEAST or above the number of cores.
     """
     if not LEAST <= cpus < math.inf:
         raise UsageError(f"CPUS={cpus:g}: must be {LEAST:g} or more, such as 0.25, 1 or 2")
@@ -61,7 +61,7 @@ def plan(cpus: float, cores: Sequence[int]) -> CpuPlan:
 
 @contextmanager
 def affinity(cores: Sequence[int]) -> Iterator[bool]:
-    """Let what is started inside run on `cores` only, from its first instruction on; says whether that is possible.
+    """Run what is started in the block on `cores` only, from its first instruction on; yield whether that is possible.
 
     A child inherits the cores of the thread that starts it; setting them afterwards would miss threads.
     """
@@ -71,7 +71,7 @@ def affinity(cores: Sequence[int]) -> Iterator[bool]:
     before = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, cores)
-    except OSError:  # not cores of ours: the engine runs in a virtual machine that has more
+    except OSError:  # not cores of this machine: the engine runs in a virtual machine that has more
         yield False
         return
     try:

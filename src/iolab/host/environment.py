@@ -1,4 +1,4 @@
-"""Facts of the machine and of the versions in use; no names of people or hosts."""
+"""Facts about the machine and the versions in use, without names of users or hosts."""
 
 import os
 import platform
@@ -16,8 +16,8 @@ from iolab.lab import Model
 
 
 def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of this machine, in the order in which a report shows it."""
-    known: dict[str, Any] = {
+    """Return the facts about this machine, in the order in which a report shows them."""
+    found: dict[str, Any] = {
         "iolab": iolab.__version__,
         "cpu": proc.fields(proc.text(proc.PROC / "cpuinfo")).get("model name") or platform.processor(),
         "cores": os.cpu_count(),
@@ -30,7 +30,7 @@ def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any
         **runtime_facts,
         "packages": _packages(models, installed=runtime == "local"),
     }
-    return {name: value for name, value in known.items() if value not in (None, "", {})}
+    return {name: value for name, value in found.items() if value not in (None, "", {})}
 
 
 def _packages(models: Sequence[Model], *, installed: bool) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What this machine allows a program: read before it bites, and raised as far as nobody need be asked."""
+"""The limits of this machine: read before a run meets them, and raised as far as this user may."""
 
 import os
 import resource
@@ -19,11 +19,11 @@ CAP_SYS_RESOURCE = 24  # may raise hard limits (man 7 capabilities); <linux/capa
 
 @dataclass(frozen=True)
 class Facts:
-    """Limits of this machine, as they are for this process; None is no limit, or one that the platform does not tell.
+    """Limits of this machine, as they apply to this process; None is no limit, or an unknown one.
 
-    Of what others use, too, it is what is left: `files_machine`, `threads_max` and `pid_max` (of all tasks),
+    For shared resources it is what is left: `files_machine`, `threads_max` and `pid_max` (of all tasks),
     `group_tasks` and `group_memory_bytes` (of this process's control group), `memory_bytes`, `tracked` (connections
-    that the firewall can remember), and `buffers_bytes` (of TCP).
+    that the firewall can track), and `buffers_bytes` (of TCP).
     """
 
     files: int | None = None  # open files of a process: the hard limit, to which the lab raises the soft one
@@ -39,12 +39,12 @@ class Facts:
     memory_bytes: int | None = None
     group_memory_bytes: int | None = None
     tracked: int | None = None
-    backlog: int | None = None  # the longest listen queue: not how many can stay, but how many can come at once
+    backlog: int | None = None  # the longest listen queue: how many can connect at once, not how many can stay
     buffers_bytes: int | None = None
 
 
 def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
-    """Return what the kernel says."""
+    """Read the limits from the kernel."""
     tasks = kernel.tasks(proc)
     tracked = kernel.number(proc / "sys/net/netfilter/nf_conntrack_max")
     files = _hard(resource.RLIMIT_NOFILE)
@@ -68,7 +68,7 @@ def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
 
 
 def raise_soft_limits() -> list[str]:
-    """Raise the soft limits of this process, and so of all that it starts, to the hard ones; return what was done."""
+    """Raise the soft limits of this process, which child processes inherit, to the hard ones; return the changes."""
     done = []
     for name, which in (("open files", resource.RLIMIT_NOFILE), ("processes and threads", resource.RLIMIT_NPROC)):
         soft, hard = resource.getrlimit(which)
@@ -79,12 +79,12 @@ def raise_soft_limits() -> list[str]:
                 resource.setrlimit(which, (wanted, hard))
             except (OSError, ValueError):
                 continue
-            done.append(f"{name}: {_said(soft)} -> {_said(wanted)}")
+            done.append(f"{name}: {_text(soft)} -> {_text(wanted)}")
             break
     return done
 
 
-def _said(limit: int) -> str:
+def _text(limit: int) -> str:
     return "unlimited" if limit == resource.RLIM_INFINITY else f"{limit:,}"
 
 
@@ -94,7 +94,7 @@ def _hard(which: int) -> int | None:
 
 
 def _engine_files(proc: Path) -> int | None:
-    """Return the hard limit of Docker's engine where it runs on this host, or what it could raise that to."""
+    """Return the hard limit of Docker's engine if it runs on this host, or the value to which it can raise that."""
     found = []
     for comm in proc.glob("[0-9]*/comm"):
         if kernel.text(comm).strip() not in ENGINES:
@@ -133,7 +133,7 @@ def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
 
 
 def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
-    """Return what is left of each limit; files in the page cache that nobody uses give way."""
+    """Return what is left of each limit; unused pages of the page cache count as free."""
     for folder in _own_groups(proc, groups, "memory"):
         v1 = (folder / "memory.limit_in_bytes").is_file()
         limit = kernel.number(folder / ("memory.limit_in_bytes" if v1 else "memory.max"))

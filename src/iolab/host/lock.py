@@ -1,4 +1,4 @@
-"""One benchmark at a time on a machine: two would measure each other."""
+"""One benchmark at a time on a machine: two would disturb each other."""
 
 import fcntl
 import os
@@ -15,15 +15,17 @@ from iolab.errors import UsageError
 
 @contextmanager
 def only_bench() -> Iterator[None]:
-    """Hold the machine's benchmark lock; raises UsageError with the holder's pid where another has it.
+    """Hold the machine's benchmark lock; raises UsageError with the holder's pid if another process has it.
 
-    The kernel gives the lock back when its holder ends, however that happens.
+    The kernel releases the lock when its holder ends, however that happens.
     """
     with _opened(Path(tempfile.gettempdir()) / "iolab-bench.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(f"another benchmark is running ({_holder(file)}): wait for its end, or stop it") from None
+            raise UsageError(
+                f"another benchmark is running ({_holder(file)}): wait until it ends, or stop it"
+            ) from None
         if file.writable():
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
@@ -32,7 +34,7 @@ def only_bench() -> Iterator[None]:
 
 
 def _opened(path: Path) -> TextIO:
-    """Open the lock file, which any user may have made: a lock can be taken on a file that is only read."""
+    """Open the lock file, which any user may have created: a read-only file can be locked, too."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         return os.fdopen(descriptor, "r+")

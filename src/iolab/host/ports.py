@@ -1,4 +1,4 @@
-"""Is a port free, and if not, who has it?"""
+"""Checks whether a port is free, and finds the program that uses it."""
 
 import errno
 import socket
@@ -9,10 +9,10 @@ from iolab.errors import UsageError
 
 
 def check_free(address: str, port: int, wanted_for: str) -> None:
-    """Raise UsageError, with the holder's name and pid where the system tells, if `port` is taken."""
+    """Raise UsageError if `port` is in use, with the name and pid of the program if the system reports them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
-        # As servers do: without it, connections of an earlier server that linger would look like a holder.
+        # As servers do: without it, lingering connections of an earlier server would look like a program on this port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
@@ -23,8 +23,8 @@ def check_free(address: str, port: int, wanted_for: str) -> None:
                     f"{address}:{port} for {wanted_for}: {error.strerror}; choose another address with BIND"
                 ) from error
     raise UsageError(
-        f"port {port} for {wanted_for} is taken by {_holder(port)}:"
-        " stop that (`make down`, if it is the lab), or choose another in .env"
+        f"port {port} for {wanted_for} is in use by {_holder(port)}:"
+        " stop it (`make down`, if it is the lab), or choose another port in .env"
     )
 
 

@@ -1,6 +1,6 @@
-"""The only reader of /proc and /sys (man 5 proc): their files here, and their texts from inside of a container.
+"""The only reader of /proc and /sys (man 5 proc): of files on this machine, and of texts from a container.
 
-What cannot be read is None, or empty: another platform, a process that has ended or belongs to another user.
+What cannot be read is None, or empty: on another platform, or if a process has ended or belongs to another user.
 """
 
 import os
@@ -25,12 +25,12 @@ Address = tuple[str, int]
 
 
 def read(path: Path) -> str:
-    """Return what is in a file; raises OSError where it cannot be read."""
+    """Return the content of a file; raises OSError if it cannot be read."""
     return path.read_text(encoding="utf-8", errors="replace")
 
 
 def text(path: Path) -> str:
-    """Return what is in a file."""
+    """Return the content of a file, "" if it cannot be read."""
     try:
         return read(path)
     except OSError:
@@ -38,7 +38,7 @@ def text(path: Path) -> str:
 
 
 def numbers(path: Path) -> list[int]:
-    """Return the numbers in a file; words, such as "max", are left out."""
+    """Return the numbers in a file; other words, such as "max", are left out."""
     return [int(word) for word in text(path).split() if word.isdigit()]
 
 
@@ -69,7 +69,7 @@ def pairs(content: str) -> dict[str, int]:
 
 
 def counters(content: str, group: str) -> dict[str, int]:
-    """Return a group of counters of net/netstat or net/snmp, where it is two lines: names, then numbers."""
+    """Return a group of counters of net/netstat or net/snmp, which has two lines: names, then numbers."""
     lines = [line.split()[1:] for line in content.splitlines() if line.startswith(f"{group}:")]
     if len(lines) != 2:
         return {}
@@ -96,7 +96,7 @@ def network_settings(lines: str | None = None, proc: Path = PROC) -> dict[str, i
 
 
 def total(pids: Iterable[int], name: str, proc: Path = PROC) -> int | None:
-    """Return the sum of one number of the status of these processes; None where none of them has it."""
+    """Return the sum of one number of the status of these processes; None if it is missing in all of them."""
     found = [sizes(text(proc / str(pid) / "status")).get(name) for pid in pids]
     known = [value for value in found if value is not None]
     return sum(known) if known else None
@@ -130,12 +130,12 @@ def thread_statuses(pid: int, proc: Path = PROC) -> Iterator[str]:
 
 
 def split_statuses(content: str) -> list[str]:
-    """Return the statuses that one text has, one after the other."""
+    """Return the statuses in a text that has several of them."""
     return re.split(r"^(?=Name:)", content, flags=re.MULTILINE)[1:]
 
 
 def switches(status: str) -> tuple[int, int]:
-    """Return how often a thread gave up its core, and how often it had to."""
+    """Return the voluntary and the involuntary context switches of a thread."""
     last = sizes(status[status.rfind(f"\n{SWITCHES}") :])  # the last of sixty lines
     return last.get(SWITCHES, 0), last.get(f"non{SWITCHES}", 0)
 
@@ -147,7 +147,7 @@ def tasks(proc: Path = PROC) -> int | None:
 
 
 def cpu_times(proc: Path = PROC) -> tuple[float | None, float | None]:
-    """Return the seconds that all cores were busy, and that a hypervisor kept from them."""
+    """Return the busy time of all cores, and the time that the hypervisor stole, in seconds."""
     columns = [int(word) for word in text(proc / "stat").partition("\n")[0].split()[1:]]
     if not columns:
         return None, None
@@ -156,19 +156,19 @@ def cpu_times(proc: Path = PROC) -> tuple[float | None, float | None]:
 
 
 def groups(pid: int | str, proc: Path = PROC) -> dict[str, str]:
-    """Return the path of a process's control group by controller; version 2 has one for all, which is named ""."""
+    """Return the path of a process's control group by controller; version 2 has one for all, under the name ""."""
     lines = [line.split(":", 2) for line in text(proc / str(pid) / "cgroup").splitlines()]
     return {controller: line[2] for line in lines if len(line) == 3 for controller in line[1].split(",")}
 
 
 def sockets_bytes(proc: Path = PROC) -> int | None:
-    """Return what TCP's buffers take; net/sockstat counts it in pages."""
+    """Return the memory of TCP's buffers, which net/sockstat counts in pages."""
     words = fields(text(proc / "net/sockstat")).get("TCP", "").split()
     return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE") if "mem" in words else None
 
 
 class Connection(NamedTuple):
-    """A row of net/tcp or net/tcp6: the port of this end, the state, and the other end as it is written there."""
+    """A row of net/tcp or net/tcp6: the local port, the state, and the remote end as it is written there."""
 
     port: int
     state: int
@@ -176,13 +176,13 @@ class Connection(NamedTuple):
 
     @property
     def other(self) -> Address:
-        """The other end's IPv4 address, which is written in hex, as in memory."""
+        """The remote IPv4 address, which is written in hex, in the byte order of memory."""
         host, _, port = self.written.partition(":")
         return socket.inet_ntoa(struct.pack("=I", int(host, 16))), int(port, 16)
 
 
 def connections(content: str) -> Iterator[Connection]:
-    """Return the rows of net/tcp or net/tcp6, or of both, one after the other."""
+    """Return the rows of net/tcp or net/tcp6, or of both together."""
     rows = (line.split(maxsplit=4)[1:4] for line in content.splitlines() if not line.lstrip().startswith("sl"))
     return (Connection(int(local.rpartition(":")[2], 16), int(state, 16), other) for local, other, state in rows)
 
@@ -193,5 +193,5 @@ def tables() -> str:
 
 
 def listens(content: str, port: int) -> bool:
-    """Say whether a process listens on a port, which shows without connecting to it."""
+    """Return whether a process listens on a port, without connecting to it."""
     return any(row.port == port and row.state == LISTEN for row in connections(content))

@@ -1,4 +1,4 @@
-"""Starting and stopping programs: everything that is started here is stopped here, by its own pid."""
+"""Starts and stops programs: everything that this module starts, it stops by its own pid."""
 
 import os
 import re
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from iolab.host.cores import affinity
-from iolab.host.signals import undivided
+from iolab.host.signals import delayed
 
 GRACE_S = 3.0
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended and what it said."""
+    """A program's exit status and its output."""
 
     status: int
     stdout: str
@@ -34,9 +34,9 @@ def run(
     timeout_s: float,
     log: IO[bytes] | None = None,
 ) -> Finished:
-    """Run a program to its end; with `log`, both its outputs go there as they come.
+    """Run a program to its end; with `log`, both its outputs are written there.
 
-    Raises FileNotFoundError and subprocess.TimeoutExpired; whatever is raised, the program has ended by then.
+    Raises FileNotFoundError and subprocess.TimeoutExpired; after any exception, the program has ended.
     """
     sink = log if log is not None else subprocess.PIPE
     process = start(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
@@ -54,11 +54,11 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a program, with Popen's `options`, in a session of its own: Ctrl-C reaches the lab, which then stops it."""
     process: subprocess.Popen[bytes] | None = None
     try:
-        with undivided():
+        with delayed():
             process = subprocess.Popen(argv, start_new_session=True, **options)
     except BaseException:
         if process:
-            stop(process)  # an interruption came meanwhile, and nobody else knows its pid
+            stop(process)  # after an interruption, no other code knows its pid
         raise
     return process
 
@@ -67,9 +67,9 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
 def running(
     argv: Sequence[str], *, cores: Sequence[int] | None = None, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program for the length of the block, without input if not told otherwise, and stop it at the end.
+    """Run a program during the block, by default without input, and stop it at the end.
 
-    It keeps to `cores`, where they are given.
+    If `cores` are given, it runs only on these.
     """
     with affinity(cores) if cores else nullcontext():
         process = start(argv, **{"stdin": subprocess.DEVNULL, **options})
@@ -80,14 +80,14 @@ def running(
 
 
 def last_lines(said: str, count: int = 1, otherwise: str = "") -> str:
-    """Return the last lines of what a program said that are not blank, in one line and without colours."""
+    """Return the last lines of a program's output that are not blank, in one line and without colours."""
     plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     return " / ".join(lines[-count:]) or otherwise
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a program and all that it has started to end, and kill what does not within GRACE_S.
+    """Tell a program and its child processes to end, and kill them if they do not end within GRACE_S.
 
     They are a session of their own. `docker` runs `docker compose` as a child and does not pass signals on to it.
     """
@@ -104,18 +104,18 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program and all that it has started, and wait for its end."""
+    """Kill a program and its child processes, and wait until it has ended."""
     _signal_all(process, signal.SIGKILL)
     process.wait()
 
 
 def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for a group of zombies
         os.killpg(process.pid, signum)
 
 
 class Background:
-    """Calls a function again and again in a thread, until it is stopped."""
+    """Calls a function repeatedly in a thread, until it is stopped."""
 
     def __init__(self, call: Callable[[], None], every_s: float) -> None:
         self._call, self._every_s = call, every_s

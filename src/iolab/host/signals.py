@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: the first one interrupts, those after it do not disturb the cleaning up."""
+"""Ctrl-C and similar signals: the first one interrupts, later ones do not disturb the clean-up."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """The user wants to stop; `exit_status` is what shells expect then: 130 for Ctrl-C."""
+    """The user wants to stop; `exit_status` is what shells expect: 130 for Ctrl-C."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -18,16 +18,16 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted in the block at the first signal; ignore more of them until the block has ended."""
+    """Raise Interrupted in the block at the first signal; ignore later ones until the block has ended."""
 
     def interrupt(signum: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(signum)
 
-    # What the starter ignores stays ignored: `nohup make bench` outlives its terminal.
-    heard = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {each: signal.signal(each, interrupt) for each in heard}
+    # A signal that the parent process ignores stays ignored: `nohup make bench` outlives its terminal.
+    handled = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, interrupt) for each in handled}
     try:
         yield
     finally:
@@ -36,11 +36,11 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def undivided() -> Iterator[None]:
-    """Hold signals back until the block has ended: a program must not start without its starter knowing its pid."""
+def delayed() -> Iterator[None]:
+    """Delay signals until the block has ended: a program must not be started without its pid being known."""
     held: list[int] = []
-    heard = [each for each in SIGNALS if callable(signal.getsignal(each))]
-    before = {each: signal.signal(each, lambda signum, _: held.append(signum)) for each in heard}
+    handled = [each for each in SIGNALS if callable(signal.getsignal(each))]
+    before = {each: signal.signal(each, lambda signum, _: held.append(signum)) for each in handled}
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What is on disk of planned arrivals, whatever kind plans them."""
+"""The records of planned arrivals, for every kind that plans them."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from iolab.results.records import LoadRecord, Record
 
 
 class Calibration(Record):
-    """A model's constant times: a request takes a worker `service_s`, the way there and back a client `transit_s`.
+    """A model's constant times: a request occupies a worker for `service_s`; client and network add `transit_s`.
 
-    `overhead_s` is the part of the former beyond what the server tells itself.
+    `overhead_s` is the part of `service_s` beyond the service time that the server reports.
     """
 
     service_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -19,14 +19,14 @@ class Calibration(Record):
 
 
 class OpenRecord(LoadRecord):
-    """One line of trials.jsonl of an open loop: `requested` came as planned, at `rate_rps` for `plan_s` seconds.
+    """One line of trials.jsonl of an open loop: `requested` arrivals at `rate_rps` for `plan_s` seconds.
 
-    `utilisation` is that of each worker; None where any number of requests can wait. An open loop worked out the rate
-    from `planned_utilisation` by the calibration of model `utilisation_of`; both are None in a search.
+    `utilisation` is that of each worker; None if the model has no queue. An open loop computes the rate from
+    `planned_utilisation` and the calibration of model `utilisation_of`; both are None in a search.
 
-    `load_workers` is how many Locust workers made it, each a stream of its own (0: one process without any),
-    `lost_workers` how many of them were lost. `calibrated` are the models that were calibrated right before it, by
-    letter; `calibration` is that of its own.
+    `load_workers` is how many Locust workers sent it, each a stream of its own (0: one process without workers),
+    `lost_workers` how many of them were lost. `calibrated` are the calibrations measured right before it, by model;
+    `calibration` is that of its own model.
     """
 
     load_workers: int = 0

@@ -1,6 +1,6 @@
-"""What kinds with planned arrivals have in common: the load generator, a model's calibration, and one plan on a server.
+"""Shared by kinds with planned arrivals: the load generator, the calibration of a model, and one plan on a server.
 
-It is no kind: `open` and `slo` are, and do not know each other.
+The kinds are `open` and `slo`, which do not import each other.
 """
 
 import math
@@ -26,7 +26,7 @@ from iolab.results.records import ClientUsage, MachineUsage, OpenSample, ServerU
 from iolab.runtime import Server
 from iolab.runtime.usage import metering
 
-ONE_BY_ONE, A_WORKER = 50, 60  # requests to calibrate with: of one user, and for each worker
+ONE_BY_ONE, A_WORKER = 50, 60  # requests of a calibration: of one user alone, and for each worker
 WARM_UP_USERS = 4
 ANSWER_LIMIT_S = 60.0
 
@@ -35,7 +35,7 @@ R = TypeVar("R", bound=OpenRecord)
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan for one model's server; `utilisation` is that of each worker, None where any number can wait."""
+    """A plan for one model's server; `utilisation` is that of each worker, None if it has no queue."""
 
     index: int
     model: Model
@@ -60,13 +60,13 @@ class OpenResult:
 
     @property
     def unanswered(self) -> str | None:
-        """How many requests got no answer; None where all did."""
+        """How many requests got no answer; None if all were answered."""
         missing = sum(sample.status != 200 for sample in self.load.samples)
         return f"{missing} of {len(self.load.samples)} requests got no answer 200" if missing else None
 
 
 def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:
-    """Return the open-loop load generator; raises UsageError where its workers do not come."""
+    """Return the open-loop load generator; raises UsageError if its workers do not join."""
     found: OpenLoop = bench.others.get("open loop", lambda: gathered(crew, bench.runtime, cores, bench.say))
     return found
 
@@ -76,55 +76,55 @@ def calibration_s(service_s: float, workers: float) -> float:
     return service_s * (ONE_BY_ONE + (0 if math.isinf(workers) else 2 * A_WORKER))
 
 
-def calibrated(bench: Bench, crowd: OpenLoop, model: Model, cores: CpuPlan, settings: ServerSettings) -> Calibration:
-    """Calibrate a model, on a server of its own; raises TrialFailed where that does not go."""
+def calibrated(bench: Bench, client: OpenLoop, model: Model, cores: CpuPlan, settings: ServerSettings) -> Calibration:
+    """Calibrate a model, on a server of its own; raises TrialFailed if that fails."""
     bench.say(f"Calibrating {model.letter}")
     bench.servers.discard(*bench.servers.opened())
     constant = settings.model_copy(update={"wait_distribution": "constant"})
     with bench.runtime.serve(model, cores, constant.variables()) as server:
-        return calibrate(crowd, server, model.workers)
+        return calibrate(client, server, model.workers)
 
 
-def calibrate(crowd: OpenLoop, server: Server, workers: float) -> Calibration:
+def calibrate(client: OpenLoop, server: Server, workers: float) -> Calibration:
     """Measure a model's constant times in closed loops: alone, and with twice as many users as workers.
 
-    Under saturation every worker goes from one request to the next, so that workers / throughput is the time that a
-    request takes it; what a client sees of it alone is that, and the way there and back. Raises LoadFailed where the
-    server does not answer, or does not tell how long it serves.
+    Under saturation every worker goes from one request to the next, so that workers / throughput is the service time;
+    the latency of a single user is the service time and the transit time. Raises LoadFailed if the server does not
+    answer, or does not report its service times.
     """
-    crowd.closed(server.url, 1, 5, ANSWER_LIMIT_S)  # to warm up
-    alone = _answered(crowd.closed(server.url, 1, ONE_BY_ONE, ANSWER_LIMIT_S))
+    client.closed(server.url, 1, 5, ANSWER_LIMIT_S)  # to warm up
+    alone = _answered(client.closed(server.url, 1, ONE_BY_ONE, ANSWER_LIMIT_S))
     latency_s = float(np.mean([turn.latency_s for turn in alone]))
-    told_s = [turn.service_s for turn in alone if turn.service_s is not None]
-    if len(told_s) < len(alone):
-        raise LoadFailed("the server tells no Server-Timing: its service times are not known")
-    mean_told_s = float(np.mean(told_s))
+    reported_s = [turn.service_s for turn in alone if turn.service_s is not None]
+    if len(reported_s) < len(alone):
+        raise LoadFailed("the server sends no Server-Timing header: its service times are not known")
+    mean_reported_s = float(np.mean(reported_s))
     if math.isinf(workers):
-        return Calibration(service_s=latency_s, overhead_s=latency_s - mean_told_s, transit_s=0.0)
+        return Calibration(service_s=latency_s, overhead_s=latency_s - mean_reported_s, transit_s=0.0)
     users = 2 * int(workers)
-    turns = _answered(crowd.closed(server.url, users, A_WORKER * users, ANSWER_LIMIT_S))
-    # At both ends not all users are there.
+    turns = _answered(client.closed(server.url, users, A_WORKER * users, ANSWER_LIMIT_S))
+    # At both ends, not all users have a request under way.
     done_s = np.sort([turn.start_s + turn.latency_s for turn in turns])[2 * users : -2 * users]
     service_s = workers * float(done_s[-1] - done_s[0]) / (len(done_s) - 1)
-    overhead_s = max(0.0, service_s - mean_told_s)
+    overhead_s = max(0.0, service_s - mean_reported_s)
     return Calibration(
-        service_s=service_s, overhead_s=overhead_s, transit_s=max(0.0, latency_s - mean_told_s - overhead_s)
+        service_s=service_s, overhead_s=overhead_s, transit_s=max(0.0, latency_s - mean_reported_s - overhead_s)
     )
 
 
-def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> OpenResult:
+def send(bench: Bench, client: OpenLoop, planned: Planned) -> OpenResult:
     """Send all arrivals of a plan.
 
-    Plans of the same model and variant that follow each other share a server, no other one runs meanwhile, and after a
-    plan that failed the next one has a new server.
+    Consecutive plans of the same model and variant share a server, no other server runs meanwhile, and after a failed
+    plan the next one has a new server.
     """
     load, usage, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     try:
-        server = _served(bench, crowd, planned)
+        server = _served(bench, client, planned)
         started = datetime.now(UTC)
         with metering(server) as meter, watching() as watch:
-            load = crowd.run(server.url, planned.arrivals, ANSWER_LIMIT_S)
+            load = client.run(server.url, planned.arrivals, ANSWER_LIMIT_S)
         usage, machine = meter.usage(), watch.usage()
         server.check_alive()
         if load.stopped:
@@ -141,10 +141,10 @@ def send(bench: Bench, crowd: OpenLoop, planned: Planned) -> OpenResult:
 def record(
     kind: type[R], planned: Planned, result: OpenResult, reason: str | None, others: Mapping[str, Any]
 ) -> Measured[R]:
-    """Return the record of a plan and its rows; with a reason it is not valid."""
+    """Return the record of a plan and its rows; with a reason, it is not valid."""
     samples, arrivals = result.load.samples, planned.arrivals
     ok = sum(sample.status == 200 for sample in samples)
-    made = kind(
+    trial = kind(
         index=planned.index,
         model=planned.model.letter,
         service=planned.model.name,
@@ -171,17 +171,17 @@ def record(
         calibration=planned.calibration,
         **others,
     )
-    return Measured(made, {"requests": samples})
+    return Measured(trial, {"requests": samples})
 
 
 def line(measured: Measured[R]) -> Line:
-    """Return how many requests were answered, and their mean and slowest time in the system."""
-    made = measured.record
-    busy = f"{made.rate_rps:.0f}/s" if made.utilisation is None else f"busy {made.utilisation:.0%}"
-    place = f"{made.model} {made.variant:<12} {busy:<9}"
-    if not made.valid:
-        return Line(f"{place} invalid: {made.reason}", "red")
-    failed = f"   {made.errors} failed" if made.errors else ""
+    """Return how many requests were answered, and their mean and slowest response time."""
+    trial = measured.record
+    busy = f"{trial.rate_rps:.0f}/s" if trial.utilisation is None else f"util. {trial.utilisation:.0%}"
+    place = f"{trial.model} {trial.variant:<12} {busy:<9}"
+    if not trial.valid:
+        return Line(f"{place} invalid: {trial.reason}", "red")
+    failed = f"   {trial.errors} failed" if trial.errors else ""
     responses_s = [
         sample.done_s - sample.planned_s
         for sample in measured.rows["requests"]
@@ -195,15 +195,15 @@ def line(measured: Measured[R]) -> Line:
     return Line(f"{place} {len(responses_s):5} responses   mean {mean:>8}   slowest {slowest:>8}{failed}")
 
 
-def _served(bench: Bench, crowd: OpenLoop, planned: Planned) -> Server:
-    """Return the plan's server, warmed up when it is new."""
+def _served(bench: Bench, client: OpenLoop, planned: Planned) -> Server:
+    """Return the plan's server, warmed up if it is new."""
     key = (planned.model.letter, planned.cores, planned.variant)
     is_new = key not in bench.servers.opened()
     bench.servers.discard(*(each for each in bench.servers.opened() if each != key))
     server = bench.server(planned.model, planned.cores, planned.variant, planned.settings.variables())
     if is_new:
         users = int(min(WARM_UP_USERS, planned.model.workers))
-        crowd.closed(server.url, users, 4 * users, ANSWER_LIMIT_S)
+        client.closed(server.url, users, 4 * users, ANSWER_LIMIT_S)
     return server
 
 

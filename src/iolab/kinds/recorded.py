@@ -1,4 +1,4 @@
-"""What a run folder holds, read as one: run.json, its experiment and trials.jsonl, which must belong together."""
+"""Reads a run folder: run.json, its experiment and trials.jsonl, which must belong together."""
 
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -25,38 +25,38 @@ class Recorded(Generic[E, R]):
 
 
 def read(folder: RunFolder, settings: type[E], record: type[R]) -> Recorded[E, R]:
-    """Read a run folder of the kind with these settings; raises UsageError where its files are damaged.
+    """Read a run folder of the kind with these settings; raises UsageError if its files are damaged.
 
-    A trial is of a model, a service, a CPU limit and a variant that run.json names, as far as it has one.
+    The model, service, CPU limit and variant of a trial, if it has these fields, must be named in run.json.
     """
     run = folder.read_run()
     experiment = registry.recorded(folder, run, settings)
     trials = folder.read_trials(record)
     if run.status == "complete" and not trials:
-        raise UsageError(f"{folder.path / 'trials.jsonl'} has none of the {run.trials_planned} trials of that run")
+        raise UsageError(f"{folder.path / 'trials.jsonl'} contains none of the {run.trials_planned} trials of this run")
     if not run.models:
         raise UsageError(f"{folder.path / 'run.json'} names no model: it is damaged")
     models = {model.letter: model for model in run.models}
     cpu_plans = {plan.cpus: plan for plan in run.cpu_plans}
     for limit in experiment.cpus if trials else ():
         if limit not in cpu_plans:
-            raise UsageError(f"{folder.path / 'run.json'} does not say which cores CPUS={limit:g} meant: it is damaged")
-    there: dict[str, list[Any]] = {
+            raise UsageError(f"{folder.path / 'run.json'} does not name the cores of CPUS={limit:g}: it is damaged")
+    named: dict[str, list[Any]] = {
         "model": list(models),
         "service": [model.service for model in run.models],
         "cpus": list(experiment.cpus),
         "variant": list(getattr(experiment, "variants", ("",))),
     }
     for trial in trials:
-        for name, values in there.items():
+        for name, values in named.items():
             if hasattr(trial, name) and getattr(trial, name) not in values:
                 raise not_of_the_run(folder, trial, f"{name} {getattr(trial, name)}")
     return Recorded(run, experiment, models, cpu_plans, trials)
 
 
 def not_of_the_run(folder: RunFolder, trial: TrialRecord, what: str) -> UsageError:
-    """Return the error for a trial that has what its run.json does not know."""
+    """Return the error for a trial with a value that run.json does not name."""
     return UsageError(
-        f"{folder.path / 'trials.jsonl'}: trial {trial.index} is of {what}, which run.json does not name:"
+        f"{folder.path / 'trials.jsonl'}: trial {trial.index} has {what}, which run.json does not name:"
         " one of the two is damaged"
     )

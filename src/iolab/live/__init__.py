@@ -1,1 +1,1 @@
-"""Makes logs to tell stories of: runs programs under strace, in a container or here, and presses their buttons."""
+"""Makes strace logs: runs programs under strace, in a container or as local processes, and presses their buttons."""

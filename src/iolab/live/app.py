@@ -1,4 +1,4 @@
-"""The Streamlit app under strace: with any of three event loops, in a container or as a process here."""
+"""The Streamlit app under strace: with any of three event loops, in a container or as a local process."""
 
 import hashlib
 import os
@@ -32,14 +32,14 @@ SERVICE = "streamlit"
 START_LIMIT_S = 60.0
 PRESS_LIMIT_S = 120.0
 INSTALL_LIMIT_S = 900.0
-IDLE_S = 4.0  # before the first click: to see what the loop does when nobody is there
+IDLE_S = 4.0  # before the first click: to see what the loop does without clicks
 SETTLE_S = 0.7  # after the last: for the answer to be in the log
 NAME = "the Streamlit app"
 
 
 @dataclass(frozen=True)
 class Traced:
-    """The app as it runs: its log, the port in that, and what presses its button so many times."""
+    """The running app: its log, the port in the log, and a function that presses its button."""
 
     log: Path
     port: int
@@ -47,16 +47,16 @@ class Traced:
 
 
 def log_name(loop: Loop | None) -> str:
-    """Return the name of a variant's log; that of `make up` has no mark."""
+    """Return the name of a variant's log; that of `make up` has no suffix."""
     return f"log_streamlit-{loop}.txt" if loop else "log_streamlit.txt"
 
 
 def press_standing(lab: Lab, clicks: int) -> Traced:
-    """Press the button of the app that `make up` has started; raises UsageError where it does not run."""
+    """Press the button of the app that `make up` has started; raises UsageError if it is not running."""
     find_engine()
     compose = Compose(lab.root, project(), {"CPUS": "1"})
     if SERVICE not in compose.running():
-        raise UsageError("the Streamlit app does not run: start it with `make up` first, or use RUNTIME=local")
+        raise UsageError("the Streamlit app is not running: start it with `make up` first, or use RUNTIME=local")
     traced = Traced(
         lab.root / "results" / "trace" / log_name(None),
         _service(lab).ports[0].container,
@@ -69,7 +69,7 @@ def press_standing(lab: Lab, clicks: int) -> Traced:
 
 @contextmanager
 def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced]:
-    """Run a variant in a Compose project of its own, beside `make up`; nothing of it is left afterwards."""
+    """Run a variant in a Compose project of its own, separate from `make up`; remove it at the end."""
     log = lab.root / "results" / "trace" / log_name(loop)
     variables = standing.variables(lab, engine, 1) | {
         "LOOP": loop,
@@ -98,14 +98,14 @@ def _press_in(compose: Compose, clicks: int) -> None:
         "exec", "-T", SERVICE, "python", "press.py", "--clicks", str(clicks), timeout_s=PRESS_LIMIT_S, check=False
     )
     if "press.py" in done.stderr and "No such file" in done.stderr:
-        raise UsageError("the Streamlit app that runs is an older one: start it anew with `make down` and `make up`")
+        raise UsageError("the running Streamlit app is of an older version: restart it with `make down` and `make up`")
     if done.status != 0:
         raise UsageError(last_lines(done.stderr, LAST_LINES, compose.explained(done)))
 
 
 @contextmanager
 def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
-    """Run a variant as a process here, in an environment of its own; it has ended afterwards, and the log is whole."""
+    """Run a variant as a local process, in an environment of its own; at the end it is stopped and the log complete."""
     check_strace()
     service = _service(lab)
     port = service.ports[0].host
@@ -135,7 +135,7 @@ def _press(python: Path, service: Service, port: int, clicks: int) -> None:
 
 
 def environment(root: Path, loop: Loop, say: Say) -> Path:
-    """Return the Python of the variant's own environment, made or brought up to date where it must be."""
+    """Return the Python of the variant's own environment, which is created or updated if necessary."""
     folder = root / ".venv-streamlit" / loop
     requirements = root / "services" / SERVICE / f"requirements-{loop}.txt"
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
@@ -148,7 +148,7 @@ def environment(root: Path, loop: Loop, say: Say) -> Path:
     what = ["install", "--quiet", "--require-hashes", "-r", str(requirements)]
     try:
         _do([find_uv_bin(), "pip", *what, "--python", str(python)], loop)
-    except UsageError:  # uv does not read pip's settings, such as a mirror
+    except UsageError:  # uv ignores pip's settings, such as a mirror
         _do([sys.executable, "-m", "pip", "--python", str(python), *what, "--disable-pip-version-check"], loop)
     mark.write_text(wanted, encoding="ascii")
     return python
@@ -172,9 +172,9 @@ def _service(lab: Lab) -> Service:
 
 
 def engine_or_reason(wanted: str) -> tuple[Engine | None, str]:
-    """Return the engine to use, or none and why; raises EngineMissing where Docker is asked for and not there."""
+    """Return the engine to use, or None and the reason; raises EngineMissing if Docker is wanted and not available."""
     if wanted == "local":
-        return None, "asked for with RUNTIME=local"
+        return None, "requested by RUNTIME=local"
     try:
         return find_engine(), ""
     except EngineMissing as missing:

@@ -1,4 +1,4 @@
-"""What this machine has of what the lab uses, and what to do about what is missing."""
+"""Checks whether this machine has what the lab needs, and says what to do if something is missing."""
 
 import shutil
 from dataclasses import replace
@@ -9,11 +9,11 @@ from iolab.host.capacity import Need
 from iolab.lab import Lab
 from iolab.runtime.compose import find_engine
 
-CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` takes, and the least that are worth it
+CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` accepts, and the least that are useful
 
 
 def facts(lab: Lab) -> list[tuple[bool, str, str]]:
-    """Return (fine or not, what, what is known of it)."""
+    """Return (fine or not, name, description) for each check."""
     return [_docker(), _hey(), _strace(), _cores(), *crowd(limits.read()), *_ports(lab)]
 
 
@@ -46,13 +46,13 @@ def _strace() -> tuple[bool, str, str]:
 def _cores() -> tuple[bool, str, str]:
     count = len(cores.available())
     if count > 1:
-        return True, "cores", f"{count}: CPUS up to {count - 1} leaves one to the load generator"
-    return False, "cores", "1: server and load generator share it; use a machine with more for numbers to believe"
+        return True, "cores", f"{count}: CPUS up to {count - 1} leaves one for the load generator"
+    return False, "cores", "1: server and load generator share it; use a machine with more cores for reliable numbers"
 
 
-def crowd(known: limits.Facts) -> list[tuple[bool, str, str]]:
-    """Return how many chat users local servers can hold here, by what they hold them with."""
-    room = (known.files or CROWD) - capacity.SPARE_FILES
+def crowd(machine: limits.Facts) -> list[tuple[bool, str, str]]:
+    """Return how many chat users local servers of each kind can hold on this machine."""
+    room = (machine.files or CROWD) - capacity.SPARE_FILES
     clients = capacity.processes_for(CROWD, room)
     one = Need(CROWD, client_processes=clients, divisible=True)
     several = replace(one, processes=max(2, clients))
@@ -64,8 +64,8 @@ def crowd(known: limits.Facts) -> list[tuple[bool, str, str]]:
     )
     rows = []
     for kind, need in kinds:
-        users, sentence = capacity.capped(CROWD, capacity.applicable(known, need))
-        rows.append((users >= LEAST_CROWD, "crowd", f"{kind}: {sentence or f'{CROWD:,} users can come'}"))
+        users, sentence = capacity.capped(CROWD, capacity.applicable(machine, need))
+        rows.append((users >= LEAST_CROWD, "crowd", f"{kind}: {sentence or f'{CROWD:,} users can connect'}"))
     return rows
 
 

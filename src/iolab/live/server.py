@@ -1,4 +1,4 @@
-"""A server that runs to be observed: as a process here or in a container, under strace or without."""
+"""Runs a server to observe it: as a local process or in a container, under strace or without."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from iolab.lab import Lab, Model
 from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
 from iolab.live.app import Say
-from iolab.live.process import LAST_LINES, ended, listening, said, wait
+from iolab.live.process import LAST_LINES, ended, listening, text_of, wait
 from iolab.runtime.compose import BUILDING, Compose, Engine, project
 from iolab.runtime.local import local_command
 from iolab.runtime.strace import check_strace
@@ -28,7 +28,7 @@ GATE = "/tmp/go"  # noqa: S108 (in the container, a file system of its own)
 
 @dataclass(frozen=True)
 class Running:
-    """A server that listens: where, and what reads the status of all its threads."""
+    """A server that listens: its address, and a function that reads the status of all its threads."""
 
     address: tuple[str, int]
     statuses: Callable[[], Iterable[str]]
@@ -38,7 +38,7 @@ Serve = Callable[[Path | None], AbstractContextManager[Running]]  # with a log, 
 
 
 def here(model: Model) -> Serve:
-    """Return what runs a server as a process here; raises UsageError where it cannot be traced."""
+    """Return a function that runs a server as a local process; raises UsageError if it cannot be traced."""
     check_strace()
     port = model.port.host
     service = model.service
@@ -57,7 +57,7 @@ def here(model: Model) -> Serve:
 
 
 def in_docker(lab: Lab, model: Model, engine: Engine, say: Say) -> Serve:
-    """Return what runs a server in a container; builds its image and that of strace, and raises UsageError."""
+    """Return a function that runs a server in a container; builds its image and that of strace; raises UsageError."""
     say(BUILDING)
     variables = standing.variables(lab, engine, 1)
     Compose(lab.root, project("-trace"), variables).build([model.name, STRACE_SERVICE])
@@ -104,7 +104,7 @@ def _override(model: Model) -> str:
 
 @contextmanager
 def _strace_beside(compose: Compose, container: str, image: str, log: Path | None) -> Iterator[None]:
-    """Run strace in a container that shares the server's processes and network: its own image stays as it is."""
+    """Run strace in a container that shares the server's processes and network: its own image is not changed."""
     if log is None:
         yield
         return
@@ -115,14 +115,14 @@ def _strace_beside(compose: Compose, container: str, image: str, log: Path | Non
     command += ["--security-opt=no-new-privileges:true", image, *STRACE, "-p", "1", "-o", "/dev/stdout"]
     with (
         log.open("wb") as file,
-        tempfile.TemporaryFile() as words,
-        running(command, stdout=file, stderr=words) as process,
+        tempfile.TemporaryFile() as output,
+        running(command, stdout=file, stderr=output) as process,
     ):
         try:
-            wait("strace", lambda: "attached" in said(words), lambda: ended(process, words), READY_LIMIT_S)
+            wait("strace", lambda: "attached" in text_of(output), lambda: ended(process, output), READY_LIMIT_S)
             yield
         finally:
-            _docker("kill", "--signal=INT", name, check=False)  # it lets go of the server and writes its last line
+            _docker("kill", "--signal=INT", name, check=False)  # it detaches from the server and writes its last line
             with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_S)
             _docker("rm", "-f", name, check=False)
@@ -135,7 +135,7 @@ def _listens_in(container: str, port: int) -> bool:
 def _gone(compose: Compose, model: Model) -> str | None:
     if model.name in compose.running():
         return None
-    return f"these last words: {last_lines(compose.logs(model.name, 5), LAST_LINES, 'none')}"
+    return f"its container has ended; its last output: {last_lines(compose.logs(model.name, 5), LAST_LINES, 'none')}"
 
 
 def _docker(*arguments: str, check: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""What some requests at once make a measured server do: its system calls, context switches and time."""
+"""Observes a measured server under some simultaneous requests: system calls, context switches and time."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ SETTLE_S = 0.5
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of a server: the log of the traced run and when its load was, and the run without strace."""
+    """Observations of a server: the log of the traced run and the time of its load, and the run without strace."""
 
     log: Path
     start_s: float
@@ -37,7 +37,7 @@ def observe(lab: Lab, model: Model, engine: Engine | None, log: Path, say: Say) 
     serve = server.in_docker(lab, model, engine, say) if engine else server.here(model)
     say(f"{REQUESTS} requests at once to {model.name}, without strace")
     with serve(None) as running:
-        load(running.address, REQUESTS)  # the first ones pay for imports and new threads
+        load(running.address, REQUESTS)  # the first requests include imports and the start of threads
         before = switches(running.statuses())
         seconds = load(running.address, REQUESTS)
         switched = between(before, switches(running.statuses()))
@@ -52,7 +52,7 @@ def observe(lab: Lab, model: Model, engine: Engine | None, log: Path, say: Say) 
 
 
 def keep_older(log: Path) -> None:
-    """Give an earlier log the time of its last line as a name: nothing measured is overwritten."""
+    """Rename an earlier log by the time of its last line: nothing measured is overwritten."""
     if log.exists() and log.stat().st_size:
         when = time.strftime("%Y%m%dT%H%M%S", time.gmtime(log.stat().st_mtime))
         target, number = log.with_name(f"{log.stem}-{when}Z{log.suffix}"), 1
@@ -90,12 +90,12 @@ async def _ask(address: tuple[str, int]) -> str:
 
 
 def switches(statuses: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Return how often each thread gave up its core, and how often it had to, by its number."""
+    """Return the voluntary and involuntary context switches of each thread, by its id."""
     return {proc.fields(status).get("Pid", ""): proc.switches(status) for status in statuses}
 
 
 def between(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> Switches | None:
-    """Return all context switches between two readings; None where threads came or went."""
+    """Return all context switches between two readings; None if threads started or ended meanwhile."""
     if before.keys() != after.keys():
         return None
     free, forced = (sum(after[each][kind] - before[each][kind] for each in after) for kind in (0, 1))

@@ -22,10 +22,10 @@ PAGES = {
 
 
 def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
-    """Return what docker-compose.yml takes from here: user, CPU limit, cores, Locust's targets; raises UsageError."""
+    """Return the variables of docker-compose.yml: user, CPU limit, cores, Locust's targets; raises UsageError."""
     uid, gid = os.getuid(), os.getgid()
     if engine.rootless:
-        uid = gid = 0  # root in there is this user out here, and no more
+        uid = gid = 0  # root in the container is this user on the host
     elif uid == 0:
         uid = gid = USER_IN_CONTAINER  # never root in a container
     return {
@@ -37,7 +37,7 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
 
 
 def targets(lab: Lab, place: Callable[[Model], str]) -> str:
-    """Return what loadtest/locustfile.py makes its classes of: a name and the URL at which a model is reached."""
+    """Return the targets from which loadtest/locustfile.py makes its classes: a name and a URL for each model."""
     return " ".join(f"{model.letter}{model.name.capitalize()}=http://{place(model)}" for model in lab.models)
 
 
@@ -75,18 +75,18 @@ def up(
 
 
 def pages(lab: Lab) -> list[tuple[str, str]]:
-    """Return what can be opened in a browser: (address, title)."""
+    """Return the pages to open in a browser: (address, title)."""
     return [
         (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
         for service in standing(lab)
-        for port in service.ports[:1]  # others are no pages
+        for port in service.ports[:1]  # other ports have no pages
     ]
 
 
 def down(lab: Lab) -> None:
-    """Stop and remove all containers and networks of the lab, and those that a benchmark has left that was killed.
+    """Stop and remove all containers and networks of the lab, and what a killed benchmark left behind.
 
-    A benchmark that runs is left alone.
+    A running benchmark is not stopped.
     """
     _remove(lab, project())
     _remove(lab, project("-trace"))
@@ -104,7 +104,7 @@ def standing(lab: Lab) -> list[Service]:
 
 
 def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
-    """Make the folder of the logs, and give it to the user in the containers."""
+    """Make the folder of the logs, and make the user of the containers its owner."""
     folder = root / "results" / "trace"
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
@@ -112,7 +112,7 @@ def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
 
 
 def _trouble(compose: Compose) -> str | None:
-    """Return one line about the first service that has ended or is unhealthy, with its last words."""
+    """Return one line about the first service that has ended or is unhealthy, with its last output."""
     for container in compose.containers():
         if container["State"] == "exited" or container["Health"] == "unhealthy":
             logs = compose.logs(container["Service"], 20)
@@ -120,7 +120,7 @@ def _trouble(compose: Compose) -> str | None:
                 return f"{container['Service']}: {refused}"
             said = last_lines(logs, otherwise="nothing")
             state = container["Health"] or container["State"]
-            return f"{container['Service']} is {state} and did not come up; its last words: {said}"
+            return f"{container['Service']} is {state} and did not start; its last output: {said}"
     return None
 
 

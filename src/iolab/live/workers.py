@@ -21,31 +21,31 @@ CONNECT_LIMIT_S, POLL_S = 5.0, 0.2
 
 
 def join(lab: Lab, host: str, port: int, count: int, wanted: Wanted) -> Iterator[str]:
-    """Let `count` workers work for the master at `host`:`port` until it sends them home; yield what happens, in words.
+    """Run `count` workers for the master at `host`:`port` until it stops them; yield messages about what happens.
 
-    None is left at the end, whatever happens. Raises UsageError where there is no master, LoadFailed where a worker
-    fails.
+    All workers are stopped at the end, whatever happens. Raises UsageError if there is no master, LoadFailed if a
+    worker fails.
     """
     engine = _engine(wanted, host, here=_reached(host, port).is_loopback)
     targets = standing.targets(lab, lambda model: f"{host}:{model.port.host}")
     place = {"MASTER": host, "MASTER_PORT": str(port), "TARGETS": targets}
     with _containers(lab, engine, count, place) if engine else _local(lab, count, place) as left:
         kind = "in containers" if engine else "local processes"
-        yield f"Load workers, {kind}: {count}. They work for {host}:{port}; Ctrl-C sends them home."
+        yield f"Load workers, {kind}: {count}. They work for {host}:{port}; Ctrl-C stops them."
         while left():
             time.sleep(POLL_S)
-    yield "The master has sent the load workers home."
+    yield "The master has stopped the load workers."
 
 
 def _reached(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the address at which something listens; raises UsageError where nothing does."""
+    """Return the address of a listening master; raises UsageError if nothing listens there."""
     try:
         with socket.create_connection((host, port), CONNECT_LIMIT_S) as connection:
             return ipaddress.ip_address(connection.getpeername()[0])
     except OSError as error:
         why = error.strerror or "no answer"
         raise UsageError(
-            f"MASTER={host}: nothing to join on port {port} ({why}): start make up BIND={host}, or make queue JOIN=1"
+            f"MASTER={host}: nothing listens on port {port} ({why}): start make up BIND={host}, or make queue JOIN=1"
             f" BIND={host}, on that machine first"
         ) from error
 
@@ -61,14 +61,14 @@ def _engine(wanted: Wanted, host: str, *, here: bool) -> Engine | None:
         return None
     if here:
         raise UsageError(
-            f"MASTER={host} is the container, in a container: give the machine's address, or RUNTIME=local"
+            f"MASTER={host}: in a container, this is the container itself: give the machine's address, or RUNTIME=local"
         )
     return engine
 
 
 @contextmanager
 def _local(lab: Lab, count: int, place: Mapping[str, str]) -> Iterator[Callable[[], int]]:
-    """Start them as processes; what is yielded says how many still work, and raises LoadFailed for one that failed."""
+    """Start local workers; yield a function that returns how many still run and raises LoadFailed if one has failed."""
     command = locust_worker(lab.root, place["MASTER"], int(place["MASTER_PORT"]))
     environment = {**os.environ, **place}
     with ExitStack() as stack:
@@ -90,7 +90,7 @@ def _local(lab: Lab, count: int, place: Mapping[str, str]) -> Iterator[Callable[
 
 @contextmanager
 def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) -> Iterator[Callable[[], int]]:
-    """The same, in containers of the service for it."""
+    """Do the same in containers of service `locust-worker`."""
     variables = {**standing.variables(lab, engine, 1), **place, "LOADGEN_CPUSET": ""}
     compose = Compose(lab.root, project("-worker"), variables)
     compose.build([IMAGE_OF])

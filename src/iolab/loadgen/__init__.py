@@ -1,4 +1,4 @@
-"""What makes the load: hey or Locust, behind one small protocol. Each runs in a driver of loadtest/ that stays."""
+"""Load generators: hey or Locust, behind one small protocol. Each runs in a long-running driver of loadtest/."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from iolab.results.records import Sample
 
 @dataclass(frozen=True)
 class Load:
-    """What came of one load: a sample a request, answered or not, and the generator's own CPU seconds."""
+    """The result of one load: a sample for each request, answered or not, and the generator's own CPU seconds."""
 
     samples: Sequence[Sample]
     cpu_s: float | None
@@ -33,7 +33,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Job:
-    """A closed loop to run: `requests` is a multiple of `users`; an answer later than `answer_limit_s` is none."""
+    """A closed loop to run: `requests` is a multiple of `users`; an answer after `answer_limit_s` does not count."""
 
     url: str
     users: int
@@ -43,10 +43,10 @@ class Job:
 
 
 class LoadGenerator(Protocol):
-    """A closed loop: `users` users, each asks again as soon as it has its answer."""
+    """A closed loop: `users` users, each of which sends its next request when it has its answer."""
 
     name: Literal["hey", "locust"]
     driver_script: str
 
     def run(self, job: Job) -> Load:
-        """Run it; raises LoadFailed where the generator fails. One that is late is stopped, and tells what it has."""
+        """Run it; raises LoadFailed if the generator fails. At the time limit it is stopped; samples are kept."""

@@ -1,4 +1,4 @@
-"""Boards: each of some users sends its own requests, one after the other, and tells of each whose it was."""
+"""Boards: each user sends its requests one after another, and each row says which board sent it."""
 
 from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
@@ -14,9 +14,9 @@ class Boards:
         self._driver = driver
 
     def play(self, url: str, boards: int, moves: int, answer_limit_s: float, timeout_s: float) -> tuple[Pair, ...]:
-        """Play all boards to their ends, and return the pairs of moves in the order in which they were sent.
+        """Play all games to the end, and return the pairs of moves in the order in which they were sent.
 
-        Raises LoadFailed where a move got no answer, or time was over.
+        Raises LoadFailed if a move gets no answer, or at the time limit.
         """
         job = {"url": url, "boards": boards, "moves": moves, "answer_limit_s": answer_limit_s}
         rows: list[list[float]] = []

@@ -1,4 +1,4 @@
-"""Talks to a load driver: a process that stays, a JSON line in, a JSON line out."""
+"""Talks to a load driver, a long-running process: a JSON line in, a JSON line out."""
 
 import json
 import queue
@@ -13,7 +13,7 @@ from typing import IO, Any
 from iolab.errors import LoadFailed
 from iolab.host import processes
 
-PATIENCE_S = 10.0  # beyond the time that the driver itself allows
+EXTRA_S = 10.0  # beyond the driver's own time limit
 
 
 def counters(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,16 +24,16 @@ def counters(answer: Mapping[str, Any]) -> dict[str, Any]:
 class Driver:
     """The other end of loadtest/*_driver.py."""
 
-    def __init__(self, process: subprocess.Popen[bytes], words: IO[bytes]) -> None:
-        self._process, self._words = process, words
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        self._process, self._output = process, output
         self._answers: queue.Queue[bytes] = queue.Queue()
         self._jobs = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, job: Mapping[str, Any], timeout_s: float, rows: list[Any] | None = None) -> dict[str, Any]:
-        """Send one job and return its answer; raises LoadFailed where none comes.
+        """Send one job and return its answer; raises LoadFailed if there is no answer.
 
-        Rows that the driver tells meanwhile are added to `rows`: they are there even if no answer comes.
+        Rows that the driver sends meanwhile are added to `rows`: they are there even if there is no answer.
         """
         self._jobs += 1
         line = json.dumps({**job, "timeout_s": timeout_s, "job": self._jobs}).encode() + b"\n"
@@ -42,26 +42,26 @@ class Driver:
             self._process.stdin.write(line)
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
-            raise LoadFailed(f"the load driver has ended: {self._last_words()}") from error
-        deadline = time.monotonic() + timeout_s + PATIENCE_S
+            raise LoadFailed(f"the load driver has ended: {self._last_output()}") from error
+        deadline = time.monotonic() + timeout_s + EXTRA_S
         while True:
-            answer = self.answer(deadline - time.monotonic(), timeout_s + PATIENCE_S)
-            if answer.get("job") != self._jobs:  # late, to a question before: data of another trial
-                raise LoadFailed("the load driver gave the answer to another job")
+            answer = self.answer(deadline - time.monotonic(), timeout_s + EXTRA_S)
+            if answer.get("job") != self._jobs:  # a late answer to an earlier job: data of another trial
+                raise LoadFailed("the load driver answered another job")
             if not answer.get("more"):
                 return answer
             if rows is not None:
                 rows += answer["rows"]
 
     def answer(self, timeout_s: float, of_s: float | None = None) -> dict[str, Any]:
-        """Wait for one answer line, for what is left of `of_s` seconds."""
+        """Wait up to `timeout_s` for one answer line; an error names the whole time limit, `of_s`."""
         try:
             line = self._answers.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
-            raise LoadFailed(f"the load driver gave no answer within {of_s or timeout_s:g} s") from None
+            raise LoadFailed(f"the load driver did not answer within {of_s or timeout_s:g} s") from None
         if not line:
-            self._answers.put(b"")  # nor will there be another one
-            raise LoadFailed(f"the load driver has ended: {self._last_words()}")
+            self._answers.put(b"")  # for the next call: there will be no answer, either
+            raise LoadFailed(f"the load driver has ended: {self._last_output()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -71,9 +71,9 @@ class Driver:
             self._answers.put(line)
         self._answers.put(b"")
 
-    def _last_words(self) -> str:
-        self._words.seek(0)
-        return processes.last_lines(self._words.read().decode(errors="replace"), otherwise="without a word")
+    def _last_output(self) -> str:
+        self._output.seek(0)
+        return processes.last_lines(self._output.read().decode(errors="replace"), otherwise="it printed nothing")
 
 
 @contextmanager
@@ -81,13 +81,13 @@ def start(command: Sequence[str]) -> Iterator[Driver]:
     """Start a driver; at the end its standard input is closed, which stops what it runs, and then the driver itself."""
     pipe = subprocess.PIPE
     with (
-        tempfile.TemporaryFile() as words,
-        processes.running(command, stdin=pipe, stdout=pipe, stderr=words) as process,
+        tempfile.TemporaryFile() as output,
+        processes.running(command, stdin=pipe, stdout=pipe, stderr=output) as process,
     ):
         try:
-            yield Driver(process, words)
+            yield Driver(process, output)
         finally:
-            with suppress(BrokenPipeError):  # it has ended, with words of ours still in the pipe
+            with suppress(BrokenPipeError):  # it has ended, with a job still in the pipe
                 if process.stdin:
                     process.stdin.close()
             with suppress(subprocess.TimeoutExpired):

@@ -12,7 +12,7 @@ from iolab.results.records import Sample
 
 
 class Hey:
-    """Runs hey and reads its rows; its own summary counts failures as requests served, so it is not read."""
+    """Runs hey and reads its rows; its own summary counts failures as requests served, so it is ignored."""
 
     name: Literal["hey", "locust"] = "hey"
     driver_script = "hey_driver.py"
@@ -29,10 +29,10 @@ class Hey:
             sent = read_rows(done["stdout"]) if done["stdout"] else []
             return Load(sent, done["cpu_s"], f"hey was stopped after {job.timeout_s:g} s", **counters(done))
         if done["status"] != 0:
-            said = last_lines(done["stderr"] or done["stdout"], otherwise="without a word")
+            said = last_lines(done["stderr"] or done["stdout"], otherwise="it printed nothing")
             raise LoadFailed(f"hey ended with status {done['status']}: {said}")
         answered = read_rows(done["stdout"])
-        # hey leaves failures out of its rows, and does not tell when they were sent.
+        # hey leaves failures out of its rows, and does not say when they were sent.
         unanswered = [Sample(None, None, 0)] * (job.requests - len(answered))
         return Load([*answered, *unanswered], done["cpu_s"], **counters(done))
 
@@ -40,7 +40,7 @@ class Hey:
 def read_rows(text: str) -> list[Sample]:
     """Read what `hey -o csv` prints: a row a response, times in seconds, `offset` since hey's start.
 
-    Raises LoadFailed where a column is missing or a row is not made of numbers.
+    Raises LoadFailed if a column is missing or a value is not a finite number.
     """
     try:
         rows = [
@@ -50,5 +50,5 @@ def read_rows(text: str) -> list[Sample]:
     except (KeyError, TypeError, ValueError) as error:
         raise LoadFailed(f"hey printed a row that cannot be read: {error}") from error
     if not all(math.isfinite(number) for row in rows for number in row):
-        raise LoadFailed("hey printed a row with a number that is none")
+        raise LoadFailed("hey printed a value that is not finite")
     return sorted(Sample(offset, latency, status) for offset, latency, status in rows)

@@ -19,7 +19,7 @@ class Locust:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        driver.answer(START_LIMIT_S)  # it says when its imports are done, so that no trial waits for them
+        driver.answer(START_LIMIT_S)  # it answers when its imports are done, so that no trial waits for them
 
     def run(self, job: Job) -> Load:
         """Run one load in it."""

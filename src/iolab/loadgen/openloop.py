@@ -1,4 +1,4 @@
-"""Locust as an open loop: people who come whether or not the server keeps up. https://locust.io"""
+"""Locust as an open-loop client: it sends planned requests whether or not the server keeps up. https://locust.io"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ START_LIMIT_S = 30.0
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A plan: who comes when. With `moments` (seconds from the begin) the others only say what they are."""
+    """A plan of arrivals. If `moments` (seconds from the start) are given, the other fields only describe them."""
 
     process: str
     rate_rps: float
@@ -33,10 +33,9 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenLoad:
-    """What came of a plan, and the load generator's own CPU seconds; `stopped` says why it ended before its end.
+    """The result of a plan, and the load generator's own CPU seconds; `stopped` says why it ended early.
 
-    `workers` Locust workers made it, 0 where the driver made it itself; `lost` says of each that did not see the end
-    what is known.
+    `workers` Locust workers sent it (0: the driver itself); `lost` has a sentence about each that was lost.
     """
 
     samples: Sequence[OpenSample]
@@ -47,9 +46,9 @@ class OpenLoad:
 
 
 class OpenLoop:
-    """Runs plans by Locust, and closed loops to calibrate with; both tell what the server tells.
+    """Runs plans by Locust, and closed loops to calibrate with; both return the service times that servers report.
 
-    The driver makes them itself, or leads Locust workers that come to its `port`.
+    The driver sends the requests itself, or leads Locust workers that connect to its `port`.
     """
 
     driver_script = "locust_driver.py"
@@ -59,13 +58,13 @@ class OpenLoop:
         self.port: int | None = driver.answer(START_LIMIT_S)["port"]
 
     def gather(self, count: int, timeout_s: float) -> int:
-        """Wait until so many workers are there, or for so long; return how many there are."""
+        """Wait until `count` workers have joined, or for `timeout_s`; return how many have joined."""
         return int(self._driver.ask({"gather": count}, timeout_s)["workers"])
 
     def run(self, url: str, plan: Arrivals, answer_limit_s: float) -> OpenLoad:
-        """Let everybody come; who has no answer when the last one's time is over has none.
+        """Send all requests of a plan; a request without an answer at the end counts as unanswered.
 
-        What was told stays, whatever happens to who told it.
+        Rows that were received are kept, whatever happens to the driver or a worker.
         """
         timeout_s = plan.duration_s + answer_limit_s + START_LIMIT_S
         job = {"url": url, "arrivals": asdict(plan), "answer_limit_s": answer_limit_s}
@@ -81,7 +80,7 @@ class OpenLoop:
         return OpenLoad(_samples(rows), done["cpu_s"], stopped, done.get("workers", 0), lost)
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
-        """Run a closed loop of `users` users; raises LoadFailed where who was to make it is lost."""
+        """Run a closed loop of `users` users; raises LoadFailed if the workers are lost."""
         return self.closed_with_cost(url, users, requests, answer_limit_s)[0]
 
     def closed_with_cost(self, url: str, users: int, requests: int, answer_limit_s: float) -> tuple[list[Turn], float]:
@@ -91,16 +90,16 @@ class OpenLoop:
         done = self._driver.ask(job, requests * answer_limit_s, rows)
         if done.get("lost") or done.get("workers") == 0:
             raise LoadFailed("; ".join(done["lost"]) or "no load worker is left")
-        return [Turn(row[0], row[1], int(row[2]), _told(row[3])) for row in sorted(rows)], float(done["cpu_s"])
+        return [Turn(row[0], row[1], int(row[2]), _service_s(row[3])) for row in sorted(rows)], float(done["cpu_s"])
 
 
 def _samples(rows: Sequence[list[float]]) -> list[OpenSample]:
-    """Return them in the order of the plan."""
+    """Return rows as samples, in the order of the plan."""
     return [
-        OpenSample(planned, sent, done, int(status), _told(service), int(worker[0]) if worker else 0)
+        OpenSample(planned, sent, done, int(status), _service_s(service), int(worker[0]) if worker else 0)
         for planned, sent, done, status, service, *worker in sorted(rows)
     ]
 
 
-def _told(service_s: float) -> float | None:
+def _service_s(service_s: float) -> float | None:
     return None if service_s < 0 else float(service_s)

@@ -1,4 +1,4 @@
-"""Starts load generators, each a driver of loadtest/ that stays, in the runtime that was chosen."""
+"""Starts load generators, each a long-running driver of loadtest/, in the chosen runtime."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ from iolab.runtime import Master, Runtime
 
 
 class Driven(Protocol):
-    """What speaks to a driver of its own: the script of loadtest/ with that name."""
+    """A load generator with a driver of its own: the script of that name in loadtest/."""
 
     driver_script: str
 
@@ -26,7 +26,7 @@ GENERATORS: dict[Literal["hey", "locust"], type[Hey] | type[Locust]] = {"hey": H
 def start_generator(
     name: Literal["hey", "locust"],
 ) -> Callable[[Runtime, CpuPlan], AbstractContextManager[LoadGenerator]]:
-    """Return what starts that generator's driver on a plan's cores, and stops it at the end."""
+    """Return a function that starts that generator's driver on a plan's cores, and stops it at the end."""
 
     def start(runtime: Runtime, plan: CpuPlan) -> AbstractContextManager[LoadGenerator]:
         return running_generator(GENERATORS[name], runtime, plan)

@@ -1,4 +1,4 @@
-"""Thousands of users, held by several processes: each speaks to a loadtest/crowd_driver.py of its own."""
+"""Thousands of users in several processes, each of which is a loadtest/crowd_driver.py."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from iolab.runtime import Runtime
 SCRIPT = "crowd_driver.py"
 START_LIMIT_S = 30.0
 MOST_OF_A_PROCESS = 5_000  # users: each process has a loopback address of its own, see limits.SOURCE_USERS
-MOST_OF_A_CONTAINER = 10_000  # users of one address: towards 17,000 the kernel searches long for a free port
+MOST_OF_A_CONTAINER = 10_000  # users of one address: near 17,000 the kernel takes long to find a free port
 
 
 class UserProcesses:
-    """The processes that hold users, as one: `shares` are how many each holds."""
+    """The processes that hold users, used as one; `shares` is how many users each has."""
 
     def __init__(self, drivers: Sequence[Driver], shares: Sequence[int], sources: Sequence[str]) -> None:
         self._drivers, self.shares, self._sources = drivers, shares, sources
-        self.cpu_s = 0.0  # of all of them, for all that they were asked
+        self.cpu_s = 0.0  # of all of them, for all their jobs
 
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
-        """Let each do its job at the same time, and return the answers, with all rows; raises LoadFailed."""
+        """Give each process its job at the same time, and return the answers, with all rows; raises LoadFailed."""
         pool = ThreadPoolExecutor(len(self._drivers))
         try:
             waiting = [
@@ -41,37 +41,37 @@ class UserProcesses:
         return answers
 
     def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:
-        """Let each do the same."""
+        """Give all processes the same job."""
         return self.ask(what, [job] * len(self._drivers), timeout_s)
 
-    def come(
+    def connect(
         self, place: tuple[str, int], transport: str, rate: float, patience_s: float, more: int = 0
     ) -> list[list[Any]]:
-        """Let all users come, at `rate` a second in all, or so many `more`, whose numbers follow theirs.
+        """Connect all users at `rate` a second in all; or only `more` further users, whose numbers follow theirs.
 
-        Return rows of user, three moments, and the outcome.
+        Return rows of user, three times, and the outcome.
         """
         host, port = place
         counts, first = (self.split(more), sum(self.shares)) if more else (self.shares, 0)
         jobs = []
         for users, source in zip(counts, self._sources, strict=True):
-            who = {"users": users, "first": first, "rate": rate * users / sum(counts), "source": source}
-            jobs.append({"host": host, "port": port, "transport": transport, "patience_s": patience_s, **who})
+            share = {"users": users, "first": first, "rate": rate * users / sum(counts), "source": source}
+            jobs.append({"host": host, "port": port, "transport": transport, "patience_s": patience_s, **share})
             first += users
         answers = self.ask("come", jobs, sum(counts) / rate + patience_s + START_LIMIT_S)
         return [row for answer in answers for row in answer["rows"]]
 
     def split(self, count: int) -> list[int]:
-        """Return so many, shared out among the processes."""
+        """Return `count`, shared out among the processes."""
         number = len(self._drivers)
         return [count // number + (place < count % number) for place in range(number)]
 
     def first(self, what: str, timeout_s: float, **job: Any) -> dict[str, Any]:
-        """Let the first process do it."""
+        """Give the first process a job."""
         return _ask(self._drivers[0], {what: job}, timeout_s)
 
     def click(self, rate: float, for_s: float, wait_s: float, seed: int) -> list[dict[str, Any]]:
-        """Let users click, `rate` times a second in all; a superposition of Poisson streams is one."""
+        """Make users click, `rate` times a second in all; Poisson streams together are a Poisson stream."""
         jobs = [
             {"for_s": for_s, "rate": rate * users / sum(self.shares), "seed": seed * 1000 + number, "wait_s": wait_s}
             for number, users in enumerate(self.shares)
@@ -86,12 +86,12 @@ def _ask(one: Driver, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any
 
 
 def room(files: int | None) -> int:
-    """Return how many users a process can hold that may have so many open files (None: any number)."""
+    """Return how many users a process can hold with a limit of `files` open files (None: no limit)."""
     return MOST_OF_A_PROCESS if files is None else max(1, min(MOST_OF_A_PROCESS, files - SPARE_FILES))
 
 
 def shares(users: int, most: int) -> list[int]:
-    """Return how many users each process holds, `most` at most: as many as the others, or one less."""
+    """Return how many users each process holds, at most `most`; the numbers differ by at most one."""
     count = math.ceil(users / most)
     return [users // count + (number < users % count) for number in range(count)]
 
@@ -102,13 +102,13 @@ def clients(users: int, facts: Facts, *, docker: bool) -> list[int]:
 
 
 def containers(users: int) -> int:
-    """Return how many containers of the client so many users need, each with an address of its own."""
+    """Return how many client containers `users` users need, each with an address of its own."""
     return math.ceil(users / MOST_OF_A_CONTAINER)
 
 
 @contextmanager
 def holding(runtime: Runtime, plan: CpuPlan, wanted: Sequence[int]) -> Iterator[UserProcesses]:
-    """Start the processes, which hold so many each, on the load generator's cores; at the end everybody goes."""
+    """Start a process for each number of users in `wanted`, on the load generator's cores; stop them at the end."""
     with ExitStack() as stack:
         commands = [
             stack.enter_context(runtime.driver(SCRIPT, plan, number=number))

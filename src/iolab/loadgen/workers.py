@@ -1,4 +1,4 @@
-"""What sends planned arrivals: one Locust process, or a crew of Locust workers on this machine and on others."""
+"""The senders of planned arrivals: one Locust process, or Locust workers on this machine and on others."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ START_LIMIT_S, JOIN_LIMIT_S = 60.0, 600.0
 
 
 class Crew(Settings):
-    """`workers` are started on this machine's load cores, `join` come from other machines to `bind`:`port`.
+    """`workers` are started on this machine's load cores; `join` workers of other machines connect to `bind`:`port`.
 
     Without any, the load driver sends everything itself.
     """
@@ -42,7 +42,7 @@ class Crew(Settings):
 
     @classmethod
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes without an address, unless a worker joins: others than this command have these variables."""
+        """Return changes without an address unless a worker joins: other commands have these variables, too."""
         return changes if changes.get("join") else {n: v for n, v in changes.items() if n not in ("bind", "port")}
 
     @model_validator(mode="after")
@@ -53,62 +53,67 @@ class Crew(Settings):
 
     @property
     def size(self) -> int:
-        """How many workers there are to be."""
+        """How many workers are expected."""
         return self.workers + self.join
 
     @property
     def address(self) -> str | None:
-        """The address by which other machines reach this one; None where none is to join.
+        """The address by which other machines reach this one; None if no worker of another machine joins.
 
-        Raises UsageError where `bind` is not such an address.
+        Raises UsageError if `bind` is not such an address.
         """
         if not self.join:
             return None
         try:
-            known = ipaddress.ip_address(self.bind or "127.0.0.1")
+            address = ipaddress.ip_address(self.bind or "127.0.0.1")
         except ValueError:
-            known = None
-        if known is None or known.is_loopback or known.is_unspecified:
-            said = f", and BIND={self.bind} is none" if self.bind else ""
+            address = None
+        if address is None or address.is_loopback or address.is_unspecified:
+            wrong = f", and BIND={self.bind} is not such an address" if self.bind else ""
             raise UsageError(
-                f"JOIN={self.join}: others need this machine's address{said}: give it, such as BIND=192.168.1.10"
+                f"JOIN={self.join}: other machines need this machine's address{wrong}: give it, as in BIND=192.168.1.10"
             )
         return self.bind
 
     @property
     def invitation(self) -> str:
-        """What to type on the other machines."""
+        """The command for the other machines."""
         port = "" if self.port == MASTER_PORT else f" LOCUST_MASTER_PORT={self.port}"
         return f"make worker MASTER={self.bind}{port}"
 
     def most_rps(self, plan: CpuPlan) -> float:
-        """Return the arrivals a second that are sent in time: a core here is no more than one worker's."""
+        """Return the arrivals a second that can be sent in time; a core of this machine is used by one worker."""
         return MOST_RPS * max(1, min(self.workers, len(plan.loadgen)) + self.join)
 
 
 ALONE = Crew()
-Senders = Annotated[Crew, Field(exclude_if=lambda crew: crew == ALONE)]  # of an experiment: told where there are some
+Senders = Annotated[
+    Crew, Field(exclude_if=lambda crew: crew == ALONE)
+]  # of an experiment: written only if there are any
 
 
 @contextmanager
 def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], None]) -> Iterator[OpenLoop]:
-    """Yield the generator, when all workers are there; raises UsageError where they do not come.
+    """Yield the generator when all workers have joined; raises UsageError if they do not.
 
-    At the end the workers are sent home, those of other machines too.
+    At the end the workers are told to stop, those of other machines too.
     """
     if not crew.size:
-        with running_generator(OpenLoop, runtime, plan) as alone:
-            yield alone
+        with running_generator(OpenLoop, runtime, plan) as one:
+            yield one
         return
     master = Master(crew.address, crew.port)
     with (
         running_generator(OpenLoop, runtime, plan, master) as generator,
         runtime.load_workers(crew.workers, plan, Master(crew.address, generator.port or crew.port)),
     ):
-        say(f"Waiting for {crew.size} load workers" + (f"; elsewhere: {crew.invitation}" if crew.join else ""))
+        say(
+            f"Waiting for {crew.size} load workers"
+            + (f"; on each other machine: {crew.invitation}" if crew.join else "")
+        )
         limit_s = JOIN_LIMIT_S if crew.join else START_LIMIT_S
-        there = generator.gather(crew.size, limit_s)
-        if there < crew.size:
+        joined = generator.gather(crew.size, limit_s)
+        if joined < crew.size:
             todo = f": on each other machine, {crew.invitation}" if crew.join else ""
-            raise UsageError(f"{there} of {crew.size} load workers came within {limit_s:g} s{todo}")
+            raise UsageError(f"{joined} of {crew.size} load workers joined within {limit_s:g} s{todo}")
         yield generator

@@ -1,1 +1,1 @@
-"""From an analysis to what people read: terminal, Markdown, HTML. Knows nothing of servers and engines."""
+"""Renders an analysis for the terminal, as Markdown and as HTML. Independent of servers and engines."""

@@ -1,4 +1,4 @@
-"""A document in the terminal: its brief sections, the findings, and where the report is; and the tables of commands."""
+"""Renders a document in the terminal: brief sections, findings, and the path of the report; and tables of commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +25,14 @@ from iolab.report.document import (
 from iolab.report.doubts import Found, condensed
 from iolab.report.numbers import counted
 
-MOST = 12  # cards, and findings: beyond that a terminal tells the kinds of findings, and the report every one
+MOST = 12  # cards, and findings: if there are more, the terminal shows one finding of each kind
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 TRUST = {"good": "bold green", "limited": "bold yellow", "poor": "bold red"}
 GAP = 2  # columns of text between columns of a table
 
 
 def show(console: Console, document: Document, folder: str) -> None:
-    """Print the brief form of a report, and where the whole of it is; `folder` is the run folder's name."""
+    """Print the brief form of a report, and the path of the full one; `folder` is the run folder's name."""
     _print(console, document.question, "bold")
     if document.verdict:
         _print(console, document.verdict)
@@ -76,12 +76,12 @@ def show_findings(console: Console, findings: Sequence[Found]) -> None:
 def rich_table(shown: Table, width: int, title: str = "") -> RichTable:
     """Return a table for a console of `width` columns of text.
 
-    Where it is too wide, headings and texts are the short ones; where that does not help, columns are left out.
+    If it is too wide, short headings and texts are used; if it is still too wide, columns are left out.
     """
     places, brief = _fitting(shown, width)
     drawn = RichTable(
         box=box.SIMPLE_HEAD,
-        padding=(0, GAP - 1, 0, 0),  # the box has a column of its own between two
+        padding=(0, GAP - 1, 0, 0),  # the box adds a column between two columns
         pad_edge=False,
         title=escape(title) or None,
         title_justify="left",
@@ -110,7 +110,7 @@ def facts_table(facts: Facts) -> RichTable:
 
 
 def _fitting(shown: Table, width: int) -> tuple[list[int], bool]:
-    """Return the places of the columns that fit into a width, and whether their texts are to be the short ones."""
+    """Return the indices of the columns that fit into a width, and whether to use short texts."""
     places = list(range(len(shown.columns)))
     if _width(shown, places, brief=False) <= width:
         return places, False
@@ -135,7 +135,7 @@ def _width(shown: Table, places: Sequence[int], *, brief: bool) -> int:
 
 
 def _room(column: Column[object], heading: str) -> int:
-    """Return the room of a heading: that of numbers is never broken, another one only between words."""
+    """Return the width of a heading; that of a numeric column is never broken, others only between words."""
     return len(heading) if column.numeric else max(map(len, heading.split()), default=0)
 
 
@@ -171,7 +171,7 @@ def _block(console: Console, block: Block) -> None:
         case Quote():
             _print(console, block.text, "dim")
         case _:
-            pass  # drawings and folded answers are the page's
+            pass  # drawings and folded answers are only on the page
 
 
 def _cards(console: Console, block: Cards) -> None:

@@ -1,4 +1,4 @@
-"""Cells of any kind of run, as summary.json has them: two runs side by side, and all that is known of one cell."""
+"""Cells of any kind of run, from summary.json: the comparison of two runs, and all figures of one cell."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ Cell = Mapping[str, Any]
 
 
 class Compared(NamedTuple):
-    """One figure of one cell in two runs; `ratio` is second to first, its 95% interval None where it is not known."""
+    """One figure of one cell in two runs; `ratio` is second / first; its 95% interval is None if it is not known."""
 
     cell: str
     metric: str
@@ -18,20 +18,20 @@ class Compared(NamedTuple):
     second: float
     ratio: float | None
     interval: tuple[float, float] | None
-    not_valid: tuple[str, ...] = ()  # which of the two runs measured a cell that is not valid
+    not_valid: tuple[str, ...] = ()  # in which of the two runs the cell is not valid
 
     @property
     def verdict(self) -> str:
-        """What the interval allows to say."""
+        """The conclusion from the interval."""
         if self.interval is None:
-            return "no interval: too few repeats to tell a difference"
+            return "no interval: too few repeats to show a difference"
         if self.interval[0] <= 1 <= self.interval[1]:
             return "no difference shown"
         return "higher" if self.interval[0] > 1 else "lower"
 
 
 def name_of(cell: Cell, key: Sequence[str]) -> str:
-    """Return a cell's name: the fields that tell it apart, as far as they say something."""
+    """Return a cell's name: the fields of its key that have a value."""
     return ", ".join(f"{name.replace('_', ' ')} {cell[name]}" for name in key if cell.get(name) not in (None, ""))
 
 
@@ -58,9 +58,9 @@ def in_both(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -
 
 
 def figure(cell: Cell, metric: str) -> float | None:
-    """Return a number of a cell, of one of its tables where the metric is named such as `clicks.p50_s`.
+    """Return a number of a cell, or of one of its tables for a metric such as `clicks.p50_s`.
 
-    None is what is not there or could not be measured; "Infinity" is what never ended.
+    None is missing or was not measured; "Infinity" never ended.
     """
     value: Any = cell
     for name in metric.split("."):
@@ -71,13 +71,13 @@ def figure(cell: Cell, metric: str) -> float | None:
 
 
 def why_nothing(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -> str:
-    """Say why two runs cannot be compared: one has no cells, none is of both, or both lack the figures of those."""
+    """Say why two runs cannot be compared: one has no cells, no cell is in both, or shared cells have no figures."""
     for which, cells in (("first", first), ("second", second)):
         if not cells:
             return f"the {which} has no cell: no trial of it has ended"
     if both := in_both(first, second, key):
         names = "; ".join(name_of(cell, key) for cell, _ in both)
-        return f"no cell that they have in common has a figure in both ({names})"
+        return f"the cells that are in both have no figure in both ({names})"
     return f"they have no cell in common: {_apart(first, second, key)}"
 
 
@@ -85,13 +85,13 @@ def _apart(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) ->
     for name in key:
         one, other = ({str(cell.get(name)) for cell in cells} for cells in (first, second))
         if not one & other:
-            here, there = (", ".join(sorted(names)) or "none" for names in (one, other))
-            return f"{name} is {here} in one and {there} in the other"
-    return f"{', '.join(key)} are not together in both"
+            first_names, second_names = (", ".join(sorted(names)) or "missing" for names in (one, other))
+            return f"{name} is {first_names} in the first and {second_names} in the second"
+    return f"no combination of {', '.join(key)} is in both"
 
 
 def find(cells: Sequence[Cell], key: Sequence[str], wanted: str) -> Cell:
-    """Return the one cell whose key has all the words of `wanted`; raises UsageError with those that there are."""
+    """Return the one cell whose key contains all words of `wanted`; raises UsageError with a list of cells."""
     if not cells:
         raise UsageError(f"CELL={wanted}: this run has no cell: no trial of it has ended")
     words = wanted.lower().replace(",", " ").split()
@@ -104,7 +104,7 @@ def find(cells: Sequence[Cell], key: Sequence[str], wanted: str) -> Cell:
     ]
     found = [cell for cell in found if str(cell.get(key[0])).lower() == words[0]] or found
     if len(found) != 1:
-        raise UsageError(f"CELL={wanted}: {len(found)} cells of this run; say which one: {'; '.join(named)}")
+        raise UsageError(f"CELL={wanted} matches {len(found)} cells of this run; choose one: {'; '.join(named)}")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""A report as data: what a run says, before a renderer decides how it looks.
+"""A report as data: its content, before a renderer decides how it looks.
 
 A kind of experiment makes a Document; the terminal, Markdown and the HTML page render it (brief.py, markdown.py,
 pages.py). No kind writes HTML, and no renderer knows a kind.
@@ -23,7 +23,7 @@ class Sentences:
 
 
 class Card(NamedTuple):
-    """What a run says of one model: its name, one word or number, a sentence, and a colour as CSS writes it."""
+    """The result of one model: its name, one word or number, a sentence, and a CSS colour."""
 
     title: str
     verdict: str
@@ -33,7 +33,7 @@ class Card(NamedTuple):
 
 @dataclass(frozen=True)
 class Cards:
-    """One card a model; a sentence each where there are no cards."""
+    """One card for each model; a renderer without cards writes a sentence for each."""
 
     cards: Sequence[Card]
 
@@ -42,8 +42,8 @@ class Cards:
 class Column(Generic[X]):
     """A column of a table: its heading, and the text of an item in it.
 
-    Where there is little room, columns are left out, those of the highest `rank` first; 0 is never left out. `short`
-    is the heading, and `shorten` makes the text, where there is little room.
+    In narrow output, columns are left out, those of the highest `rank` first; 0 is never left out. `short` is the
+    heading, and `shorten` makes the text, in narrow output.
     """
 
     heading: str
@@ -74,9 +74,9 @@ def table(
     marked: Callable[[X], bool] | None = None,
     group: Callable[[X], Hashable] | None = None,
 ) -> Table:
-    """Return the table of some items, a row each; columns of numbers that say nothing in any row are left out.
+    """Return a table with a row for each item; numeric columns without a value in any row are left out.
 
-    A bold one stays.
+    A bold column always stays.
     """
     items = list(items)
     rows = [[column.text(item) for column in columns] for item in items]
@@ -96,7 +96,7 @@ def table(
 
 
 def plain(headings: Sequence[str], rows: Iterable[Sequence[str]], *, text: int = 1) -> Table:
-    """Return a table of rows that are texts already; the first `text` columns are text, the others are numbers."""
+    """Return a table of formatted rows; the first `text` columns are text, the others are numbers."""
     columns: list[Column[Any]] = [Column(heading, str, numeric=at >= text) for at, heading in enumerate(headings)]
     return Table(columns, [list(row) for row in rows])
 
@@ -139,14 +139,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Quote:
-    """Text as a log or a terminal had it."""
+    """Text from a log or a terminal."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A question, and an answer that a reader of the page unfolds."""
+    """A question, and an answer that the page shows when a reader unfolds it."""
 
     question: str
     blocks: "Sequence[Block]"

@@ -1,4 +1,4 @@
-"""What to doubt of a run: its findings, each cause once, and one verdict of trust made of them."""
+"""The findings of a run, each cause once, and the trust in its numbers that follows from them."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ Places = Iterable[tuple[str, Sequence[Finding]]]
 
 
 class Found(NamedTuple):
-    """A finding of a report: one that several places share is said once, with all of them."""
+    """A finding of a report; a finding that several places share is shown once, with all of them."""
 
     severity: str
     place: str
@@ -21,7 +21,7 @@ class Found(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """How far the numbers of a run can be believed, and why, in one sentence."""
+    """How far the numbers of a run can be trusted, and why, in one sentence."""
 
     level: Literal["good", "limited", "poor"]
     text: str
@@ -30,12 +30,12 @@ class Trust(NamedTuple):
 def of_trials(
     run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
 ) -> list[tuple[str, Sequence[Finding]]]:
-    """Return what to doubt of each trial of (place, record): that it is not valid, and what the machine did."""
+    """Return the findings of each trial of (place, record): that it is not valid, and those of the machine."""
     return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
 
 
 def invalid(record: TrialRecord) -> list[Finding]:
-    """Return a finding where a trial is not valid."""
+    """Return a finding if a trial is not valid."""
     if record.valid:
         return []
     message = f"this trial is not valid: {record.reason}"
@@ -43,10 +43,10 @@ def invalid(record: TrialRecord) -> list[Finding]:
 
 
 def found(places: Places, every: str) -> list[Found]:
-    """Return the findings of (place, findings), the gravest first; each cause once, with all its places.
+    """Return the findings of (place, findings), the most severe first; each cause once, with all its places.
 
-    Findings with the same id and a value are one cause, which is said by the worst; without a value, those with the
-    same message are. `every` stands for all places, such as "every cell".
+    Findings with the same id and a value are one cause, shown as the worst of them; without a value, those with
+    the same message are. `every` stands for all places, such as "every cell".
     """
     causes: dict[tuple[str, ...], dict[str, Finding]] = {}
     there = list(places)

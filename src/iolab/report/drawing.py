@@ -17,7 +17,7 @@ TEXT = 11  # points: at least 12 px in both forms, wherever the page shows them
 # Okabe and Ito's colours, which colour-blind readers tell apart; shapes say the same again.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-# Stand-ins in the drawing, exchanged for the page's own colours, light or dark.
+# Placeholders in the drawing, replaced by the page's own colours, light or dark.
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
 DASHED = (0, (4, 3))
@@ -58,7 +58,7 @@ def sheet(narrow: bool, height_in: float) -> Iterator[Figure]:
 
 
 def of_letter(letter: str) -> str:
-    """Return a model's colour, whichever other models there are."""
+    """Return a model's colour, which does not depend on the other models of a run."""
     return COLOURS[(ord(letter[:1].upper() or "A") - ord("A")) % len(COLOURS)]
 
 

@@ -1,4 +1,4 @@
-"""A run folder as flat tables, for people with their own notebooks: one row a cell, a trial, and a row of each kind."""
+"""Exports a run folder as flat tables, for notebooks: one row for each cell, for each trial, and for each sample."""
 
 import csv
 import json
@@ -18,10 +18,10 @@ RowType = type[Any]
 
 
 class Source(NamedTuple):
-    """What is exported of a run: its trials, the types of their lines and of their rows by kind, and summary.json.
+    """The data of a run to export: its trials, the types of their records and of their rows by kind, and summary.json.
 
-    `key` are the columns that tell cells apart, and `key_of` returns those of a trial, which stand beside each of its
-    rows, so that these need no join.
+    `key` are the columns that identify a cell, and `key_of` returns those of a trial, which are added to each of its
+    rows, so that no join is needed.
     """
 
     trials: Sequence[TrialRecord]
@@ -35,7 +35,7 @@ class Source(NamedTuple):
 def export(folder: RunFolder, source: Source, form: Format, target: Path) -> list[Path]:
     """Write cells, trials and each kind of rows as files of `target`, and return their paths.
 
-    Raises UsageError where Parquet is asked for and pyarrow is not installed, or `target` cannot be a folder.
+    Raises UsageError if Parquet is wanted and pyarrow is not installed, or `target` cannot be a folder.
     """
     writer = _write_csv if form == "csv" else _write_parquet
     try:
@@ -72,7 +72,7 @@ def _rows(folder: RunFolder, source: Source, kind: str, row: RowType) -> Iterabl
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield values side by side: those of a table under its name, both ends of an interval, the ids of findings."""
+    """Yield flat values: those of a table with its name as prefix, both ends of an interval, the ids of findings."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}_")
@@ -89,7 +89,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, An
 
 
 def _columns(record: type[BaseModel], before: str = "") -> Iterable[str]:
-    """Yield the columns of a record's type, those of a table under its name."""
+    """Yield the columns of a record's type, those of a table with its name as prefix."""
     for name, field in record.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _columns(field.annotation, f"{before}{name}_")
@@ -109,6 +109,6 @@ def _write_parquet(columns: Sequence[str], rows: Sequence[Row], path: Path) -> N
         import pyarrow  # noqa: PLC0415 (optional: 45 MB)
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise UsageError("Parquet needs pyarrow: .venv/bin/pip install pyarrow; or take --csv") from None
+        raise UsageError("Parquet needs pyarrow: .venv/bin/pip install pyarrow; or use --csv") from None
     table = pyarrow.table({name: [row[name] for row in rows] for name in columns})
     pyarrow.parquet.write_table(table, path)

@@ -1,4 +1,4 @@
-"""Terms that a reader may meet for the first time: explained where they first appear, and at the end of a report."""
+"""Terms that may be new to a reader: explained where they first appear, and at the end of a report."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 
 class Term(NamedTuple):
-    """A term, the words that stand for it (a regular expression), what it means, and the document that says more."""
+    """A term, a regular expression for the words that mean it, its explanation, and the document with more about it."""
 
     name: str
     words: str
@@ -31,7 +31,7 @@ TERMS = (
     Term(
         "95% interval",
         r"95% intervals?",
-        "A range that would hold the true value in 95 of 100 experiments like this one.",
+        "A range that would contain the true value in 95 of 100 experiments like this one.",
     ),
     Term(
         "closed loop",
@@ -79,7 +79,7 @@ TERMS = (
     Term(
         "SYN retransmission",
         r"SYN retransmissions?|retransmissions?|retransmitted",
-        "A connection attempt without an answer is sent again by the client's kernel, after 1 s and then ever later.",
+        "A connection attempt without an answer is sent again by the client's kernel, after 1 s and then less often.",
     ),
     Term(
         "half-open connection",
@@ -96,12 +96,12 @@ TERMS = (
     Term(
         "throttled",
         r"throttled",
-        "A container with a CPU quota has used it up, and the kernel stops it until the next 100 ms begin.",
+        "A container has used up its CPU quota, and the kernel stops it until the next period of 100 ms.",
     ),
     Term(
         "coordinated omission",
         r"coordinated omission",
-        "Users who wait for a stalled server send nothing meanwhile, so the requests that would have been slow are"
+        "Users that wait for a stalled server send nothing meanwhile, so the requests that would have been slow are"
         " missing from the percentiles.",
     ),
     Term(
@@ -130,18 +130,18 @@ _WORDS = re.compile(
 
 
 class Glossary:
-    """The terms of one report, in the order in which they are met."""
+    """The terms of one report, in the order in which they appear."""
 
     def __init__(self) -> None:
-        self.met: list[Term] = []
+        self.used: list[Term] = []
 
     def note(self, text: str) -> None:
-        """Take note of the terms of a text."""
+        """Record the terms of a text."""
         for match in _WORDS.finditer(text):
             self._new(match)
 
     def mark(self, text: str) -> Markup:
-        """Return a text as HTML: a term that is new to the reader links to its explanation, which a hover shows."""
+        """Return a text as HTML: the first use of a term links to its explanation, which is also a tooltip."""
         parts, end = [], 0
         for match in _WORDS.finditer(text):
             if term := self._new(match):
@@ -151,14 +151,14 @@ class Glossary:
 
     def _new(self, match: re.Match[str]) -> Term | None:
         term = TERMS[int((match.lastgroup or "t0")[1:])]
-        if term in self.met:
+        if term in self.used:
             return None
-        self.met.append(term)
+        self.used.append(term)
         return term
 
 
 def anchor(term: Term) -> str:
-    """Return the name of a term's place in the page."""
+    """Return the id of a term's element on the page."""
     return "term-" + re.sub(r"[^a-z0-9]+", "-", term.name.lower()).strip("-")
 
 

@@ -1,4 +1,4 @@
-"""A document as Markdown, to be pasted into a report of one's own. Drawings are left out."""
+"""Renders a document as Markdown, for use in other reports. Drawings are left out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,8 +36,8 @@ def render(document: Document) -> str:
     glossary = Glossary()
     for line in lines[1:]:
         glossary.note(line)
-    if glossary.met:
-        lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.met), ""]
+    if glossary.used:
+        lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.used), ""]
     return "\n".join(lines)
 
 
@@ -62,7 +62,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _finding(each: Found) -> str:
-    return f"- **{each.severity}**, {each.place}: {each.message.rstrip('.')}. To do: {each.remedy}"
+    return f"- **{each.severity}**, {each.place}: {each.message.rstrip('.')}. What to do: {each.remedy}"
 
 
 def _spaced(texts: Iterable[str]) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _sections(sections: Sequence[Section]) -> Iterator[str]:
 
 
 def _block(block: Block) -> Iterator[str]:
-    """Yield the lines of a block, an empty one behind each that is not empty."""
+    """Yield the lines of a block, followed by an empty line if there are any."""
     match block:
         case Sentences():
             yield from [*(f"- {text}" for text in block.texts), ""] if block.texts else []

@@ -1,4 +1,4 @@
-"""Numbers and units as people read them, for every report and the terminal."""
+"""Formats numbers and units, for every report and the terminal."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ PLACES = {"docker": "in Docker containers", "local": "as local processes"}
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a latency with three digits that matter: 21.3 ms, 123 ms, 5.40 s; infinite is one that never ended."""
+    """Return a latency with three significant digits: 21.3 ms, 123 ms, 5.40 s; "never" if it is infinite."""
     if value is None:
         return NOT_KNOWN
     if math.isinf(value):
@@ -26,7 +26,7 @@ def latency(value_s: float | None) -> str:
 
 
 def percentile(value_s: float | None, count: int) -> str:
-    """Return a percentile of so many latencies; there can be too few to know it."""
+    """Return a percentile of `count` latencies, or "too few" if it is not known."""
     return TOO_FEW if value_s is None and count else latency(value_s)
 
 
@@ -46,7 +46,7 @@ def memory(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share with digits that matter, however small it is: 50%, 2.8%, 0.004%."""
+    """Return a share with significant digits, also if it is small: 50%, 2.8%, 0.004%."""
     if value is None:
         return NOT_KNOWN
     percent = value * 100
@@ -69,7 +69,7 @@ def duration(value_s: float) -> str:
 
 
 def off(residual: float | None) -> str:
-    """Return how far a measurement is off its prediction: +3%, -55%, 0%."""
+    """Return the relative difference of a measurement from its prediction: +3%, -55%, 0%."""
     return NOT_KNOWN if residual is None else f"{residual:+.0%}".replace("+0%", "0%").replace("-0%", "0%")
 
 

@@ -1,4 +1,4 @@
-"""A document as one HTML file that needs nothing else and no network."""
+"""Renders a document as one HTML file, without other files or network access."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def render(document: Document) -> str:
 
 
 def template(name: str) -> Template:
-    """Return a template of report/templates; what it is not given is an error, and text is escaped."""
+    """Return a template of report/templates; a missing variable is an error, and text is escaped."""
     templates = Environment(
         loader=PackageLoader("iolab.report"),
         autoescape=True,
@@ -36,5 +36,5 @@ def template(name: str) -> Template:
 
 
 def _drawn(svg: Any) -> Markup:
-    """Return a drawing as it is: the drawings are our own, everything else on the page is escaped."""
+    """Return a drawing without escaping: this package made it; all other text on the page is escaped."""
     return Markup(svg() if callable(svg) else svg)  # noqa: S704

@@ -1,4 +1,4 @@
-"""The parts of a report that are the same for a run of any kind: which run it is, what it lacks, trust, the machine."""
+"""The parts of a report that are the same for every kind: the run, what is missing, trust, the machine."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,9 +29,9 @@ def report(
 ) -> Document:
     """Return the report of a run of which `trials` trials are on disk.
 
-    `findings` are those of each place, a `noun`; `rows` says what samples/ holds, `load` what made the load, where that
-    is not the run's generator, and `lacks` what the kind knows besides of a run that is not whole. Without a `verdict`
-    those of the cards are one.
+    `findings` are those of each place, which is a `noun`; `rows` says what samples/ contains, `load` what made the load
+    if that is not the run's generator, and `lacks` what else is missing if the run is not complete. Without a
+    `verdict`, the verdicts of the cards are used.
     """
     places = [(place, list(found)) for place, found in findings]
     doubted = [(place, [each for each in found if not each.expected]) for place, found in places]
@@ -48,14 +48,14 @@ def report(
         details=details,
         method=[*filter(None, [*method[:1], cpu_plan(run), *method[1:]])],
         facts=machine(run.environment),
-        raw="The raw data are beside this file: run.json, trials.jsonl with one line a trial, summary.json, and in"
-        f" samples/ {rows}. make report RUN= with this folder rebuilds this page.",
+        raw="The raw data are in the folder of this file: run.json, trials.jsonl with one line"
+        f" per trial, summary.json, and in samples/ {rows}. make report RUN= with this folder rebuilds this page.",
         closing=closing,
     )
 
 
 def _said(answer: Sequence[Section]) -> str:
-    """Return the verdicts of the first cards of an answer as a sentence; nothing where there are too many."""
+    """Return the verdicts of the first cards of an answer as a sentence; "" if there are too many."""
     cards = next((block.cards for section in answer for block in section.blocks if isinstance(block, Cards)), ())
     return f"{'; '.join(f'{card.title}: {card.verdict}' for card in cards)}." if 0 < len(cards) <= MOST_SAID else ""
 
@@ -80,7 +80,7 @@ def _briefly(environment: Mapping[str, object]) -> str:
 
 
 def cpu_plan(run: RunInfo) -> str:
-    """Return which cores served and which loaded, for each CPU limit."""
+    """Return the cores of servers and load generator, for each CPU limit."""
     lines = []
     for plan in run.cpu_plans:
         server, loadgen = (numbers.cores(", ".join(map(str, cores))) for cores in (plan.server, plan.loadgen))
@@ -89,14 +89,14 @@ def cpu_plan(run: RunInfo) -> str:
 
 
 def what_is_missing(run: RunInfo, trials: int) -> str:
-    """Return what a run lacks that is not whole, in a sentence; nothing where it is whole."""
-    here = f"{trials} of {run.trials_planned} trials are here" if run.trials_planned else f"{trials} trials are here"
+    """Return a sentence about missing trials; "" if the run is complete."""
+    number = f"{trials} of {run.trials_planned} trials" if run.trials_planned else f"{trials} trials"
     if run.status == "complete":
-        return f"trials.jsonl lacks lines: {here}." if trials < run.trials_planned else ""
+        return f"trials.jsonl lacks lines: it has {number}." if trials < run.trials_planned else ""
     return {
-        "partial": f"This run was interrupted: {here}.",
-        "failed": f"This run failed: {here}; the findings say what is wrong.",
-        "running": f"This run has not ended: {here} so far.",
+        "partial": f"This run was interrupted: it has {number}.",
+        "failed": f"This run failed: it has {number}; the findings say what is wrong.",
+        "running": f"This run has not ended: it has {number} so far.",
     }[run.status]
 
 

@@ -1,4 +1,4 @@
-"""What servers were set to, as every report says it."""
+"""The settings of servers, as every report shows them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from iolab.experiment import ServerSettings, Variant
 
 
 def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
-    """Return the servers' settings as phrases; of a setting that is varied, all its values."""
+    """Return the servers' settings as phrases; for a varied setting, all its values."""
 
     def values(name: str, unit: str = "") -> str:
         each = [getattr(variant, name, None) for variant in vary] or [None]

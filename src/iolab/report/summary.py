@@ -1,4 +1,4 @@
-"""summary.json, as every kind of experiment writes it."""
+"""Writes summary.json, in the same form for every kind of experiment."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def answered(summary: str, document: Document) -> str:
 
 
 def rounded(value: float | None, digits: int = 3) -> float | None:
-    """Return a number as summary.json says it."""
+    """Return a number as summary.json has it."""
     return None if value is None else round(value, digits)
 
 

@@ -1,4 +1,4 @@
-"""What every command prints in the same way."""
+"""Terminal output that several commands share."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ INVALID = "(!)"  # marks a cell that is not valid
 
 @contextmanager
 def busy(console: Console) -> Iterator[Callable[[str], None]]:
-    """Yield what says what takes its time: by a spinner in a terminal, by a line elsewhere."""
+    """Yield a function that shows what is going on: with a spinner in a terminal, otherwise with a line."""
     if not console.is_terminal:
         yield lambda what: console.print(f"{what} ...", highlight=False, soft_wrap=True)
         return
@@ -28,18 +28,18 @@ def busy(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 def show_place(console: Console, runtime: str, reason: str) -> None:
-    """Print where the servers run, and why there."""
+    """Print where the servers run, and why."""
     console.print(f"Servers run {numbers.PLACES[runtime]}: {escape(reason)}.", highlight=False, soft_wrap=True)
 
 
 def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
-    """Print what `up` has brought up: (address, what it is)."""
-    console.print(rich_table(plain(("Open", "What it is"), pages, text=2), console.width))
-    console.print("Stop it all with `make down`.", highlight=False)
+    """Print the pages that `up` has started: (address, description)."""
+    console.print(rich_table(plain(("Address", "Page"), pages, text=2), console.width))
+    console.print("Stop everything with `make down`.", highlight=False)
 
 
 def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None:
-    """Print what `doctor` has found: (fine or not, what, what is known of it)."""
+    """Print the results of `doctor`: (fine or not, name, description)."""
     for fine, name, text in facts:
         console.print(
             f"{'[green]✓[/]' if fine else '[yellow]✗[/]'} [bold]{escape(name):<14}[/] {escape(text)}",
@@ -49,7 +49,7 @@ def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None
 
 
 def show_compared(console: Console, found: Sequence[Compared], differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print a row for each figure of each cell of two runs, then what else the runs differ in."""
+    """Print a row for each figure of each cell of two runs, then the other differences between the runs."""
     rows, before = [], ""
     for each in found:
         ratio = numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"
@@ -61,7 +61,9 @@ def show_compared(console: Console, found: Sequence[Compared], differences: Sequ
         before = each.cell
     console.print(rich_table(plain(("Cell", "Figure", "First", "Second", "Ratio"), rows, text=2), console.width))
     show_not_valid(console, [(each.cell, each.not_valid) for each in found])
-    console.print("Ratios are of single runs without an interval: a difference can be chance. Repeat both to know.")
+    console.print(
+        "Ratios are of single runs, without an interval: a difference can be chance. Repeat both runs to find out."
+    )
     show_differences(console, differences)
 
 
@@ -75,7 +77,7 @@ def show_not_valid(console: Console, cells: Iterable[tuple[str, Sequence[str]]])
         if runs:
             where = "both runs" if len(runs) == 2 else f"the {runs[0]} run"
             console.print(
-                f"{INVALID} {cell}: not valid in {where}, so its ratio says nothing of the servers. See the report.",
+                f"{INVALID} {cell}: not valid in {where}, so its ratio says nothing about the servers. See the report.",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -83,15 +85,15 @@ def show_not_valid(console: Console, cells: Iterable[tuple[str, Sequence[str]]])
 
 
 def show_differences(console: Console, differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print what two runs were set to differently."""
+    """Print the settings that differ between two runs."""
     for name, one, other in differences:
-        console.print(f"They differ in {name}: {one} and {other}.", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"The runs differ in {name}: {one} and {other}.", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_cell(
     console: Console, name: str, figures: Iterable[tuple[str, Any]], findings: Sequence[Mapping[str, str]]
 ) -> None:
-    """Print all that is known of one cell."""
+    """Print all figures and findings of one cell."""
     console.print(name, markup=False, style="bold", highlight=False)
     pairs = []
     for figure, value in figures:

@@ -1,1 +1,1 @@
-"""What a run leaves on disk: a folder, a line a trial, rows in files. It knows no kind of experiment."""
+"""What a run leaves on disk: a folder, a line a trial, rows in files. It is independent of the kinds of experiments."""

@@ -29,7 +29,7 @@ class RunFolder:
     def create(cls, results: Path, experiment: str, *, newest: bool = True) -> "RunFolder":
         """Make a new folder under `results`, named by UTC time and experiment.
 
-        results/latest points to it then, unless `newest` is false: what is there must be a run that can be reported.
+        results/latest then points to it, unless `newest` is false: that link must point to a run with reports.
         """
         stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{experiment}"
         try:
@@ -60,10 +60,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """Return the run folder at `path`; raises UsageError where there is none."""
+        """Return the run folder at `path`; raises UsageError if there is no run folder."""
         if not (path / "run.json").is_file():
             raise UsageError(
-                f"{path} is no run folder (it has no run.json); give one of results/, or run a benchmark first"
+                f"{path} is not a run folder (it has no run.json); give a folder of results/, or run a benchmark first"
             )
         return cls(path.resolve())
 
@@ -79,21 +79,21 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def has_trials(self) -> bool:
-        """Say whether any trial has ended: a line that a crash has cut is none."""
+        """Return whether any trial has ended; a line that a crash cut off does not count."""
         path = self.path / "trials.jsonl"
         return path.exists() and b"\n" in path.read_bytes()
 
     def drop_cut_line(self) -> None:
-        """Take away a last line of trials.jsonl that a crash has cut, so that another can follow."""
+        """Remove a last line of trials.jsonl that a crash cut off, so that another line can follow."""
         path = self.path / "trials.jsonl"
         content = path.read_bytes() if path.exists() else b""
         if content and not content.endswith(b"\n"):
             self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
 
     def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
-        """Write the rows of a trial, one file a kind; return the paths in the run folder of those that have any.
+        """Write the rows of a trial, one file for each kind; return the paths in the run folder of kinds with rows.
 
-        Rows that are there already, of an earlier try of the same trial, stay: these then have a number in their name.
+        Existing rows of an earlier try of the same trial stay: the new files then have a number in their names.
         """
         names = {kind: self._unused(f"samples/{index:04d}-{kind}") for kind, rows in kinds.items() if rows}
         for kind, name in names.items():
@@ -101,7 +101,7 @@ class RunFolder:
         return names
 
     def read_rows(self, rows: Mapping[str, str], kind: str, row: type[Row]) -> list[Row]:
-        """Read one kind of a trial's `rows`, none where there are none; raises UsageError where they are damaged."""
+        """Read one kind of a trial's `rows`, [] if there are none; raises UsageError if they are damaged."""
         if kind not in rows:
             return []
         path = self.path / rows[kind]
@@ -111,27 +111,27 @@ class RunFolder:
             raise UsageError(f"{path} cannot be read: {error}") from error
 
     def rows_of(self, trial: TrialRecord, kind: str, row: type[Row], expected: int | None = None) -> list[Row]:
-        """Read the rows of one kind that a trial must have; raises UsageError where they are damaged or too few.
+        """Read the rows of one kind that a trial must have; raises UsageError if they are damaged or too few.
 
-        Where their number is not known, a valid trial has one at least.
+        If their number is not known, a valid trial has at least one.
         """
         rows = self.read_rows(trial.rows, kind, row)
         if len(rows) != expected if expected is not None else trial.valid and not rows:
             path = self.path / trial.rows.get(kind, "samples")
             wanted = "some" if expected is None else expected
-            raise UsageError(f"{path} has {len(rows)} rows, and trial {trial.index} {wanted} {kind}: it is damaged")
+            raise UsageError(f"{path} has {len(rows)} rows, but trial {trial.index} has {wanted} {kind}: it is damaged")
         return rows
 
     def write(self, name: str, text: str) -> None:
-        """Write the file `name`, whole or not at all."""
+        """Write the file `name`, completely or not at all."""
         self._replace(name, text.encode())
 
     def read_run(self) -> RunInfo:
-        """Read run.json; raises UsageError where it is of another version or damaged."""
+        """Read run.json; raises UsageError if it is of another version or damaged."""
         return self.read_json("run.json", RunInfo)
 
     def read_json(self, name: str, kind: type[Whole]) -> Whole:
-        """Read a file of one object; raises UsageError where it is of another version or damaged."""
+        """Read a file of one object; raises UsageError if it is of another version or damaged."""
         try:
             return kind.model_validate_json((self.path / name).read_bytes())
         except ValidationError as error:
@@ -139,10 +139,10 @@ class RunFolder:
             raise UsageError(f"{self.path / name}: {what}; {DAMAGED}") from error
 
     def read_trials(self, kind: type[Trial]) -> list[Trial]:
-        """Read trials.jsonl, whose lines are of that kind; a last line that was cut by a crash is left out.
+        """Read trials.jsonl, whose lines are of that kind; a last line that a crash cut off is left out.
 
-        A trial that was not valid can stand there again, measured when the run went on: the newest line of it counts,
-        at the place of the first.
+        A trial that was not valid can have a second line, from the resumed run: the newest line counts, at the place of
+        the first.
         """
         try:
             content = (self.path / "trials.jsonl").read_bytes()
@@ -155,13 +155,13 @@ class RunFolder:
                 record = kind.model_validate_json(line)
             except ValidationError as error:
                 if number < len(lines) or not cut:
-                    what = f"{_first_mistake(error)}; take the line out, or the file from a copy"
+                    what = f"{_first_mistake(error)}; remove the line, or take the file from a copy"
                     raise UsageError(f"{self.path / 'trials.jsonl'}, line {number}: {what}") from error
                 break
             before = records.get(record.index)
             if before and before.valid:
                 raise UsageError(
-                    f"{self.path / 'trials.jsonl'} has trial {record.index} twice: take one of the lines out"
+                    f"{self.path / 'trials.jsonl'} has trial {record.index} twice: remove one of the lines"
                 )
             records[record.index] = record
         return list(records.values())

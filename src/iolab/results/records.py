@@ -1,4 +1,4 @@
-"""The shapes of what is written to results/: versioned, and refused when it is not what it should be."""
+"""The records in results/: versioned, and validated when they are read."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ Status = Literal["running", "complete", "partial", "failed"]
 
 
 class Record(BaseModel):
-    """Base of what is written; unknown keys are refused when it is read again."""
+    """Base of all records; unknown keys are refused when a record is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     @model_validator(mode="after")
     def _numbers(self) -> Self:
-        """Refuse a value that is not a number, which would go on into every mean; infinite is what never ended."""
+        """Refuse a value that is not a number, which would spoil every mean; infinite: it never ended."""
         for name, value in self.__dict__.items():
             if isinstance(value, float) and math.isnan(value):
                 raise ValueError(f"{name} is not a number")
@@ -27,7 +27,7 @@ class Record(BaseModel):
 class Sample(NamedTuple):
     """One request: when it was sent, counted from the start of the load, how long it took, and the HTTP status.
 
-    Status 0 is a request without an answer; its times are None where the load generator does not tell them.
+    Status 0 is a request without an answer; its times are None if the load generator does not report them.
     """
 
     start_s: float | None
@@ -53,7 +53,7 @@ class ServerUsage(Record):
 
 
 class ClientUsage(Record):
-    """What the load generator used during the load, and its ceiling: the most it reaches against a null server.
+    """The load generator's CPU time during the load, and its ceiling: the most it reaches against a null server.
 
     `syn_retransmits` counts connection attempts that were sent again for lack of an answer (TCPSynRetrans), `timeouts`
     the retransmission timers that expired, of attempts and of connections (TCPTimeouts).
@@ -66,10 +66,10 @@ class ClientUsage(Record):
 
 
 class MachineUsage(Record):
-    """What the whole machine did during the load; None is what could not be measured there.
+    """The whole machine during the load; None was not measured.
 
-    `busy_s` is of all cores and programs, `own_s` of iolab itself; `steal_s` was kept from this machine by its
-    hypervisor; `clock_step_s` is how far the wall clock was set; `slowed` counts how often heat slowed a core.
+    `busy_s` is the CPU time of all cores and programs, `own_s` that of iolab itself; `steal_s` is CPU time that the
+    hypervisor stole; `clock_step_s` is how far the wall clock was set; `slowed` counts how often heat slowed a core.
     """
 
     cores: int | None = None
@@ -82,12 +82,12 @@ class MachineUsage(Record):
 
 
 class Holding(Record):
-    """What a server and the kernel have at one moment; None is what could not be read there.
+    """Resources of a server and of the kernel at one time; None could not be read.
 
-    `rss_bytes`, `virtual_bytes`, `threads` and `context_switches` (since their begin) are of all its processes.
-    `sockets_bytes` (TCP buffers), `slab_bytes`, `stacks_bytes` (kernel stacks) and `tables_bytes` (page tables) are the
-    whole machine's, so both ends of each connection are in them. `collector_pause_s` is the longest pause for Python's
-    garbage collector up to now, where the server tells it.
+    `rss_bytes`, `virtual_bytes`, `threads` and `context_switches` (since their start) are of all its processes.
+    `sockets_bytes` (TCP buffers), `slab_bytes`, `stacks_bytes` (kernel stacks) and `tables_bytes` (page tables) are
+    those of the whole machine, so they include both ends of each connection. `collector_pause_s` is the longest pause
+    for Python's garbage collector so far, if the server reports it.
     """
 
     cpu_s: float | None = None
@@ -103,7 +103,7 @@ class Holding(Record):
 
 
 class TrialRecord(Record):
-    """What every line of trials.jsonl has, whatever was measured; `reason` says why a trial is not `valid`.
+    """The fields of every line of trials.jsonl; `reason` says why a trial is not `valid`.
 
     `rows` are the files of the run folder with the trial's rows, by their kind.
     """
@@ -121,7 +121,7 @@ class TrialRecord(Record):
 
 
 class LoadRecord(TrialRecord):
-    """A trial that sends requests to one server: `requested` were asked for, `sent` were sent, `ok` got status 200."""
+    """A trial that sends requests to one server: `requested` were planned, `sent` were sent, `ok` got status 200."""
 
     model: str
     service: str
@@ -134,11 +134,11 @@ class LoadRecord(TrialRecord):
 
 
 class OpenSample(NamedTuple):
-    """One request of an open loop, in seconds from the begin of the plan; `service_s` is what the
-    server says it took to serve it, waiting for a worker not counted.
+    """One request of an open loop, in seconds from the start of the plan; `service_s` is the service
+    time that the server reports, without the wait for a worker.
 
-    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are by its own clock, and
-    count from when it was told to begin.
+    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are from its own clock,
+    counted from when it was told to begin.
     """
 
     planned_s: float
@@ -150,9 +150,10 @@ class OpenSample(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """One request at a board, a pair of moves: in seconds as measured, from when the first board was set up.
+    """One request at a board, a pair of moves: in measured seconds from the start of the first board.
 
-    `service_s` is what the server says it took to serve it: the opponent's thinking, the wait for the master, her move.
+    `service_s` is the service time that the server reports: the opponent's thinking, the wait for the master, and the
+    master's move.
     """
 
     board: int
@@ -177,7 +178,7 @@ class ModelInfo(Record):
 
 
 class CpuPlanInfo(Record):
-    """The cores that served and the cores that loaded; `pinned` is whether that could be enforced."""
+    """The cores of the servers and of the load generator; `pinned` is whether that could be enforced."""
 
     cpus: float
     server: tuple[int, ...]
@@ -187,7 +188,7 @@ class CpuPlanInfo(Record):
 
 
 class RunInfo(Record):
-    """run.json: all about a run but its trials."""
+    """run.json: all about a run except its trials."""
 
     schema_version: Annotated[Literal[2], Field(alias="schema")] = 2
     kind: str
@@ -203,9 +204,9 @@ class RunInfo(Record):
     trials_planned: int
     fresh_servers: bool = False  # every trial had a server of its own
     started: datetime
-    resumed: datetime | None = None  # when its last part began, where it went on
+    resumed: datetime | None = None  # when its last part began, if it was resumed
     finished: datetime | None = None
-    wall_s: float | None = None  # how long it was measured; of a run that goes on, before its last part
+    wall_s: float | None = None  # how long it was measured; while a resumed run is measured: before its last part
     status: Status = "running"
 
     @model_validator(mode="after")
@@ -215,7 +216,7 @@ class RunInfo(Record):
         return self
 
     def measured_s(self, trials: Sequence[TrialRecord]) -> float:
-        """Return how long it was measured: of a run that was killed, until its last trial ended."""
+        """Return how long it was measured; for a killed run, until its last trial ended."""
         if self.finished:
             return self.wall_s or 0.0
         begun = self.resumed or self.started
@@ -223,7 +224,7 @@ class RunInfo(Record):
         return (self.wall_s or 0.0) + max([0.0, *ends_s])
 
     def ended(self, status: Status, wall_s: float, **changes: Any) -> "RunInfo":
-        """Return this with the end written down."""
+        """Return a copy with the end of the run."""
         ended = {"status": status, "finished": datetime.now(UTC), "wall_s": round(wall_s, 3)}
         return self.model_copy(update=ended | changes)
 

@@ -1,4 +1,4 @@
-"""The codec of rows: a NamedTuple of numbers and words is a line of a compressed CSV file, and the other way around."""
+"""Encodes rows, which are NamedTuples of numbers and words, as lines of a compressed CSV file, and decodes them."""
 
 import csv
 import functools
@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=NamedTuple)
 
 
 def encoded(rows: Sequence[NamedTuple]) -> bytes:
-    """Return rows of one kind as a compressed CSV file; its heading are the names of their fields."""
+    """Return rows of one kind as a compressed CSV file; its first line has the names of their fields."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0]._fields)
@@ -24,7 +24,7 @@ def encoded(rows: Sequence[NamedTuple]) -> bytes:
 
 
 def decoded(path: Path, kind: type[Row]) -> list[Row]:
-    """Read rows of that kind; raises ValueError for what is damaged or of another kind, OSError where nothing is."""
+    """Read rows of that kind; raises ValueError for a damaged file or another kind, OSError if there is no file."""
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
@@ -50,7 +50,7 @@ def _readers(kind: type[Any]) -> tuple[Callable[[str], Any], ...]:
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:
-    """Return what reads a column of that type: int, float, str, one of some words, or one of these or nothing."""
+    """Return the parser of a column of that type: int, float, str, a Literal, or one of these or None."""
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (_reader(each) for each in get_args(hint) if each is not type(None))
         return lambda text: inner(text) if text else None
@@ -63,12 +63,12 @@ def _reader(hint: Any) -> Callable[[str], Any]:
 
 def _one_of(words: tuple[str, ...], text: str) -> str:
     if text not in words:
-        raise ValueError(f"{text!r} is none of {', '.join(words)}")
+        raise ValueError(f"{text!r} must be one of {', '.join(words)}")
     return text
 
 
 def _finite(text: str) -> float:
-    """Return a number; raises ValueError for a value that is not finite: it would go on into every mean."""
+    """Return a number; raises ValueError for a value that is not finite: it would spoil every mean."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text} is not finite")

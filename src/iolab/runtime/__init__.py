@@ -15,7 +15,7 @@ NULL_SERVER = "null_server.py"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A server's use of resources up to now (CPU, throttling) or just now (threads, memory); None: not known here."""
+    """A server's use of resources: in total (CPU, throttling) or now (threads, memory); None: not available."""
 
     cpu_s: float | None = None
     throttled_s: float | None = None
@@ -25,10 +25,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ServerCommand:
-    """Another way to run a model's server: its command, variables beside its own, and what its container may have.
+    """Another way to run a model's server: its command, additional variables, and the limits of its container.
 
-    `files` (open ones, of each process), `tasks` and `memory_bytes` are limits; None leaves a container those that
-    docker-compose.yml gives it. A local process has its user's.
+    `files` (open ones, of each process), `tasks` and `memory_bytes` are limits; None leaves the limits of
+    docker-compose.yml. A local process has the limits of its user.
     """
 
     command: tuple[str, ...]
@@ -40,7 +40,7 @@ class ServerCommand:
 
 @dataclass(frozen=True)
 class Master:
-    """Where a load driver listens for Locust workers: at `host`, which other machines reach, or for this one alone."""
+    """Where a load driver listens for Locust workers: at `host`, which other machines reach, or locally."""
 
     host: str | None
     port: int
@@ -48,7 +48,7 @@ class Master:
 
 @dataclass(frozen=True)
 class ListenCounters:
-    """TcpExt counters of the server's network namespace up to now; None: not known here.
+    """TcpExt counters of the server's network namespace; None: not available.
 
     `overflows` and `drops` are packets that a full accept queue dropped: attempts (SYN), and last packets of a
     handshake (ACK). `cookies` are SYN cookies sent, `full_queue_cookies` those for a full queue of attempts.
@@ -61,13 +61,13 @@ class ListenCounters:
 
     @classmethod
     def parse(cls, netstat: str) -> "ListenCounters":
-        """Return the counters of a text of net/netstat."""
+        """Return the counters in the text of net/netstat."""
         counted = proc.counters(netstat, "TcpExt")
         names = ("ListenOverflows", "ListenDrops", "SyncookiesSent", "TCPReqQFullDoCookies")
         return cls(*(counted.get(name) for name in names))
 
     def since(self, earlier: "ListenCounters") -> "ListenCounters":
-        """Return what was counted since then."""
+        """Return the differences from an earlier reading."""
         return ListenCounters(
             difference(earlier.overflows, self.overflows),
             difference(earlier.drops, self.drops),
@@ -78,9 +78,10 @@ class ListenCounters:
 
 @dataclass(frozen=True)
 class Denials:
-    """How often a server's control group has refused it something up to now; None: not known here.
+    """How often a server's control group has refused it something; None: not available.
 
-    `tasks` is what it could not start for its limit of tasks, `kills` are processes that the kernel ended for memory.
+    `tasks` counts tasks that it could not start because of its limit, `kills` processes that the kernel killed because
+    of the memory limit.
     """
 
     tasks: int | None = None
@@ -98,49 +99,49 @@ class Server(Protocol):
     sample_every_s: float
 
     def check_alive(self) -> None:
-        """Raise ServerFailed, with its last words, where the server has ended."""
+        """Raise ServerFailed, with its last output, if the server has ended."""
 
     def snapshot(self) -> Snapshot:
         """Return its use of resources."""
 
     def freeze(self) -> None:
-        """Let it stand still: it computes nothing until `thaw`, while the kernel goes on for it.
+        """Freeze it: its processes do not run until `thaw`, while the kernel still accepts connections for it.
 
-        Raises ServerFailed where it cannot be stopped.
+        Raises ServerFailed if it cannot be stopped.
         """
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let it run again."""
 
     def kill(self) -> None:
         """End all its processes at once (SIGKILL), and return when they have ended.
 
-        Raises ServerFailed where they cannot be ended.
+        Raises ServerFailed if they cannot be killed.
         """
 
     def log(self) -> str:
-        """Return all that it wrote up to now, even when it has ended."""
+        """Return all its output, even if it has ended."""
 
     def listen_counters(self) -> ListenCounters:
         """Return the counters of its listen queue."""
 
     def pids(self) -> Sequence[int]:
-        """Return the pids of all its processes as this host sees them; none where an engine runs in a virtual machine.
+        """Return the pids of all its processes on this host; an empty list if the engine runs in a virtual machine.
 
-        A server of several has all of them only when it has started them: so ask after it answers.
+        A server of several processes has all of them only once it answers, so call this afterwards.
         """
 
     def denials(self) -> Denials:
-        """Return what its control group has refused it."""
+        """Return how often its control group has refused it something."""
 
-    def words(self) -> str:
-        """Return the last lines that it wrote."""
+    def last_output(self) -> str:
+        """Return the last lines of its output."""
 
 
 class Runtime(Protocol):
-    """A place to run servers and load drivers in. It is a context: when it ends, nothing of it is left.
+    """A place to run servers and load drivers in. It is a context: when it ends, it has stopped all that it started.
 
-    Where `starts_are_cheap`, every trial has a server of its own.
+    If `starts_are_cheap`, every trial has a server of its own.
     """
 
     name: Literal["docker", "local"]
@@ -160,9 +161,9 @@ class Runtime(Protocol):
     ) -> AbstractContextManager[Server]:
         """Start a model's server with these limits and wait until it answers; stop it at the end.
 
-        `variables` stand above those that its environment was read with; `command` is another server of the same model.
+        `variables` override those that its environment was read with; `command` is another server of the same model.
 
-        Raises ServerFailed where it does not come up.
+        Raises ServerFailed if it does not start.
         """
 
     def driver(
@@ -170,17 +171,17 @@ class Runtime(Protocol):
     ) -> AbstractContextManager[Sequence[str]]:
         """Return the command that runs loadtest/`script` on the load generator's cores.
 
-        With `master` it leads Locust workers, which come there. Drivers of another `number` have an address of their
-        own, where the runtime has such.
+        With `master` it leads Locust workers, which connect there. Drivers of different numbers have addresses of their
+        own if the runtime supports that.
         """
 
     def load_workers(self, count: int, plan: CpuPlan, master: Master) -> AbstractContextManager[None]:
-        """Start so many Locust workers of that master on the load generator's cores, and stop them at the end."""
+        """Start `count` Locust workers of that master on the load generator's cores, and stop them at the end."""
 
     def null_server(self, plan: CpuPlan) -> AbstractContextManager[str]:
-        """Start loadtest/null_server.py on the server's cores, without a quota; return the load generator's URL of it.
+        """Start loadtest/null_server.py on the server's cores, without a quota; return its URL for the load generator.
 
-        Raises ServerFailed where it does not come up.
+        Raises ServerFailed if it does not start.
         """
 
     def facts(self) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
-"""Reads what a container uses from the files of its control group, v1 or v2: exact, at once, and free of charge.
+"""Reads a container's use of resources from the files of its control group, v1 or v2: exactly, and at once.
 
-The Engine's API answers about once a second (measured with Engine 20.10: 4 ms for the first question, 1 s for each
-that follows), too slow for a trial of 0.3 s. So the files are read directly where the engine runs on this host,
-else by a shell in the container that stays for as long as the server.
+The Engine's API answers about once a second (measured with Engine 20.10: 4 ms for the first request, 1 s for each
+later one), too slow for a trial of 0.3 s. So the files are read directly if the engine runs on this host, and
+otherwise by a shell in the container that runs as long as the server.
 """
 
 import os
@@ -33,8 +33,8 @@ END = "== end"
 ANSWER_LIMIT_S = 10.0
 # Builtins only: starting `cat` would cost more of the server's CPU, and count among its tasks.
 SCRIPT = f"""
-while read -r what; do
-  case $what in
+while read -r wanted; do
+  case $wanted in
     group) set -- {" ".join(f"{GROUPS}/{name}" for name in FILES)};;
     events) set -- {" ".join(f"{GROUPS}/{name}" for name in EVENTS)};;
     *) set -- {PROC}/{NETSTAT};;
@@ -50,7 +50,7 @@ done
 class Watch(Protocol):
     """Something that can read a container's files; `tasks` of the container are not the server's.
 
-    `every_s` is how often it may be asked while the server is under load.
+    `every_s` is how often it may be read while the server is under load.
     """
 
     tasks: int
@@ -60,10 +60,10 @@ class Watch(Protocol):
         """Return the control group's files, by name without folders; raises OSError when the container has ended."""
 
     def events(self) -> Mapping[str, str]:
-        """Return the files that count what the group was refused; raises OSError when the container has ended."""
+        """Return the files that count what the group was denied; raises OSError when the container has ended."""
 
     def pids(self) -> Sequence[int]:
-        """Return the pids of the server's processes as this host sees them; none where it does not see them.
+        """Return the pids of the server's processes on this host; an empty list if this host cannot see them.
 
         Raises OSError when the container has ended.
         """
@@ -76,7 +76,7 @@ class Watch(Protocol):
 
 
 class HostWatch:
-    """Reads the files as this host sees them, which costs the server nothing."""
+    """Reads the files on this host, which costs the server nothing."""
 
     tasks = 1  # docker-init
     every_s = 0.1
@@ -86,7 +86,7 @@ class HostWatch:
 
     @classmethod
     def find(cls, container_id: str, pid: int, proc: Path = PROC, mount: Path = GROUPS) -> "HostWatch | None":
-        """Return a watch if process `pid` of this host is in that container, its first, and its files can be read."""
+        """Return a watch if `pid` is the container's first process on this host and its files can be read."""
         groups = kernel.groups(pid, proc)
         if not any(container_id in path for path in groups.values()):
             return None  # the engine runs elsewhere, say in a virtual machine, and the pid is another process here
@@ -124,9 +124,9 @@ class HostWatch:
 
 
 class ExecWatch:
-    """Reads the files from inside the container, through a shell that stays.
+    """Reads the files from inside the container, through a long-running shell.
 
-    A reading takes about a millisecond of the container's CPU: so it is asked once a second.
+    A reading takes about a millisecond of the container's CPU, so there is one a second.
     """
 
     tasks = 2  # docker-init and the shell
@@ -140,7 +140,7 @@ class ExecWatch:
             stderr=subprocess.DEVNULL,
             bufsize=0,
         )
-        self._asking = threading.Lock()  # the meter asks from a thread of its own
+        self._asking = threading.Lock()  # the meter reads from a thread of its own
 
     def group(self) -> Mapping[str, str]:
         """Ask the shell for them."""
@@ -151,7 +151,7 @@ class ExecWatch:
         return _texts(self._ask(b"events\n"))
 
     def pids(self) -> Sequence[int]:
-        """Return none: this host does not see them."""
+        """Return an empty list: this host cannot see them."""
         return ()
 
     def netstat(self) -> str:
@@ -162,11 +162,11 @@ class ExecWatch:
         """Stop the shell: it ends with its input."""
         processes.stop(self._shell)
 
-    def _ask(self, question: bytes) -> str:
+    def _ask(self, request: bytes) -> str:
         with self._asking:
             if not (self._shell.stdin and self._shell.stdout):
                 raise OSError("the shell in the container has no pipes")
-            self._shell.stdin.write(question)
+            self._shell.stdin.write(request)
             answer = b""
             while not answer.endswith(f"{END}\n".encode()):
                 ready, _, _ = select.select([self._shell.stdout], [], [], ANSWER_LIMIT_S)
@@ -180,8 +180,8 @@ class ExecWatch:
 def snapshot(texts: Mapping[str, str], tasks_of_others: int) -> Snapshot:
     """Return what the files say.
 
-    Memory is what the processes have of their own and what they have mapped of files, as RSS counts; the page
-    cache, which counts too in the group's usage, is left out.
+    Memory is anonymous memory and mapped files, as in RSS; the page cache, which the group's usage includes, is left
+    out.
     """
     cpu, memory = kernel.pairs(texts.get("cpu.stat", "")), kernel.pairs(texts.get("memory.stat", ""))
     if "usage_usec" in cpu:

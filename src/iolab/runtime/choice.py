@@ -1,4 +1,4 @@
-"""Docker or local processes? Says which, and why."""
+"""Chooses Docker or local processes, and says why."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Generator = Literal["hey", "locust"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a benchmark runs, why there, what makes the load, and which cores each CPU limit takes."""
+    """Where a benchmark runs, why there, the load generator, and the cores for each CPU limit."""
 
     runtime: "DockerRuntime | LocalRuntime"
     reason: str
@@ -39,12 +39,12 @@ def choose(
     *,
     host: str | None = None,
 ) -> Place:
-    """Return the place to run `experiment` in; where it is Docker, its images are up to date then.
+    """Return the place to run `experiment` in; for Docker, this builds the images.
 
-    Servers can be reached from this machine alone, or at `host`, an address of it that others know.
-    Raises UsageError where what is wanted cannot be had, or a limit cannot be met, before anything is started.
+    Servers can be reached from this machine only, or at `host`, an address by which other machines reach it.
+    Raises UsageError, before anything is started, if the wanted runtime is not available or a limit cannot be met.
     """
-    reason = "asked for with RUNTIME=local"
+    reason = "requested by RUNTIME=local"
     if wanted != "local":
         try:
             return _docker(lab, models, experiment, say, host)
@@ -71,20 +71,20 @@ def _docker(
     runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)
-    reason = f"Engine {engine.version} and Compose {engine.compose} are there"
+    reason = f"Engine {engine.version} and Compose {engine.compose} are available"
     if stale:
-        reason += f"; images are as they were built before, for {stale}"
+        reason += f"; older images are used, because {stale}"
     return Place(runtime, reason, generator_name(experiment.generator, "docker"), plans)
 
 
 def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Generator:
-    """Return the load generator to use: hey where it is at hand, as it always is in the load image, else Locust.
+    """Return the load generator to use: hey if it is available, as it always is in the load image, else Locust.
 
-    Raises UsageError where hey is asked for and not there.
+    Raises UsageError if hey is wanted and not available.
     """
-    at_hand = runtime == "docker" or shutil.which("hey") is not None
-    if wanted == "hey" and not at_hand:
+    available = runtime == "docker" or shutil.which("hey") is not None
+    if wanted == "hey" and not available:
         raise UsageError(
             "LOADGEN=hey: hey is not on PATH; install it (apt install hey, brew install hey), or use LOADGEN=locust"
         )
-    return "hey" if at_hand and wanted != "locust" else "locust"
+    return "hey" if available and wanted != "locust" else "locust"

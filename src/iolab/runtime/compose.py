@@ -1,4 +1,4 @@
-"""Finds Docker's engine and Compose, runs `docker compose`, and says in one line what goes wrong and what to do."""
+"""Finds Docker's engine and Compose, runs `docker compose`, and explains errors and their remedy in one line."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from iolab.host.processes import Finished, last_lines, run
 LEAST_COMPOSE = (2, 26)
 LEAST_ENGINE = (20, 10)
 BUILD_LIMIT_S = 1800.0
-BUILDING = "Bringing the images up to date; the first time, that takes a minute or two"
+BUILDING = "Updating the images; the first time, this takes a minute or two"
 COMMAND_LIMIT_S = 120.0
 
 
@@ -34,7 +34,7 @@ class Engine:
 
 
 def find_engine() -> Engine:
-    """Return the engine; raises EngineMissing, with the remedy, where there is none or it or Compose is too old."""
+    """Return the engine; raises EngineMissing, with the remedy, if there is none, or it or Compose is too old."""
     try:
         info_run = run(["docker", "info", "--format", "{{json .}}"], timeout_s=20)
     except FileNotFoundError:
@@ -88,7 +88,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def project(suffix: str = "") -> str:
-    """Return the name of a Compose project of the lab; COMPOSE_PROJECT_NAME, as Compose knows it, changes it."""
+    """Return the name of a Compose project of the lab; Compose's variable COMPOSE_PROJECT_NAME changes it."""
     return (os.environ.get("COMPOSE_PROJECT_NAME") or "iolab") + suffix
 
 
@@ -103,7 +103,7 @@ class Compose:
         self.variables = dict(variables)
 
     def __call__(self, *arguments: str, timeout_s: float = COMMAND_LIMIT_S, check: bool = True) -> Finished:
-        """Run one subcommand; raises UsageError, in one line, where it fails and `check` is set."""
+        """Run one subcommand; raises UsageError, in one line, if it fails and `check` is set."""
         try:
             done = run(
                 [*self._base, *arguments], cwd=self._root, env={**os.environ, **self.variables}, timeout_s=timeout_s
@@ -121,11 +121,11 @@ class Compose:
         return explain(done.stderr or done.stdout)
 
     def running(self) -> list[str]:
-        """Return the services that run."""
+        """Return the names of the running services."""
         return self("ps", "--services", "--status", "running").stdout.split()
 
     def containers(self) -> list[dict[str, Any]]:
-        """Return what Compose knows of each container, ended ones too."""
+        """Return what Compose reports about each container, including those that have ended."""
         return [json.loads(line) for line in self("ps", "-a", "--format", "json").stdout.splitlines()]
 
     def logs(self, service: str, lines: int) -> str:
@@ -137,11 +137,10 @@ class Compose:
         self("--profile", "*", "down", "--remove-orphans", "--timeout", "5")
 
     def build(self, services: Sequence[str]) -> str | None:
-        """Build the images of `services`, as far as they are not up to date.
+        """Build the images of `services` that are not up to date.
 
-        All that the builder says is in a file of this process in results/, which stays if the build fails.
-        Where that fails but images are there, built before, they serve: the reason is returned. Raises EngineMissing
-        where they are not.
+        The builder's output is in a file of this process in results/, which stays if the build fails. If it fails but
+        older images exist, these are used, and the reason is returned. Raises EngineMissing if there are none.
         """
         log = self._root / "results" / f"docker-build-{os.getpid()}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -169,7 +168,7 @@ class Compose:
 
 
 def image_id(image: str) -> str:
-    """Return the id of an image that the engine has, without its kind; nothing where it has none."""
+    """Return the id of an image, without the name of its hash; "" if the engine does not have the image."""
     return run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout_s=20).stdout.strip()[7:]
 
 
@@ -186,28 +185,28 @@ def network_settings(image: str) -> dict[str, int]:
 def _engine_trouble(text: str) -> tuple[str, str]:
     if "permission denied" in text:
         return "Docker's engine refuses this user", "add yourself to the group docker and log in again"
-    return "Docker's engine does not run", "start it"
+    return "Docker's engine is not running", "start it"
 
 
 _KNOWN = (
     (
         r":(\d+)(?:/\w+|:[\d.]+:\d+/\w+)?:? (?:failed: port is already allocated|(?:bind: )?address already in use)",
-        "port {0} is taken by another program: stop it, or choose another port in .env (see .env.example)",
+        "port {0} is in use by another program: stop it, or choose another port in .env (see .env.example)",
     ),
     (r"Range of CPUs is from 0\.01 to ([\d.]+)", "CPUS: Docker's engine has {0} CPUs; give at most that"),
     (
         r"Requested CPUs are not available - requested ([\d,-]+)",
-        "Docker's engine may not use core {0}: see its own cpuset",
+        "Docker's engine may not use core {0}: see its cpuset",
     ),
 )
 
 
 def explain(text: str) -> str:
-    """Return one line that says what Compose's words mean and what to do; else its own last line."""
+    """Return one line that explains Compose's error and what to do, or else the last line of its output."""
     for pattern, line in _KNOWN:
         if match := re.search(pattern, text):
             return line.format(*match.groups())
-    return f"Docker says: {last_lines(text, otherwise='nothing')}; `iolab doctor` shows what is there"
+    return f"Docker says: {last_lines(text, otherwise='nothing')}; `iolab doctor` shows what is available"
 
 
 _NO_PULL = r"failed to do request|failed to resolve|no such host|pull access denied|not found"
@@ -219,14 +218,14 @@ _BASE = (
 
 
 def explain_build(text: str, log: Path) -> tuple[str, str]:
-    """Return why images could not be built and what to do; `text` is what the builder said."""
+    """Return why images could not be built and what to do; `text` is the builder's output."""
     for pattern in _BASE if re.search(f"(?:ERROR|failed to solve): .*(?:{_NO_PULL})", text) else ():
         if match := re.search(pattern, text):
             image = match["image"].removeprefix("docker.io/library/").removeprefix("docker.io/")
             return (
                 f"the image {image} cannot be pulled",
-                f"set BASE_IMAGE in .env to one that you can get; all that the builder said is in {log}",
+                f"set BASE_IMAGE in .env to one that you can pull; the builder's output is in {log}",
             )
     errors = [line for line in text.splitlines() if re.search(r"error", line, re.IGNORECASE)]
     last = re.sub(r"^#\d+ [\d.]* *", "", errors[-1] if errors else last_lines(text)).strip()[:160]
-    return f"the images cannot be built ({last})", f"all that the builder said is in {log}"
+    return f"the images cannot be built ({last})", f"the builder's output is in {log}"

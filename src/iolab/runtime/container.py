@@ -1,4 +1,4 @@
-"""A server's container: what runs in it is watched, stopped, killed, and read from."""
+"""A server's container: its resources, its log, and how to freeze and kill it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,24 +16,24 @@ LAST_LINES = 50
 KILL_LIMIT_S = 20
 
 
-# What the engine answers with when it cannot, or is not there any more.
+# Errors of an engine that refuses a request, or has stopped.
 ENGINE_TROUBLE = (DockerException, RequestException)
 
 
 class DockerServer:
-    """A server's container, watched without costing it anything, where that is possible."""
+    """A server's container, measured without using its CPU if that is possible."""
 
     def __init__(self, model: Model, container: Container, host: str | None = None) -> None:
         self._container = container
-        self.check_alive()  # which also learns what only a container that runs has
+        self.check_alive()  # this also reads the attributes that only a running container has
         settings = container.attrs["NetworkSettings"]
         bindings = settings["Ports"].get(f"{model.port.container}/tcp")
         addresses = [network["IPAddress"] for network in settings["Networks"].values()]
         if not (bindings and addresses):
             raise ServerFailed(f"the container of {model.name} has no port {model.port.container}")
         self.address = (host or "127.0.0.1", int(bindings[0]["HostPort"]))
-        # An address, not a name: server A would pay for asking Docker's DNS at every request, the others once.
-        # Other machines know neither, but the port that is published.
+        # An address, not a name: with server A, every request would ask Docker's DNS, with the others only the first.
+        # Other machines can use neither; they use the published port.
         self.url = f"http://{host}:{self.address[1]}" if host else f"http://{addresses[0]}:{model.port.container}"
         identity, pid = str(container.id), container.attrs["State"]["Pid"]
         self._watch: cgroup.Watch = cgroup.HostWatch.find(identity, pid) or cgroup.ExecWatch(identity)
@@ -44,7 +44,7 @@ class DockerServer:
         self._watch.close()
 
     def check_alive(self) -> None:
-        """Raise ServerFailed with the last line the server wrote where its container has ended."""
+        """Raise ServerFailed, with the last line of its output, if the container has ended."""
         with failing("the server's container is gone"):
             self._container.reload()
             if self._container.status == "running":
@@ -68,7 +68,7 @@ class DockerServer:
             self._container.pause()
 
     def thaw(self) -> None:
-        """Let them go on; a container that is gone needs no more."""
+        """Let them run again; a container that has been removed is ignored."""
         with suppress(*ENGINE_TROUBLE):
             self._container.unpause()
 
@@ -79,7 +79,7 @@ class DockerServer:
             self._container.wait(timeout=KILL_LIMIT_S)
 
     def log(self) -> str:
-        """Return the container's log, which stays as long as the container."""
+        """Return the container's log, which exists as long as the container."""
         return self._logs("all")
 
     def listen_counters(self) -> ListenCounters:
@@ -103,7 +103,7 @@ class DockerServer:
         except OSError:
             return Denials()
 
-    def words(self) -> str:
+    def last_output(self) -> str:
         """Return the end of the container's log."""
         return self._logs(LAST_LINES)
 
@@ -117,7 +117,7 @@ class DockerServer:
 
 @contextmanager
 def failing(what: str) -> Iterator[None]:
-    """Raise ServerFailed with these words, and those of the engine in one line, where the engine refuses."""
+    """Raise ServerFailed, with `what` and the engine's message in one line, if the engine refuses."""
     try:
         yield
     except (*ENGINE_TROUBLE, ValueError) as error:

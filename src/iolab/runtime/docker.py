@@ -1,4 +1,4 @@
-"""Servers in containers: a Compose project of its own beside `make up`, on no fixed ports."""
+"""Servers in containers: a Compose project of its own, separate from `make up`, without fixed ports."""
 
 import json
 import tempfile
@@ -35,19 +35,19 @@ class DockerRuntime:
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
         self._lab, self._engine, self._host = lab, engine, host
         self._stack = ExitStack()
-        # What the experiment varies, make may have put into the environment as a list, which Compose cannot read.
+        # make may have put a list of values into the environment, which Compose cannot read.
         self._variables = {**variables, "CPUS": "1", "SERVER_CPUSET": "", "LOADGEN_CPUSET": ""}
         self._compose = Compose(lab.root, project("-bench"), self._variables)
         self.pinned = engine.cpusets
 
     def build(self, models: Sequence[Model]) -> str | None:
-        """Bring the images up to date; return why they are older than their sources, where that cannot be done.
+        """Update the images; if that fails, return the reason why older images are used.
 
-        Raises UsageError where Compose cannot read its files, EngineMissing where there are no images.
+        Raises UsageError if Compose cannot read its files, EngineMissing if there are no images.
         """
         self._compose(
             "config", "--quiet"
-        )  # a mistake in .env is the user's to mend, and no reason to go without Docker
+        )  # the user must correct a mistake in .env: it is no reason to run without Docker
         return self._compose.build([*(model.name for model in models), LOADGEN])
 
     def __enter__(self) -> "DockerRuntime":
@@ -57,7 +57,7 @@ class DockerRuntime:
         self._compose = Compose(self._lab.root, project("-bench"), self._variables, self._override)
         self._client = docker.DockerClient(base_url=self._engine.endpoint or None, timeout=60)
         self._stack.callback(self._client.close)
-        self._remove_all()  # what a bench that was killed has left
+        self._remove_all()  # what a killed benchmark left behind
         self._stack.callback(self._remove_all)
         return self
 
@@ -90,7 +90,7 @@ class DockerRuntime:
     ) -> Iterator[Sequence[str]]:
         """Start a container of the load image on the Compose network; the command runs a driver in it.
 
-        This process, too, keeps to the load generator's cores from then on: it must not disturb the servers.
+        Inside the block, this process runs on the load generator's cores, too, so that it does not disturb the servers.
         """
         name = self._driver_name(plan) + (f"-{number}" if number else "")
         published = ("-p", f"{master.host}:{master.port}:{MASTER_PORT}") if master and master.host else ()
@@ -104,7 +104,7 @@ class DockerRuntime:
 
     @contextmanager
     def load_workers(self, count: int, plan: CpuPlan, master: Master) -> Iterator[None]:
-        """Start containers of the service for it; they reach the driver's container by its name."""
+        """Start containers of the service of that name; they reach the driver's container by its name."""
         del master
         self._compose.variables |= {"MASTER": self._driver_name(plan), "MASTER_PORT": str(MASTER_PORT)}
         scaled = ("--scale", f"{LOAD_WORKER}={count}", LOAD_WORKER)
@@ -136,7 +136,7 @@ class DockerRuntime:
                 deadline = time.monotonic() + NULL_LIMIT_S
                 while port.encode() not in container.logs():
                     if time.monotonic() > deadline:
-                        raise ServerFailed("the null server does not start")
+                        raise ServerFailed("the null server did not start")
                     time.sleep(POLL_S)
                 container.reload()
                 (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
@@ -178,7 +178,7 @@ class DockerRuntime:
         return self._client.containers.list(all=True, filters=filters)
 
     def _remove(self, kind: str = "", value: str = "") -> None:
-        """Remove containers; what is gone already, or an engine that is, must not hide why we are here."""
+        """Remove containers; an engine's error here must not hide an earlier one, so it is ignored."""
         with suppress(*ENGINE_TROUBLE):
             for container in self._containers(kind, value):
                 with suppress(*ENGINE_TROUBLE):
@@ -193,10 +193,10 @@ class DockerRuntime:
 
 
 def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
-    """Return what a bench changes in the compose file; JSON is YAML, too, but for the tag that replaces a list.
+    """Return what a benchmark changes in the compose file. JSON values are valid YAML; the tag replaces a list.
 
-    Ports are any free ones, so that `make up` can run beside it; there are no healthchecks, whose CPU time would be
-    measured as the server's.
+    Ports are any free ones, so that `make up` can run at the same time; there are no healthchecks, whose CPU time would
+    be counted as the server's.
     """
     blocks = [
         f"  {model.name}:\n"
@@ -216,5 +216,5 @@ def _changes(command: ServerCommand | None) -> dict[str, object]:
         "pids_limit": command.tasks,
         "mem_limit": command.memory_bytes,
     }
-    known: dict[str, object] = {key: value for key, value in limits.items() if value}
-    return {"command": list(command.command), "environment": dict(command.variables), **known}
+    given: dict[str, object] = {key: value for key, value in limits.items() if value}
+    return {"command": list(command.command), "environment": dict(command.variables), **given}

@@ -1,4 +1,4 @@
-"""Servers as local processes: the same files, the same environment from docker-compose.yml, no engine."""
+"""Servers as local processes: the same files, the same environment from docker-compose.yml, without an engine."""
 
 import os
 import subprocess
@@ -20,11 +20,11 @@ from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCo
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
-LAST_WORDS_BYTES = 8192  # of a log: a server that cannot accept may fill megabytes a second with the same words
+LAST_OUTPUT_BYTES = 8192  # of a log: a server that cannot accept may write megabytes a second of the same lines
 
 
 def local_command(command: Sequence[str]) -> list[str]:
-    """Return a container's command as it runs here: with this interpreter."""
+    """Return a container's command as a local one: with this interpreter."""
     program, *arguments = command
     return [sys.executable if program == "python3" else program, *arguments]
 
@@ -39,16 +39,16 @@ def locust_worker(root: Path, host: str, port: int) -> list[str]:
 class LocalServer:
     """A server process and those that it starts; its listen counters are those of the whole host."""
 
-    def __init__(self, host: str, model: Model, process: subprocess.Popen[bytes], words: Path) -> None:
+    def __init__(self, host: str, model: Model, process: subprocess.Popen[bytes], output: Path) -> None:
         self.address = (host, model.port.host)
         self.url = f"http://{host}:{model.port.host}"
         self.sample_every_s = 0.1
-        self._process, self._words = process, words
+        self._process, self._output = process, output
         self._status = psutil.Process(process.pid)
         self._family: Sequence[psutil.Process] = ()
 
     def check_alive(self) -> None:
-        """Raise ServerFailed with the last line the server wrote where it has ended."""
+        """Raise ServerFailed, with the last line of its output, if the server has ended."""
         status = self._process.poll()
         if status is not None:
             said = last_lines(self.log())
@@ -57,19 +57,19 @@ class LocalServer:
     def snapshot(self) -> Snapshot:
         """Read the counters of all its processes; a server that has ended has none.
 
-        Its children are those that the last `pids` found: to find them takes 5 to 20 ms, for all processes of the
-        machine are looked at, and a snapshot is taken ten times a second. RSS counts what they share once for each.
+        Its children are those that `pids` found last: to find them takes 5 to 20 ms, because all processes of the
+        machine are read, and there are ten snapshots a second. RSS counts shared memory once for each process.
         """
         if not self._family:
             self.pids()
-        seen = [usage for usage in map(_usage, self._family) if usage]
-        if not seen:
+        usages = [usage for usage in map(_usage, self._family) if usage]
+        if not usages:
             return Snapshot()
-        cpu_s, threads, rss_bytes = map(sum, zip(*seen, strict=True))
+        cpu_s, threads, rss_bytes = map(sum, zip(*usages, strict=True))
         return Snapshot(cpu_s=cpu_s, threads=int(threads), rss_bytes=int(rss_bytes))
 
     def pids(self) -> Sequence[int]:
-        """Find the process and its children, theirs too."""
+        """Find the process and all its descendants."""
         try:
             self._family = (self._status, *self._status.children(recursive=True))
         except psutil.Error:
@@ -77,14 +77,14 @@ class LocalServer:
         return [one.pid for one in self._family]
 
     def denials(self) -> Denials:
-        """Return nothing: its control group is that of whoever started it."""
+        """Return nothing: its control group is that of the process that started it."""
         return Denials()
 
-    def words(self) -> str:
+    def last_output(self) -> str:
         """Return the end of its log."""
-        with self._words.open("rb") as log:
-            log.seek(max(0, self._words.stat().st_size - LAST_WORDS_BYTES))
-            return log.read(LAST_WORDS_BYTES).decode(errors="replace")
+        with self._output.open("rb") as log:
+            log.seek(max(0, self._output.stat().st_size - LAST_OUTPUT_BYTES))
+            return log.read(LAST_OUTPUT_BYTES).decode(errors="replace")
 
     def freeze(self) -> None:
         """Stop the processes (SIGSTOP)."""
@@ -94,7 +94,7 @@ class LocalServer:
                 one.suspend()
 
     def thaw(self) -> None:
-        """Let them go on (SIGCONT)."""
+        """Let them run again (SIGCONT)."""
         for one in self._family:
             with suppress(psutil.Error):
                 one.resume()
@@ -105,7 +105,7 @@ class LocalServer:
 
     def log(self) -> str:
         """Return its log."""
-        return self._words.read_text(errors="replace")
+        return self._output.read_text(errors="replace")
 
     def listen_counters(self) -> ListenCounters:
         """Read the host's counters."""
@@ -113,7 +113,7 @@ class LocalServer:
 
 
 def _usage(process: psutil.Process) -> tuple[float, int, int] | None:
-    """Return CPU seconds, with those of children that ended, threads, and RSS in bytes; None where it has ended."""
+    """Return CPU seconds, with those of children that ended, threads, and RSS in bytes; None if it has ended."""
     try:
         with process.oneshot():
             times = process.cpu_times()
@@ -142,7 +142,7 @@ class LocalRuntime:
         self._stack.close()
 
     def check(self, models: Sequence[Model]) -> None:
-        """Raise UsageError where a port that a model needs is taken."""
+        """Raise UsageError if a port that a model needs is in use."""
         for model in models:
             ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
 
@@ -154,19 +154,19 @@ class LocalRuntime:
         variables: Mapping[str, str] | None = None,
         command: ServerCommand | None = None,
     ) -> Iterator[LocalServer]:
-        """Start the server's own command, or the other one, in its own folder, with this interpreter."""
+        """Start the server's own command, or `command`, in its own folder, with this interpreter."""
         service = model.service
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
         own |= command.variables if command else {}
         environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
         argv = local_command(command.command if command else service.command)
-        words = self._logs / f"{model.name}.log"
+        output = self._logs / f"{model.name}.log"
         files: dict[str, Any] = {"cwd": service.folder, "env": environment}
         with (
-            words.open("wb") as log,  # the last words are not those of a server before
+            output.open("wb") as log,  # truncated: the last output must not be that of an earlier server
             running(argv, cores=plan.server, stdout=log, stderr=log, **files) as process,
         ):
-            server = LocalServer(self._host, model, process, words)
+            server = LocalServer(self._host, model, process, output)
             wait_until_ready(server.address, server.check_alive)
             yield server
 
@@ -192,13 +192,13 @@ class LocalRuntime:
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
-        """Start it on any free port, which it tells."""
+        """Start it on any free port, which it prints."""
         command = (sys.executable, str(self._lab.root / "loadtest" / NULL_SERVER))
         with running(command, cores=plan.server, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdout  # noqa: S101 (it was started with a pipe)
             port = process.stdout.readline().strip()
             if not port:
-                raise ServerFailed("the null server does not start")
+                raise ServerFailed("the null server did not start")
             yield f"http://{HOST}:{int(port)}"
 
     def facts(self) -> Mapping[str, Any]:

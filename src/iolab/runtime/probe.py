@@ -1,4 +1,4 @@
-"""Asks a server one question, straight from this process, to see that it is up and does what it should."""
+"""Sends single requests to a server from this process, to check that it is ready and works correctly."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ POLL_S = 0.02
 def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, float, bytes]:
     """Return status, latency in seconds and body of one GET; raises OSError and http.client.HTTPException.
 
-    http.client, for it never goes through a proxy: the environment's is for the outside world.
+    It uses http.client, which ignores the proxies of the environment.
     """
     start = time.perf_counter()
     connection = http.client.HTTPConnection(*address, timeout=timeout_s)
@@ -26,8 +26,8 @@ def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, flo
         connection.close()
 
 
-def told(address: tuple[str, int], name: str) -> float | None:
-    """Return a number that a chat server tells of itself in /healthz; None where it does not tell it."""
+def reported(address: tuple[str, int], name: str) -> float | None:
+    """Return a number that a chat server reports in /healthz; None if it does not report it."""
     try:
         return float(json.loads(get(address, "/healthz", timeout_s=2.0)[2])[name])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
@@ -35,7 +35,7 @@ def told(address: tuple[str, int], name: str) -> float | None:
 
 
 def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], timeout_s: float = 30.0) -> None:
-    """Return when /healthz answers 200; raises ServerFailed when the server ends or the time is up."""
+    """Return when /healthz answers 200; raises ServerFailed if the server ends, or at the time limit."""
     deadline = time.monotonic() + timeout_s
     last = "no answer"
     while time.monotonic() < deadline:
@@ -52,7 +52,7 @@ def wait_until_ready(address: tuple[str, int], check_alive: Callable[[], None], 
 
 
 def verify(address: tuple[str, int], least_latency_s: float, timeout_s: float) -> None:
-    """Raise ServerFailed unless GET / answers 200 and takes `least_latency_s` at least: who is faster does not wait."""
+    """Raise ServerFailed unless GET / answers 200 and takes at least `least_latency_s`, that is, waits."""
     try:
         status, latency_s, _ = get(address, "/", timeout_s)
     except (OSError, http.client.HTTPException) as error:

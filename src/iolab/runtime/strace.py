@@ -1,4 +1,4 @@
-"""May programs be traced here? Says what is missing in one line."""
+"""Checks whether programs can be traced on this machine; an error says in one line what is missing."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ _NO_CALL = re.compile(r"Function not implemented|ENOSYS|Input/output error")
 
 
 def check_strace() -> None:
-    """Raise UsageError where strace is not installed, or may not trace."""
+    """Raise UsageError if strace is not installed or not allowed."""
     if shutil.which("strace") is None:
         raise UsageError(
             "strace is not installed: install it (apt install strace, dnf install strace), or use Docker with"
@@ -20,23 +20,25 @@ def check_strace() -> None:
         )
     said = _tried()
     if said is not None:
-        raise UsageError(explain(said) or f"strace does not work here: {said}")
+        raise UsageError(explain(said) or f"strace does not work on this machine: {said}")
 
 
 @cache
 def _tried() -> str | None:
     tried = run(["strace", "-f", "-o", "/dev/null", "true"], timeout_s=20)
-    return None if tried.status == 0 else last_lines(tried.stderr, otherwise="it says nothing")
+    return None if tried.status == 0 else last_lines(tried.stderr, otherwise="it printed nothing")
 
 
 def explain(text: str) -> str | None:
-    """Return why strace was refused, in its own words, and the remedy; None where `text` is about something else."""
+    """Return why strace was refused, with its own message and the remedy; None if `text` is about something else."""
     lines = [line.strip() for line in text.splitlines() if "strace" in line and _REFUSED.search(line)]
     if not lines:
         return None
     said = lines[-1]
     if _NO_CALL.search(said):
-        remedy = "the image is emulated for another processor: build and run it for this machine's own (no --platform)"
+        remedy = "the image is emulated for another processor: build and run it without --platform"
     else:
-        remedy = "give the container the capability SYS_PTRACE (docker-compose.yml has it: cap_add), or ask who runs it"
+        remedy = (
+            "give the container the capability SYS_PTRACE (cap_add in docker-compose.yml), or ask its administrator"
+        )
     return f"strace was refused ({said}): {remedy}"

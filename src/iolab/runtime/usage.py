@@ -10,7 +10,7 @@ from iolab.runtime import ListenCounters, Server, Snapshot
 
 
 class Meter:
-    """What a server used between the beginning and the end of the metering; peaks are of samples in between."""
+    """A server's use of resources between `begin` and `end`; peaks are of the samples in between."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -49,7 +49,7 @@ class Meter:
 
 @contextmanager
 def metering(server: Server) -> Iterator[Meter]:
-    """Meter `server` for the length of the block; `Meter.usage` is for after it."""
+    """Meter `server` during the block; call `Meter.usage` after it."""
     meter = Meter(server)
     meter.begin()
     with Background(meter.sample, server.sample_every_s):

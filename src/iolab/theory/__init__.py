@@ -1,1 +1,1 @@
-"""What queueing theory and statistics say: pure functions with their sources."""
+"""Queueing theory and statistics: pure functions with their sources."""

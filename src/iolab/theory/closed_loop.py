@@ -1,4 +1,4 @@
-"""What queueing theory predicts: pure functions, each with its source. Times are in seconds, rates per second."""
+"""Predictions of queueing theory for the closed loop: pure functions with sources; seconds, rates per second."""
 
 import math
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """The prediction for a closed loop: `latency_s` is the mean, and the median too where service is constant."""
+    """The prediction for a closed loop: `latency_s` is the mean, and also the median if service is constant."""
 
     throughput_rps: float
     latency_s: float
 
     def requests(self, users: int, seconds: float) -> int:
-        """Return how many requests `users` send in about so many seconds: as many each, and one at least."""
+        """Return how many requests `users` send in about `seconds`; each sends the same number, at least one."""
         return users * max(1, math.ceil(self.throughput_rps * seconds / users))
 
 
 def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0) -> ClosedLoop:
-    """Predict `users` users without think time on a server that lets `workers` requests wait at once.
+    """Predict `users` users without think time on a server that handles `workers` requests at once.
 
     With the service time S = `wait_s` + `cpu_s`, throughput is at most users/S (each user has one request
-    under way), workers/S (each worker serves one) and, where computing takes `cpu_s` of a core per request,
+    under way), workers/S (each worker serves one) and, if computing takes `cpu_s` of a core per request,
     min(1, cpus)/cpu_s (one thread at a time holds the interpreter lock). The least of them binds, and the
     mean latency is users/throughput by Little's law.
 
-    `workers` may be infinite. Raises ValueError where users or workers is below 1, or S is not above 0.
+    `workers` may be infinite. Raises ValueError if users or workers is below 1, or S is not above 0.
 
     Source: Lazowska, Zahorjan, Graham, Sevcik, Quantitative System Performance (1984), chapter 5, asymptotic
     bounds of a batch workload (think time 0); Little, A Proof for the Queuing Formula L = λW (1961).
@@ -55,9 +55,9 @@ def behind_short_queue(
 
 
 def even(users: int, workers: float) -> bool:
-    """Say whether constant service gives all requests of a closed loop the same latency, so that median is mean.
+    """Return whether all requests of a closed loop have the same latency with constant service, so that median is mean.
 
-    It does where every user finds a worker, or users come in whole turns; else latencies are a mix of two.
+    They do if every user has a worker, or users are a multiple of workers; otherwise there are two different latencies.
     """
     return users <= workers or users % workers == 0
 
@@ -65,7 +65,7 @@ def even(users: int, workers: float) -> bool:
 def mm1_response_s(arrivals_rps: float, service_s: float) -> float:
     """Return the mean time in an M/M/1 queue: S / (1 - rho), with the utilisation rho = `arrivals_rps` x `service_s`.
 
-    Raises ValueError where rho is not below 1: then the queue has no end.
+    Raises ValueError if rho is not below 1: then the queue grows without bound.
     Source: Kleinrock, Queueing Systems, Volume 1 (1975), equation 3.26.
     """
     utilisation = arrivals_rps * service_s

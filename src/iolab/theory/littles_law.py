@@ -8,16 +8,16 @@ import numpy as np
 from iolab.results.records import Sample
 
 TOLERANCE = 0.05  # of the users
-RESOLUTION_S = 0.00015  # hey tells times to 0.1 ms: an answer may seem to come after the request that follows it
+RESOLUTION_S = 0.00015  # hey prints times to 0.1 ms: an answer may appear to be later than the request that follows it
 
 
 @dataclass(frozen=True)
 class Population:
-    """The mean number of requests under way, `mean` = throughput x mean latency, and where users were missing.
+    """The mean number of requests under way, `mean` = throughput x mean latency, and when users were missing.
 
     `start`, `middle` and `end` are users missing on average over the whole trial, and `users` = `mean` + all three:
-    before the first moment at which all were there, after the last such moment (users that have sent their share
-    leave, while others still wait), and between the two (between an answer and the next request, or a request that
+    before the first time at which all had a request under way, after the last such time (users that have sent their
+    share end, while others still wait), and between the two (between an answer and the next request, or a request that
     failed and has no latency).
     """
 
@@ -29,12 +29,12 @@ class Population:
 
     @property
     def holds(self) -> bool:
-        """Whether Little's law finds the users that the trial was asked for, within 5%."""
+        """Whether Little's law finds the planned number of users, within 5%."""
         return abs(self.users - self.mean) <= TOLERANCE * self.users
 
 
 def population(samples: Sequence[Sample], users: int) -> Population | None:
-    """Return the population of a closed loop of `users` users, or None where no request has both its times.
+    """Return the population of a closed loop of `users` users, or None if no request has both its times.
 
     The number of requests under way, averaged over the span from the first request to the last answer, is the sum of
     all latencies divided by that span: throughput x mean latency, without any assumption.
@@ -50,7 +50,7 @@ def population(samples: Sequence[Sample], users: int) -> Population | None:
         return None
     times = np.concatenate([begins, ends])
     steps = np.concatenate([np.ones(len(begins)), -np.ones(len(ends))])
-    order = np.lexsort((steps, times))  # at one moment answers come before the requests that follow them
+    order = np.lexsort((steps, times))  # at the same time, answers are before the requests that follow them
     times, under_way = times[order], np.cumsum(steps[order])
     missing_s = (users - under_way[:-1]) * np.diff(times)
     lasting = under_way[:-1][np.diff(times) > RESOLUTION_S]
@@ -90,7 +90,7 @@ class Steady:
 
 
 def steady(samples: Sequence[Sample], users: int) -> Steady | None:
-    """Return the steady window of a closed loop of `users` users; None where it holds fewer answers than users.
+    """Return the steady window of a closed loop of `users` users; None if it contains fewer answers than users.
 
     It begins with the answer number `users`, so that the common start of all users is not in it. It ends with the last
     answer before the number of requests under way falls below `users` and stays there: a user has sent its share, and

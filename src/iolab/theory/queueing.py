@@ -1,7 +1,7 @@
 """Queueing theory of the open loop: arrivals do not depend on how fast the server is.
 
-Pure functions, each with its source. Times are in seconds, rates per second; a response time is waiting time and
-service time together.
+Pure functions, each with its source. Times are in seconds, rates per second; a response time is waiting time plus
+service time.
 """
 
 import heapq
@@ -28,10 +28,10 @@ class ResponseTime:
 
 
 def utilisation(arrivals_rps: float, service_s: float, servers: float) -> float:
-    """Return rho, the share of the time that a server is busy. Raises ValueError where it is not below 1."""
+    """Return rho, the share of the time that a server is busy. Raises ValueError if it is not below 1."""
     rho = arrivals_rps * service_s / servers
     if not 0 <= rho < 1:
-        raise ValueError(f"utilisation {rho:g}: it must be below 1, or the queue has no end")
+        raise ValueError(f"utilisation {rho:g}: it must be below 1, or the queue grows without bound")
     return rho
 
 
@@ -49,9 +49,10 @@ def erlang_c(arrivals_rps: float, service_s: float, servers: int) -> float:
 
 
 def relaxation_s(arrivals_rps: float, service_s: float, servers: float) -> float:
-    """Return the time in which a queue forgets how it began; that of an M/M/1 queue as fast as all servers together.
+    """Return the relaxation time, in which a queue loses the memory of its start.
 
-    With constant service it is about half. 0 where any number of requests can wait.
+    It is that of an M/M/1 queue as fast as all servers together; with constant service it is about half. It is 0 for an
+    infinite number of servers.
     Source: Cohen, The Single Server Queue (1982), section III.7.3.
     """
     if math.isinf(servers):
@@ -87,8 +88,8 @@ def mmc(arrivals_rps: float, service_s: float, servers: int) -> ResponseTime:
 def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CUSTOMERS, seed: int = 1) -> ResponseTime:
     """Return an M/D/c queue's response times: Poisson arrivals, constant service, first come, first served.
 
-    For c = 1 the mean is exact, S + rho S / (2 (1 - rho)); all else is simulated, with the error of batch means. As
-    service is constant, every c-th arrival finds the same server, so that c servers are one that each c-th meets.
+    For c = 1 the mean is exact, S + rho S / (2 (1 - rho)); all else is simulated, with the error of batch means.
+    Because service is constant, every c-th arrival gets the same server, so each server is simulated by itself.
     Source: Pollaczek-Khinchine, in Kleinrock (1975), equation 5.69; Tijms, A First Course in Stochastic Models (2003),
     section 9.6.2, for the cyclic servers.
     """
@@ -115,8 +116,8 @@ def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CU
 def one_server(arrivals_s: Array, services_s: Array) -> Array:
     """Return the response time of each customer of one server, first come, first served.
 
-    Lindley's recursion W' = max(0, W + S - A) without a loop: a customer ends when all services since the beginning of
-    the busy period have ended. `arrivals_s` must be sorted.
+    Lindley's recursion W' = max(0, W + S - A) without a loop: a customer leaves when all services since the beginning
+    of the busy period have ended. `arrivals_s` must be sorted.
     Source: Lindley, The theory of queues with a single server (1952).
     """
     ends = np.cumsum(services_s)
@@ -129,7 +130,7 @@ def one_server(arrivals_s: Array, services_s: Array) -> Array:
 def many_servers(arrivals_s: Array, services_s: Array, servers: float) -> Array:
     """Return the response time of each customer of c servers (may be infinite) with one queue, first in, first out.
 
-    Who is first in line takes the server that is free first.
+    The first customer of the queue gets the server that becomes free first.
     Source: Kiefer, Wolfowitz, On the theory of queues with many servers (1955).
     """
     if servers >= len(arrivals_s):

@@ -1,4 +1,4 @@
-"""Statistics of latencies: percentiles that say when they cannot be known, intervals that resample repeats."""
+"""Statistics of latencies: percentiles, which are None with too few values, and intervals that resample repeats."""
 
 import functools
 import math
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 RESAMPLES = 999
-RESOLUTION_S = {"hey": 1e-4, "locust": 1e-6}  # the steps in which load generators tell latencies
+RESOLUTION_S = {"hey": 1e-4, "locust": 1e-6}  # the resolution of the load generators' latencies
 
 
 def least_count(quantile: float, confidence: float = 0.95) -> int:
-    """Return how many values it takes to bound the `quantile` from above with `confidence`.
+    """Return how many values are needed to bound the `quantile` from above with `confidence`.
 
     The largest of n values exceeds the quantile q with probability 1 - q^n: 59 values for 0.95, 299 for 0.99.
     Source: Wilks, Determination of Sample Sizes for Setting Tolerance Limits (1941).
@@ -24,7 +24,7 @@ def least_count(quantile: float, confidence: float = 0.95) -> int:
 
 
 def percentile(values: Array, quantile: float) -> float | None:
-    """Return the `quantile` (0 to 1) of `values`, or None where they are too few to know it."""
+    """Return the `quantile` (0 to 1) of `values`, or None with too few values."""
     if len(values) < least_count(quantile):
         return None
     return float(np.quantile(values, quantile))
@@ -39,7 +39,7 @@ class Estimate:
     freedom: float
 
     def interval(self, resolution: float = 0.0) -> tuple[float, float]:
-        """Return the 95% interval; `resolution` is the step in which latencies are told, in their unit."""
+        """Return the 95% interval; `resolution` is that of the latencies, in their unit."""
         spread = math.exp(t_quantile(self.freedom) * self.log_error)
         return self.value / spread - resolution / 2, self.value * spread + resolution / 2
 
@@ -48,9 +48,9 @@ def quantile_estimate(repeats: Sequence[Array], seed: int = 0, quantile: float =
     """Return a quantile (the median) over all `repeats` and its error, or None with fewer than three repeats.
 
     Whole repeats are resampled, never single requests: requests of one load are correlated, and an interval made of
-    them would be far too narrow. The bootstrap's standard error knows of n repeats only n - 1 differences, so it is
-    widened by sqrt(n / (n - 1)) and taken with Student's t: the percentiles of a bootstrap of three repeats would
-    cover the truth in three cases of four, not in 95 of 100.
+    them would be far too narrow. The bootstrap's standard error is of n repeats with only n - 1 independent
+    differences, so it is widened by sqrt(n / (n - 1)) and used with Student's t: the percentiles of a bootstrap of
+    three repeats would cover the true value in three of four cases, not in 95 of 100.
     Source: Davison, Hinkley, Bootstrap Methods and their Application (1997), section 3.8; Hesterberg, What Teachers
     Should Know about the Bootstrap (2015), sections 3.2 and 4.5.
     """

@@ -1,4 +1,4 @@
-"""From a run folder to what users and a bystander waited, way by way; for reports."""
+"""From a run folder to the latencies of users and of a bystander for each way; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from iolab.theory.statistics import Array, percentile
 
 @dataclass(frozen=True)
 class WayResult:
-    """What users and the bystander of one way waited, what theory expects, and what the server used."""
+    """The latencies of users and bystander for one way, the prediction, and the server's use of resources."""
 
     way: Way
     expected: ClosedLoop
@@ -36,13 +36,13 @@ class WayResult:
 
     @property
     def p95_ms(self) -> float | None:
-        """Their 95th percentile; None where they are too few."""
+        """The 95th percentile of the users; None with too few requests."""
         value = percentile(_latencies_s(self.samples), 0.95)
         return None if value is None else value * 1000
 
     @property
     def rate_rps(self) -> float:
-        """How many of them were answered a second."""
+        """How many requests of users were answered a second."""
         begun = [one.start_s for one in self.samples if one.start_s is not None]
         ended = [one.start_s + one.latency_s for one in self.samples if one.start_s is not None and one.latency_s]
         return len(ended) / (max(ended) - min(begun)) if ended else 0.0
@@ -54,7 +54,7 @@ class WayResult:
 
     @property
     def bystander_slowest_ms(self) -> float | None:
-        """The longest wait of the bystander."""
+        """The longest latency of the bystander."""
         values = _latencies_s(self.bystander)
         return float(values.max()) * 1000 if len(values) else None
 
@@ -70,7 +70,7 @@ def _median_ms(samples: Sequence[Sample]) -> float | None:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a report is made of; results and culprits are those of valid trials."""
+    """The content of a report; results and culprits are those of valid trials."""
 
     run: RunInfo
     experiment: BreakExperiment
@@ -81,7 +81,7 @@ class Analysis:
 
 
 def analyse(folder: RunFolder) -> Analysis:
-    """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
+    """Read a run folder, and compute the content of its reports; raises UsageError if it cannot be read."""
     found = recorded.read(folder, BreakExperiment, BreakRecord)
     run, experiment = found.run, found.experiment
     records = sorted(found.trials, key=lambda record: record.index)

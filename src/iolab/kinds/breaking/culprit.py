@@ -1,4 +1,4 @@
-"""What a server's own log says of the work that blocks its loop; pure."""
+"""Reads in a server's own log which code blocks its loop; pure functions."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _LINE = re.compile(r" ms, (?P<where>[\w.]+:\d+) (?P<what>.*?) \(in \w+\)")
 
 
 class Named(Record):
-    """What a server's log names most often, `count` times of `of`: where, and what is there; `said` is a line."""
+    """The code that a server's log names most often: where, what, in `count` of `of` lines; `said` is one of them."""
 
     where: str
     what: str
@@ -24,10 +24,10 @@ class Named(Record):
 
 
 class Culprit(Record):
-    """What a server's own log says of what blocks its loop, for one kind of work; None where it says nothing.
+    """The code that blocks a server's loop according to its own log, for one kind of work; None if it names none.
 
-    `coroutine` is what asyncio's debug mode warns of (where: file and line of its definition), `line` where the
-    watchdog saw the loop stand.
+    `coroutine` is what asyncio's debug mode warns of (where: file and line of its definition), `line` the line at which
+    the watchdog found the loop.
     """
 
     work: Literal["wait", "compute"]
@@ -44,7 +44,7 @@ def find_culprit(work: Literal["wait", "compute"], log: str) -> Culprit:
 
 
 def _most(lines: Sequence[str], pattern: re.Pattern[str]) -> Named | None:
-    """Return what is named most often; lines that name nothing count among all."""
+    """Return what is named most often; lines that name nothing count in `of`."""
     found = [match for line in lines if (match := pattern.search(line))]
     if not found:
         return None

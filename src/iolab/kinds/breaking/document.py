@@ -26,9 +26,9 @@ COLUMNS = (
 )
 METHOD = (
     "Each way has a server of its own. A way that works in the event loop is loaded once more, with asyncio's debug"
-    " mode and a watchdog: a thread that looks at the loop's stack when the loop has not come round for three times the"
-    " work of a request (services/asyncio/watchdog.py). What that costs is in no number.",
-    "The kernel's view: make trace SERVICE=broken shows how long the loop's thread stays away from epoll_wait, and in"
+    " mode and a watchdog: a thread that reads the loop's stack when an iteration of the loop takes longer than three"
+    " times the work of a request (services/asyncio/watchdog.py). The cost of that is not part of any figure.",
+    "In the kernel: make trace SERVICE=broken shows how long the loop's thread stays away from epoll_wait, and in"
     " which system call.",
 )
 
@@ -46,7 +46,7 @@ def report(analysis: Analysis) -> Document:
             run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[
-            Section(f"{KINDS[each.work]} in the loop: what blocks it?", [*culprit(each)], brief=True)
+            Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)], brief=True)
             for each in analysis.culprits
         ],
         method=[settings(experiment), *METHOD],
@@ -55,16 +55,16 @@ def report(analysis: Analysis) -> Document:
 
 
 def _answer(analysis: Analysis) -> list[Block]:
-    """Return the sentences, the figure, and the table; ways of one kind of work stand together."""
+    """Return the sentences, the figure, and the table; grouped by kind of work."""
     results = [each for kind in KINDS for each in analysis.results if each.way.work == kind]
     if not results:
         return []
     caption = (
-        "Bars: requests a second; the line across is theory's. Dots: responses to the bystander; the line across is"
-        " their median."
+        "Bars: requests per second; the vertical line is the prediction. Dots: responses to the bystander; the vertical"
+        " line is their median."
     )
     if healthy(results):
-        caption += f" Orange: this median is more than {HARMED:g} times that beside requests that await."
+        caption += f" Orange: this median is more than {HARMED:g} times the median with requests that await."
     return [
         Sentences(sentences(results)),
         Figure(partial(picture, results, healthy(results), analysis.experiment), caption),
@@ -73,11 +73,11 @@ def _answer(analysis: Analysis) -> list[Block]:
 
 
 def settings(experiment: BreakExperiment) -> str:
-    """Say what servers and loads were set to."""
+    """Return the settings of servers and loads."""
     server, broken = experiment.server, experiment.broken
     return (
-        f"Settings: {numbers.users(experiment.concurrency[0])} without a pause, for about {broken.seconds:g} s a way; a"
-        f" request that waits takes {server.wait_ms:g} ms, one that computes {server.cpu_ms:g} ms; servers with"
+        f"Settings: {numbers.users(experiment.concurrency[0])} without a pause, for about {broken.seconds:g} s per way;"
+        f" a request that waits takes {server.wait_ms:g} ms, a request that computes {server.cpu_ms:g} ms; servers with"
         f" {experiment.cpus[0]:g} CPUs; the bystander requests /healthz, which does no work, {broken.bystander_ms:g} ms"
         " after each response."
     )
@@ -92,12 +92,12 @@ Rates = dict[tuple[str, str], float]
 
 
 def sentences(results: Sequence[WayResult]) -> list[str]:
-    """Say what the ways teach, each only where the data show it."""
+    """Return the conclusions, each only if the data show it."""
     baseline = healthy(results)
     found = [
-        f"{each.way.name}: the bystander, whose requests do no work, waits"
-        f" {numbers.milliseconds(each.bystander_median_ms)} (median), and"
-        f" {numbers.milliseconds(baseline.bystander_median_ms)} beside requests that await."
+        f"{each.way.name}: the median latency of the bystander, whose requests do no work, is"
+        f" {numbers.milliseconds(each.bystander_median_ms)}, compared with"
+        f" {numbers.milliseconds(baseline.bystander_median_ms)} if requests await."
         for each in results
         if baseline and each.way.place == "loop" and harmed(each, baseline)
     ]
@@ -105,13 +105,13 @@ def sentences(results: Sequence[WayResult]) -> list[str]:
         found.append("What blocks the loop blocks every connection.")
     rates: Rates = {(one.way.work, one.way.place): one.rate_rps for one in results if one.way.service == "broken"}
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
-        found.append("Threads help if requests wait: each thread sleeps by itself, and the loop goes on.")
+        found.append("Threads help if requests wait: a thread that sleeps does not stop the loop.")
     if _alike(rates, ("compute", "thread"), ("compute", "loop")):
         text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
         if any(
             each.way.place == "thread" and each.way.work == "compute" and harmed(each, baseline) for each in results
         ):
-            text += " The loop's own thread must wait for the lock, too, and so the bystander waits."
+            text += " The loop's own thread must wait for the lock, too, which delays the bystander."
         found.append(text)
     if _above(rates, ("compute", "process"), ("compute", "loop"), 1.3):
         ratio = rates["compute", "process"] / rates["compute", "loop"]
@@ -131,22 +131,22 @@ def _alike(rates: Rates, one: tuple[str, str], other: tuple[str, str]) -> bool:
 
 
 def culprit(found: Culprit) -> Iterator[Block]:
-    """Yield what the server's own log names, each with a line of the log."""
+    """Yield the code that the server's own log names, each with a line of the log."""
     if it := found.coroutine:
         yield Sentences(
             [
-                f"asyncio's warnings of slow callbacks name a coroutine, and the line where it begins: {it.what},"
+                f"asyncio's warnings about slow callbacks name a coroutine, and the line where it begins: {it.what},"
                 f" {it.where} ({it.count} of {it.of} warnings)."
             ]
         )
         yield Quote(it.said)
     else:
-        yield Sentences(["asyncio warns of no slow coroutine."])
+        yield Sentences(["asyncio logged no warning about a slow coroutine."])
     if it := found.line:
         yield Sentences(
             [
-                f"The watchdog's look at the loop's stack names the line itself: {it.where}, {it.what}"
-                f" ({it.count} of {it.of} looks)."
+                f"The watchdog, which reads the loop's stack, names the line itself: {it.where}, {it.what}"
+                f" ({it.count} of {it.of} readings)."
             ]
         )
         yield Quote(it.said)

@@ -10,14 +10,14 @@ from iolab.report import drawing, numbers
 from iolab.report.drawing import COLOURS, GRID, INK
 
 KINDS = {"wait": "Waiting", "compute": "Computing"}
-HARMED = 10.0  # times the bystander's latency beside requests that await
+HARMED = 10.0  # times the bystander's latency with requests that await
 LEAST_MS, MOST_MS = 0.3, 3000.0  # of the bystander's axis, at least
 
 
 def harmed(result: WayResult, healthy: WayResult | None) -> bool:
-    """Say whether the bystander waits much longer than beside requests that await."""
-    mine, theirs = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
-    return bool(mine and theirs and mine > HARMED * theirs)
+    """Return whether the bystander's latency is much higher than with requests that await."""
+    own, baseline = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
+    return bool(own and baseline and own > HARMED * baseline)
 
 
 def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment: BreakExperiment, narrow: bool) -> str:

@@ -30,7 +30,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
     metrics = ("median_ms", "p95_ms", "throughput_rps", "bystander_median_ms", "bystander_slowest_ms")
 
     def models(self, experiment: BreakExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers that the ways name; raises UsageError where there is none of that name."""
+        """Return the servers that the ways name; raises UsageError if a server does not exist."""
         return run.servers(experiment, lab)
 
     def plan(
@@ -56,14 +56,14 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[BreakRecord]) -> Line:
-        """Return what users and the bystander waited, or the culprit."""
+        """Return the median latencies of users and bystander, or the culprit."""
         record = measured.record
         place = f"{trial_name(record.way, seeks=record.seeks):<36}"
         if not record.valid:
             return Line(f"{place} invalid: {record.reason}", "red")
         if record.culprit:
             named = record.culprit.line or record.culprit.coroutine
-            return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names none")
+            return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names no code")
         median, bystander = (_median(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
         return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
 

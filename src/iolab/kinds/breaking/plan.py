@@ -1,4 +1,4 @@
-"""Work that blocks, and where it is done: settings, trials, and what theory expects; pure.
+"""Work that blocks, and where it is done: settings, trials, and predictions; pure.
 
 An event loop serves no connection while a callback runs: work that blocks the loop delays every request.
 """
@@ -15,9 +15,9 @@ from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 
 class Way(Settings):
-    """A way to do a request's work: `service` does it in `place`, a pool of so many threads or processes, if in one.
+    """A way to do a request's work: `service` does it in `place`, with `pool` threads or processes if these do it.
 
-    The work is a wait or computing, as long as the experiment's `server` says; `await` is the wait that does not block.
+    The work is waiting or computing, as long as the experiment's `server` says; `await` is a wait that does not block.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
@@ -35,7 +35,7 @@ class Way(Settings):
         return self
 
     def at_once(self, cpus: float) -> float:
-        """Return how many requests' work can go on at once; of threads that compute, one has the interpreter lock."""
+        """Return how many requests can be worked on at once; only one thread that computes has the interpreter lock."""
         if self.place == "await":
             return math.inf
         if self.place == "loop" or (self.place == "thread" and self.work == "compute"):
@@ -44,7 +44,7 @@ class Way(Settings):
 
 
 class Broken(Settings):
-    """What is compared, for some `seconds` each; meanwhile a bystander asks for the server's health again and again."""
+    """The ways that are compared, for `seconds` each; meanwhile a bystander requests the server's health repeatedly."""
 
     seconds: Annotated[float, Field(gt=0, le=600)] = 3.0
     bystander_ms: Annotated[float, Field(ge=1, le=10_000)] = 50.0  # after each answer
@@ -55,18 +55,18 @@ class Broken(Settings):
         names = [(way.name, way.service) for way in self.ways]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two ways of {name[1]} are named {name[0]!r}: give each a name of its own")
+                raise ValueError(f"two ways of {name[1]} are named {name[0]!r}: give each a different name")
         return self
 
 
 def expected(way: Way, users: int, work_s: float, cpus: float) -> ClosedLoop:
-    """Return what theory says of `users` users whose requests each take `work_s` of work."""
+    """Return the prediction for `users` users whose requests each take `work_s` of work."""
     return closed_loop(users, way.at_once(cpus), work_s)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A way under load; or, where it `seeks`, the same again to read in the server's log what blocks its loop."""
+    """A way under load; or, if it `seeks`, the same once more, to find in the server's log what blocks it."""
 
     index: int
     way: Way
@@ -74,12 +74,12 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Its name for people."""
+        """Its name in reports."""
         return trial_name(self.way, seeks=self.seeks)
 
 
 def trial_name(way: Way, *, seeks: bool) -> str:
-    """Return a trial's name for people."""
+    """Return a trial's name in reports."""
     return f"{way.name}, its culprit" if seeks else way.name
 
 

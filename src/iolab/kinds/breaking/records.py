@@ -1,4 +1,4 @@
-"""What is on disk of work that blocks."""
+"""The record of work that blocks."""
 
 from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.plan import Way

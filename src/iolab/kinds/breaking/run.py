@@ -1,4 +1,4 @@
-"""Measures work that blocks: users, a bystander, and then the culprit by the server's own log."""
+"""Measures work that blocks: users, a bystander, and then the culprit, from the server's own log."""
 
 import http.client
 import threading
@@ -25,17 +25,17 @@ from iolab.runtime.usage import metering
 
 ANSWER_LIMIT_S = 20.0
 START_S = 10.0
-SIGHTS = 8  # turns of the loop, in each of which the watchdog looks once
-STANDSTILL = 3  # times the work of a request: shorter ones happen to everybody
+SIGHTS = 8  # iterations of the loop, in each of which the watchdog reads the stack once
+STANDSTILL = 3  # times the work of a request: shorter ones happen in every server
 
 
 def servers(experiment: BreakExperiment, lab: Lab) -> list[Model]:
-    """Return the servers of all ways; raises UsageError where there is none of that name."""
+    """Return the servers of all ways; raises UsageError if a server does not exist."""
     return [server_of(lab, name) for name in dict.fromkeys(way.service for way in experiment.broken.ways)]
 
 
 def server_of(lab: Lab, name: str) -> Model:
-    """Return a server, one that is only shown included; raises UsageError where there is none of that name."""
+    """Return a server, which may be one that no benchmark measures; raises UsageError if it does not exist."""
     return lab.select([name], "service", shown_too=True)[0]
 
 
@@ -47,17 +47,17 @@ def expected_s(experiment: BreakExperiment) -> float:
 
 
 def run(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
-    """Measure one trial on a server of its own; one that fails is a record with a reason."""
+    """Measure one trial on a server of its own; a trial that fails is a record with a reason."""
     return seek(experiment, trial, bench) if trial.seeks else load(experiment, trial, bench)
 
 
 def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
-    """Let users load a way, and a bystander ask for the server's health meanwhile."""
+    """Load a way by users, while a bystander requests the server's health."""
     way, wanted = trial.way, experiment.broken
     users, plan = experiment.concurrency[0], bench.plans[experiment.cpus[0]]
     theory = expected(way, users, experiment.work_ms(way) / 1000, experiment.cpus[0])
     requests = theory.requests(users, wanted.seconds)
-    sent, seen = Load((), None), list[Sample]()
+    sent, responses = Load((), None), list[Sample]()
     usage, machine, reason = ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     try:
@@ -68,15 +68,15 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
             with (
                 metering(server) as meter,
                 watching() as watch,
-                bystander(server, wanted.bystander_ms / 1000) as seen,
+                bystander(server, wanted.bystander_ms / 1000) as responses,
             ):
                 started = datetime.now(UTC)
                 sent = generator.run(job)
             usage, machine = meter.usage(), watch.usage()
             server.check_alive()
             sent.check_complete(requests)
-            if not seen:
-                raise ServerFailed(f"{way.name}: the load ended before the bystander had an answer")
+            if not responses:
+                raise ServerFailed(f"{way.name}: the load ended before the bystander got an answer")
     except TrialFailed as error:
         reason = _reason(error, bench, plan)
     record = BreakRecord(
@@ -90,11 +90,11 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
         client=ClientUsage(cpu_s=sent.cpu_s, syn_retransmits=sent.syn_retransmits),
         machine=machine,
     )
-    return Measured(record, {"requests": sent.samples, "bystander": seen})
+    return Measured(record, {"requests": sent.samples, "bystander": responses})
 
 
 def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
-    """Let the loop's debug mode and a watchdog tell what blocks it; what that costs is not measured."""
+    """Find which code blocks the loop, by its debug mode and a watchdog; their cost is not measured."""
     way, users, plan = trial.way, experiment.concurrency[0], bench.plans[experiment.cpus[0]]
     culprit, reason = None, None
     started = datetime.now(UTC)
@@ -122,7 +122,7 @@ def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
 
 
 def _reason(error: TrialFailed, bench: Bench, plan: CpuPlan) -> str:
-    """Return why a trial failed; a load generator that failed starts anew for the next one."""
+    """Return why a trial failed; a load generator that failed is replaced for the next trial."""
     if isinstance(error, LoadFailed):
         bench.restart_generator(plan)
     return str(error)
@@ -130,8 +130,8 @@ def _reason(error: TrialFailed, bench: Bench, plan: CpuPlan) -> str:
 
 @contextmanager
 def bystander(server: Server, pause_s: float) -> Iterator[list[Sample]]:
-    """Ask for the server's health during the block, and again `pause_s` after each answer; yield what comes of it."""
-    over, seen = threading.Event(), list[Sample]()
+    """Request the server's health during the block, `pause_s` after each answer; yield the responses."""
+    over, responses = threading.Event(), list[Sample]()
     begin = time.perf_counter()
 
     def ask() -> None:
@@ -139,14 +139,14 @@ def bystander(server: Server, pause_s: float) -> Iterator[list[Sample]]:
             start = time.perf_counter() - begin
             try:
                 status, latency_s, _ = get(server.address, "/healthz", ANSWER_LIMIT_S)
-                seen.append(Sample(start, latency_s, status))
+                responses.append(Sample(start, latency_s, status))
             except (OSError, http.client.HTTPException):
-                seen.append(Sample(start, None, 0))
+                responses.append(Sample(start, None, 0))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     try:
-        yield seen
+        yield responses
     finally:
         over.set()
         thread.join()

@@ -10,7 +10,7 @@ from iolab.options import Option
 
 
 class Work(Settings):
-    """The work of a request: a way to do it has either of these."""
+    """The work of a request: a way does one of these."""
 
     wait_ms: WaitMs = 20.0
     cpu_ms: CpuMs = 5.0
@@ -34,7 +34,7 @@ class BreakExperiment(Experiment):
     def _work_takes_time(self) -> Self:
         for way in self.broken.ways:
             if not self.work_ms(way):
-                raise ValueError(f"{way.name}: it computes, and [server] cpu_ms is 0: say how long")
+                raise ValueError(f"{way.name} computes, but [server] cpu_ms is 0: set how long")
         return self
 
     def variables(self) -> dict[str, str]:
@@ -46,7 +46,7 @@ class BreakExperiment(Experiment):
         return self.server.wait_ms if way.work == "wait" else self.server.cpu_ms
 
     def variables_of(self, way: Way, watch_ms: float = 0.0) -> dict[str, str]:
-        """Return the environment that makes a server work in a way, and tell standstills of `watch_ms` (0: none)."""
+        """Return the environment that makes a server work in a way, and log blocks of `watch_ms` or more (0: none)."""
         wait_ms, cpu_ms = (self.server.wait_ms, 0.0) if way.work == "wait" else (0.0, self.server.cpu_ms)
         sizes = {"POOL": str(way.pool), "THREADS": str(way.pool)}
         times = {"WAIT_MS": f"{wait_ms:g}", "CPU_MS": f"{cpu_ms:g}", "WATCH_MS": f"{watch_ms:g}"}

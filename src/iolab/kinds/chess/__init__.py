@@ -1,1 +1,1 @@
-"""A chess master who plays many games at once."""
+"""A simultaneous chess exhibition: one master, many boards."""

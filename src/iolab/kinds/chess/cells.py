@@ -1,4 +1,4 @@
-"""From a run folder to exhibitions, each beside its arithmetic; for reports."""
+"""From a run folder to exhibitions, each with its calculation; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from iolab.results.records import ModelInfo, Pair, RunInfo, ServerUsage
 
 @dataclass(frozen=True)
 class Exhibition:
-    """An exhibition beside its arithmetic, and what the server used."""
+    """An exhibition, its calculation, and the server's use of resources."""
 
     model: ModelInfo
     arithmetic: Arithmetic
@@ -25,7 +25,7 @@ class Exhibition:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a report is made of; `exhibitions` are those of valid trials."""
+    """The content of a report; `exhibitions` are those of valid trials."""
 
     run: RunInfo
     experiment: ChessExperiment
@@ -35,7 +35,7 @@ class Analysis:
 
 
 def analyse(folder: RunFolder) -> Analysis:
-    """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
+    """Read a run folder, and compute the content of its reports; raises UsageError if it cannot be read."""
     found = recorded.read(folder, ChessExperiment, ChessRecord)
     run, experiment, models = found.run, found.experiment, found.models
     records = sorted(found.trials, key=lambda record: record.index)

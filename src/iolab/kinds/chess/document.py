@@ -1,4 +1,4 @@
-"""The report of an exhibition: every server beside the arithmetic, and the timelines of its boards."""
+"""The report of an exhibition: every server compared with the calculation, and the timelines of its boards."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,12 +14,12 @@ from iolab.report.document import Block, Column, Document, Figure, Section, Sent
 
 BEGINNING_S = 360.0
 BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
-CONVOY = 0.6  # of the boards in play begin to think together
-LATE = 1.1  # times the least that the arithmetic allows
-NOTE = "At once: boards in play. In step: opponents that began to think at the same moment, seen by the mean opponent."
+CONVOY = 0.6  # of the boards in play: so many opponents begin to think together
+LATE = 1.1  # times the minimum of the calculation
+NOTE = "At once: boards in play. In step: opponents that began to think at the same time, averaged over opponents."
 BARS = (
-    "Bars are measured, brackets are the arithmetic. At least, neither the master nor a board in play is ever idle; at"
-    " most, all boards in play think together and then wait for her together."
+    "Bars: measured. Brackets: calculated minimum and maximum. Minimum: neither the master nor a board in play is ever"
+    " idle. Maximum: all opponents in play think together and then wait together for the master's moves."
 )
 LANES = "A lane for each board, over the time of the story."
 
@@ -30,7 +30,7 @@ def name(shown: Exhibition) -> str:
 
 
 def bounds(arithmetic: Arithmetic) -> str:
-    """Return what the arithmetic says."""
+    """Return the calculated range."""
     least, most = clock(arithmetic.least_s), clock(arithmetic.most_s)
     return least if least == most else f"{least} to {most}"
 
@@ -38,9 +38,9 @@ def bounds(arithmetic: Arithmetic) -> str:
 COLUMNS = (
     Column[Exhibition]("Server", name, numeric=False),
     Column[Exhibition]("Measured", lambda one: clock(one.played.took_s), bold=True),
-    Column[Exhibition]("Arithmetic", lambda one: bounds(one.arithmetic)),
+    Column[Exhibition]("Calculated", lambda one: bounds(one.arithmetic)),
     Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1),
-    Column[Exhibition]("She moves", lambda one: f"{one.played.busy:.0%}"),
+    Column[Exhibition]("Master moves", lambda one: f"{one.played.busy:.0%}"),
     Column[Exhibition]("In step", lambda one: f"{one.played.in_step:.1f}"),
 )
 
@@ -78,7 +78,7 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
 
 
 def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
-    """Return what happened at the boards of a server, and its timelines; the first minutes where there are more."""
+    """Return the sentence of a server, and its timelines; the first one shows only the first minutes."""
     played, took_s = shown.played, shown.played.took_s
     blocks: list[Block] = [Sentences([sentence(shown, boards)])]
     if beginning_s < took_s:
@@ -90,18 +90,19 @@ def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
 
 
 def rules(experiment: ChessExperiment) -> str:
-    """Say what is played, and what that is for a server."""
-    its = experiment.chess
+    """Describe the games, and the requests that they are for a server."""
+    game = experiment.chess
     return (
-        f"{experiment.boards} games of {its.moves} pairs of moves: the master needs {its.master_s:g} s for a move, an"
-        f" opponent {its.opponent_s:g} s. Times are those of the story: one of its seconds takes {its.scale_ms:g} ms"
-        " here. A request is a pair of moves: the opponent's thinking is its wait, the master's move its computing."
-        " Only one thread at a time has the interpreter lock, so every server has just one master."
+        f"{experiment.boards} games of {game.moves} pairs of moves: the master needs {game.master_s:g} s for a move, an"
+        f" opponent {game.opponent_s:g} s. Times are those of the games: one second of a game takes"
+        f" {game.scale_ms:g} ms here. A request is a pair of moves: the opponent's thinking is its wait,"
+        " the master's move its computing."
+        " Only one thread at a time has the interpreter lock, so every server has only one master."
     )
 
 
 def settings(experiment: ChessExperiment) -> str:
-    """Say what servers were set to."""
+    """Return the settings of the servers."""
     server = experiment.server
     return (
         f"Settings: a request waits {experiment.chess.opponent_ms:g} ms and computes {experiment.chess.master_ms:g} ms,"
@@ -116,31 +117,31 @@ def sentence(shown: Exhibition, boards: int) -> str:
     if at_once == 1:
         return (
             f"The master stays at a board until its opponent has moved: {boards} x {rules.moves} x {rules.pair_s:g} s."
-            f" The other boards wait. She moves pieces {shown.played.busy:.0%} of the time."
+            f" The other boards wait. The master moves pieces {shown.played.busy:.0%} of the time."
         )
     if at_once < boards:
-        text = f"{at_once} opponents can think at once; for the other {boards - at_once} there is no thread."
+        text = f"{at_once} opponents can think at once; there is no thread for the other {boards - at_once}."
     else:
         text = f"All {boards} opponents think at once, while the master walks from board to board."
     text += (
-        f" A round of {at_once} boards takes {clock(round_s)}: {at_once} x {rules.master_s:g} s of her moves, or one"
-        f" pair of {rules.pair_s:g} s, whichever is longer."
+        f" A round of {at_once} boards takes {clock(round_s)}: {at_once} moves of the master of {rules.master_s:g} s,"
+        f" or one pair of {rules.pair_s:g} s, whichever is longer."
     )
     return f"{text} {_convoy(shown)}"
 
 
 def _convoy(shown: Exhibition) -> str:
-    """Explain what took longer than the least, where boards that move in step are the reason."""
+    """Explain why it took longer than the minimum, if boards that move in step are the reason."""
     took_s, at_once = shown.played.took_s, shown.arithmetic.boards_at_once
-    text = f"It took {clock(took_s)}, and she moved pieces {shown.played.busy:.0%} of the time."
+    text = f"It took {clock(took_s)}, and the master moved pieces {shown.played.busy:.0%} of the time."
     if took_s <= LATE * shown.arithmetic.least_s:
-        return f"{text} That is what the arithmetic expects at least."
+        return f"{text} That is at most {LATE - 1:.0%} above the calculated minimum."
     if shown.played.in_step < 2:
         return text
     text += f" Opponents began to think {shown.played.in_step:.0f} at a time"
     if shown.played.in_step < CONVOY * at_once:
-        return f"{text}: while some think, she is with the others."
-    text += ", a convoy: they think together while she waits, and then wait together while she goes around."
+        return f"{text}: while some think, the master moves at other boards."
+    text += ", a convoy: they think together while the master waits, and then wait together while the master moves."
     if shown.usage.threads_peak == 1:
         text += (
             " The event loop serves all requests whose wait is over before it reads new requests, so boards that are in"

@@ -19,7 +19,7 @@ from iolab.results.records import Pair
 
 
 class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
-    """One master, many boards: the same games against every server."""
+    """One master, many boards: the same games on every server."""
 
     name = "chess"
     settings = ChessExperiment
@@ -54,7 +54,7 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[ChessRecord]) -> Line:
-        """Return how long an exhibition took here, on no other scale."""
+        """Return how long an exhibition took here, not in seconds of the games."""
         record = measured.record
         place = f"{record.model} {record.service:<20}"
         if not record.valid:

@@ -1,7 +1,8 @@
-"""A simultaneous exhibition: one chess master, many boards. The rules, the arithmetic, and what was played; pure.
+"""A simultaneous exhibition: one chess master, many boards. The rules, the calculation, and the result; pure.
 
-Source: Miguel Grinberg, Asynchronous Python for the Complete Beginner, PyCon 2017: Judit Polgár plays 24 opponents, who
-take 55 s a move where she takes 5 s; 30 pairs of moves a game are 12 hours one by one, and 1 hour walking around.
+Source: Miguel Grinberg, Asynchronous Python for the Complete Beginner, PyCon 2017: Judit Polgár plays 24 opponents.
+An opponent needs 55 s for a move, she needs 5 s; 30 pairs of moves a game take 12 hours one game after another, and 1
+hour if she walks from board to board.
 """
 
 import math
@@ -17,21 +18,21 @@ from iolab.options import Option
 from iolab.results.records import Pair
 from iolab.theory.closed_loop import closed_loop
 
-LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # of the servers' settings (experiment.py)
+LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # limits of the servers' settings (experiment.py)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class Rules(Settings):
-    """How long master and opponents take for a move, how many pairs of moves a game has, and how fast it is played.
+    """How long master and opponents need for a move, how many pairs of moves a game has, and the time scale.
 
-    `master_s` and `opponent_s` are seconds of the story; one of them takes `scale_ms` milliseconds here.
+    `master_s` and `opponent_s` are seconds of the game; one of them takes `scale_ms` milliseconds here.
     """
 
     master_s: Seconds = 5.0
     opponent_s: Seconds = 55.0
     moves: Annotated[int, Field(ge=1, le=500), Option("Pairs of moves a game, each a request.")] = 30
     scale_ms: Annotated[
-        float, Field(ge=0.1, le=1000, allow_inf_nan=False), Option("Duration here of a second of the story.", unit="ms")
+        float, Field(ge=0.1, le=1000, allow_inf_nan=False), Option("Duration here of a second of the game.", unit="ms")
     ] = 1.0
 
     @model_validator(mode="after")
@@ -45,12 +46,12 @@ class Rules(Settings):
 
     @property
     def opponent_ms(self) -> float:
-        """What an opponent's move takes here: the wait of a request."""
+        """How long an opponent's move takes here: the wait of a request."""
         return self.opponent_s * self.scale_ms
 
     @property
     def master_ms(self) -> float:
-        """What the master's move takes here: the computing of a request."""
+        """How long the master's move takes here: the computing of a request."""
         return self.master_s * self.scale_ms
 
     @property
@@ -61,7 +62,7 @@ class Rules(Settings):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How long an exhibition takes at least and at most, in seconds of the story, and how many boards play at once."""
+    """How long an exhibition takes at least and at most, in seconds of the game, and how many boards play at once."""
 
     boards_at_once: int
     least_s: float
@@ -69,11 +70,11 @@ class Arithmetic:
 
 
 def arithmetic(rules: Rules, boards: int, workers: float) -> Arithmetic:
-    """Return what an exhibition takes where `workers` opponents (math.inf: any number) can think at once.
+    """Return how long an exhibition takes if `workers` opponents (math.inf: any number) can think at once.
 
-    At least: whatever is scarce, her hands or the boards that are in play, is never idle; that is the bound of a closed
-    loop (`theory.closed_loop`, with its source), in which computing is what one person does. At most: boards in play
-    move in step; all think together while she waits, then she goes around.
+    At least: the bottleneck, the master or the boards in play, is never idle; that is the bound of a closed loop
+    (`theory.closed_loop`, with its source), in which the master's moves are the computing. At most: boards in play move
+    in step; all opponents think together while the master waits, then the master moves at each board.
     """
     at_once = int(min(boards, workers))
     bound = closed_loop(boards, workers, rules.opponent_s, rules.master_s)
@@ -84,13 +85,13 @@ def arithmetic(rules: Rules, boards: int, workers: float) -> Arithmetic:
 
 @dataclass(frozen=True)
 class Played:
-    """An exhibition as a server played it; times of the pairs are as measured, all that is returned is of the story."""
+    """An exhibition on a server; times of the pairs are as measured, returned times are seconds of the game."""
 
     rules: Rules
     pairs: tuple[Pair, ...]
 
-    def story_s(self, measured_s: float) -> float:
-        """Return seconds of the story for seconds here."""
+    def game_s(self, measured_s: float) -> float:
+        """Return seconds of the game for measured seconds."""
         return measured_s * 1000 / self.rules.scale_ms
 
     @property
@@ -101,20 +102,20 @@ class Played:
     @property
     def took_s(self) -> float:
         """How long the exhibition took."""
-        return self.story_s(max(pair.end_s for pair in self.pairs) - self.begin_s)
+        return self.game_s(max(pair.end_s for pair in self.pairs) - self.begin_s)
 
     @property
     def busy(self) -> float:
-        """The share of it in which the master moved pieces."""
+        """The share of the time in which the master moved pieces."""
         return len(self.pairs) * self.rules.master_s / self.took_s
 
     @property
     def in_step(self) -> float:
-        """How many opponents began to think at the same moment, as the mean opponent sees it.
+        """How many opponents began to think at the same time, averaged over opponents.
 
-        The same moment: each begins within half a move of the master after another one.
+        The same time: each begins within half a move of the master after another one.
         """
-        sizes = _groups([self.story_s(pair.end_s - pair.service_s) for pair in self.pairs], self.rules.master_s / 2)
+        sizes = _groups([self.game_s(pair.end_s - pair.service_s) for pair in self.pairs], self.rules.master_s / 2)
         return sum(size * size for size in sizes) / len(self.pairs)
 
 

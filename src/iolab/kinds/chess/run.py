@@ -1,4 +1,4 @@
-"""The same games against every server: which boards must wait for which?"""
+"""One exhibition: the same games on every server."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,27 +18,27 @@ from iolab.runtime.usage import metering
 
 START_S = 10.0
 ANSWER_LIMIT_S = 20.0
-PATIENCE = 3.0  # times what the arithmetic says at most
+PATIENCE = 3.0  # times the calculated maximum
 DRIVER = "boards"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One exhibition, against one server."""
+    """One exhibition, on one server."""
 
     index: int
     model: Model
 
 
 def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[ChessRecord]:
-    """Play the exhibition against one server; one that fails is a record with a reason."""
+    """Play the exhibition on one server; an exhibition that fails is a record with a reason."""
     rules, boards, model, plan = experiment.chess, experiment.boards, trial.model, bench.plans[experiment.cpus[0]]
     expected = arithmetic(rules, boards, model.workers)
-    least_s, most_s = (story_s * rules.scale_ms / 1000 for story_s in (expected.least_s, expected.most_s))
+    least_s, most_s = (game_s * rules.scale_ms / 1000 for game_s in (expected.least_s, expected.most_s))
     pairs: tuple[Pair, ...] = ()
     usage, machine, reason = ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
-    bench.say(f"{boards} boards against {model.title}: {least_s:.0f} s or more")
+    bench.say(f"{boards} boards on {model.title}: {least_s:.0f} s or more")
     try:
         driver: Boards = bench.others.get(DRIVER, lambda: running_generator(Boards, bench.runtime, plan))
         with bench.runtime.serve(model, plan) as server:
@@ -52,7 +52,7 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
     except TrialFailed as error:
         reason = str(error)
         if isinstance(error, LoadFailed):
-            bench.others.discard(DRIVER)  # the next trial starts it anew
+            bench.others.discard(DRIVER)  # the next trial starts a new one
     record = ChessRecord(
         index=trial.index,
         model=model.letter,

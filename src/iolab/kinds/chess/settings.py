@@ -10,7 +10,7 @@ from iolab.options import Option
 
 
 class ChessServer(Settings):
-    """What the rules leave open: a request waits as long as an opponent thinks, and computes the master's move."""
+    """Settings of the servers besides the wait (an opponent thinks) and the computing (the master moves)."""
 
     backlog: Backlog = None
     threads: Threads = 8

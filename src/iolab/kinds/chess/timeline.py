@@ -23,8 +23,8 @@ LOOKS = {
 def timeline(played: Played, boards: int, end_s: float, narrow: bool, *, title: str, lane: float) -> str:
     """Draw the exhibition from its begin to `end_s`, in seconds of the story; a board is `lane` units high, about.
 
-    A server tells how long it served a request. Thinking is drawn as the begin of that time and the master's move as
-    its end, each as long as it is by the rules; what lies between them is the wait for her. Lanes are in the order in
+    A server reports how long it served a request. Thinking is drawn at the start of that time and the master's move at
+    its end, each as long as the rules say; the time between them is the wait for the master. Lanes are in the order in
     which boards were served first.
     """
     width = NARROW if narrow else WIDE
@@ -57,12 +57,12 @@ def _order(played: Played) -> list[int]:
 
 
 def _thinking(played: Played, pair: Pair) -> tuple[float, float]:
-    begin_s = played.story_s(pair.end_s - pair.service_s - played.begin_s)
+    begin_s = played.game_s(pair.end_s - pair.service_s - played.begin_s)
     return begin_s, begin_s + played.rules.opponent_s
 
 
 def _moving(played: Played, pair: Pair) -> tuple[float, float]:
-    end_s = played.story_s(pair.end_s - played.begin_s)
+    end_s = played.game_s(pair.end_s - played.begin_s)
     return end_s - played.rules.master_s, end_s
 
 

@@ -1,1 +1,1 @@
-"""A crowd: thousands of connections that are mostly idle."""
+"""Crowd experiments: thousands of connections that are mostly idle."""

@@ -1,4 +1,4 @@
-"""From the run folder of a crowd to its cells: one a level, by model and transport."""
+"""From the run folder of a crowd experiment to its cells, one for each level of a model and transport."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]
 
 @dataclass(frozen=True)
 class CrowdAnalysis:
-    """All that a report of a crowd says; cells by model, transport and users. `folder` is the run folder's name."""
+    """The content of a crowd report; cells by model, transport and users. `folder` is the run folder's name."""
 
     run: RunInfo
     experiment: CrowdExperiment
@@ -33,7 +33,7 @@ class CrowdAnalysis:
 
     @property
     def lines(self) -> list[list[CrowdCell]]:
-        """The cells of each model and transport, by rising users."""
+        """The cells of each model and transport, by increasing users."""
         found: dict[Line, list[CrowdCell]] = {}
         for each in self.cells:
             found.setdefault(each.line, []).append(each)
@@ -46,7 +46,7 @@ class CrowdAnalysis:
 
 
 def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
-    """Read a crowd's run folder and work out the levels that `pick` leaves; raises UsageError where that cannot be."""
+    """Read a run folder and compute the cells of the levels that `pick` selects; raises UsageError if it is damaged."""
     found = recorded.read(folder, CrowdExperiment, CrowdRecord)
     order = list(found.models)
     picked = sorted(
@@ -71,26 +71,26 @@ def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], exp
 
 
 def nearest(users: int) -> Pick:
-    """Return what picks of each model and transport the one valid level that is nearest to so many users, by ratio."""
+    """Return a function that picks, for each model and transport, the valid level nearest to `users`, by ratio."""
 
     def pick(records: Sequence[CrowdRecord]) -> list[CrowdRecord]:
         best: dict[tuple[str, str], CrowdRecord] = {}
         for record in records:
             key = (record.model, record.transport)
-            if record.valid and record.users and (key not in best or off(record) < off(best[key])):
+            if record.valid and record.users and (key not in best or distance(record) < distance(best[key])):
                 best[key] = record
         return list(best.values())
 
-    def off(record: CrowdRecord) -> float:
+    def distance(record: CrowdRecord) -> float:
         return abs(math.log(record.users / users))
 
     return pick
 
 
 def newest(results: Path, users: int) -> CrowdAnalysis | None:
-    """Return the newest complete crowd in `results`, with the levels nearest to so many users; None without any.
+    """Return the newest complete crowd run in `results`, with the levels nearest to `users`; None if there is none.
 
-    Other runs there, and folders that are damaged, are passed over: this is asked for the sake of another run's report.
+    Other runs and damaged folders are skipped: the result is only an addition to the report of another run.
     """
     for path in sorted(results.glob("*/run.json"), reverse=True):
         folder = RunFolder(path.parent)
@@ -107,7 +107,7 @@ def newest(results: Path, users: int) -> CrowdAnalysis | None:
 
 
 def summary(analysis: CrowdAnalysis) -> str:
-    """Return summary.json: an object a level; null is what could not be measured, "Infinity" what never ended."""
+    """Return summary.json: an object a level; null was not measured, "Infinity" never ended."""
     return run_summary(analysis.run, [dict(_facts(each)) for each in analysis.cells])
 
 

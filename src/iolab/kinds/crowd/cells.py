@@ -1,4 +1,4 @@
-"""One level of a crowd, worked out: how many users were held, what each takes, how long a click waits. Pure."""
+"""The figures of one level: users held, memory for each, response times of clicks. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,12 +9,12 @@ from iolab.chat.times import Times
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.results.records import Finding, Holding
 
-SHRUNK_BYTES = 256  # a connection: fewer do not change what is told
-LEAST_USERS = 50  # with fewer, what a process does anyway is more than what its users take
+SHRUNK_BYTES = 256  # a connection: less does not change the figures
+LEAST_USERS = 50  # with fewer, other changes of the process exceed the memory of its users
 
 
 class Line(NamedTuple):
-    """What is one line of a figure: all levels of a model that differ in nothing but their users."""
+    """One line of a figure: all levels of a model that differ only in their users."""
 
     model: str
     transport: str
@@ -25,9 +25,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """What the kernel has more of for each connection, in bytes, both of its ends together; None: not measured.
+    """Growth of the kernel's memory for each connection, in bytes, for both of its ends; None: not measured.
 
-    It is the whole machine's: what else runs there adds to it or takes away from it, down to less than nothing.
+    It is the whole machine's memory: other programs add to it or release some, so that a growth can be negative.
     """
 
     sockets: float | None
@@ -37,22 +37,22 @@ class Kernel:
 
     @property
     def total(self) -> float | None:
-        """All of it; None where a part is not known, or shrank, since a smaller sum would look like less memory."""
+        """The sum; None if a part is not known or shrank, since a smaller sum would look like less memory."""
         parts = (self.sockets, self.slab, self.stacks, self.tables)
         return None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
 
     @property
     def shrunk(self) -> dict[str, float]:
-        """The parts of which there was less afterwards, by their names: something else gave them back."""
+        """The parts that shrank, by their names: another program released them."""
         return {name: value for name, value in asdict(self).items() if value is not None and value < -SHRUNK_BYTES}
 
 
 @dataclass(frozen=True)
 class CrowdCell:
-    """One level. `established` is from when users came until the server had a word for them.
+    """One level. `established` are the times from when a user starts to connect until the server answers it.
 
-    `clicks` is from the moment for which each was planned to its answer. `prompt` is how many ever had a word within
-    the patience, `rate` how many had one a second; `late_p99_s` is how late the client sent.
+    `clicks` are the times from the planned moment of a click to its answer. `prompt` is how many users were answered
+    within the patience, `rate` how many were answered a second; `late_p99_s` is how late the client sent clicks.
     """
 
     record: CrowdRecord
@@ -65,52 +65,52 @@ class CrowdCell:
 
     @property
     def line(self) -> Line:
-        """The line of a figure on which it lies."""
+        """The line of a figure to which it belongs."""
         record = self.record
         return Line(record.model, record.transport, record.cpus, record.processes, record.threads)
 
     @property
     def counts(self) -> bool:
-        """Whether it says anything of the server."""
+        """Whether it says anything about the server."""
         return self.record.valid and self.record.users > 0
 
     @property
     def held_all(self) -> bool:
-        """Whether all users that came were held."""
+        """Whether all users were held."""
         return self.counts and self.record.held >= self.record.users
 
     @property
     def held_share(self) -> float | None:
-        """The share of the users that came."""
+        """The share of the users that were held."""
         return self.record.held / self.record.users if self.record.users else None
 
     @property
     def served(self) -> int:
-        """How many users the server has: those that were served late are there as well."""
+        """How many users the server has, including those that were served late."""
         return self.record.held + self.record.late
 
     @property
     def few(self) -> bool:
-        """Whether the server has too few users to say what one of them takes."""
+        """Whether the server has too few users to compute the memory for each."""
         return self.served < LEAST_USERS
 
     @property
     def server_bytes(self) -> float | None:
-        """The server's memory for each user that it has, in bytes."""
-        return self._more("rss_bytes", self.served)
+        """The server's memory for each user, in bytes."""
+        return self._growth("rss_bytes", self.served)
 
     @property
     def virtual_bytes(self) -> float | None:
-        """The server's address space for each user that it has, in bytes."""
-        return self._more("virtual_bytes", self.served)
+        """The server's address space for each user, in bytes."""
+        return self._growth("virtual_bytes", self.served)
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel's memory for each connection that is open; those that wait have one, too."""
+        """The kernel's memory for each open connection, including those of waiting users."""
         names = ("sockets_bytes", "slab_bytes", "stacks_bytes", "tables_bytes")
-        return Kernel(*(self._more(name, self.record.users - self.record.refused) for name in names))
+        return Kernel(*(self._growth(name, self.record.users - self.record.refused) for name in names))
 
-    def _more(self, name: str, number: int) -> float | None:
+    def _growth(self, name: str, number: int) -> float | None:
         before, now = getattr(self.record.empty, name), getattr(self.record.quiet, name)
         if before is None or now is None or number < LEAST_USERS:
             return None
@@ -118,7 +118,7 @@ class CrowdCell:
 
     @property
     def idle_share(self) -> float | None:
-        """The share of a core that the server takes while no user clicks."""
+        """The share of a core that the server uses while no user clicks."""
         return _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
 
     @property
@@ -133,7 +133,7 @@ class CrowdCell:
 
     @property
     def pause_s(self) -> float | None:
-        """The longest pause for the garbage collector of the whole level."""
+        """The longest pause for the garbage collector during the level."""
         record = self.record
         moments = (record.empty, record.quiet, record.quiet_end, record.busy)
         return max((each.collector_pause_s for each in moments if each.collector_pause_s is not None), default=None)
@@ -145,8 +145,8 @@ def _a_second(before: Holding, after: Holding, name: str, span_s: float) -> floa
 
 
 def cell(record: CrowdRecord, entries: Sequence[Entry], clicks: Sequence[Click]) -> CrowdCell:
-    """Work out one level from its line and its rows; no rows at all are rows that are not there."""
-    waits = [None if entry.served_s is None else entry.served_s - entry.came_s for entry in entries]
+    """Compute the figures of one level from its record and rows; without entries, `prompt` is not known."""
+    waits = [None if entry.served_s is None else entry.served_s - entry.start_s for entry in entries]
     late = Times.of([click.sent_s - click.planned_s for click in clicks])
     return CrowdCell(
         record=record,
@@ -162,5 +162,5 @@ def _rate(entries: Sequence[Entry]) -> float | None:
     served = [entry.served_s for entry in entries if entry.served_s is not None]
     if len(served) < LEAST_USERS:
         return None
-    span_s = max(served) - min(entry.came_s for entry in entries)
+    span_s = max(served) - min(entry.start_s for entry in entries)
     return len(served) / span_s if span_s > 0 else None

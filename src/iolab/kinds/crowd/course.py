@@ -1,4 +1,4 @@
-"""What a crowd that was measured answers to the course's last question: a thousand chat users."""
+"""The answer of a crowd run to the course's last question, about a thousand chat users."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis, newest
 from iolab.kinds.crowd.cells import CrowdCell
-from iolab.kinds.crowd.sentences import click, fates, of_a_line, reason, total_bytes
+from iolab.kinds.crowd.sentences import click, of_a_line, outcomes, reason, total_bytes
 from iolab.kinds.crowd.words import label, name
 from iolab.report.numbers import PLACES, listed, memory
 
@@ -14,13 +14,13 @@ UNANSWERED = 0.01  # of the clicks
 
 
 def answer(results: Path, users: int) -> list[str]:
-    """Return the paragraphs of the newest complete crowd in `results`, of its levels nearest to so many users."""
+    """Return the paragraphs of the newest complete crowd run in `results`, for its levels nearest to `users`."""
     crowd = newest(results, users)
     return measured(crowd, users) if crowd and crowd.cells else []
 
 
 def measured(crowd: CrowdAnalysis, users: int) -> list[str]:
-    """Answer it by a crowd: what each model needs, what its users feel, and what follows."""
+    """Return what each model needs, the response times of its clicks, and which model to choose."""
     cells = crowd.cells
     return [
         *(_needs(cell, crowd) for cell in cells),
@@ -33,7 +33,7 @@ def measured(crowd: CrowdAnalysis, users: int) -> list[str]:
 def _needs(cell: CrowdCell, crowd: CrowdAnalysis) -> str:
     if cell.held_all:
         return of_a_line([cell], crowd)
-    return f"{name(cell, crowd)}: {fates(cell)}. {reason(cell, crowd)}."
+    return f"{name(cell, crowd)}: {outcomes(cell)}. {reason(cell, crowd)}."
 
 
 def _in_time(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
@@ -41,7 +41,7 @@ def _in_time(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
     if not known:
         return ""
     parts = ", ".join(f"{cell.prompt:,} of {cell.record.users:,} ({label(cell, crowd)})" for cell in known)
-    return f"Within {known[0].record.patience_s:g} s the server itself answered {parts}."
+    return f"Users that the server answered within {known[0].record.patience_s:g} s: {parts}."
 
 
 def _clicks(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
@@ -49,36 +49,36 @@ def _clicks(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
 
 
 def _choice(cells: Sequence[CrowdCell], crowd: CrowdAnalysis) -> str:
-    """Say which model to take: of those that held all and answer, the one whose users take least memory."""
+    """Say which model to choose: of those that held all users and answer, the one with the least memory for each."""
     fit = [cell for cell in cells if cell.held_all and cell.clicks.never <= UNANSWERED * cell.clicks.count]
     if not fit:
         best = max(cells, key=lambda cell: cell.record.held / cell.record.users)
-        return f"No server held all users and answered their clicks; {label(best, crowd)} held the most: {fates(best)}."
+        return (
+            f"No server held all users and answered their clicks; {label(best, crowd)} held the most: {outcomes(best)}."
+        )
     if len({cell.record.model for cell in fit}) == 1:
         chosen = fit
         alone = len({cell.record.model for cell in cells}) == 1
-        why = "no other was measured" if alone else "no other held all users and answered their clicks"
+        why = "no other model was measured" if alone else "no other model held all users and answered their clicks"
     else:
         known, where = _memory(fit)
         if not known:
             names = listed([label(cell, crowd) for cell in fit])
-            return f"{names} held all users and answered their clicks; the memory of a user is not known here."
+            return f"{names} held all users and answered their clicks; the memory for each user is not known."
         chosen = [cell for cell in fit if cell.record.model == known[0][1].record.model]
-        parts = ", ".join(f"{memory(total)} {label(cell, crowd)}" for total, cell in known)
-        why = (
-            f"of those that held all users and answered their clicks, it takes the least memory a user{where} ({parts})"
-        )
+        parts = ", ".join(f"{label(cell, crowd)} {memory(total)}" for total, cell in known)
+        why = f"of the models that held all users and answered clicks, it needs the least memory{where} ({parts})"
     transports = " or ".join(TRANSPORTS[cell.record.transport] for cell in chosen)
     text = f"So choose {chosen[0].record.model} ({chosen[0].record.title}, by {transports}): {why}."
     if all(cell.record.quiet.threads == 1 for cell in chosen):
-        text += " But run computations elsewhere: code that blocks its one thread blocks all users."
+        text += " Run computations in other processes: code that blocks its only thread blocks all users."
     return text
 
 
 def _memory(cells: Sequence[CrowdCell]) -> tuple[list[tuple[float, CrowdCell]], str]:
-    """Return what a user takes, the least first, and where: all are to be compared by the same, or not at all."""
-    for taken, where in ((total_bytes, ""), (lambda cell: cell.server_bytes, " in the server")):
-        known = [(total, cell) for cell in cells if (total := taken(cell)) is not None]
+    """Return the memory for each user, the least first, and where it is: the same memory for all models."""
+    for needed, where in ((total_bytes, ""), (lambda cell: cell.server_bytes, " in the server")):
+        known = [(total, cell) for cell in cells if (total := needed(cell)) is not None]
         if len(known) == len(cells):
             return sorted(known, key=lambda pair: pair[0]), where
     return [], ""
@@ -86,12 +86,12 @@ def _memory(cells: Sequence[CrowdCell]) -> tuple[list[tuple[float, CrowdCell]], 
 
 def _source(crowd: CrowdAnalysis, asked: int) -> str:
     levels = sorted({cell.record.users for cell in crowd.cells})
-    nearest = "" if levels == [asked] else f" The levels nearest to {asked:,} that were measured have"
+    nearest = "" if levels == [asked] else f" The measured levels nearest to {asked:,} users have"
     nearest += f" {listed([f'{users:,}' for users in levels])} users." if nearest else ""
     where = PLACES[crowd.run.runtime]
-    return f"Figures of the crowd of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
+    return f"Source: the crowd run of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
 
 
 def _doubts(crowd: CrowdAnalysis) -> str:
     kinds = {finding.id for cell in crowd.cells for finding in cell.findings if finding.severity != "note"}
-    return f" Its report says what to mind of them: {', '.join(sorted(kinds))}." if kinds else ""
+    return f" Its report has findings that limit their use: {', '.join(sorted(kinds))}." if kinds else ""

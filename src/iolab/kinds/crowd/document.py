@@ -1,4 +1,4 @@
-"""The report of a crowd: how many users each server holds, where it breaks and why, and what each user takes."""
+"""The report of a crowd run: how many users each server holds, where it breaks and why, and the cost of each user."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Of a crowd: whether a level tells of the server, or of something else."""
+"""Findings of crowd levels: whether a level measures the server, or something else."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,9 +8,9 @@ from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.records import CrowdRecord
 from iolab.results.records import Finding, RunInfo, ServerUsage
 
-CLIENT_SHARE = 0.8  # of a core: from there on the client queues by itself
+CLIENT_SHARE = 0.8  # of a core: above it, clicks queue in the client
 LATE_S = 0.005  # of the 99th percentile of sends
-PAUSE_S = 0.05  # which a user notices
+PAUSE_S = 0.05  # that a user notices
 
 
 def invalid(cell: CrowdCell) -> Iterator[Finding]:
@@ -25,7 +25,7 @@ def invalid(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def client_was_the_limit(cell: CrowdCell) -> Iterator[Finding]:
-    """The client was busy, or late: what it saw is its own."""
+    """The client was busy, or late: response times may be its own."""
     share, late_s, why = cell.record.client_share, cell.late_p99_s, []
     if share is not None and share > CLIENT_SHARE:
         why.append(f"used {share:.0%} of a core")
@@ -37,48 +37,52 @@ def client_was_the_limit(cell: CrowdCell) -> Iterator[Finding]:
             severity="warning",
             message=f"suspect: the client {' and '.join(why)}; the times of clicks may be its own",
             remedy="a quieter machine, more cores for the client (fewer CPUS), or fewer users (USERS)",
+            value=max((share or 0.0) / CLIENT_SHARE, (late_s or 0.0) / LATE_S),
         )
 
 
 def unanswered_clicks(cell: CrowdCell) -> Iterator[Finding]:
-    """Users clicked, and no answer came."""
+    """Users clicked and got no answer."""
     if cell.clicks.never:
         yield Finding(
             id="unanswered_clicks",
             severity="warning",
             message=f"{cell.clicks.never:,} of {cell.clicks.count:,} clicks were never answered; percentiles count them"
             " as longer than any other",
-            remedy="none, if the server is at its limit here; else look for users that lost their connection",
+            remedy="nothing to do if the server is at its limit; else look for users that lost their connection",
+            value=cell.clicks.never / cell.clicks.count,
         )
 
 
 def few_clicks(cell: CrowdCell) -> Iterator[Finding]:
-    """A 99th percentile needs a hundred clicks; where hardly any user is held, there are hardly any clicks."""
+    """A 99th percentile needs a hundred clicks; a level with few users has few clicks."""
     if cell.counts and not cell.few and cell.clicks.count < LEAST_P99:
         yield Finding(
             id="few_clicks",
             severity="note",
             message=f"{cell.clicks.count} clicks in {cell.record.busy_s:.0f} s: too few to know the 99th percentile",
             remedy="more users (USERS) make more clicks",
+            value=LEAST_P99 - cell.clicks.count,
         )
 
 
 def capped(cell: CrowdCell) -> Iterator[Finding]:
-    """Fewer users than were asked for: otherwise a limit of the machine would be measured, not the server's."""
+    """Fewer users than wanted: otherwise a limit of the machine would be measured, not the server's."""
     if cell.record.capped:
         message = cell.record.capped.rstrip(".")
         yield Finding(id="capped", severity="note", message=message, remedy="raise that limit, and run it again")
 
 
 def lost_users(cell: CrowdCell) -> Iterator[Finding]:
-    """Users that were held lost their connection, and did not close it themselves."""
+    """Users that were held lost their connection without closing it."""
     if cell.record.lost:
         evidence = f": {cell.record.evidence.rstrip('.')}" if cell.record.evidence else ""
         yield Finding(
             id="lost_users",
             severity="warning",
             message=f"{cell.record.lost:,} of {cell.record.users:,} users were held and then disconnected{evidence}",
-            remedy="read the server's log; if it says nothing, look at the machine (dmesg: out of memory?)",
+            remedy="read the server's log; if it shows no reason, look at the machine (dmesg: out of memory?)",
+            value=cell.record.lost / cell.record.users,
         )
 
 
@@ -94,6 +98,7 @@ def kernel_disturbed(cell: CrowdCell) -> Iterator[Finding]:
             message=f"the kernel's memory shrank while users connected, {listed} for each: another program"
             " released it, and the memory of a connection is not known",
             remedy="stop other programs, and run it again; with more users (USERS) it matters less",
+            value=-min(shrunk.values()),
         )
 
 
@@ -101,13 +106,14 @@ def collector_pause(cell: CrowdCell) -> Iterator[Finding]:
     """Python's garbage collector goes through the objects of all users, and no user is served meanwhile."""
     pause_s = cell.pause_s
     if pause_s is not None and pause_s > PAUSE_S:
-        coming_s = max(each.collector_pause_s or 0.0 for each in (cell.record.empty, cell.record.quiet))
-        when = "while users connected" if coming_s >= pause_s else "after all had connected"
+        connecting_s = max(each.collector_pause_s or 0.0 for each in (cell.record.empty, cell.record.quiet))
+        when = "while users connected" if connecting_s >= pause_s else "after all had connected"
         yield Finding(
             id="collector_pause",
             severity="note",
             message=f"Python's garbage collector stopped the server for up to {pause_s * 1000:.0f} ms, {when}",
             remedy="leave the objects of connected users out (GC_FREEZE=1), or run it less often (gc.set_threshold)",
+            value=pause_s * 1000,
         )
 
 
@@ -124,7 +130,7 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 
 def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
-    """Return all findings of a level, the gravest first."""
+    """Return all findings of a level, the most severe first."""
     of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus)
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
 

@@ -1,4 +1,4 @@
-"""The crowd as a kind of experiment."""
+"""Crowds as a kind of experiment."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -32,13 +32,13 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     generator = "crowd"
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the models with a chat server of the wanted kind; raises UsageError where none has one."""
+        """Return the models with a chat server of the wanted transports; raises UsageError if there are none."""
         crowd = experiment.crowd
         found = chat_servers(lab.select(experiment.models), crowd.transports, crowd.processes)
         return list({chat.model.letter: chat.model for chat in found}.values())
 
     def check(self, experiment: CrowdExperiment, models: Sequence[Model], where: Where) -> None:
-        """Raise UsageError where no user can come to one of the servers."""
+        """Raise UsageError if no user can connect to one of the servers."""
         facts, crowd = limits.read(), experiment.crowd
         for chat in chat_servers(models, crowd.transports, crowd.processes):
             room(chat, min(wanted(experiment)), facts, docker=where.runtime == "docker")
@@ -46,12 +46,12 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     def plan(
         self, experiment: CrowdExperiment, models: Sequence[Model], history: History[CrowdRecord]
     ) -> Iterator[CrowdTrial]:
-        """Yield the trials of one chat server after the other, with more and more users."""
+        """Yield the trials of one chat server after another, with increasing numbers of users."""
         docker = history.run.runtime == "docker"
         return trials(experiment, models, history.records, limits.read(), docker=docker)
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
-        """Return how many trials there are; whether `most` is tried is not known beforehand."""
+        """Return how many trials there are; 0 with `most`, because it is not known whether that is tried."""
         crowd = experiment.crowd
         if crowd.most:
             return 0
@@ -61,7 +61,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         """Return how long the users that the machine allows take to connect, and are quiet and busy."""
         crowd, facts = experiment.crowd, limits.read()
         return sum(
-            room(chat, asked, facts, docker=False)[0] / crowd.come_rps + crowd.quiet_s + crowd.busy_s
+            room(chat, asked, facts, docker=False)[0] / crowd.connect_rps + crowd.quiet_s + crowd.busy_s
             for chat in chat_servers(models, crowd.transports, crowd.processes)
             for asked in wanted(experiment)
         )
@@ -82,10 +82,10 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
             for click in measured.rows["clicks"]
             if isinstance(click, Click) and click.answered_s is not None
         ]
-        felt = "no click answered"
+        clicks = "no click answered"
         if times_s:
-            felt = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
-        text = f"held {record.held:>7,}   {felt}" if record.valid else f"invalid: {record.reason}"
+            clicks = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
+        text = f"held {record.held:>7,}   {clicks}" if record.valid else f"invalid: {record.reason}"
         return Line(
             f"{record.model} {record.transport:<9} {record.users:>7,} users   {text}",
             "red" if not record.valid else "yellow" if record.held < record.users else None,
@@ -106,7 +106,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         return Report(summary(analysis), document)
 
     def course_answer(self, results: Path, users: int) -> Sequence[str]:
-        """Return what the newest crowd in `results` answers to the course's question about so many chat users."""
+        """Return what the newest crowd in `results` answers to the course's question about `users` chat users."""
         from iolab.kinds.crowd import course  # noqa: PLC0415 (not for measuring)
 
         return course.answer(results, users)

@@ -1,4 +1,4 @@
-"""Why users were not held: judged by what the server said and by what the kernel counted, not by guess."""
+"""Why users were not held, according to the server's output and the kernel's counters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from iolab.report.numbers import counted, users
 from iolab.runtime import Server
 
 Verdict = tuple[Obstacle, str]
-FULL = 0.98  # of a limit: what is at its limit lets a few go now and then
-OVERLAP = 1000  # characters of the words at the begin, by which they are found again in later ones
+FULL = 0.98  # of a limit: a server at its limit closes a few now and then
+OVERLAP = 1000  # characters at the end of the first output, by which it is found in the later one
 OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "out of memory")
-NO_THREAD, NO_FILE = "can't start new thread", "Too many open files"  # as Python and the C library say it
+NO_THREAD, NO_FILE = "can't start new thread", "Too many open files"  # messages of Python and of the C library
 
 
 @dataclass(frozen=True)
 class Room:
-    """One limit of the server, of the process that is nearest to it: `what` in words, how much is used of how much."""
+    """One limit of the server's process that is nearest to it: `what` it limits, how much is used, and the limit."""
 
     what: str
     used: int
@@ -34,13 +34,14 @@ class Room:
 
 @dataclass(frozen=True)
 class Signs:
-    """All that can be seen of the server after it was asked to hold users.
+    """The state of the server after users connected.
 
-    `ended` are the words for its end, if it has ended. Counts are since the begin; `rooms` are its limits.
+    `ended` says how it ended, if it has. Counts are since `begin`; `output` is what it printed since then; `rooms` are
+    its limits.
     """
 
     ended: str = ""
-    words: str = ""
+    output: str = ""
     tasks_refused: int = 0
     kills: int = 0
     overflows: int = 0
@@ -51,23 +52,23 @@ class Signs:
 
 
 class LossDiagnosis:
-    """Watches one server from `begin`, before any user has come, to `why`, while those that came are still there."""
+    """Watches one server from `begin`, before any user connects, to `why`, while the users are still connected."""
 
     def __init__(self, server: Server, proc: Path = PROC) -> None:
         self._server, self._proc = server, proc
         self.begin()
 
     def begin(self) -> None:
-        """Read all counters, and what was said before."""
-        self._said = self._server.words()
+        """Read all counters and the output so far."""
+        self._output = self._server.last_output()
         self._denials = self._server.denials()
         self._counters = self._server.listen_counters()
 
     def why(self, waiting: int, refused: int, pool: int | None) -> tuple[Obstacle | None, str]:
-        """Return what kept out `refused` users or lets `waiting` ones wait, and a sentence of evidence.
+        """Return why `refused` users have no connection or `waiting` users no answer, and a sentence of evidence.
 
-        `pool` is how many threads the server has for all; None: as many as it wants. Where there are neither, users
-        that were held may still have been lost, so the same is looked for; nothing where nothing is found.
+        `pool` is the number of the server's threads; None: not limited. Without such users, users that were held may
+        still have been lost, so the same reasons are checked; the result is (None, "") if there is no reason.
         """
         return judge(self._signs(), waiting, refused, pool)
 
@@ -79,22 +80,22 @@ class LossDiagnosis:
             ended = ""
         except ServerFailed as failed:
             ended = str(failed)
-        words = _fresh(self._said, self._server.words())
+        output = _new_output(self._output, self._server.last_output())
         return Signs(
             ended=ended,
-            words=words,
+            output=output,
             tasks_refused=_grown(self._denials.tasks, denials.tasks),
             kills=_grown(self._denials.kills, denials.kills),
             overflows=_grown(self._counters.overflows, counters.overflows),
             threads=kernel.total(pids, "Threads", self._proc),
             files=_fullest([_files(pid, self._proc) for pid in pids]),
-            rooms=_thread_rooms(pids, self._proc) if NO_THREAD in words else (),
+            rooms=_thread_rooms(pids, self._proc) if NO_THREAD in output else (),
             backlog=kernel.number(self._proc / "sys/net/core/somaxconn"),
         )
 
 
 def judge(signs: Signs, waiting: int, refused: int, pool: int | None) -> tuple[Obstacle | None, str]:
-    """Return the first obstacle that the signs show, in this order, and the words for it."""
+    """Return the first obstacle that the signs show, in this order, and its evidence."""
     judges: tuple[Callable[[Signs], Verdict | None], ...] = (_memory, _died, _pids, _threads)
     found = next((verdict for verdict in (one(signs) for one in judges) if verdict), None)
     found = found or _pool(signs, waiting, pool) or _files_gone(signs) or _listen_queue(signs)
@@ -102,15 +103,15 @@ def judge(signs: Signs, waiting: int, refused: int, pool: int | None) -> tuple[O
 
 
 def _memory(signs: Signs) -> Verdict | None:
-    if _line_with(signs.ended, OUT_OF_MEMORY):  # it has ended, too, but for this
+    if _line_with(signs.ended, OUT_OF_MEMORY):  # it has ended, too, for this reason
         return "memory", signs.ended
     if signs.kills:
         return (
             "memory",
             f"the kernel killed {counted(signs.kills, 'process')} of the server: its memory limit was reached",
         )
-    line = _line_with(signs.words, OUT_OF_MEMORY)
-    return ("memory", f'the server said "{line}"') if line and not signs.ended else None
+    line = _line_with(signs.output, OUT_OF_MEMORY)
+    return ("memory", f'the server printed "{line}"') if line and not signs.ended else None
 
 
 def _died(signs: Signs) -> Verdict | None:
@@ -122,29 +123,29 @@ def _pids(signs: Signs) -> Verdict | None:
         return None
     has = f"with {counted(signs.threads, 'thread')} " if signs.threads else ""
     times = counted(signs.tasks_refused, "time")
-    return "pids", f"the server's container {has}was refused another task {times} (pids_limit; pids.events counts it)"
+    return "pids", f"the server's container {has}was denied another task {times} (pids_limit; counted in pids.events)"
 
 
 def _threads(signs: Signs) -> Verdict | None:
-    line = _line_with(signs.words, (NO_THREAD,))
+    line = _line_with(signs.output, (NO_THREAD,))
     if not line:
         return None
     has = f" with {counted(signs.threads, 'thread')}" if signs.threads else ""
     full = [room for room in signs.rooms if room.full]
     why = "; ".join(f"{room.used:,} of {room.limit:,} {room.what}" for room in full)
-    why = why or "the kernel could not start another one"
-    return "threads", f'the server said "{line}"{has}: {why}'
+    why = why or "the kernel could not start another thread"
+    return "threads", f'the server printed "{line}"{has}: {why}'
 
 
 def _files_gone(signs: Signs) -> Verdict | None:
-    line = _line_with(signs.words, (NO_FILE,))
+    line = _line_with(signs.output, (NO_FILE,))
     if signs.files and signs.files.full:
         return "files", f"a process of the server has {signs.files.used:,} of {signs.files.limit:,} open files"
-    return ("files", f'the server said "{line}"') if line else None
+    return ("files", f'the server printed "{line}"') if line else None
 
 
 def _pool(signs: Signs, waiting: int, pool: int | None) -> Verdict | None:
-    """Return a pool that is taken; files and listen queue then fill up with the users that wait, which is told, too."""
+    """Return that the pool is in use; waiting users may then fill up files and listen queue, which is added."""
     if pool is None or not waiting:
         return None
     used = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
@@ -160,11 +161,11 @@ def _listen_queue(signs: Signs) -> Verdict | None:
 
 
 def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:
-    last = signs.words.strip().splitlines()[-1:]
-    said = f', and the last line of the server is "{last[0].strip()}"' if last else ""
+    last = signs.output.strip().splitlines()[-1:]
+    printed = f', and the last line of the server is "{last[0].strip()}"' if last else ""
     if refused:
-        return "refused", f"{users(refused)} got no connection{said}"
-    return "slow", f"the server had not answered {users(waiting)} yet{said}"
+        return "refused", f"{users(refused)} got no connection{printed}"
+    return "slow", f"the server had not answered {users(waiting)} yet{printed}"
 
 
 def _files(pid: int, proc: Path) -> Room | None:
@@ -172,7 +173,7 @@ def _files(pid: int, proc: Path) -> Room | None:
 
 
 def _thread_rooms(pids: Sequence[int], proc: Path) -> list[Room]:
-    """Return what threads use up: memory maps, three each, the user's share of tasks, and the machine's numbers."""
+    """Return the limits that threads can reach: memory maps (three each), tasks of the user, tasks of the machine."""
     most_maps = kernel.number(proc / "sys/vm/max_map_count")
     tasks = kernel.tasks(proc)
     found: list[Room | None] = []
@@ -195,15 +196,15 @@ def _fullest(rooms: Sequence[Room | None]) -> Room | None:
     return max((room for room in rooms if room), key=lambda room: room.used / room.limit, default=None)
 
 
-def _fresh(before: str, now: str) -> str:
-    """Return what was said since `before`; both are only the last lines of more."""
+def _new_output(before: str, now: str) -> str:
+    """Return the output since `before`; both are only the last lines of a log."""
     tail = before[-OVERLAP:]
-    _, found, fresh = now.partition(tail) if tail else ("", "", now)
-    return fresh if found else now
+    _, found, new = now.partition(tail) if tail else ("", "", now)
+    return new if found else now
 
 
-def _line_with(words: str, signs: Sequence[str]) -> str:
-    return next((line.strip() for line in words.splitlines() if any(sign in line for sign in signs)), "")
+def _line_with(output: str, signs: Sequence[str]) -> str:
+    return next((line.strip() for line in output.splitlines() if any(sign in line for sign in signs)), "")
 
 
 def _grown(before: int | None, after: int | None) -> int:

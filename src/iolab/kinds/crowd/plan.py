@@ -1,4 +1,4 @@
-"""A crowd's settings become trials: more and more users on each chat server, as far as it holds them."""
+"""From the settings to trials: increasing numbers of users on each chat server, as long as it holds them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from iolab.lab import Model
 
 @dataclass(frozen=True)
 class CrowdTrial:
-    """So many users: as many as `asked`, or as many as the machine allows (`capped` says why)."""
+    """A trial with `users` users: as many as `asked`, or as many as the machine allows (`capped` says why)."""
 
     index: int
     chat: ChatServer
@@ -23,7 +23,7 @@ class CrowdTrial:
 
 
 def wanted(experiment: CrowdExperiment) -> tuple[int, ...]:
-    """Return the numbers of users that are asked for on each server; the last is `most`, where there is one."""
+    """Return the numbers of users to try on each server; the last is `most`, if it is set."""
     crowd = experiment.crowd
     return tuple(dict.fromkeys((*crowd.levels, *([crowd.most] if crowd.most else []))))
 
@@ -36,9 +36,9 @@ def trials(
     *,
     docker: bool,
 ) -> Iterator[CrowdTrial]:
-    """Yield the trials that are not among the `records`, which grow meanwhile, each with as many users as can come.
+    """Yield the trials that are not among the `records`, which grow meanwhile, with as many users as can connect.
 
-    `most` is only tried where the trial before held all of its users. Raises UsageError where no user can come.
+    `most` is tried only if the trial before held all of its users. Raises UsageError if no user can connect.
     """
     asked_for = wanted(experiment)
     for number, chat in enumerate(
@@ -62,5 +62,5 @@ def _find(records: Sequence[CrowdRecord], chat: ChatServer, asked: int) -> Crowd
 
 
 def _worth_more(users: int, last: CrowdRecord | None) -> bool:
-    """Say whether to go on as far as the machine allows: a server that has not held its users does not hold more."""
+    """Return whether to try as many as the machine allows: not if the server has not held fewer."""
     return last is None or (last.valid and last.held == last.users and users > last.users)

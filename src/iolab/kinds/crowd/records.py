@@ -1,18 +1,18 @@
-"""The shapes of what a run of a crowd writes: a line a level, a row a user, and a row a click."""
+"""The records of a crowd run: a line for each level, a row for each user and for each click."""
 
 from typing import Literal, NamedTuple
 
 from iolab.chat.entries import Transport
 from iolab.results.records import Holding, TrialRecord
 
-# What kept users out, or let them wait for nothing: queue (all threads are taken, and users wait for one), threads (the
-# server could start no more), pids (its container may have no more tasks), files (open files), memory, refused (the
-# kernel or the server refused connections for another reason), died (the server ended), slow (it was not so far yet).
+# Why users were not held: queue (all threads are in use, and users wait for one), threads (the server could not start
+# more), pids (the task limit of its container), files (open files), memory, refused (the kernel or the server refused
+# connections for another reason), died (the server ended), slow (it had not answered them yet).
 Obstacle = Literal["queue", "threads", "pids", "files", "memory", "refused", "died", "slow"]
 
 
 class Click(NamedTuple):
-    """One click, in seconds from the begin of the clicking: when it was planned, sent, and answered (None: never)."""
+    """One click, in seconds from the start of clicking: when it was planned, sent, and answered (None: never)."""
 
     user: int
     planned_s: float
@@ -21,12 +21,12 @@ class Click(NamedTuple):
 
 
 class CrowdRecord(TrialRecord):
-    """One line of trials.jsonl of a crowd: so many users that connect to one server, stay, and now and then click.
+    """One line of trials.jsonl of a crowd run: users that connect to one server, stay, and click now and then.
 
-    `asked` is the level that was asked for, `users` how many came (fewer where a limit would have bitten: `capped` says
-    which, in a sentence). `rows` are "users" (Entry) and "clicks" (Click). `obstacle` is the reason for those that were
-    not held, `evidence` the words for it. `empty` is before any user came, `quiet` when all are held that will be,
-    `quiet_end` after `quiet_s` without a click, `busy` after `busy_s` of clicks at `clicks_per_s` in all.
+    `asked` is the wanted level, `users` how many tried to connect (fewer because of a limit: `capped` says which).
+    `rows` are "users" (Entry) and "clicks" (Click). `obstacle` is why users were not held, `evidence` a sentence about
+    it. `empty` is before any user connects, `quiet` after the last was answered or has waited long enough, `quiet_end`
+    after `quiet_s` without a click, `busy` after `busy_s` of clicks at `clicks_per_s` in all.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""One trial of a crowd: users come to a chat server of their own, stay, and now and then click."""
+"""One trial of a crowd run: users connect to a new chat server, stay, and click now and then."""
 
 import time
 from collections import Counter
@@ -42,12 +42,12 @@ class CrowdResult:
     reason: str | None = None
 
     def count(self, outcome: str) -> int:
-        """Return of how many users it came out so."""
+        """Return how many users have this outcome."""
         return sum(entry.outcome == outcome for entry in self.entries)
 
 
 def run(experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
-    """Measure one trial on a server and with users of its own; one that fails is a record with a reason."""
+    """Measure one trial with a new server and new users; a trial that fails is a record with a reason."""
     limits.raise_soft_limits()
     facts = limits.read()
     shares = clients(trial.users, facts, docker=bench.runtime.name == "docker")
@@ -71,7 +71,7 @@ def _load(  # noqa: PLR0917
     command: ServerCommand,
     result: CrowdResult,
 ) -> None:
-    """Let users come, stay, and click; what is measured stays in `result`, whatever happens."""
+    """Connect users and make them click; measurements are in `result`, whatever happens."""
     crowd, chat, cpus = experiment.crowd, trial.chat, bench.plans[experiment.cpus[0]]
     with (
         bench.runtime.serve(chat.model, cpus, experiment.variables(), command) as server,
@@ -82,14 +82,14 @@ def _load(  # noqa: PLR0917
         diagnosis.begin()
         result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
-        rows = users.come((url.hostname or "", url.port or 0), chat.transport, crowd.come_rps, crowd.patience_s)
+        rows = users.connect((url.hostname or "", url.port or 0), chat.transport, crowd.connect_rps, crowd.patience_s)
         begin_s = first_s(rows)
         result.entries = entries(rows, begin_s)
         result.moments["quiet"] = footprint.read(server)
         time.sleep(crowd.quiet_s)
         result.moments["quiet_end"] = footprint.read(server)
         _click(experiment, users, trial, result)
-        pause_s = probe.told(server.address, "longest_pause_s") if result.count("held") == trial.users else None
+        pause_s = probe.reported(server.address, "longest_pause_s") if result.count("held") == trial.users else None
         result.moments["busy"] = footprint.read(server).model_copy(update={"collector_pause_s": pause_s})
         outcomes = users.all("outcomes", 60.0)
         result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
@@ -98,7 +98,7 @@ def _load(  # noqa: PLR0917
         if result.count("waiting") + result.count("refused") + result.count("lost"):
             result.obstacle, result.evidence = diagnosis.why(result.count("waiting"), result.count("refused"), pool)
         elif result.count("late"):
-            result.obstacle, result.evidence = "slow", f"{result.count('late'):,} users were served, but later"
+            result.obstacle, result.evidence = "slow", f"{result.count('late'):,} users were served late"
         else:
             server.check_alive()
 

@@ -28,7 +28,7 @@ class Look(NamedTuple):
 LOOKS: Mapping[Outcome, Look] = {
     "held": Look("served in time", "served in time", (("good", 5.0),)),
     "late": Look("served late", "served late", (("late", 5.0), ("paper", 2.0))),
-    "lost": Look("held, and then cut off", "cut off", (("lost", 5.0), ("paper", 3.4), ("lost", 1.6))),
+    "lost": Look("held, then disconnected", "disconnected", (("lost", 5.0), ("paper", 3.4), ("lost", 1.6))),
     "waiting": Look("connected, never served", "waiting", (("idle", 5.0), ("paper", 3.6))),
     "refused": Look("no connection", "refused", (("bad", 2.6),)),
 }
@@ -60,15 +60,15 @@ def galleries(analysis: CrowdAnalysis) -> list[Gallery]:
 
 
 def _legend(analysis: CrowdAnalysis) -> list[tuple[str, str]]:
-    """Return a seat and its meaning, for every outcome that there is."""
-    there = [key for key in LOOKS if any(cell.counts and getattr(cell.record, key) for cell in analysis.cells)]
-    return [(_svg(1, "".join(_region(key, 0, 1)), LOOKS[key].meaning, across=1), LOOKS[key].meaning) for key in there]
+    """Return a seat and its meaning, for every outcome that occurs."""
+    present = [key for key in LOOKS if any(cell.counts and getattr(cell.record, key) for cell in analysis.cells)]
+    return [(_svg(1, "".join(_region(key, 0, 1)), LOOKS[key].meaning, across=1), LOOKS[key].meaning) for key in present]
 
 
 def seats(counts: Mapping[Outcome, int], per_seat: int) -> dict[Outcome, int]:
-    """Return how many seats show each outcome: as many as stand for it, rounded up, and so never none of some.
+    """Return how many seats show each outcome: rounded up, so that every outcome has at least one.
 
-    The largest share gives up what the others were rounded up by.
+    The largest outcome gets fewer seats by as many as the others were rounded up.
     """
     total = -(-sum(counts.values()) // per_seat)
     shown = {key: -(-count // per_seat) for key, count in counts.items()}
@@ -79,7 +79,7 @@ def seats(counts: Mapping[Outcome, int], per_seat: int) -> dict[Outcome, int]:
 
 
 def _picture(cell: CrowdCell, server: str, *, several: bool) -> Picture:
-    """Return the seats of one level, under its number of users, or under its server where that is said nowhere else."""
+    """Return the seats of one level, titled by its users if there are several levels, else by its server."""
     users = numbers.users(cell.record.users)
     counts = {key: number for key in LOOKS if (number := getattr(cell.record, key))}
     per_seat = max(1, -(-cell.record.users // MOST))
@@ -94,9 +94,9 @@ def _picture(cell: CrowdCell, server: str, *, several: bool) -> Picture:
         paths = "".join("".join(_region(key, first, last)) for key, (first, last) in regions)
         return _svg(bounds[-1], paths, f"{users}: {caption}")
 
-    said = [] if several else [users]
-    said += [f"a seat is {per_seat} users"] if per_seat > 1 else []
-    return Picture(draw, users if several else server, ": ".join([*filter(None, [", ".join(said)]), caption]))
+    notes = [] if several else [users]
+    notes += [f"a seat is {per_seat} users"] if per_seat > 1 else []
+    return Picture(draw, users if several else server, ": ".join([*filter(None, [", ".join(notes)]), caption]))
 
 
 def _region(outcome: Outcome, first: int, last: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a crowd found, in sentences made of its figures: how many users a server holds, where it breaks, and why."""
+"""The results of a crowd run as sentences: how many users a server holds, where it breaks, and why."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,57 +10,57 @@ from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.words import label, name
 from iolab.report.numbers import counted, latency, listed, memory
 
-FATES = {"late": "served late", "waiting": "waiting", "refused": "refused", "lost": "cut off"}
+OUTCOMES = {"late": "served late", "waiting": "waiting", "refused": "refused", "lost": "disconnected"}
 REASONS = {
-    "threads": "It could start no more threads",
-    "pids": "Its container may have no more tasks",
-    "files": "It may open no more files",
-    "memory": "There was no more memory",
+    "threads": "The server could not start another thread",
+    "pids": "The task limit of its container was reached",
+    "files": "The limit on open files was reached",
+    "memory": "The memory limit was reached",
     "refused": "Connections were refused",
     "died": "The server died",
 }
 
 
 def sentences(analysis: CrowdAnalysis) -> list[str]:
-    """Return a sentence or two for each model and transport, and what comparing them shows."""
-    told = [of_a_line(line, analysis) for line in analysis.lines]
-    return [*told, *filter(None, [_in_time(analysis), _memory(analysis), _clicks(analysis)])]
+    """Return a sentence or two for each model and transport, and comparisons between them."""
+    texts = [of_a_line(line, analysis) for line in analysis.lines]
+    return [*texts, *filter(None, [_in_time(analysis), _memory(analysis), _clicks(analysis)])]
 
 
 def broken(line: Sequence[CrowdCell]) -> CrowdCell | None:
-    """Return the first level at which not all were held; None where there is none."""
+    """Return the first level at which not all users were held; None if there is none."""
     return next((cell for cell in line if cell.counts and not cell.held_all), None)
 
 
 def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> str:
-    """Say how many a model holds; where it does not, from where on, why, and what it holds then."""
+    """Say how many users a model holds; if not all, from which level on, why, and how many it holds then."""
     levels = [cell for cell in line if cell.counts]
     if not levels:
         return f"{name(line[0], analysis)} has no valid trial; the findings say why."
     wall = broken(levels)
     if wall is None:
         best = levels[-1]
-        return f"{name(best, analysis)} held all of {best.record.users:,}{_with(best)}.{_more(best)}"
-    text = f"{name(wall, analysis)} breaks at {wall.record.users:,}: {fates(wall)}. {reason(wall, analysis)}."
+        return f"{name(best, analysis)} held all {best.record.users:,} users{_with(best)}.{_cost(best)}"
+    text = f"{name(wall, analysis)} breaks at {wall.record.users:,} users: {outcomes(wall)}. {reason(wall, analysis)}."
     if wall.served == wall.record.users:
-        text += f" In the end it serves all of them{_with(wall)}.{_more(wall)}"
+        text += f" In the end, it serves all of them{_with(wall)}.{_cost(wall)}"
     number = levels.index(wall)
     if number:
         best = levels[number - 1]
-        text += f" It held all of {best.record.users:,}{_with(best)}.{_more(best)}"
+        text += f" It held all {best.record.users:,} users{_with(best)}.{_cost(best)}"
     return text + _later(levels[number + 1 :], wall)
 
 
-def fates(cell: CrowdCell) -> str:
-    """Say what became of all users: 8 of 1,000 are held, 992 waiting."""
+def outcomes(cell: CrowdCell) -> str:
+    """Return the outcomes of all users: 8 of 1,000 are held, 992 waiting."""
     held = cell.record.held
     text = f"{held:,} of {cell.record.users:,} {'is' if held == 1 else 'are'} held"
-    rest = [f"{getattr(cell.record, key):,} {word}" for key, word in FATES.items() if getattr(cell.record, key)]
+    rest = [f"{getattr(cell.record, key):,} {word}" for key, word in OUTCOMES.items() if getattr(cell.record, key)]
     return ", ".join([text, *rest])
 
 
 def reason(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Say what kept users out: the evidence, which is a sentence; or what the obstacle is, where there is none."""
+    """Say why users were not held: the evidence, which is a sentence, or else a sentence about the obstacle."""
     record = cell.record
     evidence = " ".join(record.evidence.split()).rstrip(".")
     if record.obstacle and evidence:
@@ -68,13 +68,13 @@ def reason(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
     if record.obstacle == "queue":
         workers = analysis.workers.get(record.model)
         threads = record.threads or (int(workers) if workers and workers < record.users else None)
-        whose = {None: "All its threads are", 1: "Its only thread is"}.get(threads, f"All its {threads} threads are")
-        return f"{whose} in use, and the other users wait"
+        used = {None: "All its threads are", 1: "Its only thread is"}.get(threads, f"All its {threads} threads are")
+        return f"{used} in use, and the other users wait"
     if record.obstacle == "slow":
-        return f"It had not answered the others within {record.patience_s:g} s"
+        return f"The server had not answered the other users within {record.patience_s:g} s"
     if record.obstacle is None and record.late:
         return f"The server's first answer took longer than the {record.patience_s:g} s that users wait{_last(cell)}"
-    return REASONS.get(str(record.obstacle), "Nothing says why")
+    return REASONS.get(str(record.obstacle), "The reason is not known")
 
 
 def _last(cell: CrowdCell) -> str:
@@ -89,8 +89,8 @@ def _with(cell: CrowdCell) -> str:
     return f", with {' and '.join(parts)}" if parts else ""
 
 
-def _more(cell: CrowdCell) -> str:
-    """Say what each user takes, and what waiting costs."""
+def _cost(cell: CrowdCell) -> str:
+    """Say how much memory each user needs, and the CPU time of idle connections."""
     text = ""
     if cell.server_bytes is not None:
         text += f" Each user takes {memory(cell.server_bytes)} in the server"
@@ -102,17 +102,17 @@ def _more(cell: CrowdCell) -> str:
 
 
 def _later(cells: Sequence[CrowdCell], wall: CrowdCell) -> str:
-    """Say what is held of the crowds beyond the first that was too large; those that end alike are said together."""
+    """Say how many users are held at the levels above the first that broke; equal numbers are said once."""
     text = ""
     for held, same in groupby(cells, key=lambda cell: None if cell.held_all else cell.record.held):
         users = listed([f"{cell.record.users:,}" for cell in same])
-        what = "all, though" if held is None else f"{held:,}, too" if held == wall.record.held else f"{held:,}"
-        text += f" Of {users} it held {what}."
+        also = "also " if held == wall.record.held else ""
+        text += f" Of {users} users, it {also}held {'all' if held is None else f'{held:,}'}."
     return text
 
 
 def _together(analysis: CrowdAnalysis, wanted: Callable[[CrowdCell], bool]) -> list[CrowdCell]:
-    """Return the wanted levels of the crowd that most models have in common, and of those the largest."""
+    """Return the wanted cells at the number of users that most lines share; of several such numbers, the largest."""
     found: dict[int, list[CrowdCell]] = {}
     for cell in analysis.cells:
         if cell.counts and wanted(cell):
@@ -122,7 +122,7 @@ def _together(analysis: CrowdAnalysis, wanted: Callable[[CrowdCell], bool]) -> l
 
 
 def _in_time(analysis: CrowdAnalysis) -> str:
-    """Say how many of the same crowd ever had an answer in time, where one did not hold it."""
+    """Say how many users each server answered in time at the same level, if one did not hold all of them."""
     cells = _together(analysis, lambda cell: cell.prompt is not None)
     if len(cells) < 2 or all(cell.held_all for cell in cells):
         return ""
@@ -136,21 +136,21 @@ def _of_all(cell: CrowdCell) -> str:
 
 
 def _memory(analysis: CrowdAnalysis) -> str:
-    """Say what the same crowd takes, model by model, the least first."""
+    """Say how much memory each user needs at the same level, the least first."""
     known = _together(analysis, lambda cell: cell.held_all and total_bytes(cell) is not None)
     cells = [(total_bytes(cell) or 0.0, cell) for cell in known]
     if len(cells) < 2:
         return ""
     cells.sort(key=lambda pair: pair[0])
-    parts = ", ".join(f"{memory(takes)} by {label(cell, analysis)}{_threads(cell)}" for takes, cell in cells)
+    parts = ", ".join(f"{label(cell, analysis)} {memory(needed)}{_threads(cell)}" for needed, cell in cells)
     ratio = cells[-1][0] / cells[0][0] if cells[0][0] > 0 else None
     times = f" The most is {ratio:.1f} times the least." if ratio else ""
     users = f"{cells[0][1].record.users:,} users"
-    return f"Memory that each of {users} takes, in server and kernel together: {parts}.{times}"
+    return f"Memory for each of {users}, in server and kernel together: {parts}.{times}"
 
 
 def total_bytes(cell: CrowdCell) -> float | None:
-    """Return what each user takes in server and kernel together, in bytes."""
+    """Return the memory for each user in server and kernel together, in bytes."""
     kernel = cell.kernel.total
     return None if cell.server_bytes is None or kernel is None else cell.server_bytes + kernel
 
@@ -161,7 +161,7 @@ def _threads(cell: CrowdCell) -> str:
 
 
 def _clicks(analysis: CrowdAnalysis) -> str:
-    """Say how long a click waits while the same crowd is held, model by model."""
+    """Say the response times of clicks at the same level, the shortest first."""
     cells = _together(analysis, lambda cell: cell.held_all and cell.clicks.p99_s is not None)
     if not cells:
         return ""
@@ -176,9 +176,9 @@ def click(cell: CrowdCell) -> str:
     if not clicks.count:
         return "no user clicked"
     if clicks.never == clicks.count:
-        return f"none of {clicks.count:,} was answered"
+        return f"all {clicks.count:,} clicks are unanswered"
     if clicks.p50_s is None:
-        return f"{clicks.count} clicks, too few to say"
+        return f"{clicks.count} clicks, too few for a median"
     median = "no answer" if math.isinf(clicks.p50_s) else latency(clicks.p50_s)
     if clicks.p99_s is None:
         return f"{median} in the median, too few for p99"
@@ -186,10 +186,10 @@ def click(cell: CrowdCell) -> str:
 
 
 def card(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> tuple[str, str]:
-    """Return what a card says of a model and way: in a few words, and in a line beneath."""
+    """Return the verdict and the sentence of a card."""
     levels = [cell for cell in line if cell.counts]
     if not levels:
-        return "no result", "It has no valid trial."
+        return "no result", "There is no valid trial."
     wall = broken(levels)
     if wall:
         return f"holds {wall.record.held:,} of {wall.record.users:,}", f"{reason(wall, analysis)}."

@@ -1,4 +1,4 @@
-"""The settings of a crowd."""
+"""The settings of a crowd experiment."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -16,12 +16,12 @@ class Pool(Settings):
 
 
 class Crowd(ChatUsers):
-    """So many users at a time, that now and then click; `most` is tried last, as far as the machine allows."""
+    """Users at several levels, that click now and then; `most` is tried last, as far as the machine allows."""
 
     levels: Annotated[
         tuple[Users, ...],
         Field(min_length=1),
-        Option("Numbers of users. Without it, the most that the machine allows are tried, too.", "--users"),
+        Option("Numbers of users. Without it, as many as the machine allows are tried, too.", "--users"),
     ]
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
     quiet_s: Seconds = 5.0
@@ -33,20 +33,20 @@ class Crowd(ChatUsers):
 
     @classmethod
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes in which no higher level is tried than those that were given."""
+        """Return changes in which `most` is off if levels are given."""
         return {**changes, "most": 0} if "levels" in changes else changes
 
     @model_validator(mode="after")
     def _most_is_more(self) -> Self:
         if self.most and self.most <= max(self.levels):
             raise ValueError(
-                f"most = {self.most} is not above the levels, whose highest is {max(self.levels)}: 0 tries no more"
+                f"most = {self.most} must be above the highest level, {max(self.levels)}, or 0: no further level"
             )
         return self
 
 
 class CrowdExperiment(Experiment):
-    """Levels of users that stay on one chat server after the other."""
+    """Levels of users that stay connected, on one chat server after another."""
 
     kind: Literal["crowd"]
     cpus: OneLimit = (1.0,)

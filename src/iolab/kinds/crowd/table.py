@@ -1,4 +1,4 @@
-"""The tables of a crowd: a row a level."""
+"""The tables of a crowd report: a row for each level."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Columns = Sequence[Column[CrowdCell]]
 
 
 def _each(cell: CrowdCell, value: float | None) -> str:
-    """Return what each user takes, or that there were too few to say."""
+    """Return a value for each user, or that there were too few users."""
     return numbers.TOO_FEW if value is None and cell.few and cell.counts else memory(value)
 
 
@@ -57,9 +57,9 @@ DETAILS: dict[str, Columns] = {
         Column("Served p50", lambda cell: percentile(cell.established.p50_s, cell.established.count)),
         SERVED_P99,
         Column("Served last", lambda cell: latency(cell.established.max_s)),
-        Column("Users a second", lambda cell: count(cell.rate)),
+        Column("Users per second", lambda cell: count(cell.rate)),
     ),
-    "What they take": (
+    "Memory, threads and CPU": (
         USERS,
         MEMORY,
         SERVER,
@@ -70,7 +70,7 @@ DETAILS: dict[str, Columns] = {
         Column("Switches/s idle", lambda cell: count(cell.quiet_switches)),
         Column("Switches/s busy", lambda cell: count(cell.busy_switches)),
     ),
-    "How long a click takes": (
+    "Response time of clicks": (
         USERS,
         Column("Answered", lambda cell: f"{cell.record.answered:,} of {cell.record.clicks:,}"),
         CLICK_P50,
@@ -80,7 +80,7 @@ DETAILS: dict[str, Columns] = {
         Column("Client's core", lambda cell: numbers.share(cell.record.client_share)),
         Column("Collector pause", lambda cell: latency(cell.pause_s)),
     ),
-    "The kernel's part": (
+    "Memory of the kernel": (
         USERS,
         KERNEL,
         Column("Sockets", lambda cell: memory(cell.kernel.sockets)),

@@ -1,4 +1,4 @@
-"""How a report names the levels of a crowd, and what it says of how they were measured."""
+"""The names of levels in a crowd report, and the text about how they were measured."""
 
 from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis
@@ -6,21 +6,21 @@ from iolab.kinds.crowd.cells import CrowdCell
 from iolab.report import numbers
 from iolab.report.numbers import counted, listed
 
-TICK_S = 0.01  # the step in which /proc tells CPU time
+TICK_S = 0.01  # the resolution of CPU time in /proc
 
 
 def label(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Return the shortest name of a line: C WebSocket; with what else sets it apart."""
+    """Return the short name of a line, such as C WebSocket, with the conditions that distinguish it."""
     return f"{cell.record.model} {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)}"
 
 
 def name(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Return a line's name as a sentence begins with it: C (asyncio, WebSocket)."""
+    """Return the long name of a line, such as C (asyncio, WebSocket)."""
     return f"{cell.record.model} ({cell.record.title}, {TRANSPORTS[cell.record.transport]}{_condition(cell, analysis)})"
 
 
 def _condition(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Name CPU limit, processes and threads, as far as they tell lines apart."""
+    """Name CPU limit, processes and threads, as far as they distinguish lines."""
     line = cell.line
     same = [
         each.line for each in analysis.cells if (each.line.model, each.line.transport) == (line.model, line.transport)
@@ -42,20 +42,21 @@ def settings(analysis: CrowdAnalysis) -> str:
     crowd, experiment = analysis.experiment.crowd, analysis.experiment
     most = f", then as many as the machine allows, up to {crowd.most:,}" if crowd.most else ""
     return (
-        f"Settings: {listed([f'{users:,}' for users in crowd.levels])} users{most}; {crowd.told()}; each user clicks"
-        f" once in {crowd.click_every_s:g} s on average; {counted(crowd.processes, 'process')} a server, a pool of"
-        f" {counted(experiment.server.threads, 'thread')}; Python's garbage collector"
+        f"Settings: {listed([f'{users:,}' for users in crowd.levels])} users{most}; {crowd.described()}; each user"
+        f" clicks once in {crowd.click_every_s:g} s on average; {counted(crowd.processes, 'process')} a server, a pool"
+        f" of {counted(experiment.server.threads, 'thread')}; Python's garbage collector"
         f" {'leaves out' if crowd.freeze_collector else 'goes through'} the objects of connected users; seed"
         f" {experiment.seed}."
     )
 
 
 def method(analysis: CrowdAnalysis) -> list[str]:
-    """Return how it was measured: what is held, when clicks and memory are measured, and what that leaves out."""
+    """Return how it was measured: which users are held, and when and how clicks and memory are measured."""
     crowd = analysis.experiment.crowd
     return [
         f"Each level has a new server. A user is held if the server itself has answered within {crowd.patience_s:g} s"
-        " and the connection lasts to the end; a user that was never answered counts as waiting longer than any other."
+        " and the connection lasts to the end; a user that was never answered counts as having waited"
+        " longer than any other."
         f" When all are connected, no user clicks for {crowd.quiet_s:g} s: memory and the CPU time of an idle crowd are"
         f" measured. Then the connected users click at random moments for {crowd.busy_s:g} s. A click is timed from the"
         " moment for which it was planned; a click without an answer counts as longer than any other.",
@@ -66,11 +67,11 @@ def method(analysis: CrowdAnalysis) -> list[str]:
 
 
 def _polls(analysis: CrowdAnalysis) -> str:
-    """Say what the quiet seconds do not show of long polls."""
+    """Say which CPU time of long polls the quiet seconds do not include."""
     crowd = analysis.experiment.crowd
     users = [cell.record.users for cell in analysis.cells if cell.record.transport == "poll"]
     # A poll lasts three quarters of hold_s at least (services/*/chat*.py).
-    if not users or max(users) / crowd.come_rps + crowd.quiet_s > 0.75 * crowd.hold_s:
+    if not users or max(users) / crowd.connect_rps + crowd.quiet_s > 0.75 * crowd.hold_s:
         return ""
     return (
         f" A polling user sends a new request about every {crowd.hold_s} s, and none did within the quiet seconds: in"

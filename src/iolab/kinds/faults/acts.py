@@ -1,4 +1,4 @@
-"""The faults, each on a crowd that is whole: what is done to it, and what comes of that."""
+"""The faults: each is caused while all users are connected, and its effect is measured."""
 
 import time
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from iolab.kinds.faults import connections
 from iolab.kinds.faults.records import (
     Baseline,
     Broadcast,
+    Delivery,
+    Disconnection,
     HalfOpen,
-    Heard,
     Herd,
     Killed,
-    Parting,
     SlowReaders,
     Vanished,
 )
@@ -32,16 +32,16 @@ def baseline(_: Stage) -> Baseline:
 
 def broadcast(stage: Stage) -> Broadcast:
     """Send messages to all users."""
-    told: list[list[Heard]] = []
+    received: list[list[Delivery]] = []
     for _ in range(stage.faults.broadcasts):
         begin = time.monotonic()
-        told.append(stage.tell(len("hello, all of you")))
+        received.append(stage.send_message(len("hello, all of you")))
         time.sleep(max(0.0, stage.faults.broadcast_every_s - (time.monotonic() - begin)))
-    stage.rows = [row for rows in told for row in rows]
-    times = [sorted(row.after_s for row in rows) for rows in told if rows]
+    stage.rows = [row for rows in received for row in rows]
+    times = [sorted(row.after_s for row in rows) for rows in received if rows]
     return Broadcast(
-        messages=len(told),
-        reached=min(map(len, told)),
+        messages=len(received),
+        reached=min(map(len, received)),
         first_s=_median([each[0] for each in times]),
         median_s=_median([median(each) for each in times]),
         last_s=_median([each[-1] for each in times]),
@@ -50,29 +50,29 @@ def broadcast(stage: Stage) -> Broadcast:
 
 
 def slow(stage: Stage) -> SlowReaders:
-    """Let some users stop reading, and send messages to all, until the server has cut off those that do not read."""
+    """Make some users stop reading, and send messages to all, until the server has disconnected those users."""
     faults = stage.faults
-    before = [_last(stage.tell(faults.message_chars)) for _ in range(WARM_MESSAGES)]
+    before = [_last(stage.send_message(faults.message_chars)) for _ in range(WARM_MESSAGES)]
     rss_bytes, buffers_bytes = stage.server.snapshot().rss_bytes, sockets_bytes()
     peaks = [(rss_bytes, buffers_bytes)]
-    addresses = stage.trouble("stall", faults.stuck)
-    told: list[list[Heard]] = []
+    addresses = stage.disturb("stall", faults.stuck)
+    received: list[list[Delivery]] = []
     begin, cut, cut_s = time.monotonic(), None, None
     until = begin + stage.stated_s() + stage.crowd.patience_s
-    while len(told) < faults.most_messages and cut != len(addresses) and time.monotonic() < until:
-        told.append(stage.tell(faults.message_chars))
+    while len(received) < faults.most_messages and cut != len(addresses) and time.monotonic() < until:
+        received.append(stage.send_message(faults.message_chars))
         peaks.append((stage.server.snapshot().rss_bytes, sockets_bytes()))
         now = connections.read(stage.server)
         cut = None if now is None else len(addresses) - now.left(addresses)
         cut_s = time.monotonic() - begin
-        time.sleep(STEP_S if len(told) < faults.most_messages / 4 else 3 * STEP_S)
-    stage.rows = [row for rows in told for row in rows]
-    lost = sum(answer["lost"] for answer in stage.people.all("census", ANSWER_S))
-    last = [each for each in map(_last, told) if each is not None]
+        time.sleep(STEP_S if len(received) < faults.most_messages / 4 else 3 * STEP_S)
+    stage.rows = [row for rows in received for row in rows]
+    lost = sum(answer["lost"] for answer in stage.users.all("census", ANSWER_S))
+    last = [each for each in map(_last, received) if each is not None]
     return SlowReaders(
         stuck=len(addresses),
         chars=faults.message_chars,
-        messages=len(told),
+        messages=len(received),
         cut=cut,
         cut_s=cut_s if cut == len(addresses) else None,
         before_s=_median([each for each in before if each is not None]),
@@ -85,9 +85,9 @@ def slow(stage: Stage) -> SlowReaders:
 
 
 def vanished(stage: Stage) -> Vanished:
-    """Let some users vanish, and wait until neither kernel nor server keeps anything for them any more."""
+    """Make some users vanish, and wait until neither the kernel nor the server keeps anything for them."""
     before = stage.own_users()
-    addresses = stage.trouble("vanish", max(1, int(stage.faults.vanish_share * sum(stage.people.shares))))
+    addresses = stage.disturb("vanish", max(1, int(stage.faults.vanish_share * sum(stage.users.shares))))
     begin = time.monotonic()
     first_s = noticed_s = freed_s = None
     left: int | None = None
@@ -115,15 +115,15 @@ def vanished(stage: Stage) -> Vanished:
 
 
 def half_open(stage: Stage) -> HalfOpen:
-    """Let users come before and while the server's queue of half-open connections is full."""
+    """Connect new users before and while the server's queue of half-open connections is full."""
     before = stage.newcomers()
     counted = stage.server.listen_counters()
-    jobs = [{"connections": share} for share in stage.people.split(stage.faults.half_open)]
-    answers = stage.people.ask("half_open", jobs, stage.faults.half_open / 100 + ANSWER_S)
+    jobs = [{"connections": share} for share in stage.users.split(stage.faults.half_open)]
+    answers = stage.users.ask("half_open", jobs, stage.faults.half_open / 100 + ANSWER_S)
     held = connections.read(stage.server)
     rows = stage.newcomers()
     kept = [each.half_open for each in (held, connections.read(stage.server)) if each]
-    stage.people.all("close_half", ANSWER_S)
+    stage.users.all("close_half", ANSWER_S)
     counted = stage.server.listen_counters().since(counted)
     stage.rows = rows
     old, new = _served(before), _served(rows)
@@ -143,16 +143,16 @@ def half_open(stage: Stage) -> HalfOpen:
 
 
 def killed(stage: Stage) -> Killed:
-    """Kill the server while users click, and wait until they know it."""
+    """Kill the server while users click, and wait until they detect it."""
     time.sleep(stage.faults.least_s)
-    begin_s = time.perf_counter()  # the drivers' clock, too: the machine's monotonic one
+    begin_s = time.perf_counter()  # the drivers use the same clock, the machine's monotonic one
     stage.server.kill()
     wait_s = stage.stated_s()
-    answers = stage.people.all("partings", wait_s + ANSWER_S, wait_s=wait_s)
-    stage.rows = [Parting(user, lost_s - begin_s) for answer in answers for user, lost_s in answer["rows"]]
+    answers = stage.users.all("partings", wait_s + ANSWER_S, wait_s=wait_s)
+    stage.rows = [Disconnection(user, lost_s - begin_s) for answer in answers for user, lost_s in answer["rows"]]
     times = sorted(row.after_s for row in stage.rows if row.after_s > 0)
     return Killed(
-        know=len(times),
+        detected=len(times),
         first_s=times[0] if times else None,
         median_s=_median(times),
         last_s=times[-1] if times else None,
@@ -160,18 +160,18 @@ def killed(stage: Stage) -> Killed:
 
 
 def herd(stage: Stage) -> Herd:
-    """Start the server again, and let all users come back at once."""
+    """Start the server again, and reconnect all users at once."""
     begin = time.monotonic()
     stage.server = stage.restart()
     start_s = time.monotonic() - begin
     counted = stage.server.listen_counters()
-    rows, tries = stage.come_back()
+    rows, tries = stage.reconnect()
     counted = stage.server.listen_counters().since(counted)
     stage.rows = entries(rows, first_s(rows))
     times = _served(stage.rows)
     return Herd(
         start_s=start_s,
-        came=len(rows),
+        reconnecting=len(rows),
         served=len(times),
         median_s=_median(times),
         last_s=max(times, default=None),
@@ -183,10 +183,10 @@ def herd(stage: Stage) -> Herd:
 
 
 def _served(rows: Sequence[Entry]) -> list[float]:
-    return sorted(row.served_s - row.came_s for row in rows if row.served_s is not None and row.outcome != "late")
+    return sorted(row.served_s - row.start_s for row in rows if row.served_s is not None and row.outcome != "late")
 
 
-def _last(rows: Sequence[Heard]) -> float | None:
+def _last(rows: Sequence[Delivery]) -> float | None:
     return max((row.after_s for row in rows), default=None)
 
 
@@ -195,6 +195,6 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _growth(values: Sequence[int | None]) -> int | None:
-    """Return by how much the first was exceeded."""
+    """Return the largest value minus the first; None if one is not known."""
     known = [value for value in values if value is not None]
     return max(known) - known[0] if len(known) == len(values) else None

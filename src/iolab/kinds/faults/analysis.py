@@ -1,4 +1,4 @@
-"""From the run folder of faults to all that its reports say."""
+"""From the run folder of a faults run to the content of its reports."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from iolab.results.records import Finding, RunInfo
 
 @dataclass(frozen=True)
 class FaultsAnalysis:
-    """A run of faults: its `records` in their order; rows for curves are read from the `folder`."""
+    """A faults run: its `records` in their order; rows for curves are read from `folder`."""
 
     run: RunInfo
     experiment: FaultsExperiment
@@ -24,7 +24,7 @@ class FaultsAnalysis:
 
     @property
     def asked(self) -> int:
-        """How many users the experiment asks for."""
+        """How many users the experiment wants."""
         return self.experiment.crowd.levels[0]
 
     def findings(self, record: FaultRecord) -> tuple[Finding, ...]:
@@ -33,14 +33,14 @@ class FaultsAnalysis:
 
 
 def analyse(folder: RunFolder) -> FaultsAnalysis:
-    """Read a run folder of faults; raises UsageError where that cannot be."""
+    """Read the run folder of a faults run; raises UsageError if it is damaged."""
     found = recorded.read(folder, FaultsExperiment, FaultRecord)
     records = tuple(sorted(found.trials, key=lambda record: record.index))
     return FaultsAnalysis(found.run, found.experiment, folder, records)
 
 
 def summary(analysis: FaultsAnalysis) -> str:
-    """Return summary.json: an object a fault; null is what could not be measured, "Infinity" what never ended."""
+    """Return summary.json: an object for each fault; null was not measured, "Infinity" never ended."""
     return run_summary(analysis.run, [_cell(record, analysis) for record in analysis.records])
 
 

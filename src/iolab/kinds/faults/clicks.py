@@ -1,19 +1,19 @@
-"""What is promised of clicks while things go wrong: none that was acknowledged is lost."""
+"""The promise about clicks during faults: no acknowledged click is lost."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from iolab.chat.times import Times
-from iolab.kinds.faults.records import Clicks, Pressed
+from iolab.kinds.faults.records import ClickRow, Clicks
 from iolab.results.rows import Row
 from iolab.runtime import Server
 
-RECORD_S = 2.0  # until an engine has written down a container's last words
+RECORD_S = 2.0  # until an engine has written a container's last output
 
 
 class Store(Protocol):
-    """Where rows are written, and read as they are on disk: a Bench, or a run folder."""
+    """Writes rows to disk and reads them again: a Bench, or a run folder."""
 
     def write_rows(self, index: int, **kinds: Sequence[NamedTuple]) -> dict[str, str]:
         """Write rows, and return the names of their files by kind."""
@@ -22,23 +22,23 @@ class Store(Protocol):
         """Read the rows of one of these files."""
 
 
-def judged(
+def checked(
     store: Store, index: int, begin_s: float, answers: Sequence[Mapping[str, Any]], server: Server
 ) -> tuple[Clicks, dict[str, str]]:
-    """Write the clicks of one fault, whose times count from `begin_s`; return what came of them, and their file.
+    """Write the clicks of one fault, with times from `begin_s`; return their figures and their file.
 
-    `answers` are those of the drivers: rows, and once more, in the order in which users saw them, the tokens that were
-    acknowledged. These are held against the rows as they are on disk, and against what the server wrote down.
+    `answers` are those of the drivers: rows, and the tokens that were acknowledged, in the order in which users
+    received them. The tokens are compared with the rows on disk, and with the server's log.
     """
     rows = [
-        Pressed(token, int(user), planned - begin_s, sent - begin_s, None if done is None else done - begin_s)
+        ClickRow(token, int(user), planned - begin_s, sent - begin_s, None if done is None else done - begin_s)
         for answer in answers
         for token, user, planned, sent, done in answer["rows"]
     ]
     rows.sort(key=lambda row: row.planned_s)
     files = store.write_rows(index, clicks=rows)
-    on_disk = {row.token for row in store.read_rows(files, "clicks", Pressed) if row.answered_s is not None}
-    seen = {token for answer in answers for token in answer["acknowledged"]}
+    on_disk = {row.token for row in store.read_rows(files, "clicks", ClickRow) if row.answered_s is not None}
+    acknowledged = {token for answer in answers for token in answer["acknowledged"]}
     times = Times.of(None if row.answered_s is None else row.answered_s - row.planned_s for row in rows)
     clicks = Clicks(
         sent=len(rows),
@@ -46,14 +46,14 @@ def judged(
         p50_s=times.p50_s,
         p99_s=times.p99_s,
         slowest_s=times.max_s,
-        lost=len(seen - on_disk),
-        unrecorded=unrecorded(server, on_disk | seen),
+        lost=len(acknowledged - on_disk),
+        unrecorded=unrecorded(server, on_disk | acknowledged),
     )
     return clicks, files
 
 
 def unrecorded(server: Server, acknowledged: set[str]) -> int | None:
-    """Return how many acknowledged clicks the server has not written down; None where it wrote nothing at all."""
+    """Return how many acknowledged clicks are not in the server's log; None if the log is empty."""
     deadline = time.monotonic() + RECORD_S
     while True:
         written = set(server.log().split())

@@ -15,14 +15,14 @@ COLUMNS = (
     Column[FaultRecord]("p99", lambda record: percentile(record.clicks.p99_s, record.clicks.sent)),
     Column[FaultRecord]("Slowest", lambda record: numbers.latency(record.clicks.slowest_s), rank=1),
     Column[FaultRecord]("Never answered", words.unanswered, short="Unanswered"),
-    Column[FaultRecord]("Users after it", lambda record: numbers.count(record.back), rank=2),
+    Column[FaultRecord]("Users afterwards", lambda record: numbers.count(record.back), rank=2),
 )
 
 
 def report(analysis: FaultsAnalysis) -> Document:
-    """Return the report of a run; curves are of the rows in its folder."""
+    """Return the report of a run; curves are drawn from the rows in its folder."""
     records, run = analysis.records, analysis.run
-    told = [f"{words.name(record.fault).capitalize()}: {words.sentence(record)}." for record in records]
+    effects = [f"{words.name(record.fault).capitalize()}: {words.sentence(record)}." for record in records]
     return run_report.report(
         run,
         len(records),
@@ -39,7 +39,7 @@ def report(analysis: FaultsAnalysis) -> Document:
                 ],
                 brief=True,
             ),
-            Section("What each fault does", [Sentences(told)] if told else [], brief=True),
+            Section("What each fault does", [Sentences(effects)] if effects else [], brief=True),
         ],
         noun="fault",
         findings=(

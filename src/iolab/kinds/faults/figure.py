@@ -1,4 +1,4 @@
-"""The curves of a fault: which share of the users a message, or the news, has reached by when."""
+"""The curves of a fault: the share of users that received a message, detected a fault or were served, over time."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from iolab.chat.entries import Entry
-from iolab.kinds.faults.records import KIND_OF_ROWS, Fault, FaultRecord, Heard, Parting
+from iolab.kinds.faults.records import KIND_OF_ROWS, Delivery, Disconnection, Fault, FaultRecord
 from iolab.report import drawing, numbers
 from iolab.results.folder import RunFolder
 
-Curve = tuple[str, Sequence[float]]  # its name, and when it reached each user, in seconds
+Curve = tuple[str, Sequence[float]]  # its name, and the time of each user, in seconds
 SINCE: dict[Fault, str] = {
     "broadcast": "after the message was sent",
     "killed": "after the server was killed",
@@ -47,19 +47,19 @@ def reached(record: FaultRecord, folder: RunFolder, narrow: bool) -> str:
 
 
 def _curves(record: FaultRecord, folder: RunFolder) -> list[Curve]:
-    """Return when each user was reached: by the median and the slowest message, or by the one event that there is."""
+    """Return the times of each user: for the median and the slowest message, or for the only event of the fault."""
     if KIND_OF_ROWS.get(record.fault) not in record.rows:
         return []
     if record.fault == "herd":
         rows = folder.read_rows(record.rows, "users", Entry)
         return [("users served", [row.served_s for row in rows if row.served_s is not None])]
     if record.fault == "killed":
-        partings = folder.read_rows(record.rows, "partings", Parting)
-        return [("users that detect it", [row.after_s for row in partings])]
-    return _messages(folder.read_rows(record.rows, "heard", Heard))
+        rows_lost = folder.read_rows(record.rows, "disconnections", Disconnection)
+        return [("users that detect it", [row.after_s for row in rows_lost])]
+    return _messages(folder.read_rows(record.rows, "deliveries", Delivery))
 
 
-def _messages(rows: Sequence[Heard]) -> list[Curve]:
+def _messages(rows: Sequence[Delivery]) -> list[Curve]:
     times: dict[int, list[float]] = {}
     for row in rows:
         times.setdefault(row.message, []).append(row.after_s)

@@ -1,4 +1,4 @@
-"""Of a fault: whether its clicks are safe, and whether the machine was."""
+"""Findings of faults: lost clicks, limits, and what else the machine did."""
 
 from collections.abc import Iterator
 
@@ -8,32 +8,39 @@ from iolab.results.records import Finding, RunInfo
 
 
 def unsafe_clicks(record: FaultRecord) -> Iterator[Finding]:
-    """A click that was acknowledged is lost, or is not known to be safe."""
+    """An acknowledged click is lost, or it is not known whether it is."""
     if not record.valid or record.acknowledged_clicks_safe:
         return
     clicks = record.clicks
-    message = f"the server wrote down none of {clicks.answered:,} acknowledged clicks"
+    message = f"the server's log contains none of the {clicks.answered:,} acknowledged clicks"
     if clicks.lost or clicks.unrecorded:
         message = (
             f"of {clicks.answered:,} acknowledged clicks, {clicks.lost or 0:,} are missing in the rows on disk, and"
-            f" {clicks.unrecorded or 0:,} in what the server wrote down"
+            f" {clicks.unrecorded or 0:,} in the server's log"
         )
     yield Finding(
         id="unsafe_clicks",
         severity="error",
         message=message,
         remedy="compare the clicks in samples/ with the server's log: an acknowledged click must be in both",
+        value=(clicks.lost or 0) + (clicks.unrecorded or 0) or clicks.answered,
     )
 
 
 def capped(record: FaultRecord) -> Iterator[Finding]:
-    """A limit of the machine allowed fewer users than the experiment asks for."""
+    """A limit of the machine allowed fewer users than the experiment wants."""
     if record.capped:
         message = record.capped.rstrip(".")
-        yield Finding(id="capped", severity="note", message=message, remedy="raise that limit, and run it again")
+        yield Finding(
+            id="capped",
+            severity="note",
+            message=message,
+            remedy="raise that limit, and run it again",
+            value=1 - record.allowed / record.asked,
+        )
 
 
 def findings(record: FaultRecord, run: RunInfo) -> tuple[Finding, ...]:
-    """Return all findings of a fault, the gravest first."""
+    """Return all findings of a fault, the most severe first."""
     of_the_machine = machine.during(run, [record], record.cpus)
     return by_gravity([*unsafe_clicks(record), *capped(record), *of_the_machine])

@@ -9,20 +9,22 @@ from iolab.host import limits
 from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.faults import run, words
 from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, expected_s, room, trials
-from iolab.kinds.faults.records import FaultRecord, Heard, Parting, Pressed
+from iolab.kinds.faults.records import ClickRow, Delivery, Disconnection, FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Lab, Model
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
-class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
-    """One server with a crowd on it, and one fault after the other, while users click."""
+class FaultsKind(Kind[FaultsExperiment, Trial, FaultRecord]):
+    """One server with many connected users, and one fault after another, while users click."""
 
     name = "faults"
     settings = FaultsExperiment
     record = FaultRecord
-    rows = MappingProxyType({"clicks": Pressed, "users": Entry, "heard": Heard, "partings": Parting})
+    rows = MappingProxyType(
+        {"clicks": ClickRow, "users": Entry, "deliveries": Delivery, "disconnections": Disconnection}
+    )
     key = ("fault",)
     metrics = (
         *("users", "back", "clicks.answered", "clicks.p50_s", "clicks.p99_s", "clicks.slowest_s"),
@@ -30,16 +32,16 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
     )
     generator = "crowd"
     fresh_servers = False
-    not_resumable = "the crowd that the faults shared is gone"
+    not_resumable = "the users that all faults shared are disconnected"
 
     def models(self, experiment: FaultsExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the one server; raises UsageError where there are more, or it cannot hold a crowd."""
+        """Return the one server; raises UsageError if there are more, or it cannot hold many users."""
         found = lab.select(experiment.models)
         chat_server_of(experiment, found)
         return found
 
     def check(self, experiment: FaultsExperiment, models: Sequence[Model], where: Where) -> None:
-        """Raise UsageError where no user can come."""
+        """Raise UsageError if no user can connect."""
         room(experiment, chat_server_of(experiment, models), limits.read(), docker=where.runtime == "docker")
 
     def plan(
@@ -58,21 +60,21 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
         return expected_s(experiment, chat_server_of(experiment, models))
 
     def describe(self, trial: Trial) -> str:
-        """Return a fault's name, shown while it happens."""
+        """Return a fault's name, shown while it is measured."""
         return words.name(trial.fault)
 
     def run(self, experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Measured[FaultRecord]:
-        """Let a fault happen."""
+        """Cause a fault, and measure its effect."""
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[FaultRecord]) -> Line:
-        """Return what came of a fault."""
+        """Return the effect of a fault."""
         record = measured.record
         text = f"{words.name(record.fault):<15} {words.sentence(record)}"
         return Line(text, None if record.acknowledged_clicks_safe else "red")
 
     def complete(self, records: Sequence[FaultRecord]) -> bool:
-        """Say whether all faults are there, and no click that was acknowledged is lost."""
+        """Return whether all faults were measured, and no acknowledged click is lost."""
         return len(records) == len(FAULTS) and all(record.acknowledged_clicks_safe for record in records)
 
     def report(self, folder: RunFolder) -> Report:
@@ -89,4 +91,4 @@ class Troubles(Kind[FaultsExperiment, Trial, FaultRecord]):
         return Report(summary(analysis), document)
 
 
-KIND = Troubles()
+KIND = FaultsKind()

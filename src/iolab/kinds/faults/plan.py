@@ -1,4 +1,4 @@
-"""The faults, in their order: one server with a crowd on it meets them all."""
+"""The faults in their order; all of them happen to one server with many connected users."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,30 +11,32 @@ from iolab.host.limits import Facts
 from iolab.kinds.faults.records import Fault, FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Model
+from iolab.report.numbers import counted
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fault. So many users come to the server: as many as `asked`, or as the machine allows (`capped` says why)."""
+    """One fault. `allowed` users connect: as many as `asked`, or as many as the machine allows (`capped` says why)."""
 
     index: int
     fault: Fault
     chat: ChatServer
     asked: int
-    came: int
+    allowed: int
     capped: str
 
 
 def chat_server_of(experiment: FaultsExperiment, models: Sequence[Model]) -> ChatServer:
-    """Return the chat server of the experiment; raises UsageError where it is not one, or cannot hold a crowd."""
+    """Return the chat server of the experiment; raises UsageError for several, or if it cannot hold many users."""
     if len(models) != 1:
-        raise UsageError(f"MODELS={','.join(experiment.models)}: one server at a time is troubled")
+        raise UsageError(f"MODELS={','.join(experiment.models)}: faults are for one server at a time: name one")
     (model,) = models
     if model.workers != float("inf"):
         raise UsageError(
-            f"MODELS={model.letter}: {model.title} holds {int(model.workers)} at a time, which is no crowd: take C or D"
+            f"MODELS={model.letter}: {model.title} serves only {counted(int(model.workers), 'user')} at a time:"
+            " choose C or D"
         )
     return servers.chat_servers(models, experiment.crowd.transports)[0]
 
@@ -49,12 +51,12 @@ def expected_s(experiment: FaultsExperiment, chat: ChatServer) -> float:
         "vanished": noticed_s,
         "half_open": 2 * faults.newcomers / faults.newcomer_rps,
     }
-    connect_s = crowd.levels[0] / crowd.come_rps
+    connect_s = crowd.levels[0] / crowd.connect_rps
     return connect_s + sum(max(faults.least_s, own_s.get(fault, 0.0)) for fault in FAULTS)
 
 
 def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:
-    """Return how many of the users can come, and in a sentence why not all; raises UsageError where none can."""
+    """Return how many users can connect, and a sentence that says why not all; raises UsageError if none can."""
     (asked,) = experiment.crowd.levels
     return servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
 
@@ -62,13 +64,13 @@ def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker
 def trials(
     experiment: FaultsExperiment, chat: ChatServer, records: Sequence[FaultRecord], facts: Facts, *, docker: bool
 ) -> Iterator[Trial]:
-    """Yield the faults; none follows one that could not be measured: the crowd may not be whole then.
+    """Yield the faults, up to one that could not be measured: after that, users may be missing.
 
-    Raises UsageError where no user can come.
+    Raises UsageError if no user can connect.
     """
     asked = experiment.crowd.levels[0]
-    came, capped = room(experiment, chat, facts, docker=docker)
+    allowed, capped = room(experiment, chat, facts, docker=docker)
     for index, fault in enumerate(FAULTS):
         if records and not records[-1].valid:
             return
-        yield Trial(index, fault, chat, asked, came, capped)
+        yield Trial(index, fault, chat, asked, allowed, capped)

@@ -1,4 +1,4 @@
-"""The shapes of what a run of faults writes: a line a fault, a row a click, and a row a user that a message reached."""
+"""The records of a faults run: a line for each fault, and rows for clicks, users and received messages."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple, Self
@@ -10,16 +10,16 @@ from iolab.results.records import Record, TrialRecord
 
 Fault = Literal["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
 KIND_OF_ROWS: Mapping[Fault, str] = {
-    "broadcast": "heard",
-    "slow": "heard",
+    "broadcast": "deliveries",
+    "slow": "deliveries",
     "half_open": "users",
-    "killed": "partings",
+    "killed": "disconnections",
     "herd": "users",
 }  # of the faults that have any
 
 
-class Pressed(NamedTuple):
-    """One click, in seconds from the fault's begin: `token` is what its answer repeats; answered None: never."""
+class ClickRow(NamedTuple):
+    """One click, in seconds from the start of the fault; its answer repeats `token`. Answered None: never."""
 
     token: str
     user: int
@@ -28,28 +28,28 @@ class Pressed(NamedTuple):
     answered_s: float | None
 
 
-class Heard(NamedTuple):
-    """One user that has a message to all, `after_s` from when it was sent to the server."""
+class Delivery(NamedTuple):
+    """One user received a message to all, `after_s` after it was sent to the server."""
 
     message: int
     user: int
     after_s: float
 
 
-class Parting(NamedTuple):
-    """One user that knows that the connection is gone, `after_s` from when the server was killed."""
+class Disconnection(NamedTuple):
+    """One user detected that its connection was closed, `after_s` after the server was killed."""
 
     user: int
     after_s: float
 
 
 class Clicks(Record):
-    """What users felt meanwhile: seconds from the planned click to its answer; None where too few clicks can tell.
+    """Clicks during a fault: seconds from the planned moment to the answer; None with too few clicks.
 
-    A click that was never answered counts as longer than any other, so that a percentile may be infinite.
+    A click that was never answered counts as longer than any other, so a percentile can be infinite.
 
-    `lost` are answers that users saw and that are not in the rows on disk, `unrecorded` those on disk that the server
-    had not written down before it answered: both must be 0. None: not known.
+    `lost` are answers that users received and that are not in the rows on disk, `unrecorded` acknowledged clicks that
+    are not in the server's log: both must be 0. None: not known.
     """
 
     sent: int = 0
@@ -62,16 +62,16 @@ class Clicks(Record):
 
 
 class Baseline(Record):
-    """Nothing happens: what the faults are to be compared with."""
+    """No fault, for comparison."""
 
     fault: Literal["baseline"] = "baseline"
 
 
 class Broadcast(Record):
-    """A message to everyone, several times: seconds until the first, the median and the last user has it.
+    """A message to all users, several times: seconds until the first, the median and the last user has it.
 
-    They are medians over the messages; `slowest_s` is the last user of the slowest message, `reached` the fewest users
-    that one of them reached.
+    These are medians over the messages; `slowest_s` is the last user of the slowest message, `reached` the smallest
+    number of users that received a message.
     """
 
     fault: Literal["broadcast"] = "broadcast"
@@ -84,10 +84,10 @@ class Broadcast(Record):
 
 
 class SlowReaders(Record):
-    """Users that stop reading, and messages of so many characters until the server has cut them off.
+    """Users that stop reading, and messages of `chars` characters until the server has disconnected them.
 
-    `last_s` is how long the last of the others waits for such a message, `before_s` how long that took when all
-    read: medians over messages. Growth is of the server's memory and of all TCP buffers of the machine, at its peak.
+    `last_s` is when the last of the other users has such a message, `before_s` the same while all users read: medians
+    over messages. Growth is of the server's memory and of all TCP buffers of the machine, at its peak.
     """
 
     fault: Literal["slow"] = "slow"
@@ -108,7 +108,7 @@ class Vanished(Record):
     """Users that vanish without closing their connections: seconds until the server's kernel has closed the first and
     the last of these.
 
-    `freed_s` is when the server itself has none of them any more; `stated_s` is what it promises.
+    `freed_s` is when the server itself has removed all of them; `stated_s` is its promised time limit.
     """
 
     fault: Literal["vanished"] = "vanished"
@@ -121,10 +121,10 @@ class Vanished(Record):
 
 
 class HalfOpen(Record):
-    """Connection attempts that never answer the server's SYN-ACK, and users that come meanwhile.
+    """Connection attempts that never answer the server's SYN-ACK, and users that connect meanwhile.
 
     `kept` is how many of them the server's kernel had at most; `cookies` how often it answered without keeping one (SYN
-    cookies). Times are from coming to being served.
+    cookies). Times are from the start of connecting to being served.
     """
 
     fault: Literal["half_open"] = "half_open"
@@ -142,24 +142,24 @@ class HalfOpen(Record):
 
 
 class Killed(Record):
-    """The server is killed (SIGKILL): seconds until the first, the median and the last user knows."""
+    """The server is killed (SIGKILL): seconds until the first, the median and the last user detects it."""
 
     fault: Literal["killed"] = "killed"
-    know: int
+    detected: int
     first_s: float | None
     median_s: float | None
     last_s: float | None
 
 
 class Herd(Record):
-    """The server was started again, and all come back at once: seconds from then until the median and last is served.
+    """The server is started again, and all users reconnect at once: seconds until the median and the last is served.
 
-    `start_s` is how long it took to start. `refused` are tries that got no connection, and came again.
+    `start_s` is how long the server took to start. `refused` are tries without a connection, which were repeated.
     """
 
     fault: Literal["herd"] = "herd"
     start_s: float
-    came: int
+    reconnecting: int
     served: int
     median_s: float | None
     last_s: float | None
@@ -175,11 +175,11 @@ Figures = Annotated[
 
 
 class FaultRecord(TrialRecord):
-    """One line of trials.jsonl of faults: one fault of a chat server with a crowd on it.
+    """One line of trials.jsonl of a faults run: one fault of a chat server with many connected users.
 
-    `asked` users were asked for, and `came` of them came at first (`capped` says why not all, in a sentence). `users`
-    were connected at the fault's begin, `back` after it, when those that it had cut off had come again. `rows` are
-    "clicks" (Pressed) and, of some faults, "heard" (Heard), "partings" (Parting) or "users" (Entry).
+    `asked` users were wanted, and `allowed` of them connected at first (`capped` says why not all). `users` were
+    connected at the start of the fault, `back` after it, when disconnected users had reconnected. `rows` are "clicks"
+    (ClickRow) and, for some faults, "deliveries" (Delivery), "disconnections" (Disconnection) or "users" (Entry).
     """
 
     model: str
@@ -187,7 +187,7 @@ class FaultRecord(TrialRecord):
     service: str
     transport: Transport
     asked: int
-    came: int
+    allowed: int
     capped: str = ""
     cpus: float
     fault: Fault
@@ -198,13 +198,13 @@ class FaultRecord(TrialRecord):
     clicks: Clicks = Clicks()
 
     @model_validator(mode="after")
-    def _of_its_fault(self) -> Self:
+    def _figures_of_its_fault(self) -> Self:
         if self.figures and self.figures.fault != self.fault:
             raise ValueError(f"fault is {self.fault}, and its figures are of {self.figures.fault}")
         return self
 
     @property
     def acknowledged_clicks_safe(self) -> bool:
-        """Whether it could be measured, and no click that was acknowledged is lost."""
+        """Whether it could be measured, and no acknowledged click is lost."""
         unproved = self.clicks.answered > 0 and self.clicks.unrecorded is None
         return self.valid and not unproved and not self.clicks.lost and not self.clicks.unrecorded

@@ -1,8 +1,8 @@
-"""One fault: it happens to a server with a crowd on it, while users click.
+"""One fault: it happens to a server with many connected users, while users click.
 
-The crowd stays over all faults: after each one, the users that it has cut off come again, so that the next one finds
-the crowd whole. A click that was answered must never be lost: it is in the rows on disk, and the server wrote it down
-before it answered (JOURNAL=1).
+The users stay for all faults: after each fault, disconnected users reconnect, so that the next fault starts with all of
+them. An answered click must never be lost: it must be in the rows on disk, and the server writes it to its log before
+it answers (JOURNAL=1).
 """
 
 import sys
@@ -18,7 +18,7 @@ from iolab.host import limits
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.faults import acts, words
-from iolab.kinds.faults.clicks import judged
+from iolab.kinds.faults.clicks import checked
 from iolab.kinds.faults.plan import Trial
 from iolab.kinds.faults.records import KIND_OF_ROWS, Clicks, Fault, FaultRecord, Figures
 from iolab.kinds.faults.settings import FaultsExperiment
@@ -37,49 +37,49 @@ ACTS: Mapping[Fault, Callable[[Stage], Figures]] = {
 }
 STAGE = "stage"  # its name among what the trials share
 LINUX_ONLY: frozenset[Fault] = frozenset({"vanished", "half_open"})
-LAST_ANSWERS_S, DEAD_ANSWERS_S = 10.0, 1.0  # for the last clicks' answers; of a server that is dead none comes
-SPARE_USERS = 256  # of a container: users that click by a connection of their own
+LAST_ANSWERS_S, DEAD_ANSWERS_S = 10.0, 1.0  # for the answers of the last clicks; a dead server sends none
+SPARE_USERS = 256  # of a container: users that click on a connection of their own
 
 
 def run(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Measured[FaultRecord]:
-    """Let one fault happen to the crowd; one that cannot be measured is a record with a reason.
+    """Cause one fault, and measure its effect; a fault that cannot be measured is a record with a reason.
 
-    Raises TrialFailed where the crowd does not come: then no fault can happen.
+    Raises TrialFailed if the users cannot connect: then no fault can be measured.
     """
     stage: Stage = bench.others.get(STAGE, lambda: opened(experiment, trial, bench))
     stage.rows = []
     if trial.fault in LINUX_ONLY and bench.runtime.name == "local" and sys.platform != "linux":
-        reason = "only Linux drops all that comes for a connection (IP_MINTTL): take RUNTIME=docker"
+        reason = "only Linux can drop the packets of a connection (IP_MINTTL): use RUNTIME=docker"
         left_out = {"started": datetime.now(UTC), "duration_s": 0.0, "valid": True, "reason": reason}
-        return Measured(_record(experiment, trial, users=_held(stage.people), **left_out))
-    return _happens(experiment, trial, bench, stage)
+        return Measured(_record(experiment, trial, users=_held(stage.users), **left_out))
+    return _measured(experiment, trial, bench, stage)
 
 
 @contextmanager
 def opened(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Iterator[Stage]:
-    """Start the server, let its users come, and yield both; raises TrialFailed where that fails."""
+    """Start the server, connect its users, and yield both; raises TrialFailed if that fails."""
     limits.raise_soft_limits()
     chat, crowd, faults = trial.chat, experiment.crowd, experiment.faults
     facts, cpus = limits.read(), bench.plans[experiment.cpus[0]]
     variables = {**crowd.variables(1), "JOURNAL": "1"}
-    command = chat.command(trial.came + 2 * faults.newcomers + SPARE_USERS, facts, variables)
+    command = chat.command(trial.allowed + 2 * faults.newcomers + SPARE_USERS, facts, variables)
     with ExitStack() as serving:
 
         def start() -> Server:
-            serving.close()  # the one before: its container's name is wanted
+            serving.close()  # the server before: the new one needs its container's name
             return serving.enter_context(bench.runtime.serve(chat.model, cpus, experiment.variables(), command))
 
-        bench.say(f"{trial.came:,} users come to {chat.title}")
+        bench.say(f"{trial.allowed:,} users connect to {chat.title}")
         server = start()
-        shares = clients(trial.came, facts, docker=bench.runtime.name == "docker")
-        with holding(bench.runtime, cpus, shares) as people:
-            stage = Stage(server, people, chat, crowd, faults, start)
-            people.come(stage.place, chat.transport, crowd.come_rps, crowd.patience_s)
+        shares = clients(trial.allowed, facts, docker=bench.runtime.name == "docker")
+        with holding(bench.runtime, cpus, shares) as users:
+            stage = Stage(server, users, chat, crowd, faults, start)
+            users.connect(stage.place, chat.transport, crowd.connect_rps, crowd.patience_s)
             yield stage
 
 
-def _happens(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: Stage) -> Measured[FaultRecord]:
-    """Let a fault happen while users click; it lasts long enough for their percentiles."""
+def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: Stage) -> Measured[FaultRecord]:
+    """Cause a fault while users click; it lasts long enough for percentiles of the clicks."""
     began, started = time.monotonic(), datetime.now(UTC)
     users, figures, back, reason = 0, None, None, None
     clicks, files = Clicks(), dict[str, str]()
@@ -87,18 +87,18 @@ def _happens(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: St
     bench.say(words.name(trial.fault))
     with watching() as watch:
         try:
-            users = _held(stage.people)
-            begin_s = _begin_clicks(experiment, trial, stage.people)
+            users = _held(stage.users)
+            begin_s = _begin_clicks(experiment, trial, stage.users)
             figures = ACTS[trial.fault](stage)
             if not killed:
                 time.sleep(max(0.0, experiment.faults.least_s - (time.monotonic() - began)))
             wait_s = DEAD_ANSWERS_S if killed else LAST_ANSWERS_S
-            answers = stage.people.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
-            clicks, files = judged(bench, trial.index, begin_s, answers, stage.server)
+            answers = stage.users.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
+            clicks, files = checked(bench, trial.index, begin_s, answers, stage.server)
             if not killed:
                 stage.server.check_alive()
-                stage.come_back()
-                back = _held(stage.people)
+                stage.reconnect()
+                back = _held(stage.users)
         except TrialFailed as failed:
             reason = str(failed)
     record = _record(
@@ -127,7 +127,7 @@ def _record(experiment: FaultsExperiment, trial: Trial, **outcome: Any) -> Fault
         service=model.name,
         transport=trial.chat.transport,
         asked=trial.asked,
-        came=trial.came,
+        allowed=trial.allowed,
         capped=trial.capped,
         cpus=experiment.cpus[0],
         fault=trial.fault,
@@ -135,19 +135,19 @@ def _record(experiment: FaultsExperiment, trial: Trial, **outcome: Any) -> Fault
     )
 
 
-def _begin_clicks(experiment: FaultsExperiment, trial: Trial, people: UserProcesses) -> float:
+def _begin_clicks(experiment: FaultsExperiment, trial: Trial, users: UserProcesses) -> float:
     begin_s = time.perf_counter()
     jobs: list[dict[str, Any]] = [
         {
-            "rate": experiment.faults.click_rps * share / sum(people.shares),
+            "rate": experiment.faults.click_rps * share / sum(users.shares),
             "seed": experiment.seed * 1000 + number,
         }
-        for number, share in enumerate(people.shares, 100 * trial.index)
+        for number, share in enumerate(users.shares, 100 * trial.index)
     ]
-    people.ask("begin_clicks", jobs, ANSWER_S)
+    users.ask("begin_clicks", jobs, ANSWER_S)
     return begin_s
 
 
-def _held(people: UserProcesses) -> int:
+def _held(users: UserProcesses) -> int:
     """Return how many users have a connection to a server that has answered them."""
-    return sum(answer["held"] + answer["late"] for answer in people.all("census", ANSWER_S))
+    return sum(answer["held"] + answer["late"] for answer in users.all("census", ANSWER_S))

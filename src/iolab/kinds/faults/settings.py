@@ -1,4 +1,4 @@
-"""The settings of faults."""
+"""The settings of a faults experiment."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,14 +14,14 @@ Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
 class Faults(Settings):
-    """How much of each fault; experiments/faults.toml says what each is."""
+    """The size of each fault; experiments/faults.toml explains each setting."""
 
     click_rps: Rate = 50.0
     least_s: Seconds = 8.0
     broadcasts: Annotated[int, Field(ge=1, le=1000)] = 10
     broadcast_every_s: Seconds = 0.8
     stuck: Annotated[int, Field(ge=1, le=10_000)] = 10
-    message_chars: Annotated[int, Field(ge=1, le=8000)] = 4000  # a request's first line may have 8,190 (aiohttp)
+    message_chars: Annotated[int, Field(ge=1, le=8000)] = 4000  # aiohttp accepts 8,190 in the first line of a request
     most_messages: Annotated[int, Field(ge=1, le=10_000)] = 200
     vanish_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     half_open: Annotated[int, Field(ge=1, le=20_000)] = 5000
@@ -31,7 +31,7 @@ class Faults(Settings):
 
 
 class FaultUsers(ChatUsers):
-    """The users of the one server; they all stay over all faults, by the first of the transports that it supports."""
+    """The users of the server; they stay for all faults, by the first of the transports that it supports."""
 
     levels: Annotated[
         tuple[Annotated[int, Field(ge=10, le=MOST_USERS)], ...],
@@ -45,7 +45,7 @@ class FaultUsers(ChatUsers):
 
 
 class FaultsExperiment(Experiment):
-    """A crowd on one server, and what goes wrong with it."""
+    """Many users on one server, and one fault after another."""
 
     kind: Literal["faults"]
     models: Annotated[Models, Option("The server to disturb: a letter or a name.")] = ("all",)
@@ -58,6 +58,6 @@ class FaultsExperiment(Experiment):
     def _some_read(self) -> Self:
         if self.faults.stuck >= self.crowd.levels[0]:
             raise ValueError(
-                f"[faults] stuck = {self.faults.stuck} of {self.crowd.levels[0]} users (USERS): others must read on"
+                f"[faults] stuck = {self.faults.stuck} of {self.crowd.levels[0]} users (USERS): some must go on reading"
             )
         return self

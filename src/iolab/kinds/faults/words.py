@@ -1,4 +1,4 @@
-"""What a fault did, in sentences and figures: only what the record has."""
+"""The effect of each fault as sentences and figures, from its record alone."""
 
 from collections.abc import Sequence
 
@@ -26,39 +26,39 @@ NAMES: dict[Fault, str] = {
     "killed": "server killed",
     "herd": "herd",
 }
-NOT_KNOWN = "not known here"
+NOT_KNOWN = "not measured"
 
 
 def name(fault: Fault) -> str:
-    """Return what a fault is called."""
+    """Return the name of a fault."""
     return NAMES[fault]
 
 
 def sentence(record: FaultRecord) -> str:
-    """Say what a fault did."""
+    """Describe the effect of a fault."""
     if record.figures is None:
         return f"{'left out' if record.valid else 'invalid'}: {record.reason}"
-    return _told(record.figures, record.users)
+    return _effect(record.figures, record.users)
 
 
 def unanswered(record: FaultRecord) -> str:
-    """Return how many of how many clicks were never answered."""
+    """Return how many of the clicks were never answered."""
     return f"{record.clicks.sent - record.clicks.answered:,} of {record.clicks.sent:,}"
 
 
 def server(analysis: FaultsAnalysis) -> str:
-    """Return which server it was, and how many users it had."""
+    """Return the server, its transport, and its number of users."""
     model, records = analysis.run.models[0], analysis.records
     transport = f", {TRANSPORTS[records[0].transport]}" if records else ""
-    return f"{model.letter} · {model.title}{transport}, {users(records[0].came if records else analysis.asked)}"
+    return f"{model.letter} · {model.title}{transport}, {users(records[0].allowed if records else analysis.asked)}"
 
 
 def settings(analysis: FaultsAnalysis) -> str:
     """Return the settings of the run in a sentence."""
     experiment, crowd, faults = analysis.experiment, analysis.experiment.crowd, analysis.experiment.faults
     return (
-        f"Settings: {users(analysis.asked)}; {crowd.told()}; {faults.click_rps:g} clicks per second during each fault,"
-        f" which lasts {faults.least_s:g} s or more; {counted(faults.broadcasts, 'message')} to all users;"
+        f"Settings: {users(analysis.asked)}; {crowd.described()}; {faults.click_rps:g} clicks per second during each"
+        f" fault, which lasts {faults.least_s:g} s or more; {counted(faults.broadcasts, 'message')} to all users;"
         f" {users(faults.stuck)} that stop reading, and up to {counted(faults.most_messages, 'message')} of"
         f" {faults.message_chars:,} characters; {faults.vanish_share:.0%} of the users vanish; {faults.half_open:,}"
         f" half-open connection attempts, and {users(faults.newcomers)} that connect meanwhile at"
@@ -67,31 +67,31 @@ def settings(analysis: FaultsAnalysis) -> str:
 
 
 METHOD = (
-    "One server and its users meet all faults, one after the other; after each fault, disconnected users connect again."
+    "All faults happen to one server and its users, one after another; after each fault, disconnected users reconnect."
     " Meanwhile connected users click at random moments. A click is timed from the moment for which it was planned, and"
-    " one that is never answered counts as longer than any other. The server writes each click down before it answers:"
-    " a click whose answer a user saw must be in that log and in the rows on disk."
+    " a click that is never answered counts as longer than any other. The server writes each click to its log before it"
+    " answers: a click whose answer a user received must be in that log and in the rows on disk."
 )
 
 
 def verdict(records: Sequence[FaultRecord]) -> tuple[str, str]:
-    """Return whether a click that was acknowledged is lost: in a few words, and in a sentence."""
+    """Return whether an acknowledged click is lost: in a few words, and in a sentence."""
     done = [record.clicks for record in records if record.valid]
     answered = sum(each.answered for each in done)
     lost = sum(each.lost or 0 for each in done)
     unrecorded = [each.unrecorded for each in done if each.unrecorded is not None]
     if lost or any(unrecorded):
         return "clicks are lost", (
-            f"Of {answered:,} acknowledged clicks, {lost:,} are missing in the rows on disk, and the server had not"
-            f" written down {sum(unrecorded):,}: they are lost."
+            f"Of {answered:,} acknowledged clicks, {lost:,} are missing in the rows on disk, and {sum(unrecorded):,} in"
+            " the server's log: they are lost."
         )
     if not answered:
         return "no result", "No click was acknowledged."
     text = f"All {answered:,} acknowledged clicks are in the rows on disk"
     if len(unrecorded) < len(done):
         unknown = counted(len(done) - len(unrecorded), "fault")
-        return "not proved", f"{text}; what the server wrote down is {NOT_KNOWN} for {unknown}."
-    return "no click is lost", f"{text}, and the server wrote each one down before it answered: none is lost."
+        return "not proved", f"{text}; the server's log is not available for {unknown}."
+    return "no click is lost", f"{text} and in the server's log, which it writes before it answers: no click is lost."
 
 
 def facts(record: FaultRecord) -> list[tuple[str, str]]:
@@ -113,45 +113,45 @@ def _text(key: str, value: float | None) -> str:
 
 LABELS = {
     ("broadcast", "messages"): "messages",
-    ("broadcast", "reached"): "users that each reached, at least",
+    ("broadcast", "reached"): "users that received each message, at least",
     ("broadcast", "first_s"): "first user has it (median of messages)",
-    ("broadcast", "median_s"): "median user",
-    ("broadcast", "last_s"): "last user",
+    ("broadcast", "median_s"): "median user has it",
+    ("broadcast", "last_s"): "last user has it",
     ("broadcast", "slowest_s"): "last user of the slowest message",
     ("slow", "stuck"): "users that stop reading",
     ("slow", "chars"): "characters in a message",
     ("slow", "messages"): "messages",
     ("slow", "cut"): "disconnected by the server",
-    ("slow", "cut_s"): "time until all of them were",
-    ("slow", "before_s"): "last user has it while all read (median of messages)",
-    ("slow", "last_s"): "last of the other users has it",
+    ("slow", "cut_s"): "time until all of them were disconnected",
+    ("slow", "before_s"): "last user has a message while all read (median of messages)",
+    ("slow", "last_s"): "last of the other users has a message (median of messages)",
     ("slow", "slowest_s"): "last of the other users, slowest message",
     ("slow", "others_lost"): "other users that lost their connection",
-    ("slow", "rss_growth_bytes"): "server's memory grew by, at most",
-    ("slow", "sockets_growth_bytes"): "the machine's TCP buffers grew by, at most",
+    ("slow", "rss_growth_bytes"): "growth of the server's memory, at most",
+    ("slow", "sockets_growth_bytes"): "growth of the machine's TCP buffers, at most",
     ("vanished", "vanished"): "users that vanish",
     ("vanished", "stated_s"): "time limit for detection",
-    ("vanished", "first_s"): "the server's kernel detects the first",
-    ("vanished", "noticed_s"): "and the last",
+    ("vanished", "first_s"): "the server's kernel detects the first user",
+    ("vanished", "noticed_s"): "the server's kernel detects the last user",
     ("vanished", "freed_s"): "the server itself has removed all of them",
     ("vanished", "left"): "not detected at the end",
     ("half_open", "sent"): "connection attempts that stay half open",
     ("half_open", "kept"): "of these, kept by the server's kernel, at most",
     ("half_open", "cookies"): "SYN cookies sent",
     ("half_open", "drops"): "connection attempts dropped",
-    ("half_open", "newcomers"): "new users meanwhile, and as many before",
+    ("half_open", "newcomers"): "new users meanwhile (and as many before)",
     ("half_open", "served_before"): "served before",
     ("half_open", "before_median_s"): "median wait before",
     ("half_open", "before_last_s"): "longest wait before",
     ("half_open", "served"): "served meanwhile",
     ("half_open", "median_s"): "median wait meanwhile",
     ("half_open", "last_s"): "longest wait meanwhile",
-    ("killed", "know"): "users that detect it",
-    ("killed", "first_s"): "first user",
-    ("killed", "median_s"): "median user",
-    ("killed", "last_s"): "last user",
+    ("killed", "detected"): "users that detect it",
+    ("killed", "first_s"): "first user detects it",
+    ("killed", "median_s"): "median user detects it",
+    ("killed", "last_s"): "last user detects it",
     ("herd", "start_s"): "the server starts in",
-    ("herd", "came"): "users that connect again at once",
+    ("herd", "reconnecting"): "users that reconnect at once",
     ("herd", "served"): "served again",
     ("herd", "median_s"): "median user is served",
     ("herd", "last_s"): "last user is served",
@@ -162,7 +162,7 @@ LABELS = {
 }
 
 
-def _told(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a sentence a fault)
+def _effect(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a sentence a fault)
     match figures:
         case Broadcast():
             return (
@@ -192,14 +192,14 @@ def _told(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a sentence
             )
         case Killed():
             return (
-                f"{figures.know:,} of {users(connected)} detect it, the median after {latency(figures.median_s)}, the"
-                f" last after {latency(figures.last_s)}"
+                f"{figures.detected:,} of {users(connected)} detect it, the median after {latency(figures.median_s)},"
+                f" the last after {latency(figures.last_s)}"
             )
         case Herd():
             return (
-                f"{figures.served:,} of {users(figures.came)} are served again, the median after"
+                f"{figures.served:,} of {users(figures.reconnecting)} are served again, the median after"
                 f" {latency(figures.median_s)}, the last after {latency(figures.last_s)};"
                 f" {figures.tries:,} tries, {figures.refused:,} refused"
             )
         case _:
-            return f"{users(connected)}, and nothing happens"
+            return f"{users(connected)}, without a fault"

@@ -1,1 +1,1 @@
-"""Coordinated omission: a server that stands still, measured in two ways."""
+"""Coordinated omission: a frozen server, measured in two ways."""

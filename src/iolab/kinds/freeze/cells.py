@@ -1,4 +1,4 @@
-"""The same standstill as two ways of counting measure it; for reports."""
+"""One freeze of a server as two ways of measuring see it; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LATE_S = 0.1
 
 @dataclass(frozen=True)
 class Standstill:
-    """A standstill as one way of measuring counts it: samples, and latencies in ms (None: too few requests)."""
+    """The freeze as one way of measuring sees it: samples, and latencies in ms (None: too few requests)."""
 
     name: Name
     generator: str
@@ -47,7 +47,7 @@ class Standstill:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a report is made of; `standstills` are those of valid trials."""
+    """The content of a report; `standstills` are those of valid trials."""
 
     run: RunInfo
     experiment: FreezeExperiment
@@ -57,7 +57,7 @@ class Analysis:
 
 
 def analyse(folder: RunFolder) -> Analysis:
-    """Read a run folder, and compute what its reports say; raises UsageError where it cannot be read."""
+    """Read a run folder, and compute the content of its reports; raises UsageError if it cannot be read."""
     read = recorded.read(folder, FreezeExperiment, FreezeRecord)
     run, experiment = read.run, read.experiment
     records = sorted(read.trials, key=lambda record: record.index)

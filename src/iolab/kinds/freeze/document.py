@@ -1,4 +1,4 @@
-"""The report of a standstill: the percentiles of both ways of counting, and every request over time."""
+"""The report of a freeze: the percentiles of both ways of measuring, and every request over time."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -53,7 +53,7 @@ def _answer(analysis: Analysis) -> list[Block]:
 
 
 def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
-    """Say what the standstill looks like in both ways, as far as the data show it."""
+    """Say what both ways of measuring show of the freeze, as far as the data show it."""
     late = {each.name: each.late() for each in standstills}
     closed, planned = late.get("closed loop"), late.get("planned")
     share = f"{stop.for_s / stop.run_s:.0%} of the {stop.run_s:g} s of planned requests"
@@ -63,7 +63,7 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
     if planned is not None:
         texts.append(
             f"Of the requests planned at a constant rate, {planned:.1%} took longer than 100 ms, counted from when each"
-            " was to be sent."
+            " was planned."
         )
     if closed is None or planned is None:
         return texts
@@ -79,7 +79,7 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
 
 
 def percentiles(standstills: Sequence[Standstill]) -> Table:
-    """Return the table with a column for each way of counting."""
+    """Return the table with a column for each way of measuring."""
     found = [each.percentiles_ms() for each in standstills]
     names = (*(f"p{share * 100:g}" for share in PERCENTILES), "slowest")
     return document.plain(
@@ -97,7 +97,7 @@ def _known(value: float | None) -> str:
 
 
 def settings(analysis: Analysis) -> str:
-    """Say what server and loads were set to."""
+    """Return the settings of server and loads."""
     experiment, (model,) = analysis.experiment, analysis.run.models
     stop = experiment.freeze
     return (

@@ -1,4 +1,4 @@
-"""A server that stands still, as a kind of experiment."""
+"""A frozen server as a kind of experiment."""
 
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
@@ -18,8 +18,8 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
 
-class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
-    """One standstill, counted in a closed loop and by planned arrivals."""
+class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
+    """One freeze, measured by a closed loop and by planned arrivals."""
 
     name = "freeze"
     settings = FreezeExperiment
@@ -29,10 +29,10 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
     metrics = ("p50", "p90", "p99", "slowest", "later_than_100_ms")
 
     def models(self, experiment: FreezeExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the one server; raises UsageError where it is not one."""
+        """Return the one server; raises UsageError if there are several."""
         models = lab.select(experiment.models)
         if len(models) != 1:
-            raise UsageError(f"MODELS={','.join(experiment.models)}: one server at a time stands still")
+            raise UsageError(f"MODELS={','.join(experiment.models)}: one server at a time can be frozen: name one")
         return models
 
     def plan(
@@ -43,7 +43,7 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
         return history.missing(Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
 
     def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:
-        """Return how many ways of counting there are."""
+        """Return how many ways of measuring there are."""
         return len(NAMES)
 
     def expected_s(self, experiment: FreezeExperiment, models: Sequence[Model]) -> float:
@@ -59,7 +59,7 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[FreezeRecord]) -> Line:
-        """Return how many requests noticed."""
+        """Return how many requests were late, and the slowest."""
         from iolab.kinds.freeze.cells import Standstill  # noqa: PLC0415 (numpy)
 
         record = measured.record
@@ -85,4 +85,4 @@ class Standstills(Kind[FreezeExperiment, Trial, FreezeRecord]):
         return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
 
 
-KIND = Standstills()
+KIND = FreezeKind()

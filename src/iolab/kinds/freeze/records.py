@@ -1,4 +1,4 @@
-"""What is on disk of a standstill."""
+"""The record of a freeze."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ NAMES: tuple[Name, ...] = ("closed loop", "planned")
 
 
 class FreezeRecord(TrialRecord):
-    """One line of trials.jsonl: a load during which the server stood still; its rows are of kind "requests"."""
+    """One line of trials.jsonl: a load during which the server was frozen; its rows are of kind "requests"."""
 
     name: Name
     generator: str

@@ -1,7 +1,7 @@
-"""A server that stands still in the middle of a load, measured in two ways: coordinated omission.
+"""A server that is frozen in the middle of a load, measured in two ways: coordinated omission.
 
-The closed loop counts from when a request was sent; and as no user sends while it waits, the standstill is seen by as
-many requests as there are users. The planned one counts from when each request was *to be* sent, at the same rate.
+The closed loop counts from when a request was sent; and because no user sends while it waits, only as many requests as
+there are users meet the freeze. The planned arrivals count from when each request was planned, at about the same rate.
 Source: Tene, How NOT to Measure Latency (2013).
 """
 
@@ -27,13 +27,13 @@ from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 LEAD_S = 0.3  # that of loadtest/openloop.py
 START_S = 5.0  # at most, of a load generator
-ROOM = 0.9  # of what the closed loop asks for: a server that stood still must be able to catch up
+ROOM = 0.9  # of the closed loop's rate: the server must be able to catch up after the freeze
 ANSWER_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One load during which the server stands still once."""
+    """One load during which the server is frozen once."""
 
     index: int
     name: Name
@@ -41,7 +41,7 @@ class Trial:
 
 
 class Prepared(NamedTuple):
-    """A server that is warm, the load for it, of so many requests, and how long that takes to begin."""
+    """A warm server, the load for it, its number of requests, and the time until the first of them."""
 
     server: Server
     send: Callable[[], Load]
@@ -50,7 +50,7 @@ class Prepared(NamedTuple):
 
 
 def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
-    """Measure one trial on a server of its own; one that fails is a record with a reason."""
+    """Measure one trial on a server of its own; a trial that fails is a record with a reason."""
     freeze, plan = experiment.freeze, bench.plans[experiment.cpus[0]]
     load, machine, reason = Load((), None), MachineUsage(), None
     started = datetime.now(UTC)
@@ -83,7 +83,7 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
 
 @contextmanager
 def _closed(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
-    """Prepare a closed loop that lasts about as long as the experiment says, the standstill included."""
+    """Prepare a closed loop that lasts about as long as the experiment says, including the freeze."""
     (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
     users = experiment.concurrency[0]
     requests = _theory(experiment, bench).requests(users, freeze.run_s - freeze.for_s)
@@ -122,12 +122,12 @@ def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:
 
 @contextmanager
 def standstill(server: Server, after_s: float, for_s: float) -> Iterator[None]:
-    """Let a server stand still once in the block; at its end it goes on, whatever happened.
+    """Freeze a server once during the block; at its end the server runs again, whatever happened.
 
-    Raises TrialFailed where it did not stand still: what was measured then is of something else.
+    Raises TrialFailed if it was not frozen: the measurement would not show a freeze.
     """
     over = threading.Event()
-    why = [TrialFailed(f"the load ended before the server stood still for {for_s:g} s")]
+    why = [TrialFailed(f"the load ended before the server was frozen for {for_s:g} s")]
 
     def wait_and_freeze() -> None:
         if over.wait(after_s):

@@ -1,1 +1,1 @@
-"""The open loop: planned arrivals, whether or not the servers keep up."""
+"""The open loop: requests at planned times, whether or not the servers keep up."""

@@ -23,7 +23,7 @@ BATCHES = 10  # for the interval of a mean: response times that follow each othe
 
 @dataclass(frozen=True)
 class Measured:
-    """What a plan's requests took, from their planned moments; `mean_ci_s` is a 95% interval, None with too few."""
+    """Response times of a plan, from the planned moments; `mean_ci_s` is a 95% interval, None with too few requests."""
 
     count: int
     mean_s: float
@@ -31,7 +31,7 @@ class Measured:
     p50_s: float | None
     p95_s: float | None
     p99_s: float | None
-    late_p99_s: float  # sends after their moment
+    late_p99_s: float  # lateness of sends
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class OpenCell:
 
     @property
     def off(self) -> float | None:
-        """How far the measured mean lies above the simulated one, as a share of that."""
+        """The relative difference of the measured mean from the simulated one."""
         return self.measured.mean_s / self.same.mean_s - 1 if self.measured and self.same else None
 
     @property
     def off_p95(self) -> float | None:
-        """The same of the 95th percentiles."""
+        """The relative difference of the 95th percentiles."""
         if not self.measured or not self.same or self.measured.p95_s is None:
             return None
         return self.measured.p95_s / self.same.p95_s - 1
@@ -61,7 +61,7 @@ class OpenCell:
 
 @dataclass(frozen=True)
 class OpenAnalysis:
-    """All that a report of an open loop says; cells by model, variant and rate."""
+    """The content of an open-loop report; cells by model, variant and rate."""
 
     run: RunInfo
     experiment: OpenExperiment
@@ -69,7 +69,7 @@ class OpenAnalysis:
 
 
 def analyse(folder: RunFolder) -> OpenAnalysis:
-    """Read a run folder and work everything out; raises UsageError where it cannot be read."""
+    """Read a run folder and compute its cells; raises UsageError if it cannot be read."""
     found = recorded.read(folder, OpenExperiment, OpenRecord)
     order, variants = list(found.models), found.experiment.variants
     records = sorted(
@@ -94,11 +94,11 @@ def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord)
 
 
 def _check_rate(folder: RunFolder, model: ModelInfo, record: OpenRecord, utilisation: float) -> None:
-    """Raise UsageError where a rate does not keep the model's workers busy for that share of the time."""
+    """Raise UsageError if a rate does not match the planned utilisation of the model's workers."""
     if not math.isclose(record.rate_rps * record.calibration.service_s / model.workers, utilisation, rel_tol=0.01):
         raise UsageError(
             f"{folder.path / 'trials.jsonl'}: trial {record.index} has a rate of {record.rate_rps:g} a second, which is"
-            f" not a utilisation of {utilisation:g}: it, or run.json, is damaged"
+            f" not a utilisation of {utilisation:g}: this file or run.json is damaged"
         )
 
 
@@ -108,7 +108,7 @@ def _constant(rate_rps: float, service_s: float, servers: int) -> ResponseTime:
 
 
 def _later(response: ResponseTime, record: OpenRecord) -> ResponseTime:
-    """Add the transit time, which no worker waits for."""
+    """Add the transit time, in which no worker is busy."""
     transit_s = record.calibration.transit_s
     return ResponseTime(
         response.mean_s + transit_s,
@@ -147,9 +147,9 @@ def _interval(responses: Array) -> tuple[float, float] | None:
 
 
 def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> ResponseTime:
-    """Return what a queue of so many workers makes of the same arrivals and the same service times."""
+    """Return the response times of an ideal queue with the same arrivals, service times and workers."""
     arrivals = np.array([sample.planned_s for sample in answered])
-    told = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
-    services = np.nan_to_num(told, nan=float(np.nanmean(told))) + record.calibration.overhead_s
+    reported = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
+    services = np.nan_to_num(reported, nan=float(np.nanmean(reported))) + record.calibration.overhead_s
     responses = queueing.many_servers(arrivals, services, workers) + record.calibration.transit_s
     return ResponseTime(float(responses.mean()), *(float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99))))

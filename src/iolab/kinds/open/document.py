@@ -16,7 +16,7 @@ CAPTION = (
 )
 NOTE = (
     'Response times count from the planned moment of a request: waiting time and service time. "Same trace" and the'
-    " theories include the time that client and network take. M/D/c and M/M/c are means."
+    " theories include the time that client and network take. The columns M/D/c and M/M/c are means."
 )
 
 
@@ -90,7 +90,7 @@ def _table(analysis: OpenAnalysis, columns: Sequence[Column[OpenCell]], note: st
         Column[OpenCell](
             "Service", lambda cell: cell.record.variant or analysis.experiment.server.wait_distribution, numeric=False
         ),
-        Column[OpenCell]("Utilisation", lambda cell: numbers.share(cell.record.utilisation), short="Busy"),
+        Column[OpenCell]("Utilisation", lambda cell: numbers.share(cell.record.utilisation), short="Util."),
         Column[OpenCell]("Rate", lambda cell: numbers.rate(cell.record.rate_rps), rank=0 if infinite else 2),
     )
     return document.table(
@@ -103,7 +103,7 @@ def _table(analysis: OpenAnalysis, columns: Sequence[Column[OpenCell]], note: st
 
 
 def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
-    """Return what writes a time of a measured, simulated or theoretical queue."""
+    """Return a function that formats a time of a measured, simulated or theoretical queue."""
 
     def text(cell: OpenCell) -> str:
         value_s = getattr(getattr(cell, queue), name, None)
@@ -115,7 +115,7 @@ def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
 MEANS = (
     Column("Mean", _time("measured", "mean_s"), bold=True),
     Column("Same trace", _time("same", "mean_s"), short="Trace"),
-    Column[OpenCell]("off", lambda cell: numbers.off(cell.off)),
+    Column[OpenCell]("Difference", lambda cell: numbers.off(cell.off), short="Diff"),
     Column("M/D/c", _time("constant", "mean_s")),
     Column("M/M/c", _time("exponential", "mean_s")),
     Column("p50", _time("measured", "p50_s"), rank=4),
@@ -125,7 +125,7 @@ MEANS = (
 TAILS = (
     Column("p95", _time("measured", "p95_s"), bold=True),
     Column("Same trace p95", _time("same", "p95_s")),
-    Column[OpenCell]("off p95", lambda cell: numbers.off(cell.off_p95)),
+    Column[OpenCell]("Difference p95", lambda cell: numbers.off(cell.off_p95)),
     Column("M/D/c p95", _time("constant", "p95_s")),
     Column("M/M/c p95", _time("exponential", "p95_s")),
     Column("p99", _time("measured", "p99_s"), bold=True),

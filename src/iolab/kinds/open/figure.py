@@ -12,7 +12,7 @@ from iolab.theory import queueing
 from iolab.theory.statistics import Array
 
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
-CUSTOMERS = 200_000  # a point of a curve: the eye sees no more
+CUSTOMERS = 200_000  # for a point of a curve: more would not be visible
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
 APART = 0.016  # of utilisation, by which marks of constant and exponential service stand apart
 ROOM = 1.15

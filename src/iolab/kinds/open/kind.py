@@ -33,7 +33,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers; raises UsageError where a utilisation is of none of them, or the trace is none."""
+        """Return the servers; raises UsageError if no server has a utilisation, or the trace cannot be used."""
         openplan.check_letters(experiment.arrivals, lab.models)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
@@ -41,15 +41,15 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         return chosen
 
     def check(self, experiment: OpenExperiment, models: Sequence[Model], where: Where) -> None:
-        """Raise UsageError where a rate is too high whatever a calibration says."""
+        """Raise UsageError if a rate is too high for any result of the calibration."""
         openplan.check_highest(experiment, models, experiment.load.most_rps(where.plans[experiment.cpus[0]]))
 
     def plan(
         self, experiment: OpenExperiment, models: Sequence[Model], history: History[OpenRecord]
     ) -> Iterator[OpenTrial]:
-        """Yield the plans that are not on disk, with the calibrations that are."""
+        """Yield the plans that are not on disk, with the calibrations on disk."""
         for trial in history.missing(chain.from_iterable(openplan.blocks(experiment, models))):
-            yield replace(trial, known=openplan.calibrations(history.records))
+            yield replace(trial, calibrations=openplan.calibrations(history.records))
 
     def count(self, experiment: OpenExperiment, models: Sequence[Model]) -> int:
         """Return how many plans there are."""
@@ -62,7 +62,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         return plans_s + sum(arrivals.calibration_s(service_s, model.workers) for model in models)
 
     def describe(self, trial: OpenTrial) -> str:
-        """Return what a plan is."""
+        """Return a plan's name, shown while it is measured."""
         return trial.title
 
     def run(self, experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[OpenRecord]:
@@ -70,7 +70,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[OpenRecord]) -> Line:
-        """Return the mean and the slowest time in the system."""
+        """Return the mean and the slowest response time."""
         return arrivals.line(measured)
 
     def report(self, folder: RunFolder) -> Report:
@@ -82,7 +82,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
 
 
 def drawn(analysed: OpenAnalysis) -> Document:
-    """Return the report; what draws is imported for it alone, which takes half a second."""
+    """Return the report; the drawing code is imported only here, because that takes half a second."""
     from iolab.kinds.open import document  # noqa: PLC0415
 
     return document.report(analysed)

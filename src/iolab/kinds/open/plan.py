@@ -1,4 +1,4 @@
-"""The plans of an open loop: from utilisations to trials, and by calibrated service times to rates."""
+"""The plans of an open loop: from utilisations to trials, and with calibrated service times to rates."""
 
 import math
 import random
@@ -11,15 +11,15 @@ from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
 
-SURPLUS_S = 0.010  # a thread pool's threads wait for each other
+SURPLUS_S = 0.010  # because threads of a pool wait for each other
 
 
 @dataclass(frozen=True)
 class OpenTrial:
-    """A plan for one model: as many arrivals as keep each worker of model `of` busy for `share` of the time.
+    """A plan for one model: arrivals at the rate that keeps each worker of model `of` busy for `share` of the time.
 
-    `of` is the model itself; where that lets any number of requests wait, it is another one. `known` are the
-    calibrations that are on disk.
+    `of` is the model itself, or another one if the model handles any number of requests at once. `calibrations` are
+    those on disk.
     """
 
     index: int
@@ -30,16 +30,16 @@ class OpenTrial:
     share: float
     plan_s: float
     seed: int
-    known: Mapping[str, Calibration] = field(default_factory=dict)
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     @property
     def utilisation(self) -> float | None:
-        """The share of the time that each worker of the model itself is busy; None where there is no queue."""
+        """The share of the time that each worker of the model itself is busy; None if there is no queue."""
         return self.share if self.of == self.model else None
 
     @property
     def title(self) -> str:
-        """What is shown while it is measured."""
+        """Its name in progress messages."""
         busy = "busy" if self.of == self.model else f"at a rate that keeps {self.of} busy"
         return f"{' '.join(filter(None, [self.model, self.variant]))}, {busy} {self.share:.0%} of the time"
 
@@ -47,8 +47,8 @@ class OpenTrial:
 def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[str, float]]]:
     """Return, for each model by its letter, (model, share of the time that its workers are busy) of each rate.
 
-    A model that lets any number of requests wait is measured at the rates of all the others. Raises UsageError where no
-    model has a utilisation.
+    A model that handles any number of requests at once is measured at the rates of all the others. Raises UsageError if
+    no model has a utilisation.
     """
     found = {
         model.letter: [(model.letter, share) for share in arrivals.shares(model.letter)]
@@ -56,19 +56,21 @@ def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[
         if arrivals.shares(model.letter) and math.isfinite(model.workers)
     }
     if not found:
-        raise UsageError(f"no model of this run has a utilisation: take {', '.join(sorted(arrivals.utilisation))}")
+        raise UsageError(
+            f"no model of this run has a utilisation: add one of {', '.join(sorted(arrivals.utilisation))}"
+        )
     same = [pair for pairs in found.values() for pair in pairs]
     return found | {model.letter: same for model in models if math.isinf(model.workers)}
 
 
 def check_letters(arrivals: Arrivals, models: Sequence[Model]) -> None:
-    """Raise UsageError where a utilisation is of no model, or of one that lets any number of requests wait."""
+    """Raise UsageError if a utilisation is for no model, or for one that handles any number of requests at once."""
     limited = [model.letter for model in models if math.isfinite(model.workers)]
     for letter in arrivals.utilisation:
         if letter not in limited:
             raise UsageError(
-                f"[arrivals.utilisation] {letter}: no model with a queue has that letter; there are"
-                f" {', '.join(limited)}, and all others are measured at their rates"
+                f"[arrivals.utilisation] {letter}: no model with a queue has this letter; use {', '.join(limited)};"
+                " all other models are measured at their rates"
             )
 
 
@@ -81,9 +83,9 @@ def blocks(experiment: OpenExperiment, models: Sequence[Model]) -> list[list[Ope
     numbers = iter(range(1_000_000))
     found = []
     for model, variant in servers:
-        mine = list(wanted[model.letter])
-        order.shuffle(mine)
-        found.append([_trial(experiment, model, variant, next(numbers), pair) for pair in mine])
+        loads = list(wanted[model.letter])
+        order.shuffle(loads)
+        found.append([_trial(experiment, model, variant, next(numbers), pair) for pair in loads])
     return found
 
 
@@ -93,52 +95,52 @@ def _trial(experiment: OpenExperiment, model: Model, variant: str, index: int, p
     return OpenTrial(index, model.letter, model.name, variant, of, share, plan_s, experiment.seed + index)
 
 
-def rate_rps(trial: OpenTrial, models: Mapping[str, Model], known: Mapping[str, Calibration]) -> float:
+def rate_rps(trial: OpenTrial, models: Mapping[str, Model], calibrated: Mapping[str, Calibration]) -> float:
     """Return the arrivals a second of a plan."""
-    return trial.share * models[trial.of].workers / known[trial.of].service_s
+    return trial.share * models[trial.of].workers / calibrated[trial.of].service_s
 
 
 def calibrations(records: Iterable[OpenRecord]) -> dict[str, Calibration]:
-    """Return the calibrations, by model, that records have."""
+    """Return the calibrations that records contain, by model."""
     return {letter: each for record in records for letter, each in record.calibrated.items()}
 
 
 def check_highest(experiment: OpenExperiment, models: Sequence[Model], most_rps: float) -> None:
-    """Raise UsageError where a rate is beyond `most_rps` whatever a calibration says.
+    """Raise UsageError if a rate is above `most_rps` for any result of the calibration.
 
-    A calibrated service time is longer than the wait and the computing of a request, but not by more than SURPLUS_S.
+    A calibrated service time is longer than the wait and the computing of a request, but by no more than SURPLUS_S.
     """
     longest = Calibration(service_s=experiment.server.service_ms / 1000 + SURPLUS_S, overhead_s=0.0, transit_s=0.0)
     trials = [trial for block in blocks(experiment, models) for trial in block]
-    known = dict.fromkeys((model.letter for model in models), longest)
-    check_rates(trials, {model.letter: model for model in models}, known, most_rps, least=True)
+    slowest = dict.fromkeys((model.letter for model in models), longest)
+    check_rates(trials, {model.letter: model for model in models}, slowest, most_rps, least=True)
 
 
 def check_rates(
     trials: Iterable[OpenTrial],
     models: Mapping[str, Model],
-    known: Mapping[str, Calibration],
+    calibrated: Mapping[str, Calibration],
     most_rps: float,
     *,
     least: bool = False,
 ) -> None:
-    """Raise UsageError where a rate is beyond `most_rps`, which is sent in time; with `least` it can be higher yet."""
+    """Raise UsageError if a rate is above `most_rps`, the most that is sent in time; with `least`, rates are minima."""
     fastest: dict[str, float] = {}
     for trial in trials:
-        fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate_rps(trial, models, known))
+        fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate_rps(trial, models, calibrated))
     for letter, rate in fastest.items():
         if rate > most_rps:
             raise UsageError(
                 f"{letter} at {rate:,.0f} arrivals a second{' or more' if least else ''}: the load generator sends"
-                f" {most_rps:,.0f} in time; a lower utilisation, or a longer wait (WAIT_MS), asks for less, and more"
-                " WORKERS on cores of their own, or from other machines (JOIN), send more"
+                f" {most_rps:,.0f} in time; use a lower utilisation or a longer wait (WAIT_MS), or more load workers:"
+                " on cores of their own (WORKERS), or on other machines (JOIN)"
             )
 
 
 def moments(arrivals: Arrivals, rate_rps: float, plan_s: float) -> tuple[float, ...] | None:
-    """Return a recorded trace, played so fast that it comes at the rate; None for a process.
+    """Return the times of a recorded trace, scaled to the rate; None for a random process.
 
-    Raises UsageError where the trace is none.
+    Raises UsageError if the trace cannot be used.
     """
     if arrivals.process != "trace":
         return None
@@ -146,9 +148,9 @@ def moments(arrivals: Arrivals, rate_rps: float, plan_s: float) -> tuple[float, 
     try:
         recorded = sorted(float(line) for line in path.read_text(encoding="utf-8").split())
     except (OSError, ValueError) as error:
-        raise UsageError(f"trace {path}: must be a file with a moment, in seconds, in each line ({error})") from error
+        raise UsageError(f"trace {path}: must be a file with a time, in seconds, in each line ({error})") from error
     if len(recorded) < 2 or recorded[-1] <= recorded[0]:
-        raise UsageError(f"trace {path}: must have two moments at least, and some time between them")
+        raise UsageError(f"trace {path}: must have at least two different times")
     speed = (len(recorded) - 1) / (recorded[-1] - recorded[0]) / rate_rps
     played = [(moment - recorded[0]) * speed for moment in recorded]
     return tuple(moment for moment in played if moment < plan_s)

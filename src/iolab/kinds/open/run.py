@@ -1,4 +1,4 @@
-"""One plan of an open loop: calibrate the models first where they are not, and send the arrivals."""
+"""One plan of an open loop: calibrate the models if that is not done yet, and send the arrivals."""
 
 from collections.abc import Mapping
 
@@ -14,15 +14,15 @@ from iolab.loadgen.openloop import Arrivals, OpenLoop
 
 
 def run(experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[OpenRecord]:
-    """Measure a plan; one that fails is a record with a reason.
+    """Measure a plan; a plan that fails is a record with a reason.
 
-    Raises TrialFailed where a model cannot be calibrated, and UsageError where a rate cannot be sent in time.
+    Raises TrialFailed if a model cannot be calibrated, and UsageError if a rate cannot be sent in time.
     """
     cores = bench.plans[experiment.cpus[0]]
-    crowd = arrivals.generator(bench, experiment.load, cores)
-    calibrated = _missing(experiment, trial, bench, crowd)
-    known = {**trial.known, **calibrated}
-    rate_rps = openplan.rate_rps(trial, bench.models, known)
+    client = arrivals.generator(bench, experiment.load, cores)
+    calibrated = _missing(experiment, trial, bench, client)
+    calibrations = {**trial.calibrations, **calibrated}
+    rate_rps = openplan.rate_rps(trial, bench.models, calibrations)
     moments = openplan.moments(experiment.arrivals, rate_rps, trial.plan_s)
     planned = Planned(
         index=trial.index,
@@ -32,24 +32,24 @@ def run(experiment: OpenExperiment, trial: OpenTrial, bench: Bench) -> Measured[
         settings=experiment.settings(trial.variant),
         utilisation=trial.utilisation,
         arrivals=Arrivals(experiment.arrivals.process, rate_rps, trial.plan_s, trial.seed, moments),
-        calibration=known[trial.model],
+        calibration=calibrations[trial.model],
     )
-    result = arrivals.send(bench, crowd, planned)
+    result = arrivals.send(bench, client, planned)
     facts = {"calibrated": calibrated, "planned_utilisation": trial.share, "utilisation_of": trial.of}
     return arrivals.record(OpenRecord, planned, result, result.failure or result.unanswered, facts)
 
 
-def _missing(experiment: OpenExperiment, trial: OpenTrial, bench: Bench, crowd: OpenLoop) -> Mapping[str, Calibration]:
-    """Calibrate the models that are not, and look at all rates before the first is sent."""
+def _missing(experiment: OpenExperiment, trial: OpenTrial, bench: Bench, client: OpenLoop) -> Mapping[str, Calibration]:
+    """Calibrate the models that are not calibrated, and check all rates before the first is sent."""
     models, cores = list(bench.models.values()), bench.plans[experiment.cpus[0]]
     wanted = openplan.shares(experiment.arrivals, models)
     found = {
-        model.letter: arrivals.calibrated(bench, crowd, model, cores, experiment.server)
+        model.letter: arrivals.calibrated(bench, client, model, cores, experiment.server)
         for model in models
-        if model.letter in wanted and model.letter not in trial.known
+        if model.letter in wanted and model.letter not in trial.calibrations
     }
     if found:
         trials = [each for block in openplan.blocks(experiment, models) for each in block]
         most_rps = experiment.load.most_rps(cores)
-        openplan.check_rates(trials, bench.models, {**trial.known, **found}, most_rps)
+        openplan.check_rates(trials, bench.models, {**trial.calibrations, **found}, most_rps)
     return found

@@ -15,9 +15,9 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Arrivals(Settings):
     """Requests that arrive whether or not the server keeps up, for `duration_s` at each utilisation.
 
-    A utilisation is the share of the time that each worker of a model is busy. A model that lets any number of requests
-    wait has none: it is measured at the rates of the others, for `others_duration_s` each. A trace is a file with a
-    moment of arrival, in seconds, in each line; it is played faster or slower to come at the wanted rate.
+    A utilisation is the share of the time that each worker of a model is busy. A model that handles any number of
+    requests at once has no utilisation: it is measured at the rates of the others, for `others_duration_s` each. A
+    trace is a file with an arrival time, in seconds, in each line; its times are scaled to the wanted rate.
     """
 
     process: Annotated[Literal["poisson", "constant", "trace"], Option("Arrival process.")] = "poisson"
@@ -34,17 +34,17 @@ class Arrivals(Settings):
         ),
     ] = ()  # instead of a model's own
     trace: Annotated[
-        str | None, Option("File with an arrival time, in seconds, in each line; it is played at each rate.", word=FILE)
+        str | None, Option("File with an arrival time, in seconds, in each line; it is scaled to each rate.", word=FILE)
     ] = None
 
     @classmethod
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes in which a trace is what arrivals follow; raises UsageError where they contradict that."""
+        """Return changes in which a trace sets the process; raises UsageError if they contradict each other."""
         trace, process = changes.get("trace"), changes.get("process")
         if trace is None and process == "trace":
-            raise UsageError("PROCESS=trace: say which file, with TRACE=")
+            raise UsageError("PROCESS=trace: give the file, with TRACE=")
         if trace is not None and process not in (None, "trace"):
-            raise UsageError(f"TRACE={trace}: PROCESS={process} needs none; leave one of them out")
+            raise UsageError(f"TRACE={trace}: PROCESS={process} does not use a trace; leave one of them out")
         return changes if trace is None else {**changes, "process": "trace"}
 
     @model_validator(mode="after")
@@ -52,11 +52,11 @@ class Arrivals(Settings):
         if self.process == "trace" and self.trace is None:
             raise ValueError('process = "trace" needs a file: trace = "..."')
         if self.process != "trace" and self.trace is not None:
-            raise ValueError(f'trace = "{self.trace}" needs process = "trace", and it is "{self.process}"')
+            raise ValueError(f'trace = "{self.trace}" needs process = "trace", not "{self.process}"')
         return self
 
     def shares(self, letter: str) -> tuple[float, ...]:
-        """Return the utilisations of a model; none where it is to be measured at the rates of the others."""
+        """Return the utilisations of a model; an empty tuple if it is measured at the rates of the others."""
         own = self.utilisation.get(letter, ())
         return self.every_utilisation or own if own else ()
 
@@ -80,5 +80,5 @@ class OpenExperiment(VariedExperiment):
 
     @property
     def host(self) -> str | None:
-        """The address by which other machines reach the servers; None where none is to. Raises UsageError."""
+        """The address by which other machines reach the servers; None if they need not. Raises UsageError."""
         return self.load.address

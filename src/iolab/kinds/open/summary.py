@@ -1,4 +1,4 @@
-"""What summary.json says of an open loop."""
+"""summary.json of an open loop."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,17 +11,17 @@ PLAN = {"model", "service", "variant", "process", "planned_utilisation", "utilis
 
 
 def summary(analysis: OpenAnalysis) -> str:
-    """Return summary.json: an object a plan, times in ms."""
+    """Return summary.json: an object for each plan, times in ms."""
     cells = []
     for cell in analysis.cells:
         record, measured = cell.record, cell.measured
-        seen = _milliseconds(asdict(measured)) if measured else {}
+        times = _milliseconds(asdict(measured)) if measured else {}
         cells.append(
             {
                 **record.model_dump(include=PLAN | {"ok", "errors"}),
                 "rate_rps": record.rate_rps,
                 "count": measured.count if measured else 0,
-                **{key: value for key, value in seen.items() if key != "count"},
+                **{key: value for key, value in times.items() if key != "count"},
                 "same_trace": _milliseconds(asdict(cell.same)) if cell.same else None,
                 "m_d_c": _milliseconds(asdict(cell.constant)) if cell.constant else None,
                 "m_m_c": _milliseconds(asdict(cell.exponential)) if cell.exponential else None,

@@ -15,18 +15,19 @@ CLOSED_USERS = 16  # of the closed loop that the open one is contrasted with, as
 
 
 def errors(analysis: OpenAnalysis) -> str:
-    """Say which of theory's figures are exact, and how well the others are known."""
+    """Say which theoretical figures are exact, and the error of the others."""
     worst = max((cell.constant.error for cell in analysis.cells if cell.constant), default=None)
     if worst is None:
         return ""
     return (
         "M/M/c is exact, and so is the mean of M/D/1. The other figures of M/D/c are simulated, with"
-        f" {queueing.CUSTOMERS:,} customers; the means are known to {max(2 * worst, 0.001):.1%} (two standard errors)."
+        f" {queueing.CUSTOMERS:,} customers; the error of their means is at most"
+        f" {max(2 * worst, 0.001):.1%} (two standard errors)."
     )
 
 
 def load(cell: OpenCell, unit: str = " utilisation") -> str:
-    """Return the utilisation of a plan, or its rate where the model has no utilisation."""
+    """Return the utilisation of a plan, or its rate if the model has no utilisation."""
     busy = cell.record.utilisation
     return numbers.rate(cell.record.rate_rps) if busy is None else f"{busy:.0%}{unit}"
 
@@ -48,7 +49,7 @@ def sentence(cells: Sequence[OpenCell]) -> str:
     if measured[0].record.utilisation is None:
         return f"{text}. {_without_a_queue(growth)}"
     if growth > DOUBLED and (measured[-1].record.utilisation or 0) >= BUSY:
-        text += f": {growth:.1f} times as long, because near 100% utilisation the queue is hardly ever empty"
+        text += f": {growth:.1f} times as long, because near 100% utilisation the queue is rarely empty"
     return f"{text}. {_theory(measured)}".rstrip()
 
 
@@ -62,7 +63,7 @@ def _without_a_queue(growth: float) -> str:
 
 
 def _theory(cells: Sequence[OpenCell]) -> str:
-    """Say how often each theory's mean lies in the interval of the measured one, where the utilisation is not low."""
+    """Say how often each theory's mean lies in the interval of the measured one, at utilisations that are not low."""
     known = [
         cell for cell in cells if (cell.record.utilisation or 0) >= LIGHT and cell.measured and cell.measured.mean_ci_s
     ]
@@ -100,8 +101,8 @@ def proof(cells: Sequence[OpenCell]) -> str:
     off = sum(any(finding.id == "off_the_trace" for finding in cell.findings) for cell in known)
     if off:
         return (
-            f"{text} In {off} of {len(known)} plans the difference is too large, whatever its cause: these plans prove"
-            " nothing. The findings name them."
+            f"{text} In {off} of {len(known)} plans the difference is too large: these plans cannot be compared with"
+            " theory. The findings name them."
         )
     return (
         f"{text} A larger difference between measurement and theory is therefore due to chance in these arrivals, or"
@@ -110,7 +111,7 @@ def proof(cells: Sequence[OpenCell]) -> str:
 
 
 def senders(analysis: OpenAnalysis) -> str:
-    """Say what sent the arrivals."""
+    """Return what sent the arrivals."""
     counts = sorted({cell.record.load_workers for cell in analysis.cells})
     if not counts or counts == [0]:
         return "one Locust process"
@@ -122,31 +123,31 @@ def closed_loop() -> str:
     return (
         f"A closed loop of {CLOSED_USERS} users differs: each user waits for a response before it sends the next"
         f" request. At most {CLOSED_USERS} requests are then in the system, and a slower server gets fewer of them."
-        " Here, requests arrive whether or not the server keeps up, and the response time has no bound as the rate"
-        " approaches what the server can serve."
+        " Here, requests arrive whether or not the server keeps up, and the response time grows without bound as the"
+        " rate approaches the most that the server can serve."
     )
 
 
 def settings(analysis: OpenAnalysis) -> str:
-    """Say what servers and arrivals were set to."""
+    """Return the settings of servers and arrivals."""
     experiment, arrivals = analysis.experiment, analysis.experiment.arrivals
     infinite = any(cell.record.utilisation is None for cell in analysis.cells)
     parts = [
         *settings_of.servers(experiment.server, experiment.vary),
         f"{arrivals.process} arrivals{f' from {arrivals.trace}' if arrivals.trace else ''}",
-        f"{arrivals.duration_s:g} s a plan",
-        *([f"{arrivals.others_duration_s:g} s where there is no queue"] if infinite else []),
+        f"{arrivals.duration_s:g} s per plan",
+        *([f"{arrivals.others_duration_s:g} s for servers without a queue"] if infinite else []),
     ]
     return f"Settings: {', '.join(parts)}."
 
 
 def place(cell: OpenCell) -> str:
-    """Return which plan a cell is."""
+    """Return the name of a cell's plan."""
     return " ".join(filter(None, [cell.record.model, cell.record.variant, "at", load(cell)]))
 
 
 def calibrations(analysis: OpenAnalysis) -> list[str]:
-    """Say what was calibrated: a sentence a model."""
+    """Return the result of the calibration, a sentence for each model."""
     return [_calibration(cell) for cell in {cell.record.model: cell for cell in analysis.cells}.values()]
 
 

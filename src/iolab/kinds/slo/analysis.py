@@ -1,4 +1,4 @@
-"""From the run folder of a search to what each model sustains, beside theory."""
+"""From the run folder of a search to the rate that each model sustains, compared with theory."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ UNFINISHED = "it was interrupted"
 
 @dataclass(frozen=True)
 class SloAnalysis:
-    """All that a report of a search says; models whose search has not begun are not in `found`."""
+    """The content of a report; models whose search has not begun are not in `found`."""
 
     run: RunInfo
     experiment: SloExperiment
@@ -26,7 +26,7 @@ class SloAnalysis:
 
 
 def analyse(folder: RunFolder) -> SloAnalysis:
-    """Read a run folder and work everything out; raises UsageError where it cannot be read."""
+    """Read a run folder and compute its results; raises UsageError if it cannot be read."""
     read = recorded.read(folder, SloExperiment, SloRecord)
     records, objective = read.trials, read.experiment.wanted
     begun = [model for model in read.run.models if any(record.model == model.letter for record in records)]
@@ -35,11 +35,11 @@ def analyse(folder: RunFolder) -> SloAnalysis:
 
 
 def _found(model: ModelInfo, records: Sequence[SloRecord], objective: Objective) -> Found:
-    mine = [record for record in records if record.model == model.letter]
-    steps = tuple(step(record) for record in mine if record.valid)
-    known = mine[0].calibration
-    theory_rps = by_theory(objective, known, int(model.workers)) if math.isfinite(model.workers) else None
-    reason = next((str(record.reason) for record in mine if not record.valid), "")
+    own = [record for record in records if record.model == model.letter]
+    steps = tuple(step(record) for record in own if record.valid)
+    calibration = own[0].calibration
+    theory_rps = by_theory(objective, calibration, int(model.workers)) if math.isfinite(model.workers) else None
+    reason = next((str(record.reason) for record in own if not record.valid), "")
     if not reason and next_step(model.letter, records, 0):
         reason = UNFINISHED
-    return Found(model.letter, model.service, model.workers, steps, known, theory_rps, reason)
+    return Found(model.letter, model.service, model.workers, steps, calibration, theory_rps, reason)

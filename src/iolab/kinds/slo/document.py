@@ -1,4 +1,4 @@
-"""The report of a search for the highest rate: what each model sustains, beside theory."""
+"""The report of a search for the highest rate: what each model sustains, compared with theory."""
 
 from collections.abc import Iterator, Sequence
 
@@ -62,7 +62,7 @@ def verdict(found: Found) -> str:
 
 
 def sentence(found: Found, objective: Objective) -> str:
-    """Say what one model sustains, or what is known of it where its search did not end."""
+    """Say what one model sustains, or what is known if its search did not end."""
     best, broken, ended = found.best, found.broken, not found.reason
     text = f"{found.letter} {'meets' if best else 'does not meet'} {objective.text}"
     if best and broken:
@@ -89,7 +89,7 @@ def _failure(broken: Step, objective: Objective) -> str:
 
 
 def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield what to doubt of each server: its steps that are not valid, and what the machine did during all of them."""
+    """Yield the findings of each server: its invalid steps, and those of the machine during all of its steps."""
     for each in analysis.found:
         records = [record for record in analysis.records if record.model == each.letter]
         invalid = [
@@ -101,7 +101,7 @@ def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
 
 
 def _lacks(analysis: SloAnalysis) -> str:
-    """Return for how many models the search has ended, where some are missing."""
+    """Return for how many models the search has ended, if some are missing."""
     ended, wanted = sum(not each.reason for each in analysis.found), len(analysis.run.models)
     return f"The search has ended for {ended} of {wanted} models." if ended < wanted else ""
 
@@ -166,5 +166,5 @@ def _milliseconds(value_s: float | None) -> str:
 
 
 def _rate(value_rps: float | None) -> str:
-    """Return a rate with a digit more than elsewhere: what holds and what does not lie close together."""
+    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
     return numbers.rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"

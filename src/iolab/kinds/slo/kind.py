@@ -31,7 +31,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers; raises UsageError where the objective is none."""
+        """Return the servers; raises UsageError if the objective cannot be read."""
         Objective.parse(experiment.objective)
         return lab.select(experiment.models)
 
@@ -44,7 +44,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
                 yield trial
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
-        """Return 0: where a search ends is what it is about."""
+        """Return 0: the number of steps is not known beforehand."""
         del experiment, models
         return 0
 
@@ -53,7 +53,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         return run.expected_s(experiment, models)
 
     def describe(self, trial: SloTrial) -> str:
-        """Return what a step is."""
+        """Return a step's name, shown while it is measured."""
         return trial.title
 
     def run(self, experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
@@ -78,7 +78,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
 
 
 def drawn(analysed: SloAnalysis) -> Document:
-    """Return the report; what draws is imported for it alone, which takes half a second."""
+    """Return the report; the drawing code is imported only here, because that takes half a second."""
     from iolab.kinds.slo import document  # noqa: PLC0415
 
     return document.report(analysed)

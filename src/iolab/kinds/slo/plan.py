@@ -13,9 +13,9 @@ from iolab.results.records import OpenSample
 from iolab.theory import queueing
 from iolab.theory.statistics import least_count
 
-ENDS = 2  # that are tried first
+ENDS = 2  # the highest and the lowest rate, which are tried first
 STEPS = 6  # of bisection: the answer is known to 1.6% of the first interval
-LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to tell a percentile
+LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to measure a percentile
 CUSTOMERS = 200_000
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
@@ -30,27 +30,27 @@ class Objective:
 
     @classmethod
     def parse(cls, text: str) -> "Objective":
-        """Read such as p99<100ms or mean<0.2s; raises UsageError."""
+        """Parse an objective, such as p99<100ms or mean<0.2s; raises UsageError."""
         match = re.fullmatch(r"\s*(mean|p50|p95|p99)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
         if not match or float(match[2]) <= 0:
             raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
         return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
 
     def value_s(self, samples: Sequence[OpenSample]) -> float | None:
-        """Return what the objective bounds; None where it cannot be known, or where a request has no answer."""
+        """Return the value that the objective bounds; None without requests, or if a request has no answer."""
         responses = [sample.done_s - sample.planned_s for sample in samples if sample.status == 200]
         if not responses or len(responses) < len(samples):
             return None
         return float(np.mean(responses) if self.quantile is None else np.quantile(responses, self.quantile))
 
     def least_requests(self) -> int:
-        """Return how many requests it takes to know it."""
+        """Return how many requests are needed to measure that value."""
         return 100 if self.quantile is None else 2 * least_count(self.quantile)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One plan of the search: its rate, and what was measured."""
+    """One plan of the search: its rate and its result."""
 
     rate_rps: float
     value_s: float | None
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class SloTrial:
-    """A step for one model: at `rate_rps`, or, before that has a calibration, at the highest rate that is tried."""
+    """A step for one model: at `rate_rps`; None: at the highest rate to try, before the model is calibrated."""
 
     index: int
     model: str
@@ -69,16 +69,16 @@ class SloTrial:
 
     @property
     def title(self) -> str:
-        """What is shown while it is measured."""
+        """Its name in progress messages."""
         return f"{self.model}, {'the highest rate' if self.rate_rps is None else f'{self.rate_rps:.0f} a second'}"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a model sustains: the highest rate at which the objective held, the lowest at which it did not.
+    """The result of a model's search: the highest rate at which the objective held, the lowest at which it did not.
 
-    `theory_rps` is what an M/D/c queue sustains; None where any number of requests can wait. `reason` says why the
-    search ended before its end, "" where it did not.
+    `theory_rps` is what an M/D/c queue sustains; None if the model has no queue. `reason` says why the search did not
+    end; "" if it did.
     """
 
     letter: str
@@ -108,27 +108,26 @@ def step(record: SloRecord) -> Step:
 
 
 def next_step(model: str, records: Sequence[SloRecord], seed: int, first: int = 0) -> SloTrial | None:
-    """Return a model's next step, given the records of all; None where its search has ended.
+    """Return a model's next step, given the records of all; None if its search has ended.
 
-    Its indices begin with `first`. The search also ends with a step that is not valid: what that would have found is
-    not known.
+    Its indices begin with `first`. The search also ends with a step that is not valid, because its result is not known.
     """
-    mine = [record for record in records if record.model == model]
-    index = first + len(mine)
-    if not mine:
+    own = [record for record in records if record.model == model]
+    index = first + len(own)
+    if not own:
         return SloTrial(index, model, seed + index)
-    if not all(record.valid for record in mine):
+    if not all(record.valid for record in own):
         return None
-    rate_rps = next_rate([step(record) for record in mine], mine[0].rate_rps)
+    rate_rps = next_rate([step(record) for record in own], own[0].rate_rps)
     if rate_rps is None:
         return None
-    return SloTrial(index, model, seed + index, mine[0].calibration, rate_rps)
+    return SloTrial(index, model, seed + index, own[0].calibration, rate_rps)
 
 
 def next_rate(steps: Sequence[Step], highest_rps: float) -> float | None:
-    """Return the rate of the step after these, None where the search has ended.
+    """Return the rate of the step after these, None if the search has ended.
 
-    The ends come first, then the middles, on a logarithmic scale; the lowest rate is a fixed share of the highest.
+    The ends are first, then the middles, on a logarithmic scale; the lowest rate is a fixed share of the highest.
     """
     low_rps, high_rps = highest_rps * LOW / HIGH, highest_rps
     if not steps:

@@ -20,16 +20,16 @@ RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
 
 
 def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
-    """Measure a step. A request without an answer breaks the objective; a server that dies leaves the step invalid.
+    """Measure a step. A request without an answer breaks the objective; if the server dies, the step is invalid.
 
-    Raises TrialFailed where the model cannot be calibrated.
+    Raises TrialFailed if the model cannot be calibrated.
     """
     objective, model, cores = experiment.wanted, bench.models[trial.model], bench.plans[experiment.cpus[0]]
-    crowd = arrivals.generator(bench, experiment.load, cores)
-    known = trial.calibration or arrivals.calibrated(bench, crowd, model, cores, experiment.server)
-    capacity_rps = model.workers / known.service_s
+    client = arrivals.generator(bench, experiment.load, cores)
+    calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
+    capacity_rps = model.workers / calibration.service_s
     rate_rps = trial.rate_rps or min(HIGH * capacity_rps, experiment.load.most_rps(cores))
-    lead_s, plan_s = times(experiment, rate_rps, known.service_s, model.workers)
+    lead_s, plan_s = times(experiment, rate_rps, calibration.service_s, model.workers)
     planned = Planned(
         index=trial.index,
         model=model,
@@ -38,9 +38,9 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
         settings=experiment.server,
         utilisation=rate_rps / capacity_rps if math.isfinite(capacity_rps) else None,
         arrivals=Arrivals("poisson", rate_rps, plan_s, trial.seed),
-        calibration=known,
+        calibration=calibration,
     )
-    result = arrivals.send(bench, crowd, planned)
+    result = arrivals.send(bench, client, planned)
     value_s = objective.value_s([each for each in result.load.samples if each.planned_s >= lead_s])
     holds = result.failure is None and value_s is not None and value_s < objective.limit_s
     facts = {"objective": objective.text, "lead_s": lead_s, "value_s": value_s, "holds": holds}

@@ -25,7 +25,7 @@ class Search(Settings):
 
 
 class SloExperiment(ServedExperiment):
-    """The objective, such as p99<100ms, of each model."""
+    """The objective for every model, such as p99<100ms."""
 
     kind: Literal["slo"]
     cpus: OneLimit = (1.0,)
@@ -38,10 +38,10 @@ class SloExperiment(ServedExperiment):
 
     @property
     def host(self) -> str | None:
-        """The address by which other machines reach the servers; None where none is to. Raises UsageError."""
+        """The address by which other machines reach the servers; None if they need not. Raises UsageError."""
         return self.load.address
 
     @property
     def wanted(self) -> Objective:
-        """The objective; raises UsageError where it is none."""
+        """The parsed objective; raises UsageError if it cannot be read."""
         return Objective.parse(self.objective)

@@ -1,4 +1,4 @@
-"""What summary.json says of a search for the highest rate."""
+"""summary.json of a search for the highest rate."""
 
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +9,7 @@ from iolab.report.summary import summary as run_summary
 
 
 def summary(analysis: SloAnalysis) -> str:
-    """Return summary.json: an object a model, with all its steps."""
+    """Return summary.json: an object for each model, with all its steps."""
     cells = [_cell(each) for each in analysis.found]
     return run_summary(analysis.run, cells, objective=analysis.objective.text)
 
