@@ -238,7 +238,7 @@ def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
 
     found = damaged(tmp_path, kill)
     assert len(found.cells) == 5
-    assert "This run has not ended: 5 of 24 trials are here" in page(report(found))
+    assert "This run has not ended: it has 5 of 24 trials" in page(report(found))
     assert "The benchmark has not ended." in markdown(report(found))
 
 

@@ -58,5 +58,5 @@ def test_ctrl_c_ends_it(start: Start, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "Median as each tells it" not in stdout
+    assert "Median of each load generator" not in stdout
     assert len(list((tmp_path / "results").glob("*-crosscheck"))) == 1

@@ -83,8 +83,10 @@ def test_no_kind_makes_html_or_tables_of_the_terminal() -> None:
         assert names <= {"rich.console", "rich.console.Console"}, path
 
 
-def test_there_is_one_template_of_pages_and_that_of_the_trace() -> None:
-    assert {path.name for path in (SOURCE / "report" / "templates").glob("*.j2")} == {"report.html.j2", "trace.html.j2"}
+def test_there_is_one_template_for_reports_of_all_kinds() -> None:
+    assert {path.name for path in (SOURCE / "report" / "templates").glob("*.j2")} == {
+        *("report.html.j2", "index.html.j2", "trace.html.j2"),
+    }
 
 
 @pytest.mark.parametrize("name", ["session", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])

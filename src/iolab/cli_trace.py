@@ -185,7 +185,7 @@ def read(path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = Tru
 def write_page(
     story: Story, page: Path, title: str = "What the log shows", focus_s: tuple[float, float] | None = None
 ) -> Path:
-    """Write the page of a story; it can always be made anew from the log, so an older one is replaced."""
+    """Write the page of a story; it can be rebuilt from the log at any time, so an older one is replaced."""
     from iolab.report import trace_html  # noqa: PLC0415 (templates: too long for a story without a page)
 
     page.parent.mkdir(parents=True, exist_ok=True)

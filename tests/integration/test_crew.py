@@ -114,7 +114,7 @@ def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--join", "2"), "JOIN=2: other machines need this machine's address: give it, such as BIND=192.168.1.10"),
+        (("--join", "2"), "JOIN=2: other machines need this machine's address: give it, as in BIND=192.168.1.10"),
         (("--join", "2", "--bind", "0.0.0.0"), "and BIND=0.0.0.0 is not such an address"),
         (("--workers", "-1"), "WORKERS=-1: input should be greater than or equal to 0"),
         pytest.param(
@@ -138,8 +138,8 @@ def test_a_worker_without_a_master_says_what_to_do(inside: Run) -> None:
     done = inside("worker")
     assert (done.returncode, done.stderr) == (
         2,
-        "iolab: MASTER: say for which machine: make worker MASTER=192.168.1.10\n",
+        "iolab: MASTER: give the address of the other machine: make worker MASTER=192.168.1.10\n",
     )
     done = inside("worker", "127.0.0.1", "--master-port", "9", "--runtime", "local")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "MASTER=127.0.0.1: nothing to join on port 9 (Connection refused): start make up" in done.stderr
+    assert "MASTER=127.0.0.1: nothing listens on port 9 (Connection refused): start make up" in done.stderr

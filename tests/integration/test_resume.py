@@ -71,7 +71,7 @@ def test_it_goes_on_with_nothing_else(inside: Run, latest: Path) -> None:
     path.write_text(json.dumps({**run, "generator": "locust" if run["generator"] == "hey" else "hey"}))
     refused = inside("bench", "--runtime", "local", "--resume", str(latest))
     assert refused.returncode == 2
-    assert "was begun with another load generator" in refused.stderr
+    assert "this run cannot be resumed with another load generator" in refused.stderr
 
 
 @pytest.mark.measures

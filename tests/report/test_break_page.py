@@ -149,7 +149,7 @@ def test_colours_are_explained_where_there_is_a_way_to_compare_with() -> None:
 @pytest.mark.parametrize("results", [[], ALL[:1]])
 def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[WayResult]) -> None:
     document = breaking.report(analysis(results))
-    assert document.lacks == "This run was interrupted: 0 of 10 trials are here."
+    assert document.lacks == "This run was interrupted: it has 0 of 10 trials."
     assert figures(pages.render(document)) == len(results)
     assert not document.details
     assert all(block.texts == [] for block in document.answer[0].blocks if isinstance(block, Sentences))

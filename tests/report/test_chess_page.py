@@ -176,5 +176,5 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
 @pytest.mark.parametrize("exhibitions", [[], [CONVOY]])
 def test_a_run_that_is_not_whole_says_so(exhibitions: list[Exhibition]) -> None:
     document = chess.report(analysis(*exhibitions))
-    assert document.lacks == "This run was interrupted: 0 of 4 trials are here."
+    assert document.lacks == "This run was interrupted: it has 0 of 4 trials."
     assert rendered.figures(pages.render(document)) == 2 * len(exhibitions)

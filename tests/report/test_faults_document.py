@@ -27,7 +27,7 @@ def test_the_page_has_a_section_for_each_fault_and_curves_where_there_are_rows(t
     assert headings == ["Broadcast", "Slow readers", "Vanished users", "Half-open flood", "Server killed", "Herd"]
     page = rendered.page(made)
     assert rendered.figures(page) == 3
-    assert "none is lost" in page
+    assert "it answers: no click is lost" in page
     assert "4,097 kept" in page
     assert "C · asyncio, WebSocket, 1,000 users</h3><strong>no click is lost</strong>" in page
     assert 'class="banner"' not in page

@@ -123,5 +123,5 @@ def test_the_picture_has_a_panel_for_each_way_and_its_share_of_late_requests() -
 @pytest.mark.parametrize("standstills", [(), (FEW_LATE,)])
 def test_a_run_that_is_not_whole_says_so(standstills: tuple[Standstill, ...]) -> None:
     document = freeze.report(analysis(*standstills, run=RUN.model_copy(update={"status": "partial"})))
-    assert document.lacks == f"This run was interrupted: {len(standstills)} of 2 trials are here."
+    assert document.lacks == f"This run was interrupted: it has {len(standstills)} of 2 trials."
     assert figures(pages.render(document)) == len(standstills)

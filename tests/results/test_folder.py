@@ -149,7 +149,7 @@ def test_a_complete_run_without_its_trials_is_damaged(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, copy)
     lines = (copy / "trials.jsonl").read_text().splitlines(keepends=True)
     (copy / "trials.jsonl").write_text("".join(lines[:15]))
-    assert "Only 15 of its 24 trials are there" in words.wall_time(analyse(RunFolder.open(copy)))
+    assert "Only 15 of 24 trials are there" in words.wall_time(analyse(RunFolder.open(copy)))
     (copy / "trials.jsonl").write_text("")
     with pytest.raises(UsageError, match="contains none of the 24 trials"):
         analyse(RunFolder.open(copy))

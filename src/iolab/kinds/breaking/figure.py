@@ -35,7 +35,7 @@ def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment:
             grid = figure.subplots(len(groups), 2, squeeze=False, height_ratios=lanes)
         for (rates, bystander), (kind, group) in zip(grid, groups, strict=True):
             length_ms = experiment.server.wait_ms if kind == "wait" else experiment.server.cpu_ms
-            rates.set_title(f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} a request")
+            rates.set_title(f"{KINDS[kind]}, {numbers.milliseconds(length_ms)} per request")
             rates.set_xlabel("requests/s")
             bystander.set_title("Bystander")
             bystander.set_xlabel("response time (logarithmic)")

@@ -162,11 +162,11 @@ def bars(exhibitions: Sequence[Exhibition], narrow: bool) -> str:
             axes.barh(middle, each.played.took_s, height=2 * half, color=colour)
             axes.vlines([least_s, most_s], top, bottom, color=drawing.INK, linewidth=1.8)
             axes.hlines([top, bottom], least_s, most_s, color=drawing.INK, linewidth=0.8)
-        names = [f"{name(each)}\narithmetic: {bounds(each.arithmetic)}" for each in exhibitions]
+        names = [f"{name(each)}\ncalculated: {bounds(each.arithmetic)}" for each in exhibitions]
         drawing.rows(axes, names, [clock(each.played.took_s) for each in exhibitions], narrow)
         axes.set_xlim(left=0)
         step = next((each for each in TICKS if axes.get_xlim()[1] / each <= (4 if narrow else 6)), TICKS[-1])
         axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(lambda value, _: clock(value))
         axes.set_xlabel("duration in the time of the story")
-        return drawing.svg(drawn, "How long each exhibition took, beside the arithmetic")
+        return drawing.svg(drawn, "How long each exhibition took, measured and calculated")

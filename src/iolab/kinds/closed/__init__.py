@@ -1,1 +1,1 @@
-"""The closed loop: a fixed number of users, each of whom waits for an answer before the next request."""
+"""The closed loop: a fixed number of users, each waits for a response before its next request."""

@@ -210,7 +210,7 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return all findings of a cell, the gravest first."""
+    """Return all findings of a cell, the most severe first."""
     return by_gravity(_judged(finding, evidence) for rule in RULES for finding in rule(evidence))
 
 

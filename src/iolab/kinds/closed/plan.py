@@ -33,8 +33,8 @@ def trials(experiment: ClosedExperiment, models: Iterable[Model]) -> list[Trial]
 def rounds(experiment: ClosedExperiment, models: Iterable[Model]) -> Iterator[list[Trial]]:
     """Yield rounds without end, whatever the number of repeats.
 
-    Rounds are interleaved: every cell once in a round, shuffled anew in each by the experiment's seed, so that
-    a machine that changes over time changes all cells alike.
+    Rounds are interleaved: every cell once in a round, in an order that the experiment's seed gives for each round, so
+    that a machine that changes over time changes all cells alike.
     """
     order = random.Random(experiment.seed)  # noqa: S311 (a shuffle, not a secret)
     cells = [
