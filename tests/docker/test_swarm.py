@@ -54,7 +54,10 @@ def until(what: Callable[[], Any], limit_s: float) -> Any:
 
 @pytest.mark.alone  # the engine is another one meanwhile
 @pytest.mark.needs("swarm")
-def test_the_stack_serves_and_its_workers_load_every_model(swarm: None, lab: Lab, engine: Engine, project: str) -> None:
+def test_the_stack_serves_and_its_workers_load_every_model(
+    swarm: None, lab: Lab, engine: Engine, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADS", "all")
     models = [model.name for model in lab.models]
     Compose(ROOT, project, variables(lab, engine, 1)).build([*models, "locust"])
     page = f"http://127.0.0.1:{os.environ['LOCUST_PORT']}"
