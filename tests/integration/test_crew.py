@@ -119,7 +119,7 @@ def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Pat
         (("--workers", "-1"), "WORKERS=-1: input should be greater than or equal to 0"),
         pytest.param(
             ("--wait-ms", "0.1", "--models", "B", "--workers", "2"),
-            "more WORKERS on cores of their own",
+            "or more load workers: on cores of their own (WORKERS)",
             marks=pytest.mark.load,
         ),
     ],

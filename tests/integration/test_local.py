@@ -249,7 +249,7 @@ def test_the_second_of_two_is_refused(start: Start, iolab: Run, results: Path) -
     wait_for((results / "latest").exists, first)
     second = iolab("bench", *SMALL)
     assert (second.returncode, second.stdout) == (2, "")
-    assert second.stderr == f"iolab: another benchmark is running (pid {first.pid}): wait for its end, or stop it\n"
+    assert second.stderr == f"iolab: another benchmark is running (pid {first.pid}): wait until it ends, or stop it\n"
 
 
 def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: Path) -> None:
