@@ -46,7 +46,7 @@ def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monke
         assert "What blocks the loop blocks every connection" in (folder / page).read_text()
     assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
     again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
-    assert inside("report").returncode == 0
+    assert inside("report", cwd=copy).returncode == 0
     assert {name: (folder / name).read_bytes() for name in again} == again
 
 

@@ -36,7 +36,7 @@ def test_one_board_at_a_time_takes_longest_and_all_at_once_shortest(inside: Run,
     assert len(re.findall(r'aria-label="[^"]*whole evening', (folder / "report.html").read_text())) == 3
     assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
     again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
-    assert inside("report").returncode == 0
+    assert inside("report", cwd=copy).returncode == 0
     assert {name: (folder / name).read_bytes() for name in again} == again
 
 

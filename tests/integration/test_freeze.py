@@ -33,7 +33,7 @@ def test_the_closed_loop_hardly_sees_what_planned_requests_wait_for(inside: Run,
         assert "coordinated omission" in (folder / page).read_text()
     assert (tmp_path / "results" / "latest").resolve() == folder  # `make report` makes its report
     again = {name: (folder / name).read_bytes() for name in ("summary.json", "report.md", "report.html")}
-    assert inside("report").returncode == 0
+    assert inside("report", cwd=copy).returncode == 0
     assert {name: (folder / name).read_bytes() for name in again} == again
 
 
