@@ -1,15 +1,20 @@
 """What a reader sees of a document: the page, Markdown, and the terminal's form."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from iolab.kinds import registry
 from iolab.report import brief
 from iolab.report.document import Document
 from iolab.report.markdown import render as markdown
 from iolab.report.pages import render as page
+from iolab.report.summary import summary as text
+from iolab.results.folder import RunFolder
 
-__all__ = ["figures", "markdown", "page", "terminal"]
+__all__ = ["figures", "markdown", "page", "summary", "terminal"]
 
 
 def figures(html: str) -> int:
@@ -25,3 +30,10 @@ def terminal(document: Document, width: int = 120, folder: str = "results/latest
         console = Console(width=width, record=True, file=nowhere)
         brief.show(console, document, folder)
     return console.export_text()
+
+
+def summary(folder: RunFolder) -> dict[str, Any]:
+    """Return summary.json of a run, as the reports of its folder would have it."""
+    report = registry.kind_of(folder).report(folder)
+    written: dict[str, Any] = json.loads(text(folder.read_run(), report.document(), report.cells, report.facts))
+    return written

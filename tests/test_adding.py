@@ -31,7 +31,6 @@ from iolab.kind import Kind, Line, Measured, Report
 from iolab.options import Option
 from iolab.report import doubts, run_report
 from iolab.report.document import Section, Sentences
-from iolab.report.summary import summary
 from iolab.results.records import TrialRecord
 
 
@@ -88,7 +87,7 @@ class Sum(Kind[SumExperiment, int, SumRecord]):
             findings=((f"number {record.index}", doubts.invalid(record)) for record in records),
             rows="a row for each number",
         )
-        return Report(summary(run, cells), lambda: drawn)
+        return Report(cells, lambda: drawn)
 
 
 KIND = Sum()

@@ -20,6 +20,7 @@ from iolab.results.folder import RunFolder
 from tests import crowds
 from tests.conftest import RECORDED
 from tests.rendered import figures, markdown, page, terminal
+from tests.rendered import summary as summary_of
 
 EXAMPLE = RECORDED
 
@@ -149,7 +150,7 @@ def test_an_interval_holds_its_median(analysis: Analysis) -> None:
 
 
 def test_summary_has_the_keys_of_the_contract(analysis: Analysis) -> None:
-    summary = json.loads(analysis.summary)
+    summary = summary_of(RunFolder.open(EXAMPLE))
     assert (summary["schema"], summary["kind"]) == (2, "closed")
     assert summary["experiment"] == "bench"
     assert summary["runtime"] == "docker"

@@ -1,7 +1,6 @@
 """The analysis of crowds, on runs made of figures like those that were measured."""
 
 import gzip
-import json
 import math
 import shutil
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
 from tests import crowds
 from tests.conftest import ROOT
+from tests.rendered import summary
 
 Level = Callable[..., CrowdCell]
 
@@ -233,7 +233,7 @@ def test_a_complete_run_without_a_level_is_damaged_and_one_that_runs_is_empty(tm
 
 
 def test_the_summary_is_strict_json_with_null_and_infinity_told_apart(tmp_path: Path) -> None:
-    written = json.loads(crowd_analysis.summary(analyse(crowds.run(tmp_path, (1000,)))))
+    written = summary(crowds.run(tmp_path, (1000,)))
     assert (written["schema"], written["kind"], len(written["cells"])) == (2, "crowd", 5)
     assert (written["experiment"], written["runtime"], written["status"]) == ("crowd", "docker", "complete")
     pool, loop = written["cells"][1:3]

@@ -17,6 +17,7 @@ from iolab.kinds.open import document, words
 from iolab.kinds.open import summary as opensummary
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.settings import OpenExperiment
+from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, OpenSample, RunInfo, ServerUsage
 from iolab.theory import queueing
@@ -178,7 +179,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     assert figures(html) == 1
     assert 'src="http' not in html
     assert 'href="http' not in html
-    written = json.loads(opensummary.summary(analysis))
+    written = json.loads(summary(analysis.run, report, opensummary.objects(analysis), {}))
     assert (written["schema"], written["kind"]) == (2, "open")
     assert [cell["model"] for cell in written["cells"]] == ["A", "A", "C"]
     assert written["cells"][0]["mean_ms"] > 20

@@ -110,7 +110,7 @@ class Null(Kind[NullExperiment, int, NullRecord]):
             }
             for level in levels
         ]
-        return Report(json.dumps({"cells": cells}), lambda: self._document(folder, levels))
+        return Report(cells, lambda: self._document(folder, levels))
 
     def _document(self, folder: RunFolder, levels: Sequence[int]) -> Document:
         run = folder.read_run()

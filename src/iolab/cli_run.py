@@ -15,7 +15,7 @@ from iolab.lab import find_root
 from iolab.progress import RunProgress
 from iolab.report import brief, index, markdown, pages, terminal
 from iolab.report.document import Document
-from iolab.report.summary import answered
+from iolab.report.summary import summary
 from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
 
@@ -88,7 +88,7 @@ def write_reports(folder: RunFolder) -> Document:
     """Write the reports of a run folder from its raw data, and the page of all runs; return the report."""
     report = registry.kind_of(folder).report(folder)
     document = cli_header.headed(report.document(), folder)
-    folder.write("summary.json", answered(report.summary, document))
+    folder.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
     folder.write("report.md", markdown.render(document))
     folder.write("report.html", pages.render(document))
     if (folder.path.parent / LATEST).is_symlink():

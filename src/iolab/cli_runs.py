@@ -70,9 +70,9 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
     of_kind = registry.kind_of(folder)
-    summary = of_kind.report(folder).summary  # first: it tells which file is damaged
+    cells = of_kind.report(folder).cells  # first: it tells which file is damaged
     trials = folder.read_trials(of_kind.record)
-    source = Source(trials, of_kind.record, of_kind.rows, summary, of_kind.key, of_kind.key_of)
+    source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
     for path in exported(folder, source, form, to or folder.path / "export"):
         click.echo(os.path.relpath(path))
     return 0

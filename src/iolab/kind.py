@@ -1,6 +1,5 @@
 """The contract of a kind of experiment: all that the lifecycle (session.py) and the command line need."""
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,10 +82,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """The reports of a run: summary.json, and a function that makes the document for HTML, Markdown and terminal."""
+    """The reports of a run: one object for each cell, as JSON has it, and a function that makes the document.
 
-    summary: str
+    summary.json has the cells, and `facts` of the kind; HTML, Markdown and terminal render the document.
+    """
+
+    cells: Sequence[Mapping[str, Any]]
     document: Callable[[], Document]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Where(NamedTuple):
@@ -170,7 +173,7 @@ class Kind(ABC, Generic[E, T, R]):
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
         """Return a function that prints a comparison of two runs; raises UsageError if no cell is in both."""
-        one, other = (json.loads(self.report(folder).summary)["cells"] for folder in (first, second))
+        one, other = (self.report(folder).cells for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
             raise UsageError(compare.why_nothing(one, other, self.key))
@@ -179,7 +182,7 @@ class Kind(ABC, Generic[E, T, R]):
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
         """Return a function that prints all figures of one cell; raises UsageError if there is no such cell."""
-        cells = json.loads(self.report(folder).summary)["cells"]
+        cells = self.report(folder).cells
         words = (cell, *([] if cpus is None else [str(cpus)]), *([] if variant is None else [variant]))
         found = compare.find(cells, self.key, " ".join(words))
         figures = list(compare.flat(found, self.key))

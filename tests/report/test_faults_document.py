@@ -1,6 +1,5 @@
 """The report of faults, on made-up records."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.kinds.faults import words as fault_words
-from iolab.kinds.faults.analysis import FaultsAnalysis, analyse, summary
+from iolab.kinds.faults.analysis import FaultsAnalysis, analyse
 from iolab.kinds.faults.document import COLUMNS, report
 from iolab.kinds.faults.records import Clicks
 from iolab.results.records import CpuPlanInfo, MachineUsage
@@ -124,9 +123,7 @@ def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
 
 def test_the_summary_has_an_object_for_each_fault(tmp_path: Path) -> None:
     never = Clicks(sent=400, answered=380, p50_s=0.001, p99_s=math.inf, slowest_s=math.inf, lost=0, unrecorded=0)
-    written = json.loads(
-        summary(analyse(faults.run(faults.folder(tmp_path), records=[faults.record("baseline", clicks=never)])))
-    )
+    written = rendered.summary(faults.run(faults.folder(tmp_path), records=[faults.record("baseline", clicks=never)]))
     assert (written["schema"], written["kind"], written["experiment"], written["status"]) == (
         2,
         "faults",

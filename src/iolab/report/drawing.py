@@ -20,7 +20,6 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 # Placeholders in the drawing, replaced by the page's own colours, light or dark.
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
-DASHED = (0, (4, 3))
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

@@ -18,7 +18,7 @@ RowType = type[Any]
 
 
 class Source(NamedTuple):
-    """The data of a run to export: its trials, the types of their records and of their rows by kind, and summary.json.
+    """The data of a run to export: trials, the types of their records and of their rows, and one object for each cell.
 
     `key` are the columns that identify a cell, and `key_of` returns those of a trial, which are added to each of its
     rows, so that no join is needed.
@@ -27,7 +27,7 @@ class Source(NamedTuple):
     trials: Sequence[TrialRecord]
     record: type[TrialRecord]
     rows: Mapping[str, RowType]
-    summary: str
+    cells: Sequence[Row]
     key: Sequence[str]
     key_of: Callable[[Any], Row]
 
@@ -51,7 +51,7 @@ def export(folder: RunFolder, source: Source, form: Format, target: Path) -> lis
             list(_columns(source.record)),
             [dict(_flat(trial.model_dump(mode="json", exclude={"rows"}))) for trial in source.trials],
         ),
-        "cells": (source.key, [dict(_flat(cell)) for cell in json.loads(source.summary)["cells"]]),
+        "cells": (source.key, [dict(_flat(cell)) for cell in source.cells]),
     }
     paths = []
     for name, (columns, rows) in tables.items():

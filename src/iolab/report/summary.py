@@ -8,9 +8,9 @@ from iolab.report.document import Document
 from iolab.results.records import RunInfo
 
 
-def summary(run: RunInfo, cells: Sequence[Mapping[str, Any]], **facts: Any) -> str:
-    """Return summary.json: what the run was, `facts` of its kind, and one object a cell."""
-    head = {
+def summary(run: RunInfo, document: Document, cells: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
+    """Return summary.json: the run, `facts` of its kind, the answer of its report, and one object for each cell."""
+    content = {
         "schema": 2,
         "kind": run.kind,
         "experiment": run.experiment["name"],
@@ -18,22 +18,15 @@ def summary(run: RunInfo, cells: Sequence[Mapping[str, Any]], **facts: Any) -> s
         "runtime": run.runtime,
         "status": run.status,
         "quick": run.quick,
+        **facts,
+        "question": document.question,
+        "verdict": document.verdict,
+        "trust": document.trust._asdict(),
+        "cells": cells,
     }
-    return _text({**head, **facts, "cells": cells})
-
-
-def answered(summary: str, document: Document) -> str:
-    """Return summary.json with the question of its report, the verdict and the trust in its head."""
-    content = json.loads(summary)
-    cells = content.pop("cells")
-    answer = {"question": document.question, "verdict": document.verdict, "trust": document.trust._asdict()}
-    return _text({**content, **answer, "cells": cells})
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def rounded(value: float | None, digits: int = 3) -> float | None:
     """Return a number as summary.json has it."""
     return None if value is None else round(value, digits)
-
-
-def _text(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

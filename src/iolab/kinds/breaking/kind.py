@@ -14,7 +14,6 @@ from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
 from iolab.report.document import Document
-from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -82,7 +81,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
 
             return document.report(analysis)
 
-        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
+        return Report(analysis.cells, drawn)
 
 
 def _median(rows: Sequence[object]) -> str:

@@ -13,7 +13,6 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.report import numbers
 from iolab.report.document import Document
-from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Pair
 
@@ -72,7 +71,7 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
 
             return document.report(analysis)
 
-        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
+        return Report(analysis.cells, drawn)
 
 
 KIND = Chess()

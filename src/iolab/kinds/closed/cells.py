@@ -1,6 +1,5 @@
 """From a run folder to its cells: each measurement with its prediction and its findings."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
-from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo, Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, even
@@ -82,11 +80,6 @@ class Analysis:
     trials_done: int
     theory_s: float  # what the requests of all trials take in theory, without ramp-up and ramp-down
     chat_answer: tuple[str, ...] = ()  # to the course's last question, from a crowd that was measured
-
-    @property
-    def summary(self) -> str:
-        """The text of summary.json: an object a cell."""
-        return summary(self.run, [json.loads(analysed.cell.model_dump_json()) for analysed in self.cells])
 
     @property
     def allowance_s(self) -> float:

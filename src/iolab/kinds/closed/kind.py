@@ -1,5 +1,6 @@
 """The closed loop as a kind of experiment."""
 
+import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -110,10 +111,8 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
             analysed = replace(
                 analysed, chat_answer=tuple(registry.course_answer(folder.path.parent, course_chat.CHATTERS))
             )
-        return Report(
-            summary=analysed.summary,
-            document=lambda: drawn(analysed),
-        )
+        objects = [json.loads(each.cell.model_dump_json()) for each in analysed.cells]
+        return Report(objects, lambda: drawn(analysed))
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
         """Return what prints two runs compared: ratios with their intervals, and findings."""

@@ -13,7 +13,6 @@ from iolab.kinds.crowd.cells import CrowdCell, Line, cell
 from iolab.kinds.crowd.findings import findings
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
-from iolab.report.summary import summary as run_summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 from iolab.results.rows import Row
@@ -106,9 +105,9 @@ def newest(results: Path, users: int) -> CrowdAnalysis | None:
     return None
 
 
-def summary(analysis: CrowdAnalysis) -> str:
-    """Return summary.json: an object a level; null was not measured, "Infinity" never ended."""
-    return run_summary(analysis.run, [dict(_facts(each)) for each in analysis.cells])
+def objects(analysis: CrowdAnalysis) -> list[dict[str, Any]]:
+    """Return an object for each level, for summary.json; None was not measured, "Infinity" never ended."""
+    return [dict(_facts(each)) for each in analysis.cells]
 
 
 def _facts(each: CrowdCell) -> Iterator[tuple[str, Any]]:

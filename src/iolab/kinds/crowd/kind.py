@@ -94,7 +94,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.crowd.analysis import analyse, summary  # noqa: PLC0415 (not for measuring)
+        from iolab.kinds.crowd.analysis import analyse, objects  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
 
@@ -103,7 +103,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
 
             return report(analysis)
 
-        return Report(summary(analysis), document)
+        return Report(objects(analysis), document)
 
     def course_answer(self, results: Path, users: int) -> Sequence[str]:
         """Return what the newest crowd in `results` answers to the course's question about `users` chat users."""

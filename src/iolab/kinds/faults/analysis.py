@@ -8,7 +8,6 @@ from iolab.kinds import recorded
 from iolab.kinds.faults.findings import findings
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
-from iolab.report.summary import summary as run_summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Finding, RunInfo
 
@@ -39,9 +38,9 @@ def analyse(folder: RunFolder) -> FaultsAnalysis:
     return FaultsAnalysis(found.run, found.experiment, folder, records)
 
 
-def summary(analysis: FaultsAnalysis) -> str:
-    """Return summary.json: an object for each fault; null was not measured, "Infinity" never ended."""
-    return run_summary(analysis.run, [_cell(record, analysis) for record in analysis.records])
+def objects(analysis: FaultsAnalysis) -> list[dict[str, Any]]:
+    """Return an object for each fault, for summary.json; None was not measured, "Infinity" never ended."""
+    return [_cell(record, analysis) for record in analysis.records]
 
 
 def _cell(record: FaultRecord, analysis: FaultsAnalysis) -> dict[str, Any]:

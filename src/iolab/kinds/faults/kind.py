@@ -79,7 +79,7 @@ class FaultsKind(Kind[FaultsExperiment, Trial, FaultRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.faults.analysis import analyse, summary  # noqa: PLC0415 (not for measuring)
+        from iolab.kinds.faults.analysis import analyse, objects  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
 
@@ -88,7 +88,7 @@ class FaultsKind(Kind[FaultsExperiment, Trial, FaultRecord]):
 
             return report(analysis)
 
-        return Report(summary(analysis), document)
+        return Report(objects(analysis), document)
 
 
 KIND = FaultsKind()

@@ -13,7 +13,6 @@ from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
 from iolab.report.document import Document
-from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -82,7 +81,7 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
 
             return document.report(analysis)
 
-        return Report(summary=summary(analysis.run, analysis.cells), document=drawn)
+        return Report(analysis.cells, drawn)
 
 
 KIND = FreezeKind()

@@ -78,7 +78,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         from iolab.kinds.open import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(summary=summary.summary(analysed), document=lambda: drawn(analysed))
+        return Report(summary.objects(analysed), lambda: drawn(analysed))
 
 
 def drawn(analysed: OpenAnalysis) -> Document:

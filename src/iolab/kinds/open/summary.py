@@ -1,17 +1,16 @@
-"""summary.json of an open loop."""
+"""The objects of summary.json of an open loop."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from iolab.kinds.open.analysis import OpenAnalysis
-from iolab.report.summary import summary as run_summary
 
 PLAN = {"model", "service", "variant", "process", "planned_utilisation", "utilisation_of", "utilisation"}
 
 
-def summary(analysis: OpenAnalysis) -> str:
-    """Return summary.json: an object for each plan, times in ms."""
+def objects(analysis: OpenAnalysis) -> list[dict[str, Any]]:
+    """Return an object for each plan, times in ms."""
     cells = []
     for cell in analysis.cells:
         record, measured = cell.record, cell.measured
@@ -32,7 +31,7 @@ def summary(analysis: OpenAnalysis) -> str:
                 "findings": [finding.model_dump() for finding in cell.findings],
             }
         )
-    return run_summary(analysis.run, cells)
+    return cells
 
 
 def _milliseconds(values: Mapping[str, Any]) -> dict[str, Any]:

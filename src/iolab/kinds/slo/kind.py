@@ -74,7 +74,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         from iolab.kinds.slo import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(summary=summary.summary(analysed), document=lambda: drawn(analysed))
+        return Report(summary.objects(analysed), lambda: drawn(analysed), {"objective": analysed.objective.text})
 
 
 def drawn(analysed: SloAnalysis) -> Document:

@@ -1,17 +1,15 @@
-"""summary.json of a search for the highest rate."""
+"""The objects of summary.json of a search for the highest rate."""
 
 from dataclasses import asdict
 from typing import Any
 
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import Found
-from iolab.report.summary import summary as run_summary
 
 
-def summary(analysis: SloAnalysis) -> str:
-    """Return summary.json: an object for each model, with all its steps."""
-    cells = [_cell(each) for each in analysis.found]
-    return run_summary(analysis.run, cells, objective=analysis.objective.text)
+def objects(analysis: SloAnalysis) -> list[dict[str, Any]]:
+    """Return an object for each model, with all its steps."""
+    return [_cell(each) for each in analysis.found]
 
 
 def _cell(found: Found) -> dict[str, Any]:
