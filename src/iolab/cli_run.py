@@ -103,7 +103,7 @@ def write_reports(folder: RunFolder) -> Document:
 @cli_options.resume
 @cli_options.quick
 def run(path: Path | None, *, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool) -> int:
-    """Measure the experiment of a TOML file, of whatever kind it is, or go on with a run."""
+    """Measure the experiment of a TOML file of any kind, or continue an interrupted run."""
     if resume:
         settings = registry.kind_of(RunFolder.open(resume)).settings
     elif path:

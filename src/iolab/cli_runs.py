@@ -29,7 +29,7 @@ def report(run: Path | None, results: Path | None) -> int:
 @click.command(name="open")
 @cli_options.results
 def open_(results: Path | None) -> int:
-    """Open the page of all runs, results/index.html, in a browser; where there is none, print where it is."""
+    """Open the page of all runs, results/index.html, in a browser, or print its path if there is no browser."""
     folder = results_folder(results)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not there: run an experiment first, such as make bench")
@@ -44,7 +44,7 @@ def open_(results: Path | None) -> int:
 @click.command()
 @click.argument("runs", metavar="FIRST SECOND", envvar="RUNS", nargs=-1, type=Path)
 def compare(runs: tuple[Path, ...]) -> int:
-    """Compare the cells of two runs of one kind: what is higher or lower in SECOND than in FIRST."""
+    """Compare the cells of two runs of the same kind: what is higher or lower in SECOND than in FIRST."""
     if len(runs) != 2:
         raise UsageError('say which two runs: make compare RUNS="results/one results/other"')
     first, second = (RunFolder.open(path) for path in runs)
@@ -62,9 +62,9 @@ def compare(runs: tuple[Path, ...]) -> int:
 
 @click.command()
 @click.argument("run", metavar="[RUN]", type=cli_options.PATH, required=False)
-@click.option("--csv", "form", flag_value="csv", default="csv", help="As CSV.  [default]")
-@click.option("--parquet", "form", flag_value="parquet", help="As Parquet (needs pyarrow).")
-@click.option("--to", type=cli_options.PATH, help="A folder.  [default: export in the run folder]")
+@click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
+@click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
+@click.option("--to", type=cli_options.PATH, help="Folder of the tables.  [default: export in the run folder]")
 @cli_options.results
 def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
@@ -80,13 +80,13 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
 
 @click.command()
 @click.argument("names", metavar="[RUN] CELL", nargs=-1)
-@click.option("--cpus", envvar="CPUS", type=float, help="Which CPU limit, where it varies.")
-@click.option("--variant", envvar="VARIANT", help="Which setting, where it varies.")
+@click.option("--cpus", envvar="CPUS", type=float, help="CPU limit of the cell, if the run has several.")
+@click.option("--variant", envvar="VARIANT", help="Setting of the cell, if the run varies one.")
 @cli_options.results
 def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
-    """Explain CELL, such as C16, of RUN, by default of the newest benchmark: what its median is made of.
+    """Explain CELL, such as C16: the parts that its median consists of. RUN is the newest benchmark by default.
 
-    Where that has no such cell, or RUN is of another kind, all that is known of the cell.
+    If the benchmark has no such cell, or RUN is of another kind, all figures of the cell are shown.
     """
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")

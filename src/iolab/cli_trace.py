@@ -29,12 +29,19 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 @click.command()
 @click.argument("log", metavar="[LOG]", type=cli_options.PATH, required=False)
-@click.option("--port", type=click.IntRange(1, 65535), help=f"Where the app listens.  [default: {PORT}]")
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Port on which the app listens.  [default: {PORT}]")
 @click.option(
-    "--click", "clicks", envvar="CLICK", type=click.IntRange(0, 20), default=0, help="Press the button so often."
+    "--click",
+    "clicks",
+    envvar="CLICK",
+    type=click.IntRange(0, 20),
+    default=0,
+    help="Press the app's button this number of times.",
 )
-@click.option("--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and click.")
-@click.option("--service", "services", envvar="SERVICE", help="Measured servers instead: letters or names, or all.")
+@click.option(
+    "--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and press the button."
+)
+@click.option("--service", "services", envvar="SERVICE", help="Trace measured servers instead: letters, names, or all.")
 @cli_options.runtime
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of the story.")
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
@@ -50,9 +57,9 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     html: bool,
     results: Path | None,
 ) -> int:
-    """Tell the story of an strace log: LOG, a .gz too, - for standard input.
+    """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input.
 
-    Otherwise that of the Streamlit app, results/trace/log_streamlit.txt.
+    Without LOG, the log of the Streamlit app is read: results/trace/log_streamlit.txt.
     """
     console = Console()
     live = bool(clicks or loop or runtime == "local") and log is None
@@ -155,11 +162,18 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
 
 
 @click.command(name="trace-compare")
-@click.option("--clicks", envvar="CLICK", type=click.IntRange(1, 20), default=3, show_default=True, help="On each.")
+@click.option(
+    "--clicks",
+    envvar="CLICK",
+    type=click.IntRange(1, 20),
+    default=3,
+    show_default=True,
+    help="Clicks on each event loop.",
+)
 @cli_options.runtime
 @cli_options.results
 def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
-    """Run Streamlit on three event loops, and show what each does, side by side."""
+    """Run Streamlit on three event loops, and compare their system calls."""
     console = Console()
     folder = (results or default_results()) / "trace"
     found: dict[str, loops.LoopFacts] = {}
