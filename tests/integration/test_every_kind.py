@@ -80,12 +80,14 @@ def short_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-LONGER = ("crosscheck", "locust")  # closed loops like bench's
+MARKS = {
+    "crosscheck": [pytest.mark.load],  # a closed loop like bench's, and so is locust's
+    "locust": [pytest.mark.load],
+    "freeze": [pytest.mark.measures],  # it says "omission" only if the two ways of counting differ that much
+}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.load) if name in LONGER else name for name in KINDS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [])) for name in KINDS])
 def test_a_short_run_ends_well_and_leaves_its_results_alone(
     inside: Run, lab: Lab, short_lab: Path, tmp_path: Path, name: str
 ) -> None:
