@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -166,6 +167,15 @@ class Kind(ABC, Generic[E, T, R]):
     @abstractmethod
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run; raises UsageError if its files are damaged."""
+
+    def drawn(self, analysis: Any) -> Document:
+        """Return the document of a run: `report` of the package's module `document`, imported only when it is needed.
+
+        It imports the drawing library, which takes half a second.
+        """
+        package = type(self).__module__.rpartition(".")[0]
+        found: Document = import_module(f"{package}.document").report(analysis)
+        return found
 
     def course_answer(self, results: Path, users: int) -> Sequence[str]:  # noqa: ARG002 (most kinds have no answer)
         """Return what the newest run in `results` answers to the course's question about `users` chat users."""

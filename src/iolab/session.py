@@ -1,11 +1,12 @@
 """The lifecycle of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
+from iolab import options
 from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError
 from iolab.host import environment
@@ -37,7 +38,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Plan(Generic[E]):
-    """What is to be measured; `file` is the experiment's TOML file, `begun` the run folder to go on in."""
+    """What is to be measured; `file` is the experiment's TOML file, `begun` the run folder to go on in.
+
+    `changed` has the settings that differ from those of the file, by their variables, as they are typed.
+    """
 
     lab: Lab
     experiment: E
@@ -45,6 +49,7 @@ class Plan(Generic[E]):
     begun: RunFolder | None = None
     file: str = ""
     quick: bool = False
+    changed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], 
     models = tuple(registry.kind(experiment.kind).models(experiment, lab))
     file = path.resolve()
     file = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
-    return Plan(lab, experiment, models, file=str(file), quick=quick)
+    unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
+    pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
+    changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
+    return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
 
 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
@@ -168,6 +176,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
         file=planned.file,
         quick=planned.quick,
+        changed=dict(planned.changed),
         models=tuple(
             ModelInfo(
                 letter=model.letter,

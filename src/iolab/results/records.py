@@ -195,6 +195,7 @@ class RunInfo(Record):
     experiment: dict[str, Any]
     file: str = ""  # the experiment's TOML file
     quick: bool = False  # measured with the table [quick] of that file
+    changed: dict[str, str] = {}  # settings that differ from that file's, by their variables, as they are typed
     models: tuple[ModelInfo, ...]
     runtime: Literal["docker", "local"]
     runtime_reason: str

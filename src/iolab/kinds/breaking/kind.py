@@ -13,7 +13,6 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -75,13 +74,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         from iolab.kinds.breaking import cells  # noqa: PLC0415 (numpy)
 
         analysis = cells.analyse(folder)
-
-        def drawn() -> Document:
-            from iolab.kinds.breaking import document  # noqa: PLC0415 (it draws)
-
-            return document.report(analysis)
-
-        return Report(analysis.cells, drawn)
+        return Report(analysis.cells, lambda: self.drawn(analysis))
 
 
 def _median(rows: Sequence[object]) -> str:

@@ -12,7 +12,6 @@ from iolab.kinds.chess.run import Trial
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import Pair
 
@@ -65,13 +64,7 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
         analysis = cells.analyse(folder)
-
-        def drawn() -> Document:
-            from iolab.kinds.chess import document  # noqa: PLC0415 (it draws)
-
-            return document.report(analysis)
-
-        return Report(analysis.cells, drawn)
+        return Report(analysis.cells, lambda: self.drawn(analysis))
 
 
 KIND = Chess()

@@ -12,14 +12,12 @@ from iolab.errors import UsageError
 from iolab.kind import History, Kind, Line, Measured, Report, Show, differing
 from iolab.kinds import registry
 from iolab.kinds.closed import run
-from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
 from iolab.kinds.closed.precision import Precision, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 from iolab.theory.statistics import RESOLUTION_S
@@ -112,7 +110,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
                 analysed, chat_answer=tuple(registry.course_answer(folder.path.parent, course_chat.CHATTERS))
             )
         objects = [json.loads(each.cell.model_dump_json()) for each in analysed.cells]
-        return Report(objects, lambda: drawn(analysed))
+        return Report(objects, lambda: self.drawn(analysed))
 
     def compare(self, first: RunFolder, second: RunFolder) -> Show:
         """Return what prints two runs compared: ratios with their intervals, and findings."""
@@ -133,13 +131,6 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         each = explain.find(analysis, cell, cpus, variant)
         parts = explain.budget(analysis, each)
         return lambda console: comparison.show_budget(console, analysis, each.cell, parts)
-
-
-def drawn(analysis: Analysis) -> Document:
-    """Return the report; the drawing library is imported here alone, which takes half a second."""
-    from iolab.kinds.closed import document  # noqa: PLC0415
-
-    return document.report(analysis)
 
 
 KIND = Closed()

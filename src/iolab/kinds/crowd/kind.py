@@ -16,7 +16,6 @@ from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
@@ -97,13 +96,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         from iolab.kinds.crowd.analysis import analyse, objects  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
-
-        def document() -> Document:
-            from iolab.kinds.crowd.document import report  # noqa: PLC0415 (it draws)
-
-            return report(analysis)
-
-        return Report(objects(analysis), document)
+        return Report(objects(analysis), lambda: self.drawn(analysis))
 
     def course_answer(self, results: Path, users: int) -> Sequence[str]:
         """Return what the newest crowd in `results` answers to the course's question about `users` chat users."""

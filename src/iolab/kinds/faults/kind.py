@@ -12,7 +12,6 @@ from iolab.kinds.faults.plan import FAULTS, Trial, chat_server_of, expected_s, r
 from iolab.kinds.faults.records import ClickRow, Delivery, Disconnection, FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.lab import Lab, Model
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 
 
@@ -82,13 +81,7 @@ class FaultsKind(Kind[FaultsExperiment, Trial, FaultRecord]):
         from iolab.kinds.faults.analysis import analyse, objects  # noqa: PLC0415 (not for measuring)
 
         analysis = analyse(folder)
-
-        def document() -> Document:
-            from iolab.kinds.faults.document import report  # noqa: PLC0415 (it draws)
-
-            return report(analysis)
-
-        return Report(objects(analysis), document)
+        return Report(objects(analysis), lambda: self.drawn(analysis))
 
 
 KIND = FaultsKind()

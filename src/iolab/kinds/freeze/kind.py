@@ -12,7 +12,6 @@ from iolab.kinds.freeze.run import Trial
 from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import Sample
 
@@ -75,13 +74,7 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
         from iolab.kinds.freeze import cells  # noqa: PLC0415 (numpy)
 
         analysis = cells.analyse(folder)
-
-        def drawn() -> Document:
-            from iolab.kinds.freeze import document  # noqa: PLC0415 (it draws)
-
-            return document.report(analysis)
-
-        return Report(analysis.cells, drawn)
+        return Report(analysis.cells, lambda: self.drawn(analysis))
 
 
 KIND = FreezeKind()

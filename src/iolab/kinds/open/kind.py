@@ -11,11 +11,9 @@ from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open import plan as openplan
 from iolab.kinds.open import run
-from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.plan import OpenTrial
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab, Model
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import OpenSample
 
@@ -78,14 +76,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         from iolab.kinds.open import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(summary.objects(analysed), lambda: drawn(analysed))
-
-
-def drawn(analysed: OpenAnalysis) -> Document:
-    """Return the report; the drawing code is imported only here, because that takes half a second."""
-    from iolab.kinds.open import document  # noqa: PLC0415
-
-    return document.report(analysed)
+        return Report(summary.objects(analysed), lambda: self.drawn(analysed))
 
 
 KIND = Open()

@@ -7,13 +7,11 @@ from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
-from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import ENDS, STEPS, Objective, SloTrial, next_step
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
-from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import OpenSample
 
@@ -74,14 +72,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         from iolab.kinds.slo import analysis, summary  # noqa: PLC0415 (they simulate)
 
         analysed = analysis.analyse(folder)
-        return Report(summary.objects(analysed), lambda: drawn(analysed), {"objective": analysed.objective.text})
-
-
-def drawn(analysed: SloAnalysis) -> Document:
-    """Return the report; the drawing code is imported only here, because that takes half a second."""
-    from iolab.kinds.slo import document  # noqa: PLC0415
-
-    return document.report(analysed)
+        return Report(summary.objects(analysed), lambda: self.drawn(analysed), {"objective": analysed.objective.text})
 
 
 KIND = Slo()
