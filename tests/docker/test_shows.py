@@ -1,4 +1,4 @@
-"""The experiments with a page of their own, on a real engine: chess and break, short."""
+"""The experiments with a page of their own, on a real engine: chess, freeze and break, short."""
 
 import json
 from pathlib import Path
@@ -20,6 +20,16 @@ def test_chess_in_containers(iolab: Run, tmp_path: Path) -> None:
     assert blocking["took_s"] > 2 * loop["took_s"]
     assert loop["server"]["threads_peak"] == 1
     assert "<svg" in (folder / "report.html").read_text()
+
+
+@pytest.mark.measures
+def test_freeze_in_containers(iolab: Run, tmp_path: Path) -> None:
+    done = iolab("freeze", "--runtime", "docker", "--quick")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "results").glob("*-freeze")
+    closed, planned = json.loads((folder / "summary.json").read_text())["cells"]
+    assert 0 < closed["later_than_100_ms"] < planned["later_than_100_ms"]
+    assert closed["slowest"] > 0.5
 
 
 @pytest.mark.measures

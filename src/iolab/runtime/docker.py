@@ -35,6 +35,7 @@ class DockerRuntime:
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
         self._lab, self._engine, self._host = lab, engine, host
         self._stack = ExitStack()
+        self._master = ""  # the container of the driver that other load workers connect to
         # make may have put a list of values into the environment, which Compose cannot read.
         self._variables = {**variables, "CPUS": "1", "SERVER_CPUSET": "", "LOADGEN_CPUSET": ""}
         self._compose = Compose(lab.root, project("-bench"), self._variables)
@@ -92,7 +93,9 @@ class DockerRuntime:
 
         Inside the block, this process runs on the load generator's cores, too, so that it does not disturb the servers.
         """
-        name = self._driver_name(plan) + (f"-{number}" if number else "")
+        name = self._driver_name(plan, script) + (f"-{number}" if number else "")
+        if master:
+            self._master = name
         published = ("-p", f"{master.host}:{master.port}:{MASTER_PORT}") if master and master.host else ()
         listens = ("*", str(MASTER_PORT)) if master else ()
         try:
@@ -106,7 +109,7 @@ class DockerRuntime:
     def load_workers(self, count: int, plan: CpuPlan, master: Master) -> Iterator[None]:
         """Start containers of the service of that name; they reach the driver's container by its name."""
         del master
-        self._compose.variables |= {"MASTER": self._driver_name(plan), "MASTER_PORT": str(MASTER_PORT)}
+        self._compose.variables |= {"MASTER": self._master, "MASTER_PORT": str(MASTER_PORT)}
         scaled = ("--scale", f"{LOAD_WORKER}={count}", LOAD_WORKER)
         try:
             if count:
@@ -119,8 +122,9 @@ class DockerRuntime:
         text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
         self._override.write_text(text, encoding="utf-8")
 
-    def _driver_name(self, plan: CpuPlan) -> str:
-        return f"{self._compose.project}-{LOADGEN}-{'-'.join(map(str, plan.loadgen))}"
+    def _driver_name(self, plan: CpuPlan, script: str) -> str:
+        """Return the name of a driver's container; drivers of several scripts can stay open beside each other."""
+        return "-".join((self._compose.project, LOADGEN, Path(script).stem.replace("_", "-"), *map(str, plan.loadgen)))
 
     @contextmanager
     def null_server(self, plan: CpuPlan) -> Iterator[str]:
