@@ -1,5 +1,6 @@
 """A median taken apart."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -128,3 +129,17 @@ def test_without_a_run_the_newest_benchmark_is_explained_whatever_is_the_newest_
     refused = inside("explain", "C99")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "CELL=C99: this run has A4, " in refused.stderr
+
+
+def test_without_a_run_an_earlier_benchmark_that_has_the_cell_is_explained(inside: Run, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for name in ("20261124T080000Z-bench", "20261125T080000Z-bench"):
+        shutil.copytree(EXAMPLE, results / name)
+    (results / "latest").symlink_to("20261125T080000Z-bench")
+    trials = results / "20261125T080000Z-bench" / "trials.jsonl"
+    lines = trials.read_text().splitlines(keepends=True)
+    trials.write_text("".join(line for line in lines if json.loads(line)["concurrency"] == 4))
+    assert "20261125T080000Z-bench" in inside("explain", "C4").stdout.splitlines()[0]
+    done = inside("explain", "C16")
+    assert done.returncode == 0, done.stderr
+    assert "20261124T080000Z-bench" in done.stdout.splitlines()[0]

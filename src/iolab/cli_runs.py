@@ -1,6 +1,7 @@
 """The commands that work on run folders: compare, explain, export."""
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ from iolab.report import brief, index
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
+
+NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
 
 @click.command()
@@ -84,9 +87,10 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
 @click.option("--variant", envvar="VARIANT", help="Setting of the cell, if the run varies one.")
 @cli_options.results
 def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
-    """Explain CELL, such as C16: the parts that its median consists of. RUN is the newest benchmark by default.
+    """Explain CELL, such as C16: the parts that its median consists of.
 
-    If the benchmark has no such cell, or RUN is of another kind, all figures of the cell are shown.
+    RUN is by default the newest of the last ten benchmarks that has the cell. If RUN is of another kind, all figures
+    of the cell are shown.
     """
     if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
@@ -105,10 +109,11 @@ def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, res
 
 
 def _to_explain(results: Path | None) -> list[RunFolder]:
-    """Return the newest benchmark and the newest run of any kind, if they are not the same."""
+    """Return the newest benchmarks, and the newest run if it is of another kind; the first is the newest benchmark."""
     newest = given_or_newest(None, results)
-    benchmark = next(filter(_is_benchmark, RunFolder.newest_first(results_folder(results))), newest)
-    return [benchmark, newest] if benchmark.path.resolve() != newest.path else [newest]
+    benchmarks = list(islice(filter(_is_benchmark, RunFolder.newest_first(results_folder(results))), NEWEST))
+    others = [] if any(each.path.resolve() == newest.path.resolve() for each in benchmarks) else [newest]
+    return [*benchmarks, *others]
 
 
 def _is_benchmark(folder: RunFolder) -> bool:
