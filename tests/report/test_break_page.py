@@ -69,12 +69,24 @@ def analysis(results: Sequence[WayResult], culprits: Sequence[Culprit] = ()) -> 
 
 def test_sentences_are_said_where_the_data_show_them() -> None:
     told = " ".join(breaking.sentences(ALL))
-    assert "is 600 ms, compared with 0.8 ms if requests await" in told
     assert told.count("What blocks the loop blocks every connection") == 1
     assert "Threads help if requests wait" in told
     assert "Threads do not help if requests compute" in told
     assert "loop's own thread must wait" in told
     assert "1.8 times the rate" in told
+
+
+def test_the_verdict_names_the_ways_that_delay_the_bystander_the_worst_first() -> None:
+    assert breaking.verdict(ALL) == (
+        "A bystander, whose requests do no work, waits 600 ms with time.sleep in the loop, 150 ms with computing in the"
+        " loop and 60.0 ms with computing in 8 threads: more than 10 times the median with requests that await (0.8 ms)."
+    )
+    unharmed = [HEALTHY, result("time.sleep in the loop", 49, 7.9), result("time.sleep in 8 threads", 397, 1)]
+    assert breaking.verdict(unharmed) == (
+        "In 2 other ways the bystander waits at most 10 times the median with requests that await (0.8 ms)."
+    )
+    assert breaking.verdict([HEALTHY]) == ""
+    assert breaking.verdict(ALL[1:]) == ""
 
 
 def test_nothing_is_claimed_that_the_data_do_not_show() -> None:

@@ -60,6 +60,18 @@ def analysis(*exhibitions: Exhibition) -> Analysis:
     return Analysis(RUN, EXPERIMENT, (), exhibitions, ())
 
 
+def test_the_verdict_has_each_time_and_the_ratio_of_the_slowest_to_the_fastest() -> None:
+    assert chess.verdict([ONE_BY_ONE, CONVOY], BOARDS) == (
+        "4 games took 8 min on A and 2 min 30 s on C: A needed 3.2 times as long as C."
+    )
+    assert chess.verdict([CONVOY, replace(CONVOY, model=MODELS["threadperconnection"])], BOARDS) == (
+        "4 games took 2 min 30 s on C and 2 min 30 s on D."
+    )
+    assert chess.verdict([CONVOY], BOARDS) == "4 games took 2 min 30 s on C."
+    assert chess.verdict([], BOARDS) == ""
+    assert chess.report(analysis(CONVOY)).verdict == "4 games took 2 min 30 s on C."
+
+
 ONE_BY_ONE = shown("blocking", [[0, 60, 120, 180], [240, 300, 360, 420]], 60)
 CONVOY = shown("asyncio", [[0, 0, 0, 0], [75, 75, 75, 75]], 75)
 

@@ -40,6 +40,7 @@ def report(analysis: Analysis) -> Document:
         run,
         number,
         question=experiment.question.replace("{users}", str(experiment.concurrency[0])),
+        verdict=verdict(analysis.results),
         answer=[Section("", _answer(analysis), brief=True)],
         noun="trial",
         findings=doubts.of_trials(
@@ -88,20 +89,36 @@ def healthy(results: Sequence[WayResult]) -> WayResult | None:
     return next((one for one in results if one.way.place == "await"), None)
 
 
+def verdict(results: Sequence[WayResult]) -> str:
+    """Say how long the bystander waited in the ways that delayed it, compared with requests that await."""
+    baseline = healthy(results)
+    if not baseline or baseline.bystander_median_ms is None:
+        return ""
+    compared = f"the median with requests that await ({numbers.milliseconds(baseline.bystander_median_ms)})"
+    delayed = [
+        f"{numbers.milliseconds(each.bystander_median_ms)} with {each.way.name}"
+        for each in sorted(results, key=lambda one: one.bystander_median_ms or 0.0, reverse=True)
+        if harmed(each, baseline)
+    ]
+    if delayed:
+        text = f"A bystander, whose requests do no work, waits {numbers.listed(delayed)}"
+        return f"{text}: more than {HARMED:g} times {compared}."
+    others = len([each for each in results if each is not baseline and each.bystander_median_ms is not None])
+    return (
+        f"In {numbers.counted(others, 'other way')} the bystander waits at most {HARMED:g} times {compared}."
+        if others
+        else ""
+    )
+
+
 Rates = dict[tuple[str, str], float]
 
 
 def sentences(results: Sequence[WayResult]) -> list[str]:
     """Return the conclusions, each only if the data show it."""
     baseline = healthy(results)
-    found = [
-        f"{each.way.name}: the median latency of the bystander, whose requests do no work, is"
-        f" {numbers.milliseconds(each.bystander_median_ms)}, compared with"
-        f" {numbers.milliseconds(baseline.bystander_median_ms)} if requests await."
-        for each in results
-        if baseline and each.way.place == "loop" and harmed(each, baseline)
-    ]
-    if found:
+    found = []
+    if any(each.way.place == "loop" and harmed(each, baseline) for each in results):
         found.append("What blocks the loop blocks every connection.")
     rates: Rates = {(one.way.work, one.way.place): one.rate_rps for one in results if one.way.service == "broken"}
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):

@@ -9,13 +9,14 @@ from iolab.kinds.chess.cells import Analysis, Exhibition
 from iolab.kinds.chess.plan import Arithmetic
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import TICKS, clock, timeline
-from iolab.report import document, doubts, drawing, run_report
+from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Section, Sentences
 
 BEGINNING_S = 360.0
 BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
 CONVOY = 0.6  # of the boards in play: so many opponents begin to think together
 LATE = 1.1  # times the minimum of the calculation
+APART = 1.2  # times the shortest exhibition: a longer one is named in the verdict
 NOTE = "At once: boards in play. In step: opponents that began to think at the same time, averaged over opponents."
 BARS = (
     "Bars: measured. Brackets: calculated minimum and maximum. Minimum: neither the master nor a board in play is ever"
@@ -55,6 +56,7 @@ def report(analysis: Analysis) -> Document:
         run,
         number,
         question=experiment.question.replace("{boards}", str(experiment.boards)),
+        verdict=verdict(exhibitions, experiment.boards),
         load="a driver that plays the opponents",
         answer=[Section("", _answer(exhibitions, experiment), brief=True)],
         noun="server",
@@ -87,6 +89,19 @@ def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
     title = f"{name(shown)}: the whole evening, {clock(took_s)}"
     blocks.append(Figure(partial(timeline, played, boards, took_s, title=title, lane=WHOLE_LANE), LANES))
     return Section(f"{name(shown)}: {clock(took_s)}", blocks, brief=True)
+
+
+def verdict(exhibitions: Sequence[Exhibition], boards: int) -> str:
+    """Say how long the games took on each server, and how far apart the slowest and the fastest are."""
+    if not exhibitions:
+        return ""
+    took = [f"{clock(each.played.took_s)} on {each.model.letter}" for each in exhibitions]
+    text = f"{boards} games took {numbers.listed(took)}"
+    by_time = sorted(exhibitions, key=lambda each: each.played.took_s)
+    ratio = by_time[-1].played.took_s / by_time[0].played.took_s
+    if ratio < APART:
+        return f"{text}."
+    return f"{text}: {by_time[-1].model.letter} needed {ratio:.1f} times as long as {by_time[0].model.letter}."
 
 
 def rules(experiment: ChessExperiment) -> str:

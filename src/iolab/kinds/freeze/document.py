@@ -22,6 +22,7 @@ def report(analysis: Analysis) -> Document:
         run,
         number,
         question=question(experiment),
+        verdict=verdict(analysis.standstills),
         load=" and ".join(generators),
         answer=[Section("", _answer(analysis), brief=True)],
         noun="trial",
@@ -52,19 +53,26 @@ def _answer(analysis: Analysis) -> list[Block]:
     ]
 
 
-def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
-    """Say what both ways of measuring show of the freeze, as far as the data show it."""
+def verdict(standstills: Sequence[Standstill]) -> str:
+    """Say which share of late requests each way of measuring counts, as far as it was measured."""
+    closed, planned = _late(standstills)
+    parts = [] if closed is None else [f"{closed:.1%} of the requests of the closed loop"]
+    if planned is not None:
+        parts.append(f"{planned:.1%} of the requests planned at a constant rate, counted from when each was planned")
+    return f"Later than 100 ms are {'; '.join(parts)}." if parts else ""
+
+
+def _late(standstills: Sequence[Standstill]) -> tuple[float | None, float | None]:
+    """Return the shares of late requests of the closed loop and of planned requests; None if one was not measured."""
     late = {each.name: each.late() for each in standstills}
-    closed, planned = late.get("closed loop"), late.get("planned")
+    return late.get("closed loop"), late.get("planned")
+
+
+def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
+    """Say how long the server was frozen, and why both ways of measuring differ if they do."""
     share = f"{stop.for_s / stop.run_s:.0%} of the {stop.run_s:g} s of planned requests"
     texts = [f"The server was frozen for {stop.for_s:g} s, {share}."]
-    if closed is not None:
-        texts.append(f"In the closed loop, {closed:.1%} of the requests took longer than 100 ms.")
-    if planned is not None:
-        texts.append(
-            f"Of the requests planned at a constant rate, {planned:.1%} took longer than 100 ms, counted from when each"
-            " was planned."
-        )
+    closed, planned = _late(standstills)
     if closed is None or planned is None:
         return texts
     if planned > MUCH_MORE * closed:
