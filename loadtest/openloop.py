@@ -2,7 +2,7 @@
 
 A plan is one stream of arrivals. Streams of several users, processes or machines add up, and Poisson streams add up to
 a Poisson stream. The times of a row count from the start of its own plan, by the clock of its own process: clocks of
-other machines never enter a latency.
+other machines never enter a response time.
 """
 
 import itertools
@@ -65,8 +65,8 @@ def served_s(headers: Any) -> float:
 class OpenLoopUser(FastHttpUser):
     """Sends requests at the times of a plan, whether or not earlier requests have been answered.
 
-    Latencies count from the planned times, so they include the time before a slow server accepts a request. The context
-    of Locust's request event has the times `planned_s`, `sent_s` and `done_s` of each request.
+    Response times count from the planned times, so they include the time before a slow server accepts a request. The
+    context of Locust's request event has the times `planned_s`, `sent_s` and `done_s` of each request.
     """
 
     abstract = True

@@ -146,7 +146,7 @@ class FakeRuntime:
 
 @dataclass
 class FakeGenerator:
-    """Makes loads of the latency it is told to; `plan` says what happens at the n-th measured load."""
+    """Makes loads of the response time it is told to; `plan` says what happens at the n-th measured load."""
 
     runtime: FakeRuntime
     plan: dict[int, str] = field(default_factory=dict)

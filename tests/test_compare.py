@@ -26,7 +26,7 @@ EXAMPLE = RECORDED
 
 
 def run_like(tmp_path: Path, factor: float) -> Analysis:
-    """Return the recorded run with other latencies: each repeat's by a factor of its own around `factor`."""
+    """Return the recorded run with other response times: each repeat's by a factor of its own around `factor`."""
     copy = tmp_path / f"run-{factor}"
     shutil.copytree(EXAMPLE, copy)
     folder = RunFolder.open(copy)

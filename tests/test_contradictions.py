@@ -7,7 +7,7 @@ import pytest
 
 from iolab import session
 from iolab.errors import UsageError
-from iolab.experiment import document
+from iolab.experiment_file import document
 from iolab.kinds import registry
 from tests.conftest import ROOT, Run
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
-from iolab.experiment import ServerSettings, kind_of
+from iolab.experiment import ServerSettings
+from iolab.experiment_file import kind_of
 from iolab.kinds import registry
 from iolab.kinds.closed.plan import trials
 from iolab.kinds.closed.settings import ClosedExperiment

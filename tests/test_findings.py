@@ -71,7 +71,7 @@ def test_littles_law_knows_requests_that_failed() -> None:
     trials = (trial(), trial(repeat=1, errors=20, ok=188))
     broken = Population(16, 14.0, 0.1, 1.8, 0.1)
     found_ = found(replace(CLEAN, trials=trials, populations=[(0, ALL_THERE), (1, broken)]))
-    assert "requests that failed have no latency" in found_["littles_law"][1]
+    assert "requests that failed have no response time" in found_["littles_law"][1]
     assert "littles_law" not in found(replace(CLEAN, populations=[(0, ALL_THERE), (1, ALL_THERE)]))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_header, experiment, options, reference, session
+from iolab import cli_header, experiment_file, options, reference, session
 from iolab.kinds import registry
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
@@ -32,7 +32,7 @@ GIVEN: dict[str, dict[str, str]] = {
 def headed(folder: Path, name: str, given: dict[str, str], *, quick: bool = False, **changes: Any) -> Document:
     """Return the header of a run of experiments/NAME.toml with these variables."""
     path = ROOT / "experiments" / f"{name}.toml"
-    settings = registry.kind(experiment.kind_of(path)).settings
+    settings = registry.kind(experiment_file.kind_of(path)).settings
     known = {each.variable: each for each in options.settings(settings)}
     read = {known[variable].name: known[variable].word.read(value) for variable, value in given.items()}
     plan = session.plan(ROOT, path, settings.changes(read), settings, quick=quick)
@@ -48,8 +48,8 @@ def headed(folder: Path, name: str, given: dict[str, str], *, quick: bool = Fals
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_run_of_the_file_has_no_changes_and_is_repeated_by_its_command(tmp_path: Path, name: str) -> None:
     document = headed(tmp_path, name, {})
-    command = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].command
-    default = registry.KINDS[experiment.kind_of(ROOT / "experiments" / f"{name}.toml")].experiment == name
+    command = registry.KINDS[experiment_file.kind_of(ROOT / "experiments" / f"{name}.toml")].command
+    default = registry.KINDS[experiment_file.kind_of(ROOT / "experiments" / f"{name}.toml")].experiment == name
     assert document.changed == []
     assert document.repeat == f"make {command if default else registry.TARGETS[name]}"
     assert document.repeat not in [command for command, _ in document.following]

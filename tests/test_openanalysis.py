@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from iolab import experiment
+from iolab import experiment_file
 from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open import analysis as openanalysis
 from iolab.kinds.open import document, words
@@ -43,7 +43,7 @@ def samples(rate_rps: float, workers: float, plan_s: float, *, exponential: bool
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     folder = RunFolder.create(tmp_path, "queue")
-    wanted = experiment.parsed(ROOT / "experiments" / "queue.toml", {}, OpenExperiment)
+    wanted = experiment_file.parsed(ROOT / "experiments" / "queue.toml", {}, OpenExperiment)
     folder.write_run(
         RunInfo(
             kind="open",

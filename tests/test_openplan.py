@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iolab import experiment
+from iolab import experiment_file
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.open import plan as openplan
@@ -18,7 +18,7 @@ KNOWN = {letter: Calibration(service_s=0.02, overhead_s=0.0005, transit_s=0.0005
 
 
 def read(**changes: Any) -> OpenExperiment:
-    return experiment.parsed(ROOT / "experiments" / "queue.toml", changes, OpenExperiment)
+    return experiment_file.parsed(ROOT / "experiments" / "queue.toml", changes, OpenExperiment)
 
 
 @pytest.fixture

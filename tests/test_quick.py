@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iolab import experiment, session
+from iolab import experiment_file, session
 from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.kinds.closed.settings import ClosedExperiment
@@ -21,7 +21,7 @@ FILES = sorted(path for path in ROOT.glob("experiments/*.toml") if path.stem not
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_quick_form_of_every_experiment_takes_30_s_at_most_and_less_than_the_whole(path: Path) -> None:
-    kind = registry.kind(experiment.kind_of(path))
+    kind = registry.kind(experiment_file.kind_of(path))
     quick, whole = (session.plan(ROOT, path, {}, kind.settings, quick=each) for each in (True, False))
     quick_s, whole_s = (kind.expected_s(each.experiment, each.models) for each in (quick, whole))
     assert quick_s is not None

@@ -9,7 +9,8 @@ from rich.console import Console
 from iolab import cli_options
 from iolab.cli_run import measured, planned
 from iolab.errors import LoadFailed, UsageError
-from iolab.experiment import ServerSettings, validated
+from iolab.experiment import ServerSettings
+from iolab.experiment_file import validated
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab, find_root
 from iolab.live import workers as load_workers
@@ -79,7 +80,7 @@ def locust(*, model: str, users: int, time_s: float, runtime: Wanted, results: P
     expected = closed_loop(users, chosen[0].workers, settings.wait_ms / 1000)
     changes = {
         "name": "locust",
-        "question": "What latency do {users} users have, measured by {generator}?",
+        "question": "What response time do {users} users have, measured by {generator}?",
         "models": [model],
         "concurrency": [users],
         "repeats": 1,

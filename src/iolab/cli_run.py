@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from iolab import cli_header, cli_options, experiment, session
+from iolab import cli_header, cli_options, experiment_file, session
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
@@ -107,7 +107,7 @@ def run(path: Path | None, *, runtime: Wanted, results: Path | None, resume: Pat
     if resume:
         settings = registry.kind_of(RunFolder.open(resume)).settings
     elif path:
-        settings = registry.kind(experiment.kind_of(path)).settings
+        settings = registry.kind(experiment_file.kind_of(path)).settings
     else:
         raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
     return measured(Console(), planned("", path, {}, settings, resume, quick=quick), runtime, results)

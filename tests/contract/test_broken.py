@@ -64,7 +64,7 @@ def serve(launch: Launch) -> Serve:
 
 
 def at_once(address: tuple[str, int], users: int) -> list[float]:
-    """Return the latencies of `users` requests sent at once, sorted."""
+    """Return the response times of `users` requests sent at once, sorted."""
     with ThreadPoolExecutor(users) as pool:
         answers = list(pool.map(lambda _: probe.get(address, "/", 20), range(users)))
     assert {status for status, *_ in answers} == {200}

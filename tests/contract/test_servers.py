@@ -47,7 +47,7 @@ class Running:
     process: subprocess.Popen[str]
 
     def request(self, path: str, method: str = "GET", timeout_s: float = 20) -> tuple[int, bytes, float]:
-        """Return status, body, and latency in seconds."""
+        """Return status, body, and response time in seconds."""
         begin = time.perf_counter()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         try:
@@ -58,7 +58,7 @@ class Running:
             connection.close()
 
     def at_once(self, users: int) -> list[float]:
-        """Return the latencies of `users` requests sent at once, sorted."""
+        """Return the response times of `users` requests sent at once, sorted."""
         with ThreadPoolExecutor(users) as pool:
             answers = list(pool.map(lambda _: self.request("/"), range(users)))
         assert {status for status, _, _ in answers} == {200}

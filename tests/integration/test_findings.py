@@ -89,7 +89,7 @@ def bench(inside: Run, results: Path, arguments: str, cwd: Path = ROOT) -> dict[
 
 
 CLEAN = "--models C --concurrency 4 --requests 60 --repeats 3"
-SHORT = "--models C --concurrency 4 --requests 40 --repeats 1"  # for findings that no latency shows
+SHORT = "--models C --concurrency 4 --requests 40 --repeats 1"  # for findings that no response time shows
 
 
 @needs_two_cores

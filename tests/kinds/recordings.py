@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iolab import experiment
+from iolab import experiment_file
 from iolab.kinds import registry
 from iolab.kinds.arrival_records import Calibration
 from iolab.results.folder import RunFolder
@@ -24,7 +24,7 @@ LOAD = {
     "process": "poisson", "rate_rps": 20.0, "plan_s": 4.0, "seed": 1, "utilisation": 0.4,
     "calibration": Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0),
 }  # fmt: skip
-BREAK = experiment.document(ROOT / "experiments" / "break.toml")
+BREAK = experiment_file.document(ROOT / "experiments" / "break.toml")
 KINDS = ("closed", "open", "slo", "crowd", "faults", "freeze", "break", "chess")
 
 
@@ -32,7 +32,7 @@ def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Seq
     """Return a run of one trial of the kind's own experiment."""
     of_kind, name = registry.kind(kind), {"open": "queue"}.get(kind, kind)
     changes = {"chess": {"models": ["A"], "concurrency": [2], "chess": {"moves": 2}}}.get(kind, {})
-    settings = experiment.parsed(ROOT / "experiments" / f"{name}.toml", changes, of_kind.settings)
+    settings = experiment_file.parsed(ROOT / "experiments" / f"{name}.toml", changes, of_kind.settings)
     folder = RunFolder.create(results, name)
     service = facts.get("service", "broken")
     folder.write_run(

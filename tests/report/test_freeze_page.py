@@ -93,7 +93,7 @@ def test_percentiles_of_both_ways_stand_side_by_side() -> None:
     assert (MANY_LATE.percentiles_ms()["p95"] or 0) > 1000
     assert counted("planned", [0.02] * 10).percentiles_ms()["p99"] is None
     shown = freeze.percentiles([FEW_LATE, MANY_LATE])
-    assert [column.heading for column in shown.columns] == ["Latency", "closed loop (hey)", "planned (hey)"]
+    assert [column.heading for column in shown.columns] == ["Response time", "closed loop (hey)", "planned (hey)"]
     assert shown.rows[0] == ["p50", "21.0 ms", "21.0 ms"]
     assert ["later than 100 ms", "1.0%", "19.2%"] in shown.rows
     assert ["requests", "400", "400"] in shown.rows
@@ -104,7 +104,7 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     document = freeze.report(analysis(FEW_LATE, MANY_LATE))
     assert (
         document.question
-        == "A server is stopped for 2 s of 10 s: which latencies do 4 users and planned requests have?"
+        == "A server is stopped for 2 s of 10 s: which response times do 4 users and planned requests have?"
     )
     assert "load by hey" in document.about
     assert not document.lacks
@@ -112,7 +112,10 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
     assert (found.severity, found.place) == ("warning", "every trial")
     assert "left no core for the load generator" in found.message
     text = markdown.render(document)
-    assert "| Latency | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |" in text
+    assert (
+        "| Response time | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |"
+        in text
+    )
     assert "coordinated omission" in text
     assert "asyncio, wait 20 ms constant" in text
     assert "listen queue 1024" in text

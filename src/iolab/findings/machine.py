@@ -92,8 +92,8 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
                 id="clock_step",
                 severity="note",
                 message=f"the wall clock was set by {step_s:+.2f} s{evidence.during(trial.repeat)};"
-                " this affects times of day, but not latencies, which use a monotonic clock",
-                remedy="nothing to do for latencies",
+                " this affects times of day, but not response times, which use a monotonic clock",
+                remedy="nothing to do for response times",
                 value=abs(step_s),
             )
             break

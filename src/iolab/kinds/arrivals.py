@@ -89,8 +89,8 @@ def calibrate(client: OpenLoop, server: Server, workers: float) -> Calibration:
     """Measure a model's constant times in closed loops: alone, and with twice as many users as workers.
 
     Under saturation every worker goes from one request to the next, so that workers / throughput is the service time;
-    the latency of a single user is the service time and the transit time. Raises LoadFailed if the server does not
-    answer, or does not report its service times.
+    the response time of a single user is the service time and the transit time. Raises LoadFailed if the server does
+    not answer, or does not report its service times.
     """
     client.closed(server.url, 1, 5, ANSWER_LIMIT_S)  # to warm up
     alone = _answered(client.closed(server.url, 1, ONE_BY_ONE, ANSWER_LIMIT_S))

@@ -88,11 +88,11 @@ def kind_of(folder: "RunFolder") -> "AnyKind":
 
 def read(path: Path, changes: Mapping[str, Any], settings: type[E], *, quick: bool = False) -> E:
     """Read an experiment's TOML file, `quick` or whole, with changes; raises UsageError for one of another kind."""
-    from iolab import experiment  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)
+    from iolab import experiment_file  # noqa: PLC0415 (pydantic takes long: `iolab --help` needs the table only)
 
-    name = experiment.kind_of(path)
+    name = experiment_file.kind_of(path)
     check(name, settings, path.name, f"EXPERIMENT={path}")
-    return experiment.parsed(path, changes, settings, quick=quick)
+    return experiment_file.parsed(path, changes, settings, quick=quick)
 
 
 def recorded(folder: "RunFolder", run: "RunInfo", settings: type[E]) -> E:

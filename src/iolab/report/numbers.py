@@ -10,7 +10,7 @@ PLACES = {"docker": "in Docker containers", "local": "as local processes"}
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a latency with three significant digits: 21.3 ms, 123 ms, 5.40 s; "never" if it is infinite."""
+    """Return a response time with three significant digits: 21.3 ms, 123 ms, 5.40 s; "never" if it is infinite."""
     if value is None:
         return NOT_KNOWN
     if math.isinf(value):
@@ -21,12 +21,12 @@ def milliseconds(value: float | None) -> str:
 
 
 def latency(value_s: float | None) -> str:
-    """Return a latency in seconds the same way."""
+    """Return a response time in seconds the same way."""
     return milliseconds(None if value_s is None else value_s * 1000)
 
 
 def percentile(value_s: float | None, count: int) -> str:
-    """Return a percentile of `count` latencies, or "too few" if it is not known."""
+    """Return a percentile of `count` response times, or "too few" if it is not known."""
     return TOO_FEW if value_s is None and count else latency(value_s)
 
 

@@ -11,7 +11,7 @@ POLL_S = 0.02
 
 
 def get(address: tuple[str, int], path: str, timeout_s: float) -> tuple[int, float, bytes]:
-    """Return status, latency in seconds and body of one GET; raises OSError and http.client.HTTPException.
+    """Return status, response time in seconds and body of one GET; raises OSError and http.client.HTTPException.
 
     It uses http.client, which ignores the proxies of the environment.
     """

@@ -22,7 +22,7 @@ def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, c
     With the service time S = `wait_s` + `cpu_s`, throughput is at most users/S (each user has one request
     under way), workers/S (each worker serves one) and, if computing takes `cpu_s` of a core per request,
     min(1, cpus)/cpu_s (one thread at a time holds the interpreter lock). The least of them binds, and the
-    mean latency is users/throughput by Little's law.
+    mean response time is users/throughput by Little's law.
 
     `workers` may be infinite. Raises ValueError if users or workers is below 1, or S is not above 0.
 
@@ -55,9 +55,9 @@ def behind_short_queue(
 
 
 def even(users: int, workers: float) -> bool:
-    """Return whether all requests of a closed loop have the same latency with constant service, so that median is mean.
+    """Return whether all requests have the same response time with constant service, so that the median is the mean.
 
-    They do if every user has a worker, or users are a multiple of workers; otherwise there are two different latencies.
+    They do if every user has a worker, or users are a multiple of workers; otherwise there are two response times.
     """
     return users <= workers or users % workers == 0
 

@@ -13,12 +13,12 @@ RESOLUTION_S = 0.00015  # hey prints times to 0.1 ms: an answer may appear to be
 
 @dataclass(frozen=True)
 class Population:
-    """The mean number of requests under way, `mean` = throughput x mean latency, and when users were missing.
+    """The mean number of requests under way, `mean` = throughput x mean response time, and when users were missing.
 
     `start`, `middle` and `end` are users missing on average over the whole trial, and `users` = `mean` + all three:
     before the first time at which all had a request under way, after the last such time (users that have sent their
     share end, while others still wait), and between the two (between an answer and the next request, or a request that
-    failed and has no latency).
+    failed and has no response time).
     """
 
     users: int
@@ -37,7 +37,7 @@ def population(samples: Sequence[Sample], users: int) -> Population | None:
     """Return the population of a closed loop of `users` users, or None if no request has both its times.
 
     The number of requests under way, averaged over the span from the first request to the last answer, is the sum of
-    all latencies divided by that span: throughput x mean latency, without any assumption.
+    all response times divided by that span: throughput x mean response time, without any assumption.
     Source: Little, A Proof for the Queuing Formula L = λW (1961); for finite spans that begin and end empty:
     Little, Graves, Little's Law (2008), section 5.3.
     """

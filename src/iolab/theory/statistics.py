@@ -1,4 +1,4 @@
-"""Statistics of latencies: percentiles, which are None with too few values, and intervals that resample repeats."""
+"""Statistics of response times: percentiles (None with too few values), and intervals that resample repeats."""
 
 import functools
 import math
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 RESAMPLES = 999
-RESOLUTION_S = {"hey": 1e-4, "locust": 1e-6}  # the resolution of the load generators' latencies
+RESOLUTION_S = {"hey": 1e-4, "locust": 1e-6}  # the resolution of the load generators' response times
 
 
 def least_count(quantile: float, confidence: float = 0.95) -> int:
@@ -39,7 +39,7 @@ class Estimate:
     freedom: float
 
     def interval(self, resolution: float = 0.0) -> tuple[float, float]:
-        """Return the 95% interval; `resolution` is that of the latencies, in their unit."""
+        """Return the 95% interval; `resolution` is that of the response times, in their unit."""
         spread = math.exp(t_quantile(self.freedom) * self.log_error)
         return self.value / spread - resolution / 2, self.value * spread + resolution / 2
 

@@ -1,4 +1,4 @@
-"""From a run folder to the latencies of users and of a bystander for each way; for reports."""
+"""From a run folder to the response times of users and of a bystander for each way; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from iolab.theory.statistics import Array, percentile
 
 @dataclass(frozen=True)
 class WayResult:
-    """The latencies of users and bystander for one way, the prediction, and the server's use of resources."""
+    """The response times of users and bystander for one way, the prediction, and the server's use of resources."""
 
     way: Way
     expected: ClosedLoop
@@ -31,7 +31,7 @@ class WayResult:
 
     @property
     def median_ms(self) -> float | None:
-        """The median latency of the users."""
+        """The median response time of the users."""
         return _median_ms(self.samples)
 
     @property
@@ -49,12 +49,12 @@ class WayResult:
 
     @property
     def bystander_median_ms(self) -> float | None:
-        """The median latency of the bystander, whose request does no work at all."""
+        """The median response time of the bystander, whose request does no work at all."""
         return _median_ms(self.bystander)
 
     @property
     def bystander_slowest_ms(self) -> float | None:
-        """The longest latency of the bystander."""
+        """The longest response time of the bystander."""
         values = _latencies_s(self.bystander)
         return float(values.max()) * 1000 if len(values) else None
 

@@ -1,4 +1,4 @@
-"""The report of work that blocks: the latency of users and of a bystander, and the code that blocks the loop."""
+"""The report of work that blocks: the response time of users and of a bystander, and the code that blocks the loop."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ COLUMNS = (
     Column[WayResult]("Way", lambda one: one.way.name, numeric=False),
     Column[WayResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
     Column[WayResult](
-        "Theory: latency", lambda one: numbers.milliseconds(one.expected.latency_s * 1000), short="Theory"
+        "Theory: response time", lambda one: numbers.milliseconds(one.expected.latency_s * 1000), short="Theory"
     ),
     Column[WayResult]("Rate", lambda one: numbers.rate(one.rate_rps)),
     Column[WayResult]("Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory"),

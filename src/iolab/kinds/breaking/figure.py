@@ -10,18 +10,18 @@ from iolab.report import drawing, numbers
 from iolab.report.drawing import COLOURS, GRID, INK
 
 KINDS = {"wait": "Waiting", "compute": "Computing"}
-HARMED = 10.0  # times the bystander's latency with requests that await
+HARMED = 10.0  # times the bystander's response time with requests that await
 LEAST_MS, MOST_MS = 0.3, 3000.0  # of the bystander's axis, at least
 
 
 def harmed(result: WayResult, healthy: WayResult | None) -> bool:
-    """Return whether the bystander's latency is much higher than with requests that await."""
+    """Return whether the bystander's response time is much higher than with requests that await."""
     own, baseline = result.bystander_median_ms, healthy.bystander_median_ms if healthy else None
     return bool(own and baseline and own > HARMED * baseline)
 
 
 def picture(results: Sequence[WayResult], healthy: WayResult | None, experiment: BreakExperiment, narrow: bool) -> str:
-    """Draw a row for each way, those of one kind of work together: its rate, and the latencies of the bystander."""
+    """Draw a row for each way, by kind of work: its rate, and the response times of the bystander."""
     groups = [(kind, [each for each in results if each.way.work == kind]) for kind in KINDS]
     groups = [(kind, group) for kind, group in groups if group]
     most_ms = max([MOST_MS, *(each.bystander_slowest_ms or 0.0 for each in results)])

@@ -54,7 +54,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[BreakRecord]) -> Line:
-        """Return the median latencies of users and bystander, or the culprit."""
+        """Return the median response times of users and bystander, or the culprit."""
         record = measured.record
         place = f"{trial_name(record.way, seeks=record.seeks):<36}"
         if not record.valid:

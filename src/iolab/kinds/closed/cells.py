@@ -29,7 +29,7 @@ ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the tim
 
 @dataclass(frozen=True)
 class AnalysedCell:
-    """A cell and the latencies, in seconds, of its requests with a response, one array a repeat."""
+    """A cell and the response times, in seconds, of its requests with a response, one array a repeat."""
 
     cell: Cell
     repeats_s: tuple[Array, ...]
@@ -37,13 +37,13 @@ class AnalysedCell:
 
     @property
     def latencies_s(self) -> Array:
-        """The latencies of all repeats together."""
+        """The response times of all repeats together."""
         return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The repeats of a cell that count: their trials, requests, the latencies of responses, and steady windows."""
+    """The repeats of a cell that count: their trials, requests, response times, and steady windows."""
 
     trials: Sequence[ClosedRecord]
     samples: Sequence[Sequence[Sample]]
@@ -60,7 +60,7 @@ class Counted:
 
     @cached_property
     def latencies_s(self) -> Array:
-        """The latencies of all of them together."""
+        """The response times of all of them together."""
         return np.concatenate(self.repeats_s) if self.repeats_s else np.empty(0)
 
     @property

@@ -7,7 +7,7 @@ from iolab.report import numbers
 
 CHATTERS = 1000
 QUESTION = f"{CHATTERS:,} users chat on a dormitory PC: a thread pool, or asyncio?"
-HINT = f"make crowd USERS={CHATTERS} measures it: the resources of each model, and the latency of the users' clicks."
+HINT = f"make crowd USERS={CHATTERS} measures it: the resources of each model, and the response time of clicks."
 
 
 def paragraphs(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]:

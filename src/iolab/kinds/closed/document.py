@@ -137,7 +137,7 @@ def _course(analysis: Analysis) -> list[Section]:
         partial(cpu_figures.saturation, analysis),
         "Marks are measured and have the letter of their model; marks that would hide each other stand side by side."
         " Lines are theory's for so many workers: throughput stops rising where every worker is busy, and from there on"
-        " latency rises with the number of users.",
+        " response time rises with the number of users.",
     )
     folded = [
         Folded(

@@ -30,6 +30,6 @@ class Evidence(Conditions):
     medians_s: Sequence[tuple[int, float]] = ()  # (repeat, its median)
     spans_s: Sequence[float] = ()
     latencies_s: Array = field(default_factory=lambda: np.empty(0))
-    expected_s: float | None = None  # the latency by theory, where the service time is constant
+    expected_s: float | None = None  # the response time by theory, where the service time is constant
     rate_rps: float | None = None  # answered requests a second
     are_repeats: bool = True

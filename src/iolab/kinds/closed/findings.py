@@ -91,7 +91,7 @@ def _two_groups(evidence: Evidence) -> str:
 
 
 def littles_law_broken(evidence: Evidence) -> Iterator[Finding]:
-    """Throughput x mean latency is not the number of users: some of them had no request under way."""
+    """Throughput x mean response time is not the number of users: some of them had no request under way."""
     broken = [(repeat, found) for repeat, found in evidence.populations if not found.holds]
     if not broken:
         return
@@ -103,8 +103,8 @@ def littles_law_broken(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         id="littles_law",
         severity="warning",
-        message=f"suspect, {repeats}: by Little's law (throughput x mean latency) {worst.mean:.1f} of {users} users"
-        f" had a request under way on average; {missing:.1f} were missing {cause}",
+        message=f"suspect, {repeats}: by Little's law (throughput x mean response time) {worst.mean:.1f} of {users}"
+        f" users had a request under way on average; {missing:.1f} were missing {cause}",
         remedy=remedy,
         value=abs(short),
     )
@@ -120,7 +120,7 @@ def _causes(evidence: Evidence, repeat: int, worst: Population, short: float) ->
     return {
         "at the start, before all users had sent a request: the load generator's ramp-up": (worst.start, longer),
         "at the end, after some users had sent all their requests: the ramp-down": (worst.end, longer),
-        "in between: requests that failed have no latency": (
+        "in between: requests that failed have no response time": (
             worst.middle if failed else 0.0,
             "find out why requests fail: see the other findings",
         ),
@@ -147,7 +147,7 @@ def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
 
 
 def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
-    """The load generator's CPU time or rate was near its limit: latencies contain waiting inside it."""
+    """The load generator's CPU time or rate was near its limit: response times contain waiting inside it."""
     number = len(evidence.plan.loadgen)
     why, shares = [], []
     if evidence.client.cpu_s is not None and evidence.duration_s > 0 and number:
@@ -166,7 +166,7 @@ def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             id="loadgen_bottleneck",
             severity="warning",
-            message=f"the load generator {' and '.join(why)}: latencies may be its own",
+            message=f"the load generator {' and '.join(why)}: response times may include its own time",
             remedy="a lighter load generator (LOADGEN=hey), fewer users, or more cores for it (fewer CPUS)",
             value=max(shares),
         )

@@ -86,7 +86,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[ClosedRecord]) -> Line:
-        """Return the median and the slowest latency of a trial."""
+        """Return the median and the slowest response time of a trial."""
         record = measured.record
         latencies_ms = sorted(
             sample.latency_s * 1000

@@ -21,7 +21,7 @@ def half_width(interval: tuple[float, float] | None, median: float | None) -> fl
 
 @dataclass
 class Precision:
-    """Collects the latencies of valid trials, a cell at a time.
+    """Collects the response times of valid trials, a cell at a time.
 
     `wanted` is the half-width of the 95% interval that every cell's median is to have, as a share of the median.
     """

@@ -22,7 +22,7 @@ class Cell(Record):
     requested: int
     sent: int
     ok: int
-    counted: int  # answered requests of the repeats that are counted: latencies, rates and what was used are of these
+    counted: int  # answered requests of the repeats that count: response times, rates and use of resources are of these
     errors: int
     median_ms: float | None
     median_ci_ms: tuple[float, float] | None
@@ -38,7 +38,7 @@ class Cell(Record):
     predicted_median_ms: float | None  # (backlog + 2) x S where the accept queue is shorter than the users
     predicted_mean_ms: float  # with an accept queue that is long enough: c x S behind one worker
     predicted_throughput_rps: float
-    users_under_way: float | None  # throughput x mean latency, of the repeats counted
+    users_under_way: float | None  # throughput x mean response time, of the repeats counted
     suspect_repeats: int  # repeats in which Little's law does not find the users of the trial
     server: ServerUsage
     client: ClientUsage

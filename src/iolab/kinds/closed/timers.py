@@ -1,4 +1,4 @@
-"""Findings: latencies in groups where timers of TCP end."""
+"""Findings: response times in groups where timers of TCP end."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -60,8 +60,8 @@ def _again(evidence: Evidence, late: Array) -> str:
 def _longest(evidence: Evidence, late: Array) -> str:
     """Name the requests whose handshake's last packet was dropped, as far as the counters show them.
 
-    Such a client is connected, and sends no attempt again. So fewer attempts were sent again than the latencies would
-    take, and timers of something else expired: TCPTimeouts counts those of attempts too.
+    Such a client is connected, and sends no attempt again. So fewer attempts were sent again than the response times
+    would take, and timers of something else expired: TCPTimeouts counts those of attempts too.
     """
     longest = late[late >= FIRST_S + FALLBACK_S - EARLY_S]
     if not len(longest) or not evidence.usage.listen_overflows:

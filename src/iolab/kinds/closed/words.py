@@ -63,7 +63,7 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 
 
 def verdict(cells: Sequence[Cell]) -> str:
-    """Say in a word how more users change a model's latency; `cells` are by rising concurrency.
+    """Say in a word how more users change a model's response time; `cells` are by rising concurrency.
 
     It explodes where the tail is more than EXPLODED_TAIL times the median; it grows with the users where the median
     grows by three quarters or more of their growth; it stays flat where the median grows by less than a quarter; else

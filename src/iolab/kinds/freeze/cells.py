@@ -21,7 +21,7 @@ LATE_S = 0.1
 
 @dataclass(frozen=True)
 class Standstill:
-    """The freeze as one way of measuring sees it: samples, and latencies in ms (None: too few requests)."""
+    """The freeze as one way of measuring sees it: samples, and response times in ms (None: too few requests)."""
 
     name: Name
     generator: str
@@ -29,7 +29,7 @@ class Standstill:
 
     @property
     def latencies_s(self) -> Array:
-        """The latencies of all answered requests."""
+        """The response times of all answered requests."""
         return np.array([one.latency_s for one in self.samples if one.status == 200 and one.latency_s is not None])
 
     def percentiles_ms(self) -> dict[str, float | None]:

@@ -91,7 +91,7 @@ def percentiles(standstills: Sequence[Standstill]) -> Table:
     found = [each.percentiles_ms() for each in standstills]
     names = (*(f"p{share * 100:g}" for share in PERCENTILES), "slowest")
     return document.plain(
-        ["Latency", *(f"{each.name} ({each.generator})" for each in standstills)],
+        ["Response time", *(f"{each.name} ({each.generator})" for each in standstills)],
         [
             *([name, *(_known(values[name]) for values in found)] for name in names),
             ["later than 100 ms", *(f"{each.late():.1%}" for each in standstills)],
