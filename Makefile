@@ -2,14 +2,23 @@
 # the environment: `make bench CPUS=2 MODELS=asyncio`. The first target makes .venv.
 
 PYTHON ?= python3
+export PYTHON
 BIN := .venv/bin
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER
+
+# A variable on make's command line is text, as it is in the environment: make RUN='$(x)' must not become make RUN=.
+$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
+# .venv of another folder, of which this one is a copy, or from which it was moved.
+MOVED := $(shell [ ! -e .venv ] || [ "$$(cat .venv/folder 2>/dev/null)" = "$$(pwd -P)" ] || echo moved)
+.PHONY: moved
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) run open crosscheck locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) run open report explain export crosscheck locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) report explain export trace sweep backlog test test-docker test-load test-all check format reference manifests lock mutate walltime aa arrivals workers parsebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests lock mutate walltime aa arrivals workers parsebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -20,28 +29,20 @@ help-%: .venv/run
 $(COMMANDS): .venv/run
 	@$(BIN)/iolab $@
 
-sweep help-sweep: FILE := experiments/cores.toml
-backlog help-backlog: FILE := experiments/backlog.toml
-
 sweep: .venv/run ## Experiments | 5 min | Measure every server at several CPU limits
-backlog: .venv/run ## Experiments | 1 min | Measure server A with listen queues of 5 to 1024
-sweep backlog:
-	@EXPERIMENT=$${EXPERIMENT:-$(FILE)} $(BIN)/iolab bench
+	@EXPERIMENT="$${EXPERIMENT:-experiments/cores.toml}" $(BIN)/iolab bench
 
-help-sweep help-backlog: .venv/run
-	@EXPERIMENT=$${EXPERIMENT:-$(FILE)} $(BIN)/iolab bench --help
+backlog: .venv/run ## Experiments | 1 min | Measure server A with accept queues of 5 to 1024
+	@EXPERIMENT="$${EXPERIMENT:-experiments/backlog.toml}" $(BIN)/iolab bench
+
+help-sweep: .venv/run
+	@EXPERIMENT="$${EXPERIMENT:-experiments/cores.toml}" $(BIN)/iolab bench --help
+
+help-backlog: .venv/run
+	@EXPERIMENT="$${EXPERIMENT:-experiments/backlog.toml}" $(BIN)/iolab bench --help
 
 trace: .venv/run
-	@$(BIN)/iolab trace --html $(if $(LOG),"$(LOG)")
-
-report: .venv/run
-	@$(BIN)/iolab report $(if $(RUN),"$(RUN)")
-
-explain: .venv/run
-	@$(BIN)/iolab explain $(if $(RUN),"$(RUN)") $(if $(CELL),"$(CELL)")
-
-export: .venv/run
-	@$(BIN)/iolab export $(if $(RUN),"$(RUN)")
+	@$(BIN)/iolab trace --html
 
 test: .venv/dev ## Maintain | 3 min | Run the fast tests, which need only Python and make
 	@$(BIN)/python -m tests.tiers fast $(if $(TIMES),--times)
@@ -87,15 +88,15 @@ workers: .venv/run ## Maintain | | Benchmark Locust workers
 	@$(BIN)/python benchmarks/workers.py
 
 parsebench: .venv/run ## Maintain | | Benchmark the parser of strace logs
-	@$(BIN)/python benchmarks/parser.py $(if $(LOG),"$(LOG)")
+	@$(BIN)/python benchmarks/parser.py
 
 clean: ## Maintain | 1 s | Remove .venv and caches; results stay
 	rm -rf .venv .venv-streamlit .mypy_cache .pytest_cache .ruff_cache
 
-.venv/run: requirements-installer.txt requirements.txt pyproject.toml
-	@sh scripts/venv "$(PYTHON)" requirements.txt
+.venv/run: requirements-installer.txt requirements.txt pyproject.toml $(MOVED)
+	@sh scripts/venv "$$PYTHON" requirements.txt
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
-	@sh scripts/venv "$(PYTHON)" requirements-dev.txt
+	@sh scripts/venv "$$PYTHON" requirements-dev.txt
 	@touch $@

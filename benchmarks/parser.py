@@ -51,7 +51,8 @@ def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     lines = int(os.environ.get("LINES") or 1_000_000)
     options.add_argument("--lines", type=int, default=lines, help="of the log whose story's memory is measured")
-    options.add_argument("log", type=Path, nargs="?", help="a log, .gz too")
+    chosen = os.environ.get("LOG")
+    options.add_argument("log", type=Path, nargs="?", default=chosen and Path(chosen), help="a log, .gz too")
     given = options.parse_args()
     logs = [given.log] if given.log else sorted((ROOT / "tests/data/strace").glob("*.txt.gz"))
     texts = {log: _text(log) for log in logs}

@@ -20,7 +20,9 @@ monkey.patch_all()
 
 import json  # noqa: E402 (gevent must patch before other imports)
 import os  # noqa: E402
+import resource  # noqa: E402
 import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
@@ -70,6 +72,9 @@ def work(player: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
 
 
 def main() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS refuses an infinite soft limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection of each user is an open file
     player = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
     say({"ready": True, "port": player.port})
     jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()

@@ -11,6 +11,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 
 import crew
+import page_guard
 from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 from openloop import OpenLoopUser, gaps
@@ -26,6 +27,13 @@ def options(parser: ArgumentParser) -> None:
     kinds = ["poisson", "constant"]
     parser.add_argument("--rate", type=float, default=10.0, help="Open users: arrivals a second of each")
     parser.add_argument("--arrivals", choices=kinds, default="poisson", help="Open users: how arrivals are spread")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def guarded(environment: Environment, **_: object) -> None:
+    """Guard the page against requests of other pages."""
+    if environment.web_ui and environment.web_ui.app:
+        page_guard.guard(environment.web_ui.app)
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]

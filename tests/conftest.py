@@ -111,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No option of the lab is set by whoever runs the tests."""
-    for name in (*OPTIONS, *PORT_VARIABLES):
+    for name in (*OPTIONS, *PORT_VARIABLES, "MAKEFLAGS"):
         monkeypatch.delenv(name, raising=False)
 
 

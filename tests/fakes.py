@@ -13,7 +13,7 @@ from iolab.host.signals import Interrupted
 from iolab.kind import Line
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 from iolab.runtime import Denials, ListenCounters, Master, ServerCommand, Snapshot
 
 NULL_URL = "http://null"

@@ -15,7 +15,7 @@ from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from iolab.loadgen import LoadGenerator
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 from iolab.runtime.choice import Place
 from tests.conftest import ROOT
 from tests.fakes import FakeGenerator, FakeRuntime, Watcher, answering
@@ -70,7 +70,7 @@ def test_each_trial_is_warmed_up_loaded_and_appended(world: World) -> None:
 
 
 def test_a_warm_up_has_no_more_users_than_workers(world: World) -> None:
-    """More would fill the listen queue before the trial begins."""
+    """More would fill the accept queue before the trial begins."""
     world.run()
     assert "warm up 1x2" in world.runtime.log
     assert "warm up 4x8" in world.runtime.log

@@ -24,7 +24,7 @@ def test_no_service_has_rights_that_it_does_not_need(name: str) -> None:
     assert block.get("cap_add", []) == (["SYS_PTRACE"] if name == "streamlit" else [])
     assert block["security_opt"] == ["no-new-privileges:true"]
     assert block["read_only"] is True
-    assert block["tmpfs"] == ["/tmp"]
+    assert block["tmpfs"] == ["/tmp:size=64m"]
     assert block["user"] == "${LAB_UID:-1000}:${LAB_GID:-1000}"
     assert not block.get("privileged")
 

@@ -105,7 +105,7 @@ def test_a_target_with_an_experiment_of_its_own_runs_it_unless_another_one_is_gi
 ) -> None:
     dry_run = ["make", "--dry-run", target, f"help-{target}"]
     made = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    given = "EXPERIMENT=${EXPERIMENT:-experiments/%s.toml} .venv/bin/iolab bench" % experiment  # noqa: UP031
+    given = 'EXPERIMENT="${EXPERIMENT:-experiments/%s.toml}" .venv/bin/iolab bench' % experiment  # noqa: UP031
     assert f"{given}\n{given} --help\n" in made
 
 
@@ -167,6 +167,7 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
         "WORK_IN",
         "POOL",
         "WATCH_MS",
+        "CODESPACE_NAME",  # set in a codespace
     }
     ports = {f"{service.name.upper()}_PORT" for service in Lab.read(ROOT).services if service.ports}
     offered = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))

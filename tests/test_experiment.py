@@ -155,3 +155,36 @@ def test_an_option_that_the_experiment_varies_itself_is_refused(file: str, given
 def test_two_variants_of_one_name_are_refused() -> None:
     with pytest.raises(UsageError, match="two variants have the same name"):
         read(vary=[{"name": "same"}, {"name": "same"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("seed = " + "9" * 5000, "cannot be read"),
+        ("a = 1\na = 2", "cannot be read"),
+    ],
+)
+def test_a_file_that_toml_cannot_read_is_refused_in_a_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "hostile.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as refused:
+        kind_of(path)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seed": -1}, "SEED=-1"),
+        ({"seed": 10**20}, "SEED="),
+        (
+            {"concurrency": tuple(range(1, 1001)), "repeats": 1000},
+            "make 1,000,000 trials of each server: at most 10,000",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_it_is_planned(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        registry.read(ROOT / "experiments" / "bench.toml", changes, ClosedExperiment)

@@ -126,3 +126,28 @@ def test_every_form_of_a_report_has_the_header() -> None:
     assert "Repeat this run" not in shown
     for text in (page(made()), markdown(made()), terminal(made(), 80)):
         assert not re.search("Changed settings|Repeat this run|Next:", text)
+
+
+@pytest.mark.parametrize("status", ["partial", "failed"])
+def test_a_run_that_ended_early_says_how_to_measure_the_rest(tmp_path: Path, status: Any) -> None:
+    folder = tmp_path / "results" / "2026 a"
+    folder.mkdir(parents=True)
+    headed(folder, "bench", {"CPUS": "2"})
+    run = RunFolder(folder).read_run().model_copy(update={"status": status})
+    RunFolder(folder).write_run(run)
+    document = cli_header.headed(made(lacks="It has 3 of 4 trials."), RunFolder(folder))
+    assert (
+        document.lacks
+        == "It has 3 of 4 trials. To measure what is missing or not valid: make bench RESUME='results/2026 a'"
+    )
+    for text in (page(document), markdown(document), terminal(document, 200)):
+        assert "RESUME=" in text
+        assert text.index("RESUME=") < text.index("A explodes")
+    RunFolder(folder).write_run(run.model_copy(update={"status": "complete"}))
+    assert cli_header.headed(made(lacks=""), RunFolder(folder)).lacks == ""
+
+
+def test_a_run_that_cannot_go_on_does_not_say_how(tmp_path: Path) -> None:
+    headed(tmp_path, "faults", {})
+    RunFolder(tmp_path).write_run(RunFolder(tmp_path).read_run().model_copy(update={"status": "partial"}))
+    assert cli_header.headed(made(lacks="It has 3."), RunFolder(tmp_path)).lacks == "It has 3."

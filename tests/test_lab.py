@@ -130,3 +130,19 @@ def test_a_server_that_is_only_shown_is_no_model_unless_it_is_named_where_it_may
     assert [model.letter for model in lab.select([shown.letter, "C"], shown_too=True)] == ["C", shown.letter]
     with pytest.raises(UsageError, match="no such model"):
         lab.select([shown.name])
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused_in_a_line(port: str) -> None:
+    with pytest.raises(UsageError, match=f"service asyncio: port {port}: must be from 1 to 65535"):
+        Lab.read(ROOT, {"ASYNCIO_PORT": port})
+
+
+def test_the_project_s_name_is_that_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COMPOSE_PROJECT_NAME", raising=False)
+    text = (ROOT / "docker-compose.yml").read_text()
+    (tmp_path / "docker-compose.yml").write_text(text)
+    assert Lab.read(tmp_path).project == "iolab"
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=mine\n")
+    assert Lab.read(tmp_path).project == "mine"
+    assert Lab.read(tmp_path, {"COMPOSE_PROJECT_NAME": "other"}).project == "other"

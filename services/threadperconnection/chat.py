@@ -31,6 +31,15 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version, disable_nagle_algorithm, user, box = "HTTP/1.1", True, "", None
     timeout = DEAD_AFTER_S  # for a connection without a request
 
+    def parse_request(self) -> bool:  # a body that is not read would be the next request of the connection
+        if not super().parse_request():
+            return False
+        if self.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in self.headers:
+            return True
+        self.close_connection = True
+        self.send_error(413)
+        return False
+
     def do_GET(self) -> None:  # /poll?N: user N waits here for a message, at most about HOLD_S
         path, _, user = self.path.partition("?")
         if path not in ("/poll", "/healthz"):

@@ -39,9 +39,10 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one segment: with two, Nagle's algorithm waits 40 ms for a delayed ACK
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path not in ("/", "/healthz"):
+        if (path := self.path.partition("?")[0]) not in ("/", "/healthz"):
             return self.send_error(404)
+        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
+            return self.send_error(413)  # a body that is not read would be the next request of the connection
         begin = time.perf_counter()
         if path == "/":
             time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread waits, the others go on
@@ -59,8 +60,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *_: object) -> None:
-        """Log nothing: a line for each request would be part of the measurement."""
+    def log_message(self, *_: object) -> None: ...  # a log line for each request would be part of the measurement
 
 
 ThreadingHTTPServer.request_queue_size = BACKLOG
@@ -70,6 +70,6 @@ try:
 except OSError as error:
     refuse(f"PORT={PORT}: {error.strerror}")
 print(
-    f"threadperconnection server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True
+    f"threadperconnection server, port {PORT}: wait {WAIT_S * 1e3:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True
 )
 server.serve_forever()

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import waitress
@@ -27,9 +28,11 @@ def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
 PORT, BACKLOG = number("PORT", 8081), number("BACKLOG", 4096)
 THREADS, HOLD_S, DEAD_AFTER_S = number("THREADS", 8, 1, 1000), number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10)
 boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of each connected user: the messages to send
+seen_s: dict[str, float] = {}  # when each user polled last
 
 
 def poll(user: str) -> Iterator[bytes]:
+    seen_s[user] = time.monotonic()
     box = boxes.setdefault(user, queue.SimpleQueue())  # before the hello: after it, clicks are accepted
     try:
         yield b"hello\n"
@@ -42,6 +45,10 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     """/poll?N: user N waits; POST /click?N&TEXT is answered to user N, POST /say?TEXT is sent to all users."""
     path, query, posted = environ["PATH_INFO"], environ["QUERY_STRING"], environ["REQUEST_METHOD"] == "POST"
     user, _, text = query.partition("&")
+    latest_s = time.monotonic() - 2 * HOLD_S - DEAD_AFTER_S  # of the last poll of a user that is still there
+    for gone in [each for each, at_s in list(seen_s.items()) if at_s < latest_s] if path == "/say" else ():
+        boxes.pop(gone, None)
+        seen_s.pop(gone, None)
     told = {"/click": [boxes[user]] if user in boxes else [], "/say": list(boxes.values())}
     if not posted and path in ("/poll", "/healthz"):
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -49,9 +56,10 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     if not posted or path not in told:
         start_response("404 Not Found", [("Content-Length", "0")])
         return []
+    letter = f"{text}\n".encode() if path == "/click" else f"news {query}\n".encode()  # one object for all users
     for box in told[path]:
         if box.qsize() < 100:  # a user that does not poll gets no more messages
-            box.put(f"{text}\n".encode() if path == "/click" else f"news {query}\n".encode())
+            box.put(letter)
     start_response("204 No Content" if told[path] else "410 Gone", [("Content-Length", "0")])
     return []
 
@@ -66,6 +74,7 @@ try:
         threads=THREADS,
         backlog=BACKLOG,
         connection_limit=100_000,  # the library's 100 would refuse users unnecessarily
+        max_request_body_size=65_536,  # 413 above; the library's 1 GiB would fill the disk before the app is called
         channel_timeout=DEAD_AFTER_S,  # for a connection without a request
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )

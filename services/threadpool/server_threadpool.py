@@ -48,10 +48,9 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
             pass
     elif path != "/healthz":
         status = "404 Not Found"
-    body = b"threadpool\n"
     timing = ("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
-    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), timing])
-    return [body]
+    start_response(status, [("Content-Type", "text/plain"), timing])
+    return [b"threadpool\n"]
 
 
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # otherwise it logs a line for every queued request
@@ -64,6 +63,7 @@ try:
         threads=THREADS,
         backlog=BACKLOG,
         connection_limit=10_000,  # the library's 100 would be a second queue in front of the pool
+        max_request_body_size=65_536,  # 413 above; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
 except OSError as error:

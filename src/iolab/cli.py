@@ -1,12 +1,16 @@
 """The command line: the table of its commands. Each is imported when it is called."""
 
+import errno
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 import iolab
-from iolab.errors import LabError
+from iolab import cli_output, cli_variables
+from iolab.errors import LabError, UsageError
 from iolab.kinds.registry import KINDS
 
 GROUPS = ("Start", "Experiments", "Look at results", "Standing lab", "Maintain")
@@ -21,6 +25,17 @@ class Command(NamedTuple):
     where: str = ""  # module:function; the command of a kind is made by cli_kinds
 
 
+ELSEWHERE = "use another folder (RESULTS)"
+REMEDIES = {  # of errors of the system that a user can mend
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR), f"give it to this user, or {ELSEWHERE}"),
+    errno.EROFS: ELSEWHERE,
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room, or {ELSEWHERE}"),
+    errno.ENAMETOOLONG: "use a shorter path",
+    errno.ELOOP: "use a path without a loop of links",
+    errno.EMFILE: "allow more open files: ulimit -n",
+    errno.ENFILE: "end programs that have many open files",
+    errno.EIO: "the disk fails: use another one",
+}
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "cli_live:doctor_command"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
@@ -46,24 +61,37 @@ def table() -> dict[str, Command]:
 
 def run() -> int:
     """Run the command line and return its exit status; a user's mistake ends in one line and status 2."""
+    cli_output.prepare()
     try:
+        _check_environment()
         return commands.main(prog_name="iolab", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        cli_output.line(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
     except click.ClickException as error:
         variable = error.param.envvar if isinstance(error, click.BadParameter) and error.param else None
         return _complain(f"{variable}: {error.message}" if variable and error.message else error.format_message())
     except LabError as error:
         return _complain(str(error))
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        return _complain(f"{error.filename}: {error.strerror}: give it to this user, or use another folder (RESULTS)")
     except BrokenPipeError:
         return 141  # the reader of our output has ended: as a shell reports SIGPIPE
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        return _complain(f"{error.filename or 'a file'}: {error.strerror}: {REMEDIES[error.errno]}")
+
+
+def _check_environment() -> None:
+    """Raise UsageError for the command of a copied folder, whose first line names the Python of the old folder."""
+    called = Path(sys.argv[0]).absolute()
+    if called.parent.name == "bin" and called.parent.parent.name == ".venv" and called.exists():
+        folder = called.parent.parent.resolve()
+        if folder != Path(sys.prefix).resolve():
+            raise UsageError(f"{folder} was copied from {sys.prefix}, and runs the code there: remove it, and run make")
 
 
 def _complain(message: str) -> int:
-    click.echo(f"iolab: {' '.join(message.split())}", err=True)
+    cli_output.line(f"iolab: {' '.join(message.split())}", err=True)
     return 2
 
 
@@ -73,6 +101,15 @@ class Lazy(click.Group):
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the names of all commands."""
         return sorted(table())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called, if it takes all variables that were given to make."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command and not ctx.resilient_parsing and not {"--help", "-h"} & set(rest):
+            cli_variables.check(command)
+        return name, command, rest
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, imported; None if there is no such command."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from iolab import cli_options
+from iolab import cli_options, cli_output
+from iolab.cli_console import Console
 from iolab.cli_run import planned, trials, write_reports
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
@@ -24,7 +24,8 @@ from iolab.runtime.choice import Wanted, choose
 @click.command(params=cli_options.of(ClosedExperiment, "requests", "repeats"))
 @cli_options.runtime
 @cli_options.results
-def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
+@cli_options.wait
+def crosscheck(runtime: Wanted, results: Path | None, *, wait: bool, **given: Any) -> int:
     """Measure the same cells with every load generator, and compare the results."""
     console = Console()
     told: dict[str, dict[CellName, Told]] = {}
@@ -34,7 +35,7 @@ def crosscheck(runtime: Wanted, results: Path | None, **given: Any) -> int:
         name: planned("crosscheck", None, ClosedExperiment.changes({**given, "loadgen": name}), ClosedExperiment)
         for name in ("hey", "locust")
     }
-    with only_bench():
+    with only_bench("crosscheck", wait=cli_output.line if wait else None):
         for generator, plan in plans.items():
             try:
                 outcome = trials(console, plan, runtime, results)

@@ -15,7 +15,16 @@ def headed(document: Document, folder: RunFolder) -> Document:
     repeat = _command(run)
     following = [tuple(each.split(": ", 1)) for each in registry.KINDS[run.kind].following]
     others = [(command, what) for command, what in following if not f"{repeat} ".startswith(f"{command} ")]
-    return replace(document, changed=list(run.changed.items()), repeat=repeat, following=others)
+    lacks = " ".join(filter(None, [document.lacks, _resume(folder, run)]))
+    return replace(document, changed=list(run.changed.items()), repeat=repeat, following=others, lacks=lacks)
+
+
+def _resume(folder: RunFolder, run: RunInfo) -> str:
+    """Return how to measure the rest of a run that has ended early; "" if it has not, or cannot go on."""
+    if run.status not in ("partial", "failed") or registry.kind(run.kind).not_resumable:
+        return ""
+    path = shlex.quote(f"{folder.path.parent.name}/{folder.path.name}")
+    return f"To measure what is missing or not valid: make {registry.KINDS[run.kind].command} RESUME={path}"
 
 
 def _command(run: RunInfo) -> str:

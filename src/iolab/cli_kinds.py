@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from iolab import cli_options, options
+from iolab.cli_console import Console
 from iolab.cli_run import measured, planned
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
@@ -22,10 +22,17 @@ def command(name: str) -> click.Command:
     settings: type[Experiment] = kind.settings
 
     def measure(
-        path: Path | None, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool, **given: Any
+        path: Path | None,
+        *,
+        runtime: Wanted,
+        results: Path | None,
+        resume: Path | None,
+        quick: bool,
+        wait: bool,
+        **given: Any,
     ) -> int:
         plan = planned(entry.experiment, path, settings.changes(given), settings, resume, quick=quick)
-        return measured(Console(), plan, runtime, results)
+        return measured(Console(), plan, runtime, results, wait=wait)
 
     example = _experiment(entry, settings)
     found = list(options.settings(settings))
@@ -37,7 +44,7 @@ def command(name: str) -> click.Command:
         params=[path, *(cli_options.parameter(each, example) for each in found)],
         help="\n\n".join((f"{entry.title}.", *arguments)),
         epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
-    )(cli_options.runtime(cli_options.results(cli_options.resume(cli_options.quick(measure)))))
+    )(cli_options.runtime(cli_options.results(cli_options.resume(cli_options.quick(cli_options.wait(measure))))))
     for each in made.params:
         if each.name == "resume" and isinstance(each, click.Option):
             each.hidden = bool(kind.not_resumable)  # if given, the error says why

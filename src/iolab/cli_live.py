@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from iolab import lab
+from iolab.cli_console import Console
 from iolab.lab import Lab
 from iolab.live import doctor, standing
 from iolab.report import terminal

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from iolab import cli_options
+from iolab.cli_console import Console
 from iolab.cli_run import measured, planned
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
@@ -38,9 +38,9 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
     console = Console()
     if not master:
         raise UsageError("MASTER: give the address of the other machine: make worker MASTER=192.168.1.10")
-    lab = Lab.read(find_root(Path.cwd()))
     given = {} if master_port is None else {"port": master_port}
     port = validated(given, Crew, given, "worker").port
+    lab = Lab.read(find_root(Path.cwd()))
     try:
         for line in load_workers.join(lab, master, port, workers, runtime):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -51,7 +51,7 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
 
 
 @click.command(params=cli_options.of(ServerSettings, "wait_ms"))
-@click.option("--model", envvar="MODEL", default="asyncio", show_default=True, help="A letter or a name.")
+@click.option("--models", "model", envvar="MODELS", default="asyncio", show_default=True, help="A letter or a name.")
 @click.option(
     "--users", envvar="USERS", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Users at once."
 )
@@ -66,16 +66,19 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
 )
 @cli_options.runtime
 @cli_options.results
-def locust(*, model: str, users: int, time_s: float, runtime: Wanted, results: Path | None, **given: Any) -> int:
+@cli_options.wait
+def locust(
+    *, model: str, users: int, time_s: float, runtime: Wanted, results: Path | None, wait: bool, **given: Any
+) -> int:
     """Load one server by USERS users for about TIME; each user sends its next request when it has its answer."""
     console = Console()
     root = find_root(Path.cwd())
     if time_s > LONGEST_S:
         raise UsageError(f"TIME={time_s:g}s: at most {LONGEST_S:g}s")
     server = {"backlog": 1024} | ServerSettings.changes(given)
-    chosen = Lab.read(root).select([model], "MODEL")
+    chosen = Lab.read(root).select([model])
     if len(chosen) != 1:
-        raise UsageError(f"MODEL={model}: one server at a time; make bench LOADGEN=locust measures all")
+        raise UsageError(f"MODELS={model}: one server at a time; make bench LOADGEN=locust measures all")
     settings = validated(server, ServerSettings, server, "locust")
     expected = closed_loop(users, chosen[0].workers, settings.wait_ms / 1000)
     changes = {
@@ -87,4 +90,4 @@ def locust(*, model: str, users: int, time_s: float, runtime: Wanted, results: P
         "load": {"generator": "locust", "requests": expected.requests(users, time_s)},
         "server": server,
     }
-    return measured(console, planned("bench", None, changes, ClosedExperiment), runtime, results)
+    return measured(console, planned("bench", None, changes, ClosedExperiment), runtime, results, wait=wait)

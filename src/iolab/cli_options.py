@@ -56,4 +56,5 @@ runtime = click.option(
 )
 results = click.option("--results", envvar="RESULTS", type=PATH, help="Folder of the run folders.  [default: results]")
 quick = click.option("--quick", envvar="QUICK", is_flag=True, help="Measure at most 30 s, with wider intervals.")
+wait = click.option("--wait", envvar="WAIT", is_flag=True, help="Wait until another benchmark has ended.")
 resume = click.option("--resume", envvar="RESUME", type=PATH, help="Run folder of an interrupted run to continue.")

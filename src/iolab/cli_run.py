@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from iolab import cli_header, cli_options, experiment_file, session
+from iolab import cli_header, cli_options, cli_output, experiment_file, session
+from iolab.cli_console import Console
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
@@ -20,26 +20,33 @@ from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
 
 
-def measured(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> int:
-    """Measure a plan, make its reports, and return the exit status."""
-    with only_bench():
+def measured(
+    console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None, *, wait: bool = False
+) -> int:
+    """Measure a plan, make its reports, and return the exit status; `wait` for another benchmark to end."""
+    experiment, kind = planned.experiment, registry.kind(planned.experiment.kind)
+    expected_s = kind.expected_s(experiment, planned.models)
+    with only_bench(experiment.name, expected_s, wait=cli_output.line if wait else None):
         outcome = trials(console, planned, runtime, results)
     if outcome.reason:
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
         report_run(console, outcome.folder)
-    if outcome.exit_status:
-        console.print(_what_next(outcome.folder), markup=False, highlight=False, soft_wrap=True)
+    if outcome.exit_status and (what := _what_next(outcome.folder)):
+        console.print(what, markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
 
 
 def _what_next(folder: RunFolder) -> str:
-    """Return what to do with a run that is not whole."""
+    """Return what to do with a run that is not whole; "" where its report says that."""
     path, kind = os.path.relpath(folder.path), registry.kind_of(folder)
     nothing = "" if folder.has_trials() else f"No trial has ended: {path} has no result. "
     if kind.not_resumable:
         return f"{nothing}This run cannot go on, because {kind.not_resumable}: run it again."
-    return f"{nothing}To measure what is missing or not valid: make {registry.KINDS[kind.name].command} RESUME={path}"
+    return (
+        nothing
+        and f"{nothing}To measure what is missing or not valid: make {registry.KINDS[kind.name].command} RESUME={path}"
+    )
 
 
 def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
@@ -102,7 +109,10 @@ def write_reports(folder: RunFolder) -> Document:
 @cli_options.results
 @cli_options.resume
 @cli_options.quick
-def run(path: Path | None, *, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool) -> int:
+@cli_options.wait
+def run(
+    path: Path | None, *, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool, wait: bool
+) -> int:
     """Measure the experiment of a TOML file of any kind, or continue an interrupted run."""
     if resume:
         settings = registry.kind_of(RunFolder.open(resume)).settings
@@ -110,4 +120,4 @@ def run(path: Path | None, *, runtime: Wanted, results: Path | None, resume: Pat
         settings = registry.kind(experiment_file.kind_of(path)).settings
     else:
         raise UsageError("EXPERIMENT: which one? make run EXPERIMENT=experiments/bench.toml")
-    return measured(Console(), planned("", path, {}, settings, resume, quick=quick), runtime, results)
+    return measured(Console(), planned("", path, {}, settings, resume, quick=quick), runtime, results, wait=wait)

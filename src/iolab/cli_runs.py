@@ -5,9 +5,9 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from iolab import cli_options
+from iolab import cli_options, cli_output
+from iolab.cli_console import Console
 from iolab.cli_run import given_or_newest, report_run, results_folder
 from iolab.errors import UsageError
 from iolab.host import opener
@@ -21,7 +21,7 @@ NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", type=cli_options.PATH, required=False)
+@click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
 @cli_options.results
 def report(run: Path | None, results: Path | None) -> int:
     """Rebuild the report of RUN, by default the newest run, from its raw data."""
@@ -37,7 +37,7 @@ def open_(results: Path | None) -> int:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not there: run an experiment first, such as make bench")
     for line in index.write(folder):
-        click.echo(line, err=True)
+        cli_output.line(line, err=True)
     page = folder / index.NAME
     if not opener.opened(page):
         Console().print(brief.link(page), soft_wrap=True)
@@ -64,7 +64,7 @@ def compare(runs: tuple[Path, ...]) -> int:
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", type=cli_options.PATH, required=False)
+@click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
 @click.option("--to", type=cli_options.PATH, help="Folder of the tables.  [default: export in the run folder]")
@@ -75,34 +75,48 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     of_kind = registry.kind_of(folder)
     cells = of_kind.report(folder).cells  # first: it tells which file is damaged
     trials = folder.read_trials(of_kind.record)
+    if folder.read_run().status == "running":
+        cli_output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
     source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
-    for path in exported(folder, source, form, to or folder.path / "export"):
-        click.echo(os.path.relpath(path))
+    for path in exported(folder, source, form, to.resolve() if to else folder.path / "export"):
+        cli_output.line(os.path.relpath(path))
     return 0
 
 
 @click.command()
 @click.argument("names", metavar="[RUN] CELL", nargs=-1)
+@click.option("--run", envvar="RUN", type=cli_options.PATH, hidden=True, help="The same as the argument.")
+@click.option("--cell", envvar="CELL", hidden=True, help="The same as the argument.")
 @click.option("--cpus", envvar="CPUS", type=float, help="CPU limit of the cell, if the run has several.")
 @click.option("--variant", envvar="VARIANT", help="Setting of the cell, if the run varies one.")
 @cli_options.results
-def explain(names: tuple[str, ...], cpus: float | None, variant: str | None, results: Path | None) -> int:
+def explain(  # noqa: PLR0917 (each is an option of the command line)
+    names: tuple[str, ...],
+    run: Path | None,
+    cell: str | None,
+    cpus: float | None,
+    variant: str | None,
+    results: Path | None,
+) -> int:
     """Explain CELL, such as C16: the parts that its median consists of.
 
     RUN is by default the newest of the last ten benchmarks that has the cell. If RUN is of another kind, all figures
     of the cell are shown.
     """
-    if not 1 <= len(names) <= 2 or (len(names) == 1 and Path(names[0]).is_dir()):
+    if names:
+        cell = names[-1]
+        run = Path(names[0]) if len(names) > 1 else run
+    if not cell or len(names) > 2 or (len(names) == 1 and Path(cell).is_dir()):
         raise UsageError("say which cell: make explain CELL=C16, of another run with RUN=results/...")
     mistakes = []
-    for folder in [RunFolder.open(Path(names[0]))] if len(names) == 2 else _to_explain(results):
+    for folder in [RunFolder.open(run)] if run else _to_explain(results):
         try:
-            shown = registry.kind_of(folder).explain(folder, names[-1], cpus, variant)
+            shown = registry.kind_of(folder).explain(folder, cell, cpus, variant)
         except UsageError as mistake:
             mistakes.append(mistake)
             continue
-        if len(names) == 1:
-            click.echo(f"Run: {os.path.relpath(folder.path)}")
+        if not run:
+            cli_output.line(f"Run: {os.path.relpath(folder.path)}")
         shown(Console())
         return 0
     raise mistakes[0]

@@ -10,14 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from iolab import cli_options
+from iolab import cli_options, cli_output
+from iolab.cli_console import Console
 from iolab.errors import UsageError
 from iolab.lab import Lab, find_root
 from iolab.live import app
 from iolab.live.app import LOOPS, Loop, log_name
 from iolab.report import costs_terminal, terminal, trace_terminal
+from iolab.results import files
 from iolab.trace import costs, loops, turns
 from iolab.trace.decode import CLONES
 from iolab.trace.source import open_log
@@ -28,7 +29,7 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 
 @click.command()
-@click.argument("log", metavar="[LOG]", type=cli_options.PATH, required=False)
+@click.argument("log", metavar="[LOG]", envvar="LOG", type=cli_options.PATH, required=False)
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port on which the app listens.  [default: {PORT}]")
 @click.option(
     "--click",
@@ -77,7 +78,7 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
         path, port = traced.log, port or traced.port
     story = read(path, port or PORT, draw=html)
     if as_object:
-        click.echo(json.dumps(as_json(story), indent=1))
+        cli_output.line(json.dumps(as_json(story), indent=1))
     elif story.lines and not any(story.watch.calls.values()):
         raise UsageError(
             f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
@@ -123,7 +124,7 @@ def _use(traced: app.Traced, clicks: int, say: Callable[[str], None]) -> None:
 
 
 def _let_click(traced: app.Traced) -> None:
-    click.echo(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
+    cli_output.line(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
     sys.stdin.readline()
 
 
@@ -153,7 +154,7 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
                 write_page(story, folder / f"trace-{model.name}.html", title, (seen.start_s - 0.02, seen.end_s + 0.02))
             )
     if as_object:
-        click.echo(json.dumps([costs.as_json(each) for each in found], indent=1))
+        cli_output.line(json.dumps([costs.as_json(each) for each in found], indent=1))
         return 0
     costs_terminal.show_costs(console, found)
     for page in pages:
@@ -203,9 +204,7 @@ def write_page(
     from iolab.report import trace_html  # noqa: PLC0415 (templates: too long for a story without a page)
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    partly = page.with_suffix(".part")
-    partly.write_text(trace_html.render(story, title, focus_s), encoding="utf-8")
-    partly.replace(page)
+    files.write(page.parent.resolve() / page.name, trace_html.render(story, title, focus_s).encode())
     return page
 
 

@@ -14,12 +14,16 @@ Count = Annotated[int, Field(ge=1, le=10_000)]
 Limits = Annotated[tuple[Positive, ...], Field(min_length=1), Option("CPUs that a server may use.")]
 OneLimit = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1), Option("CPUs that a server may use.")]
 OneCount = Annotated[tuple[Count, ...], Field(min_length=1, max_length=1)]
-Seed = Annotated[int, Option("Seed of all random choices, such as the order of trials, or arrivals.")]
+Seed = Annotated[
+    int, Field(ge=0, le=999_999_999), Option("Seed of all random choices, such as the order of trials, or arrivals.")
+]
 WaitMs = Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False), Option("Wait in a request.", unit="ms")]
 CpuMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False), Option("Computing in a request.", unit="ms")]
 Distribution = Annotated[Literal["constant", "exponential"], Option("Distribution of the wait.")]
 Backlog = Annotated[
-    int | None, Field(ge=1, le=65_535), Option("Length of the listen queue; without it, each server's own.")
+    int | None,
+    Field(ge=1, le=65_535),
+    Option("Listen backlog, the length of the accept queue; without it, each server's own."),
 ]
 Threads = Annotated[int, Field(ge=1, le=1000), Option("Threads in the pool.")]
 
@@ -120,7 +124,7 @@ class ServedExperiment(Experiment):
 class VariedExperiment(ServedExperiment):
     """An experiment that measures servers with their settings in several variants."""
 
-    vary: tuple[Variant, ...] = ()
+    vary: Annotated[tuple[Variant, ...], Field(max_length=100)] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:

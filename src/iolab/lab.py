@@ -1,6 +1,5 @@
 """Reads docker-compose.yml, the registry of services; the only reader of that file."""
 
-import logging
 import math
 import os
 import re
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dotenv import dotenv_values
 
+from iolab import env_file
 from iolab.errors import UsageError
 
 COMPOSE_FILE = "docker-compose.yml"
+MOST_PORT = 65_535
 MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
 
 
@@ -78,6 +78,7 @@ class Lab:
     models: tuple[Model, ...]
     shown: tuple[Model, ...] = ()
     blocks: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    project: str = "iolab"  # the name of its Compose project, COMPOSE_PROJECT_NAME; others have a suffix
 
     @classmethod
     def read(cls, root: Path, settings: Mapping[str, str] | None = None) -> "Lab":
@@ -85,12 +86,11 @@ class Lab:
 
         Raises UsageError if the file or a block of it is not valid; the message names the block.
         """
-        logging.getLogger("dotenv").setLevel(logging.ERROR)  # Compose has better messages about such lines
+        from_file = env_file.read(root / ".env")
         try:
-            from_file = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
             text = (root / COMPOSE_FILE).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f".env or {COMPOSE_FILE} cannot be read: {error}") from error
+            raise UsageError(f"{COMPOSE_FILE} cannot be read: {error}") from error
         return cls.parse(root, text, {**from_file, **os.environ, **(settings or {})})
 
     @classmethod
@@ -114,7 +114,8 @@ class Lab:
                 raise UsageError(
                     f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each a different one"
                 )
-        return cls(root=root, services=services, models=models, shown=shown, blocks=written)
+        project = variables.get("COMPOSE_PROJECT_NAME") or cls.project
+        return cls(root=root, services=services, models=models, shown=shown, blocks=written, project=project)
 
     def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
         """Return the models named by letter or service name, in the lab's order; all of them for "all".
@@ -168,6 +169,9 @@ def _port(text: str) -> Port:
     match = re.fullmatch(r"(?P<address>.+):(?P<host>\d+):(?P<container>\d+)", str(text))
     if not match:
         raise ValueError(f"port {text!r} is not of the form ADDRESS:PORT:PORT")
+    for port in (match["host"], match["container"]):
+        if not 1 <= int(port) <= MOST_PORT:
+            raise ValueError(f"port {port}: must be from 1 to {MOST_PORT}; see .env for ports that were changed")
     return Port(match["address"].strip("[]"), int(match["host"]), int(match["container"]))
 
 

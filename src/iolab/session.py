@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol
 from iolab import options
 from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError
-from iolab.host import environment
+from iolab.host import environment, limits
 from iolab.host.signals import Interrupted
 from iolab.kind import AnyKind, E, History, Line, Where
 from iolab.kinds import registry
@@ -97,6 +97,7 @@ def measure(
     run measures the missing and the invalid trials.
     """
     kind = registry.kind(planned.experiment.kind)
+    limits.raise_soft_limits()  # servers and load generators inherit them
     info = _info(planned, place, kind)
     kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)

@@ -1,10 +1,12 @@
 """One suite for every server of docker-compose.yml: what it promises, asked from outside."""
 
 import http.client
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -302,3 +304,30 @@ def _listen_backlog(port: int) -> int:
     """Ask the kernel: Send-Q of a listening socket is its backlog."""
     text = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
     return int(text.split()[2])
+
+
+def test_a_huge_body_is_refused_and_stored_nowhere(plain: Running, tmp_path: Path) -> None:
+    before = set(Path(tempfile.gettempdir()).iterdir())
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: 1000000000\r\n\r\n")
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(64):
+                connection.sendall(bytes(65_536))
+        with suppress(ConnectionResetError):
+            assert connection.recv(64).split(b" ")[1:2][0] in {b"405", b"413", b"501"}
+    assert set(Path(tempfile.gettempdir()).iterdir()) <= before | {tmp_path}
+    assert plain.request("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 41", "Transfer-Encoding: chunked"])
+def test_the_body_of_a_get_is_never_answered_as_a_request(plain: Running, head: str) -> None:
+    inner = b"GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n"
+    assert len(inner) == 41
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=5) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n" + head.encode() + b"\r\n\r\n" + inner)
+        got = b""
+        with suppress(TimeoutError, ConnectionResetError):
+            connection.settimeout(1)
+            while more := connection.recv(65_536):
+                got += more
+    assert len(re.findall(rb"HTTP/1\.\d \d{3} ", got)) == 1

@@ -58,7 +58,7 @@ def test_a_bench_shows_what_the_lab_teaches(iolab: Run, results: Path) -> None:
     assert 1.6 < median["B", 16] / median["B", 4] < 2.4
     assert median["C", 16] < 1.4 * median["C", 4]
     assert median["D", 16] < 1.4 * median["D", 4]
-    # A's listen queue overflows at c = 16, and no other one does.
+    # A's accept queue overflows at c = 16, and no other one does.
     assert "listen_overflow" in ids(found["A", 16])
     assert found["A", 16]["server"]["listen_overflows"] > 0
     assert all(cell["server"]["listen_overflows"] == 0 for key, cell in found.items() if key != ("A", 16))

@@ -326,7 +326,7 @@ def test_doctor_and_help_always_answer(inside: Run) -> None:
 @pytest.mark.load
 @pytest.mark.bounds
 def test_so_many_users_for_so_long_are_a_run_like_any_other(inside: Run, results: Path) -> None:
-    done = inside("locust", "--runtime", "local", "--model", "C", "--users", "20", "--time", "2s")
+    done = inside("locust", "--runtime", "local", "--models", "C", "--users", "20", "--time", "2s")
     assert done.returncode == 0, done.stderr
     (cell,) = latest(results, "summary.json")["cells"]
     assert (cell["model"], cell["concurrency"], cell["requested"]) == ("C", 20, 2000)
@@ -338,7 +338,7 @@ def test_so_many_users_for_so_long_are_a_run_like_any_other(inside: Run, results
 
 
 def test_one_server_at_a_time_is_asked_by_so_many(inside: Run) -> None:
-    for arguments, words in ((("--model", "all"), "one server at a time"), (("--time", "2h"), "at most 3600s")):
+    for arguments, words in ((("--models", "all"), "one server at a time"), (("--time", "2h"), "at most 3600s")):
         done = inside("locust", "--runtime", "local", *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert words in done.stderr

@@ -10,7 +10,8 @@ from iolab import experiment_file
 from iolab.kinds import registry
 from iolab.kinds.arrival_records import Calibration
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, OpenSample, Pair, RunInfo, Sample
+from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from iolab.results.samples import OpenSample, Pair, Sample
 from tests import crowds
 from tests import faults as made_up
 from tests.conftest import RECORDED, ROOT

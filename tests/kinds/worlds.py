@@ -1,5 +1,6 @@
 """A run of one of the lab's own experiments on servers and loads that are made up."""
 
+import html
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -7,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from iolab import session
+from iolab.cli_console import Console
 from iolab.cli_run import report_run
 from iolab.host import cores
 from iolab.host.cores import CpuPlan
@@ -86,9 +86,10 @@ class World:
         return self.measure(session.resumed(self.lab.root, folder.path, self.kind.settings))
 
     def report(self, folder: RunFolder) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return summary.json, and what was printed ("terminal"), report.md and report.html."""
+        """Return summary.json, and report.md, report.html, and report.md as plain text before what is printed."""
         console = Console(file=io.StringIO(), width=160)
         report_run(console, folder)
         texts = {name: (folder.path / name).read_text() for name in ("report.md", "report.html")}
         summary: dict[str, Any] = json.loads((folder.path / "summary.json").read_text())
-        return summary, {"terminal": console.file.getvalue(), **texts}  # type: ignore[attr-defined]
+        plain = html.unescape(texts["report.md"]).replace("*", "")
+        return summary, {"terminal": plain + console.file.getvalue(), **texts}  # type: ignore[attr-defined]

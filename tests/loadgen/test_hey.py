@@ -3,7 +3,7 @@ import pytest
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job
 from iolab.loadgen.hey import Hey, read_rows
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 HEADER = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n"
 ROWS = (
@@ -37,7 +37,7 @@ def test_a_dead_port_gives_a_header_alone() -> None:
     "text", [HEADER + "fast,0,0,0,0,0,200,0\n", "a,b\n1,2\n", HEADER + "nan,0,0,0,0,0,200,0\n", HEADER + "0.1,0\n"]
 )
 def test_rows_that_cannot_be_read_fail_the_trial(text: str) -> None:
-    with pytest.raises(LoadFailed, match="hey printed a "):
+    with pytest.raises(LoadFailed, match=r"hey printed (a|no) "):
         read_rows(text)
 
 

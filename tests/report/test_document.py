@@ -16,6 +16,7 @@ from iolab.report.document import (
     Sentences,
 )
 from iolab.report.doubts import Found, Trust
+from iolab.report.pages import template
 from tests.rendered import markdown, page, terminal
 
 ROWS = (("A", "Blocking server | one thread", 81.0), ("A", "Blocking server | one thread", 142.5), ("B", "Pool", 20.4))
@@ -44,7 +45,7 @@ def made(**changes: object) -> Document:
             Section("What it shows", [Sentences(["It grows."]), Figure(lambda narrow: SVG, "A caption.")], brief=True),
         ],
         expected=[Found("note", "backlog 5", "the queue is full, as it is meant to be", "")],
-        findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer listen queue")],
+        findings=[Found("warning", "A at c = 16", "93 attempts were dropped", "a longer accept queue")],
         details=[
             Section("Only on the page", [Facts([("memory", "23.5 GiB")]), Quote("log <line>")]),
             Section(
@@ -80,7 +81,7 @@ def test_the_page_has_every_block_and_escapes_text() -> None:
 
 
 def test_sections_and_figures_without_content_leave_no_heading() -> None:
-    text = page(made(details=[Section("Nothing", [])], findings=[]))
+    text = page(made(details=[Section("Nothing", [])], findings=[], lacks=""))
     assert "Nothing" not in text
     assert "None: no check found" in text
     assert "<figure>" not in page(made(answer=[Section("", [Figure(lambda narrow: "", "of nothing")])], details=[]))
@@ -90,7 +91,7 @@ def test_markdown_has_every_text_and_a_row_stays_a_row() -> None:
     lines = markdown(made()).splitlines()
     assert "| A Blocking server \\| one thread | 81.0 ms | " + "1" * 30 + " | " + "2" * 30 + " |" in lines
     assert "- **A · Blocking: explodes.** Median 81 ms." in lines
-    assert "- **warning**, A at c = 16: 93 attempts were dropped. What to do: a longer listen queue" in lines
+    assert "- **warning**, A at c = 16: 93 attempts were dropped. What to do: a longer accept queue" in lines
     assert "**This run was interrupted: it has 3 of 4 trials.**" in lines
     for heading in ("What it shows", "Findings", "Only on the page", "Questions", "How it was measured"):
         assert f"## {heading}" in lines
@@ -100,12 +101,26 @@ def test_markdown_has_every_text_and_a_row_stays_a_row() -> None:
 def test_the_terminal_has_the_brief_sections_the_table_first() -> None:
     text = terminal(made(), 200)
     assert "[red]x[/red]" in text
-    assert (
-        text.index("Median of the requests") < text.index("explodes.") < text.index("It grows.") < text.index("93 at")
-    )
+    assert text.index("Median of the requests") < text.index("It grows.") < text.index("A · Blocking: explodes.")
+    assert text.index("A · Blocking: explodes.") < text.index("Trust: limited.") < text.index("→ a longer accept queue")
     assert "23.5 GiB" not in text
-    assert "The report has 1 question about" in text
+    assert "The report has 1 finding with remedies, and 1 question about these numbers" in text
     assert text.rstrip().endswith("Report: results/latest/report.html")
+
+
+def test_the_terminal_has_one_table_and_three_sentences() -> None:
+    texts = ["One. Two of e.g. two.", "Three. Four.", "Five."]
+    cards = [Card(f"Card {number}", "grows", "Much.", "#d55e00") for number in range(2)]
+    sections = [
+        Section("", [Cards(cards), TABLE, Sentences(texts)], brief=True),
+        Section("More", [TABLE, Sentences(["Six."])], brief=True),
+        Section("Page", [Sentences(["Seven."])]),
+    ]
+    text = terminal(made(answer=sections), 200)
+    assert text.count("Median of the requests") == 1
+    assert "- One. Two of e.g. two.\n- Three.\n" in text
+    for absent in ("Four", "Five", "Six", "Seven", "Card"):
+        assert absent not in text
 
 
 def test_a_table_that_is_too_wide_says_less_and_cuts_nothing() -> None:
@@ -144,3 +159,28 @@ def test_columns_that_say_nothing_are_left_out_and_a_bold_one_stays() -> None:
     columns = [Column[int](name, lambda _: "0", bold=name == "Held") for name in ("Held", "Lost")]
     shown = document.table([Column("Model", str, numeric=False), *columns], [1, 2])
     assert [column.heading for column in shown.columns] == ["Model", "Held"]
+
+
+def test_markdown_has_no_html_no_link_and_no_further_line_from_a_run() -> None:
+    hostile = "<script>x</script> [a](javascript:x) ![b](http://192.0.2.1/p)\n# heading"
+    text = markdown(
+        made(
+            question=hostile,
+            verdict=hostile,
+            findings=[Found("warning", hostile, hostile, hostile)],
+            details=[Section(hostile, [Facts([(hostile, hostile)]), Quote(f"```\n{hostile}")])],
+        )
+    )
+    quoted = text.split("````text")[1].split("````")[0]
+    rest = text.replace(quoted, "")
+    assert "<script" not in rest
+    assert "[a]" not in rest
+    assert "[b]" not in rest
+    assert "\n# heading" not in rest
+    assert hostile in quoted
+
+
+def test_every_page_lets_nothing_be_loaded_or_run() -> None:
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    assert policy in page(made())
+    assert policy in template("index.html.j2").render(entries=[], skipped=[])

@@ -92,4 +92,4 @@ def test_trust_says_how_many_cells_are_in_doubt_and_why(
 
 def test_trust_counts_further_reasons() -> None:
     other = Finding(id="busy", severity="warning", message="busy", remedy="stop it")
-    assert doubts.trust([("A", [finding("late"), other])], "cell").text.endswith("late, and 1 more reason.")
+    assert doubts.trust([("A", [finding("late"), other])], "cell").text.endswith("late; 1 more reason in the findings.")

@@ -61,3 +61,9 @@ def test_labels_are_spread_in_their_order_within_the_figure() -> None:
 @pytest.mark.parametrize(("value_ms", "text"), [(0.5, "0.5 ms"), (20, "20 ms"), (1000, "1 s"), (2500, "2.5 s")])
 def test_ticks_of_time_have_units(value_ms: float, text: str) -> None:
     assert drawing.duration(value_ms) == text
+
+
+def test_a_dollar_in_a_name_is_no_formula() -> None:
+    with drawing.sheet(narrow=False, height_in=1) as figure:
+        figure.suptitle("$\\frac{ x$ and $5")
+        assert "$\\frac{ x$ and $5" in drawing.svg(figure, "a name")

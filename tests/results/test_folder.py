@@ -11,7 +11,8 @@ from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import analyse
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, Sample, ServerUsage
+from iolab.results.records import ClientUsage, ServerUsage
+from iolab.results.samples import Sample
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
@@ -116,9 +117,9 @@ def test_rows_that_are_damaged_or_of_another_kind_are_refused(tmp_path: Path, te
 
 def test_damaged_samples_are_named(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
-    (folder.path / "samples" / "0000.csv.gz").write_bytes(b"\x1f\x8b\x08 rubbish")
-    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
-        folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
+    (folder.path / "samples" / "0000-requests.csv.gz").write_bytes(b"\x1f\x8b\x08 rubbish")
+    with pytest.raises(UsageError, match=r"0000-requests\.csv\.gz cannot be read"):
+        folder.read_rows({"requests": "samples/0000-requests.csv.gz"}, "requests", Sample)
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
@@ -211,9 +212,9 @@ def test_samples_damaged_in_the_middle_are_named(tmp_path: Path) -> None:
 def test_a_latency_that_is_no_time_is_damaged(tmp_path: Path, latency: str) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     text = f"start_s,latency_s,status\n0.0,{latency},200\n"
-    (folder.path / "samples" / "0000.csv.gz").write_bytes(gzip.compress(text.encode()))
-    with pytest.raises(UsageError, match=r"0000\.csv\.gz cannot be read"):
-        folder.read_rows({"requests": "samples/0000.csv.gz"}, "requests", Sample)
+    (folder.path / "samples" / "0000-requests.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(UsageError, match=r"0000-requests\.csv\.gz cannot be read"):
+        folder.read_rows({"requests": "samples/0000-requests.csv.gz"}, "requests", Sample)
 
 
 def test_a_file_without_a_whole_line_has_no_trial(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_server_that_died_for_memory_is_told_as_that() -> None:
     [
         (Signs(), 8, "all its 8 threads are in use, and 992 users wait"),
         (Signs(overflows=1200, backlog=4096), 1, "its only thread is in use, and 992 users wait; "
-         "the listen queue was full 1,200 times (net.core.somaxconn is 4,096)"),
+         "the accept queue was full 1,200 times (net.core.somaxconn is 4,096)"),
         (Signs(files=Room("open files", 2000, 2000)), 8, "all its 8 threads are in use, and 992 users wait; "
          "a process of the server has 2,000 of 2,000 open files"),
     ],
@@ -176,7 +176,7 @@ def test_a_listen_queue_that_is_full_is_counted(tmp_path: Path) -> None:
             assert waiting + refused >= 10
             obstacle, evidence = diagnosis.why(waiting, refused, 1)
     assert obstacle == "queue"
-    assert evidence.startswith(f"its only thread is in use, and {waiting} users wait; the listen queue was full ")
+    assert evidence.startswith(f"its only thread is in use, and {waiting} users wait; the accept queue was full ")
 
 
 @pytest.mark.alone  # the kernel counts for the whole machine

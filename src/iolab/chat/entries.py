@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from iolab.results.rows import backwards
+
 Transport = Literal["websocket", "poll"]
 TRANSPORTS: Mapping[Transport, str] = {"websocket": "WebSocket", "poll": "long poll"}  # as reports name them
 Outcome = Literal["held", "late", "waiting", "refused", "lost"]
@@ -12,7 +14,7 @@ class Entry(NamedTuple):
     """One user: when it started to connect, was connected (TCP), and was served.
 
     Times are in seconds from the start of the first user; None: never. A user is served when the server itself has
-    answered, not the kernel, which holds the listen queue.
+    answered, not the kernel, which holds the accept queue.
 
     `outcome` is "held" (served within PATIENCE_S, and connected to the end), "late" (served after that), "waiting"
     (connected, without an answer), "refused" (no connection), or "lost" (was held, and then lost its connection).
@@ -23,6 +25,10 @@ class Entry(NamedTuple):
     connected_s: float | None
     served_s: float | None
     outcome: Outcome
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(self.start_s, self.connected_s, self.served_s)
 
 
 def entries(rows: Sequence[Sequence[Any]], begin_s: float) -> list[Entry]:

@@ -13,6 +13,7 @@ from iolab.host.proc import GROUPS, PROC
 OPEN_MAX = 10_240  # what macOS takes as a soft limit on open files where the hard one is infinite (man setrlimit)
 MACOS_PORTS = 16_384  # 49152 to 65535
 UNLIMITED_BYTES = 2**60  # memory.limit_in_bytes without a limit is about 2^63
+OPEN_FILES = "open files"  # of a server, as run.json names the limit
 ENGINES = ("containerd", "dockerd")
 CAP_SYS_RESOURCE = 24  # may raise hard limits (man 7 capabilities); <linux/capability.h>
 
@@ -39,7 +40,7 @@ class Facts:
     memory_bytes: int | None = None
     group_memory_bytes: int | None = None
     tracked: int | None = None
-    backlog: int | None = None  # the longest listen queue: how many can connect at once, not how many can stay
+    backlog: int | None = None  # the longest accept queue: how many can connect at once, not how many can stay
     buffers_bytes: int | None = None
 
 
@@ -65,6 +66,12 @@ def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
         backlog=kernel.number(proc / "sys/net/core/somaxconn"),
         buffers_bytes=_buffers(proc),
     )
+
+
+def open_files() -> int | None:
+    """Return the soft limit on open files of this process, and of those that it starts; None: unlimited."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def raise_soft_limits() -> list[str]:

@@ -1,10 +1,13 @@
 """One benchmark at a time on a machine: two would disturb each other."""
 
 import fcntl
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -12,25 +15,52 @@ import psutil
 
 from iolab.errors import UsageError
 
+POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What holds the lock: the experiment's name, since when (of the epoch), and how long it takes in theory."""
+
+    pid: int
+    what: str
+    since_s: float
+    expected_s: float | None
+
 
 @contextmanager
-def only_bench() -> Iterator[None]:
-    """Hold the machine's benchmark lock; raises UsageError with the holder's pid if another process has it.
+def only_bench(
+    what: str = "", expected_s: float | None = None, *, wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the machine's benchmark lock; raises UsageError that says what holds it if another process does.
 
-    The kernel releases the lock when its holder ends, however that happens.
+    With `wait`, it is told so, and the lock is waited for. The kernel releases the lock when its holder ends, however
+    that happens.
     """
     with _opened(Path(tempfile.gettempdir()) / "iolab-bench.lock") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another benchmark is running ({_holder(file)}): wait until it ends, or stop it"
-            ) from None
+        told = False
+        while not _locked(file):
+            holder = _holder(file)
+            if not wait:
+                raise UsageError(f"another benchmark is running ({holder}): wait until it ends with WAIT=1, or stop it")
+            if not told:
+                wait(f"Waiting until another benchmark ends ({holder})")
+            told = True
+            time.sleep(POLL_S)
         if file.writable():
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
+            file.seek(0)
+            file.truncate()
+            file.write(json.dumps(asdict(Holder(os.getpid(), what, time.time(), expected_s))))
             file.flush()
         yield
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened(path: Path) -> TextIO:
@@ -48,5 +78,16 @@ def _opened(path: Path) -> TextIO:
 
 
 def _holder(file: TextIO) -> str:
-    text = file.read().strip()
-    return f"pid {text}" if text.isdigit() and psutil.pid_exists(int(text)) else "of another user"
+    """Return what the lock file says of its holder, which it may have written a moment ago or in another version."""
+    try:
+        file.seek(0)
+        found = Holder(**json.loads(file.read()))
+        if not psutil.pid_exists(found.pid):
+            return "of another user"
+        passed_s = max(0.0, time.time() - found.since_s)
+        parts = [*filter(None, [str(found.what)]), f"pid {found.pid}", f"for {passed_s:.0f} s"]
+        if found.expected_s is not None:
+            parts.append(f"about {max(0.0, found.expected_s - passed_s):.0f} s more")
+    except (ValueError, TypeError, OverflowError):
+        return "of another user"
+    return ", ".join(parts)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from iolab.host.cores import affinity
+from iolab.host.guardian import GUARDIAN
 from iolab.host.signals import delayed
 
 GRACE_S = 3.0
@@ -45,6 +47,7 @@ def run(
     except BaseException:
         stop(process)
         raise
+    GUARDIAN.tell(f"-group {process.pid}")
     return Finished(
         process.returncode, (stdout or b"").decode(errors="replace"), (stderr or b"").decode(errors="replace")
     )
@@ -56,6 +59,7 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     try:
         with delayed():
             process = subprocess.Popen(argv, start_new_session=True, **options)
+            GUARDIAN.tell(f"+group {process.pid}")
     except BaseException:
         if process:
             stop(process)  # after an interruption, no other code knows its pid
@@ -97,6 +101,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(GRACE_S)
         _signal_all(process, signal.SIGKILL)
         process.wait()
+    GUARDIAN.tell(f"-group {process.pid}")
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
             with suppress(BrokenPipeError):
@@ -107,6 +112,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a program and its child processes, and wait until it has ended."""
     _signal_all(process, signal.SIGKILL)
     process.wait()
+    GUARDIAN.tell(f"-group {process.pid}")
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a new folder, which is removed at the end, also if the lab is killed."""
+    with tempfile.TemporaryDirectory(prefix="iolab-") as name:
+        GUARDIAN.tell(f"+folder {name}")
+        yield Path(name)
+    GUARDIAN.tell(f"-folder {name}")
 
 
 def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:

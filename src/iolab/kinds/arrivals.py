@@ -22,7 +22,8 @@ from iolab.lab import Model
 from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
 from iolab.loadgen.workers import Crew, gathered
 from iolab.report import numbers
-from iolab.results.records import ClientUsage, MachineUsage, OpenSample, ServerUsage
+from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
+from iolab.results.samples import OpenSample
 from iolab.runtime import Server
 from iolab.runtime.usage import metering
 

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 KINDS = {
     "closed": Entry("bench", "closed", "bench", "1 min", "Measure every server with 4 and 16 users", (
         "make sweep: vary the CPU limit",
-        "make backlog: vary the length of the listen queue of server A",
+        "make backlog: vary the length of the accept queue of server A",
         "make queue: send requests at planned times, whether or not the server has answered",
     ), "Start"),
     "open": Entry("queue", "open", "queue", "15 min", "Compare planned arrivals with queueing theory", (

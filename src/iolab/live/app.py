@@ -16,11 +16,11 @@ from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
 from iolab.host import ports
-from iolab.host.processes import last_lines, run
+from iolab.host.processes import last_lines, run, temporary_folder
 from iolab.lab import Lab, Service
 from iolab.live import standing
 from iolab.live.process import LAST_LINES, listening
-from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine, project
+from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine
 from iolab.runtime.strace import check_strace, explain
 
 Loop = Literal["uvicorn", "tornado", "uvloop"]
@@ -54,7 +54,7 @@ def log_name(loop: Loop | None) -> str:
 def press_standing(lab: Lab, clicks: int) -> Traced:
     """Press the button of the app that `make up` has started; raises UsageError if it is not running."""
     find_engine()
-    compose = Compose(lab.root, project(), {"CPUS": "1"})
+    compose = Compose(lab.root, lab.project, {"CPUS": "1"})
     if SERVICE not in compose.running():
         raise UsageError("the Streamlit app is not running: start it with `make up` first, or use RUNTIME=local")
     traced = Traced(
@@ -76,7 +76,7 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
         "TRACE_LOG": f"/trace/{log.name}",
         "STREAMLIT_PORT": "0",  # any free one: the button is pressed from inside
     }
-    compose = Compose(lab.root, project("-trace"), variables)
+    compose = Compose(lab.root, f"{lab.project}-trace", variables)
     say(f"{BUILDING} ({loop})")
     compose.build([SERVICE])
     standing.trace_folder(lab.root, variables)
@@ -114,13 +114,24 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"Starting Streamlit on {loop} under strace")
     variables = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
         "TRACE_LOG": str(log.absolute()),
         "LOOP": loop,
     }
-    with listening(NAME, ["sh", "traced.sh"], service.folder, variables, port=port, limit_s=START_LIMIT_S):
+    with (
+        temporary_folder() as home,
+        listening(
+            # The app must not read the user's ~/.streamlit/config.toml.
+            NAME,
+            ["sh", "traced.sh"],
+            service.folder,
+            {**variables, "HOME": str(home)},
+            port=port,
+            limit_s=START_LIMIT_S,
+        ),
+    ):
         yield Traced(log, port, lambda clicks: _press(python, service, port, clicks))
 
 
@@ -138,7 +149,8 @@ def environment(root: Path, loop: Loop, say: Say) -> Path:
     """Return the Python of the variant's own environment, which is created or updated if necessary."""
     folder = root / ".venv-streamlit" / loop
     requirements = root / "services" / SERVICE / f"requirements-{loop}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    # An environment has the paths of its folder in it, which may have been moved or copied.
+    wanted = hashlib.sha256(requirements.read_bytes() + os.fsencode(folder.resolve())).hexdigest()
     mark, python = folder / "requirements.sha256", folder / "bin" / "python"
     if mark.is_file() and mark.read_text(encoding="ascii") == wanted and python.is_file():
         return python

@@ -4,34 +4,47 @@ import shutil
 from dataclasses import replace
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import capacity, cores, limits, ports
+from iolab.host import capacity, cores, limits, ports, programs
 from iolab.host.capacity import Need
 from iolab.lab import Lab
-from iolab.runtime.compose import find_engine
+from iolab.live import disturbance
+from iolab.runtime.compose import find_engine, image_id
 
+GET_HEY = "apt install hey, brew install hey"
 CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` accepts, and the least that are useful
 
 
 def facts(lab: Lab) -> list[tuple[bool, str, str]]:
     """Return (fine or not, name, description) for each check."""
-    return [_docker(), _hey(), _strace(), _cores(), *crowd(limits.read()), *_ports(lab)]
+    found = [*_docker(lab), _hey(), _wrk(), _strace(), _cores(), *disturbance.now()]
+    return [*found, *crowd(limits.read()), *_ports(lab)]
 
 
-def _docker() -> tuple[bool, str, str]:
+def _docker(lab: Lab) -> list[tuple[bool, str, str]]:
     try:
         engine = find_engine()
     except EngineMissing as missing:
-        return False, "Docker", str(missing)
-    return (
-        True,
-        "Docker",
-        f"engine {engine.version}, Compose {engine.compose}, cgroup {engine.cgroup}, {engine.cores} cores",
-    )
+        return [(False, "Docker", str(missing))]
+    versions = f"engine {engine.version}, Compose {engine.compose}, cgroup {engine.cgroup}, {engine.cores} cores"
+    lacking = [model.name for model in lab.models if not image_id(model.service.image)]
+    images = f"not built yet: {', '.join(lacking)}; the first make bench builds them (about 2 min)"
+    return [
+        (True, "Docker", versions),
+        (not lacking, "images", images if lacking else "built"),
+        disturbance.containers(lab.project),
+    ]
 
 
 def _hey() -> tuple[bool, str, str]:
-    path = shutil.which("hey")
-    return bool(path), "hey", path or "not on PATH: local benchmarks use Locust (apt install hey, brew install hey)"
+    path, genuine = programs.hey()
+    if path and not genuine:
+        return False, "hey", f"{path} is another program of that name: local benchmarks use Locust; {GET_HEY}"
+    return genuine, "hey", path or f"not on PATH: local benchmarks use Locust; {GET_HEY}"
+
+
+def _wrk() -> tuple[bool, str, str]:
+    path = shutil.which("wrk")
+    return bool(path), "wrk", path or "not on PATH: make crosscheck leaves it out (apt install wrk)"
 
 
 def _strace() -> tuple[bool, str, str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from iolab.errors import UsageError
 from iolab.host import proc
-from iolab.host.processes import GRACE_S, last_lines, run, running
+from iolab.host.processes import GRACE_S, last_lines, run, running, temporary_folder
 from iolab.lab import Lab, Model
 from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
 from iolab.live.app import Say
 from iolab.live.process import LAST_LINES, ended, listening, text_of, wait
-from iolab.runtime.compose import BUILDING, Compose, Engine, project
+from iolab.runtime.compose import BUILDING, Compose, Engine
 from iolab.runtime.local import local_command
 from iolab.runtime.strace import check_strace
 
@@ -60,15 +60,15 @@ def in_docker(lab: Lab, model: Model, engine: Engine, say: Say) -> Serve:
     """Return a function that runs a server in a container; builds its image and that of strace; raises UsageError."""
     say(BUILDING)
     variables = standing.variables(lab, engine, 1)
-    Compose(lab.root, project("-trace"), variables).build([model.name, STRACE_SERVICE])
+    Compose(lab.root, f"{lab.project}-trace", variables).build([model.name, STRACE_SERVICE])
     image = next(service.image for service in lab.services if service.name == STRACE_SERVICE)
 
     @contextmanager
     def serve(log: Path | None) -> Iterator[Running]:
-        with tempfile.TemporaryDirectory(prefix="iolab-") as folder:
-            override = Path(folder) / "trace.yml"
+        with temporary_folder() as folder:
+            override = folder / "trace.yml"
             override.write_text(_override(model), encoding="utf-8")
-            compose = Compose(lab.root, project("-trace"), variables, override)
+            compose = Compose(lab.root, f"{lab.project}-trace", variables, override)
             try:
                 compose("up", "-d", "--no-deps", "--no-build", model.name)
                 container = compose("ps", "-q", model.name).stdout.strip()

@@ -11,7 +11,7 @@ from iolab.host.lock import only_bench
 from iolab.host.processes import last_lines
 from iolab.lab import Lab, Model, Service
 from iolab.runtime import strace
-from iolab.runtime.compose import BUILDING, Compose, Engine, project
+from iolab.runtime.compose import BUILDING, Compose, Engine
 
 USER_IN_CONTAINER = 1000
 READY_LIMIT_S = 90
@@ -51,7 +51,7 @@ def up(
     nothing ran before, nothing runs after such an end.
     """
     settings = {**variables(lab, engine, limit), "LOADS": loads}
-    compose = Compose(lab.root, project(), settings)
+    compose = Compose(lab.root, lab.project, settings)
     running = compose.running()
     for service in standing(lab):
         if service.name not in running:
@@ -69,7 +69,7 @@ def up(
             raise UsageError(_trouble(compose) or compose.explained(started))
     except BaseException:
         if not running:
-            _remove(lab, project())
+            _remove(lab, lab.project)
         raise
     return pages(lab)
 
@@ -88,10 +88,10 @@ def down(lab: Lab) -> None:
 
     A running benchmark is not stopped.
     """
-    _remove(lab, project())
-    _remove(lab, project("-trace"))
+    _remove(lab, lab.project)
+    _remove(lab, f"{lab.project}-trace")
     with suppress(UsageError), only_bench():
-        _remove(lab, project("-bench"))
+        _remove(lab, f"{lab.project}-bench")
 
 
 def _remove(lab: Lab, name: str) -> None:

@@ -13,7 +13,7 @@ from iolab.host import processes
 from iolab.lab import Lab
 from iolab.live import standing
 from iolab.runtime.choice import Wanted
-from iolab.runtime.compose import Compose, Engine, find_engine, project
+from iolab.runtime.compose import Compose, Engine, find_engine
 from iolab.runtime.local import locust_worker
 
 WORKER, IMAGE_OF = "locust-worker", "locust"
@@ -92,7 +92,7 @@ def _local(lab: Lab, count: int, place: Mapping[str, str]) -> Iterator[Callable[
 def _containers(lab: Lab, engine: Engine, count: int, place: Mapping[str, str]) -> Iterator[Callable[[], int]]:
     """Do the same in containers of service `locust-worker`."""
     variables = {**standing.variables(lab, engine, 1), **place, "LOADGEN_CPUSET": ""}
-    compose = Compose(lab.root, project("-worker"), variables)
+    compose = Compose(lab.root, f"{lab.project}-worker", variables)
     compose.build([IMAGE_OF])
 
     def left() -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from iolab.errors import LoadFailed
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
-from iolab.results.records import Pair
+from iolab.results.samples import Pair
 
 
 class Boards:

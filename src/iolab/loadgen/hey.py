@@ -8,7 +8,7 @@ from iolab.errors import LoadFailed
 from iolab.host.processes import last_lines
 from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver, counters
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 
 class Hey:
@@ -40,8 +40,10 @@ class Hey:
 def read_rows(text: str) -> list[Sample]:
     """Read what `hey -o csv` prints: a row a response, times in seconds, `offset` since hey's start.
 
-    Raises LoadFailed if a column is missing or a value is not a finite number.
+    Raises LoadFailed if there is no table, a column is missing, or a value is not a finite number or is negative.
     """
+    if not text.startswith("response-time,"):  # hey prints this line even if no request is answered
+        raise LoadFailed("hey printed no table: is the hey on PATH that of https://github.com/rakyll/hey?")
     try:
         rows = [
             (float(row["offset"]), float(row["response-time"]), int(row["status-code"]))
@@ -49,6 +51,6 @@ def read_rows(text: str) -> list[Sample]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise LoadFailed(f"hey printed a row that cannot be read: {error}") from error
-    if not all(math.isfinite(number) for row in rows for number in row):
-        raise LoadFailed("hey printed a value that is not finite")
+    if not all(0 <= number < math.inf for row in rows for number in row):
+        raise LoadFailed("hey printed a value that is negative or not finite")
     return sorted(Sample(offset, latency, status) for offset, latency, status in rows)

@@ -6,7 +6,7 @@ from typing import Literal
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver, counters
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 START_LIMIT_S = 30.0
 

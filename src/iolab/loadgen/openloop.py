@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
-from iolab.results.records import OpenSample
+from iolab.results.samples import OpenSample
 
 START_LIMIT_S = 30.0
 

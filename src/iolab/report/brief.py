@@ -1,5 +1,6 @@
-"""Renders a document in the terminal: brief sections, findings, and the path of the report; and tables of commands."""
+"""Renders a document in the terminal: one table, some sentences, trust, and the path of the report."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +18,15 @@ from iolab.report.document import (
     Document,
     Facts,
     Folded,
-    Quote,
-    Section,
     Sentences,
     Table,
 )
-from iolab.report.doubts import Found, condensed
+from iolab.report.doubts import Found
 from iolab.report.numbers import counted
 
-MOST = 12  # cards, and findings: if there are more, the terminal shows one finding of each kind
+END = re.compile(r"(?<=\.) (?=[A-Z])")  # of a sentence
+SENTENCES = 3  # of a report: the terminal shows no more
+MOST = 12  # findings: if there are more, the terminal shows one of each kind
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 TRUST = {"good": "bold green", "limited": "bold yellow", "poor": "bold red"}
 GAP = 2  # columns of text between columns of a table
@@ -34,27 +35,52 @@ GAP = 2  # columns of text between columns of a table
 def show(console: Console, document: Document, folder: str) -> None:
     """Print the brief form of a report, and the path of the full one; `folder` is the run folder's name."""
     _print(console, document.question, "bold")
-    if document.verdict:
-        _print(console, document.verdict)
     if document.lacks:
         _print(console, document.lacks, "bold red")
-    for section in document.answer:
-        _section(console, section)
-    show_findings(console, condensed(document.findings, MOST))
-    for section in document.details:
-        _section(console, section)
-    console.print()
+    if document.verdict:
+        _print(console, document.verdict)
+    blocks = [block for section in document.answer if section.brief for block in section.blocks]
+    for table in [block for block in blocks if isinstance(block, Table) and block.rows][:1]:
+        console.print(rich_table(table, console.width))
+    for text in _sentences(blocks):
+        _print(console, f"- {text}")
     level, why = document.trust
     console.print(Text.assemble((f"Trust: {level}.", TRUST[level]), f" {why}"))
-    for text in filter(None, document.closing):
+    for each in [each for each in document.findings if each.severity != "note"][:1]:
+        _print(console, f"  → {each.remedy}")
+    for text in filter(None, [*document.closing, _more(document)]):
         _print(console, text)
-    if number := sum(isinstance(block, Folded) for section in document.details for block in section.blocks):
-        _print(console, f"The report has {counted(number, 'question')} about these numbers, with folded answers.")
     if document.following:
         _print(console, "Next:")
         for command, what in document.following:
             _print(console, f"  {command}: {what}", soft_wrap=True)
     console.print(Text.assemble("Report: ", link(Path(folder) / "report.html")), soft_wrap=True)
+
+
+def _sentences(blocks: Sequence[Block]) -> list[str]:
+    """Return the first sentences of a report; those of cards only if there is room for all cards."""
+    texts = [text for block in blocks if isinstance(block, Sentences) for text in block.texts]
+    cards = [card for block in blocks if isinstance(block, Cards) for card in block.cards]
+    if len(texts) + len(cards) <= SENTENCES:
+        texts += [f"{card.title}: {card.verdict}. {card.text}" for card in cards]
+    shown: list[str] = []
+    left = SENTENCES
+    for text in texts:
+        each = END.split(text)[:left]
+        left -= len(each)
+        shown += [" ".join(each)] if each else []
+    return shown
+
+
+def _more(document: Document) -> str:
+    """Say what else the report has."""
+    questions = sum(isinstance(block, Folded) for section in document.details for block in section.blocks)
+    parts = [
+        f"{counted(len(document.findings), 'finding')} with remedies" if document.findings else "",
+        f"{counted(questions, 'question')} about these numbers with folded answers" if questions else "",
+    ]
+    said = ", and ".join(filter(None, parts))
+    return f"The report has {said}." if said else ""
 
 
 def link(page: Path) -> Text:
@@ -145,40 +171,6 @@ def _heading(column: Column[object], *, brief: bool) -> str:
 
 def _text(column: Column[object], text: str, *, brief: bool) -> str:
     return column.shorten(text) if brief and column.shorten else text
-
-
-def _section(console: Console, section: Section) -> None:
-    if not section.brief:
-        return
-    if section.heading:
-        console.print()
-        _print(console, section.heading, "bold")
-    for block in sorted(section.blocks, key=lambda block: not isinstance(block, Table)):
-        _block(console, block)
-
-
-def _block(console: Console, block: Block) -> None:
-    match block:
-        case Sentences():
-            for text in block.texts:
-                _print(console, f"- {text}")
-        case Cards():
-            _cards(console, block)
-        case Table() if block.rows:
-            console.print(rich_table(block, console.width))
-        case Facts():
-            console.print(facts_table(block))
-        case Quote():
-            _print(console, block.text, "dim")
-        case _:
-            pass  # drawings and folded answers are only on the page
-
-
-def _cards(console: Console, block: Cards) -> None:
-    for card in block.cards[:MOST]:
-        console.print(Text.assemble((f"{card.title}: {card.verdict}.", "bold"), f" {card.text}"))
-    if len(block.cards) > MOST:
-        _print(console, f"and {len(block.cards) - MOST} more: see the report.")
 
 
 def _print(console: Console, text: str, style: str = "", *, soft_wrap: bool = False) -> None:

@@ -6,8 +6,10 @@ from typing import Literal, NamedTuple
 
 from iolab.findings import GRAVITY
 from iolab.findings.machine import during
+from iolab.report import numbers
 from iolab.results.records import Finding, RunInfo, TrialRecord
 
+NAMED = 2  # places; more are counted
 Places = Iterable[tuple[str, Sequence[Finding]]]
 
 
@@ -66,17 +68,22 @@ def _cause(by_place: Mapping[str, Finding], places: int, every: str) -> Found:
     return Found(worst.severity, where, message, worst.remedy)
 
 
-def trust(places: Places, noun: str) -> Trust:
-    """Return how far the numbers of some places can be believed; `noun` is one place, such as "cell"."""
+def trust(places: Places, noun: str, *, some_expected: bool = False) -> Trust:
+    """Return how far the numbers of some places can be believed; `noun` is one place, such as "cell".
+
+    `some_expected` says that there are further findings, of what the experiment is made to show.
+    """
     there = [(place, [each for each in findings if each.severity != "note"]) for place, findings in places]
-    concerned = [findings for _, findings in there if findings]
+    concerned = {place: findings for place, findings in there if findings}
     if not concerned:
-        return Trust("good", "No check found a reason to doubt these numbers.")
-    worst = min((each for findings in concerned for each in findings), key=lambda each: GRAVITY[each.severity])
-    reasons = len({each.id for findings in concerned for each in findings})
+        beyond = " beyond what this experiment is made to show" if some_expected else ""
+        return Trust("good", f"No check found a reason to doubt these numbers{beyond}.")
+    worst = min((each for findings in concerned.values() for each in findings), key=lambda each: GRAVITY[each.severity])
+    reasons = len({each.id for findings in concerned.values() for each in findings})
     number = f"{len(concerned)} of {len(there)} {noun}s" if len(there) > 1 else f"The {noun}"
-    text = f"{number} {'is' if len(concerned) == 1 else 'are'} in doubt: {worst.message.partition('. ')[0].rstrip('.')}"
-    text += f", and {reasons - 1} more reason{'' if reasons == 2 else 's'}" if reasons > 1 else ""
+    named = numbers.listed(list(concerned)) if len(concerned) <= NAMED < len(there) else number
+    text = f"{named} {'is' if len(concerned) == 1 else 'are'} in doubt: {worst.message.partition('. ')[0].rstrip('.')}"
+    text += f"; {numbers.counted(reasons - 1, 'more reason')} in the findings" if reasons > 1 else ""
     return Trust("poor" if worst.severity == "error" else "limited", f"{text}.")
 
 

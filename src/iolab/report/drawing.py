@@ -23,6 +23,7 @@ _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a $ in a name is a $
     "font.family": "DejaVu Sans",
     "font.size": TEXT,
     "text.color": INK,

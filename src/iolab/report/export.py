@@ -1,6 +1,7 @@
 """Exports a run folder as flat tables, for notebooks: one row for each cell, for each trial, and for each sample."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from iolab.errors import UsageError
+from iolab.results import files
 from iolab.results.folder import RunFolder
 from iolab.results.records import TrialRecord
 
@@ -37,11 +39,12 @@ def export(folder: RunFolder, source: Source, form: Format, target: Path) -> lis
 
     Raises UsageError if Parquet is wanted and pyarrow is not installed, or `target` cannot be a folder.
     """
-    writer = _write_csv if form == "csv" else _write_parquet
+    packed = _csv if form == "csv" else _parquet
     try:
         target.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise UsageError(f"--to {target} is a file: name a folder") from error
+        raise UsageError(f"{target} is a file: name a folder with --to") from error
+    files.check_folder(target)
     beside = ("trial", "repeat", *source.key, "valid")
     tables: dict[str, tuple[Sequence[str], list[Row]]] = {
         kind: ((*beside, *row._fields), list(_rows(folder, source, kind, row))) for kind, row in source.rows.items()
@@ -56,10 +59,8 @@ def export(folder: RunFolder, source: Source, form: Format, target: Path) -> lis
     paths = []
     for name, (columns, rows) in tables.items():
         path = target / f"{name}.{form}"
-        partly = path.with_suffix(".part")
         names = list(dict.fromkeys(name for row in rows for name in row)) or columns
-        writer(names, [{name: row.get(name) for name in names} for row in rows], partly)
-        partly.replace(path)
+        files.write(path, packed(names, [{name: row.get(name) for name in names} for row in rows]))
         paths.append(path)
     return paths
 
@@ -97,18 +98,25 @@ def _columns(record: type[BaseModel], before: str = "") -> Iterable[str]:
             yield f"{before}{name}"
 
 
-def _write_csv(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _csv(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()
 
 
-def _write_parquet(columns: Sequence[str], rows: Sequence[Row], path: Path) -> None:
+def _no_formula(value: object) -> object:
+    """Return text that a spreadsheet would compute, such as =1+1, with an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _parquet(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
     try:
         import pyarrow  # noqa: PLC0415 (optional: 45 MB)
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
         raise UsageError("Parquet needs pyarrow: .venv/bin/pip install pyarrow; or use --csv") from None
-    table = pyarrow.table({name: [row[name] for row in rows] for name in columns})
-    pyarrow.parquet.write_table(table, path)
+    packed = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({name: [row[name] for row in rows] for name in columns}), packed)
+    return packed.getvalue()

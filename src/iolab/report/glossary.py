@@ -46,7 +46,11 @@ TERMS = (
         "Requests are sent at planned times, whether or not the server keeps up. A slow server gets a long queue.",
         "docs/queueing.md",
     ),
-    Term("service time", r"service times?", "How long a server works on one request, without the time in a queue (S)."),
+    Term(
+        "service time",
+        r"service times?",
+        "How long a server serves one request, waiting and computing, without the time in a queue (S).",
+    ),
     Term(
         "utilisation",
         r"utili[sz]ation",
@@ -72,9 +76,9 @@ TERMS = (
     ),
     Term(
         "accept queue",
-        r"accept queues?|listen queues?|listen backlogs?|backlogs?",
-        "Connections that the kernel has accepted and that the server has not yet taken. Its length is the backlog that"
-        " the server asked for; when it is full, the kernel drops new connection attempts.",
+        r"accept queues?|listen backlogs?|backlogs?",
+        "Connections that the kernel has accepted and that the server has not yet taken. On Linux it takes one more"
+        " than the listen backlog that the server asked for; when it is full, the kernel drops further attempts.",
     ),
     Term(
         "SYN retransmission",
@@ -90,7 +94,8 @@ TERMS = (
     Term(
         "SYN cookie",
         r"SYN cookies?",
-        "An answer to a connection attempt for which the kernel keeps nothing: the client's next packet proves it.",
+        "An answer to a connection attempt that has all that the kernel must know of it, so that the kernel stores"
+        " nothing until the client repeats it.",
         "docs/crowd.md",
     ),
     Term(
@@ -121,6 +126,12 @@ TERMS = (
         r"lateness",
         "Of the load generator: when a request was sent, minus when it was planned.",
         "docs/crowd.md",
+    ),
+    Term(
+        "interpreter lock",
+        r"interpreter lock",
+        "Python's global interpreter lock (GIL): only one thread of a process executes Python code at a time.",
+        "docs/experiments.md",
     ),
     Term("KiB, MiB, GiB", r"[KMG]iB", "1,024 bytes, 1,024 KiB, 1,024 MiB.", "docs/crowd.md"),
 )

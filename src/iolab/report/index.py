@@ -1,14 +1,14 @@
 """index.html in the folder of the results: all runs, the newest first, each with its answer and its report."""
 
 import json
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iolab.errors import UsageError
 from iolab.report.doubts import Trust
 from iolab.report.pages import template
+from iolab.results import files
 
 NAME = "index.html"
 OURS = frozenset({"trace"})  # logs, and pages of them: no runs
@@ -22,17 +22,14 @@ class Entry(NamedTuple):
     verdict: str
     trust: Trust
     about: str
+    lacks: str = ""
 
 
 def write(results: Path) -> list[str]:
     """Write the page of all runs of a folder; return a line for each folder in it that has no report to show."""
     entries, skipped = read(results)
     page = template("index.html.j2").render(entries=entries, skipped=skipped)
-    descriptor, temporary = tempfile.mkstemp(dir=results, prefix=".writing-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(page)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(results / NAME)
+    files.write(results.resolve() / NAME, page.encode())
     return skipped
 
 
@@ -45,7 +42,7 @@ def read(results: Path) -> tuple[list[Entry], list[str]]:
             continue
         try:
             dated.append(_entry(folder))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
             known = (folder / "run.json").is_file()
             what = "it has no report; make report RUN= with this folder writes it" if known else "it is no run folder"
             skipped.append(f"{folder.name} is not shown: {what}.")
@@ -53,10 +50,13 @@ def read(results: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _entry(folder: Path) -> tuple[datetime, Entry]:
-    head: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    head: dict[str, Any] = json.loads(files.read(folder / "summary.json"))
     started = datetime.fromisoformat(head["started"])
+    if started.tzinfo is None:
+        raise ValueError(head["started"])
     if not (folder / "report.html").is_file():
         raise FileNotFoundError(folder / "report.html")
     named = head["kind"] if head["kind"] == head["experiment"] else f"{head['experiment']} ({head['kind']})"
     about = [named, f"{started:%Y-%m-%d %H:%M} UTC", *(["quick"] if head["quick"] else []), head["status"]]
-    return started, Entry(folder.name, head["question"], head["verdict"], Trust(**head["trust"]), ", ".join(about))
+    trust, told = Trust(**head["trust"]), ", ".join(about)
+    return started, Entry(folder.name, head["question"], head["verdict"], trust, told, head.get("lacks", ""))

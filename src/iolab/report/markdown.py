@@ -1,5 +1,6 @@
 """Renders a document as Markdown, for use in other reports. Drawings are left out."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from iolab.report.document import (
@@ -21,14 +22,15 @@ from iolab.report.glossary import Glossary
 
 def render(document: Document) -> str:
     """Return report.md."""
-    lines = [f"# {document.question}", "", *_spaced(filter(None, [document.verdict]))]
+    lines = [f"# {document.question}", "", *([f"**{document.lacks}**", ""] if document.lacks else [])]
+    lines += _spaced(filter(None, [document.verdict]))
     lines += [f"**Trust: {document.trust.level}.** {document.trust.text}", "", document.about, ""]
     lines += _header(document)
-    lines += [f"**{document.lacks}**", ""] if document.lacks else []
     lines += _sections(document.answer)
     if document.expected:
         lines += ["## What this shows", "", *(f"- {each.place}: {each.message}" for each in document.expected), ""]
-    lines += ["## Findings", "", *([_finding(each) for each in document.findings] or ["None."]), ""]
+    if document.findings or not document.lacks:
+        lines += ["## Findings", "", *([_finding(each) for each in document.findings] or ["None."]), ""]
     lines += _sections(document.details)
     lines += ["## How it was measured", "", *_spaced(document.method)]
     lines += [*(f"- {name}: {value}" for name, value in document.facts), ""] if document.facts else []
@@ -38,17 +40,35 @@ def render(document: Document) -> str:
         glossary.note(line)
     if glossary.used:
         lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.used), ""]
-    return "\n".join(lines)
+    return "\n".join(line if isinstance(line, Markup) else escaped(line) for line in lines)
+
+
+class Markup(str):
+    """A line that is Markdown already: nothing in it is escaped."""
+
+    __slots__ = ()
+
+
+def escaped(line: str) -> str:
+    """Return a line in which text from a run is neither HTML, nor a link or picture, nor a line of its own."""
+    return " ".join(line.splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace("[", "&#91;")
+
+
+def _code(text: str) -> str:
+    """Return text in a code span, in which nothing is escaped; it cannot end the span."""
+    return f"`{' '.join(text.replace('`', '').splitlines())}`"
 
 
 def _header(document: Document) -> Iterator[str]:
     """Yield which settings were changed, how to repeat the run, and what to run next."""
     if document.changed:
-        yield from ("Changed settings: " + ", ".join(f"`{name} = {value}`" for name, value in document.changed), "")
+        changed = ", ".join(_code(f"{name} = {value}") for name, value in document.changed)
+        yield from (Markup(f"Changed settings: {changed}"), "")
     if document.repeat:
-        yield from (f"Repeat this run: `{document.repeat}`", "")
+        yield from (Markup(f"Repeat this run: {_code(document.repeat)}"), "")
     if document.following:
-        yield from ("Next: " + "; ".join(f"`{command}` ({what})" for command, what in document.following), "")
+        following = "; ".join(f"{_code(command)} ({what})" for command, what in document.following)
+        yield from (Markup(f"Next: {following}"), "")
 
 
 def table(shown: Table) -> list[str]:
@@ -92,11 +112,12 @@ def _block(block: Block) -> Iterator[str]:
         case Facts():
             yield from [*(f"- {name}: {value}" for name, value in block.pairs), ""]
         case Quote():
-            yield from ["```text", block.text, "```", ""]
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+            yield from (Markup(line) for line in (f"{fence}text", block.text, fence, ""))
         case Folded():
-            yield from ["<details>", f"<summary>{block.question}</summary>", ""]
+            yield from (Markup("<details>"), Markup(f"<summary>{escaped(block.question)}</summary>"), "")
             for each in block.blocks:
                 yield from _block(each)
-            yield from ["</details>", ""]
+            yield from (Markup("</details>"), "")
         case Figure() | Gallery():
             pass

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from iolab.report import doubts, numbers
 from iolab.report.document import Cards, Document, Section
-from iolab.report.doubts import Places
+from iolab.report.doubts import Places, Trust
 from iolab.results.records import RunInfo
 
 QUICK = "Quick run: fewer requests, wider intervals."
+NO_TRIAL = Trust("poor", "No trial has ended: there are no numbers.")
 MOST_SAID = 6  # cards: beyond that their verdicts are no sentence
 
 
@@ -39,7 +40,7 @@ def report(
     return Document(
         question=question,
         verdict=verdict or _said(answer),
-        trust=doubts.trust(doubted, noun),
+        trust=doubts.trust(doubted, noun, some_expected=any(found for _, found in expected)) if trials else NO_TRIAL,
         about=about(run, trials, load or run.generator),
         lacks=" ".join(filter(None, [what_is_missing(run, trials), lacks])),
         answer=answer,

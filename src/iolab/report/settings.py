@@ -14,12 +14,14 @@ def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
         own: Any = getattr(server, name)
         known = dict.fromkeys(own if value is None else value for value in each)
         texts = [f"{value:g}{unit}" if isinstance(value, float) else str(value) for value in known if value is not None]
-        listed = [*texts, *(["each server has by default"] if None in known else [])]
+        if not texts:
+            return "of each server"
+        listed = [*texts, *(["each server's own"] if None in known else [])]
         return " or ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
 
     return [
         f"wait {values('wait_ms', ' ms')} {values('wait_distribution')}",
         f"computing {values('cpu_ms', ' ms')}",
-        f"listen queue {values('backlog')}",
+        f"listen backlog {values('backlog')}",
         f"{server.threads} threads in the pool",
     ]

@@ -21,6 +21,7 @@ def summary(run: RunInfo, document: Document, cells: Sequence[Mapping[str, Any]]
         **facts,
         "question": document.question,
         "verdict": document.verdict,
+        "lacks": document.lacks,
         "trust": document.trust._asdict(),
         "cells": cells,
     }

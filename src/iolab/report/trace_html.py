@@ -41,6 +41,7 @@ def render(story: Story, title: str = "What the log shows", focus_s: tuple[float
         which=loops.sentence(loops.facts(story)),
         steps=data["steps"],
         clicks=data["clicks"],
+        more_clicks=data["clicks_left_out"],
         times=trace_terminal.CLICK_TIMES.items(),
         bars=[(kind, name) for kind, name in BARS if any(bar[1] == kind for bar in data["bars"])],
         legend={kind: name for kind, name in LEGEND.items() if kind in present},

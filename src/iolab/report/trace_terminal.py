@@ -125,7 +125,10 @@ def _clicks(console: Console, story: Story) -> None:
     for click in story.clicks[:SHOWN_CLICKS]:
         _click(console, click)
     if len(story.clicks) > SHOWN_CLICKS:
-        paragraph(console, f"The lines of the other {len(story.clicks) - SHOWN_CLICKS} are on the page (--html).")
+        others = len(story.clicks) - SHOWN_CLICKS
+        paragraph(
+            console, f"The lines of the other {others} are in --json; the page (--html) has those of the first 40."
+        )
 
 
 def _time(field: str, click: Click) -> str:

@@ -1,7 +1,7 @@
 """Writes and reads results/: atomic, append-only. Nothing measured is overwritten or lost."""
 
 import os
-import tempfile
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from iolab.errors import UsageError
+from iolab.results import files
 from iolab.results.records import Record, RunInfo, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
 
 LATEST = "latest"  # a link to the newest run
+ROWS = re.compile(r"samples/\d+-[a-z]+(-\d+)?\.csv\.gz")  # the path of a file of rows
 DAMAGED = "it is damaged or of another version: take it from a copy, or measure again"
 Whole = TypeVar("Whole", bound=Record)
 Trial = TypeVar("Trial", bound=TrialRecord)
@@ -73,20 +75,17 @@ class RunFolder:
 
     def append(self, record: TrialRecord) -> None:
         """Append a line to trials.jsonl; it is on disk when this returns."""
-        with (self.path / "trials.jsonl").open("a", encoding="utf-8") as file:
-            file.write(record.model_dump_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        files.append(self.path / "trials.jsonl", record.model_dump_json().encode() + b"\n")
 
     def has_trials(self) -> bool:
         """Return whether any trial has ended; a line that a crash cut off does not count."""
         path = self.path / "trials.jsonl"
-        return path.exists() and b"\n" in path.read_bytes()
+        return path.exists() and b"\n" in files.read(path)
 
     def drop_cut_line(self) -> None:
         """Remove a last line of trials.jsonl that a crash cut off, so that another line can follow."""
         path = self.path / "trials.jsonl"
-        content = path.read_bytes() if path.exists() else b""
+        content = files.read(path) if path.exists() else b""
         if content and not content.endswith(b"\n"):
             self.write("trials.jsonl", content[: content.rfind(b"\n") + 1].decode())
 
@@ -97,15 +96,21 @@ class RunFolder:
         """
         names = {kind: self._unused(f"samples/{index:04d}-{kind}") for kind, rows in kinds.items() if rows}
         for kind, name in names.items():
-            self._replace(name, encoded(kinds[kind]))
+            files.write(self.path / name, encoded(kinds[kind]))
         return names
 
     def read_rows(self, rows: Mapping[str, str], kind: str, row: type[Row]) -> list[Row]:
         """Read one kind of a trial's `rows`, [] if there are none; raises UsageError if they are damaged."""
         if kind not in rows:
             return []
+        if not ROWS.fullmatch(rows[kind]):
+            raise UsageError(
+                f"{self.path / 'trials.jsonl'}: {rows[kind]!r} is no file of {kind} in samples/: {DAMAGED}"
+            )
         path = self.path / rows[kind]
         try:
+            files.check_folder(path.parent)
+            files.check_regular(path)
             return decoded(path, row)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
@@ -124,7 +129,7 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Write the file `name`, completely or not at all."""
-        self._replace(name, text.encode())
+        files.write(self.path / name, text.encode())
 
     def read_run(self) -> RunInfo:
         """Read run.json; raises UsageError if it is of another version or damaged."""
@@ -133,7 +138,7 @@ class RunFolder:
     def read_json(self, name: str, kind: type[Whole]) -> Whole:
         """Read a file of one object; raises UsageError if it is of another version or damaged."""
         try:
-            return kind.model_validate_json((self.path / name).read_bytes())
+            return kind.model_validate_json(files.read(self.path / name))
         except ValidationError as error:
             what = _first_mistake(error)
             raise UsageError(f"{self.path / name}: {what}; {DAMAGED}") from error
@@ -145,7 +150,7 @@ class RunFolder:
         the first.
         """
         try:
-            content = (self.path / "trials.jsonl").read_bytes()
+            content = files.read(self.path / "trials.jsonl")
         except FileNotFoundError:
             return []
         lines, cut = content.splitlines(), not content.endswith(b"\n")
@@ -169,15 +174,6 @@ class RunFolder:
     def _unused(self, stem: str) -> str:
         names = (f"{stem}{suffix}.csv.gz" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
         return next(name for name in names if not (self.path / name).exists())
-
-    def _replace(self, name: str, content: bytes) -> None:
-        descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=".writing-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(self.path / name)
 
 
 def _first_mistake(error: ValidationError) -> str:

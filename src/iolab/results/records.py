@@ -3,11 +3,23 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Status = Literal["running", "complete", "partial", "failed"]
+
+
+MOST_WORKERS = 1_000_000
+
+
+def _workers(value: float) -> float:
+    if not (1 <= value <= MOST_WORKERS or value == math.inf):
+        raise ValueError(f"a server has 1 to {MOST_WORKERS:,} workers, or any number (inf)")
+    return value
+
+
+Workers = Annotated[float, AfterValidator(_workers)]
 
 
 class Record(BaseModel):
@@ -22,17 +34,6 @@ class Record(BaseModel):
             if isinstance(value, float) and math.isnan(value):
                 raise ValueError(f"{name} is not a number")
         return self
-
-
-class Sample(NamedTuple):
-    """One request: when it was sent, counted from the start of the load, how long it took, and the HTTP status.
-
-    Status 0 is a request without an answer; its times are None if the load generator does not report them.
-    """
-
-    start_s: float | None
-    latency_s: float | None
-    status: int
 
 
 class ServerUsage(Record):
@@ -133,47 +134,16 @@ class LoadRecord(TrialRecord):
     errors: int
 
 
-class OpenSample(NamedTuple):
-    """One request of an open loop, in seconds from the start of the plan; `service_s` is the service
-    time that the server reports, without the wait for a worker.
-
-    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are from its own clock,
-    counted from when it was told to begin.
-    """
-
-    planned_s: float
-    sent_s: float
-    done_s: float
-    status: int
-    service_s: float | None
-    worker: int = 0
-
-
-class Pair(NamedTuple):
-    """One request at a board, a pair of moves: in measured seconds from the start of the first board.
-
-    `service_s` is the service time that the server reports: the opponent's thinking, the wait for the master, and the
-    master's move.
-    """
-
-    board: int
-    move: int
-    start_s: float
-    end_s: float
-    service_s: float
-    status: int
-
-
 class ModelInfo(Record):
     """A measured model, as the run saw it; `workers` may be infinite.
 
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
     """
 
-    letter: str
+    letter: Annotated[str, Field(min_length=1)]
     title: str
-    service: str
-    workers: float
+    service: Annotated[str, Field(min_length=1)]
+    workers: Workers
     backlog: int | None = None
 
 

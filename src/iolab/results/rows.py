@@ -7,11 +7,14 @@ import io
 import math
 import types
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TextIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Row = TypeVar("Row", bound=NamedTuple)
+MOST_ROWS = 2_000_000  # of a file: ten times those of the largest experiment
+LONGEST = 10_000  # characters of a line
 
 
 def encoded(rows: Sequence[NamedTuple]) -> bytes:
@@ -24,24 +27,46 @@ def encoded(rows: Sequence[NamedTuple]) -> bytes:
 
 
 def decoded(path: Path, kind: type[Row]) -> list[Row]:
-    """Read rows of that kind; raises ValueError for a damaged file or another kind, OSError if there is no file."""
+    """Read rows of that kind; raises ValueError for a damaged file or another kind, OSError if there is no file.
+
+    A kind may have a method `mistake`, which returns what is wrong with a row, or "".
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            lines = csv.reader(file)
+            lines = csv.reader(_bounded(file))
             fields = next(lines, [])
             if tuple(fields) != kind._fields:
                 raise ValueError(f"it has the columns {', '.join(fields)}, not {', '.join(kind._fields)}")
             return list(_made(kind, lines))
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, csv.Error) as error:
         raise ValueError(str(error)) from error
 
 
+def _bounded(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; raises ValueError for more or longer lines than a measurement writes."""
+    for number, line in enumerate(iter(partial(file.readline, LONGEST), "")):
+        if number > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} rows: it is no file of a run")
+        if len(line) == LONGEST:
+            raise ValueError(f"line {number + 1} has {LONGEST:,} characters or more: it is no file of a run")
+        yield line
+
+
 def _made(kind: type[Row], lines: Iterable[list[str]]) -> Iterable[Row]:
-    readers = _readers(kind)
+    readers, mistake = _readers(kind), getattr(kind, "mistake", None)
     for line in lines:
         if len(line) != len(readers):
             raise ValueError(f"a line has {len(line)} values, not {len(readers)}")
-        yield kind(*[read(value) for read, value in zip(readers, line, strict=True)])
+        row = kind(*[read(value) for read, value in zip(readers, line, strict=True)])
+        if mistake and (fault := mistake(row)):
+            raise ValueError(f"{', '.join(line)}: {fault}")
+        yield row
+
+
+def backwards(*times_s: float | None) -> str:
+    """Return what is wrong with times that must not decrease, of which None are left out; "" if nothing is wrong."""
+    known = [time_s for time_s in times_s if time_s is not None]
+    return "its times run backwards" if known != sorted(known) else ""
 
 
 @functools.cache

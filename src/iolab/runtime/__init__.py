@@ -123,7 +123,7 @@ class Server(Protocol):
         """Return all its output, even if it has ended."""
 
     def listen_counters(self) -> ListenCounters:
-        """Return the counters of its listen queue."""
+        """Return the counters of its accept queue."""
 
     def pids(self) -> Sequence[int]:
         """Return the pids of all its processes on this host; an empty list if the engine runs in a virtual machine.

@@ -1,6 +1,5 @@
 """Chooses Docker or local processes, and says why."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from iolab.errors import EngineMissing, UsageError
 from iolab.experiment import Experiment
 from iolab.host import cores as cpus
+from iolab.host import programs
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.runtime.compose import BUILDING, find_engine
@@ -71,7 +71,7 @@ def _docker(
     runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)
-    reason = f"Engine {engine.version} and Compose {engine.compose} are available"
+    reason = f"Engine {engine.version}, Compose {engine.compose}"
     if stale:
         reason += f"; older images are used, because {stale}"
     return Place(runtime, reason, generator_name(experiment.generator, "docker"), plans)
@@ -82,9 +82,8 @@ def generator_name(wanted: Literal["auto", "hey", "locust"], runtime: str) -> Ge
 
     Raises UsageError if hey is wanted and not available.
     """
-    available = runtime == "docker" or shutil.which("hey") is not None
-    if wanted == "hey" and not available:
-        raise UsageError(
-            "LOADGEN=hey: hey is not on PATH; install it (apt install hey, brew install hey), or use LOADGEN=locust"
-        )
-    return "hey" if available and wanted != "locust" else "locust"
+    path, genuine = programs.hey() if runtime == "local" else ("", True)
+    if wanted == "hey" and not genuine:
+        why = f"{path} is another program of that name" if path else "hey is not on PATH"
+        raise UsageError(f"LOADGEN=hey: {why}; install it (apt install hey, brew install hey), or use LOADGEN=locust")
+    return "hey" if genuine and wanted != "locust" else "locust"

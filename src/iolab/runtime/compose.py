@@ -87,11 +87,6 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
-def project(suffix: str = "") -> str:
-    """Return the name of a Compose project of the lab; Compose's variable COMPOSE_PROJECT_NAME changes it."""
-    return (os.environ.get("COMPOSE_PROJECT_NAME") or "iolab") + suffix
-
-
 class Compose:
     """`docker compose` for one project of the lab, with the variables that its file takes."""
 

@@ -1,7 +1,6 @@
 """Servers in containers: a Compose project of its own, separate from `make up`, without fixed ports."""
 
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -13,11 +12,12 @@ import docker
 from docker.models.containers import Container
 
 from iolab.errors import ServerFailed, UsageError
-from iolab.host import proc
+from iolab.host import limits, proc
 from iolab.host.cores import CpuPlan, affinity
+from iolab.host.processes import temporary_folder
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
-from iolab.runtime.compose import Compose, Engine, image_id, network_settings, project
+from iolab.runtime.compose import Compose, Engine, image_id, network_settings
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
@@ -34,11 +34,12 @@ class DockerRuntime:
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
         self._lab, self._engine, self._host = lab, engine, host
+        self._files = limits.read().engine_files
         self._stack = ExitStack()
         self._master = ""  # the container of the driver that other load workers connect to
         # make may have put a list of values into the environment, which Compose cannot read.
         self._variables = {**variables, "CPUS": "1", "SERVER_CPUSET": "", "LOADGEN_CPUSET": ""}
-        self._compose = Compose(lab.root, project("-bench"), self._variables)
+        self._compose = Compose(lab.root, f"{lab.project}-bench", self._variables)
         self.pinned = engine.cpusets
 
     def build(self, models: Sequence[Model]) -> str | None:
@@ -52,10 +53,10 @@ class DockerRuntime:
         return self._compose.build([*(model.name for model in models), LOADGEN])
 
     def __enter__(self) -> "DockerRuntime":
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
+        folder = self._stack.enter_context(temporary_folder())
         self._override = folder / "bench.yml"
         self._write_override()
-        self._compose = Compose(self._lab.root, project("-bench"), self._variables, self._override)
+        self._compose = Compose(self._lab.root, f"{self._lab.project}-bench", self._variables, self._override)
         self._client = docker.DockerClient(base_url=self._engine.endpoint or None, timeout=60)
         self._stack.callback(self._client.close)
         self._remove_all()  # what a killed benchmark left behind
@@ -119,7 +120,9 @@ class DockerRuntime:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
     def _write_override(self, model: Model | None = None, command: ServerCommand | None = None) -> None:
-        text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
+        text = _override(
+            self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {}, self._files
+        )
         self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan, script: str) -> str:
@@ -158,6 +161,7 @@ class DockerRuntime:
             **found,
             "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity),
             proc.SETTINGS: network_settings(load_image),
+            limits.OPEN_FILES: self._files,
         }
 
     def _in_compose(self, plan: CpuPlan, *command: str) -> None:
@@ -196,17 +200,21 @@ class DockerRuntime:
                 network.remove()
 
 
-def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
+def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand], files: int | None) -> str:
     """Return what a benchmark changes in the compose file. JSON values are valid YAML; the tag replaces a list.
 
     Ports are any free ones, so that `make up` can run at the same time; there are no healthchecks, whose CPU time would
-    be counted as the server's.
+    be counted as the server's. A server may have `files` open files, if that is known: many engines allow 1,024.
     """
+    allowed = {"ulimits": {"nofile": files}} if files else {}
     blocks = [
         f"  {model.name}:\n"
         f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
-        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
+        + "".join(
+            f"    {key}: {json.dumps(value)}\n"
+            for key, value in {**allowed, **_changes(commands.get(model.name))}.items()
+        )
         for model in (*lab.models, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any, Literal
 import psutil
 
 from iolab.errors import ServerFailed
-from iolab.host import ports, proc
+from iolab.host import limits, ports, proc
 from iolab.host.cores import CpuPlan, affinity, can_pin
-from iolab.host.processes import kill, last_lines, running
+from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
@@ -135,7 +134,7 @@ class LocalRuntime:
         self.pinned = can_pin()
 
     def __enter__(self) -> "LocalRuntime":
-        self._logs = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="iolab-")))
+        self._logs = self._stack.enter_context(temporary_folder())
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -158,7 +157,8 @@ class LocalRuntime:
         service = model.service
         own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
         own |= command.variables if command else {}
-        environment = {**os.environ, **own, "HOST": self._host, "PORT": str(model.port.host)}
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment = {**theirs, **own, "HOST": self._host, "PORT": str(model.port.host)}
         argv = local_command(command.command if command else service.command)
         output = self._logs / f"{model.name}.log"
         files: dict[str, Any] = {"cwd": service.folder, "env": environment}
@@ -203,4 +203,4 @@ class LocalRuntime:
 
     def facts(self) -> Mapping[str, Any]:
         """Return the network settings of this machine, where servers and load generator run."""
-        return {proc.SETTINGS: proc.network_settings()}
+        return {proc.SETTINGS: proc.network_settings(), limits.OPEN_FILES: limits.open_files()}

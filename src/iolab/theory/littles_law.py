@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 TOLERANCE = 0.05  # of the users
 RESOLUTION_S = 0.00015  # hey prints times to 0.1 ms: an answer may appear to be later than the request that follows it

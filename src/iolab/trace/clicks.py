@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 
-from iolab.trace.decode import STRING
+from iolab.trace.decode import first_string
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.records import KEPT_AFTER_OPEN, MAIN_THREAD, Cited, Open, Run, Wake, cite
 
@@ -28,14 +28,14 @@ class Clicks:
 
     def open(self, run: Run | None, call: Syscall, rest: str, by: str) -> None:
         """Take an open whose arguments name the script; `rest` is those in plain text, `by` which thread it was."""
-        path = STRING.search(rest)
-        if path is None or "/site-packages/" in path[1] or call.error:
+        path = first_string(rest)
+        if path is None or "/site-packages/" in path or call.error:
             return
         if "O_WRONLY" in call.rest or "O_RDWR" in call.rest or "O_CREAT" in call.rest:
             return
-        name = path[1].rsplit("/", 1)[-1]
+        name = path.rsplit("/", 1)[-1]
         if name == self._script:
-            self._script_opened(run, call, path[1], by)
+            self._script_opened(run, call, path, by)
         elif name.startswith(f"{self._stem}.") and name.endswith(".pyc"):
             self.pyc_opens.append((cite(call), _number(call)))
 

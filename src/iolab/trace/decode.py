@@ -13,10 +13,18 @@ WRITES = ("sendto", "write", "sendmsg", "send", "writev")
 OPENS = ("openat", "open", "openat2")
 
 CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")  # the arguments of epoll_ctl
-STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 DATA = re.compile(r'"((?:[^"\\]|\\.)*)')  # strace may have cut its end
 
 _READY = re.compile(r"\{u32=(\d{1,9})[,}]|data=0x([0-9a-f]{1,16})\}")
+
+
+def first_string(text: str) -> str | None:
+    """Return the first string of a text, without its quotes; None without one, or if it has no end.
+
+    A search for a pattern with both quotes takes quadratic time where there is no end.
+    """
+    found = DATA.search(text)
+    return found[1] if found and text.startswith('"', found.end()) else None
 
 
 def ready_fds(call: Syscall) -> list[int]:

@@ -2,7 +2,7 @@
 
 import re
 
-_DURATION = re.compile(r" <(\d+\.\d+)>$")
+_DURATION = re.compile(r" <(\d{1,9}\.\d{1,9})>$")
 _NUMBER = re.compile(r"-?\d+")
 _RETURNED = re.compile(r"(0x[0-9a-f]+)|-?\d+")
 _ERROR = re.compile(r"(?:-1|\?) (E[A-Z0-9_]+)")

@@ -1,5 +1,6 @@
 """The story as plain values for its page: what is drawn, what is unfolded, and the sentence for each line."""
 
+from collections import Counter
 from typing import Any
 
 from iolab.trace.facts import loop_of
@@ -11,6 +12,8 @@ from iolab.trace.words import of_line
 
 MOST_LANES = 24  # of each kind: 16 connections and what else a server holds
 MOST_CLICK_LINES = 160
+MOST_CLICKS = 40  # with their lines, 28 KB each: further ones are counted
+LONGEST = 1000  # characters of a line: strace -s 256 writes fewer
 
 
 def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[str, Any]:
@@ -47,7 +50,8 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
             }
             for step in story.steps
         ],
-        "clicks": [_click(click, story, index, names) for click in story.clicks],
+        "clicks": [_click(click, story, index, names) for click in story.clicks[:MOST_CLICKS]],
+        "clicks_left_out": Counter(click.status for click in story.clicks[MOST_CLICKS:]),
     }
 
 
@@ -128,7 +132,7 @@ def _cited(cited: Cited, means: str, story: Story, index: dict[Lane, int]) -> di
     return {
         "line": cited.line,
         "name": cited.name,
-        "text": cited.text,
+        "text": cited.text if len(cited.text) <= LONGEST else f"{cited.text[:LONGEST]} ...",
         "means": means,
         "at": _at(cited, story),
         "lane": index.get(("thread", cited.tid)),

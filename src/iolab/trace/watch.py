@@ -18,6 +18,7 @@ _ADDRESS = re.compile(
     r"sa_family=AF_INET6?, sin6?_port=htons\((\d{1,5})\)[^}]{0,120}?"
     r'(?:inet_addr\("([^"]*)"\)|inet_pton\(AF_INET6, "([^"]*)")'
 )
+MOST_LISTENERS = 64  # of a run; a server has one or two
 _LOADER = re.compile(r'/ld\.so\.cache"|/glibc-hwcaps/')
 
 
@@ -136,7 +137,8 @@ class Watch:
         if bound:
             host, cited = bound
             run = self._run_for(call.tid, host, cited)
-            run.listeners.append(Listener(call.tid, fd, host, cited, [cite(call)]))
+            if len(run.listeners) < MOST_LISTENERS:
+                run.listeners.append(Listener(call.tid, fd, host, cited, [cite(call)]))
         elif self.run and call.tid == self.run.tid and (listener := self.run.listener_of(fd)):
             listener.listens.append(cite(call))
 

@@ -11,9 +11,9 @@ from iolab.trace.decode import (
     EPOLL_WAITS,
     OPENS,
     READS,
-    STRING,
     WAITS,
     WRITES,
+    first_string,
     frame_kind,
     readable,
     ready_fds,
@@ -84,10 +84,10 @@ def _other(call: Syscall, names: Mapping[int, str]) -> str:
     if call.name in CLONES:
         return "Starts a new thread" + (f": {call.returned}." if call.returned else ".")
     if call.name in OPENS:
-        path = STRING.search(readable(call.rest))
+        path = first_string(readable(call.rest))
         if path is None:
             return "Opens a file."
-        return f"Opens {path[1] if len(path[1]) <= SHORT_PATH else path[1].rsplit('/', 1)[-1] or path[1]}."
+        return f"Opens {path if len(path) <= SHORT_PATH else path.rsplit('/', 1)[-1] or path}."
     if match := CONTROL.match(call.rest):
         return _OPERATIONS[match[1]].format(fd=_named(int(match[2]), names)) + "."
     return _PLAIN.get(call.name, "")

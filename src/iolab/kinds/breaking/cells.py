@@ -14,7 +14,8 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo, Sample, ServerUsage
+from iolab.results.records import RunInfo, ServerUsage
+from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop
 from iolab.theory.statistics import Array, percentile
 

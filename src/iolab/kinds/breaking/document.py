@@ -47,7 +47,7 @@ def report(analysis: Analysis) -> Document:
             run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[
-            Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)], brief=True)
+            Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)])
             for each in analysis.culprits
         ],
         method=[settings(experiment), *METHOD],

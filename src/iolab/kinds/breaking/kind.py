@@ -14,7 +14,7 @@ from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
 from iolab.results.folder import RunFolder
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 
 class Break(Kind[BreakExperiment, Trial, BreakRecord]):

@@ -48,7 +48,7 @@ class Broken(Settings):
 
     seconds: Annotated[float, Field(gt=0, le=600)] = 3.0
     bystander_ms: Annotated[float, Field(ge=1, le=10_000)] = 50.0  # after each answer
-    ways: Annotated[tuple[Way, ...], Field(min_length=1)]
+    ways: Annotated[tuple[Way, ...], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

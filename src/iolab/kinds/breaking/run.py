@@ -18,7 +18,8 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.loadgen import Job, Load
-from iolab.results.records import ClientUsage, MachineUsage, Sample, ServerUsage
+from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
+from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.runtime.probe import get
 from iolab.runtime.usage import metering

@@ -10,7 +10,8 @@ from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, Pair, RunInfo, ServerUsage
+from iolab.results.records import ModelInfo, RunInfo, ServerUsage
+from iolab.results.samples import Pair
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
 CONVOY = 0.6  # of the boards in play: so many opponents begin to think together
 LATE = 1.1  # times the minimum of the calculation
 APART = 1.2  # times the shortest exhibition: a longer one is named in the verdict
-NOTE = "At once: boards in play. In step: opponents that began to think at the same time, averaged over opponents."
-BARS = (
-    "Bars: measured. Brackets: calculated minimum and maximum. Minimum: neither the master nor a board in play is ever"
-    " idle. Maximum: all opponents in play think together and then wait together for the master's moves."
+NOTE = (
+    "Calculated: the minimum, with which neither the master nor a board in play is ever idle, and the maximum, with"
+    " which all opponents in play think together and then wait together for the master's moves."
+    " At once: boards in play. In step: how many opponents began to think at the same moment, for the average opponent."
 )
+BARS = "Bars: measured. Brackets: calculated minimum and maximum."
 LANES = "A lane for each board, over the time of the story."
 
 
@@ -88,7 +89,7 @@ def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
         blocks.append(Figure(partial(timeline, played, boards, beginning_s, title=title, lane=BEGINNING_LANE), LANES))
     title = f"{name(shown)}: the whole evening, {clock(took_s)}"
     blocks.append(Figure(partial(timeline, played, boards, took_s, title=title, lane=WHOLE_LANE), LANES))
-    return Section(f"{name(shown)}: {clock(took_s)}", blocks, brief=True)
+    return Section(f"{name(shown)}: {clock(took_s)}", blocks)
 
 
 def verdict(exhibitions: Sequence[Exhibition], boards: int) -> str:
@@ -121,7 +122,7 @@ def settings(experiment: ChessExperiment) -> str:
     server = experiment.server
     return (
         f"Settings: a request waits {experiment.chess.opponent_ms:g} ms and computes {experiment.chess.master_ms:g} ms,"
-        f" {server.threads} threads in the pool, listen queue {server.backlog or 'each server has by default'}."
+        f" {server.threads} threads in the pool, listen backlog {server.backlog or 'of each server'}."
     )
 
 
@@ -148,7 +149,7 @@ def sentence(shown: Exhibition, boards: int) -> str:
 def _convoy(shown: Exhibition) -> str:
     """Explain why it took longer than the minimum, if boards that move in step are the reason."""
     took_s, at_once = shown.played.took_s, shown.arithmetic.boards_at_once
-    text = f"It took {clock(took_s)}, and the master moved pieces {shown.played.busy:.0%} of the time."
+    text = f"All games took {clock(took_s)}, and the master moved pieces {shown.played.busy:.0%} of the time."
     if took_s <= LATE * shown.arithmetic.least_s:
         return f"{text} That is at most {LATE - 1:.0%} above the calculated minimum."
     if shown.played.in_step < 2:

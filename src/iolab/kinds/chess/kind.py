@@ -13,7 +13,7 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.report import numbers
 from iolab.results.folder import RunFolder
-from iolab.results.records import Pair
+from iolab.results.samples import Pair
 
 
 class Chess(Kind[ChessExperiment, Trial, ChessRecord]):

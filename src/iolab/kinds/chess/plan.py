@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from iolab.experiment import Settings
 from iolab.options import Option
-from iolab.results.records import Pair
+from iolab.results.samples import Pair
 from iolab.theory.closed_loop import closed_loop
 
 LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # limits of the servers' settings (experiment.py)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from iolab.bench import Bench
 from iolab.errors import LoadFailed, TrialFailed
@@ -13,8 +14,11 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.loadgen.boards import Boards
 from iolab.loadgen.starting import running_generator
-from iolab.results.records import MachineUsage, Pair, ServerUsage
+from iolab.results.records import MachineUsage, ServerUsage
 from iolab.runtime.usage import metering
+
+if TYPE_CHECKING:
+    from iolab.results.samples import Pair
 
 START_S = 10.0
 ANSWER_LIMIT_S = 20.0

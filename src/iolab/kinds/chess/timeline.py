@@ -5,7 +5,7 @@ from html import escape
 from textwrap import wrap
 
 from iolab.kinds.chess.plan import Played
-from iolab.results.records import Pair
+from iolab.results.samples import Pair
 
 WIDE, NARROW = 1000.0, 420.0  # units of the drawing
 LINE, AXIS = 20.0, 24.0  # height of a line of text above the lanes, and of the axis below them

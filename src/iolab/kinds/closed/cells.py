@@ -9,6 +9,7 @@ from statistics import mean
 import numpy as np
 
 from iolab.experiment import ServerSettings
+from iolab.host.limits import OPEN_FILES
 from iolab.host.proc import BACKLOG_MAX, LINEAR_TIMEOUTS, SETTINGS
 from iolab.kinds import recorded
 from iolab.kinds.closed import usage
@@ -18,7 +19,8 @@ from iolab.kinds.closed.plan import prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo, Sample
+from iolab.results.records import ModelInfo, RunInfo
+from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, even
 from iolab.theory.littles_law import Steady, population, span_s, steady
 from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
@@ -190,6 +192,7 @@ def _evidence(
         backlog_varies=len({experiment.settings(each).backlog for each in experiment.variants}) > 1,
         client=usage.client(counted.trials),
         linear_timeouts=read.run.environment.get(SETTINGS, {}).get(LINEAR_TIMEOUTS),
+        open_files=_open_files(read.run.environment.get(OPEN_FILES)),
         runtime=read.run.runtime,
         populations=[
             (trial.repeat, each)
@@ -206,6 +209,10 @@ def _evidence(
         expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
         rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
     )
+
+
+def _open_files(recorded: object) -> int | None:
+    return recorded if isinstance(recorded, int) and recorded > 0 else None
 
 
 def _theory_s(read: Read) -> float:

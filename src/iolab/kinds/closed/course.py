@@ -87,7 +87,7 @@ def table(analysis: Analysis) -> list[Row]:
             continue
         measured = cell.median_ms or 0.0
         if (model, users) == OPEN_ENDED:
-            verdict = "as expected" if measured > expected_ms else "lower: see question 1"
+            verdict = "as expected" if measured > expected_ms else "lower: its accept queue is short, see question 1"
         else:
             close = abs(measured / expected_ms - 1) <= CLOSE
             verdict = "as expected" if close else f"{measured / expected_ms:.1f} times the expected value"

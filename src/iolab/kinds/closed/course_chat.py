@@ -36,8 +36,10 @@ def _estimated(analysis: Analysis, threads: int, loop: Cell | None) -> list[str]
     return [
         *told,
         f"The event loop served 16 users with {_threads(loop)} and"
-        f" {numbers.memory(loop.server.rss_peak_bytes)}; a further connection needs a socket and a small object."
-        " Choose asyncio, and compute in other processes: code that blocks the event loop blocks every user.",
+        f" {numbers.memory(loop.server.rss_peak_bytes)}, most of which are the interpreter and its libraries; a further"
+        " connection needs a socket and a small object, but no thread. A thread for each user can hold 1,000 users,"
+        " too; with many more, the limits on threads and memory maps come first. Choose asyncio, and compute in other"
+        " processes: code that blocks the event loop blocks every user.",
     ]
 
 

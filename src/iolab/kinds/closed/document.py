@@ -148,6 +148,6 @@ def _course(analysis: Analysis) -> list[Section]:
     ]
     hint = Sentences(["Try first; then open an answer. Each answer uses the numbers of this run."])
     return [
-        Section("The course's table", [document.table(TOLD, course.table(analysis))], brief=True),
+        Section("The course's table", [document.table(TOLD, course.table(analysis))]),
         Section("Five questions", [hint, *folded]),
     ]

@@ -31,5 +31,6 @@ class Evidence(Conditions):
     spans_s: Sequence[float] = ()
     latencies_s: Array = field(default_factory=lambda: np.empty(0))
     expected_s: float | None = None  # the response time by theory, where the service time is constant
+    open_files: int | None = None  # that a server may have; None: not known, or any number
     rate_rps: float | None = None  # answered requests a second
     are_repeats: bool = True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, machine
 from iolab.findings.evidence import cores, listed
+from iolab.host.capacity import SPARE_FILES
 from iolab.kinds.closed import repeats, timers
 from iolab.kinds.closed.evidence import SLOW_S, Evidence
 from iolab.report.numbers import counted
@@ -13,7 +14,6 @@ from iolab.theory.littles_law import TOLERANCE, Population
 
 QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
 LEAST_A_USER = 6  # requests
-FEWER = "if the server cannot serve so many: fewer users (CONCURRENCY), or a longer listen backlog (BACKLOG)"
 LOADGEN_SHARE = 0.7  # of its cores' time
 CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on requests queue in it
 CLOSE = 0.25  # a median so near to its prediction agrees with it
@@ -32,9 +32,40 @@ def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
             id="failed_requests" if unanswered else "invalid_trial",
             severity="error",
             message=f"repeat {trial.repeat + 1} {fate}: {trial.reason}",
-            remedy=FEWER if unanswered else "remove the cause and run the benchmark again",
+            remedy=_fewer(evidence) if unanswered else "remove the cause and run the benchmark again",
             value=(trial.sent - trial.ok) / trial.sent if unanswered else 1.0,
         )
+
+
+def open_files(evidence: Evidence) -> Iterator[Finding]:
+    """Requests failed, and the users need more open files than a process may have."""
+    users, limit = evidence.trials[0].concurrency, evidence.open_files
+    if limit is not None and users + SPARE_FILES > limit and any(trial.errors for trial in evidence.trials):
+        yield Finding(
+            id="open_files",
+            severity="error",
+            message=f"a process may have {limit:,} open files, and {users:,} users need a connection each: requests"
+            " beyond that fail, in the server or in the load generator",
+            remedy=f"fewer users (CONCURRENCY), or allow more: {_more_files(evidence, users + 2 * SPARE_FILES)}",
+            value=users / limit,
+        )
+
+
+def _more_files(evidence: Evidence, files: int) -> str:
+    if evidence.runtime == "docker":
+        return f"LimitNOFILE={files} of the engine's service"
+    return f"ulimit -Hn {files}, as root"
+
+
+def _fewer(evidence: Evidence) -> str:
+    longer = _longer(evidence)
+    return f"if the server cannot serve so many: fewer users (CONCURRENCY){f', or {longer}' if longer else ''}"
+
+
+def _longer(evidence: Evidence) -> str:
+    """Return the advice to lengthen the accept queue, one for all findings; "" if it has that length."""
+    wanted = max(128, 2 * evidence.trials[0].concurrency)
+    return "" if (evidence.backlog or 0) >= wanted else f"a longer listen backlog (BACKLOG={wanted})"
 
 
 def fewer_sent(evidence: Evidence) -> Iterator[Finding]:
@@ -64,8 +95,10 @@ def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
         severity="warning",
         message=f"the accept queue overflowed ({queue}): the kernel dropped {counted(overflows, 'packet')} of"
         f" connection attempts{where}.{_again(evidence)}{_two_groups(evidence)}",
-        remedy=f"without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency}"
-        f" BACKLOG={max(128, 2 * first.concurrency)}",
+        remedy=f"to measure without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency}"
+        f" BACKLOG={max(128, 2 * first.concurrency)}"
+        if _longer(evidence)
+        else "fewer users (CONCURRENCY): the listen backlog is long enough for all of them",
         value=overflows,
     )
 
@@ -74,7 +107,7 @@ def _again(evidence: Evidence) -> str:
     again = evidence.client.syn_retransmits
     if again is None:
         return " How many attempts were sent again is not known."
-    return f" {counted(again, 'attempt')} {'was' if again == 1 else 'were'} sent again."
+    return f" Attempts were sent again {counted(again, 'time')}."
 
 
 def _two_groups(evidence: Evidence) -> str:
@@ -104,7 +137,7 @@ def littles_law_broken(evidence: Evidence) -> Iterator[Finding]:
         id="littles_law",
         severity="warning",
         message=f"suspect, {repeats}: by Little's law (throughput x mean response time) {worst.mean:.1f} of {users}"
-        f" users had a request under way on average; {missing:.1f} were missing {cause}",
+        f" users had a request under way on average over the whole trial; {missing:.1f} were missing {cause}",
         remedy=remedy,
         value=abs(short),
     )
@@ -115,8 +148,8 @@ def _causes(evidence: Evidence, repeat: int, worst: Population, short: float) ->
     failed = sum(trial.errors for trial in evidence.trials if trial.repeat == repeat)
     factor = math.ceil(short / TOLERANCE * 1.2)  # the ends stay as long as they are
     longer = f"longer trials, in which the ends weigh less: REQUESTS={factor * evidence.trials[0].requested}"
-    if evidence.usage.listen_overflows:
-        longer = "dropped connection attempts lengthen the end: a longer listen backlog (BACKLOG=128)"
+    if evidence.usage.listen_overflows and (queue := _longer(evidence)):
+        longer = f"dropped connection attempts lengthen the end: {queue}"
     return {
         "at the start, before all users had sent a request: the load generator's ramp-up": (worst.start, longer),
         "at the end, after some users had sent all their requests: the ramp-down": (worst.end, longer),
@@ -192,6 +225,7 @@ def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
 
 RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
+    open_files,
     fewer_sent,
     listen_queue_overflowed,
     littles_law_broken,

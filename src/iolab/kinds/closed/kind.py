@@ -19,7 +19,7 @@ from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.report import numbers
 from iolab.results.folder import RunFolder
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 from iolab.theory.statistics import RESOLUTION_S
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from iolab.kinds.closed.plan import Trial
 from iolab.kinds.closed.records import ClosedRecord
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 from iolab.theory.statistics import Array, median_interval
 
 CellKey = tuple[str, int, float, str]

@@ -86,7 +86,7 @@ def _job(experiment: ClosedExperiment, trial: Trial, workers: float, server: Ser
 def _prepare(settings: ServerSettings, job: Job, workers: float, server: Server, generator: LoadGenerator) -> None:
     """Verify that the server waits as it should, then warm it up with as many users as it can serve at once.
 
-    More users would fill its listen queue before the trial begins.
+    More users would fill its accept queue before the trial begins.
     """
     constant = settings.wait_distribution == "constant"
     # A timer may fire a millisecond early; a tenth is enough to tell a wait from none.

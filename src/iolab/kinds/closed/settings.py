@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from iolab.experiment import Count, Seed, Settings, VariedExperiment
 from iolab.options import SHARE, Option
 
+MOST_TRIALS = 10_000  # of a server: a day
+
 
 class Load(Settings):
     """What the load generator does in one trial."""
@@ -35,6 +37,15 @@ class ClosedExperiment(VariedExperiment):
         float, Field(gt=0, le=86_400, allow_inf_nan=False), Option("Time limit for the rounds that PRECISION adds.")
     ] = 600.0
     load: Load = Load()
+
+    @model_validator(mode="after")
+    def _not_too_many_trials(self) -> Self:
+        number = len(self.concurrency) * len(self.cpus) * len(self.variants) * self.repeats
+        if number > MOST_TRIALS:
+            raise ValueError(
+                f"concurrency, cpus, vary and repeats make {number:,} trials of each server: at most {MOST_TRIALS:,}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_budget_is_for_a_precision(self) -> Self:

@@ -65,7 +65,8 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
         why = f" The accept queue takes {room - 1} connections, and one is served: {room} users circulate."
     told.append(
         f"With a listen backlog of {queues[short.variant]}, {dropped(short)}. The median is only {milliseconds(brief)}"
-        f" = {inside:.1f} x {each_ms:.1f} ms, since fewer requests wait before each accepted one.{why} TCP sends a"
+        f" = {inside:.1f} x {each_ms:.1f} ms, the service time with the long queue, since fewer requests wait before"
+        f" each accepted one.{why} TCP sends a"
         f" dropped attempt again after 1 s or more: the slowest response took {milliseconds(short.max_ms)}."
         f"{_as_busy(short, long)}"
     )
@@ -105,11 +106,11 @@ def no_open_queue(cell: Cell) -> str:
     """Say why M/M/1 does not describe a cell; with its number only where the rate is that of all users."""
     told = (
         "M/M/1 describes another situation: requests arrive at random times, whether or not the server keeps up, into a"
-        f" queue without limit; here at most {numbers.counted(cell.concurrency, 'request')} can wait."
+        f" queue without limit; here at most {numbers.counted(cell.concurrency, 'request')} are under way."
     )
     if cell.suspect_repeats:
         repeats = numbers.counted(cell.suspect_repeats, "repeat")
-        return f"{told} Its value is not computed: by Little's law, users were missing in {repeats} of this cell."
+        return f"{told} The measured rate is not that of all users (Little's law, {repeats}): no value is computed."
     utilisation, rate = cell.utilisation, cell.steady_rps
     if not utilisation or not rate or utilisation >= 1:
         return f"{told} It has no value at a utilisation of 1." if utilisation else told
@@ -129,7 +130,7 @@ def dropped(cell: Cell) -> str:
         return "no connection attempt is dropped"
     again = cell.client.syn_retransmits
     told = f"the kernel drops {numbers.counted(number, 'packet')} of connection attempts"
-    return told + (f", and {numbers.counted(again, 'attempt')} were sent again" if again is not None else "")
+    return told + (f", and attempts are sent again {numbers.counted(again, 'time')}" if again is not None else "")
 
 
 def cores(analysis: Analysis) -> list[str]:

@@ -20,7 +20,7 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
         *_condition(analysis),
         Column("Median", lambda cell: numbers.milliseconds(cell.median_ms), bold=True),
         Column(unit, words.services, rank=3),
-        Column("Theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms)),
+        Column("Median, theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms), short="Theory"),
         Column("off", lambda cell: numbers.off(cell.residual), rank=2),
         Column("p95", lambda cell: words.tail(cell.p95_ms, cell), rank=4),
         Column("p99", lambda cell: words.tail(cell.p99_ms, cell), rank=1),
@@ -29,7 +29,7 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
             "Throttled", lambda cell: numbers.seconds(cell.server.throttled_s), rank=0 if _throttles(analysis) else 6
         ),
         Column("Rate", lambda cell: numbers.rate(cell.steady_rps)),
-        Column("Theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), rank=7),
+        Column("Rate, theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), rank=7),
         Column("off", lambda cell: numbers.off(cell.throughput_residual), rank=7),
         Column("OK", lambda cell: f"{cell.ok}/{cell.requested}", rank=8),
     ]
@@ -85,7 +85,7 @@ def findings(cells: list[Cell]) -> list[tuple[str, Sequence[Finding]]]:
 
 
 def _place(cell: Cell, *, limits: bool, variants: bool) -> str:
-    parts = [f"{cell.model} at c = {cell.concurrency}"]
+    parts = [f"{cell.model} with {numbers.users(cell.concurrency)}"]
     parts += [f"{cell.cpus:g} CPU"] if limits else []
     parts += [cell.variant] if variants else []
     return ", ".join(parts)

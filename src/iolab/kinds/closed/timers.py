@@ -47,7 +47,7 @@ def _again(evidence: Evidence, late: Array) -> str:
     again, linear = evidence.client.syn_retransmits, evidence.linear_timeouts
     sent = "How many connection attempts were sent again is not known"
     if again is not None:
-        sent = f"{numbers.counted(again, 'connection attempt')} {'was' if again == 1 else 'were'} sent again"
+        sent = f"Connection attempts were sent again {numbers.counted(again, 'time')}"
     if linear is None:
         when = f"after which times is not known: run.json does not have {LINEAR_TIMEOUTS}"
     else:
@@ -76,9 +76,10 @@ def _longest(evidence: Evidence, late: Array) -> str:
     if timeouts <= again:
         return f" What else the {which} waited for is not known: no other timer of TCP expired."
     return (
-        f" Attempts alone would have been sent again {needed} times, and {timeouts - again} other timers expired: the"
-        f" last packet (ACK) of a handshake was dropped. Such a client is connected, and its request waits for the"
-        f" fallback timer of {FALLBACK_S:g} s (RFC 6298, 5.7); among them are the {which}.{_cookies(evidence)}"
+        f" If all these requests had waited for attempts, {needed} would have been sent again; and of the {timeouts}"
+        f" timers of TCP that expired, {timeouts - again} were not of attempts. So the last packet (ACK) of some"
+        f" handshakes was dropped: such a client is connected, and its request waits for the fallback timer of"
+        f" {FALLBACK_S:g} s (RFC 6298, 5.7). Among them are the {which}.{_cookies(evidence)}"
     )
 
 

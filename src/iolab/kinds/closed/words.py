@@ -65,10 +65,10 @@ def by_model(analysis: Analysis) -> list[list[Cell]]:
 def verdict(cells: Sequence[Cell]) -> str:
     """Say in a word how more users change a model's response time; `cells` are by rising concurrency.
 
-    It explodes where the tail is more than EXPLODED_TAIL times the median; it grows with the users where the median
-    grows by three quarters or more of their growth; it stays flat where the median grows by less than a quarter; else
-    it steps. The tail is p99; where too few requests give one, it is the slowest request, if the accept queue
-    overflowed. With a single number of users nothing is compared, and the verdict is the median.
+    It explodes in the tail where that is more than EXPLODED_TAIL times the median; it grows with the users where the
+    median grows by three quarters or more of their growth; it stays flat where the median grows by less than a
+    quarter; else it steps. The tail is p99; where too few requests give one, it is the slowest request, if the
+    accept queue overflowed. With a single number of users nothing is compared, and the verdict is the median.
     """
     measured = [cell for cell in cells if cell.median_ms]
     if not measured:
@@ -78,7 +78,7 @@ def verdict(cells: Sequence[Cell]) -> str:
     if len(measured) < 2:
         return milliseconds(many)
     if (last.p99_ms or (last.max_ms if last.server.listen_overflows else None) or many) > EXPLODED_TAIL * many:
-        return "explodes"
+        return "explodes in the tail"
     if many < FLAT * few:
         return "stays flat"
     return "grows with the users" if many / few > PROPORTIONAL * last.concurrency / first.concurrency else "steps"
@@ -170,7 +170,7 @@ def settings(analysis: Analysis) -> str:
     experiment = analysis.experiment
     parts = [
         *settings_of.servers(experiment.server, experiment.vary),
-        f"{experiment.load.requests} requests a trial",
+        f"{experiment.load.requests} requests a trial, rounded up to a multiple of the users",
         _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."
@@ -228,7 +228,8 @@ def _short_queue(cell: Cell, analysis: Analysis) -> str:
     where = f"{cell.model} with {users(cell.concurrency)}{condition(cell, analysis, before=', ')}"
     inside = (cell.backlog or 0) + 2
     return (
-        f"{where}: the accept queue (listen backlog {cell.backlog}) is shorter than the users. Theory is the median of"
-        f" the {inside} users that circulate, (backlog + 2) x S = {milliseconds(cell.predicted_median_ms)}; with a"
-        f" longer accept queue it is c x S = {milliseconds(cell.predicted_mean_ms)}."
+        f"{where}: the accept queue (listen backlog {cell.backlog}) holds fewer connections than there are users."
+        f" Theory is the median of the {inside} users that circulate, (backlog + 2) x S ="
+        f" {milliseconds(cell.predicted_median_ms)}; with a longer accept queue it is c x S ="
+        f" {milliseconds(cell.predicted_mean_ms)}."
     )

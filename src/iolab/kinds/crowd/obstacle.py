@@ -145,7 +145,7 @@ def _files_gone(signs: Signs) -> Verdict | None:
 
 
 def _pool(signs: Signs, waiting: int, pool: int | None) -> Verdict | None:
-    """Return that the pool is in use; waiting users may then fill up files and listen queue, which is added."""
+    """Return that the pool is in use; waiting users may then fill up files and accept queue, which is added."""
     if pool is None or not waiting:
         return None
     used = "its only thread is" if pool == 1 else f"all its {pool:,} threads are"
@@ -157,7 +157,7 @@ def _listen_queue(signs: Signs) -> Verdict | None:
     if not signs.overflows:
         return None
     at_most = f" (net.core.somaxconn is {signs.backlog:,})" if signs.backlog else ""
-    return "queue", f"the listen queue was full {counted(signs.overflows, 'time')}{at_most}"
+    return "queue", f"the accept queue was full {counted(signs.overflows, 'time')}{at_most}"
 
 
 def _unexplained(signs: Signs, waiting: int, refused: int) -> Verdict:

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from iolab.chat.entries import Transport
 from iolab.results.records import Holding, TrialRecord
+from iolab.results.rows import backwards
 
 # Why users were not held: queue (all threads are in use, and users wait for one), threads (the server could not start
 # more), pids (the task limit of its container), files (open files), memory, refused (the kernel or the server refused
@@ -18,6 +19,10 @@ class Click(NamedTuple):
     planned_s: float
     sent_s: float
     answered_s: float | None
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(self.sent_s, self.answered_s)
 
 
 class CrowdRecord(TrialRecord):

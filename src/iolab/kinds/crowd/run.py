@@ -48,7 +48,6 @@ class CrowdResult:
 
 def run(experiment: CrowdExperiment, trial: CrowdTrial, bench: Bench) -> Measured[CrowdRecord]:
     """Measure one trial with a new server and new users; a trial that fails is a record with a reason."""
-    limits.raise_soft_limits()
     facts = limits.read()
     shares = clients(trial.users, facts, docker=bench.runtime.name == "docker")
     variables = {**experiment.variables(), **experiment.crowd.variables(trial.chat.processes)}

@@ -20,7 +20,7 @@ class Crowd(ChatUsers):
 
     levels: Annotated[
         tuple[Users, ...],
-        Field(min_length=1),
+        Field(min_length=1, max_length=100),
         Option("Numbers of users. Without it, as many as the machine allows are tried, too.", "--users"),
     ]
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from iolab.chat.entries import Transport
 from iolab.results.records import Record, TrialRecord
+from iolab.results.rows import backwards
 
 Fault = Literal["baseline", "broadcast", "slow", "vanished", "half_open", "killed", "herd"]
 KIND_OF_ROWS: Mapping[Fault, str] = {
@@ -27,6 +28,10 @@ class ClickRow(NamedTuple):
     sent_s: float
     answered_s: float | None
 
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(self.sent_s, self.answered_s)
+
 
 class Delivery(NamedTuple):
     """One user received a message to all, `after_s` after it was sent to the server."""
@@ -34,6 +39,10 @@ class Delivery(NamedTuple):
     message: int
     user: int
     after_s: float
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(0.0, self.after_s)
 
 
 class Disconnection(NamedTuple):

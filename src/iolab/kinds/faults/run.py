@@ -58,7 +58,6 @@ def run(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Measured[Fa
 @contextmanager
 def opened(experiment: FaultsExperiment, trial: Trial, bench: Bench) -> Iterator[Stage]:
     """Start the server, connect its users, and yield both; raises TrialFailed if that fails."""
-    limits.raise_soft_limits()
     chat, crowd, faults = trial.chat, experiment.crowd, experiment.faults
     facts, cpus = limits.read(), bench.plans[experiment.cpus[0]]
     variables = {**crowd.variables(1), "JOURNAL": "1"}

@@ -157,7 +157,7 @@ LABELS = {
     ("herd", "last_s"): "last user is served",
     ("herd", "tries"): "tries",
     ("herd", "refused"): "refused tries",
-    ("herd", "overflows"): "listen queue overflows",
+    ("herd", "overflows"): "accept queue overflows",
     ("herd", "drops"): "connection attempts dropped",
 }
 

@@ -12,7 +12,8 @@ from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo, Sample
+from iolab.results.records import RunInfo
+from iolab.results.samples import Sample
 from iolab.theory.statistics import Array, percentile
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)

@@ -13,7 +13,7 @@ from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
 from iolab.results.folder import RunFolder
-from iolab.results.records import Sample
+from iolab.results.samples import Sample
 
 
 class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):

@@ -21,7 +21,8 @@ from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.loadgen import Job, Load
 from iolab.loadgen.openloop import Arrivals, OpenLoop
 from iolab.loadgen.starting import running_generator
-from iolab.results.records import ClientUsage, MachineUsage, Sample
+from iolab.results.records import ClientUsage, MachineUsage
+from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 

@@ -13,7 +13,8 @@ from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.findings import findings
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import Finding, ModelInfo, OpenSample, RunInfo
+from iolab.results.records import Finding, ModelInfo, RunInfo
+from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from iolab.theory.queueing import ResponseTime
 from iolab.theory.statistics import Array, percentile, t_quantile

@@ -8,7 +8,8 @@ import numpy as np
 
 from iolab.findings import by_gravity, machine
 from iolab.kinds.arrival_records import OpenRecord
-from iolab.results.records import Finding, OpenSample, RunInfo
+from iolab.results.records import Finding, RunInfo
+from iolab.results.samples import OpenSample
 
 if TYPE_CHECKING:
     from iolab.kinds.open.analysis import OpenCell
@@ -33,8 +34,8 @@ def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Fi
         yield Finding(
             id="listen_overflow",
             severity="warning",
-            message=f"{record.server.listen_overflows} connection attempts were dropped: the listen queue was full",
-            remedy="a longer listen queue (BACKLOG)",
+            message=f"{record.server.listen_overflows} connection attempts were dropped: the accept queue was full",
+            remedy="a longer accept queue (BACKLOG)",
             value=record.server.listen_overflows,
         )
     if measured is None:

@@ -15,7 +15,7 @@ from iolab.kinds.open.plan import OpenTrial
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab, Model
 from iolab.results.folder import RunFolder
-from iolab.results.records import OpenSample
+from iolab.results.samples import OpenSample
 
 
 class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):

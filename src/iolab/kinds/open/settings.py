@@ -23,9 +23,12 @@ class Arrivals(Settings):
     process: Annotated[Literal["poisson", "constant", "trace"], Option("Arrival process.")] = "poisson"
     duration_s: Annotated[float, Field(ge=1, le=3600), Option("Duration of each plan.")] = 30.0
     others_duration_s: Annotated[float, Field(ge=1, le=3600)] = 6.0
-    utilisation: Annotated[dict[str, Annotated[tuple[Share, ...], Field(min_length=1)]], Field(min_length=1)]
+    utilisation: Annotated[
+        dict[str, Annotated[tuple[Share, ...], Field(min_length=1, max_length=100)]], Field(min_length=1)
+    ]
     every_utilisation: Annotated[
         tuple[Share, ...],
+        Field(max_length=100),
         Option(
             "Utilisations of each worker, for every model with a queue, such as 0.5,0.9.",
             "--utilisation",

@@ -13,7 +13,7 @@ from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
 from iolab.report import numbers
 from iolab.results.folder import RunFolder
-from iolab.results.records import OpenSample
+from iolab.results.samples import OpenSample
 
 
 class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
@@ -29,8 +29,8 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers; raises UsageError if the objective cannot be read."""
-        Objective.parse(experiment.objective)
+        """Return the servers; raises UsageError if the objective cannot be read, or no rate can meet it."""
+        Objective.parse(experiment.objective).check(experiment.server)
         return lab.select(experiment.models)
 
     def plan(

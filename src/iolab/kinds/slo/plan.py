@@ -1,5 +1,6 @@
 """A service-level objective such as p99<100ms, and the search for the highest rate of arrivals at which it holds."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from iolab.errors import UsageError
+from iolab.experiment import ServerSettings
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.records import SloRecord
-from iolab.results.records import OpenSample
+from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from iolab.theory.statistics import least_count
 
@@ -35,6 +37,14 @@ class Objective:
         if not match or float(match[2]) <= 0:
             raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
         return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
+
+    def check(self, server: ServerSettings) -> None:
+        """Raise UsageError if a request takes longer without any queue."""
+        random = self.quantile is not None and server.wait_distribution == "exponential"
+        wait_ms = server.wait_ms * (-math.log(1 - (self.quantile or 0.0)) if random else 1.0)
+        least_ms = wait_ms + server.cpu_ms
+        if self.limit_s * 1000 <= least_ms:
+            raise UsageError(f"SLO={self.text}: without any queue it is {least_ms:.3g} ms, so no rate can meet it")
 
     def value_s(self, samples: Sequence[OpenSample]) -> float | None:
         """Return the value that the objective bounds; None without requests, or if a request has no answer."""

@@ -1,0 +1,59 @@
+"""Rows of load generators: one request each; of closed loops, open loops and boards."""
+
+from typing import NamedTuple
+
+from iolab.results.rows import backwards
+
+
+class Sample(NamedTuple):
+    """One request: when it was sent, counted from the start of the load, how long it took, and the HTTP status.
+
+    Status 0 is a request without an answer; its times are None if the load generator does not report them.
+    """
+
+    start_s: float | None
+    latency_s: float | None
+    status: int
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(0.0, self.latency_s)
+
+
+class OpenSample(NamedTuple):
+    """One request of an open loop, in seconds from the start of the plan; `service_s` is the service
+    time that the server reports, without the wait for a worker.
+
+    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are from its own clock,
+    counted from when it was told to begin.
+    """
+
+    planned_s: float
+    sent_s: float
+    done_s: float
+    status: int
+    service_s: float | None
+    worker: int = 0
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(self.sent_s, self.done_s) or backwards(0.0, self.service_s)
+
+
+class Pair(NamedTuple):
+    """One request at a board, a pair of moves: in measured seconds from the start of the first board.
+
+    `service_s` is the service time that the server reports: the opponent's thinking, the wait for the master, and the
+    master's move.
+    """
+
+    board: int
+    move: int
+    start_s: float
+    end_s: float
+    service_s: float
+    status: int
+
+    def mistake(self) -> str:
+        """Return what cannot have been measured."""
+        return backwards(self.start_s, self.end_s)

@@ -1,0 +1,245 @@
+"""Sentences follow the data: each is tested on data that support it and on data that do not."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from iolab.experiment import Variant
+from iolab.kinds.closed import cpu_figures, figures
+from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.document import report
+from iolab.kinds.closed.records import Cell
+from iolab.kinds.closed.stories import backlog, cores, no_open_queue, stories
+from iolab.report.drawing import MARKERS
+from iolab.results.records import ClientUsage, ServerUsage
+from iolab.theory.closed_loop import mm1_response_s
+from tests.conftest import ROOT
+from tests.rendered import figures as figures_of
+from tests.rendered import markdown, page
+
+
+@pytest.fixture(scope="module")
+def run(recorded: Analysis) -> Analysis:
+    return recorded
+
+
+def like(analysis: Analysis, *cells: Cell, **experiment: object) -> Analysis:
+    """Return an analysis with these cells."""
+    return replace(
+        analysis,
+        experiment=analysis.experiment.model_copy(update=experiment),
+        cells=tuple(AnalysedCell(cell, (np.full(9, (cell.median_ms or 1) / 1000),)) for cell in cells),
+    )
+
+
+def cell(analysis: Analysis, **changes: object) -> Cell:
+    """Return the recorded cell of A with 16 users, changed."""
+    found = next(one.cell for one in analysis.cells if (one.cell.model, one.cell.concurrency) == ("A", 16))
+    return found.model_copy(update=changes)
+
+
+def queues(analysis: Analysis, short: dict[str, object], long: dict[str, object]) -> Analysis:
+    vary = (Variant(name="backlog 5", backlog=5), Variant(name="backlog 1024", backlog=1024))
+    again = ClientUsage(syn_retransmits=94)
+    cells = (
+        cell(analysis, variant="backlog 5", backlog=5, server=ServerUsage(listen_overflows=93), client=again, **short),
+        cell(analysis, variant="backlog 1024", backlog=1024, server=ServerUsage(listen_overflows=0), **long),
+    )
+    return like(analysis, *cells, vary=vary)
+
+
+def test_the_backlog_s_story_is_told_in_its_numbers(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 146.0, "max_ms": 5400.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    for words in (
+        "334 ms = 16 x 20.9 ms",
+        "The median is only 146 ms = 7.0 x 20.9 ms",
+        "The accept queue takes 6 connections, and one is served: 7 users circulate",
+        "the kernel drops 93 packets of connection attempts, and attempts are sent again 94 times",
+        "5.40 s",
+        "the server serves as much: 49/s and 49/s. Over the whole span the short queue has 35/s",
+        "(backlog + 2) x S predicts 140 ms",
+        "M/M/1 describes another situation",
+    ):
+        assert words in told
+
+
+def test_no_open_queue_is_computed_from_a_rate_without_all_users(run: Analysis) -> None:
+    suspect = cell(run, suspect_repeats=3, steady_rps=45.0, utilisation=0.9)
+    assert (
+        "The measured rate is not that of all users (Little's law, 3 repeats): no value is computed."
+        in no_open_queue(suspect)
+    )
+    whole = cell(run, suspect_repeats=0, steady_rps=45.0, utilisation=0.9, mean_ms=320.0)
+    assert no_open_queue(whole).endswith(
+        "At the measured utilisation, 0.90, it predicts a mean of 200 ms; the measured mean is 320 ms."
+    )
+    busy = cell(run, suspect_repeats=0, steady_rps=50.0, utilisation=1.0)
+    assert "It has no value at a utilisation of 1." in no_open_queue(busy)
+
+
+def test_a_backlog_that_no_users_fit_into_is_no_story(run: Analysis) -> None:
+    both = queues(run, {"median_ms": 146.0, "max_ms": 5400.0}, {"median_ms": 334.0, "max_ms": 350.0})
+    assert backlog(both) != []
+    short = tuple(replace(each, cell=each.cell.model_copy(update={"backlog": 5})) for each in both.cells)
+    assert backlog(replace(both, cells=short)) == []
+
+
+def test_data_that_do_not_show_it_are_not_told_as_if(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    assert "this run does not show a shorter median together with a longer tail" in told
+    assert "The median is only" not in told
+
+
+def limits(analysis: Analysis, rates: dict[float, float]) -> Analysis:
+    cells = [
+        cell(
+            analysis, model="C", cpus=cpus, steady_rps=rate, throughput_rps=rate, median_ms=16_000 / rate,
+            server=ServerUsage(throttled_s=1.5 if cpus < 1 else 0.0),
+        )
+        for cpus, rate in rates.items()
+    ]  # fmt: skip
+    return like(analysis, *cells, cpus=tuple(rates))
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({0.1: 740.0, 1.0: 750.0}, "0.1 CPU is as good as 1"),
+        (
+            {0.1: 20.0, 0.5: 100.0, 1.0: 200.0},
+            "CPU is the limit over the whole range: 10.0 times the rate with 10 times the CPU",
+        ),
+        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "Above 0.5 CPU, more CPU changes nothing"),
+    ],
+)
+def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: str) -> None:
+    (told,) = cores(limits(run, rates))
+    assert words in told
+
+
+def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
+    swept = limits(run, {0.1: 20.0, 1.0: 200.0})
+    assert cpu_figures.cores(swept, narrow=False).count("<svg") == 1
+    shown = page(report(swept))
+    assert figures_of(shown) == 3
+    assert "What the CPU limit changes" in shown
+    assert "What the CPU limit changes" in markdown(report(swept))
+    assert "Throttled" in shown
+
+
+def test_a_bench_that_varies_nothing_has_no_such_story(run: Analysis) -> None:
+    assert stories(run) == []
+
+
+def test_mm1_is_kleinrock_s() -> None:
+    # https://en.wikipedia.org/wiki/M/M/1_queue: 1 / (mu - lambda)
+    assert mm1_response_s(30.0, 0.02) == pytest.approx(1 / (50 - 30))
+    with pytest.raises(ValueError, match="below 1"):
+        mm1_response_s(50.0, 0.02)
+
+
+def test_the_experiments_are_there() -> None:
+    assert {path.stem for path in Path(ROOT / "experiments").glob("*.toml")} >= {"bench", "backlog", "cores"}
+
+
+@pytest.mark.parametrize(
+    ("rates", "why"),
+    [
+        ({1.0: 158.0, 2.0: 157.0}, "Only one thread computes at a time."),
+        ({0.25: 39.0, 1.0: 40.0}, "Its computing needs no more CPU than that (throttled for 1.50 s)."),
+    ],
+)
+def test_who_computes_is_not_said_to_wait_only(run: Analysis, rates: dict[float, float], why: str) -> None:
+    computing = limits(run, rates)
+    server = computing.experiment.server.model_copy(update={"cpu_ms": 5.0})
+    (told,) = cores(replace(computing, experiment=computing.experiment.model_copy(update={"server": server})))
+    assert told.endswith(why)
+    (waiting,) = cores(computing)
+    assert "waiting needs no CPU" in waiting
+
+
+def test_what_did_not_happen_is_not_explained(run: Analysis) -> None:
+    told = " ".join(backlog(queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})))
+    assert "M/M/1" not in told
+
+
+def test_the_percentile_plot_ends_at_the_slowest_request(run: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, x: Any, y: Any, *more: Any, **look: Any) -> Any:
+        drawn.append(float(y[-1]))
+        return plot(axes, x, y, *more, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    figures.tails(run, narrow=False)
+    assert drawn == [pytest.approx(float(one.latencies_s.max()) * 1000) for one in run.cells]
+
+
+def test_each_setting_has_a_panel_of_the_tails_with_its_name_and_models_look_as_everywhere(
+    run: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colours: list[str] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, *data: Any, **look: Any) -> Any:
+        colours.append(look["color"])
+        return plot(axes, *data, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    drawn = figures.tails(queues(run, {"median_ms": 146.0}, {"median_ms": 334.0}), narrow=True)
+    assert [f"A  Blocking, {name}" in drawn for name in ("backlog 5", "backlog 1024")] == [True, True]
+    assert set(colours) == {figures.colours_of(run)["A"][0]}
+    colours.clear()
+    figures.tails(run, narrow=False)
+    assert len(colours) == 8
+    assert len(set(colours)) == 4
+
+
+def test_the_tails_of_many_settings_are_not_drawn(run: Analysis) -> None:
+    assert figures.has_tails(run)
+    assert not figures.has_tails(limits(run, {number / 10: 20.0 for number in range(1, figures.MANY_CELLS + 2)}))
+
+
+def test_marks_of_models_that_measure_the_same_stand_side_by_side(
+    run: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C behind D: where both have 750 requests a second, two marks in one place are one."""
+    places: list[tuple[float, float]] = []
+    plot = Axes.plot
+
+    def watched(axes: Axes, x: Any, y: Any, *more: Any, **look: Any) -> Any:
+        if {look.get("marker"), *more} & set(MARKERS):
+            places.extend(zip(np.atleast_1d(x).tolist(), np.atleast_1d(y).tolist(), strict=True))
+        return plot(axes, x, y, *more, **look)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    same = [
+        cell(run, model=model, cpus=cpus, throughput_rps=750.0, median_ms=21.0)
+        for model in ("C", "D") for cpus in (0.5, 1.0)
+    ]  # fmt: skip
+    cpu_figures.cores(like(run, *same, cpus=(0.5, 1.0)), narrow=False)
+    cpu_figures.saturation(like(run, *same[1::2]), narrow=False)
+    assert len(places) == len(set(places)) > 8
+
+
+def test_of_many_cpu_limits_the_dots_of_the_lowest_and_the_highest_are_drawn(run: Analysis) -> None:
+    drawn = figures.overview(limits(run, {0.1: 20.0, 0.5: 100.0, 1.0: 200.0}), narrow=False)
+    assert ["0.1 CPU" in drawn, "0.5 CPU" in drawn, "1 CPU" in drawn] == [True, False, True]
+
+
+def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str) -> None:
+    added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
+    precise = like(run, *added, precision=0.01)
+    assert "The trials ran in 46 rounds in random order" in page(report(precise))
+    assert "The trials ran in 3 rounds in random order" in recorded_page
+
+
+def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page: str) -> None:
+    shown = recorded_page
+    assert shown.count('<th scope="row"') == 2 * len(run.cells) + 6
+    assert "@page { size: A4" in shown

@@ -1,0 +1,130 @@
+"""Files of a run folder that anybody may have made: links, pipes, sizes."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import UsageError
+from iolab.results import files, rows
+from iolab.results.folder import RunFolder
+from iolab.results.samples import Sample
+
+
+def test_a_file_that_is_written_replaces_a_link_and_leaves_its_target(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    (tmp_path / "page").symlink_to(other)
+    files.write(tmp_path / "page", b"new")
+    assert (tmp_path / "page").read_text() == "new"
+    assert not (tmp_path / "page").is_symlink()
+    assert other.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "page"]
+
+
+def test_a_folder_that_is_a_link_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(UsageError, match="link is a link, not a folder"):
+        files.write(tmp_path / "link" / "page", b"new")
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "page").mkdir()
+    with pytest.raises(IsADirectoryError):
+        files.write(tmp_path / "page", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+
+
+def test_a_link_is_neither_read_nor_appended_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine\n")
+    (tmp_path / "trials.jsonl").symlink_to(other)
+    with pytest.raises(UsageError, match=r"trials\.jsonl is a link"):
+        files.read(tmp_path / "trials.jsonl")
+    with pytest.raises(UsageError, match=r"trials\.jsonl is a link"):
+        files.append(tmp_path / "trials.jsonl", b"more\n")
+    assert other.read_text() == "mine\n"
+
+
+@pytest.mark.needs("linux")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(UsageError, match="a pipe or a device"):
+        files.read(tmp_path / "run.json")
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "trials.jsonl").open("wb") as file:
+        file.truncate(files.MOST_BYTES + 1)
+    with pytest.raises(UsageError, match="more than 128"):
+        files.read(tmp_path / "trials.jsonl")
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    files.append(tmp_path / "lines", b"one\n")
+    files.append(tmp_path / "lines", b"two\n")
+    assert files.read(tmp_path / "lines") == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "../other.csv.gz",
+        "samples/../../x.csv.gz",
+        "samples/0000-requests.csv",
+        "run.json",
+        "samples/0-R.gz",
+    ],
+)
+def test_rows_are_files_in_samples(tmp_path: Path, name: str) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    with pytest.raises(UsageError, match="is no file of requests in samples/"):
+        folder.read_rows({"requests": name}, "requests", Sample)
+
+
+def test_rows_behind_a_link_are_not_read(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "bench")
+    written = folder.write_rows(0, requests=[Sample(0.0, 0.02, 200)])
+    path = folder.path / written["requests"]
+    path.rename(tmp_path / "moved")
+    path.symlink_to(tmp_path / "moved")
+    with pytest.raises(UsageError, match="is a link"):
+        folder.read_rows(written, "requests", Sample)
+    (folder.path / "samples").rename(tmp_path / "samples")
+    (folder.path / "samples").symlink_to(tmp_path / "samples")
+    with pytest.raises(UsageError, match="samples is a link"):
+        folder.read_rows(written, "requests", Sample)
+    with pytest.raises(UsageError, match="samples is a link"):
+        folder.write_rows(1, requests=[Sample(0.0, 0.02, 200)])
+
+
+def packed(path: Path, text: str) -> Path:
+    path.write_bytes(gzip.compress(f"{','.join(Sample._fields)}\n{text}".encode()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0.0,-0.081,200\n", "run backwards"),
+        ("0.0,nan,200\n", "not finite"),
+        ("0.0,0.02\n", "2 values"),
+        (f"0.0,{'0' * 20_000},200\n", "characters or more"),
+    ],
+)
+def test_rows_that_cannot_have_been_measured_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        rows.decoded(packed(tmp_path / "rows.csv.gz", text), Sample)
+
+
+def test_the_number_of_rows_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MOST_ROWS", 3)
+    path = packed(tmp_path / "rows.csv.gz", "0.0,0.02,200\n" * 3)
+    assert len(rows.decoded(path, Sample)) == 3
+    packed(path, "0.0,0.02,200\n" * 4)
+    with pytest.raises(ValueError, match="more than 3 rows"):
+        rows.decoded(path, Sample)

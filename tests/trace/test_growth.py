@@ -1,0 +1,73 @@
+"""The time and memory that a log takes grow with its size, whatever is in it."""
+
+import gc
+import io
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from iolab.report.trace_html import render
+from iolab.trace.lines import Lines
+from iolab.trace.story import tell
+from tests.trace.logs import CLICK, SERVER
+
+LISTENS = '1 bind({n}, {{sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("{n}")}}, 16) = 0\n1 listen({n}, 128) = 0\n'
+SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
+    "quotes without an end": (lambda n: '1 openat(AT_FDCWD, "balloons' + '\\"' * min(n, 30_000) + " = 3\n", 8_000),
+    "quotes without an end, many lines": (lambda n: ('1 openat(AT_FDCWD, "balloons' + '\\"' * 40 + " = 3\n") * n, 2_000),
+    "listeners": (lambda n: "".join(LISTENS.format(n=number) for number in range(n)), 4_000),
+    "binds without listen": (lambda n: "".join(LISTENS.format(n=number).split("\n")[0] + "\n" for number in range(n)), 4_000),
+    "threads": (lambda n: "".join(f"{number + 1} futex(0x1, FUTEX_WAIT, 0, NULL) = 0\n" for number in range(n)), 8_000),
+    "clones": (lambda n: SERVER + "".join(f"1 clone(child_stack=NULL) = {number + 9}\n" for number in range(n)), 4_000),
+    "clicks": (lambda n: SERVER + CLICK * n, 250),
+    "opens of the script": (lambda n: SERVER + '1 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY) = 9\n' * n, 2_000),
+    "calls that do not end": (lambda n: "".join(f"{number + 1} read(3, <unfinished ...>\n" for number in range(n)), 8_000),
+    "resumed without a begin": (lambda n: "1 <... read resumed>) = 5\n" * n, 8_000),
+    "descriptors": (
+        lambda n: SERVER + "".join(f"1 epoll_ctl(3, EPOLL_CTL_ADD, {number}, {{}}) = 0\n" for number in range(n)), 4_000
+    ),
+    "nonsense": (lambda n: "[pid [pid (((= = = --- +++ <... \\\"\n" * n, 8_000),
+    "equals signs": (lambda n: "1 read(3" + " = " * min(n, 20_000) + "\n", 8_000),
+}  # fmt: skip
+
+
+def seconds(text: str) -> float:
+    """Return the least CPU time of three readings."""
+    found = []
+    for _ in range(3):
+        gc.collect()
+        began = time.process_time()
+        render(tell(Lines(io.BytesIO(text.encode())), "a.log"))
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+@pytest.mark.measures
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twice_the_log_takes_less_than_three_times_the_time(shape: str) -> None:
+    text, number = SHAPES[shape]
+    assert seconds(text(2 * number)) < 3 * seconds(text(number)) + 0.02
+
+
+def stamped(clicks: int) -> Iterator[str]:
+    yield SERVER
+    for _ in range(clicks):
+        yield CLICK
+
+
+def test_the_page_of_thousands_of_clicks_has_a_bound_and_counts_them() -> None:
+    story = tell(Lines(io.BytesIO("".join(stamped(4_000)).encode())), "a.log")
+    assert len(story.clicks) == 4_000
+    page = render(story)
+    assert len(page) < 2_000_000
+    assert page.count('class="click ') == 40
+    assert "3960 further clicks are not shown here" in page
+
+
+@pytest.mark.parametrize("duration", ["9" * 400 + ".5", "1e999", "inf", "nan", "9" * 400])
+def test_a_duration_that_is_none_is_left_out(duration: str) -> None:
+    text = SERVER + f"1 1700000009.000000 epoll_wait(3, [], 64, 100) = 0 <{duration}>\n"
+    page = render(tell(Lines(io.BytesIO(text.encode())), "a.log"))
+    assert "Infinity" not in page
+    assert "NaN" not in page
