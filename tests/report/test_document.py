@@ -181,6 +181,6 @@ def test_markdown_has_no_html_no_link_and_no_further_line_from_a_run() -> None:
 
 
 def test_every_page_lets_nothing_be_loaded_or_run() -> None:
-    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
     assert policy in page(made())
     assert policy in template("index.html.j2").render(entries=[], skipped=[])

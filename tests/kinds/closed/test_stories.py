@@ -13,7 +13,7 @@ from iolab.kinds.closed import cpu_figures, figures
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import backlog, cores, no_open_queue, stories
+from iolab.kinds.closed.stories import backlog, cores, no_open_queue, of_limits, stories
 from iolab.report.drawing import MARKERS
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_response_s
@@ -243,3 +243,18 @@ def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page:
     shown = recorded_page
     assert shown.count('<th scope="row"') == 2 * len(run.cells) + 6
     assert "@page { size: A4" in shown
+
+
+def test_the_verdict_of_several_limits_says_how_much_more_is_served(run: Analysis) -> None:
+    rates = {("A", 0.25): 48.0, ("A", 1.0): 50.0, ("B", 0.25): 200.0, ("B", 1.0): 380.0, ("C", 0.25): 100.0}
+    cells = [
+        cell(run, model=model, cpus=cpus, steady_rps=rps, variant="waiting") for (model, cpus), rps in rates.items()
+    ]
+    assert of_limits(cells) == (
+        "waiting: A serves no more with 1 CPU than with 0.25, with 1 CPU B 1.9 times as much as with 0.25."
+    )
+    computing = [cell(run, model="D", cpus=cpus, steady_rps=180.0, variant="computing") for cpus in (0.25, 1.0)]
+    assert of_limits([*cells[:2], *computing]) == (
+        "waiting: A serves no more with 1 CPU than with 0.25; computing: D serves no more with 1 CPU than with 0.25."
+    )
+    assert of_limits([cell(run, cpus=cpus, steady_rps=None) for cpus in (0.25, 1.0)]) == ""

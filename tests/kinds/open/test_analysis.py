@@ -1,6 +1,7 @@
 """The analysis of an open loop, on runs that an ideal queue has made up."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -250,3 +251,11 @@ def test_nothing_measured_is_a_report_all_the_same(make: Make) -> None:
     assert "<svg" not in page(report)
     assert "Check of the measurement" not in markdown(report)
     assert "Calibrated" not in terminal(report)
+
+
+def test_the_verdict_is_each_model_s_mean_at_its_highest_load(make: Make) -> None:
+    make()
+    analysis = make(variant="exponential")
+    found = document.report(analysis).verdict
+    assert re.fullmatch(r"Mean response times at the highest load, constant: A [\d.]+ ms at 80%\.", found), found
+    assert document.report(replace(analysis, cells=())).verdict == ""

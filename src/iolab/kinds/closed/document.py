@@ -5,7 +5,7 @@ from functools import partial
 from iolab.kinds.closed import course, cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import stories
+from iolab.kinds.closed.stories import of_limits, stories
 from iolab.kinds.closed.table import columns, findings, resources
 from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
@@ -56,7 +56,9 @@ def report(analysis: Analysis) -> Document:
 
 
 def _verdict(analysis: Analysis) -> str:
-    """Return how more users change each model, in one sentence; nothing with too many settings."""
+    """Return how more users, or more CPU, change each model, in one sentence; nothing with too many settings."""
+    if len(analysis.experiment.cpus) > 1:
+        return of_limits([each.cell for each in analysis.cells])
     groups = words.by_model(analysis)
     if not groups or len(groups) > MOST_CARDS:
         return ""

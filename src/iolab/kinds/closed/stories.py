@@ -187,3 +187,34 @@ def _convoy(cell: Cell, cpu_ms: float) -> str:
         f" {cell.concurrency} x {cpu_ms:g} + {cell.service_ms - cpu_ms:g} = {together_ms:g} ms: as if all requests"
         " computed one after the other, and then all waited."
     )
+
+
+def of_limits(cells: Sequence[Cell]) -> str:
+    """Say for each variant how many times the throughput is with the highest CPU limit, compared with the lowest."""
+    variants = dict.fromkeys((cell.variant, cell.concurrency) for cell in cells)
+    told = []
+    for variant, users_at_once in variants:
+        there = [cell for cell in cells if (cell.variant, cell.concurrency) == (variant, users_at_once)]
+        several = len({each[1] for each in variants}) > 1
+        where = ", ".join(filter(None, [variant, numbers.users(users_at_once) if several else ""]))
+        if said_of := _gains(there):
+            told.append(f"{where}: {said_of}" if where else said_of)
+    return f"{'; '.join(told)}." if told else ""
+
+
+def _gains(cells: Sequence[Cell]) -> str:
+    """Return a clause about cells that differ by their model and CPU limit alone."""
+    low, high = min(cell.cpus for cell in cells), max(cell.cpus for cell in cells)
+    rates = {(cell.model, cell.cpus): cell.steady_rps for cell in cells}
+    gains = {
+        model: (rates.get((model, high)) or 0.0) / lowest
+        for model in dict.fromkeys(cell.model for cell in cells)
+        if (lowest := rates.get((model, low))) and rates.get((model, high))
+    }
+    same = [model for model, gain in gains.items() if gain < 1 + SAME]
+    more = [f"{model} {gain:.1f} times" for model, gain in gains.items() if gain >= 1 + SAME]
+    verb = "serves" if len(same) == 1 else "serve"
+    clauses = [f"{numbers.listed(same)} {verb} no more with {high:g} CPU than with {low:g}"] if same else []
+    if more:
+        clauses.append(f"with {high:g} CPU {numbers.listed(more)} as much as with {low:g}")
+    return ", ".join(clauses)

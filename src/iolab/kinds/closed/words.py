@@ -205,7 +205,8 @@ def prediction(analysis: Analysis) -> str:
     if server.wait_distribution != "constant":
         return "No prediction is drawn: service times are random, and theory gives their mean, not their median."
     bar = "The vertical bar is the median that theory predicts for a closed loop:"
-    queue = "; (backlog + 2) x S where the accept queue is shorter than the users" if short_queues(analysis) else ""
+    behind = "; (backlog + 2) x S where the accept queue holds fewer connections than there are users"
+    queue = behind if short_queues(analysis) else ""
     settings = [analysis.experiment.settings(each) for each in analysis.experiment.variants]
     services, computing = {each.service_ms for each in settings}, {each.cpu_ms for each in settings}
     service = f"S = {min(services):g} ms" if len(services) == 1 else "S, wait and computing"

@@ -27,6 +27,7 @@ def report(analysis: OpenAnalysis) -> Document:
         analysis.run,
         len(analysis.cells),
         question=analysis.experiment.question,
+        verdict=_verdict(analysis),
         load=words.senders(analysis),
         answer=[
             Section(
@@ -58,6 +59,20 @@ def report(analysis: OpenAnalysis) -> Document:
 
 def _titles(analysis: OpenAnalysis) -> dict[str, str]:
     return {model.letter: model.title for model in analysis.run.models}
+
+
+def _verdict(analysis: OpenAnalysis) -> str:
+    """Return the mean of each model at its highest load, of the first variant if there are several; "": no plan."""
+    variants = list(dict.fromkeys(cell.record.variant for cell in analysis.cells))
+    if not variants:
+        return ""
+    by_model = defaultdict[str, list[OpenCell]](list)
+    for cell in analysis.cells:
+        if cell.record.variant == variants[0]:
+            by_model[cell.record.model].append(cell)
+    means = [f"{letter} {words.verdict(cells)}" for letter, cells in by_model.items()]
+    where = f", {variants[0]}" if len(variants) > 1 and variants[0] else ""
+    return f"Mean response times at the highest load{where}: {numbers.listed(means)}."
 
 
 def _cards(analysis: OpenAnalysis) -> Cards:
