@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 from tests.waiting import wait_until
 
 LAB = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell lets programs in the background ignore it
 from iolab.host.processes import running, temporary_folder
 with temporary_folder() as folder, running(["sh", "-c", "sleep 600 & exec sleep 600"]) as process:
     (folder / "log").write_text("x")

@@ -1,7 +1,9 @@
 from iolab.host.limits import Facts
-from iolab.live import disturbance
+from iolab.lab import Lab
+from iolab.live import disturbance, doctor
 from iolab.live.doctor import crowd
 from iolab.results.records import MachineUsage
+from tests.conftest import ROOT
 
 
 def test_doctor_says_how_many_can_come_and_what_is_in_the_way() -> None:
@@ -45,3 +47,10 @@ def test_what_is_not_known_is_not_told() -> None:
     ((fine, _, text),) = disturbance.of_governor("powersave")
     assert not fine
     assert "cpupower frequency-set -g performance" in text
+
+
+def test_two_services_on_one_port_are_named() -> None:
+    assert doctor._shared_ports(Lab.read(ROOT, {})) == []
+    ((fine, name, text),) = doctor._shared_ports(Lab.read(ROOT, {"ASYNCIO_PORT": "8080"}))
+    assert (fine, name) == (False, "ports")
+    assert text.startswith("port 8080 is for blocking and asyncio: choose another one")

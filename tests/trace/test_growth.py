@@ -43,6 +43,7 @@ def seconds(text: str) -> float:
     return min(found)
 
 
+@pytest.mark.load
 @pytest.mark.measures
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_log_takes_less_than_three_times_the_time(shape: str) -> None:

@@ -65,7 +65,7 @@ def report(analysis: Analysis) -> Document:
             run, ((f"{each.model} {titles[each.model]}", each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[_boards(each, experiment.boards, beginning_s) for each in exhibitions],
-        method=[settings(experiment)],
+        method=[settings(experiment), "Each server plays once: a small difference between two of them shows nothing."],
         rows="a row for each pair of moves",
     )
 

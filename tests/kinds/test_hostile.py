@@ -1,0 +1,95 @@
+"""A run folder is data: whatever one value of it is replaced with, it is reported or refused in a line, in time."""
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab import cli_header
+from iolab.errors import UsageError
+from iolab.kinds import registry
+from iolab.report import markdown, pages
+from iolab.report.summary import summary
+from iolab.results.folder import RunFolder
+from iolab.theory import queueing
+from tests.kinds.recordings import KINDS, recording
+from tests.planned import THEORY_CUSTOMERS
+
+VALUES: list[Any] = [
+    None, "", "x", "../../etc", "\x1b]0;title\x07", "$\\frac{ x$", "<script>", True, -1, 0, 0.5, 1e308, -1e308, 10**18,
+    [], {}, [None], "é" * 3000,
+]  # fmt: skip
+TRIES = 120  # of a kind
+LIMIT_S = 20.0
+
+
+def leaves(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value, tables and lists included."""
+    if path:
+        yield path
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield from leaves(value, (*path, key))
+
+
+def replaced(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return a copy in which one value is another one."""
+    copy = json.loads(json.dumps(tree))
+    at = copy
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return copy
+
+
+def whole(folder: Path) -> None:
+    """Make everything of a run that a command makes."""
+    run = RunFolder.open(folder)
+    report = registry.kind_of(run).report(run)
+    document = cli_header.headed(report.document(), run)
+    summary(run.read_run(), document, report.cells, report.facts)
+    markdown.render(document)
+    pages.render(document)
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_value_replaced_is_reported_or_refused_in_a_line(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mdc = queueing.mdc
+    monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
+    draw = random.Random(kind)
+    clean = recording(kind, tmp_path / "results").path
+    run = json.loads((clean / "run.json").read_text())
+    lines = [json.loads(line) for line in (clean / "trials.jsonl").read_text().splitlines()]
+    places = [("run", path) for path in leaves(run)] + [("trial", path) for path in leaves(lines[0])]
+    mistakes = []
+    for number in range(TRIES):
+        file, path = draw.choice(places)
+        value = draw.choice(VALUES)
+        folder = tmp_path / f"{number}"
+        shutil.copytree(clean, folder)
+        if file == "run":
+            (folder / "run.json").write_text(json.dumps(replaced(run, path, value)))
+        else:
+            changed = [replaced(lines[0], path, value), *lines[1:]]
+            (folder / "trials.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in changed))
+        began = time.monotonic()
+        what = f"{file} {'.'.join(map(str, path))} = {value!r:.60}"
+        try:
+            whole(folder)
+        except UsageError as refused:
+            if "\n" in str(refused):
+                mistakes.append(f"{what}: more than a line")
+        except Exception as error:  # noqa: BLE001 (that is what is looked for)
+            mistakes.append(f"{what}: {type(error).__name__}: {error}")
+        if time.monotonic() - began > LIMIT_S:
+            mistakes.append(f"{what}: {time.monotonic() - began:.0f} s")
+        shutil.rmtree(folder)
+    assert mistakes == []
