@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -235,7 +236,8 @@ def test_a_server_that_dies_in_mid_trial_spoils_that_trial_alone(start: Start, l
 def test_a_hey_that_fails_is_told(inside: Run, results: Path, tmp_path: Path) -> None:
     hey = tmp_path / "bin" / "hey"
     hey.parent.mkdir()
-    hey.write_text("#!/bin/sh\necho 'hey: out of cheese' >&2\nexit 3\n")
+    usage = "case $1 in -h) echo 'Usage: hey [options...] <url>' >&2; exit 2;; esac"
+    hey.write_text(f"#!/bin/sh\n{usage}\necho 'hey: out of cheese' >&2\nexit 3\n")
     hey.chmod(0o755)
     done = inside("bench", *SMALL, "--models", "C", variables={"PATH": f"{hey.parent}:/usr/bin:/bin"})
     assert done.returncode == 1
@@ -249,7 +251,11 @@ def test_the_second_of_two_is_refused(start: Start, iolab: Run, results: Path) -
     wait_for((results / "latest").exists, first)
     second = iolab("bench", *SMALL)
     assert (second.returncode, second.stdout) == (2, "")
-    assert second.stderr == f"iolab: another benchmark is running (pid {first.pid}): wait until it ends, or stop it\n"
+    assert re.fullmatch(
+        rf"iolab: another benchmark is running \(bench, pid {first.pid}, for \d+ s, about \d+ s more\):"
+        r" wait until it ends with WAIT=1, or stop it\n",
+        second.stderr,
+    )
 
 
 def test_a_taken_port_is_named_with_its_holder(inside: Run, lab: Lab, results: Path) -> None:
