@@ -363,3 +363,19 @@ def test_what_a_request_used_is_of_the_repeats_that_are_counted(tmp_path: Path) 
     found = cell(analyse(folder), "B", 4)
     assert (found.ok, found.counted, found.repeats) == (598, 400, 2)
     assert words.cpu_a_request(found) == f"{(found.server.cpu_s or 0) / 400 * 1000:.2f} ms"
+
+
+@pytest.mark.parametrize("cpus", [(1.0,), (0.5, 1.0)])
+def test_trials_of_few_requests_have_no_rate_and_a_report(analysis: Analysis, cpus: tuple[float, ...]) -> None:
+    """`make bench REQUESTS=1`: no time in which all users are there, so no throughput to draw."""
+    cells = tuple(
+        replace(
+            each, cell=each.cell.model_copy(update={"steady_rps": None, "throughput_residual": None, "cpus": limit})
+        )
+        for each in analysis.cells
+        for limit in cpus
+    )
+    experiment = analysis.experiment.model_copy(update={"cpus": cpus})
+    text = page(report(replace(analysis, cells=cells, experiment=experiment)))
+    assert "Infinity" not in text
+    assert '<svg role="img"' in text

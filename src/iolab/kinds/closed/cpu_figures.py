@@ -49,6 +49,11 @@ SATURATION: Sequence[tuple[str, Callable[[float], str]]] = (
 )
 
 
+def has_rates(analysis: Analysis) -> bool:
+    """Say whether there is a cell to draw: a trial of few requests has no steady window, and so no rate."""
+    return any(one.cell.steady_rps and one.cell.median_ms for one in analysis.cells)
+
+
 def cores(analysis: Analysis, narrow: bool) -> str:
     """Draw throughput, median, p99 and throttled time against the CPU limit: panels for each variant, a mark a model.
 

@@ -93,7 +93,7 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
         for group in groups
     ]
     blocks: list[Block] = [Cards(cards)] if len(cards) <= MOST_CARDS else []
-    if measured and len(analysis.experiment.cpus) > 1:
+    if measured and len(analysis.experiment.cpus) > 1 and cpu_figures.has_rates(analysis):
         blocks.append(
             Figure(
                 partial(cpu_figures.cores, analysis),
@@ -144,7 +144,10 @@ def _course(analysis: Analysis) -> list[Section]:
     folded = [
         Folded(
             f"{number}. {answer.question}",
-            [Sentences(answer.paragraphs), *([saturation] if number == course.OF_THE_POOL else [])],
+            [
+                Sentences(answer.paragraphs),
+                *([saturation] if number == course.OF_THE_POOL and cpu_figures.has_rates(analysis) else []),
+            ],
         )
         for number, answer in enumerate(course.answers(analysis), 1)
     ]
