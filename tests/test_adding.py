@@ -148,6 +148,7 @@ def python(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.load
 def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Path) -> None:
     package = lab_copy / "src" / "iolab" / "kinds" / "sum"
     package.mkdir()
@@ -193,6 +194,7 @@ def test_an_experiment_is_a_toml_file(inside: Run, lab_copy: Path) -> None:
     assert "C asyncio" in done.stdout
 
 
+@pytest.mark.load
 def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> None:
     """What else names it is made of the block: by the command line at once, in files by `make manifests`."""
     folder = with_source(lab_with_a_fifth_model(tmp_path / "lab", SERVER))

@@ -49,6 +49,7 @@ def test_every_request_trial_and_cell_is_a_row(exported: Path) -> None:
     ]
 
 
+@pytest.mark.load
 def test_parquet_holds_the_same(inside: Run, exported: Path, tmp_path: Path) -> None:
     import pandas as pd  # noqa: PLC0415 (a second)
 
@@ -73,10 +74,12 @@ def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.load
 def test_the_notebook_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert notebook(exported.parents[2], monkeypatch)["medians"].shape == (8, 3)
 
 
+@pytest.mark.load
 def test_the_notebook_keeps_settings_apart(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backlog's or a sweep's cells differ in their variant, and must not be taken for one."""
     for path in (exported / "requests.csv", exported / "cells.csv"):
