@@ -93,3 +93,14 @@ def test_trust_says_how_many_cells_are_in_doubt_and_why(
 def test_trust_counts_further_reasons() -> None:
     other = Finding(id="busy", severity="warning", message="busy", remedy="stop it")
     assert doubts.trust([("A", [finding("late"), other])], "cell").text.endswith("late; 1 more reason in the findings.")
+
+
+def test_a_finding_of_many_places_names_the_first_and_counts_the_others() -> None:
+    def where(number: int, of: int) -> str:
+        places = [(f"cell {each}", [finding("late")] if each < number else []) for each in range(of)]
+        (found,) = doubts.found(places, "every cell")
+        return found.place
+
+    assert where(3, 20) == "cell 0; cell 1; cell 2"
+    assert where(9, 20) == "cell 0; cell 1; and 7 more"
+    assert where(20, 20) == "every cell"

@@ -9,6 +9,7 @@ from iolab.findings.machine import during
 from iolab.report import numbers
 from iolab.results.records import Finding, RunInfo, TrialRecord
 
+LISTED = 6  # places of a finding; of more, the first are named
 NAMED = 2  # places; more are counted
 Places = Iterable[tuple[str, Sequence[Finding]]]
 
@@ -62,7 +63,10 @@ def found(places: Places, every: str) -> list[Found]:
 
 def _cause(by_place: Mapping[str, Finding], places: int, every: str) -> Found:
     worst = max(by_place.values(), key=lambda each: -math.inf if each.value is None else each.value)
-    where = every if len(by_place) == places > 1 else "; ".join(by_place)
+    named = list(by_place)
+    if len(named) > LISTED:
+        named = [*named[:NAMED], f"and {len(named) - NAMED} more"]
+    where = every if len(by_place) == places > 1 else "; ".join(named)
     several = len({each.message for each in by_place.values()}) > 1
     message = f"{worst.message} (the worst of {len(by_place)})" if several else worst.message
     return Found(worst.severity, where, message, worst.remedy)
