@@ -97,6 +97,7 @@ def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, res
 
 
 @pytest.mark.load
+@pytest.mark.bounds  # the rate follows from a calibration: beside other work, too few requests are planned
 def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Path) -> None:
     folder = lab_with_a_fifth_model(tmp_path / "lab", ANSWERS_500)
     shortened("queue", folder / "experiments", {"others_duration_s = 6.0": "others_duration_s = 3.0"})
