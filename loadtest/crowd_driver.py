@@ -22,12 +22,12 @@ import contextlib
 import gc
 import json
 import random
-import resource
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import open_files
 from crowd_faults import Troubled, now, until
 from crowd_users import KINDS, Place, User
 
@@ -163,15 +163,8 @@ async def serve() -> None:
         tell({"job": number, **done, "cpu_s": time.process_time() - cpu_s})
 
 
-def raise_files() -> None:
-    """Raise the limit of open files as far as allowed: current engines give a container 1,024 at first."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS reports "unlimited", but refuses it
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 if __name__ == "__main__":
-    raise_files()
+    open_files.raise_limit()
     gc.disable()  # it runs for minutes, and its own pauses would look like the server's
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())

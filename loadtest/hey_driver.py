@@ -13,9 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 
 import netstat
+import open_files
 
 GRACE_S = 5.0
 
@@ -59,9 +59,7 @@ def end(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def main() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS refuses an infinite soft limit
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection of each user is an open file
+    open_files.raise_limit()
     driver, jobs = Driver(), queue.Queue[str]()
     threading.Thread(target=driver.serve, args=(jobs,), daemon=True).start()
     for line in sys.stdin:

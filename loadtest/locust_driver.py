@@ -20,14 +20,13 @@ monkey.patch_all()
 
 import json  # noqa: E402 (gevent must patch before other imports)
 import os  # noqa: E402
-import resource  # noqa: E402
 import sys  # noqa: E402
-from contextlib import suppress  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 import gevent.queue  # noqa: E402
 import loads  # noqa: E402
+import open_files  # noqa: E402
 from crew import Crew  # noqa: E402
 from gevent.fileobject import FileObjectThread  # noqa: E402
 
@@ -72,9 +71,7 @@ def work(player: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
 
 
 def main() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # macOS refuses an infinite soft limit
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection of each user is an open file
+    open_files.raise_limit()
     player = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
     say({"ready": True, "port": player.port})
     jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()

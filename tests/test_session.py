@@ -6,7 +6,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from iolab.cli_console import Console
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import Experiment
 from iolab.host import cores
-from iolab.host.signals import Interrupted
+from iolab.host.signals import Interrupted, interruptible
 from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
@@ -68,6 +68,7 @@ class Null(Kind[NullExperiment, int, NullRecord]):
         self.results: Path | None = None  # to look there, while a trial runs, how many are on disk
         self.statuses: list[str] = []
         self.on_disk: list[int] = []
+        self.loses_a_signal_in: int | None = None  # this trial, as a library does that is imported at that moment
 
     def plan(self, experiment: NullExperiment, models: Sequence[Model], history: History[NullRecord]) -> Iterator[int]:
         done = [record.level for record in history.records]
@@ -86,6 +87,9 @@ class Null(Kind[NullExperiment, int, NullRecord]):
         if self.results:
             self.statuses.append(RunFolder.open(self.results / "latest").read_run().status)
             self.on_disk.append(len(RunFolder.open(self.results / "latest").read_trials(NullRecord)))
+        if trial == self.loses_a_signal_in:
+            with suppress(Interrupted):
+                signal.raise_signal(signal.SIGINT)
         if trial in self.events:
             raise self.events[trial]
         valid = trial not in self.invalid
@@ -180,6 +184,19 @@ def test_the_folder_is_there_before_the_first_trial_and_each_trial_is_on_disk_as
     kind.results = world.folder / "results"
     world.measure(world.plan())
     assert kind.on_disk == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("trial", "left"), [(1, [0, 1]), (4, [0, 1, 2, 3, 4])])
+def test_a_signal_whose_exception_is_lost_ends_the_run_after_the_trial(
+    world: World, kind: Null, trial: int, left: list[int]
+) -> None:
+    kind.loses_a_signal_in = trial
+    with interruptible():
+        outcome = world.measure(world.plan())
+    assert (outcome.exit_status, outcome.folder.read_run().status, levels(outcome.folder)) == (130, "partial", left)
+    kind.loses_a_signal_in = None
+    with interruptible():  # the next run knows nothing of it
+        assert world.measure(world.resume(outcome.folder)).exit_status == 0
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol
 from iolab import options
 from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError
-from iolab.host import environment, limits
+from iolab.host import environment, limits, signals
 from iolab.host.signals import Interrupted
 from iolab.kind import AnyKind, E, History, Line, Where
 from iolab.kinds import registry
@@ -137,6 +137,7 @@ def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Ben
     experiment, models = planned.experiment, planned.models
     observer.planned(kind.count(experiment, models), kind.expected_s(experiment, models))
     for trial in kind.plan(experiment, models, history):
+        signals.check()
         number = len(history.records) + 1
         observer.started(kind.describe(trial), number, kind.total(experiment, models, number))
         measured = kind.run(experiment, trial, bench)
@@ -147,6 +148,7 @@ def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Ben
         history.folder.append(record)
         history.records.append(record)
         observer.finished(kind.line(measured), len(history.records))
+    signals.check()
 
 
 def _resumed_info(folder: RunFolder, now: RunInfo, kind: AnyKind) -> RunInfo:

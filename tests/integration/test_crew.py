@@ -13,7 +13,6 @@ from iolab.loadgen import workers
 from tests.conftest import Run, Start, lab_with_a_fifth_model
 from tests.integration.test_local import latest, wait_for
 from tests.integration.test_queue import trials, wait_for_the_first_plan
-from tests.shortened import shortened
 
 HALF_AS_LONG = ("--wait-ms", "10")  # twice as many come in a second, and a calibration takes half the time
 PLANS = (
@@ -97,10 +96,9 @@ def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, res
 
 
 @pytest.mark.load
-@pytest.mark.bounds  # the rate follows from a calibration: beside other work, too few requests are planned
 def test_answers_500_are_kept_and_said(inside: Run, results: Path, tmp_path: Path) -> None:
     folder = lab_with_a_fifth_model(tmp_path / "lab", ANSWERS_500)
-    shortened("queue", folder / "experiments", {"others_duration_s = 6.0": "others_duration_s = 3.0"})
+    # 6 s of the experiment's own: beside other work the calibrated rate is low, and 70 requests are answered with 200.
     plans = ("--utilisation", "0.4", "--wait-distribution", "constant", "--duration", "2s", *HALF_AS_LONG)
     done = inside("queue", "--runtime", "local", "--models", "A,fifth", *plans, cwd=folder)
     assert done.returncode == 1, done.stderr

@@ -162,7 +162,6 @@ def test_an_interruption_keeps_what_was_measured(
 
 
 @pytest.mark.load
-@pytest.mark.bounds  # a library that is imported at that moment can lose the signal
 @pytest.mark.parametrize("delay_s", [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5])
 def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, delay_s: float) -> None:
     process = start("bench", *LONG)

@@ -128,3 +128,7 @@ def test_the_number_of_rows_has_a_bound(tmp_path: Path, monkeypatch: pytest.Monk
     packed(path, "0.0,0.02,200\n" * 4)
     with pytest.raises(ValueError, match="more than 3 rows"):
         rows.decoded(path, Sample)
+    monkeypatch.setattr(rows, "MOST_ROWS", 10)
+    monkeypatch.setattr(rows, "MOST_CHARACTERS", 70)
+    with pytest.raises(ValueError, match="more than 70 characters"):
+        rows.decoded(path, Sample)

@@ -16,6 +16,9 @@ class Interrupted(BaseException):
         self.exit_status = 128 + signum
 
 
+_received: list[int] = []  # the first signal of the block in progress
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted in the block at the first signal; ignore later ones until the block has ended."""
@@ -23,6 +26,7 @@ def interruptible() -> Iterator[None]:
     def interrupt(signum: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        _received.append(signum)
         raise Interrupted(signum)
 
     # A signal that the parent process ignores stays ignored: `nohup make bench` outlives its terminal.
@@ -33,6 +37,13 @@ def interruptible() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        _received.clear()
+
+
+def check() -> None:
+    """Raise Interrupted again if the block goes on after a signal: an import can lose the exception."""
+    if _received:
+        raise Interrupted(_received[0])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TextIO, TypeVar, Union, get_args, g
 
 Row = TypeVar("Row", bound=NamedTuple)
 MOST_ROWS = 2_000_000  # of a file: ten times those of the largest experiment
+MOST_CHARACTERS = 400_000_000  # of a file that is unpacked: a row of a measurement has some 40
 LONGEST = 10_000  # characters of a line
 
 
@@ -44,9 +45,12 @@ def decoded(path: Path, kind: type[Row]) -> list[Row]:
 
 def _bounded(file: TextIO) -> Iterator[str]:
     """Yield the lines of a file; raises ValueError for more or longer lines than a measurement writes."""
+    characters = 0
     for number, line in enumerate(iter(partial(file.readline, LONGEST), "")):
-        if number > MOST_ROWS:
-            raise ValueError(f"it has more than {MOST_ROWS:,} rows: it is no file of a run")
+        characters += len(line)
+        if number > MOST_ROWS or characters > MOST_CHARACTERS:
+            most = f"{MOST_ROWS:,} rows" if number > MOST_ROWS else f"{MOST_CHARACTERS:,} characters"
+            raise ValueError(f"it has more than {most}: it is no file of a run")
         if len(line) == LONGEST:
             raise ValueError(f"line {number + 1} has {LONGEST:,} characters or more: it is no file of a run")
         yield line

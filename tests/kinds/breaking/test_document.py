@@ -79,8 +79,8 @@ def test_sentences_are_said_where_the_data_show_them() -> None:
 
 def test_the_verdict_names_the_ways_that_delay_the_bystander_the_worst_first() -> None:
     assert breaking.verdict(ALL) == (
-        "A bystander, whose requests do no work, waits 600 ms with time.sleep in the loop, 150 ms with computing in the"
-        " loop and 60.0 ms with computing in 8 threads: more than 10 times the median with requests that await (0.8 ms)."
+        "A bystander, whose requests do no work, waits 600 ms (time.sleep in the loop), 150 ms (computing in the loop)"
+        " and 60.0 ms (computing in 8 threads): more than 10 times the median with requests that await (0.8 ms)."
     )
     unharmed = [HEALTHY, result("time.sleep in the loop", 49, 7.9), result("time.sleep in 8 threads", 397, 1)]
     assert breaking.verdict(unharmed) == (

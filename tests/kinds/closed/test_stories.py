@@ -251,10 +251,11 @@ def test_the_verdict_of_several_limits_says_how_much_more_is_served(run: Analysi
         cell(run, model=model, cpus=cpus, steady_rps=rps, variant="waiting") for (model, cpus), rps in rates.items()
     ]
     assert of_limits(cells) == (
-        "waiting: A serves no more with 1 CPU than with 0.25, with 1 CPU B 1.9 times as much as with 0.25."
+        "waiting: A serves as much with 0.25 CPU as with 1, and compared with 0.25 CPU, 1 CPU serves 1.9 times (B) as"
+        " much."
     )
     computing = [cell(run, model="D", cpus=cpus, steady_rps=180.0, variant="computing") for cpus in (0.25, 1.0)]
     assert of_limits([*cells[:2], *computing]) == (
-        "waiting: A serves no more with 1 CPU than with 0.25; computing: D serves no more with 1 CPU than with 0.25."
+        "waiting: A serves as much with 0.25 CPU as with 1; computing: D serves as much with 0.25 CPU as with 1."
     )
     assert of_limits([cell(run, cpus=cpus, steady_rps=None) for cpus in (0.25, 1.0)]) == ""

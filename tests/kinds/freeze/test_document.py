@@ -73,11 +73,13 @@ def test_omission_is_said_where_the_data_show_it() -> None:
 
 def test_the_verdict_has_the_share_of_late_requests_of_each_way_that_was_measured() -> None:
     assert freeze.verdict([FEW_LATE, MANY_LATE]) == (
-        "Later than 100 ms are 1.0% of the requests of the closed loop;"
-        " 19.2% of the requests planned at a constant rate, counted from when each was planned."
+        "1.0% of the requests of the closed loop took longer than 100 ms; 19.2% of the requests planned at a constant"
+        " rate took longer than 100 ms, counted from when each was planned."
     )
-    assert freeze.verdict([FEW_LATE]) == "Later than 100 ms are 1.0% of the requests of the closed loop."
-    assert freeze.verdict([MANY_LATE]).startswith("Later than 100 ms are 19.2% of the requests planned")
+    assert freeze.verdict([FEW_LATE]) == "1.0% of the requests of the closed loop took longer than 100 ms."
+    assert freeze.verdict([MANY_LATE]).startswith(
+        "19.2% of the requests planned at a constant rate took longer than 100 ms"
+    )
     assert freeze.verdict([]) == ""
     assert freeze.report(analysis(FEW_LATE, MANY_LATE)).verdict == freeze.verdict([FEW_LATE, MANY_LATE])
 

@@ -96,7 +96,7 @@ def verdict(results: Sequence[WayResult]) -> str:
         return ""
     compared = f"the median with requests that await ({numbers.milliseconds(baseline.bystander_median_ms)})"
     delayed = [
-        f"{numbers.milliseconds(each.bystander_median_ms)} with {each.way.name}"
+        f"{numbers.milliseconds(each.bystander_median_ms)} ({each.way.name})"
         for each in sorted(results, key=lambda one: one.bystander_median_ms or 0.0, reverse=True)
         if harmed(each, baseline)
     ]

@@ -212,9 +212,9 @@ def _gains(cells: Sequence[Cell]) -> str:
         if (lowest := rates.get((model, low))) and rates.get((model, high))
     }
     same = [model for model, gain in gains.items() if gain < 1 + SAME]
-    more = [f"{model} {gain:.1f} times" for model, gain in gains.items() if gain >= 1 + SAME]
-    verb = "serves" if len(same) == 1 else "serve"
-    clauses = [f"{numbers.listed(same)} {verb} no more with {high:g} CPU than with {low:g}"] if same else []
+    more = [f"{gain:.1f} times ({model})" for model, gain in gains.items() if gain >= 1 + SAME]
+    serve = "serves" if len(same) == 1 else "serve"
+    clauses = [f"{numbers.listed(same)} {serve} as much with {low:g} CPU as with {high:g}"] if same else []
     if more:
-        clauses.append(f"with {high:g} CPU {numbers.listed(more)} as much as with {low:g}")
-    return ", ".join(clauses)
+        clauses.append(f"compared with {low:g} CPU, {high:g} CPU serves {numbers.listed(more)} as much")
+    return ", and ".join(clauses)

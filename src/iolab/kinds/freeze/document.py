@@ -56,10 +56,13 @@ def _answer(analysis: Analysis) -> list[Block]:
 def verdict(standstills: Sequence[Standstill]) -> str:
     """Say which share of late requests each way of measuring counts, as far as it was measured."""
     closed, planned = _late(standstills)
-    parts = [] if closed is None else [f"{closed:.1%} of the requests of the closed loop"]
+    parts = [] if closed is None else [f"{closed:.1%} of the requests of the closed loop took longer than 100 ms"]
     if planned is not None:
-        parts.append(f"{planned:.1%} of the requests planned at a constant rate, counted from when each was planned")
-    return f"Later than 100 ms are {'; '.join(parts)}." if parts else ""
+        parts.append(
+            f"{planned:.1%} of the requests planned at a constant rate took longer than 100 ms, counted from when each"
+            " was planned"
+        )
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def _late(standstills: Sequence[Standstill]) -> tuple[float | None, float | None]:
