@@ -86,7 +86,7 @@ def _memory(cells: Sequence[CrowdCell]) -> tuple[list[tuple[float, CrowdCell]], 
 
 def _source(crowd: CrowdAnalysis, asked: int) -> str:
     counts = sorted({cell.record.users for cell in crowd.cells})
-    nearest = "" if counts == [asked] else f" The measured numbers nearest to {asked:,} users have"
+    nearest = "" if counts == [asked] else f" Nearest to {asked:,} users, the run has trials of"
     nearest += f" {listed([f'{users:,}' for users in counts])} users." if nearest else ""
     where = PLACES[crowd.run.runtime]
     return f"Source: the crowd run of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
