@@ -130,7 +130,7 @@ def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatc
     left = {"run.json", "trials.jsonl", "samples", "summary.json", "report.html", "report.md"}
     assert {path.name for path in folder.iterdir()} == left
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
-    assert [step["holds"] for step in found["steps"]] == [False, False]
+    assert [trial["holds"] for trial in found["trials"]] == [False, False]
     assert "mean<10.5ms" in done.stdout
 
 

@@ -61,7 +61,7 @@ def recording(kind: str, results: Path) -> RunFolder:
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
         "slo": {**LOAD, "lead_s": 0.0, "value_s": 0.02, "holds": True},
         "freeze": {"name": "planned", "generator": "locust"},
-        "break": {"way": BREAK["broken"]["ways"][0]},
+        "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},
     }
     rows: dict[str, dict[str, Sequence[NamedTuple]]] = {
