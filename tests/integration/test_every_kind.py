@@ -75,7 +75,7 @@ def short_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     one_cell = {'models = ["B", "C"]': 'models = ["C"]', "concurrency = [4, 16]": "concurrency = [4]"}
     shortened("crosscheck", copy / "experiments", one_cell)
     text = shortened("break", copy / "experiments", BREAK).read_text()
-    first_two = "[[broken.ways]]".join(text.split("[[broken.ways]]")[:3])
+    first_two = "[[broken.strategies]]".join(text.split("[[broken.strategies]]")[:3])
     (copy / "experiments" / "break.toml").write_text(first_two)
     return copy
 
