@@ -28,7 +28,7 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 
 
 PORT, BACKLOG = number("PORT", 8081, 1, 65535), number("BACKLOG", 1024, 1, 65535)  # 1024: the library's own
-THREADS = number("THREADS", 8, 1, 1000)
+THREADS, CONNECTION_LIMIT = number("THREADS", 8, 1, 1000), number("CONNECTION_LIMIT", 10_000, 3, 65535)
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
@@ -61,7 +61,7 @@ try:
         port=PORT,
         threads=THREADS,
         backlog=BACKLOG,
-        connection_limit=10_000,  # the library's 100 would be a second queue in front of the pool
+        connection_limit=CONNECTION_LIMIT,  # the library's 100 would be a second queue in front of the pool
         max_request_body_size=65_536,  # 413 above; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from iolab.findings import by_gravity, machine
 from iolab.findings.evidence import cores, listed
 from iolab.host.capacity import SPARE_FILES
-from iolab.kinds.closed import repeats, timers
-from iolab.kinds.closed.evidence import SLOW_S, Evidence
+from iolab.kinds.closed import limits, repeats, timers
+from iolab.kinds.closed.evidence import CLOSE, SLOW_S, Evidence
 from iolab.report.numbers import counted
 from iolab.results.records import Finding
 from iolab.theory.littles_law import TOLERANCE, Population
@@ -16,7 +16,6 @@ QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus,
 LEAST_A_USER = 6  # requests
 LOADGEN_SHARE = 0.7  # of its cores' time
 CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on requests queue in it
-CLOSE = 0.25  # a median so near to its prediction agrees with it
 OF_A_SHORT_QUEUE = {"listen_overflow", "littles_law", "syn_retransmitted"}
 
 
@@ -58,6 +57,8 @@ def _more_files(evidence: Evidence, files: int) -> str:
 
 
 def _fewer(evidence: Evidence) -> str:
+    if limits.limited(evidence):
+        return limits.more_connections(evidence)
     longer = _longer(evidence)
     return f"if the server cannot serve so many: fewer users (CONCURRENCY){f', or {longer}' if longer else ''}"
 
@@ -227,6 +228,7 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
     open_files,
     fewer_sent,
+    limits.connection_limit_reached,
     listen_queue_overflowed,
     littles_law_broken,
     few_requests_a_user,
@@ -249,6 +251,8 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _judged(finding: Finding, evidence: Evidence) -> Finding:
-    """Mark what an experiment that varies the backlog is made to show of queues shorter than the users."""
-    expected = evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE
+    """Mark what an experiment that varies the backlog, or the connection limit, is made to show of low values."""
+    expected = (evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE) or (
+        evidence.limit_varies and limits.limited(evidence) and finding.id in limits.SHOWN
+    )
     return finding.model_copy(update={"expected": True}) if expected else finding
