@@ -17,7 +17,7 @@ def checked(request: web.Request) -> web.Request:
     origin = request.headers.get("Origin")
     if origin and not {origin, origin.partition("://")[2]} & {request.headers.get("Host"), *ORIGINS}:
         raise web.HTTPForbidden(text="another web page: see ALLOWED_ORIGINS\n")
-    if request.body_exists:  # what comes of it is thrown away, for 10 s at most
+    if request.body_exists:  # what still arrives of it is discarded, for 10 s at most
         raise web.HTTPRequestEntityTooLarge(max_size=0, actual_size=request.content_length or 1)
     return request
 

@@ -36,7 +36,7 @@ if DISTRIBUTION not in WAITS:
 
 async def wait(request: web.Request) -> web.Response:
     if request.body_exists:
-        return web.Response(status=413)  # what comes of the body is thrown away, for 10 s at most
+        return web.Response(status=413)  # what still arrives of the body is discarded, for 10 s at most
     begin = time.perf_counter()
     await asyncio.sleep(WAITS[DISTRIBUTION]())  # the I/O: meanwhile the loop serves other requests
     end = time.thread_time() + CPU_S

@@ -160,6 +160,16 @@ def test_a_connection_limit_is_not_named_without_its_signs() -> None:
         assert "BACKLOG=400" in {each.id: each.remedy for each in findings(other)}["failed_requests"]
 
 
+def test_a_wait_behind_a_connection_limit_is_no_timer_of_tcp() -> None:
+    late = np.concatenate([np.full(500, 0.25), np.full(98, 1.43)])
+    assert "syn_retransmitted" not in found(limited(latencies_s=late))
+    for other in (
+        limited(latencies_s=late, median_s=0.4),
+        limited(latencies_s=late, client=ClientUsage(syn_retransmits=3)),
+    ):
+        assert "syn_retransmitted" in found(other)
+
+
 def test_what_a_connection_limit_shows_is_expected_where_it_varies() -> None:
     shown = {each.id: each.expected for each in findings(limited(limit_varies=True))}
     assert shown == {"connection_limit": True, "failed_requests": True}

@@ -6,7 +6,8 @@ from iolab.kinds.closed.evidence import CLOSE, Evidence
 from iolab.report.numbers import counted
 from iolab.results.records import Finding
 
-SHOWN = {"connection_limit", "failed_requests", "littles_law"}  # what an experiment that varies the limit shows
+# What an experiment that varies the limit shows: requests that wait are not answered before the load is stopped.
+SHOWN = {"connection_limit", "failed_requests", "fewer_sent", "littles_law"}
 
 
 def limited(evidence: Evidence) -> bool:
