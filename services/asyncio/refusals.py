@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web, web_ws
 
@@ -22,13 +23,15 @@ def checked(request: web.Request) -> web.Request:
     return request
 
 
+@web.middleware
+async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let requests through that are not refused."""
+    return await handler(checked(request))
+
+
 def guarded(handler: Handler) -> Handler:
     """Return a handler that gets only requests that are not refused."""
-
-    async def guard(request: web.Request) -> web.StreamResponse:
-        return await handler(checked(request))
-
-    return guard
+    return partial(refusing, handler=handler)
 
 
 class MaskedFrames(web_ws.WebSocketReader):

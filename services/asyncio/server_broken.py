@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 from aiohttp import web
-from refusals import guarded
+from refusals import refusing
 from watchdog import own_task, watch
 
 
@@ -63,8 +63,8 @@ async def start(_: web.Application) -> None:
 
 
 if __name__ == "__main__":  # the processes of a pool may import this file
-    app = web.Application(middlewares=[own_task])
-    app.add_routes([web.get("/", guarded(answer)), web.get("/healthz", guarded(healthz))])
+    app = web.Application(middlewares=[refusing, own_task])
+    app.add_routes([web.get("/", answer), web.get("/healthz", healthz)])
     app.on_startup.append(start)
     if pool := PLACES[WORK_IN]:
         app["pool"] = pool(POOL)

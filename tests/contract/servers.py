@@ -23,4 +23,4 @@ def variables(path: Path) -> list[str]:
     text = path.read_text()
     others = [path.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
     text += "".join(other.read_text() for other in others if other.exists())
-    return sorted(set(re.findall(r"""(?:number\(|environ\.get\()"([A-Z_]+)\"""", text)))
+    return sorted(set(re.findall(r"""(?:number\(|os\.environ\.get\()"([A-Z_]+)\"""", text)))
