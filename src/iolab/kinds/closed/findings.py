@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, machine
 from iolab.findings.evidence import cores, listed
-from iolab.kinds.closed import refused, repeats, timers
+from iolab.kinds.closed import limits, refused, repeats, timers
 from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
 from iolab.theory.littles_law import TOLERANCE, Population
@@ -35,6 +35,8 @@ def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _fewer(evidence: Evidence) -> str:
+    if limits.limited(evidence):
+        return limits.more_connections(evidence)
     longer = refused.longer(evidence)
     return f"if the server cannot serve so many: fewer users (CONCURRENCY){f', or {longer}' if longer else ''}"
 
@@ -157,6 +159,7 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
     refused.open_files,
     fewer_sent,
+    limits.connection_limit_reached,
     refused.listen_queue_overflowed,
     littles_law_broken,
     few_requests_a_user,
@@ -179,6 +182,8 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _judged(finding: Finding, evidence: Evidence) -> Finding:
-    """Mark what an experiment that varies the backlog is made to show of queues shorter than the users."""
-    expected = evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE
+    """Mark what an experiment that varies the backlog, or the connection limit, is made to show of low values."""
+    expected = (evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE) or (
+        evidence.limit_varies and limits.limited(evidence) and finding.id in limits.SHOWN
+    )
     return finding.model_copy(update={"expected": True}) if expected else finding

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 
 from iolab.host.capacity import SPARE_FILES
-from iolab.kinds.closed.evidence import SLOW_S, Evidence
+from iolab.kinds.closed.evidence import CLOSE, SLOW_S, Evidence
 from iolab.report.numbers import counted
 from iolab.results.records import Finding
-
-CLOSE = 0.25  # a median so near to its prediction agrees with it
 
 
 def open_files(evidence: Evidence) -> Iterator[Finding]:
