@@ -122,6 +122,8 @@ def test_an_overflow_counts_packets_attempts_and_requests() -> None:
     assert "as predicted" not in found(overflowed(short_queue=False))["listen_overflow"][1]
     assert "took 1 s" not in found(overflowed(latencies_s=np.full(500, 0.144)))["listen_overflow"][1]
     assert "sent again is not known" in found(overflowed(client=ClientUsage()))["listen_overflow"][1]
+    known = found(overflowed(client=ClientUsage(syn_retransmits=0)))["listen_overflow"][1]
+    assert "Attempts were sent again 0 times." in known
     assert "whole machine" in found(overflowed(runtime="local"))["listen_overflow"][1]
     assert "the server's own listen backlog" in found(overflowed(backlog=None))["listen_overflow"][1]
 

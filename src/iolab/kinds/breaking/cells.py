@@ -43,9 +43,10 @@ class StrategyResult:
 
     @property
     def rate_rps(self) -> float:
-        """How many requests of users were answered a second."""
+        """How many requests of users were answered with status 200 a second."""
         begun = [one.start_s for one in self.samples if one.start_s is not None]
-        ended = [one.start_s + one.latency_s for one in self.samples if one.start_s is not None and one.latency_s]
+        answered = [one for one in self.samples if one.status == 200]
+        ended = [one.start_s + one.latency_s for one in answered if one.start_s is not None and one.latency_s]
         return len(ended) / (max(ended) - min(begun)) if ended else 0.0
 
     @property
