@@ -7,7 +7,7 @@ import click
 from iolab import lab
 from iolab.cli_console import Console
 from iolab.lab import Lab
-from iolab.live import doctor, standing
+from iolab.live import doctor, reach, standing
 from iolab.report import terminal
 from iolab.runtime.compose import find_engine
 
@@ -25,8 +25,11 @@ def up(cpus: float, workers: int, loads: str) -> int:
     """Start everything: the servers, Streamlit under strace, Locust's web page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
+    engine = find_engine()
+    if said := reach.of_up(the_lab):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     with terminal.busy(console) as say:
-        pages = standing.up(the_lab, find_engine(), cpus, workers, say, loads=loads)
+        pages = standing.up(the_lab, engine, cpus, workers, say, loads=loads)
     terminal.show_pages(console, pages)
     return 0
 

@@ -12,6 +12,7 @@ from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
 from iolab.lab import find_root
+from iolab.live import reach
 from iolab.progress import RunProgress
 from iolab.report import brief, index, markdown, pages, terminal
 from iolab.report.document import Document
@@ -54,6 +55,9 @@ def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, result
     with terminal.busy(console) as say:
         place = choose(runtime, planned.lab, planned.models, planned.experiment, say, host=planned.experiment.host)
     terminal.show_place(console, place.runtime.name, place.reason)
+    experiment = planned.experiment
+    if said := reach.of_run(planned.lab, experiment.host, experiment.load.port if experiment.host else None):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     with RunProgress(console) as progress:
         return session.measure(planned, place, results or planned.lab.root / "results", progress)
 

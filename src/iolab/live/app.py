@@ -75,6 +75,7 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
         "LOOP": loop,
         "TRACE_LOG": f"/trace/{log.name}",
         "STREAMLIT_PORT": "0",  # any free one: the button is pressed from inside
+        "BIND": "127.0.0.1",  # so no other machine needs to reach it
     }
     compose = Compose(lab.root, f"{lab.project}-trace", variables)
     say(f"{BUILDING} ({loop})")
