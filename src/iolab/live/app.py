@@ -35,6 +35,7 @@ INSTALL_LIMIT_S = 900.0
 IDLE_S = 4.0  # before the first click: to see what the loop does without clicks
 SETTLE_S = 0.7  # after the last: for the answer to be in the log
 NAME = "the Streamlit app"
+NAMES = ("CODESPACE_NAME", "ALLOWED_HOSTS")  # variables that say under which names the page is reached
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,9 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
         **{name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
+        "PUBLISHED_PORT": str(port),
+        **{name: service.environment.get(name, "") for name in NAMES},
+        "ADDRESS": "127.0.0.1",  # Streamlit itself would listen on all addresses
         "TRACE_LOG": str(log.absolute()),
         "LOOP": loop,
     }
