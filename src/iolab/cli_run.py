@@ -90,19 +90,39 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
     return RunFolder.open(run or results_folder(results) / "latest")
 
 
-def report_run(console: Console, folder: RunFolder) -> None:
+def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
+    """Return the folder for what is made of a run: its own, or one in reports/ of the results for a run of the checkout.
+
+    A run of the checkout is one in the lab's folder, but not in a folder of results: a recorded run is left as it is.
+    """
+    try:
+        root = find_root(Path.cwd()).resolve()
+    except UsageError:
+        return folder  # there is no checkout
+    mine = (results or root / "results").resolve()
+    path = folder.path.resolve()
+    kept = path.is_relative_to(root) and not path.is_relative_to(mine) and not (path.parent / LATEST).is_symlink()
+    return RunFolder(mine / index.REPORTS / path.relative_to(root)) if kept else folder
+
+
+def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    brief.show(console, write_reports(folder), os.path.relpath(folder.path))
+    brief.show(console, write_reports(folder, place), os.path.relpath((place or folder).path))
 
 
-def write_reports(folder: RunFolder) -> Document:
-    """Write the reports of a run folder from its raw data, and the page of all runs; return the report."""
+def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document:
+    """Write the reports of a run folder from its raw data, and the page of all runs; return the report.
+
+    They are written to `place`, by default to the run folder itself.
+    """
+    place = place or folder
     report = registry.kind_of(folder).report(folder)
-    document = cli_header.headed(report.document(), folder)
-    folder.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
-    folder.write("report.md", markdown.render(document))
-    folder.write("report.html", pages.render(document))
-    if (folder.path.parent / LATEST).is_symlink():
+    document = cli_header.headed(report.document(), folder, place)
+    place.path.mkdir(parents=True, exist_ok=True)
+    place.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
+    place.write("report.md", markdown.render(document))
+    place.write("report.html", pages.render(document))
+    if place is folder and (folder.path.parent / LATEST).is_symlink():
         index.write(folder.path.parent)
     return document
 
