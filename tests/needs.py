@@ -43,6 +43,13 @@ def _bridge() -> str | None:
     return None if shown.returncode == 0 else "the engine runs in a virtual machine: this one has no docker0"
 
 
+def _mounts() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    mounting = ["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]
+    return subprocess.run(mounting, capture_output=True, check=False).returncode == 0
+
+
 def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if shutil.which(name) else f"{name} is not installed (Debian: apt install {package})"
 
@@ -65,6 +72,7 @@ NEEDS: Mapping[str, Callable[[], str | None]] = {
     "hosts": lambda: (
         None if ROOT and shutil.which("ip") else "hosts are network namespaces: only root makes them, by ip"
     ),
+    "mounts": lambda: None if ROOT and _mounts() else "only root mounts a small disk, in a namespace of its own (unshare)",
     "linux": _when(sys.platform == "linux", "only Linux has /proc"),
     "cores": _when(len(CORES) > 1, "this machine has one core"),
     "affinity": _when(hasattr(os, "sched_setaffinity"), "this platform cannot keep a process on a core"),

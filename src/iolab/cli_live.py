@@ -6,9 +6,11 @@ import click
 
 from iolab import lab
 from iolab.cli_console import Console
+from iolab.errors import EngineMissing
+from iolab.host import leftovers
 from iolab.lab import Lab
 from iolab.live import doctor, reach, standing
-from iolab.report import terminal
+from iolab.report import numbers, terminal
 from iolab.runtime.compose import find_engine
 
 
@@ -36,10 +38,17 @@ def up(cpus: float, workers: int, loads: str) -> int:
 
 @click.command()
 def down() -> int:
-    """Stop and remove everything that `up` started."""
+    """Stop and remove everything that `up` started, and what killed runs have left."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
-    find_engine()
+    if ended := leftovers.end():
+        console.print(f"Ended {numbers.counted(ended, 'program')} of killed runs.")
+    try:
+        find_engine()
+    except EngineMissing:
+        if not ended:
+            raise
+        return 0
     standing.down(the_lab)
     console.print("The lab is stopped.")
     return 0

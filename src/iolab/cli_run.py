@@ -1,6 +1,8 @@
 """What every command that measures does: a place, a run, its reports. `iolab run` takes experiments of any kind."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import click
 
 from iolab import cli_header, cli_options, cli_output, experiment_file, session
 from iolab.cli_console import Console
-from iolab.errors import UsageError
+from iolab.errors import UsageError, explained
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
 from iolab.lab import find_root
@@ -32,10 +34,26 @@ def measured(
     if outcome.reason:
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
-        report_run(console, outcome.folder)
+        with keeping(outcome.folder):
+            report_run(console, outcome.folder)
     if outcome.exit_status and (what := _what_next(outcome.folder)):
         console.print(what, markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
+
+
+@contextmanager
+def keeping(folder: RunFolder) -> Iterator[None]:
+    """Say where the trials are if their report cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        gone = not folder.path.is_dir()
+        why = f"{folder.path} was moved or deleted after the run" if gone else explained(error)
+        if not why:
+            raise
+        path = os.path.relpath(folder.path)
+        kept = "" if gone else f". All trials are kept in {path}; make report RUN={path} writes the report"
+        raise UsageError(f"{why}{kept}") from error
 
 
 def _what_next(folder: RunFolder) -> str:

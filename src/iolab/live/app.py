@@ -15,7 +15,7 @@ from typing import Literal
 from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import ports
+from iolab.host import leftovers, ports
 from iolab.host.processes import last_lines, run, temporary_folder
 from iolab.lab import Lab, Service
 from iolab.live import standing
@@ -111,6 +111,7 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
     check_strace()
     service = _service(lab)
     port = service.ports[0].host
+    leftovers.end()
     ports.check_free("127.0.0.1", port, NAME)
     python = environment(lab.root, loop, say)
     log.parent.mkdir(parents=True, exist_ok=True)
