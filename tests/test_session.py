@@ -379,7 +379,11 @@ def test_results_that_are_moved_or_deleted_end_the_run_and_what_is_kept_is_told(
 
     monkeypatch.setattr(kind, "run", run)
     monkeypatch.chdir(world.folder)
-    kept = r"2 trials are kept in (elsewhere/\S+); make null RESUME=\1 measures the rest$" if moved else "No trial is kept.$"
+    kept = (
+        r"2 trials are kept in (elsewhere/\S+); make null RESUME=\1 measures the rest$"
+        if moved
+        else "No trial is kept.$"
+    )
     with pytest.raises(UsageError, match=rf"was moved or deleted during the run\. {kept}"):
         world.measure(world.plan())
     assert world.runtime.log == ["open", "close"]

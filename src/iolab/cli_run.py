@@ -109,7 +109,7 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
 
 
 def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
-    """Return the folder for what is made of a run: its own, or one in reports/ of the results for a run of the checkout.
+    """Return the folder for what is made of a run: its own, or one in results/reports for a run of the checkout.
 
     A run of the checkout is one in the lab's folder, but not in a folder of results: a recorded run is left as it is.
     """

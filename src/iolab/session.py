@@ -112,18 +112,17 @@ def measure(
         folder.write_run(info)
         records = [record for record in folder.read_trials(kind.record) if record.valid]
         history = History(folder, info, records, info.wall_s or 0.0)
-        return _measured(kind, planned, place, history, observer, open_generator)
+        return _measured(planned, place, history, observer, open_generator)
 
 
 def _measured(
-    kind: AnyKind,
     planned: Plan[Any],
     place: Place,
     history: History[Any],
     observer: Observer,
     open_generator: OpenGenerator | None,
 ) -> Outcome:
-    folder, info = history.folder, history.run
+    kind, folder, info = registry.kind(planned.experiment.kind), history.folder, history.run
     status: Status = "failed"
     exit_status, reason = 1, ""
     try:

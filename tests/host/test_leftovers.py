@@ -81,7 +81,10 @@ def test_what_belongs_to_a_running_lab_or_to_none_stays(tmp_path: Path, monkeypa
     (tmp_path / "iolab-mine").mkdir()
     (tmp_path / f"{leftovers.FOLDER}file").touch()
     (tmp_path / f"{leftovers.FOLDER}link").symlink_to(tmp_path / "iolab-mine")
-    other = {**os.environ, leftovers.OWNER: "pid:[1] 1 0"}  # of another namespace, where the number means another process
+    other = {
+        **os.environ,
+        leftovers.OWNER: "pid:[1] 1 0",
+    }  # of another namespace, where the number means another process
     with (
         subprocess.Popen(["sleep", "600"], env=other) as foreign,
         temporary_folder() as folder,

@@ -23,7 +23,11 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The port of the app, run as `make trace RUNTIME=local` runs it, in a codespace."""
     folder = tmp_path_factory.mktemp("origin")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**port_variables(), "CODESPACE_NAME": SPACE, "ALLOWED_HOSTS": f"other.example,{NAME}"}.items():
+        for name, value in {
+            **port_variables(),
+            "CODESPACE_NAME": SPACE,
+            "ALLOWED_HOSTS": f"other.example,{NAME}",
+        }.items():
             patch.setenv(name, value)
         with (Path(tempfile.gettempdir()) / f"iolab-tests-streamlit-{os.getuid()}").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -67,5 +71,7 @@ def test_the_app_serves_its_user_and_refuses_other_web_pages(port: int) -> None:
 def test_the_app_listens_on_this_machine_only(port: int) -> None:
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listening += [line.split() for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]]
-    addresses = {each[1].split(":")[0] for each in listening if each[3] == "0A" and int(each[1].split(":")[1], 16) == port}
+    addresses = {
+        each[1].split(":")[0] for each in listening if each[3] == "0A" and int(each[1].split(":")[1], 16) == port
+    }
     assert addresses == {"0100007F"}

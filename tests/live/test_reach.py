@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_live, cli_run
+from iolab import cli_live, session
 from iolab.errors import UsageError
 from iolab.host.processes import Finished
 from iolab.lab import Lab
@@ -22,7 +22,9 @@ def lab(**variables: str) -> Lab:
     return Lab.parse(ROOT, (ROOT / "docker-compose.yml").read_text(), variables)
 
 
-@pytest.mark.parametrize("variables", [{}, {"BIND": ""}, {"BIND": "127.0.0.1"}, {"BIND": "127.0.0.2"}, {"BIND": "[::1]"}])
+@pytest.mark.parametrize(
+    "variables", [{}, {"BIND": ""}, {"BIND": "127.0.0.1"}, {"BIND": "127.0.0.2"}, {"BIND": "[::1]"}]
+)
 def test_loopback_needs_no_sentence(variables: Mapping[str, str]) -> None:
     assert reach.of_up(lab(**variables)) == reach.of_run(lab(**variables), None, None) == ""
 
@@ -55,7 +57,11 @@ def test_up_says_it_before_anything_starts(inside: Run, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("command", "variables", "said"),
     [
-        (("bench",), {}, "BIND=192.0.2.1 is for make up: only this machine can reach the servers of this run (127.0.0.1)."),
+        (
+            ("bench",),
+            {},
+            "BIND=192.0.2.1 is for make up: only this machine can reach the servers of this run (127.0.0.1).",
+        ),
         (("locust",), {}, "BIND=192.0.2.1 is for make up: only this machine can reach the servers of this run"),
         (("crowd",), {}, "BIND=192.0.2.1 is for make up: only this machine can reach the servers of this run"),
         (("queue",), {}, "BIND=192.0.2.1 is for make up: only this machine can reach the servers of this run"),
@@ -76,7 +82,7 @@ def test_a_run_says_it_before_it_measures(
     def stops(*_: object) -> None:
         raise UsageError("nothing is measured here")
 
-    monkeypatch.setattr(cli_run.session, "measure", stops)
+    monkeypatch.setattr(session, "measure", stops)
     monkeypatch.setattr("iolab.runtime.local.LocalRuntime.check", lambda *_: None)
     done = inside(*command, "--runtime", "local", variables={"BIND": "192.0.2.1", **variables})
     assert done.stderr == "iolab: nothing is measured here\n"

@@ -1,7 +1,7 @@
 """Finds what a killed lab has left: its guardian (guardian.py) ends and removes that, unless it was killed, too.
 
-Each program that the lab starts has an environment variable that identifies the lab's process, and each temporary folder
-is locked while the lab runs. So what belongs to a lab that has ended is known, and only that is ended or removed.
+Each program that the lab starts has an environment variable that identifies the lab's process, and each temporary
+folder is locked while the lab runs. So what belongs to a lab that has ended is known, and only that is ended.
 """
 
 import fcntl

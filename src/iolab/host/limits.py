@@ -162,6 +162,17 @@ def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
             yield limit - used + idle.get("total_inactive_file" if v1 else "inactive_file", 0)
 
 
+def cpu_quota(proc: Path = PROC, groups: Path = GROUPS) -> float | None:
+    """Return for how many CPUs the control groups of this process give time; None without a quota."""
+    quotas = []
+    for folder in _own_groups(proc, groups, "cpu"):
+        v1 = [kernel.text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        quota, period = (kernel.text(folder / "cpu.max").split() or v1)[:2]  # "max", or -1: no quota
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
 def _own_groups(proc: Path, groups: Path, controller: str) -> Iterator[Path]:
     """Return the folders of this process's control group and of those around it, v1 or v2."""
     for name, path in kernel.groups("self", proc).items():

@@ -85,7 +85,7 @@ def _runs(pid: int) -> bool:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Name the file in errors of the system: that of a full disk has no name, others have that of the unfinished file."""
+    """Name the file in errors of the system: that of a full disk has no name, others name the unfinished file."""
     try:
         yield
     except OSError as error:

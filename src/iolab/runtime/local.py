@@ -142,6 +142,7 @@ class LocalRuntime:
 
     def check(self, models: Sequence[Model]) -> None:
         """End what killed runs have left; raises UsageError if a port that a model needs is in use."""
+        ports.check_shared([model.service for model in models])
         leftovers.end()
         for model in models:
             ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
