@@ -133,7 +133,7 @@ def test_the_network_policy_limits_both_directions_to_the_namespace_and_its_name
     spec = policy["spec"]
     assert spec["podSelector"] == {}  # all pods of the namespace
     assert sorted(spec["policyTypes"]) == ["Egress", "Ingress"]
-    own = [{"podSelector": {}}]
+    own: list[Manifest] = [{"podSelector": {}}]
     assert spec["ingress"] == [{"from": own}]
     inside, names = spec["egress"]
     assert inside == {"to": own}
