@@ -30,6 +30,14 @@ def _engine() -> str | None:
     return None
 
 
+def _compose() -> str | None:
+    """It reads files without an engine."""
+    found = shutil.which("docker") and subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    )
+    return None if found and found.returncode == 0 else "Docker Compose is not installed"
+
+
 def _swarm() -> str | None:
     if os.environ.get("IOLAB_SWARM") != "1":
         return "IOLAB_SWARM=1 allows to make a swarm of this engine for a minute"
@@ -41,6 +49,13 @@ def _swarm() -> str | None:
 def _bridge() -> str | None:
     shown = subprocess.run(["ip", "link", "show", "docker0"], capture_output=True, check=False)
     return None if shown.returncode == 0 else "the engine runs in a virtual machine: this one has no docker0"
+
+
+def _mounts() -> bool:
+    if not shutil.which("unshare"):
+        return False
+    mounting = ["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]
+    return subprocess.run(mounting, capture_output=True, check=False).returncode == 0
 
 
 def _program(name: str, package: str) -> Callable[[], str | None]:
@@ -57,6 +72,7 @@ ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 # Each returns why what is needed is not here; None where it is.
 NEEDS: Mapping[str, Callable[[], str | None]] = {
     "docker": _engine,
+    "compose": _compose,
     "swarm": _swarm,
     "bridge": _bridge,
     "strace": _program("strace", "strace"),
@@ -64,6 +80,9 @@ NEEDS: Mapping[str, Callable[[], str | None]] = {
     "browser": lambda: None if browser() else "there is no Chromium (Debian: apt install chromium)",
     "hosts": lambda: (
         None if ROOT and shutil.which("ip") else "hosts are network namespaces: only root makes them, by ip"
+    ),
+    "mounts": lambda: (
+        None if ROOT and _mounts() else "only root mounts a small disk, in a namespace of its own (unshare)"
     ),
     "linux": _when(sys.platform == "linux", "only Linux has /proc"),
     "cores": _when(len(CORES) > 1, "this machine has one core"),

@@ -1,5 +1,7 @@
 """What docker-compose.yml promises of every service: limits, no rights, no door to the network."""
 
+import json
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from iolab import env_file
 from tests.conftest import ROOT
 
 DOCUMENT: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -107,3 +110,19 @@ def _loop() -> str:
 
 def _wanted() -> list[Path]:
     return [*ROOT.glob("requirements*.in"), *ROOT.glob("services/*/requirements*.in"), *ROOT.glob("loadtest/*.in")]
+
+
+@pytest.mark.needs("compose")
+def test_the_digest_of_the_base_image_can_be_pinned_in_env(tmp_path: Path) -> None:
+    """The line of .env.example, with a digest, reaches the build of every image, and the lab can read it, too."""
+    (line,) = re.findall(r"^#(BASE_IMAGE=.*@sha256:)\.\.\.$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    pinned = f"{line}{'0a' * 32}"
+    (tmp_path / ".env").write_text(f"{pinned}\n")
+    assert env_file.read(tmp_path / ".env") == {"BASE_IMAGE": pinned.partition("=")[2]}
+    command = ["docker", "compose", "-f", str(ROOT / "docker-compose.yml"), "--env-file", str(tmp_path / ".env")]
+    environment = {name: value for name, value in os.environ.items() if name != "BASE_IMAGE"}
+    config = ["--profile", "*", "config", "--format", "json"]
+    done = subprocess.run([*command, *config], env=environment, capture_output=True, text=True, check=True)
+    built = {name: block["build"] for name, block in json.loads(done.stdout)["services"].items() if "build" in block}
+    assert {build["args"]["BASE_IMAGE"] for build in built.values()} == {pinned.partition("=")[2]}
+    assert set(built) == {name for name, block in SERVICES.items() if "build" in block}

@@ -127,6 +127,20 @@ def test_selectors_find_the_pods_and_ports_have_names(name: str) -> None:
         assert {port["targetPort"]: port["port"] for port in service["spec"]["ports"]} == ports
 
 
+def test_the_network_policy_limits_both_directions_to_the_namespace_and_its_names() -> None:
+    """Nothing else may connect to the pods, and they may connect to each other and ask for names, and nothing else."""
+    ((_, policy),) = named("NetworkPolicy").items()
+    spec = policy["spec"]
+    assert spec["podSelector"] == {}  # all pods of the namespace
+    assert sorted(spec["policyTypes"]) == ["Egress", "Ingress"]
+    own: list[Manifest] = [{"podSelector": {}}]
+    assert spec["ingress"] == [{"from": own}]
+    inside, names = spec["egress"]
+    assert inside == {"to": own}
+    assert names["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]
+    assert sorted((each["protocol"], each["port"]) for each in names["ports"]) == [("TCP", 53), ("UDP", 53)]
+
+
 @every_model
 def test_a_measured_pod_is_guaranteed_whole_cpus_and_is_not_probed_under_load(name: str) -> None:
     resources = container(name)["resources"]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
@@ -359,6 +360,46 @@ def test_our_own_mistake_leaves_the_run_readable_too(world: World, kind: Null) -
         world.measure(world.plan())
     folder = RunFolder.open(world.folder / "results" / "latest")
     assert (folder.read_run().status, levels(folder)) == ("failed", [0, 1])
+
+
+@pytest.mark.needs("linux")
+@pytest.mark.parametrize("moved", [True, False])
+def test_results_that_are_moved_or_deleted_end_the_run_and_what_is_kept_is_told(
+    world: World, kind: Null, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    known = kind.run
+
+    def run(experiment: NullExperiment, trial: int, bench: Bench) -> Measured[NullRecord]:
+        if trial == 2:
+            if moved:
+                (world.folder / "results").rename(world.folder / "elsewhere")
+            else:
+                shutil.rmtree(world.folder / "results")
+        return known(experiment, trial, bench)
+
+    monkeypatch.setattr(kind, "run", run)
+    monkeypatch.chdir(world.folder)
+    kept = (
+        r"2 trials are kept in (elsewhere/\S+); make null RESUME=\1 measures the rest$"
+        if moved
+        else "No trial is kept.$"
+    )
+    with pytest.raises(UsageError, match=rf"was moved or deleted during the run\. {kept}"):
+        world.measure(world.plan())
+    assert world.runtime.log == ["open", "close"]
+    assert not (world.folder / "results").exists()
+    if moved:
+        folder = RunFolder.open(world.folder / "elsewhere" / "latest")
+        assert (folder.read_run().status, levels(folder)) == ("failed", [0, 1])
+
+
+def test_a_process_without_open_files_is_refused_before_there_is_a_folder(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iolab.host.limits.open_files", lambda: 63)
+    with pytest.raises(UsageError, match="63 open files on this machine"):
+        world.measure(world.plan())
+    assert not (world.folder / "results").exists()
 
 
 def test_an_experiment_or_a_run_of_another_kind_is_refused_with_the_right_command(world: World, kind: Null) -> None:

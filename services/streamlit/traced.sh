@@ -14,7 +14,12 @@ calls='epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,bind,listen,accept,accept
 if [ "${LOOP:-}" = uvloop ]; then # libuv uses read and write for sockets, and io_uring for epoll
   calls="$calls,read,write,?io_uring_setup,?io_uring_enter"
 fi
+# In a codespace, the page has another name than the app's address: its websocket must be allowed for that name.
+for name in ${CODESPACE_NAME:+"$CODESPACE_NAME-${PUBLISHED_PORT:-8079}.app.github.dev"} $(echo "${ALLOWED_HOSTS:-}" | tr ',' ' '); do
+  set -- "$@" --server.corsAllowedOrigins="https://$name"
+done
+if [ -n "${ADDRESS:-}" ]; then set -- "$@" --server.address="$ADDRESS"; fi # a container listens on all of its own
 exec strace -f --seccomp-bpf -ttt -T -yy -s 256 -o "$log" \
   -e "trace=$calls" \
   streamlit run streamlit_fun.py --server.port="${PORT:-8079}" --server.headless=true \
-  --browser.gatherUsageStats=false --server.fileWatcherType=none
+  --browser.gatherUsageStats=false --server.fileWatcherType=none "$@"

@@ -1,6 +1,5 @@
 """The command line: the table of its commands. Each is imported when it is called."""
 
-import errno
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 
 import iolab
 from iolab import cli_output, cli_variables
-from iolab.errors import LabError, UsageError
+from iolab.errors import LabError, UsageError, explained
 from iolab.kinds.registry import KINDS
 
 GROUPS = ("Start", "Experiments", "Look at results", "Standing lab", "Maintain")
@@ -25,17 +24,6 @@ class Command(NamedTuple):
     where: str = ""  # module:function; the command of a kind is made by cli_kinds
 
 
-ELSEWHERE = "use another folder (RESULTS)"
-REMEDIES = {  # of errors of the system that a user can mend
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR), f"give it to this user, or {ELSEWHERE}"),
-    errno.EROFS: ELSEWHERE,
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room, or {ELSEWHERE}"),
-    errno.ENAMETOOLONG: "use a shorter path",
-    errno.ELOOP: "use a path without a loop of links",
-    errno.EMFILE: "allow more open files: ulimit -n",
-    errno.ENFILE: "end programs that have many open files",
-    errno.EIO: "the disk fails: use another one",
-}
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "cli_live:doctor_command"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
@@ -76,9 +64,9 @@ def run() -> int:
     except BrokenPipeError:
         return 141  # the reader of our output has ended: as a shell reports SIGPIPE
     except OSError as error:
-        if error.errno not in REMEDIES:
+        if not (why := explained(error)):
             raise
-        return _complain(f"{error.filename or 'a file'}: {error.strerror}: {REMEDIES[error.errno]}")
+        return _complain(why)
 
 
 def _check_environment() -> None:

@@ -10,7 +10,7 @@ import click
 
 from iolab import cli_options, cli_output
 from iolab.cli_console import Console
-from iolab.cli_run import planned, trials, write_reports
+from iolab.cli_run import keeping, planned, trials, write_reports
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds.closed import comparison
@@ -47,7 +47,8 @@ def crosscheck(runtime: Wanted, results: Path | None, *, wait: bool, **given: An
             if outcome.folder.read_run().status == "partial":
                 return outcome.exit_status
             exit_status = max(exit_status, outcome.exit_status)
-            write_reports(outcome.folder)
+            with keeping(outcome.folder):
+                write_reports(outcome.folder)
             folders.append(outcome.folder)
             told[generator] = of_run(analyse(outcome.folder))
         with terminal.busy(console) as say:

@@ -1,22 +1,30 @@
 """The header of a report: settings that were changed, the command that repeats the run, and experiments to run next."""
 
+import os
 import shlex
 from dataclasses import replace
 
 from iolab.kinds import registry
+from iolab.report import run_report
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 
 
-def headed(document: Document, folder: RunFolder) -> Document:
-    """Return the report of a run with its header, which run.json and the registry have."""
+def headed(document: Document, folder: RunFolder, place: RunFolder | None = None) -> Document:
+    """Return the report of a run with its header, which run.json and the registry have.
+
+    It is written to `place`: if that is another folder, the report names the run folder.
+    """
     run = folder.read_run()
     repeat = _command(run)
     following = [tuple(each.split(": ", 1)) for each in registry.KINDS[run.kind].following]
     others = [(command, what) for command, what in following if not f"{repeat} ".startswith(f"{command} ")]
     lacks = " ".join(filter(None, [document.lacks, _resume(folder, run)]))
-    return replace(document, changed=list(run.changed.items()), repeat=repeat, following=others, lacks=lacks)
+    raw = document.raw
+    if place and place.path != folder.path:
+        raw = raw.replace(run_report.HERE, os.path.relpath(folder.path), 1)
+    return replace(document, raw=raw, changed=list(run.changed.items()), repeat=repeat, following=others, lacks=lacks)
 
 
 def _resume(folder: RunFolder, run: RunInfo) -> str:

@@ -6,9 +6,11 @@ import click
 
 from iolab import lab
 from iolab.cli_console import Console
+from iolab.errors import EngineMissing
+from iolab.host import leftovers
 from iolab.lab import Lab
-from iolab.live import doctor, standing
-from iolab.report import terminal
+from iolab.live import doctor, reach, standing
+from iolab.report import numbers, terminal
 from iolab.runtime.compose import find_engine
 
 
@@ -25,18 +27,28 @@ def up(cpus: float, workers: int, loads: str) -> int:
     """Start everything: the servers, Streamlit under strace, Locust's web page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
+    engine = find_engine()
+    if said := reach.of_up(the_lab):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     with terminal.busy(console) as say:
-        pages = standing.up(the_lab, find_engine(), cpus, workers, say, loads=loads)
+        pages = standing.up(the_lab, engine, cpus, workers, say, loads=loads)
     terminal.show_pages(console, pages)
     return 0
 
 
 @click.command()
 def down() -> int:
-    """Stop and remove everything that `up` started."""
+    """Stop and remove everything that `up` started, and what killed runs have left."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
-    find_engine()
+    if ended := leftovers.end():
+        console.print(f"Ended {numbers.counted(ended, 'program')} of killed runs.")
+    try:
+        find_engine()
+    except EngineMissing:
+        if not ended:
+            raise
+        return 0
     standing.down(the_lab)
     console.print("The lab is stopped.")
     return 0

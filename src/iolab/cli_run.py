@@ -1,6 +1,8 @@
 """What every command that measures does: a place, a run, its reports. `iolab run` takes experiments of any kind."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import click
 
 from iolab import cli_header, cli_options, cli_output, experiment_file, session
 from iolab.cli_console import Console
-from iolab.errors import UsageError
+from iolab.errors import UsageError, explained
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
 from iolab.lab import find_root
+from iolab.live import reach
 from iolab.progress import RunProgress
 from iolab.report import brief, index, markdown, pages, terminal
 from iolab.report.document import Document
@@ -31,10 +34,26 @@ def measured(
     if outcome.reason:
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
     if outcome.folder.has_trials():
-        report_run(console, outcome.folder)
+        with keeping(outcome.folder):
+            report_run(console, outcome.folder)
     if outcome.exit_status and (what := _what_next(outcome.folder)):
         console.print(what, markup=False, highlight=False, soft_wrap=True)
     return outcome.exit_status
+
+
+@contextmanager
+def keeping(folder: RunFolder) -> Iterator[None]:
+    """Say where the trials are if their report cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        gone = not folder.path.is_dir()
+        why = f"{folder.path} was moved or deleted after the run" if gone else explained(error)
+        if not why:
+            raise
+        path = os.path.relpath(folder.path)
+        kept = "" if gone else f". All trials are kept in {path}; make report RUN={path} writes the report"
+        raise UsageError(f"{why}{kept}") from error
 
 
 def _what_next(folder: RunFolder) -> str:
@@ -54,6 +73,9 @@ def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, result
     with terminal.busy(console) as say:
         place = choose(runtime, planned.lab, planned.models, planned.experiment, say, host=planned.experiment.host)
     terminal.show_place(console, place.runtime.name, place.reason)
+    experiment = planned.experiment
+    if said := reach.of_run(planned.lab, experiment.host, experiment.load.port if experiment.host else None):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     with RunProgress(console) as progress:
         return session.measure(planned, place, results or planned.lab.root / "results", progress)
 
@@ -86,19 +108,39 @@ def given_or_newest(run: Path | None, results: Path | None) -> RunFolder:
     return RunFolder.open(run or results_folder(results) / "latest")
 
 
-def report_run(console: Console, folder: RunFolder) -> None:
+def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
+    """Return the folder for what is made of a run: its own, or one in results/reports for a run of the checkout.
+
+    A run of the checkout is one in the lab's folder, but not in a folder of results: a recorded run is left as it is.
+    """
+    try:
+        root = find_root(Path.cwd()).resolve()
+    except UsageError:
+        return folder  # there is no checkout
+    mine = (results or root / "results").resolve()
+    path = folder.path.resolve()
+    kept = path.is_relative_to(root) and not path.is_relative_to(mine) and not (path.parent / LATEST).is_symlink()
+    return RunFolder(mine / index.REPORTS / path.relative_to(root)) if kept else folder
+
+
+def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    brief.show(console, write_reports(folder), os.path.relpath(folder.path))
+    brief.show(console, write_reports(folder, place), os.path.relpath((place or folder).path))
 
 
-def write_reports(folder: RunFolder) -> Document:
-    """Write the reports of a run folder from its raw data, and the page of all runs; return the report."""
+def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document:
+    """Write the reports of a run folder from its raw data, and the page of all runs; return the report.
+
+    They are written to `place`, by default to the run folder itself.
+    """
+    place = place or folder
     report = registry.kind_of(folder).report(folder)
-    document = cli_header.headed(report.document(), folder)
-    folder.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
-    folder.write("report.md", markdown.render(document))
-    folder.write("report.html", pages.render(document))
-    if (folder.path.parent / LATEST).is_symlink():
+    document = cli_header.headed(report.document(), folder, place)
+    place.path.mkdir(parents=True, exist_ok=True)
+    place.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
+    place.write("report.md", markdown.render(document))
+    place.write("report.html", pages.render(document))
+    if place is folder and (folder.path.parent / LATEST).is_symlink():
         index.write(folder.path.parent)
     return document
 

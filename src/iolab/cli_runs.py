@@ -8,7 +8,7 @@ import click
 
 from iolab import cli_options, cli_output
 from iolab.cli_console import Console
-from iolab.cli_run import given_or_newest, report_run, results_folder
+from iolab.cli_run import given_or_newest, place_of_reports, report_run, results_folder
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
@@ -24,8 +24,13 @@ NEWEST = 10  # benchmarks in which `explain` looks for a cell
 @click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
 @cli_options.results
 def report(run: Path | None, results: Path | None) -> int:
-    """Rebuild the report of RUN, by default the newest run, from its raw data."""
-    report_run(Console(), given_or_newest(run, results))
+    """Rebuild the report of RUN, by default the newest run, from its raw data.
+
+    A run in the lab's folder that is not in the results, such as a recorded one, is left as it is: its report is
+    written to `reports` in the results.
+    """
+    folder = given_or_newest(run, results)
+    report_run(Console(), folder, place_of_reports(folder, results))
     return 0
 
 
@@ -67,7 +72,7 @@ def compare(runs: tuple[Path, ...]) -> int:
 @click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
-@click.option("--to", type=cli_options.PATH, help="Folder of the tables.  [default: export in the run folder]")
+@click.option("--to", type=cli_options.PATH, help="Folder of the tables.  [default: export, beside the report]")
 @cli_options.results
 def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
@@ -78,7 +83,8 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     if folder.read_run().status == "running":
         cli_output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
     source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
-    for path in exported(folder, source, form, to.resolve() if to else folder.path / "export"):
+    target = to.resolve() if to else place_of_reports(folder, results).path / "export"
+    for path in exported(folder, source, form, target):
         cli_output.line(os.path.relpath(path))
     return 0
 

@@ -14,6 +14,7 @@ import click
 from iolab import cli_options, cli_output
 from iolab.cli_console import Console
 from iolab.errors import UsageError
+from iolab.host import limits
 from iolab.lab import Lab, find_root
 from iolab.live import app
 from iolab.live.app import LOOPS, Loop, log_name
@@ -96,6 +97,8 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
 def make_log(loop: Loop | None, clicks: int, runtime: str, folder: Path, say: Callable[[str], None]) -> app.Traced:
     """Let the app be clicked, in a container or here, and say where its log is."""
     the_lab = Lab.read(find_root(Path.cwd()))
+    limits.raise_soft_limits()
+    limits.check_open_files()
     engine, reason = app.engine_or_reason(runtime)
     if engine and not loop:
         say("Pressing the button")
@@ -134,6 +137,8 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
 
     the_lab = Lab.read(find_root(Path.cwd()))
     models = the_lab.select(names, option="SERVICE", shown_too=True)
+    limits.raise_soft_limits()
+    limits.check_open_files()
     engine, _ = app.engine_or_reason(runtime)
     found, pages = [], []
     with terminal.busy(Console(stderr=as_object)) as say:

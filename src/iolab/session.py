@@ -1,6 +1,8 @@
 """The lifecycle of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +10,8 @@ from typing import Any, Generic, Protocol
 
 from iolab import options
 from iolab.bench import Bench, OpenGenerator
-from iolab.errors import TrialFailed, UsageError
-from iolab.host import environment, limits, signals
+from iolab.errors import TrialFailed, UsageError, explained
+from iolab.host import environment, limits, proc, signals
 from iolab.host.signals import Interrupted
 from iolab.kind import AnyKind, E, History, Line, Where
 from iolab.kinds import registry
@@ -94,19 +96,33 @@ def measure(
     """Measure the trials of a plan into a run folder: each is written to disk when it ends.
 
     After an interruption, the trials measured so far stay, with exit status 130 (SIGINT) or 143 (SIGTERM). A resumed
-    run measures the missing and the invalid trials.
+    run measures the missing and the invalid trials. Raises UsageError, which says what is kept, if the folder cannot be
+    written to any more.
     """
     kind = registry.kind(planned.experiment.kind)
     limits.raise_soft_limits()  # servers and load generators inherit them
+    limits.check_open_files()
     info = _info(planned, place, kind)
     kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
-    if planned.begun:
-        info = _resumed_info(folder, info, kind)
-        folder.drop_cut_line()
-    folder.write_run(info)
-    records = [record for record in folder.read_trials(kind.record) if record.valid]
-    history = History(folder, info, records, info.wall_s or 0.0)
+    with _keeping(folder, kind):
+        if planned.begun:
+            info = _resumed_info(folder, info, kind)
+            folder.drop_cut_line()
+        folder.write_run(info)
+        records = [record for record in folder.read_trials(kind.record) if record.valid]
+        history = History(folder, info, records, info.wall_s or 0.0)
+        return _measured(planned, place, history, observer, open_generator)
+
+
+def _measured(
+    planned: Plan[Any],
+    place: Place,
+    history: History[Any],
+    observer: Observer,
+    open_generator: OpenGenerator | None,
+) -> Outcome:
+    kind, folder, info = registry.kind(planned.experiment.kind), history.folder, history.run
     status: Status = "failed"
     exit_status, reason = 1, ""
     try:
@@ -131,6 +147,40 @@ def measure(
         planned_now = max(info.trials_planned, len(history.records)) if status == "complete" else info.trials_planned
         folder.write_run(info.ended(status, history.elapsed_s, trials_planned=planned_now))
     return Outcome(folder, exit_status, reason)
+
+
+@contextmanager
+def _keeping(folder: RunFolder, kind: AnyKind) -> Iterator[None]:
+    """Turn an error of the disk into a UsageError that says which trials are kept, and where."""
+    handle = os.open(folder.path, os.O_RDONLY)
+    try:
+        yield
+    except OSError as error:
+        gone = not folder.path.is_dir()
+        why = f"{folder.path} was moved or deleted during the run" if gone else explained(error)
+        if not why:
+            raise
+        if gone:
+            folder.path = proc.folder_of(handle) or folder.path
+        kept = _kept(folder, kind)
+        if kept:
+            with suppress(OSError):  # the disk may have no room for that, either
+                folder.write_run(folder.read_run().model_copy(update={"status": "failed"}))
+        raise UsageError(f"{why}. {kept or 'No trial is kept.'}") from error
+    finally:
+        os.close(handle)
+
+
+def _kept(folder: RunFolder, kind: AnyKind) -> str:
+    """Say which trials a folder has, and how to go on; "" if there is none."""
+    try:
+        count = len(folder.read_trials(kind.record))
+    except (OSError, UsageError):
+        count = 0
+    path = os.path.relpath(folder.path)
+    resume = "" if kind.not_resumable else f"; make {registry.KINDS[kind.name].command} RESUME={path} measures the rest"
+    trials = "1 trial is" if count == 1 else f"{count} trials are"
+    return f"{trials} kept in {path}{resume}" if count else ""
 
 
 def _trials(kind: AnyKind, planned: Plan[Any], history: History[Any], bench: Bench, observer: Observer) -> None:

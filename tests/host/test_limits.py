@@ -52,6 +52,26 @@ def test_of_what_others_use_too_it_is_what_is_left(tmp_path: Path) -> None:
     assert (facts.group_tasks, facts.group_memory_bytes, facts.engine_files) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "150000 100000\n", "shell/cpu.max": "50000 100000\n"}, 0.5),
+        ({"cpu.max": "50000 100000\n", "shell/cpu.max": "max 100000\n"}, 0.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu/shell/cpu.cfs_quota_us": "200000\n", "cpu/shell/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({}, None),
+    ],
+)
+def test_the_lowest_quota_of_the_control_groups_counts(
+    tmp_path: Path, files: dict[str, str], quota: float | None
+) -> None:
+    v1 = any(name.startswith("cpu/") for name in files)
+    proc = write(tmp_path / "proc", {"self/cgroup": "4:cpu,cpuacct:/shell\n" if v1 else "0::/shell\n"})
+    assert allowances.cpu_quota(proc, write(tmp_path / "groups", files)) == quota
+
+
 def test_what_the_platform_does_not_tell_is_none(tmp_path: Path) -> None:
     facts = read(tmp_path, tmp_path)
     only = {"files", "many_loopbacks", "user_tasks"} | ({"ports"} if sys.platform == "darwin" else set())

@@ -1,9 +1,13 @@
+import pytest
+
+from iolab.errors import UsageError
 from iolab.host.limits import Facts
 from iolab.lab import Lab
-from iolab.live import disturbance, doctor
+from iolab.live import disturbance, doctor, standing
 from iolab.live.doctor import crowd
 from iolab.results.records import MachineUsage
-from tests.conftest import ROOT
+from iolab.runtime.compose import Compose, Engine
+from tests.conftest import ROOT, Run
 
 
 def test_doctor_says_how_many_can_come_and_what_is_in_the_way() -> None:
@@ -49,8 +53,38 @@ def test_what_is_not_known_is_not_told() -> None:
     assert "cpupower frequency-set -g performance" in text
 
 
+def test_throttling_by_heat_and_by_a_quota_is_named_with_one_fix() -> None:
+    assert disturbance.of_heat(usage(slowed=0)) == disturbance.of_heat(usage(slowed=None)) == []
+    ((fine, name, text),) = disturbance.of_heat(usage(slowed=3))
+    assert (fine, name) == (False, "heat")
+    assert "cool down" in text
+    assert disturbance.of_quota(None, 2) == disturbance.of_quota(2.0, 2) == []
+    ((fine, name, text),) = disturbance.of_quota(1.5, 2)
+    assert (fine, name) == (False, "throttling")
+    assert text.startswith("the control group throttles this shell at 1.5 of 2 cores: raise its quota")
+
+
+def shared_port() -> Lab:
+    return Lab.parse(ROOT, (ROOT / "docker-compose.yml").read_text(), {"ASYNCIO_PORT": "8080"})
+
+
+def test_two_services_on_one_port_are_refused_before_anything_starts(
+    inside: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(*_: object, **__: object) -> None:
+        pytest.fail("docker compose is called")
+
+    monkeypatch.setattr(Compose, "__call__", started)
+    engine = Engine("28", "2.40", 2, "v2", "", rootless=False, cpusets=True)
+    with pytest.raises(UsageError, match="port 8080 is for blocking and asyncio"):
+        standing.up(shared_port(), engine, 1, 1, lambda _: None, loads="closed")
+    done = inside("bench", "--runtime", "local", variables={"ASYNCIO_PORT": "18080", "BLOCKING_PORT": "18080"})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "port 18080 is for blocking and asyncio: choose another one for one of them in .env" in done.stderr
+
+
 def test_two_services_on_one_port_are_named() -> None:
-    assert doctor._shared_ports(Lab.read(ROOT, {})) == []
-    ((fine, name, text),) = doctor._shared_ports(Lab.read(ROOT, {"ASYNCIO_PORT": "8080"}))
+    assert doctor._shared_ports(Lab.read_defaults(ROOT)) == []
+    ((fine, name, text),) = doctor._shared_ports(shared_port())
     assert (fine, name) == (False, "ports")
     assert text.startswith("port 8080 is for blocking and asyncio: choose another one")

@@ -51,11 +51,13 @@ def test_composes_words_become_one_line(said: str, line: str) -> None:
         "failed to solve: no-such-image:1: failed to resolve source metadata for docker.io/library/no-such-image:1: dial tcp",
         "failed to solve: no-such-image:1: pull access denied, repository does not exist",
         "failed to solve: no-such-image:1: not found",
+        "failed to solve: python:3.13-slim@sha256:0a1b: failed to resolve source metadata for docker.io/library/python:3.13-slim@sha256:0a1b: not found",
     ],
 )
 def test_a_base_image_that_cannot_be_pulled_is_named(said: str) -> None:
     why, remedy = explain_build(said, LOG)
-    assert why == "the image no-such-image:1 cannot be pulled"
+    name = "python:3.13-slim@sha256:0a1b" if "sha256" in said else "no-such-image:1"
+    assert why == f"the image {name} cannot be pulled"
     assert "BASE_IMAGE" in remedy
 
 

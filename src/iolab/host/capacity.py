@@ -129,9 +129,9 @@ def _files(facts: Facts, need: Need) -> Iterator[Limit]:
         )
         yield Limit(
             "open files of the client",
-            room * need.client_processes,
+            max(0, room) * need.client_processes,
             f"each of the client's {need.client_processes} processes may have {files:,} open files {here}",
-            f"{math.ceil(need.users / max(1, room))} client processes would be enough, or {raised}",
+            (f"{math.ceil(need.users / room)} client processes would be enough, or " if room > 0 else "") + raised,
         )
     if facts.files_machine is not None:
         yield Limit(
@@ -224,7 +224,7 @@ def _network(facts: Facts, need: Need) -> Iterator[Limit]:
 
 
 def _division(need: Need, room: float) -> str:
-    if not need.divisible:
+    if not need.divisible or room <= 0:
         return ""
     return f"PROCESSES={processes_for(need.users, int(room))} shares the users among server processes, or "
 

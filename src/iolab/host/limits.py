@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from iolab.errors import UsageError
 from iolab.host import proc as kernel
 from iolab.host.proc import GROUPS, PROC
 
 OPEN_MAX = 10_240  # what macOS takes as a soft limit on open files where the hard one is infinite (man setrlimit)
 MACOS_PORTS = 16_384  # 49152 to 65535
 UNLIMITED_BYTES = 2**60  # memory.limit_in_bytes without a limit is about 2^63
+LEAST_FILES = 64  # of a run: with fewer, servers and load generators end in errors of their own
 OPEN_FILES = "open files"  # of a server, as run.json names the limit
 ENGINES = ("containerd", "dockerd")
 CAP_SYS_RESOURCE = 24  # may raise hard limits (man 7 capabilities); <linux/capability.h>
@@ -72,6 +74,16 @@ def open_files() -> int | None:
     """Return the soft limit on open files of this process, and of those that it starts; None: unlimited."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def check_open_files() -> None:
+    """Raise UsageError if this process may not have the open files that any run needs; the soft limit is raised."""
+    files = open_files()
+    if files is not None and files < LEAST_FILES:
+        raise UsageError(
+            f"a process may have {files} open files on this machine (hard limit), and a run needs {LEAST_FILES}:"
+            " `ulimit -n 1024` in a root shell raises it"
+        )
 
 
 def raise_soft_limits() -> list[str]:
@@ -148,6 +160,17 @@ def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
         idle = kernel.pairs(kernel.text(folder / "memory.stat"))
         if limit is not None and used is not None and limit < UNLIMITED_BYTES:
             yield limit - used + idle.get("total_inactive_file" if v1 else "inactive_file", 0)
+
+
+def cpu_quota(proc: Path = PROC, groups: Path = GROUPS) -> float | None:
+    """Return for how many CPUs the control groups of this process give time; None without a quota."""
+    quotas = []
+    for folder in _own_groups(proc, groups, "cpu"):
+        v1 = [kernel.text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        quota, period = (kernel.text(folder / "cpu.max").split() or v1)[:2]  # "max", or -1: no quota
+        if quota.isdecimal() and period.isdecimal() and int(period):
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
 
 
 def _own_groups(proc: Path, groups: Path, controller: str) -> Iterator[Path]:

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -48,10 +48,10 @@ def only_bench(
             told = True
             time.sleep(POLL_S)
         if file.writable():
-            file.seek(0)
-            file.truncate()
-            file.write(json.dumps(asdict(Holder(os.getpid(), what, time.time(), expected_s))))
-            file.flush()
+            with suppress(OSError):  # of a full disk: the lock is held, only what holds it is not known
+                os.ftruncate(file.fileno(), 0)
+                told_as = json.dumps(asdict(Holder(os.getpid(), what, time.time(), expected_s)))
+                os.pwrite(file.fileno(), told_as.encode(), 0)
         yield
 
 

@@ -2,10 +2,12 @@
 
 import errno
 import socket
+from collections.abc import Iterable
 
 import psutil
 
 from iolab.errors import UsageError
+from iolab.lab import Service
 
 
 def check_free(address: str, port: int, wanted_for: str) -> None:
@@ -26,6 +28,25 @@ def check_free(address: str, port: int, wanted_for: str) -> None:
         f"port {port} for {wanted_for} is in use by {_holder(port)}:"
         " stop it (`make down`, if it is the lab), or choose another port in .env"
     )
+
+
+def shared(services: Iterable[Service]) -> list[str]:
+    """Return a line for each port that several services would publish."""
+    of_port: dict[int, list[str]] = {}
+    for service in services:
+        for port in service.ports:
+            of_port.setdefault(port.host, []).append(service.name)
+    return [
+        f"port {port} is for {' and '.join(names)}: choose another one for one of them in .env"
+        for port, names in of_port.items()
+        if len(names) > 1
+    ]
+
+
+def check_shared(services: Iterable[Service]) -> None:
+    """Raise UsageError if several services would publish the same port."""
+    for text in shared(services):
+        raise UsageError(text)
 
 
 def _holder(port: int) -> str:

@@ -187,6 +187,23 @@ def connections(content: str) -> Iterator[Connection]:
     return (Connection(int(local.rpartition(":")[2], 16), int(state, 16), other) for local, other, state in rows)
 
 
+def folder_of(descriptor: int, proc: Path = PROC) -> Path | None:
+    """Return where an open folder is now, also after it was moved; None if it is deleted, or that is not known."""
+    try:
+        found = (proc / "self/fd" / str(descriptor)).readlink()
+    except OSError:
+        return None
+    return found if found.is_dir() else None
+
+
+def pid_namespace(proc: Path = PROC) -> str:
+    """Return the namespace in which process numbers of this process mean something; "" on other systems."""
+    try:
+        return str((proc / "self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
 def tables() -> str:
     """Return the kernel's tables of TCP connections, those of IPv4 and IPv6."""
     return "".join(text(Path(table)) for table in TABLES)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from iolab.host import leftovers
 from iolab.host.cores import affinity
 from iolab.host.guardian import GUARDIAN
 from iolab.host.signals import delayed
@@ -58,7 +59,8 @@ def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     process: subprocess.Popen[bytes] | None = None
     try:
         with delayed():
-            process = subprocess.Popen(argv, start_new_session=True, **options)
+            environment = {**(options.pop("env", None) or os.environ), leftovers.OWNER: leftovers.owner()}
+            process = subprocess.Popen(argv, start_new_session=True, env=environment, **options)
             GUARDIAN.tell(f"+group {process.pid}")
     except BaseException:
         if process:
@@ -118,7 +120,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Yield a new folder, which is removed at the end, also if the lab is killed."""
-    with tempfile.TemporaryDirectory(prefix="iolab-") as name:
+    with tempfile.TemporaryDirectory(prefix=leftovers.FOLDER) as name, leftovers.locked(Path(name)):
         GUARDIAN.tell(f"+folder {name}")
         yield Path(name)
     GUARDIAN.tell(f"-folder {name}")

@@ -15,7 +15,7 @@ from typing import Literal
 from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import ports
+from iolab.host import leftovers, ports
 from iolab.host.processes import last_lines, run, temporary_folder
 from iolab.lab import Lab, Service
 from iolab.live import standing
@@ -35,6 +35,7 @@ INSTALL_LIMIT_S = 900.0
 IDLE_S = 4.0  # before the first click: to see what the loop does without clicks
 SETTLE_S = 0.7  # after the last: for the answer to be in the log
 NAME = "the Streamlit app"
+NAMES = ("CODESPACE_NAME", "ALLOWED_HOSTS")  # variables that say under which names the page is reached
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced
         "LOOP": loop,
         "TRACE_LOG": f"/trace/{log.name}",
         "STREAMLIT_PORT": "0",  # any free one: the button is pressed from inside
+        "BIND": "127.0.0.1",  # so no other machine needs to reach it
     }
     compose = Compose(lab.root, f"{lab.project}-trace", variables)
     say(f"{BUILDING} ({loop})")
@@ -109,6 +111,7 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
     check_strace()
     service = _service(lab)
     port = service.ports[0].host
+    leftovers.end()
     ports.check_free("127.0.0.1", port, NAME)
     python = environment(lab.root, loop, say)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +120,9 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
         **{name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
+        "PUBLISHED_PORT": str(port),
+        **{name: service.environment.get(name, "") for name in NAMES},
+        "ADDRESS": "127.0.0.1",  # Streamlit itself would listen on all addresses
         "TRACE_LOG": str(log.absolute()),
         "LOOP": loop,
     }

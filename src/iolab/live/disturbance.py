@@ -3,7 +3,8 @@
 import os
 import time
 
-from iolab.host import activity, proc
+from iolab.host import activity, limits, proc
+from iolab.host.cores import available
 from iolab.host.processes import run
 from iolab.results.records import MachineUsage
 
@@ -18,7 +19,9 @@ def now() -> list[Row]:
     with activity.watching() as watch:
         time.sleep(LOOK_S)
     governor = proc.text(proc.SYS / "devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
-    return [*of_usage(watch.usage(), os.cpu_count() or 1), *of_governor(governor)]
+    cores, usage = os.cpu_count() or 1, watch.usage()
+    quota = of_quota(limits.cpu_quota(), len(available()))
+    return [*of_usage(usage, cores), *of_governor(governor), *of_heat(usage), *quota]
 
 
 def of_usage(usage: MachineUsage, cores: int) -> list[Row]:
@@ -34,6 +37,21 @@ def of_usage(usage: MachineUsage, cores: int) -> list[Row]:
         text = f"the hypervisor takes {share:.0%} of the CPU time now"
         rows.append((share < STOLEN, "stolen time", text if share < STOLEN else f"{text}: measure at another time"))
     return rows
+
+
+def of_heat(usage: MachineUsage) -> list[Row]:
+    """Return a row where heat slows the cores down."""
+    if not usage.slowed:
+        return []
+    return [(False, "heat", "heat slows the cores down (throttling): let the machine cool down before you measure")]
+
+
+def of_quota(quota: float | None, cores: int) -> list[Row]:
+    """Return a row where a quota of the control group throttles what uses all cores."""
+    if quota is None or quota >= cores:
+        return []
+    text = f"the control group throttles this shell at {quota:g} of {cores} cores"
+    return [(False, "throttling", f"{text}: raise its quota (CPUQuota of the systemd unit, --cpus of the container)")]
 
 
 def of_governor(governor: str) -> list[Row]:

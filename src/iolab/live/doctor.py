@@ -84,15 +84,7 @@ def crowd(machine: limits.Facts) -> list[tuple[bool, str, str]]:
 
 def _shared_ports(lab: Lab) -> list[tuple[bool, str, str]]:
     """Return a row for each port that several services would publish."""
-    of_port: dict[int, list[str]] = {}
-    for service in lab.services:
-        for port in service.ports:
-            of_port.setdefault(port.host, []).append(service.name)
-    return [
-        (False, "ports", f"port {port} is for {' and '.join(names)}: choose another one for one of them in .env")
-        for port, names in of_port.items()
-        if len(names) > 1
-    ]
+    return [(False, "ports", text) for text in ports.shared(lab.services)]
 
 
 def _ports(lab: Lab) -> list[tuple[bool, str, str]]:

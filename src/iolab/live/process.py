@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from iolab.errors import UsageError
-from iolab.host import ports, proc
+from iolab.host import leftovers, ports, proc
 from iolab.host.processes import last_lines, running
 from iolab.runtime.strace import explain
 
@@ -25,6 +25,7 @@ def listening(
 
     Raises UsageError if the port is in use, and, with its last output, if it ends before that or takes too long.
     """
+    leftovers.end()
     ports.check_free("127.0.0.1", port, name)
     with (
         tempfile.TemporaryFile() as output,

@@ -51,6 +51,7 @@ def up(
     nothing ran before, nothing runs after such an end.
     """
     settings = {**variables(lab, engine, limit), "LOADS": loads}
+    ports.check_shared(standing(lab))
     compose = Compose(lab.root, lab.project, settings)
     running = compose.running()
     for service in standing(lab):

@@ -11,7 +11,8 @@ from iolab.report.pages import template
 from iolab.results import files
 
 NAME = "index.html"
-OURS = frozenset({"trace"})  # logs, and pages of them: no runs
+REPORTS = "reports"  # of runs of the checkout, whose folders are left as they are
+OURS = frozenset({"trace", "sbom", REPORTS})  # logs, pages, bills of materials: no runs
 
 
 class Entry(NamedTuple):

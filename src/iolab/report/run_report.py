@@ -9,6 +9,7 @@ from iolab.results.records import RunInfo
 
 QUICK = "Quick run: fewer requests, wider intervals."
 NO_TRIAL = Trust("poor", "No trial has ended: there are no numbers.")
+HERE = "the folder of this file"  # of a report that is written to the run folder
 MOST_SAID = 6  # cards: beyond that their verdicts are no sentence
 
 
@@ -49,7 +50,7 @@ def report(
         details=details,
         method=[*filter(None, [*method[:1], cpu_plan(run), *method[1:]])],
         facts=machine(run.environment),
-        raw="The raw data are in the folder of this file: run.json, trials.jsonl with one line"
+        raw=f"The raw data are in {HERE}: run.json, trials.jsonl with one line"
         f" per trial, summary.json, and in samples/ {rows}. make report RUN= with this folder rebuilds this page.",
         closing=closing,
     )

@@ -3,10 +3,13 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from iolab.errors import UsageError
 
+UNFINISHED = ".writing-"  # and the number of its process: the name of a file until it is whole
 MOST_BYTES = 128 << 20  # of a file that is read as a whole; ten thousand trials take a tenth of it
 
 
@@ -45,18 +48,48 @@ def _what(mode: int) -> str:
 def write(path: Path, content: bytes) -> None:
     """Write a new file, completely or not at all; it replaces one of that name, also a link, but not its target."""
     check_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    temporary = Path(name)
+    with _naming(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{os.getpid()}-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files that a process was writing when it was killed; those of a running process stay."""
+    with suppress(OSError):
+        for path in folder.glob(f"{UNFINISHED}*-*"):
+            number = path.name.removeprefix(UNFINISHED).partition("-")[0]
+            if number.isdecimal() and not _runs(int(number)):
+                path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in errors of the system: that of a full disk has no name, others name the unfinished file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def append(path: Path, content: bytes) -> None:
@@ -64,7 +97,7 @@ def append(path: Path, content: bytes) -> None:
     if path.is_symlink() or path.exists():
         check_regular(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o644), "ab") as file:
+    with _naming(path), os.fdopen(os.open(path, flags, 0o644), "ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -47,11 +47,19 @@ class RunFolder:
                 continue
             except OSError as error:
                 raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
-        (path / "samples").mkdir()
+        try:
+            (path / "samples").mkdir()
+        except OSError as error:  # such as a full disk
+            path.rmdir()
+            raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
         if newest:
             link = results / f".latest-{os.getpid()}"
-            link.symlink_to(path.name)
-            link.replace(results / LATEST)
+            try:
+                link.symlink_to(path.name)
+                link.replace(results / LATEST)
+            except OSError as error:
+                link.unlink(missing_ok=True)
+                raise UsageError(f"{results / LATEST}: {error.strerror}: it must be a link, or not be there") from error
         return cls(path)
 
     @classmethod
@@ -83,7 +91,9 @@ class RunFolder:
         return path.exists() and b"\n" in files.read(path)
 
     def drop_cut_line(self) -> None:
-        """Remove a last line of trials.jsonl that a crash cut off, so that another line can follow."""
+        """Remove what a crash left: unfinished files, and a last line of trials.jsonl that is cut off."""
+        files.sweep(self.path)
+        files.sweep(self.path / "samples")
         path = self.path / "trials.jsonl"
         content = files.read(path) if path.exists() else b""
         if content and not content.endswith(b"\n"):

@@ -207,8 +207,8 @@ def explain(text: str) -> str:
 _NO_PULL = r"failed to do request|failed to resolve|no such host|pull access denied|not found"
 _BASE = (
     r"load metadata for (?P<image>\S+?):?\s*\n",
-    r"source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?)",
-    r"(?P<image>[^\s:]+:[\w.-]+): (?:" + _NO_PULL + ")",
+    r"source metadata for (?P<image>[^\s:]+(?::[\w.-]+)?(?:@\w+:\w+)?)",
+    r"(?P<image>[^\s:]+:[\w.-]+(?:@\w+:\w+)?): (?:" + _NO_PULL + ")",
 )
 
 

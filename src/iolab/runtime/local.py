@@ -11,7 +11,7 @@ from typing import Any, Literal
 import psutil
 
 from iolab.errors import ServerFailed
-from iolab.host import limits, ports, proc
+from iolab.host import leftovers, limits, ports, proc
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.lab import Lab, Model
@@ -141,7 +141,9 @@ class LocalRuntime:
         self._stack.close()
 
     def check(self, models: Sequence[Model]) -> None:
-        """Raise UsageError if a port that a model needs is in use."""
+        """End what killed runs have left; raises UsageError if a port that a model needs is in use."""
+        ports.check_shared([model.service for model in models])
+        leftovers.end()
         for model in models:
             ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
 
