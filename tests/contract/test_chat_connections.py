@@ -177,7 +177,9 @@ def test_a_message_has_at_most_1024_bytes(serve: Serve) -> None:
 def test_a_click_that_cannot_be_written_down_is_not_answered(path: Path, serve: Serve) -> None:
     """The journal is a pipe that is full: a server that answers first is found out at any speed."""
     chat = serve(path)
-    with chat.talk().sock if path == TALK else chat.poll(3) as user, socket.socket() as click:
+    user = chat.talk().sock if path == TALK else chat.poll(3)
+    assert user
+    with user, socket.socket() as click:
         chat.fill()
         if path == TALK:
             user.sendall(websocket.ABNF.create_frame("token", websocket.ABNF.OPCODE_TEXT).format())

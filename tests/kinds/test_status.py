@@ -38,7 +38,7 @@ CLOSED: dict[str, Any] = {
     "model": "A", "service": "blocking", "concurrency": 4, "cpus": 1.0, "repeat": 0, "requested": 400, "sent": 400,
     "ok": 100, "errors": 300,
 }  # fmt: skip
-BREAK: dict[str, Any] = {"way": recordings.BREAK["broken"]["ways"][0]}
+BREAK: dict[str, Any] = {"strategy": recordings.BREAK["broken"]["ways"][0]}
 
 
 def record(kind: str, facts: dict[str, Any]) -> Any:
@@ -92,9 +92,9 @@ def test_the_line_of_a_trial_has_the_median_of_status_200_alone(kind: str, facts
     assert "1.0 ms" not in line
 
 
-def test_a_way_has_the_rate_and_the_response_times_of_status_200_alone() -> None:
-    way = record("break", BREAK).way
-    result = breaking.WayResult(way, expected(way, 16, 0.02, 2), REQUESTS, REQUESTS, ServerUsage())
+def test_a_strategy_has_the_rate_and_the_response_times_of_status_200_alone() -> None:
+    strategy = record("break", BREAK).strategy
+    result = breaking.StrategyResult(strategy, expected(strategy, 16, 0.02, 2), REQUESTS, REQUESTS, ServerUsage())
     assert (result.median_ms, result.p95_ms, result.bystander_median_ms) == (20.0, 20.0, 20.0)
     assert result.bystander_slowest_ms == 20.0
     assert result.rate_rps == pytest.approx(100 / 3.98, rel=1e-3)
@@ -110,8 +110,8 @@ def test_the_bystander_s_failures_are_not_drawn(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Axes, "scatter", watched)
     settings = registry.read(ROOT / "experiments" / "break.toml", {}, BreakExperiment)
-    way = settings.broken.ways[0]
-    result = breaking.WayResult(way, expected(way, 16, 0.02, 2), REQUESTS, REQUESTS, ServerUsage())
+    strategy = settings.broken.strategies[0]
+    result = breaking.StrategyResult(strategy, expected(strategy, 16, 0.02, 2), REQUESTS, REQUESTS, ServerUsage())
     picture([result], None, settings, narrow=False)
     assert drawn == [100]
 
