@@ -154,6 +154,8 @@ def test_a_connection_limit_is_not_named_without_its_signs() -> None:
     for other in (
         limited(median_s=0.5),  # that of all users
         limited(median_s=0.36),  # of neither
+        limited(median_s=0.15),
+        limited(median_s=0.5, accepted=180, accepted_s=0.45),  # nearer to that of all users
         limited(median_s=None),
         limited(accepted=None, accepted_s=None),
         limited(expected_s=None),
