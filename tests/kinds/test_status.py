@@ -38,7 +38,7 @@ CLOSED: dict[str, Any] = {
     "model": "A", "service": "blocking", "concurrency": 4, "cpus": 1.0, "repeat": 0, "requested": 400, "sent": 400,
     "ok": 100, "errors": 300,
 }  # fmt: skip
-BREAK: dict[str, Any] = {"strategy": recordings.BREAK["broken"]["ways"][0]}
+BREAK: dict[str, Any] = {"strategy": recordings.BREAK["broken"]["strategies"][0]}
 
 
 def record(kind: str, facts: dict[str, Any]) -> Any:
