@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from iolab import session
-from iolab.cli_console import Console
-from iolab.cli_run import report_run
+from iolab.cli.console import Console
+from iolab.cli.run import report_run
 from iolab.experiment import Experiment
 from iolab.host import cores
 from iolab.host.signals import Interrupted

@@ -11,7 +11,8 @@ import pytest
 from click import Context
 from rich.console import Console
 
-from iolab import cli, options, reference
+from iolab import options, reference
+from iolab.cli import main as cli
 from iolab.kinds import registry
 from iolab.kinds.closed.cells import analyse
 from iolab.kinds.closed.document import report

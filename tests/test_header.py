@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_header, experiment_file, options, reference, session
+from iolab import experiment_file, options, reference, session
+from iolab.cli import header as cli_header
 from iolab.kinds import registry
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder

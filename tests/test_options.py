@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from iolab import cli, options
+from iolab import options
+from iolab.cli import main as cli
 from iolab.errors import UsageError
 from iolab.experiment import Settings
 from iolab.kinds import registry

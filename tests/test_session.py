@@ -15,9 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from iolab import cli_run, cli_runs, session
+from iolab import session
 from iolab.bench import Bench
-from iolab.cli_console import Console
+from iolab.cli import run as cli_run
+from iolab.cli import runs as cli_runs
+from iolab.cli.console import Console
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import Experiment
 from iolab.host import cores

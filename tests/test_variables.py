@@ -3,7 +3,8 @@
 import click
 import pytest
 
-from iolab import cli, cli_variables
+from iolab.cli import main as cli
+from iolab.cli import variables as cli_variables
 from iolab.errors import UsageError
 
 

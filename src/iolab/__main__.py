@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line, and end with its status."""
     try:
         with interruptible():
-            from iolab.cli import run  # noqa: PLC0415
+            from iolab.cli.main import run  # noqa: PLC0415
 
             sys.exit(run())
     except Interrupted as interrupted:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from iolab.cli import GROUPS, Command, commands, table
+from iolab.cli.main import GROUPS, Command, commands, table
 from iolab.lab import COMPOSE_FILE, Lab, find_root
 
 WIDTH = 80

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab import cli_live
+from iolab.cli import live as cli_live
 from iolab.errors import EngineMissing
 from iolab.host import leftovers
 from iolab.lab import Lab

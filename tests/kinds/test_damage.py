@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_runs
+from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.report import pages

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_header
+from iolab.cli import header as cli_header
 from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.report import markdown, pages

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from iolab import session
-from iolab.cli_console import Console
-from iolab.cli_run import report_run
+from iolab.cli.console import Console
+from iolab.cli.run import report_run
 from iolab.host import cores
 from iolab.host.cores import CpuPlan
 from iolab.kinds import registry

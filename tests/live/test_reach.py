@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_live, session
+from iolab import session
+from iolab.cli import live as cli_live
 from iolab.errors import UsageError
 from iolab.host.processes import Finished
 from iolab.lab import Lab

@@ -12,8 +12,8 @@ import pytest
 
 from iolab import session
 from iolab.chat.entries import Entry
-from iolab.cli_console import Console
-from iolab.cli_run import report_run
+from iolab.cli.console import Console
+from iolab.cli.run import report_run
 from iolab.errors import LoadFailed, UsageError
 from iolab.host import cores, limits
 from iolab.host.limits import Facts

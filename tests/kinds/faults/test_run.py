@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from iolab import cli_runs, session
+from iolab import session
+from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.faults import clicks as fault_clicks
 from iolab.kinds.faults.plan import chat_server_of

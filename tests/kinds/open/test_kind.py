@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iolab import cli_runs
+from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.settings import OpenExperiment

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from iolab import cli_options, cli_output
-from iolab.cli_console import Console
+from iolab.cli import output, parameters
+from iolab.cli.console import Console
 from iolab.errors import UsageError
 from iolab.host import limits
 from iolab.lab import Lab, find_root
@@ -30,7 +30,7 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 
 @click.command()
-@click.argument("log", metavar="[LOG]", envvar="LOG", type=cli_options.PATH, required=False)
+@click.argument("log", metavar="[LOG]", envvar="LOG", type=parameters.PATH, required=False)
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port on which the app listens.  [default: {PORT}]")
 @click.option(
     "--click",
@@ -44,10 +44,10 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
     "--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and press the button."
 )
 @click.option("--service", "services", envvar="SERVICE", help="Trace measured servers instead: letters, names, or all.")
-@cli_options.runtime
+@parameters.runtime
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of the story.")
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
-@cli_options.results
+@parameters.results
 def trace(  # noqa: PLR0917 (each is an option of the command line)
     log: Path | None,
     port: int | None,
@@ -79,7 +79,7 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
         path, port = traced.log, port or traced.port
     story = read(path, port or PORT, draw=html)
     if as_object:
-        cli_output.line(json.dumps(as_json(story), indent=1))
+        output.line(json.dumps(as_json(story), indent=1))
     elif story.lines and not any(story.watch.calls.values()):
         raise UsageError(
             f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
@@ -127,7 +127,7 @@ def _use(traced: app.Traced, clicks: int, say: Callable[[str], None]) -> None:
 
 
 def _let_click(traced: app.Traced) -> None:
-    cli_output.line(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
+    output.line(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
     sys.stdin.readline()
 
 
@@ -159,7 +159,7 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
                 write_page(story, folder / f"trace-{model.name}.html", title, (seen.start_s - 0.02, seen.end_s + 0.02))
             )
     if as_object:
-        cli_output.line(json.dumps([costs.as_json(each) for each in found], indent=1))
+        output.line(json.dumps([costs.as_json(each) for each in found], indent=1))
         return 0
     costs_terminal.show_costs(console, found)
     for page in pages:
@@ -176,8 +176,8 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
     show_default=True,
     help="Clicks on each event loop.",
 )
-@cli_options.runtime
-@cli_options.results
+@parameters.runtime
+@parameters.results
 def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
     """Run Streamlit on three event loops, and compare their system calls."""
     console = Console()

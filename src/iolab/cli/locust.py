@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from iolab import cli_options
-from iolab.cli_console import Console
-from iolab.cli_run import measured, planned
+from iolab.cli import parameters
+from iolab.cli.console import Console
+from iolab.cli.run import measured, planned
 from iolab.errors import LoadFailed, UsageError
 from iolab.experiment import ServerSettings
 from iolab.experiment_file import validated
@@ -22,7 +22,7 @@ from iolab.theory.closed_loop import closed_loop
 LONGEST_S = 3600.0
 
 
-@click.command(params=cli_options.of(Crew, "master_port"))
+@click.command(params=parameters.of(Crew, "master_port"))
 @click.argument("master", envvar="MASTER", required=False)
 @click.option(
     "--workers",
@@ -32,7 +32,7 @@ LONGEST_S = 3600.0
     show_default=True,
     help="Locust workers to start; best is one per core.",
 )
-@cli_options.runtime
+@parameters.runtime
 def worker(master: str | None, workers: int, master_port: int | None, runtime: Wanted) -> int:
     """Generate load for MASTER, another machine that runs `make up` or `make queue JOIN=`, until that ends."""
     console = Console()
@@ -50,7 +50,7 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
     return 0
 
 
-@click.command(params=cli_options.of(ServerSettings, "wait_ms"))
+@click.command(params=parameters.of(ServerSettings, "wait_ms"))
 @click.option("--models", "model", envvar="MODELS", default="asyncio", show_default=True, help="A letter or a name.")
 @click.option(
     "--users", envvar="USERS", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Users at once."
@@ -59,14 +59,14 @@ def worker(master: str | None, workers: int, master_port: int | None, runtime: W
     "--time",
     "time_s",
     envvar="TIME",
-    type=cli_options.Value(TIME),
+    type=parameters.Value(TIME),
     default="60s",
     show_default=True,
     help="Duration of the load.",
 )
-@cli_options.runtime
-@cli_options.results
-@cli_options.wait
+@parameters.runtime
+@parameters.results
+@parameters.wait
 def locust(
     *, model: str, users: int, time_s: float, runtime: Wanted, results: Path | None, wait: bool, **given: Any
 ) -> int:

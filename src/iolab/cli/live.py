@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from iolab import lab
-from iolab.cli_console import Console
+from iolab.cli.console import Console
 from iolab.errors import EngineMissing
 from iolab.host import leftovers
 from iolab.lab import Lab

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from iolab import cli_header, cli_options, cli_output, experiment_file, session
-from iolab.cli_console import Console
+from iolab import experiment_file, session
+from iolab.cli import header, output, parameters
+from iolab.cli.console import Console
 from iolab.errors import UsageError, explained
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
@@ -29,7 +30,7 @@ def measured(
     """Measure a plan, make its reports, and return the exit status; `wait` for another benchmark to end."""
     experiment, kind = planned.experiment, registry.kind(planned.experiment.kind)
     expected_s = kind.expected_s(experiment, planned.models)
-    with only_bench(experiment.name, expected_s, wait=cli_output.line if wait else None):
+    with only_bench(experiment.name, expected_s, wait=output.line if wait else None):
         outcome = trials(console, planned, runtime, results)
     if outcome.reason:
         console.print(f"No result: {outcome.reason}", markup=False, highlight=False, soft_wrap=True)
@@ -135,7 +136,7 @@ def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document
     """
     place = place or folder
     report = registry.kind_of(folder).report(folder)
-    document = cli_header.headed(report.document(), folder, place)
+    document = header.headed(report.document(), folder, place)
     place.path.mkdir(parents=True, exist_ok=True)
     place.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
     place.write("report.md", markdown.render(document))
@@ -146,12 +147,12 @@ def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document
 
 
 @click.command()
-@click.argument("path", metavar="EXPERIMENT", envvar="EXPERIMENT", required=False, type=cli_options.PATH)
-@cli_options.runtime
-@cli_options.results
-@cli_options.resume
-@cli_options.quick
-@cli_options.wait
+@click.argument("path", metavar="EXPERIMENT", envvar="EXPERIMENT", required=False, type=parameters.PATH)
+@parameters.runtime
+@parameters.results
+@parameters.resume
+@parameters.quick
+@parameters.wait
 def run(
     path: Path | None, *, runtime: Wanted, results: Path | None, resume: Path | None, quick: bool, wait: bool
 ) -> int:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from iolab import cli_options, cli_output
-from iolab.cli_console import Console
-from iolab.cli_run import given_or_newest, place_of_reports, report_run, results_folder
+from iolab.cli import output, parameters
+from iolab.cli.console import Console
+from iolab.cli.run import given_or_newest, place_of_reports, report_run, results_folder
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
@@ -21,8 +21,8 @@ NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
-@cli_options.results
+@click.argument("run", metavar="[RUN]", envvar="RUN", type=parameters.PATH, required=False)
+@parameters.results
 def report(run: Path | None, results: Path | None) -> int:
     """Rebuild the report of RUN, by default the newest run, from its raw data.
 
@@ -35,14 +35,14 @@ def report(run: Path | None, results: Path | None) -> int:
 
 
 @click.command(name="open")
-@cli_options.results
+@parameters.results
 def open_(results: Path | None) -> int:
     """Open the page of all runs, results/index.html, in a browser, or print its path if there is no browser."""
     folder = results_folder(results)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not there: run an experiment first, such as make bench")
     for line in index.write(folder):
-        cli_output.line(line, err=True)
+        output.line(line, err=True)
     page = folder / index.NAME
     if not opener.opened(page):
         Console().print(brief.link(page), soft_wrap=True)
@@ -69,11 +69,11 @@ def compare(runs: tuple[Path, ...]) -> int:
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", envvar="RUN", type=cli_options.PATH, required=False)
+@click.argument("run", metavar="[RUN]", envvar="RUN", type=parameters.PATH, required=False)
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
-@click.option("--to", type=cli_options.PATH, help="Folder of the tables.  [default: export, beside the report]")
-@cli_options.results
+@click.option("--to", type=parameters.PATH, help="Folder of the tables.  [default: export, beside the report]")
+@parameters.results
 def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
@@ -81,21 +81,21 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     cells = of_kind.report(folder).cells  # first: it tells which file is damaged
     trials = folder.read_trials(of_kind.record)
     if folder.read_run().status == "running":
-        cli_output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
+        output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
     source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
     target = to.resolve() if to else place_of_reports(folder, results).path / "export"
     for path in exported(folder, source, form, target):
-        cli_output.line(os.path.relpath(path))
+        output.line(os.path.relpath(path))
     return 0
 
 
 @click.command()
 @click.argument("names", metavar="[RUN] CELL", nargs=-1)
-@click.option("--run", envvar="RUN", type=cli_options.PATH, hidden=True, help="The same as the argument.")
+@click.option("--run", envvar="RUN", type=parameters.PATH, hidden=True, help="The same as the argument.")
 @click.option("--cell", envvar="CELL", hidden=True, help="The same as the argument.")
 @click.option("--cpus", envvar="CPUS", type=float, help="CPU limit of the cell, if the run has several.")
 @click.option("--variant", envvar="VARIANT", help="Setting of the cell, if the run varies one.")
-@cli_options.results
+@parameters.results
 def explain(  # noqa: PLR0917 (each is an option of the command line)
     names: tuple[str, ...],
     run: Path | None,
@@ -122,7 +122,7 @@ def explain(  # noqa: PLR0917 (each is an option of the command line)
             mistakes.append(mistake)
             continue
         if not run:
-            cli_output.line(f"Run: {os.path.relpath(folder.path)}")
+            output.line(f"Run: {os.path.relpath(folder.path)}")
         shown(Console())
         return 0
     raise mistakes[0]

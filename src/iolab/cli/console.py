@@ -6,7 +6,7 @@ from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from iolab.cli_output import visible
+from iolab.cli.output import visible
 
 
 class Console(RichConsole):

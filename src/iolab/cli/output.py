@@ -1,4 +1,4 @@
-r"""The only way to the terminal, with cli_console.py: text from logs, runs, files and messages cannot control it.
+r"""The only way to the terminal, with cli/console.py: text from logs, runs, files and messages cannot control it.
 
 An escape sequence in the text could set the window's title, move the cursor, or hide what follows. So control
 characters are printed as Python writes them, such as `\x1b`.

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from iolab import cli_options, cli_output
-from iolab.cli_console import Console
-from iolab.cli_run import keeping, planned, trials, write_reports
+from iolab.cli import output, parameters
+from iolab.cli.console import Console
+from iolab.cli.run import keeping, planned, trials, write_reports
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
 from iolab.kinds.closed import comparison
@@ -21,10 +21,10 @@ from iolab.report import terminal
 from iolab.runtime.choice import Wanted, choose
 
 
-@click.command(params=cli_options.of(ClosedExperiment, "requests", "repeats"))
-@cli_options.runtime
-@cli_options.results
-@cli_options.wait
+@click.command(params=parameters.of(ClosedExperiment, "requests", "repeats"))
+@parameters.runtime
+@parameters.results
+@parameters.wait
 def crosscheck(runtime: Wanted, results: Path | None, *, wait: bool, **given: Any) -> int:
     """Measure the same cells with every load generator, and compare the results."""
     console = Console()
@@ -35,7 +35,7 @@ def crosscheck(runtime: Wanted, results: Path | None, *, wait: bool, **given: An
         name: planned("crosscheck", None, ClosedExperiment.changes({**given, "loadgen": name}), ClosedExperiment)
         for name in ("hey", "locust")
     }
-    with only_bench("crosscheck", wait=cli_output.line if wait else None):
+    with only_bench("crosscheck", wait=output.line if wait else None):
         for generator, plan in plans.items():
             try:
                 outcome = trials(console, plan, runtime, results)

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from iolab import cli_options, options
-from iolab.cli_console import Console
-from iolab.cli_run import measured, planned
+from iolab import options
+from iolab.cli import parameters
+from iolab.cli.console import Console
+from iolab.cli.run import measured, planned
 from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.kinds import registry
@@ -38,13 +39,13 @@ def command(name: str) -> click.Command:
     found = list(options.settings(settings))
     arguments = [f"{each.flag}: {each.help(example)}" for each in found if not each.flag.startswith("-")]
     help_ = f"TOML file of the experiment.  [default: experiments/{entry.experiment}.toml]"
-    path = click.Option(["--experiment", "path"], envvar="EXPERIMENT", type=cli_options.PATH, help=help_)
+    path = click.Option(["--experiment", "path"], envvar="EXPERIMENT", type=parameters.PATH, help=help_)
     made = click.command(
         entry.command,
-        params=[path, *(cli_options.parameter(each, example) for each in found)],
+        params=[path, *(parameters.parameter(each, example) for each in found)],
         help="\n\n".join((f"{entry.title}.", *arguments)),
         epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
-    )(cli_options.runtime(cli_options.results(cli_options.resume(cli_options.quick(cli_options.wait(measure))))))
+    )(parameters.runtime(parameters.results(parameters.resume(parameters.quick(parameters.wait(measure))))))
     for each in made.params:
         if each.name == "resume" and isinstance(each, click.Option):
             each.hidden = bool(kind.not_resumable)  # if given, the error says why

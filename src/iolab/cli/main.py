@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 import iolab
-from iolab import cli_output, cli_variables
+from iolab.cli import output, variables
 from iolab.errors import LabError, UsageError, explained
 from iolab.kinds.registry import KINDS
 
@@ -21,24 +21,24 @@ class Command(NamedTuple):
     group: str
     takes: str  # its usual duration
     title: str
-    where: str = ""  # module:function; the command of a kind is made by cli_kinds
+    where: str = ""  # module:function; the command of a kind is made by kinds.py
 
 
 COMMANDS = {
-    "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "cli_live:doctor_command"),
-    "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "cli_run:run"),
-    "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "cli_crosscheck:crosscheck"),
-    "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "cli_locust:locust"),
-    "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "cli_runs:open_"),
-    "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "cli_runs:report"),
-    "explain": Command("Look at results", "1 s", "Explain the median of a cell: CELL=C16", "cli_runs:explain"),
-    "compare": Command("Look at results", "1 s", 'Compare two runs: RUNS="results/a results/b"', "cli_runs:compare"),
-    "export": Command("Look at results", "1 s", "Write the newest run as CSV tables", "cli_runs:export"),
-    "trace": Command("Look at results", "1 s", "Explain the strace log of Streamlit: CLICK=1", "cli_trace:trace"),
-    "trace-compare": Command("Look at results", "1 min", "Compare three event loops", "cli_trace:trace_compare"),
-    "up": Command("Standing lab", "30 s", "Start the servers, Streamlit, and Locust's page", "cli_live:up"),
-    "down": Command("Standing lab", "5 s", "Stop everything that `up` started", "cli_live:down"),
-    "worker": Command("Standing lab", "", "Generate load for another machine: MASTER=address", "cli_locust:worker"),
+    "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
+    "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
+    "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
+    "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),
+    "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "runs:open_"),
+    "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "runs:report"),
+    "explain": Command("Look at results", "1 s", "Explain the median of a cell: CELL=C16", "runs:explain"),
+    "compare": Command("Look at results", "1 s", 'Compare two runs: RUNS="results/a results/b"', "runs:compare"),
+    "export": Command("Look at results", "1 s", "Write the newest run as CSV tables", "runs:export"),
+    "trace": Command("Look at results", "1 s", "Explain the strace log of Streamlit: CLICK=1", "trace:trace"),
+    "trace-compare": Command("Look at results", "1 min", "Compare three event loops", "trace:trace_compare"),
+    "up": Command("Standing lab", "30 s", "Start the servers, Streamlit, and Locust's page", "live:up"),
+    "down": Command("Standing lab", "5 s", "Stop everything that `up` started", "live:down"),
+    "worker": Command("Standing lab", "", "Generate load for another machine: MASTER=address", "locust:worker"),
 }
 
 
@@ -49,12 +49,12 @@ def table() -> dict[str, Command]:
 
 def run() -> int:
     """Run the command line and return its exit status; a user's mistake ends in one line and status 2."""
-    cli_output.prepare()
+    output.prepare()
     try:
         _check_environment()
         return commands.main(prog_name="iolab", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
-        cli_output.line(error.ctx.get_help() if error.ctx else "", err=True)
+        output.line(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
     except click.ClickException as error:
         variable = error.param.envvar if isinstance(error, click.BadParameter) and error.param else None
@@ -79,7 +79,7 @@ def _check_environment() -> None:
 
 
 def _complain(message: str) -> int:
-    cli_output.line(f"iolab: {' '.join(message.split())}", err=True)
+    output.line(f"iolab: {' '.join(message.split())}", err=True)
     return 2
 
 
@@ -96,7 +96,7 @@ class Lazy(click.Group):
         """Return the command that is called, if it takes all variables that were given to make."""
         name, command, rest = super().resolve_command(ctx, args)
         if command and not ctx.resilient_parsing and not {"--help", "-h"} & set(rest):
-            cli_variables.check(command)
+            variables.check(command)
         return name, command, rest
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
@@ -104,9 +104,9 @@ class Lazy(click.Group):
         command: click.Command | None = None
         if cmd_name in COMMANDS:
             module, name = COMMANDS[cmd_name].where.split(":")
-            command = getattr(import_module(f"iolab.{module}"), name)
+            command = getattr(import_module(f"iolab.cli.{module}"), name)
         for kind in (name for name, entry in KINDS.items() if entry.command == cmd_name):
-            command = import_module("iolab.cli_kinds").command(kind)
+            command = import_module("iolab.cli.kinds").command(kind)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
