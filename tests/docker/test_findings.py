@@ -16,11 +16,11 @@ def test_a_quota_that_binds_is_said_and_so_is_a_trial_too_short_for_it(
     iolab: Run, engine: Engine, tmp_path: Path
 ) -> None:
     done = iolab(
-        "bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "24", "--repeats", "1",
-        "--cpus", "0.5", "--cpu-ms", "10",
+        "bench", "--runtime", "docker", "--models", "C", "--concurrency", "4", "--requests", "16", "--repeats", "1",
+        "--cpus", "0.25", "--cpu-ms", "10",  # a quarter: less than its share of a core on which something else runs
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
     found = {one["id"]: one["message"] for one in summary["cells"][0]["findings"]}
-    assert "the quota of 0.5 CPU throttled the server's cores" in found["throttled"]
-    assert "50 ms in each period of 100 ms" in found["short_for_quota"]
+    assert "the quota of 0.25 CPU throttled the server's cores" in found["throttled"]
+    assert "25 ms in each period of 100 ms" in found["short_for_quota"]

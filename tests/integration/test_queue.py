@@ -181,7 +181,7 @@ def test_an_objective_finds_a_rate_between_none_and_all(
     inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With steps of a seventh of their length, and half as many halvings of the interval."""
-    monkeypatch.setattr(objective, "STEPS", 3)
+    monkeypatch.setattr(objective, "BISECTIONS", 3)
     monkeypatch.setattr(objective.Objective, "least_requests", lambda _: 15)
     path = shortened("slo", tmp_path, {"least_s = 2.0": "least_s = 1.5", "most_s = 2.0": "most_s = 3.0"})
     done = inside("slo", "mean<60ms", "--runtime", "local", "--models", "A", "--experiment", str(path), "--quick")
