@@ -80,6 +80,12 @@ def short_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
+def children() -> set[int]:
+    """Return the programs that this process has started, without its guardian, which stays until it ends."""
+    found = psutil.Process().children(recursive=True)
+    return {child.pid for child in found if not any("guardian.py" in word for word in child.cmdline())}
+
+
 MARKS = {
     "crosscheck": [pytest.mark.load],  # a closed loop like bench's, and so is locust's
     "locust": [pytest.mark.load],
@@ -95,7 +101,7 @@ def test_a_short_run_ends_well_and_leaves_its_results_alone(
     more: tuple[str, ...] = ()
     if kind.experiment:
         more = ("--experiment", str(shortened(kind.experiment, tmp_path, kind.changes)))
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    before = children()
     done = inside(*kind.arguments, "--runtime", "local", *more, cwd=short_lab)
     assert done.returncode == 0, done.stdout + done.stderr
     assert kind.says in done.stdout
@@ -115,7 +121,7 @@ def test_a_short_run_ends_well_and_leaves_its_results_alone(
             assert trials
             assert all(trial["valid"] for trial in trials)
     assert nothing_serves(lab)
-    after = {child.pid for child in psutil.Process().children(recursive=True)}
+    after = children()
     assert after <= before
 
 
