@@ -2,15 +2,15 @@
 
 A line in, lines out, all JSON; the first line out says that the driver is ready. Jobs, each with "job" and "timeout_s":
 
-    {"come": {"host": "127.0.0.1", "port": 8082, "transport": "websocket", "users": 5000, "first": 0, "rate": 1000.0,
-              "source": "127.0.0.2", "patience_s": 10}}     -> rows [user, came_s, connected_s, served_s, outcome]
+    {"connect": {"host": "127.0.0.1", "port": 8082, "transport": "websocket", "users": 5000, "first": 0, "rate": 1000.0,
+              "source": "127.0.0.2", "patience_s": 10}}     -> rows [user, arrived_s, connected_s, served_s, outcome]
     {"click": {"for_s": 20, "rate": 50.0, "seed": 1, "wait_s": 10}}    -> rows [user, planned_s, sent_s, answered_s]
     {"begin_clicks": {"rate": 50.0, "seed": 1}}             -> nothing; clicks continue during other jobs
     {"end_clicks": {"wait_s": 10}}                          -> rows as of loadtest/crowd_faults.py, and "begin_s"
-    {"census": {}}                                          -> how many are "held", "late" and so on
-    {"outcomes": {}}                                        -> rows [user, came_s, connected_s, served_s, outcome]
-    {"come_back": {"host": "127.0.0.1", "port": 8082, "rate": 0, "patience_s": 30}}
-                                                            -> rows as of come, of users that had been lost; "tries"
+    {"count_outcomes": {}}                                     -> how many are "held", "late" and so on
+    {"outcomes": {}}                                        -> rows [user, arrived_s, connected_s, served_s, outcome]
+    {"reconnect": {"host": "127.0.0.1", "port": 8082, "rate": 0, "patience_s": 30}}
+                                                            -> rows as of connect, of users that had been lost; "tries"
     and those of loadtest/crowd_faults.py
 
 Out, at the end, {"job": 1, "cpu_s": 0.1, ...}. All times are of the machine's monotonic clock, in seconds. A null is
@@ -50,7 +50,7 @@ class Crowd(Troubled):
         else:
             super().heard(user, text, at_s)
 
-    async def come(self, job: dict[str, Any]) -> dict[str, Any]:
+    async def connect(self, job: dict[str, Any]) -> dict[str, Any]:
         """Connect users at `rate` a second, and wait until all are served, or for `patience_s` after the last."""
         place = Place(job["host"], job["port"], job["source"], self.heard)
         self.patience_s = job["patience_s"]
@@ -61,7 +61,7 @@ class Crowd(Troubled):
         await until(lambda: all(user.served_s or user.refused for user in new), self.patience_s)
         return {"rows": [self._entry(user) for user in new]}
 
-    async def come_back(self, job: dict[str, Any]) -> dict[str, Any]:
+    async def reconnect(self, job: dict[str, Any]) -> dict[str, Any]:
         """Connect lost users again, all at once or at `rate` a second; a refused user tries again."""
         self.patience_s = job["patience_s"]
         gone = [user for user in self.users if not user.attentive]
@@ -96,7 +96,7 @@ class Crowd(Troubled):
 
     def _begin(self, user: User) -> None:
         user.tries += 1
-        user.place.begin(user.come())
+        user.place.begin(user.connect())
 
     def _entry(self, user: User) -> list[Any]:
         if user.served_s is None:
@@ -104,8 +104,8 @@ class Crowd(Troubled):
         elif user.lost:
             outcome = "lost"
         else:
-            outcome = "held" if user.served_s - user.came_s <= self.patience_s else "late"
-        return [user.number, user.came_s, user.connected_s, user.served_s, outcome]
+            outcome = "held" if user.served_s - user.arrived_s <= self.patience_s else "late"
+        return [user.number, user.arrived_s, user.connected_s, user.served_s, outcome]
 
     async def click(self, job: dict[str, Any]) -> dict[str, Any]:
         """Send clicks, one Poisson stream over all users; each is from a random connected user."""
@@ -128,7 +128,7 @@ class Crowd(Troubled):
         await until(lambda: all(click[3] is not None for click in self.clicks.values()), job["wait_s"])
         return {"rows": list(self.clicks.values()), "begin_s": begin, "clicking_cpu_s": cpu_s}
 
-    async def census(self, _: dict[str, Any]) -> dict[str, Any]:
+    async def count_outcomes(self, _: dict[str, Any]) -> dict[str, Any]:
         """Count the users by outcome."""
         outcomes = [self._entry(user)[4] for user in self.users]
         return {name: outcomes.count(name) for name in ("held", "late", "waiting", "refused", "lost")}

@@ -43,7 +43,7 @@ class User(asyncio.Protocol):
 
     def __init__(self, place: Place, number: int) -> None:
         self.place, self.number = place, number
-        self.came_s = time.perf_counter()
+        self.arrived_s = time.perf_counter()
         self.connected_s: float | None = None
         self.served_s: float | None = None
         self.transport: asyncio.Transport | None = None
@@ -57,7 +57,7 @@ class User(asyncio.Protocol):
         """Whether this user can click and reads messages."""
         return self.transport is not None and not self.absent
 
-    async def come(self) -> None:
+    async def connect(self) -> None:
         """Connect; a user without a connection is `refused`."""
         loop = asyncio.get_running_loop()
         try:
@@ -211,7 +211,7 @@ class PollUser(User):
     def connection_lost(self, error: Exception | None) -> None:
         if self.ended and error is None:  # a server that closes after each poll: connect again, at the end of the queue
             self.transport = None
-            self.place.begin(self.come())
+            self.place.begin(self.connect())
         else:
             super().connection_lost(error)
 

@@ -61,7 +61,7 @@ def folder(results: Path, *, status: str = "complete", name: str = "crowd", **ch
     facts: dict[str, Any] = {
         "kind": "crowd",
         "experiment": {"schema": 2, "kind": "crowd", "name": name, "question": "How much memory do mostly idle users need?",
-                       "crowd": {"levels": [100, 1000, 10_000]}},
+                       "crowd": {"users": [100, 1000, 10_000]}},
         "models": tuple(
             ModelInfo(letter=letter, title=title, service=service, workers=workers)
             for letter, (title, service, workers) in MODELS.items()

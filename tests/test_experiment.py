@@ -58,6 +58,7 @@ def test_settings_become_the_variables_of_compose() -> None:
         "CPU_MS": "0",
         "BACKLOG": "",
         "THREADS": "8",
+        "CONNECTION_LIMIT": "",
     }
     assert ServerSettings(backlog=128, wait_ms=2.5).variables()["BACKLOG"] == "128"
 

@@ -129,7 +129,7 @@ def test_changes_have_the_tables_of_the_file_and_only_what_was_given() -> None:
             {"server": {"wait_ms": 5.0}, "vary": [{"name": "constant", "wait_distribution": "constant"}]},
         ),
         (SloExperiment, {"wait_distribution": "constant"}, {"server": {"wait_distribution": "constant"}}),
-        (CrowdExperiment, {"users": (5,)}, {"crowd": {"levels": (5,), "most": 0}}),
+        (CrowdExperiment, {"users": (5,)}, {"crowd": {"users": (5,), "most": 0}}),
         (SloExperiment, {"bind": "10.0.0.1", "master_port": 5557}, {}),  # `make up` has these variables, too
         (SloExperiment, {"bind": "10.0.0.1", "join": 0}, {"load": {"join": 0}}),
         (SloExperiment, {"bind": "10.0.0.1", "join": 2}, {"load": {"join": 2, "bind": "10.0.0.1"}}),

@@ -9,18 +9,19 @@ import sys
 import time
 from contextlib import suppress
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
+from refusals import checked, guarded
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
     text = os.environ.get(name) or str(default)  # empty: the default
-    if not (text.isdecimal() and low <= int(text) <= high):
-        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and low <= int(text) <= high):
+        refuse(f"{name}={text:.60}: must be a whole number from {low} to {high}")
     return int(text)
 
 
@@ -39,20 +40,21 @@ def collecting(phase: str, _: object) -> None:
 
 async def chat(request: web.Request) -> web.WebSocketResponse:
     talk = web.WebSocketResponse(compress=False, max_msg_size=1024)
-    await talk.prepare(request)
+    await talk.prepare(checked(request))
     sockets[talk] = request.transport
     if GC_FREEZE and len(sockets) % 1000 == 0:
         gc.freeze()  # connected users are not garbage: the collector need not scan them again and again
     try:
         await talk.send_str("hello")
-        async for message in talk:  # while this user waits, the thread serves others
+        while isinstance(text := (await talk.receive()).data, str):  # meanwhile, the thread serves others
             if JOURNAL:
-                os.write(1, f"{message.data}\n".encode())  # written down before it is acknowledged
-            await talk.send_str(message.data)
+                os.write(1, f"{text}\n".encode())  # written down before it is acknowledged
+            await talk.send_str(text)
     finally:
         del sockets[talk]
         if GC_FREEZE and len(sockets) % 1000 == 0:
             gc.unfreeze()
+    await talk.close(code=WSCloseCode.UNSUPPORTED_DATA)  # a binary message; otherwise it is closed already
     return talk
 
 
@@ -77,11 +79,11 @@ children: list[int] = []  # the list of a child has a 0 in it
 while len(children) < PROCESSES - 1 and 0 not in children:  # the kernel distributes connections
     children.append(os.fork())
 app = web.Application()
-app.add_routes([web.get("/ws", chat), web.post("/say", say), web.get("/healthz", healthz)])
+app.add_routes([web.get("/ws", chat), web.post("/say", guarded(say)), web.get("/healthz", guarded(healthz))])
 try:
     listener = socket.create_server((HOST, PORT), backlog=BACKLOG, reuse_port=PROCESSES > 1)
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit this option and the following ones
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
 for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), SILENCE, strict=True):

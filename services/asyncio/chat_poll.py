@@ -9,21 +9,22 @@ import sys
 from weakref import WeakValueDictionary
 
 from aiohttp import web
+from refusals import checked
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
     text = os.environ.get(name) or str(default)  # empty: the default
-    if not (text.isdecimal() and low <= int(text) <= high):
-        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and low <= int(text) <= high):
+        refuse(f"{name}={text:.60}: must be a whole number from {low} to {high}")
     return int(text)
 
 
-PORT, BACKLOG = number("PORT", 8082), number("BACKLOG", 4096)
+HOST, PORT, BACKLOG = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8082), number("BACKLOG", 4096)
 HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
 
 
@@ -32,8 +33,7 @@ class Box:  # the messages for a user
         self.letters, self.waiter = [], None
 
     def put(self, letter: str) -> None:
-        if len(self.letters) < 100:  # a user that does not poll gets no more messages
-            self.letters.append(letter)
+        self.letters += [letter] * (len(self.letters) < 100)  # a user that does not poll gets no more messages
         if self.waiter and not self.waiter.done():
             self.waiter.set_result(None)
 
@@ -43,7 +43,7 @@ boxes: "WeakValueDictionary[str, Box]" = WeakValueDictionary()
 
 
 async def poll(request: web.Request) -> web.StreamResponse:
-    if request.task not in connections:
+    if checked(request).task not in connections:
         connections[request.task] = Box()
         request.task.add_done_callback(connections.pop)
     boxes[request.query_string] = box = connections[request.task]
@@ -58,7 +58,7 @@ async def poll(request: web.Request) -> web.StreamResponse:
 
 
 async def click(request: web.Request) -> web.Response:
-    user, _, text = request.query_string.partition("&")
+    user, _, text = checked(request).query_string.partition("&")
     if box := boxes.get(user):
         if JOURNAL:
             os.write(1, f"{text}\n".encode())  # written down before it is acknowledged
@@ -67,14 +67,14 @@ async def click(request: web.Request) -> web.Response:
 
 
 async def say(request: web.Request) -> web.Response:
-    news = f"news {request.query_string}\n"  # one object for all users: a user that does not poll needs no copy
+    news = f"news {checked(request).query_string}\n"  # one object for all users, also those that do not poll
     for box in list(boxes.values()):
         box.put(news)
     return web.Response(status=204)
 
 
-async def healthz(_: web.Request) -> web.Response:
-    return web.json_response({"users": len(boxes)})
+async def healthz(request: web.Request) -> web.Response:
+    return web.json_response({"users": len(boxes)}, status=413 if request.body_exists else 200)
 
 
 if number("GC_FREEZE", 1, 0, 1):
@@ -82,9 +82,9 @@ if number("GC_FREEZE", 1, 0, 1):
 app = web.Application()
 app.add_routes([web.get("/poll", poll), web.post("/click", click), web.post("/say", say), web.get("/healthz", healthz)])
 try:
-    listener = socket.create_server((os.environ.get("HOST") or "127.0.0.1", PORT), backlog=BACKLOG)
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+    listener = socket.create_server((HOST, PORT), backlog=BACKLOG)
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit this option and the following ones
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
 silence = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # first probe, next probes; ms to the end

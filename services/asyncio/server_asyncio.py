@@ -11,31 +11,32 @@ from aiohttp import web
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: float, low: float = 0, high: float = 60_000) -> Any:
-    """Environment variable `name` (empty: `default`, whose type it takes)."""
-    text = os.environ.get(name) or str(default)
+    text = os.environ.get(name) or str(default)  # empty: the default, whose type the value has
     try:
-        value = type(default)(text)
+        value = type(default)(text.encode())  # digits of ASCII only
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        refuse(f"{name}={text}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
+        refuse(f"{name}={text:.60}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
     return value
 
 
 PORT, BACKLOG = number("PORT", 8082, 1, 65535), number("BACKLOG", 128, 1, 65535)  # 128: the library's own
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
-DISTRIBUTION = os.environ.get("WAIT_DISTRIBUTION") or "constant"
+HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
 if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION}: must be constant or exponential")
+    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
-async def wait(_: web.Request) -> web.Response:
+async def wait(request: web.Request) -> web.Response:
+    if request.body_exists:
+        return web.Response(status=413)  # what still arrives of the body is discarded, for 10 s at most
     begin = time.perf_counter()
     await asyncio.sleep(WAITS[DISTRIBUTION]())  # the I/O: meanwhile the loop serves other requests
     end = time.thread_time() + CPU_S
@@ -45,8 +46,8 @@ async def wait(_: web.Request) -> web.Response:
     return web.Response(text="asyncio\n", headers={"Server-Timing": timing})
 
 
-async def healthz(_: web.Request) -> web.Response:
-    return web.Response(text="asyncio\n")
+async def healthz(request: web.Request) -> web.Response:
+    return web.Response(text="asyncio\n", status=413 if request.body_exists else 200)
 
 
 async def announce(_: web.Application) -> None:
@@ -60,12 +61,12 @@ try:
     # run_app ends on SIGTERM by itself, and gives the requests in progress 0.5 s
     web.run_app(
         app,
-        host=os.environ.get("HOST") or "127.0.0.1",
+        host=HOST,
         port=PORT,
         backlog=BACKLOG,
         print=None,
         access_log=None,
         shutdown_timeout=0.5,
     )
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")

@@ -8,23 +8,23 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 from aiohttp import web
+from refusals import refusing
 from watchdog import own_task, watch
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: float, low: float = 0, high: float = 60_000) -> Any:
-    """Environment variable `name` (empty: `default`, whose type it takes)."""
-    text = os.environ.get(name) or str(default)
+    text = os.environ.get(name) or str(default)  # empty: the default, whose type the value has
     try:
-        value = type(default)(text)
+        value = type(default)(text.encode())  # digits of ASCII only
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        refuse(f"{name}={text}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
+        refuse(f"{name}={text:.60}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
     return value
 
 
@@ -33,7 +33,7 @@ WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 PLACES = {"await": None, "loop": None, "thread": ThreadPoolExecutor, "process": ProcessPoolExecutor}
 HOST, WORK_IN = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WORK_IN") or "loop"
 if WORK_IN not in PLACES:
-    refuse(f"WORK_IN={WORK_IN}: must be {', '.join(PLACES)}")
+    refuse(f"WORK_IN={WORK_IN:.60}: must be {', '.join(PLACES)}")
 
 
 def work() -> None:
@@ -63,7 +63,7 @@ async def start(_: web.Application) -> None:
 
 
 if __name__ == "__main__":  # the processes of a pool may import this file
-    app = web.Application(middlewares=[own_task])
+    app = web.Application(middlewares=[refusing, own_task])
     app.add_routes([web.get("/", answer), web.get("/healthz", healthz)])
     app.on_startup.append(start)
     if pool := PLACES[WORK_IN]:
@@ -71,5 +71,5 @@ if __name__ == "__main__":  # the processes of a pool may import this file
         list(app["pool"].map(time.sleep, [0.05] * POOL))  # all workers run before the first request
     try:
         web.run_app(app, host=HOST, port=PORT, print=None, access_log=None, shutdown_timeout=0.5)
-    except OSError as error:
-        refuse(f"PORT={PORT}: {error.strerror}")
+    except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+        refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")

@@ -10,28 +10,27 @@ from typing import Any
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: float, low: float = 0, high: float = 60_000) -> Any:
-    """Environment variable `name` (empty: `default`, whose type it takes)."""
-    text = os.environ.get(name) or str(default)
+    text = os.environ.get(name) or str(default)  # empty: the default, whose type the value has
     try:
-        value = type(default)(text)
+        value = type(default)(text.encode())  # digits of ASCII only
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        refuse(f"{name}={text}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
+        refuse(f"{name}={text:.60}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
     return value
 
 
 PORT, BACKLOG = number("PORT", 8080, 1, 65535), number("BACKLOG", 5, 1, 65535)  # 5: the library's own
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
-DISTRIBUTION = os.environ.get("WAIT_DISTRIBUTION") or "constant"
+HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
 if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION}: must be constant or exponential")
+    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path not in ("/", "/healthz"):
             return self.send_error(404)
+        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
+            return self.send_error(413)  # this server reads no bodies
         begin = time.perf_counter()
         if path == "/":
             time.sleep(WAITS[DISTRIBUTION]())  # the I/O: nothing else happens in this process
@@ -66,8 +67,8 @@ class Handler(BaseHTTPRequestHandler):
 HTTPServer.request_queue_size = BACKLOG
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 try:
-    server = HTTPServer((os.environ.get("HOST") or "127.0.0.1", PORT), Handler)
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+    server = HTTPServer((HOST, PORT), Handler)
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 print(f"blocking server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True)
 server.serve_forever()

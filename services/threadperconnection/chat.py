@@ -11,19 +11,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
     text = os.environ.get(name) or str(default)  # empty: the default
-    if not (text.isdecimal() and low <= int(text) <= high):
-        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and low <= int(text) <= high):
+        refuse(f"{name}={text:.60}: must be a whole number from {low} to {high}")
     return int(text)
 
 
-PORT, BACKLOG = number("PORT", 8083), number("BACKLOG", 4096)
+HOST, PORT, BACKLOG = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8083), number("BACKLOG", 4096)
 HOLD_S, DEAD_AFTER_S, JOURNAL = number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10), number("JOURNAL", 0, 0, 1)
+ORIGINS = os.environ.get("ALLOWED_ORIGINS", "").split()  # of other web pages that may send requests
 boxes: dict[str, "queue.SimpleQueue[str]"] = {}  # of each connected user: the messages to send
 
 
@@ -32,13 +33,13 @@ class Handler(BaseHTTPRequestHandler):
     timeout = DEAD_AFTER_S  # for a connection without a request
 
     def parse_request(self) -> bool:  # a body that is not read would be the next request of the connection
-        if not super().parse_request():
-            return False
-        if self.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in self.headers:
-            return True
-        self.close_connection = True
-        self.send_error(413)
-        return False
+        if good := super().parse_request():
+            origin, length = self.headers.get("Origin", ""), self.headers.get("Content-Length", "0")
+            foreign = origin and not {origin, origin.partition("://")[2]} & {self.headers["Host"], *ORIGINS}
+            if foreign or length != "0" or "Transfer-Encoding" in self.headers:
+                self.close_connection, good = True, False
+                self.send_error(403 if foreign else 413)
+        return good
 
     def do_GET(self) -> None:  # /poll?N: user N waits here for a message, at most about HOLD_S
         path, _, user = self.path.partition("?")
@@ -65,9 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         letter = f"{text}\n" if path == "/click" else f"news {query}\n"  # one object for all users: saves memory
         if JOURNAL and path == "/click" and told:
             os.write(1, letter.encode())  # written down before it is acknowledged
-        for box in told:
-            if box.qsize() < 100:  # a user that does not poll gets no more messages
-                box.put(letter)
+        for box in (each for each in told if each.qsize() < 100):  # a user that does not poll gets no more messages
+            box.put(letter)
         self.send_response(204 if told else 410)
         self.send_header("Connection", "close")
         self.end_headers()
@@ -86,9 +86,9 @@ class Handler(BaseHTTPRequestHandler):
 ThreadingHTTPServer.request_queue_size = BACKLOG
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 try:
-    server = ThreadingHTTPServer((os.environ.get("HOST") or "127.0.0.1", PORT), Handler)
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+    server = ThreadingHTTPServer((HOST, PORT), Handler)
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
 server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # in ms: timers are late
 print(f"threadperconnection chat server, port {PORT}: a poll waits {HOLD_S} s, backlog {BACKLOG}", flush=True)

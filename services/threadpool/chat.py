@@ -14,19 +14,20 @@ import waitress
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
     text = os.environ.get(name) or str(default)  # empty: the default
-    if not (text.isdecimal() and low <= int(text) <= high):
-        refuse(f"{name}={text}: must be a whole number from {low} to {high}")
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and low <= int(text) <= high):
+        refuse(f"{name}={text:.60}: must be a whole number from {low} to {high}")
     return int(text)
 
 
-PORT, BACKLOG = number("PORT", 8081), number("BACKLOG", 4096)
+HOST, PORT, BACKLOG = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8081), number("BACKLOG", 4096)
 THREADS, HOLD_S, DEAD_AFTER_S = number("THREADS", 8, 1, 1000), number("HOLD_S", 60), number("DEAD_AFTER_S", 60, 10)
+ORIGINS = os.environ.get("ALLOWED_ORIGINS", "").split()  # of other web pages that may send requests
 boxes: dict[str, "queue.SimpleQueue[bytes]"] = {}  # of each connected user: the messages to send
 seen_s: dict[str, float] = {}  # when each user polled last
 
@@ -45,6 +46,10 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     """/poll?N: user N waits; POST /click?N&TEXT is answered to user N, POST /say?TEXT is sent to all users."""
     path, query, posted = environ["PATH_INFO"], environ["QUERY_STRING"], environ["REQUEST_METHOD"] == "POST"
     user, _, text = query.partition("&")
+    origin = environ.get("HTTP_ORIGIN", "")
+    if origin and not {origin, origin.partition("://")[2]} & {environ.get("HTTP_HOST"), *ORIGINS}:
+        start_response("403 Forbidden", [("Content-Length", "0")])
+        return []
     latest_s = time.monotonic() - 2 * HOLD_S - DEAD_AFTER_S  # of the last poll of a user that is still there
     for gone in [each for each, at_s in list(seen_s.items()) if at_s < latest_s] if path == "/say" else ():
         boxes.pop(gone, None)
@@ -69,7 +74,7 @@ signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for
 try:
     server = waitress.create_server(
         app,
-        host=os.environ.get("HOST") or "127.0.0.1",
+        host=HOST,
         port=PORT,
         threads=THREADS,
         backlog=BACKLOG,
@@ -78,8 +83,8 @@ try:
         channel_timeout=DEAD_AFTER_S,  # for a connection without a request
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 800)  # in ms: timers are late
 print(f"threadpool chat server, port {PORT}: {THREADS} threads, a poll waits {HOLD_S} s", flush=True)
 server.run()

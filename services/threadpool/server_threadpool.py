@@ -12,29 +12,28 @@ import waitress
 
 
 def refuse(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
 
 def number(name: str, default: float, low: float = 0, high: float = 60_000) -> Any:
-    """Environment variable `name` (empty: `default`, whose type it takes)."""
-    text = os.environ.get(name) or str(default)
+    text = os.environ.get(name) or str(default)  # empty: the default, whose type the value has
     try:
-        value = type(default)(text)
+        value = type(default)(text.encode())  # digits of ASCII only
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        refuse(f"{name}={text}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
+        refuse(f"{name}={text:.60}: must be a{' whole' * isinstance(default, int)} number from {low} to {high}")
     return value
 
 
 PORT, BACKLOG = number("PORT", 8081, 1, 65535), number("BACKLOG", 1024, 1, 65535)  # 1024: the library's own
-THREADS = number("THREADS", 8, 1, 1000)
+THREADS, CONNECTION_LIMIT = number("THREADS", 8, 1, 1000), number("CONNECTION_LIMIT", 10_000, 3, 65535)
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
-DISTRIBUTION = os.environ.get("WAIT_DISTRIBUTION") or "constant"
+HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
 if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION}: must be constant or exponential")
+    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
 def app(environ, start_response):  # type: ignore[no-untyped-def]
@@ -58,16 +57,16 @@ signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # waitress would wait for
 try:
     server = waitress.create_server(
         app,
-        host=os.environ.get("HOST") or "127.0.0.1",
+        host=HOST,
         port=PORT,
         threads=THREADS,
         backlog=BACKLOG,
-        connection_limit=10_000,  # the library's 100 would be a second queue in front of the pool
+        connection_limit=CONNECTION_LIMIT,  # the library's 100 would be a second queue in front of the pool
         max_request_body_size=65_536,  # 413 above; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
-except OSError as error:
-    refuse(f"PORT={PORT}: {error.strerror}")
+except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 print(
     f"threadpool server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, {THREADS} threads, backlog {BACKLOG}",
     flush=True,

@@ -26,6 +26,11 @@ Backlog = Annotated[
     Option("Listen backlog, the length of the accept queue; without it, each server's own."),
 ]
 Threads = Annotated[int, Field(ge=1, le=1000), Option("Threads in the pool.")]
+ConnectionLimit = Annotated[
+    int | None,
+    Field(ge=3, le=65_535),
+    Option("Connections that server B accepts, including two of its own; without it, 10,000 (waitress's own: 100)."),
+]
 
 
 class Settings(BaseModel):
@@ -56,6 +61,7 @@ class ServerSettings(Settings):
     cpu_ms: CpuMs = 0.0
     backlog: Backlog = None
     threads: Threads = 8
+    connection_limit: ConnectionLimit = None
 
     @property
     def service_ms(self) -> float:
@@ -79,6 +85,7 @@ class Variant(Settings):
     wait_distribution: Literal["constant", "exponential"] | None = None
     cpu_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] | None = None
     backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    connection_limit: Annotated[int, Field(ge=3, le=65_535)] | None = None
 
 
 class Experiment(Settings):

@@ -71,7 +71,7 @@ def at_once(address: tuple[str, int], users: int) -> list[float]:
     return sorted(latency_s for _, latency_s, _ in answers)
 
 
-@pytest.mark.parametrize("name", ["server_broken.py", "watchdog.py"])
+@pytest.mark.parametrize("name", ["server_broken.py", "watchdog.py", "refusals.py"])
 def test_fits_on_one_screen(name: str) -> None:
     assert len((FOLDER / name).read_text().splitlines()) <= LINES_OF_A_SCREEN
 

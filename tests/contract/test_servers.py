@@ -37,6 +37,7 @@ BAD_VALUES = (
     ("BACKLOG", "5.5"),
     ("WAIT_DISTRIBUTION", "gaussian"),
     ("THREADS", "0"),
+    ("CONNECTION_LIMIT", "2"),
 )
 
 
@@ -169,6 +170,24 @@ def test_threads_is_the_number_of_workers_where_it_applies(serve: Serve, model: 
         return  # test_what_it_does_not_ask_for_does_not_disturb_it
     latencies_s = serve(WAIT_MS="400", THREADS="2").at_once(3)
     assert latencies_s[1] < 0.76 <= latencies_s[2]
+
+
+def test_connection_limit_is_the_number_of_connections_that_are_accepted(serve: Serve, model: Model) -> None:
+    """The others are connected, as the kernel sees it, and wait until an accepted connection closes."""
+    if "CONNECTION_LIMIT" not in model.service.environment:
+        return  # test_what_it_does_not_ask_for_does_not_disturb_it
+    server = serve(CONNECTION_LIMIT="5")  # two of them are the server's own
+    with ExitStack() as stack:
+        users = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(4)]
+        for user in users:
+            user.sendall(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
+        assert [user.recv(12) for user in users[:3]] == [b"HTTP/1.1 200"] * 3
+        users[3].settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            users[3].recv(12)
+        users[3].settimeout(10)
+        users[0].close()
+        assert users[3].recv(12) == b"HTTP/1.1 200"
 
 
 @pytest.mark.measures

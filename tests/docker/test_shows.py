@@ -36,9 +36,9 @@ def test_freeze_in_containers(iolab: Run, tmp_path: Path) -> None:
 def test_break_in_containers(iolab: Run, tmp_path: Path) -> None:
     copy = copied_lab(tmp_path / "lab")
     text = shortened("break", copy / "experiments", {"seconds = 3.0": "seconds = 1.5"}).read_text()
-    first, *ways = text.split("[[broken.ways]]")
-    wanted = [way for way in ways if 'place = "await"' in way or 'place = "loop"' in way]
-    (copy / "experiments" / "break.toml").write_text("[[broken.ways]]".join([first, *wanted]))
+    first, *strategies = text.split("[[broken.strategies]]")
+    wanted = [each for each in strategies if 'place = "await"' in each or 'place = "loop"' in each]
+    (copy / "experiments" / "break.toml").write_text("[[broken.strategies]]".join([first, *wanted]))
     done = iolab("break", "--runtime", "docker", "--users", "8", cwd=copy)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")

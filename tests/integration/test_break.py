@@ -22,14 +22,14 @@ def test_what_blocks_the_loop_blocks_everyone(inside: Run, tmp_path: Path, monke
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "results").glob("*-break")
     found = json.loads((folder / "summary.json").read_text())["cells"]
-    ways = {(each["service"], each["work"], each["place"]): each for each in found}
-    healthy, blocked = ways["broken", "wait", "await"], ways["broken", "wait", "loop"]
-    threads = ways["broken", "wait", "thread"]
+    strategies = {(each["service"], each["work"], each["place"]): each for each in found}
+    healthy, blocked = strategies["broken", "wait", "await"], strategies["broken", "wait", "loop"]
+    threads = strategies["broken", "wait", "thread"]
     assert healthy["throughput_rps"] > 3 * blocked["throughput_rps"]
     assert threads["throughput_rps"] > 3 * blocked["throughput_rps"]
     assert blocked["median_ms"] > 10 * blocked["service_ms"]
     assert blocked["bystander_median_ms"] > 10 * healthy["bystander_median_ms"]
-    computing, processes = ways["broken", "compute", "loop"], ways["broken", "compute", "process"]
+    computing, processes = strategies["broken", "compute", "loop"], strategies["broken", "compute", "process"]
     assert computing["bystander_median_ms"] > 3 * processes["bystander_median_ms"]
     culprits = [each["culprit"] for each in found if each["culprit"]]
     assert len(culprits) == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from iolab.host import guardian as guardians
 from iolab.kinds.crowd import run as crowd
 from iolab.kinds.slo import plan as objective
 from iolab.lab import Lab
@@ -75,15 +76,9 @@ def short_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     one_cell = {'models = ["B", "C"]': 'models = ["C"]', "concurrency = [4, 16]": "concurrency = [4]"}
     shortened("crosscheck", copy / "experiments", one_cell)
     text = shortened("break", copy / "experiments", BREAK).read_text()
-    first_two = "[[broken.ways]]".join(text.split("[[broken.ways]]")[:3])
+    first_two = "[[broken.strategies]]".join(text.split("[[broken.strategies]]")[:3])
     (copy / "experiments" / "break.toml").write_text(first_two)
     return copy
-
-
-def children() -> set[int]:
-    """Return the programs that this process has started, without its guardian, which stays until it ends."""
-    found = psutil.Process().children(recursive=True)
-    return {child.pid for child in found if not any("guardian.py" in word for word in child.cmdline())}
 
 
 MARKS = {
@@ -91,6 +86,12 @@ MARKS = {
     "locust": [pytest.mark.load],
     "freeze": [pytest.mark.measures],  # it says "omission" only if the two ways of counting differ that much
 }
+
+
+def children() -> set[int]:
+    """Return the processes under this one, without the guardian, which ends with it."""
+    guardian = str(Path(guardians.__file__))
+    return {child.pid for child in psutil.Process().children(recursive=True) if guardian not in child.cmdline()}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [])) for name in KINDS])
@@ -121,8 +122,7 @@ def test_a_short_run_ends_well_and_leaves_its_results_alone(
             assert trials
             assert all(trial["valid"] for trial in trials)
     assert nothing_serves(lab)
-    after = children()
-    assert after <= before
+    assert children() <= before
 
 
 def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_short_search_for_an_objective(inside: Run, tmp_path: Path, monkeypatc
     left = {"run.json", "trials.jsonl", "samples", "summary.json", "report.html", "report.md"}
     assert {path.name for path in folder.iterdir()} == left
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
-    assert [step["holds"] for step in found["steps"]] == [False, False]
+    assert [trial["holds"] for trial in found["trials"]] == [False, False]
     assert "mean<10.5ms" in done.stdout
 
 

@@ -31,7 +31,7 @@ KINDS = ("closed", "open", "slo", "crowd", "faults", "freeze", "break", "chess")
 
 def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Sequence[NamedTuple]]) -> RunFolder:
     """Return a run of one trial of the kind's own experiment."""
-    of_kind, name = registry.kind(kind), {"open": "queue"}.get(kind, kind)
+    of_kind, name = registry.kind(kind), {"open": "queue", "closed": "bench"}.get(kind, kind)
     changes = {"chess": {"models": ["A"], "concurrency": [2], "chess": {"moves": 2}}}.get(kind, {})
     settings = experiment_file.parsed(ROOT / "experiments" / f"{name}.toml", changes, of_kind.settings)
     folder = RunFolder.create(results, name)
@@ -61,7 +61,7 @@ def recording(kind: str, results: Path) -> RunFolder:
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
         "slo": {**LOAD, "lead_s": 0.0, "value_s": 0.02, "holds": True},
         "freeze": {"name": "planned", "generator": "locust"},
-        "break": {"way": BREAK["broken"]["ways"][0]},
+        "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},
     }
     rows: dict[str, dict[str, Sequence[NamedTuple]]] = {

@@ -41,7 +41,7 @@ def users() -> Iterator[Driver]:
 
 def come(users: Driver, port: int) -> list[str]:
     job = {"host": HOST, "port": port, "transport": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
-    return [row[4] for row in users.ask({"come": {**job, "patience_s": 5}}, 20)["rows"]]
+    return [row[4] for row in users.ask({"connect": {**job, "patience_s": 5}}, 20)["rows"]]
 
 
 def test_who_is_turned_away_tries_again_until_the_server_is_there(users: Driver) -> None:
@@ -56,7 +56,7 @@ def test_who_is_turned_away_tries_again_until_the_server_is_there(users: Driver)
     thread = threading.Timer(1.0, late)
     thread.start()
     try:
-        back = users.ask({"come_back": {"host": HOST, "port": port, "rate": 0, "patience_s": 15}}, 30)
+        back = users.ask({"reconnect": {"host": HOST, "port": port, "rate": 0, "patience_s": 15}}, 30)
     finally:
         ready.set()
         thread.join()
@@ -74,11 +74,11 @@ def test_who_has_vanished_or_does_not_read_hears_nothing_and_the_others_do(users
         assert users.ask({"say": {"text": "1.hello"}}, 10)["status"] == 204
         heard = users.ask({"listen": {"text": "1", "wait_s": 5}}, 10)["rows"]
         assert len({user for user, _ in heard}) == USERS - 5
-        assert users.ask({"census": {}}, 10)["held"] == USERS
-        back = users.ask({"come_back": {"host": HOST, "port": port, "rate": 0, "patience_s": 5}}, 20)
+        assert users.ask({"count_outcomes": {}}, 10)["held"] == USERS
+        back = users.ask({"reconnect": {"host": HOST, "port": port, "rate": 0, "patience_s": 5}}, 20)
         assert sorted(row[0] for row in back["rows"]) == list(range(5))
         assert users.ask({"leave": {"first": USERS - 10}}, 10) is not None
-        assert users.ask({"census": {}}, 10)["held"] == USERS - 10
+        assert users.ask({"count_outcomes": {}}, 10)["held"] == USERS - 10
 
 
 def test_clicks_go_on_while_other_jobs_are_done_and_end_with_the_server(users: Driver) -> None:

@@ -24,8 +24,11 @@ def test_a_percentile_of_too_few_is_not_one_of_nothing() -> None:
 
 
 def test_things_are_counted_with_their_noun() -> None:
-    found = [numbers.counted(*each) for each in ((1, "thread"), (1001, "thread"), (1, "process"), (6, "process"))]
-    assert found == ["1 thread", "1,001 threads", "1 process", "6 processes"]
+    found = [
+        numbers.counted(*each)
+        for each in ((1, "thread"), (1001, "thread"), (1, "process"), (6, "process"), (2, "strategy"), (3, "day"))
+    ]
+    assert found == ["1 thread", "1,001 threads", "1 process", "6 processes", "2 strategies", "3 days"]
     assert [numbers.count(each) for each in (None, 0, 1234, 945.6)] == ["-", "0", "1,234", "946"]
 
 

@@ -1,5 +1,6 @@
 """Files of a run folder that anybody may have made: links, pipes, sizes."""
 
+import errno
 import gzip
 import os
 from pathlib import Path
@@ -61,6 +62,62 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         file.truncate(files.MOST_BYTES + 1)
     with pytest.raises(UsageError, match="more than 128"):
         files.read(tmp_path / "trials.jsonl")
+
+
+class Disk:
+    """Notes what each file has on disk: what was written when the kernel was told to keep it (fsync)."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self.kept, self.names = folder, dict[int, bytes](), list[list[str]]()
+        fsync = os.fsync
+
+        def noted(descriptor: int) -> None:
+            fsync(descriptor)
+            inode = os.fstat(descriptor).st_ino
+            (path,) = (each for each in folder.iterdir() if each.stat().st_ino == inode)
+            self.kept[inode] = path.read_bytes()
+            self.names.append(sorted(each.name for each in folder.iterdir()))
+
+        monkeypatch.setattr(os, "fsync", noted)
+
+    def of(self, name: str) -> bytes | None:
+        """Return what would be in a file of that name after a crash; None: not known."""
+        return self.kept.get((self._folder / name).stat().st_ino)
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_file_has_its_name_when_all_of_it_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    """A crash, or somebody who reads meanwhile, finds the old file or the new one, never a part."""
+    path = tmp_path / "summary.json"
+    if before is not None:
+        path.write_bytes(before)
+    disk = Disk(tmp_path, monkeypatch)
+    files.write(path, b"new")
+    (meanwhile,) = disk.names
+    assert len(meanwhile) == (1 if before is None else 2)
+    assert meanwhile[0].startswith(".writing-")
+    assert disk.of("summary.json") == b"new"
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_whose_disk_is_full_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "page").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(tmp_path / "page", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page", b"old")]
+
+
+def test_a_trial_is_on_disk_when_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(tmp_path, monkeypatch)
+    for lines in (b"one\n", b"one\ntwo\n"):
+        files.append(tmp_path / "trials.jsonl", lines[-4:])
+        assert disk.of("trials.jsonl") == lines
 
 
 def test_lines_are_appended(tmp_path: Path) -> None:

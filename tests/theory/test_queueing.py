@@ -66,6 +66,7 @@ def test_a_busier_queue_forgets_later_and_one_that_is_none_at_once() -> None:
     """Cohen (1982): 1 / (mu (1 - sqrt(rho))^2); at rho = 1/4, four service times."""
     assert queueing.relaxation_s(0.25, 1.0, 1) == pytest.approx(4.0)
     assert queueing.relaxation_s(12.5, 0.02, 1) == pytest.approx(0.08)
+    assert queueing.relaxation_s(100.0, 0.02, 8) == pytest.approx(0.01)  # eight servers: an eighth of the time
     assert queueing.relaxation_s(380, 0.02, 8) > 10 * queueing.relaxation_s(320, 0.02, 8)
     assert queueing.relaxation_s(1000, 0.02, math.inf) == 0.0
 

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
+from scipy.stats import t as student
 
 from iolab.theory.statistics import Array, least_count, median_interval, percentile, quantile_estimate, ratio_interval
 
@@ -108,3 +109,30 @@ def test_the_error_of_a_median_is_that_of_scipy_s_bootstrap(repeats: int) -> Non
     estimate = quantile_estimate(values)
     assert estimate
     assert estimate.log_error == pytest.approx(theirs.standard_error * math.sqrt(repeats / (repeats - 1)))
+
+
+def test_a_ratio_s_interval_is_welch_s() -> None:
+    """Three repeats that vary beside six that hardly do: almost two degrees of freedom, not seven."""
+    these = [np.full(9, value) for value in (20.0, 21.0, 22.0)]
+    those = [np.full(9, 10.0 + number / 1000) for number in range(6)]
+    one, other = quantile_estimate(these), quantile_estimate(those, 1)
+    assert one
+    assert other
+    squares = [(each.log_error**2, each.freedom) for each in (one, other)]
+    total = sum(square for square, _ in squares)
+    # https://en.wikipedia.org/wiki/Welch%E2%80%93Satterthwaite_equation
+    freedom = total**2 / sum(square**2 / freedom for square, freedom in squares)
+    for left, right, value in ((these, those, one.value / other.value), (those, these, other.value / one.value)):
+        ratio, low, high = ratio_interval(left, right) or (0, 0, 0)
+        assert ratio == pytest.approx(value)
+        half = float(student.ppf(0.975, freedom)) * math.sqrt(total)
+        assert math.log(high / ratio) == pytest.approx(half, rel=0.08)  # seeds are of places
+        assert math.log(ratio / low) == pytest.approx(half, rel=0.08)
+    assert freedom == pytest.approx(2, abs=0.01)
+
+
+def test_the_step_of_a_ratio_is_that_of_both() -> None:
+    these, those = [np.full(50, 20.0)] * 3, [np.full(50, 2.0)] * 3
+    for left, right, ratio in ((these, those, 10.0), (those, these, 0.1)):
+        _, low, high = ratio_interval(left, right, resolution=0.1) or (0, 0, 0)
+        assert (low / ratio, high / ratio) == pytest.approx((1 - 0.0275, 1 + 0.0275))

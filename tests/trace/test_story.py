@@ -133,6 +133,65 @@ def test_what_is_a_click_and_what_is_not(line: str, clicks: int) -> None:
     assert as_json(story_of(f"{SERVER}{line}\n"))["clicks_visible"] == clicks
 
 
+REGISTERED = SERVER.splitlines(keepends=True)[6]
+OTHER_CLICK = CLICK.replace("= 20 <", "= 30 <").replace("[20]", "[30]").replace("20 17", "30 17")
+
+
+def test_a_story_is_proved_by_socket_registration_and_clicks_together() -> None:
+    story = story_of(SERVER + CLICK)
+    assert story.proved
+    assert story_of(SERVER + CLICK + OTHER_CLICK).proved
+    assert not story_of(SERVER).proved  # no click
+    assert not story_of(CLICK).proved  # no socket
+
+
+def test_a_story_is_not_proved_while_the_listener_is_not_registered() -> None:
+    assert "EPOLL_CTL_ADD, 7," in REGISTERED
+    woken = story_of(SERVER.replace(REGISTERED, "") + CLICK)
+    assert [step.status for step in woken.steps[:2]] == ["proved", "inferred"]
+    never = story_of(SERVER.replace(REGISTERED, "").replace("u32=7, u64=7", "u32=6, u64=6") + CLICK)
+    assert [step.status for step in never.steps[:2]] == ["proved", "missing"]
+    for story in (woken, never):
+        assert [click.status for click in story.clicks] == ["proved"]
+        assert not story.proved
+        assert as_json(story)["proved"] is False
+
+
+def test_one_click_that_is_inferred_keeps_the_others_from_being_the_proof() -> None:
+    story = story_of(SERVER + CLICK + cut_short(OTHER_CLICK, 0))
+    assert [click.status for click in story.clicks] == ["proved", "inferred"]
+    assert story.steps[4].status == "inferred"
+    assert not story.proved
+
+
+def test_a_thread_never_sleeps_for_more_than_all_of_the_time() -> None:
+    """A wait that began before the registration, or a clock that was set, is longer than the time of serving."""
+    for duration, share in (("0.500000", 0.75 / 2.2574), ("90.000000", 1.0)):
+        story = story_of(SERVER.replace("<0.500000>", f"<{duration}>") + CLICK)
+        assert as_json(story)["waiting"]["share_asleep"] == pytest.approx(share, abs=1e-4)
+        assert f"it was idle for {share:.1%} of the time" in story.steps[2].sentence
+
+
+def test_the_share_asleep_is_of_the_time_from_the_registration_on() -> None:
+    later = REGISTERED.replace("1700000000.000600", "1700000000.500000")
+    waiting = as_json(story_of(SERVER.replace(REGISTERED, later) + CLICK))["waiting"]
+    assert waiting["serving_s"] == pytest.approx(1.758, abs=1e-4)
+    assert waiting["share_asleep"] == pytest.approx(0.75 / 1.758, abs=1e-4)
+
+
+def test_a_check_without_waiting_is_no_sleep() -> None:
+    check = "10 1700000002.252000 epoll_wait(3, [], 3, 0) = 0 <0.250000>\n"
+    waiting = as_json(story_of(SERVER + CLICK + check))["waiting"]
+    assert (waiting["polls"], waiting["slept_s"], waiting["longest_s"]) == (1, pytest.approx(0.75), 0.5)
+
+
+def test_a_sleep_whose_end_the_log_does_not_show_is_inferred() -> None:
+    log = "\n".join(line.rsplit(" <", 1)[0] for line in (SERVER + CLICK).splitlines()) + "\n"
+    step = story_of(log).steps[2]
+    assert step.status == "inferred"
+    assert "at most" in step.sentence
+
+
 def test_the_main_thread_is_the_file_watcher() -> None:
     story = story_of(SERVER + '10 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY|O_CLOEXEC) = 9\n')
     assert [each["by"] for each in as_json(story)["opens"]] == [MAIN_THREAD]

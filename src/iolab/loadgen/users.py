@@ -58,7 +58,7 @@ class UserProcesses:
             share = {"users": users, "first": first, "rate": rate * users / sum(counts), "source": source}
             jobs.append({"host": host, "port": port, "transport": transport, "patience_s": patience_s, **share})
             first += users
-        answers = self.ask("come", jobs, sum(counts) / rate + patience_s + START_LIMIT_S)
+        answers = self.ask("connect", jobs, sum(counts) / rate + patience_s + START_LIMIT_S)
         return [row for answer in answers for row in answer["rows"]]
 
     def split(self, count: int) -> list[int]:

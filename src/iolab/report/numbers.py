@@ -84,8 +84,12 @@ def count(value: float | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things with their noun: 1 thread, 1,001 threads, 6 processes."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+    """Return a number of things with their noun: 1 thread, 1,001 threads, 6 processes, 2 strategies."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def users(number: int) -> str:

@@ -144,7 +144,7 @@ def _waiting(story: Story) -> dict[str, Any] | None:
         "slept_s": sleep.slept_s if sleep.timed else None,
         "longest_s": sleep.longest_s if sleep.timed else None,
         "serving_s": total_s,
-        "share_asleep": sleep.slept_s / total_s if total_s and sleep.timed else None,
+        "share_asleep": min(1.0, sleep.slept_s / total_s) if total_s and sleep.timed else None,
     }
 
 

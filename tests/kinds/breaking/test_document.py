@@ -7,10 +7,10 @@ import pytest
 
 from iolab.kinds import registry
 from iolab.kinds.breaking import document as breaking
-from iolab.kinds.breaking.cells import Analysis, WayResult
+from iolab.kinds.breaking.cells import Analysis, StrategyResult
 from iolab.kinds.breaking.culprit import Culprit, Named
 from iolab.kinds.breaking.figure import harmed, picture
-from iolab.kinds.breaking.plan import Way, expected
+from iolab.kinds.breaking.plan import Strategy, expected
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report import pages
 from iolab.report.document import Figure, Quote, Sentences, Table
@@ -35,12 +35,12 @@ RUN = RunInfo(
 )
 
 
-def result(name: str, rate_rps: float, bystander_ms: float) -> WayResult:
-    """Return a way of the lab's own experiment, at that rate, with a bystander that waits so long."""
-    way: Way = next(each for each in EXPERIMENT.broken.ways if each.name == name)
+def result(name: str, rate_rps: float, bystander_ms: float) -> StrategyResult:
+    """Return a strategy of the lab's own experiment, at that rate, with a bystander that waits so long."""
+    strategy: Strategy = next(each for each in EXPERIMENT.broken.strategies if each.name == name)
     samples = tuple(Sample(number / rate_rps, 0.02, 200) for number in range(300))
     bystander = tuple(Sample(number * 0.1, bystander_ms / 1000, 200) for number in range(20))
-    return WayResult(way, expected(way, 16, 0.02, 2), samples, bystander, ServerUsage())
+    return StrategyResult(strategy, expected(strategy, 16, 0.02, 2), samples, bystander, ServerUsage())
 
 
 HEALTHY = result("await asyncio.sleep", 760, 0.8)
@@ -64,7 +64,7 @@ CULPRITS = [
 ]
 
 
-def analysis(results: Sequence[WayResult], culprits: Sequence[Culprit] = ()) -> Analysis:
+def analysis(results: Sequence[StrategyResult], culprits: Sequence[Culprit] = ()) -> Analysis:
     return Analysis(RUN, EXPERIMENT, (), results, culprits, ())
 
 
@@ -84,7 +84,7 @@ def test_the_verdict_names_the_ways_that_delay_the_bystander_the_worst_first() -
     )
     unharmed = [HEALTHY, result("time.sleep in the loop", 49, 7.9), result("time.sleep in 8 threads", 397, 1)]
     assert breaking.verdict(unharmed) == (
-        "In 2 other ways the bystander waits at most 10 times the median with requests that await (0.8 ms)."
+        "In 2 other strategies the bystander waits at most 10 times the median with requests that await (0.8 ms)."
     )
     assert breaking.verdict([HEALTHY]) == ""
     assert breaking.verdict(ALL[1:]) == ""
@@ -160,7 +160,7 @@ def test_colours_are_explained_where_there_is_a_way_to_compare_with() -> None:
 
 
 @pytest.mark.parametrize("results", [[], ALL[:1]])
-def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[WayResult]) -> None:
+def test_a_run_that_is_not_whole_says_so_and_claims_nothing(results: list[StrategyResult]) -> None:
     document = breaking.report(analysis(results))
     assert document.lacks == "This run was interrupted: it has 0 of 10 trials."
     assert figures(pages.render(document)) == len(results)

@@ -14,12 +14,12 @@ from tests.fakes import ANSWERED, FakeServer, answering
 from tests.kinds.breaking.test_plan import LOG
 from tests.kinds.worlds import World
 
-WAYS = [
+STRATEGIES = [
     {"name": "await", "work": "wait", "place": "await"},
     {"name": "in the loop", "work": "wait", "place": "loop"},
     {"name": "thread pool", "service": "threadpool", "work": "compute", "place": "thread"},
 ]
-SHORT = {"concurrency": [4], "broken": {"seconds": 0.05, "bystander_ms": 5, "ways": WAYS}}
+SHORT = {"concurrency": [4], "broken": {"seconds": 0.05, "bystander_ms": 5, "strategies": STRATEGIES}}
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def test_each_way_and_each_search_is_a_trial_that_is_on_disk_as_it_ends(world: W
     outcome = world.measure()
     assert (outcome.exit_status, outcome.folder.read_run().status) == (0, "complete")
     assert [model.service for model in outcome.folder.read_run().models] == ["broken", "threadpool"]
-    assert world.on_disk == [0, 0, 1, 1, 2, 2, 3]  # warm-up and load of each way, then the search
+    assert world.on_disk == [0, 0, 1, 1, 2, 2, 3]  # warm-up and load of each strategy, then the search
     assert world.watcher.begun == ["await", "in the loop", "thread pool", "in the loop, its culprit"]
     records = outcome.folder.read_trials(BreakRecord)
-    assert [(each.way.name, each.seeks) for each in records] == [
+    assert [(each.strategy.name, each.seeks) for each in records] == [
         ("await", False),
         ("in the loop", False),
         ("thread pool", False),

@@ -4,35 +4,35 @@ import math
 
 import pytest
 
-from iolab.kinds.breaking.cells import WayResult
+from iolab.kinds.breaking.cells import StrategyResult
 from iolab.kinds.breaking.culprit import Culprit, find_culprit
-from iolab.kinds.breaking.plan import Way, expected
+from iolab.kinds.breaking.plan import Strategy, expected
 from iolab.results.records import ServerUsage
 from iolab.results.samples import Sample
 from iolab.theory.closed_loop import closed_loop
 
 
-def way(work: str, place: str, pool: int = 8) -> Way:
-    return Way.model_validate({"name": f"{work} in {place}", "work": work, "place": place, "pool": pool})
+def strategy(work: str, place: str, pool: int = 8) -> Strategy:
+    return Strategy.model_validate({"name": f"{work} in {place}", "work": work, "place": place, "pool": pool})
 
 
 @pytest.mark.parametrize(
     ("which", "cpus", "rate_rps"),
     [
-        (way("wait", "await"), 2, 800),
-        (way("wait", "loop"), 2, 50),
-        (way("wait", "thread"), 2, 400),
-        (way("wait", "process", 4), 2, 200),
-        (way("compute", "loop"), 2, 50),
-        (way("compute", "thread"), 2, 50),
-        (way("compute", "process", 2), 2, 100),
-        (way("compute", "process", 8), 2, 100),
-        (way("compute", "process", 8), 1, 50),
-        (way("compute", "process", 8), 0.5, 50),
+        (strategy("wait", "await"), 2, 800),
+        (strategy("wait", "loop"), 2, 50),
+        (strategy("wait", "thread"), 2, 400),
+        (strategy("wait", "process", 4), 2, 200),
+        (strategy("compute", "loop"), 2, 50),
+        (strategy("compute", "thread"), 2, 50),
+        (strategy("compute", "process", 2), 2, 100),
+        (strategy("compute", "process", 8), 2, 100),
+        (strategy("compute", "process", 8), 1, 50),
+        (strategy("compute", "process", 8), 0.5, 50),
     ],
-    ids=lambda value: value.name if isinstance(value, Way) else str(value),
+    ids=lambda value: value.name if isinstance(value, Strategy) else str(value),
 )
-def test_theory_knows_who_works_at_the_same_time(which: Way, cpus: float, rate_rps: float) -> None:
+def test_theory_knows_who_works_at_the_same_time(which: Strategy, cpus: float, rate_rps: float) -> None:
     found = expected(which, 16, 0.02, cpus)
     assert found.throughput_rps == pytest.approx(rate_rps)
     assert found.latency_s == pytest.approx(16 / rate_rps)
@@ -41,13 +41,15 @@ def test_theory_knows_who_works_at_the_same_time(which: Way, cpus: float, rate_r
 def test_figures_are_of_answers() -> None:
     samples = tuple(Sample(number * 0.1, 0.05, 200) for number in range(10))
     bystander = (Sample(0.0, 0.001, 200), Sample(0.1, 0.6, 200), Sample(0.2, 0.003, 200), Sample(0.3, None, 0))
-    result = WayResult(way("wait", "loop"), closed_loop(1, 1, 0.02), samples, bystander, ServerUsage())
+    result = StrategyResult(strategy("wait", "loop"), closed_loop(1, 1, 0.02), samples, bystander, ServerUsage())
     assert result.median_ms == pytest.approx(50)
     assert result.p95_ms is None  # too few to know
     assert result.rate_rps == pytest.approx(10 / 0.95)
     assert result.bystander_median_ms == pytest.approx(3)
     assert result.bystander_slowest_ms == pytest.approx(600)
-    nobody = WayResult(way("wait", "loop"), closed_loop(1, 1, 0.02), (), (Sample(0.0, None, 0),), ServerUsage())
+    nobody = StrategyResult(
+        strategy("wait", "loop"), closed_loop(1, 1, 0.02), (), (Sample(0.0, None, 0),), ServerUsage()
+    )
     assert (nobody.median_ms, nobody.rate_rps, nobody.bystander_median_ms) == (None, 0.0, None)
 
 
@@ -80,5 +82,5 @@ def test_a_log_that_names_nothing_has_no_culprit() -> None:
 
 
 def test_only_an_await_lets_any_number_wait() -> None:
-    assert way("wait", "await").at_once(2) == math.inf
-    assert way("wait", "loop").at_once(2) == 1
+    assert strategy("wait", "await").at_once(2) == math.inf
+    assert strategy("wait", "loop").at_once(2) == 1

@@ -1,4 +1,4 @@
-"""What each way asks of its server, and the bystander, on servers that are made up."""
+"""What each strategy asks of its server, and the bystander, on servers that are made up."""
 
 import threading
 
@@ -17,11 +17,11 @@ PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {}, BreakExperime
 
 
 def test_a_way_waits_or_computes_and_never_both() -> None:
-    for way in PLAN.experiment.broken.ways:
-        found = PLAN.experiment.variables_of(way)
-        assert (found["WAIT_MS"], found["CPU_MS"]) == (("20", "0") if way.work == "wait" else ("0", "5"))
-        assert found["WORK_IN"] == way.place
-        assert found["POOL"] == found["THREADS"] == str(way.pool)
+    for strategy in PLAN.experiment.broken.strategies:
+        found = PLAN.experiment.variables_of(strategy)
+        assert (found["WAIT_MS"], found["CPU_MS"]) == (("20", "0") if strategy.work == "wait" else ("0", "5"))
+        assert found["WORK_IN"] == strategy.place
+        assert found["POOL"] == found["THREADS"] == str(strategy.pool)
         assert found["WATCH_MS"] == "0"  # a watchdog costs, and is not there where times are measured
 
 
@@ -32,15 +32,15 @@ def test_the_servers_are_those_that_the_ways_name() -> None:
 def test_a_name_that_no_server_has_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="service=nobody: no such model"):
         breaking.server_of(PLAN.lab, "nobody")
-    ways = [{"name": "a way", "service": "nobody", "work": "wait", "place": "loop"}]
+    strategies = [{"name": "a strategy", "service": "nobody", "work": "wait", "place": "loop"}]
     with pytest.raises(UsageError, match="service=nobody: no such model"):
-        session.plan(ROOT, ROOT / "experiments" / "break.toml", {"broken": {"ways": ways}}, BreakExperiment)
+        session.plan(ROOT, ROOT / "experiments" / "break.toml", {"broken": {"strategies": strategies}}, BreakExperiment)
 
 
 def test_after_the_ways_a_culprit_is_sought_for_each_that_works_in_the_loop() -> None:
-    found = trials(PLAN.experiment.broken.ways)
+    found = trials(PLAN.experiment.broken.strategies)
     assert [trial.index for trial in found] == list(range(10))
-    assert [trial.way for trial in found[:8]] == list(PLAN.experiment.broken.ways)
+    assert [trial.strategy for trial in found[:8]] == list(PLAN.experiment.broken.strategies)
     assert [(trial.seeks, trial.name) for trial in found[8:]] == [
         (True, "time.sleep in the loop, its culprit"),
         (True, "computing in the loop, its culprit"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from iolab.experiment import Variant
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.course import answers, applies, table
 from iolab.kinds.closed.document import report
@@ -77,7 +78,29 @@ def test_data_that_say_otherwise_are_not_told_the_book_s_way(run: Analysis) -> N
     assert "something else took time" in text(changed(run, "B", 4, median_ms=45.0), 2)
     assert "2 turns of 8 threads would be 2 times" in text(changed(run, "B", 16, median_ms=22.0), 3)
     assert "does not stay at 20 ms" in text(changed(run, "C", 16, median_ms=90.0), 4)
+    for too_fast_ms, verdict in ((15.1, "as expected"), (10.0, "0.5 times the expected value")):
+        assert table(changed(run, "C", 16, median_ms=too_fast_ms))[-1].verdict == verdict
     assert table(changed(run, "C", 16, median_ms=90.0))[-1].verdict == "4.5 times the expected value"
+
+
+@pytest.mark.parametrize(
+    ("threads", "median_ms", "words"),
+    [
+        (4, 80.0, "4 threads serve 16 users in 4 turns"),
+        (16, 20.4, "16 threads serve all 16 users at the same time, so no request waits for a thread."),
+        (32, 20.4, "32 threads serve all 16 users at the same time, so no request waits for a thread."),
+        (16, 40.3, "The threads do not explain that: see the findings."),
+    ],
+)
+def test_threads_for_all_users_serve_them_without_turns(
+    run: Analysis, threads: int, median_ms: float, words: str
+) -> None:
+    server = run.experiment.server.model_copy(update={"threads": threads})
+    other = replace(run, experiment=run.experiment.model_copy(update={"server": server}))
+    told = text(changed(other, "B", 16, median_ms=median_ms), 3)
+    assert words in told
+    assert ("turns" in told) == (threads < 16)
+    assert ("see the findings" in told) == (median_ms == 40.3)
 
 
 def test_what_was_not_measured_is_said(run: Analysis) -> None:
@@ -91,6 +114,12 @@ def test_another_experiment_is_not_asked_the_course_s_questions(run: Analysis) -
     other = replace(run, experiment=run.experiment.model_copy(update={"server": server}))
     assert not applies(other)
     assert "Five questions" not in page(report(other))
+    vary = (Variant(name="random", wait_distribution="exponential"), Variant(name="long queue", backlog=1024))
+    for change in ({"vary": vary[:1]}, {"vary": vary}, {"cpus": (0.5, 1.0)}):
+        assert not applies(replace(run, experiment=run.experiment.model_copy(update=change)))
+    random = run.experiment.server.model_copy(update={"wait_distribution": "exponential"})
+    assert not applies(replace(run, experiment=run.experiment.model_copy(update={"server": random})))
+    assert applies(replace(run, experiment=run.experiment.model_copy(update={"cpus": (2.0,)})))
     none = replace(run, cells=(AnalysedCell(run.cells[0].cell.model_copy(update={"median_ms": None}), (np.empty(0),)),))
     assert not applies(none)
 

@@ -86,7 +86,7 @@ def test_none_is_chosen_where_none_holds_all(answered: Answered) -> None:
 def test_the_nearest_level_is_named_where_it_is_another(answered: Answered) -> None:
     text = answered((crowds.C,), (100, 800, 10_000))
     assert "held all 800 users" in text
-    assert "The measured levels nearest to 1,000 users have 800 users." in text
+    assert "Nearest to 1,000 users, the run has trials of 800 users." in text
 
 
 def test_one_that_was_measured_alone_is_not_set_above_others(answered: Answered) -> None:

@@ -122,8 +122,63 @@ def test_an_overflow_counts_packets_attempts_and_requests() -> None:
     assert "as predicted" not in found(overflowed(short_queue=False))["listen_overflow"][1]
     assert "took 1 s" not in found(overflowed(latencies_s=np.full(500, 0.144)))["listen_overflow"][1]
     assert "sent again is not known" in found(overflowed(client=ClientUsage()))["listen_overflow"][1]
+    known = found(overflowed(client=ClientUsage(syn_retransmits=0)))["listen_overflow"][1]
+    assert "Attempts were sent again 0 times." in known
     assert "whole machine" in found(overflowed(runtime="local"))["listen_overflow"][1]
     assert "the server's own listen backlog" in found(overflowed(backlog=None))["listen_overflow"][1]
+
+
+def limited(**changes: object) -> Evidence:
+    """Return a cell of 200 users of a pool that accepts 98 connections, of which the other users' requests failed."""
+    one = trial(model="B", service="threadpool", concurrency=200, requested=2400, sent=2400, ok=2294, errors=106)
+    failed = one.model_copy(update={"valid": False, "reason": "106 of 2400 requests got no answer 200"})
+    few = replace(CLEAN, trials=(failed,), median_s=0.25, slowest_s=0.3, expected_s=0.5, accepted=98, accepted_s=0.245)
+    return replace(few, **changes)  # type: ignore[arg-type]
+
+
+def test_a_connection_limit_is_named_where_the_median_is_that_of_accepted_users() -> None:
+    severity, message = found(limited())["connection_limit"]
+    assert severity == "warning"
+    assert "accepts 98 connections, and there are 200 users" in message
+    assert "median of 250 ms is that of 98 users (245 ms), not of 200 (500 ms)" in message
+    assert "other 102 wait in the accept queue until accepted ones close: the kernel dropped no packet." in message
+    assert "106 requests got no answer" in message
+    remedies = {each.id: each.remedy for each in findings(limited())}
+    assert "CONNECTION_LIMIT=400" in remedies["connection_limit"]
+    assert remedies["failed_requests"] == remedies["connection_limit"]  # and no longer listen backlog
+
+
+def test_a_connection_limit_is_not_named_without_its_signs() -> None:
+    dropped = CLEAN.usage.model_copy(update={"listen_overflows": 5})
+    assert "no packet" not in found(limited(usage=dropped))["connection_limit"][1]
+    for other in (
+        limited(median_s=0.5),  # that of all users
+        limited(median_s=0.36),  # of neither
+        limited(median_s=0.15),
+        limited(median_s=0.5, accepted=180, accepted_s=0.45),  # nearer to that of all users
+        limited(median_s=None),
+        limited(accepted=None, accepted_s=None),
+        limited(expected_s=None),
+    ):
+        assert "connection_limit" not in found(other)
+        assert "BACKLOG=400" in {each.id: each.remedy for each in findings(other)}["failed_requests"]
+
+
+def test_a_wait_behind_a_connection_limit_is_no_timer_of_tcp() -> None:
+    late = np.concatenate([np.full(500, 0.25), np.full(98, 1.43)])
+    assert "syn_retransmitted" not in found(limited(latencies_s=late))
+    for other in (
+        limited(latencies_s=late, median_s=0.4),
+        limited(latencies_s=late, client=ClientUsage(syn_retransmits=3)),
+    ):
+        assert "syn_retransmitted" in found(other)
+
+
+def test_what_a_connection_limit_shows_is_expected_where_it_varies() -> None:
+    shown = {each.id: each.expected for each in findings(limited(limit_varies=True))}
+    assert shown == {"connection_limit": True, "failed_requests": True}
+    for other in (limited(), limited(limit_varies=True, median_s=0.5)):
+        assert not any(each.expected for each in findings(other))
 
 
 def test_what_a_short_queue_shows_is_expected_where_the_backlog_varies() -> None:

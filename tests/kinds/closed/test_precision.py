@@ -45,6 +45,19 @@ def test_it_is_reached_when_every_cell_is_known() -> None:
     assert known.reached()
 
 
+def test_each_setting_is_a_cell_of_its_own() -> None:
+    known = Precision(0.03, 0.0001)
+    for _ in range(3):
+        for change in ({"variant": "a"}, {"variant": "b"}, {"concurrency": 16}, {"cpus": 2.0}, {"model": "A"}):
+            known.add(record().model_copy(update=change), samples(0.02))
+    assert len(known.repeats) == 5
+    known.repeats.clear()
+    for _ in range(3):
+        for variant, latency_s in (("short queue", 0.02), ("long queue", 0.32)):
+            known.add(record().model_copy(update={"variant": variant}), samples(latency_s))
+    assert known.reached()
+
+
 def test_what_is_not_valid_tells_nothing() -> None:
     known = Precision(0.5, 0.0001)
     for _ in range(3):

@@ -259,3 +259,22 @@ def test_the_verdict_of_several_limits_says_how_much_more_is_served(run: Analysi
         "waiting: A serves as much with 0.25 CPU as with 1; computing: D serves as much with 0.25 CPU as with 1."
     )
     assert of_limits([cell(run, cpus=cpus, steady_rps=None) for cpus in (0.25, 1.0)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("drops", "again", "words"),
+    [
+        (None, None, "how many packets of connection attempts were dropped is not known"),
+        (0, 0, "no connection attempt is dropped"),
+        (93, None, "the kernel drops 93 packets of connection attempts."),
+        (93, 0, "the kernel drops 93 packets of connection attempts, and attempts are sent again 0 times."),
+    ],
+)
+def test_what_is_not_known_of_drops_is_not_told_as_none(
+    run: Analysis, drops: int | None, again: int | None, words: str
+) -> None:
+    both = queues(run, {"median_ms": 330.0, "max_ms": 360.0}, {"median_ms": 334.0, "max_ms": 350.0})
+    used = {"server": ServerUsage(listen_overflows=drops), "client": ClientUsage(syn_retransmits=again)}
+    changed = replace(both.cells[0], cell=both.cells[0].cell.model_copy(update=used))
+    told = " ".join(backlog(replace(both, cells=(changed, both.cells[1]))))
+    assert f"With a listen backlog of 5, {words}" in told

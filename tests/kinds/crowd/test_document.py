@@ -145,7 +145,7 @@ def test_levels_without_figures_are_a_report_all_the_same(tmp_path: Path) -> Non
     page = rendered.page(made)
     assert page.count("<svg") == 5 + 2  # levels, and the legend's seats
     assert "Memory and threads" not in page
-    assert "this level is not counted: the client died" in page
+    assert "this trial is not counted: the client died" in page
     assert made.lacks == "trials.jsonl lacks lines: it has 7 of 15 trials."
     assert "0.0 KiB" not in page
     assert page.count('<tr class="doubt') == len(table.DETAILS) + 1
@@ -167,7 +167,7 @@ def test_the_settings_and_what_the_quiet_seconds_leave_out_are_said(tmp_path: Pa
     late = "A polling user sends a new request about every 60 s"
     assert late in method[-1]
     assert late not in document(crowds.run(tmp_path, (100,), (crowds.C,))).method[-1]
-    crowd = {"levels": [100], "hold_s": 6, "most": 5000, "freeze_collector": False}
+    crowd = {"users": [100], "hold_s": 6, "most": 5000, "freeze_collector": False}
     short = {"schema": 2, "kind": "crowd", "name": "x", "question": "?", "crowd": crowd}
     settings, _, *method = document(crowds.run(tmp_path, (100,), (crowds.C_POLL,), experiment=short)).method
     assert late not in method[-1]

@@ -28,7 +28,7 @@ from iolab.runtime.choice import Place
 from tests.conftest import ROOT, Run
 from tests.fakes import FakeRuntime, Watcher, answering
 
-SHORT = {"levels": [5, 10], "most": 0, "quiet_s": 0.001, "busy_s": 2.0}
+SHORT = {"users": [5, 10], "most": 0, "quiet_s": 0.001, "busy_s": 2.0}
 
 
 class FakeUsers:
@@ -172,7 +172,7 @@ def test_a_level_that_fails_is_recorded_and_the_others_go_on(world: World) -> No
     assert [record.valid for record in records] == [True, False, True, True, True, True]
     assert (records[1].reason, records[1].rows) == ("the load driver has ended: killed", {})
     assert world.watcher.lines[1].style == "red"
-    assert "this level is not counted: the load driver has ended: killed" in " ".join(shown(outcome.folder).split())
+    assert "this trial is not counted: the load driver has ended: killed" in " ".join(shown(outcome.folder).split())
 
 
 @pytest.mark.parametrize("number", [1, 4])

@@ -80,9 +80,9 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"levels": [0]}, "USERS=0"),
-        ({"levels": [100_001]}, "USERS=100001"),
-        ({"levels": []}, "USERS=[]"),
+        ({"users": [0]}, "USERS=0"),
+        ({"users": [100_001]}, "USERS=100001"),
+        ({"users": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
         ({"patience_s": 0}, "PATIENCE_S=0"),
         ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has transports, connect_rps,"),
@@ -97,6 +97,6 @@ def test_a_crowd_that_cannot_be_ends_in_a_line(change: dict[str, object], said: 
 
 def test_the_experiment_in_the_folder_is_one(tmp_path: Path) -> None:
     found = registry.read(FILE, {}, CrowdExperiment)
-    assert found.crowd.levels == (100, 1000, 10_000)
+    assert found.crowd.users == (100, 1000, 10_000)
     assert found.crowd.variables(2)["PROCESSES"] == "2"
     assert found.variables() == {"THREADS": "8"}

@@ -49,9 +49,9 @@ class FakePeople:
 
     def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:
         answers: dict[str, dict[str, Any]] = {
-            "census": {"held": sum(self.shares), "late": 0},
+            "count_outcomes": {"held": sum(self.shares), "late": 0},
             "end_clicks": {"rows": [["c1-0", 1, 10.0, 10.001, 10.002]], "acknowledged": ["c1-0"]},
-            "come_back": {"rows": [], "tries": 0},
+            "reconnect": {"rows": [], "tries": 0},
         }
         return [answers[what]]
 
@@ -88,7 +88,7 @@ class World:
         return made_up.FIGURES[fault]
 
     def plan(self, **changes: Any) -> session.Plan[FaultsExperiment]:
-        changes = {"crowd": {"levels": [20]}, "faults": {"least_s": 0.001}, **changes}
+        changes = {"crowd": {"users": [20]}, "faults": {"least_s": 0.001}, **changes}
         return session.plan(self.lab.root, ROOT / "experiments" / "faults.toml", changes, FaultsExperiment)
 
     def measure(self, plan: session.Plan[FaultsExperiment]) -> session.Outcome:

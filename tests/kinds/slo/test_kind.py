@@ -1,4 +1,4 @@
-"""The life of a search for the highest rate: its steps, interruptions, what breaks it; on a made-up world."""
+"""The life of a search for the highest rate: its trials, interruptions, what breaks it; on a made-up world."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.kinds.slo import analysis, document
-from iolab.kinds.slo.plan import STEPS
+from iolab.kinds.slo.plan import BISECTIONS
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab
@@ -38,9 +38,9 @@ def rates(folder: RunFolder) -> list[float]:
 def test_a_search_ends_between_none_and_all_and_each_step_is_on_disk(world: World) -> None:
     outcome = world.measure(world.plan("slo", **SMALL))
     assert (outcome.exit_status, outcome.folder.read_run().status) == (0, "complete")
-    steps = 2 + STEPS
-    assert world.on_disk == list(range(steps))
-    assert outcome.folder.read_run().trials_planned == steps
+    trials = 2 + BISECTIONS
+    assert world.on_disk == list(range(trials))
+    assert outcome.folder.read_run().trials_planned == trials
     assert (world.calibrations(), world.watcher.count) == (1, 0)
     printed = world.printed(outcome.folder)
     assert "What is the highest rate of arrivals at which mean<60ms holds?" in printed
@@ -51,7 +51,7 @@ def test_a_search_ends_between_none_and_all_and_each_step_is_on_disk(world: Worl
     assert (whole["schema"], whole["kind"], whole["objective"]) == (2, "slo", "mean<60ms")
     assert 0.2 / SERVICE_S < cell["highest_rps"] < cell["broken_rps"] < 0.98 / SERVICE_S
     assert cell["theory_rps"] == pytest.approx(0.8 / SERVICE_S, rel=0.03)  # an M/D/1 queue's mean is 3 S at 80%
-    assert [step["rate_rps"] for step in cell["steps"]] == rates(outcome.folder)
+    assert [trial["rate_rps"] for trial in cell["trials"]] == rates(outcome.folder)
     assert "## Steps" in (outcome.folder.path / "report.md").read_text()
     page = (outcome.folder.path / "report.html").read_text()
     assert page.rstrip().endswith("</html>")
@@ -140,12 +140,12 @@ def test_a_search_that_goes_on_takes_the_step_that_failed_again_and_comes_to_the
     world.loop.events = {}
     again = world.measure(world.resume(outcome.folder))
     assert (again.exit_status, again.folder.read_run().status) == (0, "complete")
-    steps = [
+    trials = [
         {(record.index, record.model, record.rate_rps) for record in run.folder.read_trials(SloRecord)}
         for run in (whole, again)
     ]
-    assert steps[0] == steps[1]
-    assert len(world.lines(again.folder)) == len(steps[0]) + 1
+    assert trials[0] == trials[1]
+    assert len(world.lines(again.folder)) == len(trials[0]) + 1
     assert "has not come to its end" not in world.printed(again.folder)
 
 

@@ -6,7 +6,7 @@ from iolab.errors import UsageError
 from iolab.experiment import ServerSettings
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.document import sentence, verdict
-from iolab.kinds.slo.plan import HIGH, LOW, STEPS, Found, Objective, Step, by_theory, next_rate, search
+from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, Found, Objective, TriedRate, by_theory, next_rate, search
 from iolab.results.samples import OpenSample
 
 KNOWN = Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0)
@@ -37,8 +37,8 @@ def test_a_request_without_an_answer_breaks_it() -> None:
 
 @pytest.mark.parametrize(("limit", "expected"), [(30.0, 30.0), (1000.0, 98.0), (1.0, None)])
 def test_the_search_ends_near_the_highest_rate(limit: float, expected: float | None) -> None:
-    steps = tuple(search(lambda rate: Step(rate, rate / 1000, rate < limit), 98.0))
-    found = Found("A", "blocking", 1, steps, KNOWN, None)
+    trials = tuple(search(lambda rate: TriedRate(rate, rate / 1000, rate < limit), 98.0))
+    found = Found("A", "blocking", 1, trials, KNOWN, None)
     if expected is None:
         assert found.best is None
     else:
@@ -47,22 +47,27 @@ def test_the_search_ends_near_the_highest_rate(limit: float, expected: float | N
 
 
 def test_a_search_that_goes_on_takes_the_step_that_it_would_have_taken() -> None:
-    """Its steps are all that it knows."""
-    steps = list(search(lambda rate: Step(rate, rate / 1000, rate < 30.0), 98.0))
-    assert [step.rate_rps for step in steps[:3]] == pytest.approx([98.0, 20.0, (98.0 * 20.0) ** 0.5])
-    assert len(steps) == 2 + STEPS
-    for number, step in enumerate(steps):
-        assert next_rate(steps[:number], 98.0) == step.rate_rps
-    assert next_rate(steps, 98.0) is None
-    assert next_rate([Step(98.0, 0.1, holds=True)], 98.0) is None
-    assert next_rate([Step(98.0, 0.1, holds=False), Step(20.0, 0.1, holds=False)], 98.0) is None
+    """Its trials are all that it knows."""
+    trials = list(search(lambda rate: TriedRate(rate, rate / 1000, rate < 30.0), 98.0))
+    assert [trial.rate_rps for trial in trials[:3]] == pytest.approx([98.0, 20.0, (98.0 * 20.0) ** 0.5])
+    assert len(trials) == 2 + BISECTIONS
+    for number, trial in enumerate(trials):
+        assert next_rate(trials[:number], 98.0) == trial.rate_rps
+    assert next_rate(trials, 98.0) is None
+    assert next_rate([TriedRate(98.0, 0.1, holds=True)], 98.0) is None
+    assert next_rate([TriedRate(98.0, 0.1, holds=False), TriedRate(20.0, 0.1, holds=False)], 98.0) is None
 
 
 def test_one_rate_that_failed_by_chance_counts_against_those_above_it() -> None:
-    steps = (Step(98, 1, holds=False), Step(5, 0, holds=True), Step(40, 0, holds=True), Step(30, 1, holds=False))
-    found = Found("A", "blocking", 1, steps, KNOWN, None)
-    assert found.best == steps[1]
-    assert found.broken == steps[3]
+    trials = (
+        TriedRate(98, 1, holds=False),
+        TriedRate(5, 0, holds=True),
+        TriedRate(40, 0, holds=True),
+        TriedRate(30, 1, holds=False),
+    )
+    found = Found("A", "blocking", 1, trials, KNOWN, None)
+    assert found.best == trials[1]
+    assert found.broken == trials[3]
 
 
 def test_theory_says_what_a_queue_sustains() -> None:
@@ -75,11 +80,13 @@ def test_theory_says_what_a_queue_sustains() -> None:
 
 def test_sentences_say_what_was_found() -> None:
     objective = Objective.parse("p99<100ms")
-    held, broken = Step(30.0, 0.09, holds=True), Step(32.0, 0.12, holds=False)
-    unanswered = Step(32.0, None, holds=False)
+    held, broken = TriedRate(30.0, 0.09, holds=True), TriedRate(32.0, 0.12, holds=False)
+    unanswered = TriedRate(32.0, None, holds=False)
 
-    def say(*steps: Step, workers: float = 1, theory_rps: float | None = 31.0, reason: str = "") -> tuple[str, str]:
-        found = Found("A", "x", workers, steps, KNOWN, theory_rps, reason)
+    def say(
+        *trials: TriedRate, workers: float = 1, theory_rps: float | None = 31.0, reason: str = ""
+    ) -> tuple[str, str]:
+        found = Found("A", "x", workers, trials, KNOWN, theory_rps, reason)
         return verdict(found), sentence(found, objective)
 
     assert say(held, broken) == (

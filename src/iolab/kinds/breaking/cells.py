@@ -1,4 +1,4 @@
-"""From a run folder to the response times of users and of a bystander for each way; for reports."""
+"""From a run folder to the response times of users and of a bystander for each strategy; for reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from iolab.findings import machine
 from iolab.kinds import recorded
 from iolab.kinds.breaking.culprit import Culprit
-from iolab.kinds.breaking.plan import Way, expected
+from iolab.kinds.breaking.plan import Strategy, expected
 from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report.summary import rounded
@@ -21,10 +21,10 @@ from iolab.theory.statistics import Array, percentile
 
 
 @dataclass(frozen=True)
-class WayResult:
-    """The response times of users and bystander for one way, the prediction, and the server's use of resources."""
+class StrategyResult:
+    """The response times of users and bystander for one strategy, the prediction, and the server's use of resources."""
 
-    way: Way
+    strategy: Strategy
     expected: ClosedLoop
     samples: Sequence[Sample]
     bystander: Sequence[Sample]
@@ -43,9 +43,10 @@ class WayResult:
 
     @property
     def rate_rps(self) -> float:
-        """How many requests of users were answered a second."""
+        """How many requests of users were answered with status 200 a second."""
         begun = [one.start_s for one in self.samples if one.start_s is not None]
-        ended = [one.start_s + one.latency_s for one in self.samples if one.start_s is not None and one.latency_s]
+        answered = [one for one in self.samples if one.status == 200]
+        ended = [one.start_s + one.latency_s for one in answered if one.start_s is not None and one.latency_s]
         return len(ended) / (max(ended) - min(begun)) if ended else 0.0
 
     @property
@@ -76,7 +77,7 @@ class Analysis:
     run: RunInfo
     experiment: BreakExperiment
     records: Sequence[BreakRecord]
-    results: Sequence[WayResult]
+    results: Sequence[StrategyResult]
     culprits: Sequence[Culprit]
     cells: Sequence[dict[str, Any]]
 
@@ -87,25 +88,25 @@ def analyse(folder: RunFolder) -> Analysis:
     run, experiment = found.run, found.experiment
     records = sorted(found.trials, key=lambda record: record.index)
     for record in records:
-        if record.way not in experiment.broken.ways:
-            raise recorded.not_of_the_run(folder, record, f"way {record.way.name}")
+        if record.strategy not in experiment.broken.strategies:
+            raise recorded.not_of_the_run(folder, record, f"strategy {record.strategy.name}")
     loads = [(record, _result(folder, experiment, record)) for record in records if not record.seeks]
-    culprits = {record.way: record.culprit for record in records if record.valid and record.culprit}
+    culprits = {record.strategy: record.culprit for record in records if record.valid and record.culprit}
     return Analysis(
         run=run,
         experiment=experiment,
         records=records,
         results=[result for record, result in loads if record.valid],
         culprits=list(culprits.values()),
-        cells=[_cell(run, experiment, record, result, culprits.get(record.way)) for record, result in loads],
+        cells=[_cell(run, experiment, record, result, culprits.get(record.strategy)) for record, result in loads],
     )
 
 
-def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord) -> WayResult:
+def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord) -> StrategyResult:
     users, cpus = experiment.concurrency[0], experiment.cpus[0]
-    return WayResult(
-        way=record.way,
-        expected=expected(record.way, users, experiment.work_ms(record.way) / 1000, cpus),
+    return StrategyResult(
+        strategy=record.strategy,
+        expected=expected(record.strategy, users, experiment.work_ms(record.strategy) / 1000, cpus),
         samples=folder.rows_of(record, "requests", Sample),
         bystander=folder.rows_of(record, "bystander", Sample),
         usage=record.server,
@@ -113,13 +114,13 @@ def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord)
 
 
 def _cell(
-    run: RunInfo, experiment: BreakExperiment, record: BreakRecord, result: WayResult, culprit: Culprit | None
+    run: RunInfo, experiment: BreakExperiment, record: BreakRecord, result: StrategyResult, culprit: Culprit | None
 ) -> dict[str, Any]:
     return {
-        **record.way.model_dump(),
+        **record.strategy.model_dump(),
         "concurrency": experiment.concurrency[0],
         "cpus": experiment.cpus[0],
-        "service_ms": experiment.work_ms(record.way),
+        "service_ms": experiment.work_ms(record.strategy),
         "valid": record.valid,
         "reason": record.reason,
         "requests": len(result.samples),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from iolab.kinds.breaking.cells import Analysis, WayResult
+from iolab.kinds.breaking.cells import Analysis, StrategyResult
 from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.figure import HARMED, KINDS, harmed, picture
 from iolab.kinds.breaking.plan import trial_name
@@ -12,22 +12,22 @@ from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
 
 COLUMNS = (
-    Column[WayResult]("Way", lambda one: one.way.name, numeric=False),
-    Column[WayResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
-    Column[WayResult](
+    Column[StrategyResult]("Strategy", lambda one: one.strategy.name, numeric=False),
+    Column[StrategyResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
+    Column[StrategyResult](
         "Theory: response time", lambda one: numbers.milliseconds(one.expected.latency_s * 1000), short="Theory"
     ),
-    Column[WayResult]("Rate", lambda one: numbers.rate(one.rate_rps)),
-    Column[WayResult]("Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory"),
-    Column[WayResult](
+    Column[StrategyResult]("Rate", lambda one: numbers.rate(one.rate_rps)),
+    Column[StrategyResult]("Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory"),
+    Column[StrategyResult](
         "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
     ),
-    Column[WayResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
+    Column[StrategyResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
 )
 METHOD = (
-    "Each way has a server of its own. A way that works in the event loop is loaded once more, with asyncio's debug"
-    " mode and a watchdog: a thread that reads the loop's stack when an iteration of the loop takes longer than three"
-    " times the work of a request (services/asyncio/watchdog.py). The cost of that is not part of any figure.",
+    "Each strategy has a server of its own. A strategy that works in the event loop is loaded once more, with asyncio's"
+    " debug mode and a watchdog: a thread that reads the loop's stack when an iteration of the loop takes longer than"
+    " three times the work of a request (services/asyncio/watchdog.py). The cost of that is not part of any figure.",
     "In the kernel: make trace SERVICE=broken shows how long the loop's thread stays away from epoll_wait, and in"
     " which system call.",
 )
@@ -44,7 +44,7 @@ def report(analysis: Analysis) -> Document:
         answer=[Section("", _answer(analysis), brief=True)],
         noun="trial",
         findings=doubts.of_trials(
-            run, ((trial_name(each.way, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
+            run, ((trial_name(each.strategy, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[
             Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)])
@@ -57,7 +57,7 @@ def report(analysis: Analysis) -> Document:
 
 def _answer(analysis: Analysis) -> list[Block]:
     """Return the sentences, the figure, and the table; grouped by kind of work."""
-    results = [each for kind in KINDS for each in analysis.results if each.way.work == kind]
+    results = [each for kind in KINDS for each in analysis.results if each.strategy.work == kind]
     if not results:
         return []
     caption = (
@@ -69,7 +69,7 @@ def _answer(analysis: Analysis) -> list[Block]:
     return [
         Sentences(sentences(results)),
         Figure(partial(picture, results, healthy(results), analysis.experiment), caption),
-        document.table(COLUMNS, results, group=lambda one: one.way.work),
+        document.table(COLUMNS, results, group=lambda one: one.strategy.work),
     ]
 
 
@@ -77,26 +77,26 @@ def settings(experiment: BreakExperiment) -> str:
     """Return the settings of servers and loads."""
     server, broken = experiment.server, experiment.broken
     return (
-        f"Settings: {numbers.users(experiment.concurrency[0])} without a pause, for about {broken.seconds:g} s per way;"
-        f" a request that waits takes {server.wait_ms:g} ms, a request that computes {server.cpu_ms:g} ms; servers with"
-        f" {experiment.cpus[0]:g} CPUs; the bystander requests /healthz, which does no work, {broken.bystander_ms:g} ms"
-        " after each response."
+        f"Settings: {numbers.users(experiment.concurrency[0])} without a pause, for about {broken.seconds:g} s per"
+        f" strategy; a request that waits takes {server.wait_ms:g} ms, a request that computes {server.cpu_ms:g} ms;"
+        f" servers with {experiment.cpus[0]:g} CPUs; the bystander requests /healthz, which does no work,"
+        f" {broken.bystander_ms:g} ms after each response."
     )
 
 
-def healthy(results: Sequence[WayResult]) -> WayResult | None:
-    """Return the way whose requests await, with which the others are compared."""
-    return next((one for one in results if one.way.place == "await"), None)
+def healthy(results: Sequence[StrategyResult]) -> StrategyResult | None:
+    """Return the strategy whose requests await, with which the others are compared."""
+    return next((one for one in results if one.strategy.place == "await"), None)
 
 
-def verdict(results: Sequence[WayResult]) -> str:
-    """Say how long the bystander waited in the ways that delayed it, compared with requests that await."""
+def verdict(results: Sequence[StrategyResult]) -> str:
+    """Say how long the bystander waited in the strategies that delayed it, compared with requests that await."""
     baseline = healthy(results)
     if not baseline or baseline.bystander_median_ms is None:
         return ""
     compared = f"the median with requests that await ({numbers.milliseconds(baseline.bystander_median_ms)})"
     delayed = [
-        f"{numbers.milliseconds(each.bystander_median_ms)} ({each.way.name})"
+        f"{numbers.milliseconds(each.bystander_median_ms)} ({each.strategy.name})"
         for each in sorted(results, key=lambda one: one.bystander_median_ms or 0.0, reverse=True)
         if harmed(each, baseline)
     ]
@@ -105,7 +105,7 @@ def verdict(results: Sequence[WayResult]) -> str:
         return f"{text}: more than {HARMED:g} times {compared}."
     others = len([each for each in results if each is not baseline and each.bystander_median_ms is not None])
     return (
-        f"In {numbers.counted(others, 'other way')} the bystander waits at most {HARMED:g} times {compared}."
+        f"In {numbers.counted(others, 'other strategy')} the bystander waits at most {HARMED:g} times {compared}."
         if others
         else ""
     )
@@ -114,19 +114,22 @@ def verdict(results: Sequence[WayResult]) -> str:
 Rates = dict[tuple[str, str], float]
 
 
-def sentences(results: Sequence[WayResult]) -> list[str]:
+def sentences(results: Sequence[StrategyResult]) -> list[str]:
     """Return the conclusions, each only if the data show it."""
     baseline = healthy(results)
     found = []
-    if any(each.way.place == "loop" and harmed(each, baseline) for each in results):
+    if any(each.strategy.place == "loop" and harmed(each, baseline) for each in results):
         found.append("What blocks the loop blocks every connection.")
-    rates: Rates = {(one.way.work, one.way.place): one.rate_rps for one in results if one.way.service == "broken"}
+    rates: Rates = {
+        (one.strategy.work, one.strategy.place): one.rate_rps for one in results if one.strategy.service == "broken"
+    }
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
         found.append("Threads help if requests wait: a thread that sleeps does not stop the loop.")
     if _alike(rates, ("compute", "thread"), ("compute", "loop")):
         text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
         if any(
-            each.way.place == "thread" and each.way.work == "compute" and harmed(each, baseline) for each in results
+            each.strategy.place == "thread" and each.strategy.work == "compute" and harmed(each, baseline)
+            for each in results
         ):
             text += " The loop's own thread must wait for the lock, too, which delays the bystander."
         found.append(text)

@@ -28,18 +28,18 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
     metrics = ("median_ms", "p95_ms", "throughput_rps", "bystander_median_ms", "bystander_slowest_ms")
 
     def models(self, experiment: BreakExperiment, lab: Lab) -> Sequence[Model]:
-        """Return the servers that the ways name; raises UsageError if a server does not exist."""
+        """Return the servers that the strategies name; raises UsageError if a server does not exist."""
         return run.servers(experiment, lab)
 
     def plan(
         self, experiment: BreakExperiment, models: Sequence[Model], history: History[BreakRecord]
     ) -> Iterator[Trial]:
-        """Yield a load for each way, and then a search for the culprit for each that works in the loop."""
-        return history.missing(trials(experiment.broken.ways))
+        """Yield a load for each strategy, and then a search for the culprit for each that works in the loop."""
+        return history.missing(trials(experiment.broken.strategies))
 
     def count(self, experiment: BreakExperiment, models: Sequence[Model]) -> int:
         """Return how many loads and searches there are."""
-        return len(trials(experiment.broken.ways))
+        return len(trials(experiment.broken.strategies))
 
     def expected_s(self, experiment: BreakExperiment, models: Sequence[Model]) -> float:
         """Return how long the loads last, and the requests of the searches."""
@@ -56,7 +56,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
     def line(self, measured: Measured[BreakRecord]) -> Line:
         """Return the median response times of users and bystander, or the culprit."""
         record = measured.record
-        place = f"{trial_name(record.way, seeks=record.seeks):<36}"
+        place = f"{trial_name(record.strategy, seeks=record.seeks):<36}"
         if not record.valid:
             return Line(f"{place} invalid: {record.reason}", "red")
         if record.culprit:
@@ -66,8 +66,8 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
 
     def key_of(self, record: BreakRecord) -> Mapping[str, Any]:
-        """Return the name and the service of a trial's way."""
-        return {name: getattr(record.way, name) for name in self.key}
+        """Return the name and the service of a trial's strategy."""
+        return {name: getattr(record.strategy, name) for name in self.key}
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""

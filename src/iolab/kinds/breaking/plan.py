@@ -14,8 +14,8 @@ from iolab.experiment import Settings
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 
-class Way(Settings):
-    """A way to do a request's work: `service` does it in `place`, with `pool` threads or processes if these do it.
+class Strategy(Settings):
+    """How to do a request's work: `service` does it in `place`, with `pool` threads or processes if these do it.
 
     The work is waiting or computing, as long as the experiment's `server` says; `await` is a wait that does not block.
     """
@@ -44,47 +44,47 @@ class Way(Settings):
 
 
 class Broken(Settings):
-    """The ways that are compared, for `seconds` each; meanwhile a bystander requests the server's health repeatedly."""
+    """The strategies, loaded for `seconds` each; meanwhile a bystander requests the server's health repeatedly."""
 
     seconds: Annotated[float, Field(gt=0, le=600)] = 3.0
     bystander_ms: Annotated[float, Field(ge=1, le=10_000)] = 50.0  # after each answer
-    ways: Annotated[tuple[Way, ...], Field(min_length=1, max_length=100)]
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:
-        names = [(way.name, way.service) for way in self.ways]
+        names = [(strategy.name, strategy.service) for strategy in self.strategies]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two ways of {name[1]} are named {name[0]!r}: give each a different name")
+                raise ValueError(f"two strategies of {name[1]} are named {name[0]!r}: give each a different name")
         return self
 
 
-def expected(way: Way, users: int, work_s: float, cpus: float) -> ClosedLoop:
+def expected(strategy: Strategy, users: int, work_s: float, cpus: float) -> ClosedLoop:
     """Return the prediction for `users` users whose requests each take `work_s` of work."""
-    return closed_loop(users, way.at_once(cpus), work_s)
+    return closed_loop(users, strategy.at_once(cpus), work_s)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A way under load; or, if it `seeks`, the same once more, to find in the server's log what blocks it."""
+    """A strategy under load; or, if it `seeks`, the same once more, to find in the server's log what blocks it."""
 
     index: int
-    way: Way
+    strategy: Strategy
     seeks: bool = False
 
     @property
     def name(self) -> str:
         """Its name in reports."""
-        return trial_name(self.way, seeks=self.seeks)
+        return trial_name(self.strategy, seeks=self.seeks)
 
 
-def trial_name(way: Way, *, seeks: bool) -> str:
+def trial_name(strategy: Strategy, *, seeks: bool) -> str:
     """Return a trial's name in reports."""
-    return f"{way.name}, its culprit" if seeks else way.name
+    return f"{strategy.name}, its culprit" if seeks else strategy.name
 
 
-def trials(ways: Sequence[Way]) -> list[Trial]:
-    """Return a trial for each way, and then one more for each that works in the loop."""
-    loads = [(way, False) for way in ways]
-    searches = [(way, True) for way in ways if way.place == "loop"]
-    return [Trial(index, way, seeks) for index, (way, seeks) in enumerate([*loads, *searches])]
+def trials(strategies: Sequence[Strategy]) -> list[Trial]:
+    """Return a trial for each strategy, and then one more for each that works in the loop."""
+    loads = [(strategy, False) for strategy in strategies]
+    searches = [(strategy, True) for strategy in strategies if strategy.place == "loop"]
+    return [Trial(index, strategy, seeks) for index, (strategy, seeks) in enumerate([*loads, *searches])]

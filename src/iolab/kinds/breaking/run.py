@@ -31,8 +31,10 @@ STANDSTILL = 3  # times the work of a request: shorter ones happen in every serv
 
 
 def servers(experiment: BreakExperiment, lab: Lab) -> list[Model]:
-    """Return the servers of all ways; raises UsageError if a server does not exist."""
-    return [server_of(lab, name) for name in dict.fromkeys(way.service for way in experiment.broken.ways)]
+    """Return the servers of all strategies; raises UsageError if a server does not exist."""
+    return [
+        server_of(lab, name) for name in dict.fromkeys(strategy.service for strategy in experiment.broken.strategies)
+    ]
 
 
 def server_of(lab: Lab, name: str) -> Model:
@@ -41,10 +43,12 @@ def server_of(lab: Lab, name: str) -> Model:
 
 
 def expected_s(experiment: BreakExperiment) -> float:
-    """Return how long all ways are loaded, and the requests of each search take, one after the other."""
-    ways, users = experiment.broken.ways, experiment.concurrency[0]
-    searches_s = sum(SIGHTS * users * experiment.work_ms(way) / 1000 for way in ways if way.place == "loop")
-    return len(ways) * experiment.broken.seconds + searches_s
+    """Return how long all strategies are loaded, and the requests of each search take, one after the other."""
+    strategies, users = experiment.broken.strategies, experiment.concurrency[0]
+    searches_s = sum(
+        SIGHTS * users * experiment.work_ms(strategy) / 1000 for strategy in strategies if strategy.place == "loop"
+    )
+    return len(strategies) * experiment.broken.seconds + searches_s
 
 
 def run(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
@@ -53,17 +57,19 @@ def run(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Bre
 
 
 def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
-    """Load a way by users, while a bystander requests the server's health."""
-    way, wanted = trial.way, experiment.broken
+    """Load a strategy by users, while a bystander requests the server's health."""
+    strategy, wanted = trial.strategy, experiment.broken
     users, plan = experiment.concurrency[0], bench.plans[experiment.cpus[0]]
-    theory = expected(way, users, experiment.work_ms(way) / 1000, experiment.cpus[0])
+    theory = expected(strategy, users, experiment.work_ms(strategy) / 1000, experiment.cpus[0])
     requests = theory.requests(users, wanted.seconds)
     sent, responses = Load((), None), list[Sample]()
     usage, machine, reason = ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     try:
         generator = bench.generator(plan)
-        with bench.runtime.serve(server_of(bench.lab, way.service), plan, experiment.variables_of(way)) as server:
+        with bench.runtime.serve(
+            server_of(bench.lab, strategy.service), plan, experiment.variables_of(strategy)
+        ) as server:
             generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
             job = Job(server.url, users, requests, ANSWER_LIMIT_S, 5 * wanted.seconds + 60)
             with (
@@ -77,12 +83,12 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
             server.check_alive()
             sent.check_complete(requests)
             if not responses:
-                raise ServerFailed(f"{way.name}: the load ended before the bystander got an answer")
+                raise ServerFailed(f"{strategy.name}: the load ended before the bystander got an answer")
     except TrialFailed as error:
         reason = _reason(error, bench, plan)
     record = BreakRecord(
         index=trial.index,
-        way=way,
+        strategy=strategy,
         started=started,
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
@@ -96,22 +102,22 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
 
 def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[BreakRecord]:
     """Find which code blocks the loop, by its debug mode and a watchdog; their cost is not measured."""
-    way, users, plan = trial.way, experiment.concurrency[0], bench.plans[experiment.cpus[0]]
+    strategy, users, plan = trial.strategy, experiment.concurrency[0], bench.plans[experiment.cpus[0]]
     culprit, reason = None, None
     started = datetime.now(UTC)
     try:
         generator = bench.generator(plan)
-        watched = experiment.variables_of(way, STANDSTILL * experiment.work_ms(way))
-        with bench.runtime.serve(server_of(bench.lab, way.service), plan, watched) as server:
+        watched = experiment.variables_of(strategy, STANDSTILL * experiment.work_ms(strategy))
+        with bench.runtime.serve(server_of(bench.lab, strategy.service), plan, watched) as server:
             started = datetime.now(UTC)
             generator.run(Job(server.url, users, SIGHTS * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))
             server.check_alive()
-            culprit = find_culprit(way.work, server.log())
+            culprit = find_culprit(strategy.work, server.log())
     except TrialFailed as error:
         reason = _reason(error, bench, plan)
     record = BreakRecord(
         index=trial.index,
-        way=way,
+        strategy=strategy,
         seeks=True,
         culprit=culprit,
         started=started,

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import mean
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,12 @@ from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo
 from iolab.results.samples import Sample
-from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, even
+from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, even
 from iolab.theory.littles_law import Steady, population, span_s, steady
 from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
 
 Read = recorded.Recorded[ClosedExperiment, ClosedRecord]
+OWN_DESCRIPTORS = 2  # that waitress counts, too: its listening socket and its trigger
 ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
 
 
@@ -116,7 +118,10 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         if backlog
         else None
     )
-    evidence = _evidence(read, trials, counted, short or theory, short=short is not None)
+    evidence = replace(
+        _evidence(read, trials, counted, short or theory, short=short is not None),
+        **_limited(read.experiment, first, model, settings),
+    )
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
     interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
@@ -170,6 +175,18 @@ def _backlog(run: RunInfo, model: ModelInfo, settings: ServerSettings) -> int | 
         return None
     wanted = settings.backlog or model.backlog
     return min(wanted, int(run.environment.get(SETTINGS, {}).get(BACKLOG_MAX, wanted)))
+
+
+def _limited(
+    experiment: ClosedExperiment, first: ClosedRecord, model: ModelInfo, settings: ServerSettings
+) -> dict[str, Any]:
+    """Return what a connection limit below the users means for a pool: how many connections it accepts, and theory."""
+    accepted = (settings.connection_limit or first.concurrency + OWN_DESCRIPTORS) - OWN_DESCRIPTORS
+    if accepted >= first.concurrency or math.isinf(model.workers) or settings.wait_distribution != "constant":
+        return {}
+    fewer = closed_loop(accepted, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
+    varies = len({experiment.settings(each).connection_limit for each in experiment.variants}) > 1
+    return {"accepted": accepted, "accepted_s": fewer.latency_s, "limit_varies": varies}
 
 
 def _evidence(

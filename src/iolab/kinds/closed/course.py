@@ -146,7 +146,10 @@ def _pool_many(cells: Cells) -> list[str]:
         f"From 4 to 16 users the median changes from {milliseconds(few.median_ms)} to"
         f" {milliseconds(many.median_ms)}, {times:.2f} times."
     )
-    if abs(times / (16 / cells.threads) - 1) <= CLOSE and cells.threads < 16:
+    if cells.threads >= 16:
+        text += f" {cells.threads} threads serve all 16 users at the same time, so no request waits for a thread."
+        text += "" if abs(times - 1) <= CLOSE else " The threads do not explain that: see the findings."
+    elif abs(times / (16 / cells.threads) - 1) <= CLOSE:
         text += (
             f" {cells.threads} threads serve 16 users in {16 / cells.threads:g} turns: while {cells.threads} requests"
             " wait their 20 ms in a thread, the others wait for a thread."

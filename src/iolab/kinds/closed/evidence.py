@@ -11,6 +11,7 @@ from iolab.results.records import ClientUsage
 from iolab.theory.littles_law import Population
 from iolab.theory.statistics import Array
 
+CLOSE = 0.25  # a median so near to its prediction agrees with it
 SLOW_S = 0.95  # a request that waited for TCP's first timer of 1 s; timers may fire a little early
 
 
@@ -24,6 +25,9 @@ class Evidence(Conditions):
     backlog: int | None  # as set, or the server's own; None: not known
     short_queue: bool = False  # the accept queue is shorter than the users, so the kernel drops their connections
     backlog_varies: bool = False  # in this experiment
+    accepted: int | None = None  # connections, where the connection limit is below the users and the pool is busy
+    accepted_s: float | None = None  # the response time by theory of so many users
+    limit_varies: bool = False  # in this experiment
     client: ClientUsage = field(default_factory=ClientUsage)
     linear_timeouts: int | None = None  # net.ipv4.tcp_syn_linear_timeouts where the load generator ran
     populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)

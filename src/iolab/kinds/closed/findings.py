@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, machine
 from iolab.findings.evidence import cores, listed
-from iolab.host.capacity import SPARE_FILES
-from iolab.kinds.closed import repeats, timers
-from iolab.kinds.closed.evidence import SLOW_S, Evidence
-from iolab.report.numbers import counted
+from iolab.kinds.closed import limits, refused, repeats, timers
+from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
 from iolab.theory.littles_law import TOLERANCE, Population
 
@@ -16,7 +14,6 @@ QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus,
 LEAST_A_USER = 6  # requests
 LOADGEN_SHARE = 0.7  # of its cores' time
 CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on requests queue in it
-CLOSE = 0.25  # a median so near to its prediction agrees with it
 OF_A_SHORT_QUEUE = {"listen_overflow", "littles_law", "syn_retransmitted"}
 
 
@@ -37,35 +34,11 @@ def invalid_trials(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def open_files(evidence: Evidence) -> Iterator[Finding]:
-    """Requests failed, and the users need more open files than a process may have."""
-    users, limit = evidence.trials[0].concurrency, evidence.open_files
-    if limit is not None and users + SPARE_FILES > limit and any(trial.errors for trial in evidence.trials):
-        yield Finding(
-            id="open_files",
-            severity="error",
-            message=f"a process may have {limit:,} open files, and {users:,} users need a connection each: requests"
-            " beyond that fail, in the server or in the load generator",
-            remedy=f"fewer users (CONCURRENCY), or allow more: {_more_files(evidence, users + 2 * SPARE_FILES)}",
-            value=users / limit,
-        )
-
-
-def _more_files(evidence: Evidence, files: int) -> str:
-    if evidence.runtime == "docker":
-        return f"LimitNOFILE={files} of the engine's service"
-    return f"ulimit -Hn {files}, as root"
-
-
 def _fewer(evidence: Evidence) -> str:
-    longer = _longer(evidence)
+    if limits.limited(evidence):
+        return limits.more_connections(evidence)
+    longer = refused.longer(evidence)
     return f"if the server cannot serve so many: fewer users (CONCURRENCY){f', or {longer}' if longer else ''}"
-
-
-def _longer(evidence: Evidence) -> str:
-    """Return the advice to lengthen the accept queue, one for all findings; "" if it has that length."""
-    wanted = max(128, 2 * evidence.trials[0].concurrency)
-    return "" if (evidence.backlog or 0) >= wanted else f"a longer listen backlog (BACKLOG={wanted})"
 
 
 def fewer_sent(evidence: Evidence) -> Iterator[Finding]:
@@ -80,47 +53,6 @@ def fewer_sent(evidence: Evidence) -> Iterator[Finding]:
             remedy="run the benchmark again; if that happens again, use the other load generator (LOADGEN)",
             value=1 - sent / requested,
         )
-
-
-def listen_queue_overflowed(evidence: Evidence) -> Iterator[Finding]:
-    """The kernel dropped packets of connection attempts: the median becomes shorter, and the tail longer."""
-    overflows = evidence.usage.listen_overflows
-    if not overflows or evidence.median_s is None or evidence.slowest_s is None:
-        return
-    queue = f"listen backlog {evidence.backlog}" if evidence.backlog else "the server's own listen backlog"
-    first = evidence.trials[0]
-    where = "" if evidence.runtime == "docker" else " (counted on the whole machine)"
-    yield Finding(
-        id="listen_overflow",
-        severity="warning",
-        message=f"the accept queue overflowed ({queue}): the kernel dropped {counted(overflows, 'packet')} of"
-        f" connection attempts{where}.{_again(evidence)}{_two_groups(evidence)}",
-        remedy=f"to measure without drops: make bench MODELS={first.model} CONCURRENCY={first.concurrency}"
-        f" BACKLOG={max(128, 2 * first.concurrency)}"
-        if _longer(evidence)
-        else "fewer users (CONCURRENCY): the listen backlog is long enough for all of them",
-        value=overflows,
-    )
-
-
-def _again(evidence: Evidence) -> str:
-    again = evidence.client.syn_retransmits
-    if again is None:
-        return " How many attempts were sent again is not known."
-    return f" Attempts were sent again {counted(again, 'time')}."
-
-
-def _two_groups(evidence: Evidence) -> str:
-    """Tell the users that circulate behind the short queue from the requests that waited for TCP's timers."""
-    late = int((evidence.latencies_s >= SLOW_S).sum())
-    if not late or evidence.median_s is None or evidence.slowest_s is None:
-        return ""
-    text = f" {late} of {counted(len(evidence.latencies_s), 'request')} took 1 s or longer, the slowest"
-    text += f" {evidence.slowest_s:.1f} s; the median is {evidence.median_s * 1000:.0f} ms"
-    expected_s, backlog = evidence.expected_s, evidence.backlog
-    if evidence.short_queue and expected_s and backlog and abs(evidence.median_s / expected_s - 1) <= CLOSE:
-        text += f", as predicted for the {backlog + 2} users that circulate ({expected_s * 1000:.0f} ms)"
-    return f"{text}."
 
 
 def littles_law_broken(evidence: Evidence) -> Iterator[Finding]:
@@ -148,7 +80,7 @@ def _causes(evidence: Evidence, repeat: int, worst: Population, short: float) ->
     failed = sum(trial.errors for trial in evidence.trials if trial.repeat == repeat)
     factor = math.ceil(short / TOLERANCE * 1.2)  # the ends stay as long as they are
     longer = f"longer trials, in which the ends weigh less: REQUESTS={factor * evidence.trials[0].requested}"
-    if evidence.usage.listen_overflows and (queue := _longer(evidence)):
+    if evidence.usage.listen_overflows and (queue := refused.longer(evidence)):
         longer = f"dropped connection attempts lengthen the end: {queue}"
     return {
         "at the start, before all users had sent a request: the load generator's ramp-up": (worst.start, longer),
@@ -225,9 +157,10 @@ def short_for_the_quota(evidence: Evidence) -> Iterator[Finding]:
 
 RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     invalid_trials,
-    open_files,
+    refused.open_files,
     fewer_sent,
-    listen_queue_overflowed,
+    limits.connection_limit_reached,
+    refused.listen_queue_overflowed,
     littles_law_broken,
     few_requests_a_user,
     machine.throttled,
@@ -249,6 +182,8 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _judged(finding: Finding, evidence: Evidence) -> Finding:
-    """Mark what an experiment that varies the backlog is made to show of queues shorter than the users."""
-    expected = evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE
+    """Mark what an experiment that varies the backlog, or the connection limit, is made to show of low values."""
+    expected = (evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE) or (
+        evidence.limit_varies and limits.limited(evidence) and finding.id in limits.SHOWN
+    )
     return finding.model_copy(update={"expected": True}) if expected else finding

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from iolab.host.proc import LINEAR_TIMEOUTS
+from iolab.kinds.closed import limits
 from iolab.kinds.closed.evidence import SLOW_S, Evidence
 from iolab.report import numbers
 from iolab.results.records import Finding
@@ -20,6 +21,8 @@ def slow_by_a_timer(evidence: Evidence) -> Iterator[Finding]:
     latencies = evidence.latencies_s
     if not len(latencies) or evidence.median_s is None or evidence.median_s > LONG_MEDIAN_S:
         return
+    if limits.limited(evidence) and not (evidence.client.syn_retransmits or evidence.usage.listen_overflows):
+        return  # they waited for accepted connections to close
     late = latencies[latencies >= SLOW_S]
     between = int(((latencies >= 0.6) & (latencies < SLOW_S)).sum())
     # A wait in a queue can have any length; a wait for a timer is either short or a second.

@@ -1,4 +1,4 @@
-"""From the run folder of a crowd experiment to its cells, one for each level of a model and transport."""
+"""From the run folder of a crowd experiment to its cells, one for each model, transport and number of users."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ class CrowdAnalysis:
 
 
 def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAnalysis:
-    """Read a run folder and compute the cells of the levels that `pick` selects; raises UsageError if it is damaged."""
+    """Read a run folder and compute the cells that `pick` selects; raises UsageError if it is damaged."""
     found = recorded.read(folder, CrowdExperiment, CrowdRecord)
     order = list(found.models)
     picked = sorted(
@@ -70,7 +70,7 @@ def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], exp
 
 
 def nearest(users: int) -> Pick:
-    """Return a function that picks, for each model and transport, the valid level nearest to `users`, by ratio."""
+    """Return a function that picks, for each model and transport, the valid trial nearest to `users`, by ratio."""
 
     def pick(records: Sequence[CrowdRecord]) -> list[CrowdRecord]:
         best: dict[tuple[str, str], CrowdRecord] = {}
@@ -87,7 +87,7 @@ def nearest(users: int) -> Pick:
 
 
 def newest(results: Path, users: int) -> CrowdAnalysis | None:
-    """Return the newest complete crowd run in `results`, with the levels nearest to `users`; None if there is none.
+    """Return the newest complete crowd run in `results`, with the cells nearest to `users`; None if there is none.
 
     Other runs and damaged folders are skipped: the result is only an addition to the report of another run.
     """
@@ -106,7 +106,7 @@ def newest(results: Path, users: int) -> CrowdAnalysis | None:
 
 
 def objects(analysis: CrowdAnalysis) -> list[dict[str, Any]]:
-    """Return an object for each level, for summary.json; None was not measured, "Infinity" never ended."""
+    """Return an object for each cell, for summary.json; None was not measured, "Infinity" never ended."""
     return [dict(_facts(each)) for each in analysis.cells]
 
 

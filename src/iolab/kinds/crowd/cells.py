@@ -1,4 +1,4 @@
-"""The figures of one level: users held, memory for each, response times of clicks. Pure functions."""
+"""The figures of one cell: users held, memory for each, response times of clicks. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ LEAST_USERS = 50  # with fewer, other changes of the process exceed the memory o
 
 
 class Line(NamedTuple):
-    """One line of a figure: all levels of a model that differ only in their users."""
+    """One line of a figure: all cells of a model that differ only in their users."""
 
     model: str
     transport: str
@@ -49,7 +49,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class CrowdCell:
-    """One level. `established` are the times from when a user starts to connect until the server answers it.
+    """One cell. `established` are the times from when a user starts to connect until the server answers it.
 
     `clicks` are the times from the planned moment of a click to its answer. `prompt` is how many users were answered
     within the patience, `rate` how many were answered a second; `late_p99_s` is how late the client sent clicks.
@@ -133,7 +133,7 @@ class CrowdCell:
 
     @property
     def pause_s(self) -> float | None:
-        """The longest pause for the garbage collector during the level."""
+        """The longest pause for the garbage collector during the trial."""
         record = self.record
         moments = (record.empty, record.quiet, record.quiet_end, record.busy)
         return max((each.collector_pause_s for each in moments if each.collector_pause_s is not None), default=None)
@@ -145,7 +145,7 @@ def _a_second(before: Holding, after: Holding, name: str, span_s: float) -> floa
 
 
 def cell(record: CrowdRecord, entries: Sequence[Entry], clicks: Sequence[Click]) -> CrowdCell:
-    """Compute the figures of one level from its record and rows; without entries, `prompt` is not known."""
+    """Compute the figures of one cell from its record and rows; without entries, `prompt` is not known."""
     waits = [None if entry.served_s is None else entry.served_s - entry.start_s for entry in entries]
     late = Times.of([click.sent_s - click.planned_s for click in clicks])
     return CrowdCell(

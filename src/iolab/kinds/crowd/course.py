@@ -14,7 +14,7 @@ UNANSWERED = 0.01  # of the clicks
 
 
 def answer(results: Path, users: int) -> list[str]:
-    """Return the paragraphs of the newest complete crowd run in `results`, for its levels nearest to `users`."""
+    """Return the paragraphs of the newest complete crowd run in `results`, nearest to `users`."""
     crowd = newest(results, users)
     return measured(crowd, users) if crowd and crowd.cells else []
 
@@ -85,9 +85,9 @@ def _memory(cells: Sequence[CrowdCell]) -> tuple[list[tuple[float, CrowdCell]], 
 
 
 def _source(crowd: CrowdAnalysis, asked: int) -> str:
-    levels = sorted({cell.record.users for cell in crowd.cells})
-    nearest = "" if levels == [asked] else f" The measured levels nearest to {asked:,} users have"
-    nearest += f" {listed([f'{users:,}' for users in levels])} users." if nearest else ""
+    counts = sorted({cell.record.users for cell in crowd.cells})
+    nearest = "" if counts == [asked] else f" Nearest to {asked:,} users, the run has trials of"
+    nearest += f" {listed([f'{users:,}' for users in counts])} users." if nearest else ""
     where = PLACES[crowd.run.runtime]
     return f"Source: the crowd run of {crowd.run.started:%Y-%m-%d} ({crowd.folder}, {where}).{nearest}{_doubts(crowd)}"
 

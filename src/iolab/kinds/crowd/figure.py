@@ -1,4 +1,4 @@
-"""Memory and threads against users, with a cross where a model breaks; of a single level, a bar for each server."""
+"""Memory and threads against users, with a cross where a model breaks; of one number of users, bars."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,13 +14,13 @@ from iolab.report import drawing, numbers
 
 MIB = 2**20
 STYLES = {"websocket": "-", "poll": (0, (5, 2))}
-APART = 1.15  # times the number of users: marks of one level are drawn beside each other
+APART = 1.15  # times the number of users: marks of one number are drawn beside each other
 ROOM = 2.0  # beside the least and the most users
 FEW_DECADES = 10  # of a linear axis, at most, between the least and the largest value
 LINE_IN = 0.24  # between the labels of two lines
 NEEDS = "What the server has while all users are connected and none clicks."
 CROSS = "A cross: not all users were held there."
-APART_IS = "Marks of one level stand side by side."
+APART_IS = "Marks of one number of users stand side by side."
 
 Lines = Sequence[Sequence[CrowdCell]]
 
@@ -50,7 +50,7 @@ PANELS = (
 
 
 def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
-    """Return the lines that can be drawn: the levels that count, where one of them tells memory or threads."""
+    """Return the lines that can be drawn: the cells that count, where one of them tells memory or threads."""
     counted = [[cell for cell in line if cell.counts] for line in analysis.lines]
     return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
 
@@ -59,7 +59,7 @@ def caption(analysis: CrowdAnalysis) -> str:
     """Say what is drawn, and of each cross what it stands for."""
     told = lines(analysis)
     walls = [f"{label(line[0], analysis)} {_why(wall)}" for line in told if (wall := broken(line))]
-    several = len(_levels(told)) > 1
+    several = len(_numbers(told)) > 1
     parts = [NEEDS, CROSS if walls else "", APART_IS if several and len(told) > 1 else ""]
     return " ".join(filter(None, [*parts, "; ".join(walls) + "." if walls else ""]))
 
@@ -68,7 +68,7 @@ def needs(analysis: CrowdAnalysis, narrow: bool) -> str:
     """Draw a panel of memory and one of threads."""
     told = lines(analysis)
     names = [label(line[0], analysis) for line in told]
-    one = len(_levels(told)) == 1
+    one = len(_numbers(told)) == 1
     panel_in = 0.9 + (0.62 if narrow else 0.45) * len(told) if one else max(3.6, 0.8 + LINE_IN * len(told))
     with drawing.sheet(narrow, panel_in * (2 if narrow else 1)) as figure:
         panels = figure.subplots(*((2, 1) if narrow else (1, 2)))
@@ -83,12 +83,12 @@ def needs(analysis: CrowdAnalysis, narrow: bool) -> str:
         return drawing.svg(figure, "Server's memory and threads against users, for each model")
 
 
-def _levels(lines: Lines) -> list[int]:
+def _numbers(lines: Lines) -> list[int]:
     return sorted({cell.record.users for line in lines for cell in line})
 
 
 def _bars(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, narrow: bool) -> None:
-    """Draw a bar for each server at its only level."""
+    """Draw a bar for each server at its only number of users."""
     values = [panel.value(line[0]) for line in lines]
     for row, (line, value) in enumerate(zip(lines, values, strict=True)):
         middle, half = drawing.band(row, narrow)
@@ -101,11 +101,11 @@ def _bars(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, narrow: 
     axes.set_xlim(0, 1.05 * max([1.0, *(value or 0.0 for value in values)]))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter(lambda each, _: f"{each:,g}")
-    axes.set_xlabel(f"{panel.unit}; {numbers.users(_levels(lines)[0])}")
+    axes.set_xlabel(f"{panel.unit}; {numbers.users(_numbers(lines)[0])}")
 
 
 def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: float) -> None:
-    """Draw a line for each server over its levels, with its name at the end of it."""
+    """Draw a line for each server over its numbers of users, with its name at the end of it."""
     at_the_end: list[tuple[str, float, dict[str, Any]]] = []
     for number, (line, name) in enumerate(zip(lines, names, strict=True)):
         shift = APART ** drawing.beside(number, len(lines), 1)
@@ -120,12 +120,12 @@ def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: f
         for users, each, cell in known:
             if cell is wall:
                 axes.plot(users, each, marker="x", markersize=15, markeredgewidth=2.6, color=colour, zorder=5)
-    levels = _levels(lines)
-    drawing.log_axis(axes, "x", (levels[0] / ROOM, levels[-1] * ROOM), 5, "{:,.0f}".format)
-    axes.set_xticks(_apart(levels), [f"{level:,}" for level in _apart(levels)])
+    counts = _numbers(lines)
+    drawing.log_axis(axes, "x", (counts[0] / ROOM, counts[-1] * ROOM), 5, "{:,.0f}".format)
+    axes.set_xticks(_apart(counts), [f"{count:,}" for count in _apart(counts)])
     _heights(axes, [each for line in lines for cell in line if (each := panel.value(cell))], panel.unit)
     scale = axes.transAxes.inverted().transform
-    places = [float(scale(axes.transData.transform((levels[0], each)))[1]) for _, each, _ in at_the_end]
+    places = [float(scale(axes.transData.transform((counts[0], each)))[1]) for _, each, _ in at_the_end]
     for (name, _, look), height in zip(at_the_end, drawing.spread(places, gap), strict=True):
         axes.plot(1.03, height, transform=axes.transAxes, clip_on=False, markersize=7, **look)
         axes.text(1.07, height, name, transform=axes.transAxes, va="center")
@@ -143,12 +143,12 @@ def _heights(axes: Axes, values: Sequence[float], unit: str) -> None:
     axes.yaxis.set_major_formatter(lambda each, _: f"{each:,g}")
 
 
-def _apart(levels: Sequence[int]) -> list[int]:
-    """Return the levels, without those that have no room for a label beside the one before."""
+def _apart(counts: Sequence[int]) -> list[int]:
+    """Return the counts, without those that have no room for a label beside the one before."""
     shown: list[int] = []
-    for level in levels:
-        if not shown or level > ROOM * shown[-1]:
-            shown.append(level)
+    for count in counts:
+        if not shown or count > ROOM * shown[-1]:
+            shown.append(count)
     return shown
 
 

@@ -1,4 +1,4 @@
-"""Findings of crowd levels: whether a level measures the server, or something else."""
+"""Findings of crowd cells: whether a cell measures the server, or something else."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,12 +14,12 @@ PAUSE_S = 0.05  # that a user notices
 
 
 def invalid(cell: CrowdCell) -> Iterator[Finding]:
-    """A level that cannot be trusted: the measurement failed, not the server."""
+    """A cell that cannot be trusted: the measurement failed, not the server."""
     if not cell.record.valid:
         yield Finding(
             id="invalid_trial",
             severity="error",
-            message=f"this level is not counted: {cell.record.reason}",
+            message=f"this trial is not counted: {cell.record.reason}",
             remedy="remove the cause, and run it again",
         )
 
@@ -55,7 +55,7 @@ def unanswered_clicks(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def few_clicks(cell: CrowdCell) -> Iterator[Finding]:
-    """A 99th percentile needs a hundred clicks; a level with few users has few clicks."""
+    """A 99th percentile needs a hundred clicks; a cell with few users has few clicks."""
     if cell.counts and not cell.few and cell.clicks.count < LEAST_P99:
         yield Finding(
             id="few_clicks",
@@ -130,7 +130,7 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 
 def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
-    """Return all findings of a level, the most severe first."""
+    """Return all findings of a cell, the most severe first."""
     of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus)
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
 

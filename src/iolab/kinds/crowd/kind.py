@@ -20,7 +20,7 @@ from iolab.results.folder import RunFolder
 
 
 class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
-    """Levels of users that connect to a chat server, stay, and now and then click."""
+    """Numbers of users that connect to a chat server, stay, and now and then click."""
 
     name = "crowd"
     settings = CrowdExperiment

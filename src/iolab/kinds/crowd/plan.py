@@ -25,7 +25,7 @@ class CrowdTrial:
 def wanted(experiment: CrowdExperiment) -> tuple[int, ...]:
     """Return the numbers of users to try on each server; the last is `most`, if it is set."""
     crowd = experiment.crowd
-    return tuple(dict.fromkeys((*crowd.levels, *([crowd.most] if crowd.most else []))))
+    return tuple(dict.fromkeys((*crowd.users, *([crowd.most] if crowd.most else []))))
 
 
 def trials(

@@ -1,4 +1,4 @@
-"""The records of a crowd run: a line for each level, a row for each user and for each click."""
+"""The records of a crowd run: a line for each trial, a row for each user and for each click."""
 
 from typing import Literal, NamedTuple
 
@@ -28,7 +28,7 @@ class Click(NamedTuple):
 class CrowdRecord(TrialRecord):
     """One line of trials.jsonl of a crowd run: users that connect to one server, stay, and click now and then.
 
-    `asked` is the wanted level, `users` how many tried to connect (fewer because of a limit: `capped` says which).
+    `asked` users were wanted, `users` is how many tried to connect (fewer because of a limit: `capped` says which).
     `rows` are "users" (Entry) and "clicks" (Click). `obstacle` is why users were not held, `evidence` a sentence about
     it. `empty` is before any user connects, `quiet` after the last was answered or has waited long enough, `quiet_end`
     after `quiet_s` without a click, `busy` after `busy_s` of clicks at `clicks_per_s` in all.

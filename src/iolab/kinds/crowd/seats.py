@@ -35,7 +35,7 @@ LOOKS: Mapping[Outcome, Look] = {
 
 
 def galleries(analysis: CrowdAnalysis) -> list[Gallery]:
-    """Return a picture a level, in a gallery for each server; in one gallery where no server has several levels."""
+    """Return a picture of each cell, in a gallery for each server; in one gallery where no server has several cells."""
     lines = [[cell for cell in line if cell.counts] for line in analysis.lines]
     lines = [line for line in lines if line]
     if not lines:
@@ -79,7 +79,7 @@ def seats(counts: Mapping[Outcome, int], per_seat: int) -> dict[Outcome, int]:
 
 
 def _picture(cell: CrowdCell, server: str, *, several: bool) -> Picture:
-    """Return the seats of one level, titled by its users if there are several levels, else by its server."""
+    """Return the seats of one cell, titled by its users if there are several cells, else by its server."""
     users = numbers.users(cell.record.users)
     counts = {key: number for key in LOOKS if (number := getattr(cell.record, key))}
     per_seat = max(1, -(-cell.record.users // MOST))

@@ -28,27 +28,27 @@ def sentences(analysis: CrowdAnalysis) -> list[str]:
 
 
 def broken(line: Sequence[CrowdCell]) -> CrowdCell | None:
-    """Return the first level at which not all users were held; None if there is none."""
+    """Return the first cell in which not all users were held; None if there is none."""
     return next((cell for cell in line if cell.counts and not cell.held_all), None)
 
 
 def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> str:
-    """Say how many users a model holds; if not all, from which level on, why, and how many it holds then."""
-    levels = [cell for cell in line if cell.counts]
-    if not levels:
+    """Say how many users a model holds; if not all, from which number on, why, and how many it holds then."""
+    cells = [cell for cell in line if cell.counts]
+    if not cells:
         return f"{name(line[0], analysis)} has no valid trial; the findings say why."
-    wall = broken(levels)
+    wall = broken(cells)
     if wall is None:
-        best = levels[-1]
+        best = cells[-1]
         return f"{name(best, analysis)} held all {best.record.users:,} users{_with(best)}.{_cost(best)}"
     text = f"{name(wall, analysis)} breaks at {wall.record.users:,} users: {outcomes(wall)}. {reason(wall, analysis)}."
     if wall.served == wall.record.users:
         text += f" In the end, it serves all of them{_with(wall)}.{_cost(wall)}"
-    number = levels.index(wall)
+    number = cells.index(wall)
     if number:
-        best = levels[number - 1]
+        best = cells[number - 1]
         text += f" It held all {best.record.users:,} users{_with(best)}.{_cost(best)}"
-    return text + _later(levels[number + 1 :], wall)
+    return text + _later(cells[number + 1 :], wall)
 
 
 def outcomes(cell: CrowdCell) -> str:
@@ -102,7 +102,7 @@ def _cost(cell: CrowdCell) -> str:
 
 
 def _later(cells: Sequence[CrowdCell], wall: CrowdCell) -> str:
-    """Say how many users are held at the levels above the first that broke; equal numbers are said once."""
+    """Say how many users are held at the numbers above the first that broke; equal numbers are said once."""
     text = ""
     for held, same in groupby(cells, key=lambda cell: None if cell.held_all else cell.record.held):
         users = listed([f"{cell.record.users:,}" for cell in same])
@@ -122,7 +122,7 @@ def _together(analysis: CrowdAnalysis, wanted: Callable[[CrowdCell], bool]) -> l
 
 
 def _in_time(analysis: CrowdAnalysis) -> str:
-    """Say how many users each server answered in time at the same level, if one did not hold all of them."""
+    """Say how many users each server answered in time at the same number of users, if one did not hold all of them."""
     cells = _together(analysis, lambda cell: cell.prompt is not None)
     if len(cells) < 2 or all(cell.held_all for cell in cells):
         return ""
@@ -136,7 +136,7 @@ def _of_all(cell: CrowdCell) -> str:
 
 
 def _memory(analysis: CrowdAnalysis) -> str:
-    """Say how much memory each user needs at the same level, the least first."""
+    """Say how much memory each user needs at the same number of users, the least first."""
     known = _together(analysis, lambda cell: cell.held_all and total_bytes(cell) is not None)
     cells = [(total_bytes(cell) or 0.0, cell) for cell in known]
     if len(cells) < 2:
@@ -161,7 +161,7 @@ def _threads(cell: CrowdCell) -> str:
 
 
 def _clicks(analysis: CrowdAnalysis) -> str:
-    """Say the response times of clicks at the same level, the shortest first."""
+    """Say the response times of clicks at the same number of users, the shortest first."""
     cells = _together(analysis, lambda cell: cell.held_all and cell.clicks.p99_s is not None)
     if not cells:
         return ""
@@ -187,13 +187,13 @@ def click(cell: CrowdCell) -> str:
 
 def card(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> tuple[str, str]:
     """Return the verdict and the sentence of a card."""
-    levels = [cell for cell in line if cell.counts]
-    if not levels:
+    cells = [cell for cell in line if cell.counts]
+    if not cells:
         return "no result", "There is no valid trial."
-    wall = broken(levels)
+    wall = broken(cells)
     if wall:
         return f"holds {wall.record.held:,} of {wall.record.users:,}", f"{reason(wall, analysis)}."
-    best = levels[-1]
+    best = cells[-1]
     text = _with(best).removeprefix(", with ")
     tail = best.clicks.p99_s
     text += f"; a click takes {latency(best.clicks.p50_s)}, {latency(tail)} at p99" if tail is not None else ""

@@ -16,9 +16,9 @@ class Pool(Settings):
 
 
 class Crowd(ChatUsers):
-    """Users at several levels, that click now and then; `most` is tried last, as far as the machine allows."""
+    """Several numbers of users, that click now and then; `most` is tried last, as far as the machine allows."""
 
-    levels: Annotated[
+    users: Annotated[
         tuple[Users, ...],
         Field(min_length=1, max_length=100),
         Option("Numbers of users. Without it, as many as the machine allows are tried, too.", "--users"),
@@ -33,20 +33,18 @@ class Crowd(ChatUsers):
 
     @classmethod
     def adjusted(cls, changes: dict[str, Any]) -> dict[str, Any]:
-        """Return changes in which `most` is off if levels are given."""
-        return {**changes, "most": 0} if "levels" in changes else changes
+        """Return changes in which `most` is off if numbers of users are given."""
+        return {**changes, "most": 0} if "users" in changes else changes
 
     @model_validator(mode="after")
     def _most_is_more(self) -> Self:
-        if self.most and self.most <= max(self.levels):
-            raise ValueError(
-                f"most = {self.most} must be above the highest level, {max(self.levels)}, or 0: no further level"
-            )
+        if self.most and self.most <= max(self.users):
+            raise ValueError(f"most = {self.most} must be above {max(self.users)}, the most users, or 0: off")
         return self
 
 
 class CrowdExperiment(Experiment):
-    """Levels of users that stay connected, on one chat server after another."""
+    """Numbers of users that stay connected, on one chat server after another."""
 
     kind: Literal["crowd"]
     cpus: OneLimit = (1.0,)

@@ -1,4 +1,4 @@
-"""The tables of a crowd report: a row for each level."""
+"""The tables of a crowd report: a row for each cell."""
 
 from collections.abc import Sequence
 
@@ -92,7 +92,7 @@ DETAILS: dict[str, Columns] = {
 
 
 def table(analysis: CrowdAnalysis, columns: Columns) -> Table:
-    """Return a table of all levels, under the name of each server."""
+    """Return a table of all cells, under the name of each server."""
     model = Column[CrowdCell]("Model", lambda cell: words.label(cell, analysis), numeric=False)
     return document.table(
         [model, *columns], analysis.cells, marked=lambda cell: not cell.record.valid, group=lambda cell: cell.line

@@ -1,4 +1,4 @@
-"""The names of levels in a crowd report, and the text about how they were measured."""
+"""The names of cells in a crowd report, and the text about how they were measured."""
 
 from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis
@@ -42,7 +42,7 @@ def settings(analysis: CrowdAnalysis) -> str:
     crowd, experiment = analysis.experiment.crowd, analysis.experiment
     most = f", then as many as the machine allows, up to {crowd.most:,}" if crowd.most else ""
     return (
-        f"Settings: {listed([f'{users:,}' for users in crowd.levels])} users{most}; {crowd.described()}; each user"
+        f"Settings: {listed([f'{users:,}' for users in crowd.users])} users{most}; {crowd.described()}; each user"
         f" clicks once in {crowd.click_every_s:g} s on average; {counted(crowd.processes, 'process')} a server, a pool"
         f" of {counted(experiment.server.threads, 'thread')}; Python's garbage collector"
         f" {'leaves out' if crowd.freeze_collector else 'goes through'} the objects of connected users; seed"
@@ -54,9 +54,9 @@ def method(analysis: CrowdAnalysis) -> list[str]:
     """Return how it was measured: which users are held, and when and how clicks and memory are measured."""
     crowd = analysis.experiment.crowd
     return [
-        f"Each level has a new server. A user is held if the server itself has answered within {crowd.patience_s:g} s"
-        " and the connection lasts to the end; a user that was never answered counts as having waited"
-        " longer than any other."
+        f"Each number of users has a new server. A user is held if the server itself has answered within"
+        f" {crowd.patience_s:g} s and the connection lasts to the end; a user that was never answered counts as"
+        " having waited longer than any other."
         f" When all are connected, no user clicks for {crowd.quiet_s:g} s: memory and the CPU time of an idle crowd are"
         f" measured. Then the connected users click at random moments for {crowd.busy_s:g} s. A click is timed from the"
         " moment for which it was planned; a click without an answer counts as longer than any other.",

@@ -67,7 +67,7 @@ def slow(stage: Stage) -> SlowReaders:
         cut_s = time.monotonic() - begin
         time.sleep(STEP_S if len(received) < faults.most_messages / 4 else 3 * STEP_S)
     stage.rows = [row for rows in received for row in rows]
-    lost = sum(answer["lost"] for answer in stage.users.all("census", ANSWER_S))
+    lost = sum(answer["lost"] for answer in stage.users.all("count_outcomes", ANSWER_S))
     last = [each for each in map(_last, received) if each is not None]
     return SlowReaders(
         stuck=len(addresses),

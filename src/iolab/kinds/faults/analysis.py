@@ -24,7 +24,7 @@ class FaultsAnalysis:
     @property
     def asked(self) -> int:
         """How many users the experiment wants."""
-        return self.experiment.crowd.levels[0]
+        return self.experiment.crowd.users[0]
 
     def findings(self, record: FaultRecord) -> tuple[Finding, ...]:
         """Return the findings of one of its faults."""

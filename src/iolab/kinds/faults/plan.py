@@ -51,13 +51,13 @@ def expected_s(experiment: FaultsExperiment, chat: ChatServer) -> float:
         "vanished": noticed_s,
         "half_open": 2 * faults.newcomers / faults.newcomer_rps,
     }
-    connect_s = crowd.levels[0] / crowd.connect_rps
+    connect_s = crowd.users[0] / crowd.connect_rps
     return connect_s + sum(max(faults.least_s, own_s.get(fault, 0.0)) for fault in FAULTS)
 
 
 def room(experiment: FaultsExperiment, chat: ChatServer, facts: Facts, *, docker: bool) -> tuple[int, str]:
     """Return how many users can connect, and a sentence that says why not all; raises UsageError if none can."""
-    (asked,) = experiment.crowd.levels
+    (asked,) = experiment.crowd.users
     return servers.room(chat, asked, facts, docker=docker, more=experiment.faults.newcomers)
 
 
@@ -68,7 +68,7 @@ def trials(
 
     Raises UsageError if no user can connect.
     """
-    asked = experiment.crowd.levels[0]
+    asked = experiment.crowd.users[0]
     allowed, capped = room(experiment, chat, facts, docker=docker)
     for index, fault in enumerate(FAULTS):
         if records and not records[-1].valid:

@@ -149,4 +149,4 @@ def _begin_clicks(experiment: FaultsExperiment, trial: Trial, users: UserProcess
 
 def _held(users: UserProcesses) -> int:
     """Return how many users have a connection to a server that has answered them."""
-    return sum(answer["held"] + answer["late"] for answer in users.all("census", ANSWER_S))
+    return sum(answer["held"] + answer["late"] for answer in users.all("count_outcomes", ANSWER_S))

@@ -33,7 +33,7 @@ class Faults(Settings):
 class FaultUsers(ChatUsers):
     """The users of the server; they stay for all faults, by the first of the transports that it supports."""
 
-    levels: Annotated[
+    users: Annotated[
         tuple[Annotated[int, Field(ge=10, le=MOST_USERS)], ...],
         Field(min_length=1, max_length=1),
         Option("Users.", "--users"),
@@ -56,8 +56,8 @@ class FaultsExperiment(Experiment):
 
     @model_validator(mode="after")
     def _some_read(self) -> Self:
-        if self.faults.stuck >= self.crowd.levels[0]:
+        if self.faults.stuck >= self.crowd.users[0]:
             raise ValueError(
-                f"[faults] stuck = {self.faults.stuck} of {self.crowd.levels[0]} users (USERS): some must go on reading"
+                f"[faults] stuck = {self.faults.stuck} of {self.crowd.users[0]} users (USERS): some must go on reading"
             )
         return self

@@ -71,7 +71,7 @@ class Stage:
         host, port = self.place
         patience_s = self.faults.back_patience_s
         job = {"host": host, "port": port, "rate": 0, "patience_s": patience_s}
-        answers = self.users.all("come_back", patience_s + ANSWER_S, **job)
+        answers = self.users.all("reconnect", patience_s + ANSWER_S, **job)
         return [row for answer in answers for row in answer["rows"]], sum(answer["tries"] for answer in answers)
 
     def newcomers(self) -> list[Entry]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iolab.kinds import recorded
-from iolab.kinds.slo.plan import Found, Objective, by_theory, next_step, step
+from iolab.kinds.slo.plan import Found, Objective, by_theory, next_trial, tried
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.results.folder import RunFolder
@@ -36,10 +36,10 @@ def analyse(folder: RunFolder) -> SloAnalysis:
 
 def _found(model: ModelInfo, records: Sequence[SloRecord], objective: Objective) -> Found:
     own = [record for record in records if record.model == model.letter]
-    steps = tuple(step(record) for record in own if record.valid)
+    trials = tuple(tried(record) for record in own if record.valid)
     calibration = own[0].calibration
     theory_rps = by_theory(objective, calibration, int(model.workers)) if math.isfinite(model.workers) else None
     reason = next((str(record.reason) for record in own if not record.valid), "")
-    if not reason and next_step(model.letter, records, 0):
+    if not reason and next_trial(model.letter, records, 0):
         reason = UNFINISHED
-    return Found(model.letter, model.service, model.workers, steps, calibration, theory_rps, reason)
+    return Found(model.letter, model.service, model.workers, trials, calibration, theory_rps, reason)

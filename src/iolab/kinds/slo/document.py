@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from iolab.findings import machine
 from iolab.kinds.slo.analysis import SloAnalysis
-from iolab.kinds.slo.plan import HIGH, LOW, STEPS, Found, Objective, Step
+from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, Found, Objective, TriedRate
 from iolab.kinds.slo.records import SloRecord
 from iolab.report import document, doubts, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
@@ -17,7 +17,7 @@ NOTE = (
 )
 TIMES = (
     "Response times count from the planned moment of a request: waiting time and service time. Requests that were"
-    " planned before a step reached its steady state are not counted."
+    " planned before a trial reached its steady state are not counted."
 )
 
 
@@ -44,10 +44,10 @@ def report(analysis: SloAnalysis) -> Document:
         details=[Section("Steps", [_steps(analysis)])],
         method=[
             f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
-            "Each server is calibrated first, under a closed loop. The first step"
+            "Each server is calibrated first, under a closed loop. The first trial"
             f" of a search is the highest rate: {HIGH:.0%} utilisation, or the most that the load generator sends in"
-            f" time. If the objective fails there, the next step is {LOW / HIGH:.0%} of that rate; if it holds there,"
-            f" {STEPS} steps halve the interval on a logarithmic scale. A request without a response breaks the"
+            f" time. If the objective fails there, the next trial is {LOW / HIGH:.0%} of that rate; if it holds there,"
+            f" {BISECTIONS} trials halve the interval on a logarithmic scale. A request without a response breaks the"
             " objective.",
         ],
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
@@ -77,19 +77,19 @@ def sentence(found: Found, objective: Objective) -> str:
     return text if ended else f"{text} The search for {found.letter} did not end: {found.reason}.".strip()
 
 
-def _utilisation(found: Found, step: Step) -> str:
+def _utilisation(found: Found, trial: TriedRate) -> str:
     if found.theory_rps is None:
         return ""
-    return f", {step.rate_rps * found.calibration.service_s / found.workers:.0%} utilisation"
+    return f", {trial.rate_rps * found.calibration.service_s / found.workers:.0%} utilisation"
 
 
-def _failure(broken: Step, objective: Objective) -> str:
+def _failure(broken: TriedRate, objective: Objective) -> str:
     value = _value(broken)
     return "a request got no response" if value == numbers.NOT_KNOWN else f"the {_name(objective)} is {value}"
 
 
 def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield the findings of each server: its invalid steps, and those of the machine during all of its steps."""
+    """Yield the findings of each server: its invalid trials, and those of the machine during all of its trials."""
     for each in analysis.found:
         records = [record for record in analysis.records if record.model == each.letter]
         invalid = [
@@ -157,8 +157,8 @@ def _name(objective: Objective) -> str:
     return objective.text.partition("<")[0].strip()
 
 
-def _value(step: Step | None) -> str:
-    return _milliseconds(step.value_s if step else None)
+def _value(trial: TriedRate | None) -> str:
+    return _milliseconds(trial.value_s if trial else None)
 
 
 def _milliseconds(value_s: float | None) -> str:

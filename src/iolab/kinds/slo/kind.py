@@ -7,7 +7,7 @@ from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
-from iolab.kinds.slo.plan import ENDS, STEPS, Objective, SloTrial, next_step
+from iolab.kinds.slo.plan import BISECTIONS, ENDS, Objective, SloTrial, next_trial
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Lab, Model
@@ -36,13 +36,13 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     def plan(
         self, experiment: SloExperiment, models: Sequence[Model], history: History[SloRecord]
     ) -> Iterator[SloTrial]:
-        """Yield the next step of a model until its search has ended, and go on with the next model."""
+        """Yield the next trial of a model until its search has ended, and go on with the next model."""
         for number, model in enumerate(models):
-            while trial := next_step(model.letter, history.records, experiment.seed, number * (ENDS + STEPS)):
+            while trial := next_trial(model.letter, history.records, experiment.seed, number * (ENDS + BISECTIONS)):
                 yield trial
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
-        """Return 0: the number of steps is not known beforehand."""
+        """Return 0: the number of trials is not known beforehand."""
         del experiment, models
         return 0
 
@@ -51,11 +51,11 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         return run.expected_s(experiment, models)
 
     def describe(self, trial: SloTrial) -> str:
-        """Return a step's name, shown while it is measured."""
+        """Return a trial's name, shown while it is measured."""
         return trial.title
 
     def run(self, experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
-        """Measure a step."""
+        """Measure a trial."""
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[SloRecord]) -> Line:

@@ -16,7 +16,7 @@ from iolab.theory import queueing
 from iolab.theory.statistics import least_count
 
 ENDS = 2  # the highest and the lowest rate, which are tried first
-STEPS = 6  # of bisection: the answer is known to 1.6% of the first interval
+BISECTIONS = 6  # the answer is known to 1.6% of the first interval
 LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to measure a percentile
 CUSTOMERS = 200_000
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -59,8 +59,8 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One plan of the search: its rate and its result."""
+class TriedRate:
+    """A rate that the search tried, and the result."""
 
     rate_rps: float
     value_s: float | None
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True)
 class SloTrial:
-    """A step for one model: at `rate_rps`; None: at the highest rate to try, before the model is calibrated."""
+    """A trial for one model: at `rate_rps`; None: at the highest rate to try, before the model is calibrated."""
 
     index: int
     model: str
@@ -94,33 +94,33 @@ class Found:
     letter: str
     name: str
     workers: float
-    steps: tuple[Step, ...]
+    trials: tuple[TriedRate, ...]
     calibration: Calibration
     theory_rps: float | None
     reason: str = ""
 
     @property
-    def best(self) -> Step | None:
-        """The highest step that holds, of those below the lowest that does not."""
-        broken = min((step.rate_rps for step in self.steps if not step.holds), default=float("inf"))
-        held = [step for step in self.steps if step.holds and step.rate_rps < broken]
-        return max(held, key=lambda step: step.rate_rps, default=None)
+    def best(self) -> TriedRate | None:
+        """The highest trial that holds, of those below the lowest that does not."""
+        broken = min((trial.rate_rps for trial in self.trials if not trial.holds), default=float("inf"))
+        held = [trial for trial in self.trials if trial.holds and trial.rate_rps < broken]
+        return max(held, key=lambda trial: trial.rate_rps, default=None)
 
     @property
-    def broken(self) -> Step | None:
-        """The lowest step that does not hold."""
-        return min((step for step in self.steps if not step.holds), key=lambda step: step.rate_rps, default=None)
+    def broken(self) -> TriedRate | None:
+        """The lowest trial that does not hold."""
+        return min((trial for trial in self.trials if not trial.holds), key=lambda trial: trial.rate_rps, default=None)
 
 
-def step(record: SloRecord) -> Step:
-    """Return what a step found."""
-    return Step(record.rate_rps, record.value_s, record.holds)
+def tried(record: SloRecord) -> TriedRate:
+    """Return what a trial found."""
+    return TriedRate(record.rate_rps, record.value_s, record.holds)
 
 
-def next_step(model: str, records: Sequence[SloRecord], seed: int, first: int = 0) -> SloTrial | None:
-    """Return a model's next step, given the records of all; None if its search has ended.
+def next_trial(model: str, records: Sequence[SloRecord], seed: int, first: int = 0) -> SloTrial | None:
+    """Return a model's next trial, given the records of all; None if its search has ended.
 
-    Its indices begin with `first`. The search also ends with a step that is not valid, because its result is not known.
+    Its indices begin with `first`. The search also ends with an invalid trial, because its result is not known.
     """
     own = [record for record in records if record.model == model]
     index = first + len(own)
@@ -128,48 +128,48 @@ def next_step(model: str, records: Sequence[SloRecord], seed: int, first: int = 
         return SloTrial(index, model, seed + index)
     if not all(record.valid for record in own):
         return None
-    rate_rps = next_rate([step(record) for record in own], own[0].rate_rps)
+    rate_rps = next_rate([tried(record) for record in own], own[0].rate_rps)
     if rate_rps is None:
         return None
     return SloTrial(index, model, seed + index, own[0].calibration, rate_rps)
 
 
-def next_rate(steps: Sequence[Step], highest_rps: float) -> float | None:
-    """Return the rate of the step after these, None if the search has ended.
+def next_rate(trials: Sequence[TriedRate], highest_rps: float) -> float | None:
+    """Return the rate of the trial after these, None if the search has ended.
 
     The ends are first, then the middles, on a logarithmic scale; the lowest rate is a fixed share of the highest.
     """
     low_rps, high_rps = highest_rps * LOW / HIGH, highest_rps
-    if not steps:
+    if not trials:
         return high_rps
-    if steps[0].holds:
+    if trials[0].holds:
         return None
-    if len(steps) == 1:
+    if len(trials) == 1:
         return low_rps
-    if not steps[1].holds:
+    if not trials[1].holds:
         return None
-    for step in steps[2:]:
-        low_rps, high_rps = (step.rate_rps, high_rps) if step.holds else (low_rps, step.rate_rps)
-    return (low_rps * high_rps) ** 0.5 if len(steps) < ENDS + STEPS else None
+    for trial in trials[2:]:
+        low_rps, high_rps = (trial.rate_rps, high_rps) if trial.holds else (low_rps, trial.rate_rps)
+    return (low_rps * high_rps) ** 0.5 if len(trials) < ENDS + BISECTIONS else None
 
 
-def search(holds: Callable[[float], Step], highest_rps: float) -> Iterator[Step]:
-    """Yield the steps to the highest rate that holds."""
-    steps: list[Step] = []
-    while (rate_rps := next_rate(steps, highest_rps)) is not None:
-        steps.append(holds(rate_rps))
-        yield steps[-1]
+def search(holds: Callable[[float], TriedRate], highest_rps: float) -> Iterator[TriedRate]:
+    """Yield the trials to the highest rate that holds."""
+    trials: list[TriedRate] = []
+    while (rate_rps := next_rate(trials, highest_rps)) is not None:
+        trials.append(holds(rate_rps))
+        yield trials[-1]
 
 
 def by_theory(objective: Objective, calibration: Calibration, workers: int) -> float:
     """Return the highest rate at which an M/D/c queue of this service time meets the objective; 0 if none does."""
 
-    def holds(rate_rps: float) -> Step:
+    def holds(rate_rps: float) -> TriedRate:
         response = queueing.mdc(rate_rps, calibration.service_s, workers, CUSTOMERS)
         values = {None: response.mean_s, 0.5: response.p50_s, 0.95: response.p95_s, 0.99: response.p99_s}
         value_s = values[objective.quantile] + calibration.transit_s
-        return Step(rate_rps, value_s, value_s < objective.limit_s)
+        return TriedRate(rate_rps, value_s, value_s < objective.limit_s)
 
     capacity_rps = workers / calibration.service_s
-    steps = list(search(holds, HIGH * capacity_rps))
-    return max((step.rate_rps for step in steps if step.holds), default=0.0)
+    trials = list(search(holds, HIGH * capacity_rps))
+    return max((trial.rate_rps for trial in trials if trial.holds), default=0.0)

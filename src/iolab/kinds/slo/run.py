@@ -1,4 +1,4 @@
-"""One step of the search for the highest rate of arrivals at which a service-level objective holds."""
+"""One trial of the search for the highest rate of arrivals at which a service-level objective holds."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from iolab.bench import Bench
 from iolab.kind import Measured
 from iolab.kinds import arrivals
 from iolab.kinds.arrivals import Planned
-from iolab.kinds.slo.plan import HIGH, SloTrial, Step, search
+from iolab.kinds.slo.plan import HIGH, SloTrial, TriedRate, search
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Model
@@ -20,7 +20,7 @@ RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
 
 
 def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
-    """Measure a step. A request without an answer breaks the objective; if the server dies, the step is invalid.
+    """Measure a trial. A request without an answer breaks the objective; if the server dies, the trial is invalid.
 
     Raises TrialFailed if the model cannot be calibrated.
     """
@@ -48,7 +48,7 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
 
 
 def times(experiment: SloExperiment, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
-    """Return how long a step takes to reach its steady state, and how long it takes with what is measured."""
+    """Return how long a trial takes to reach its steady state, and how long it takes with what is measured."""
     search, forgets_s = experiment.search, queueing.relaxation_s(rate_rps, service_s, workers)
     lead_s = min(search.lead_s, forgets_s)
     long_enough_s = experiment.wanted.least_requests() / rate_rps
@@ -58,7 +58,7 @@ def times(experiment: SloExperiment, rate_rps: float, service_s: float, workers:
 def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:
     """Return about how long a search takes for each model: that of one whose objective holds up to a usual rate.
 
-    A model without a queue needs one step where the objective holds at the highest rate.
+    A model without a queue needs one trial where the objective holds at the highest rate.
     """
     service_s, total_s = experiment.server.service_ms / 1000, 0.0
     for model in models:
@@ -67,10 +67,10 @@ def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:
             total_s += experiment.search.least_s
             continue
         highest_rps = HIGH * model.workers / service_s
-        steps = search(partial(_usual, USUAL * highest_rps), highest_rps)
-        total_s += sum(times(experiment, step.rate_rps, service_s, model.workers)[1] for step in steps)
+        trials = search(partial(_usual, USUAL * highest_rps), highest_rps)
+        total_s += sum(times(experiment, trial.rate_rps, service_s, model.workers)[1] for trial in trials)
     return total_s
 
 
-def _usual(most_rps: float, rate_rps: float) -> Step:
-    return Step(rate_rps, None, rate_rps < most_rps)
+def _usual(most_rps: float, rate_rps: float) -> TriedRate:
+    return TriedRate(rate_rps, None, rate_rps < most_rps)

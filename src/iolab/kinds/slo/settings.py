@@ -13,9 +13,9 @@ Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 
 
 class Search(Settings):
-    """How long a step is: it is measured for at least `least_s`, for `most_s` where requests depend on earlier ones.
+    """How long a trial is: it is measured for at least `least_s`, for `most_s` where requests depend on earlier ones.
 
-    At most `lead_s` before are not counted: a step begins with an empty queue, which makes its first responses fast.
+    At most `lead_s` before are not counted: a trial begins with an empty queue, which makes its first responses fast.
     More than `most_s` are measured where it takes longer to know the percentile of the objective.
     """
 

@@ -8,7 +8,7 @@ from iolab.kinds.slo.plan import Found
 
 
 def objects(analysis: SloAnalysis) -> list[dict[str, Any]]:
-    """Return an object for each model, with all its steps."""
+    """Return an object for each model, with all its trials."""
     return [_cell(each) for each in analysis.found]
 
 
@@ -20,7 +20,7 @@ def _cell(found: Found) -> dict[str, Any]:
         "broken_rps": found.broken.rate_rps if found.broken else None,
         "theory_rps": found.theory_rps,
         "calibration": found.calibration.model_dump(),
-        "steps": [asdict(step) for step in found.steps],
+        "trials": [asdict(trial) for trial in found.trials],
         "valid": not found.reason,
         "reason": found.reason or None,
     }
