@@ -36,6 +36,7 @@ def killed(tmp: Path) -> tuple[list[psutil.Process], Path]:
     assert lab.stdout
     with lab.stdout:
         pid, folder = lab.stdout.readline().split()
+    wait_until(lambda: len(psutil.Process(lab.pid).children(recursive=True)) == 3)  # two of sleep, and the guardian
     children = psutil.Process(lab.pid).children(recursive=True)
     kill_with_guardian(lab.pid, children)
     lab.wait(10)
