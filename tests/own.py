@@ -147,9 +147,11 @@ def mine() -> Slot:
 
 
 def hear_interrupts() -> None:
-    """Give SIGINT its default handler, which children inherit; a shell may have set it to be ignored."""
+    """Give SIGINT and SIGQUIT their default handlers, which children inherit; a shell ignores them in background."""
     if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def environment() -> dict[str, str]:

@@ -71,12 +71,17 @@ def test_slots_share_no_port_and_names_fit_an_interface(tmp_path: Path) -> None:
 
 
 def test_children_can_be_interrupted_whatever_the_shell_had_set() -> None:
-    """As `nohup make test &` in a script: the shell has SIGINT ignored, and so would every child."""
-    child = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    """As `nohup make test &` in a script: the shell has both signals ignored, and so would every child."""
+    child = (
+        "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler,"
+        " signal.getsignal(signal.SIGQUIT) is signal.SIG_DFL)"
+    )
     run = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     for before, heard in (("", False), ("from tests import own; own.hear_interrupts(); ", True)):
-        ignored = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", before + run]
-        assert subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True, check=True).stdout == f"{heard}\n"
+        ignored = ["sh", "-c", 'trap "" INT QUIT; exec "$@"', "sh", sys.executable, "-c", before + run]
+        assert (
+            subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True, check=True).stdout == f"{heard} {heard}\n"
+        )
 
 
 def test_tests_hear_interrupts() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
+from pydantic import ValidationError
 
 from iolab.errors import UsageError
 from iolab.kinds.closed import words
@@ -237,3 +238,10 @@ def test_a_last_line_that_a_crash_has_cut_is_taken_away(tmp_path: Path) -> None:
         path.write_text(before)
         folder.drop_cut_line()
         assert path.read_text() == after
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 2e18])
+def test_a_value_that_nothing_measured_has_is_refused(value: float) -> None:
+    with pytest.raises(ValidationError, match="above 1e\\+18: nothing measured is"):
+        ServerUsage(cpu_s=value)
+    assert ServerUsage(cpu_s=1e17).cpu_s == 1e17

@@ -22,6 +22,9 @@ def _workers(value: float) -> float:
 Workers = Annotated[float, AfterValidator(_workers)]
 
 
+LARGEST = 10**18  # of bytes, nanoseconds, anything
+
+
 class Record(BaseModel):
     """Base of all records; unknown keys are refused when a record is read."""
 
@@ -29,10 +32,12 @@ class Record(BaseModel):
 
     @model_validator(mode="after")
     def _numbers(self) -> Self:
-        """Refuse a value that is not a number, which would spoil every mean; infinite: it never ended."""
+        """Refuse a value that is not a number, or so large that sums overflow; infinite: it never ended."""
         for name, value in self.__dict__.items():
             if isinstance(value, float) and math.isnan(value):
                 raise ValueError(f"{name} is not a number")
+            if isinstance(value, int | float) and LARGEST < abs(value) < math.inf:
+                raise ValueError(f"{name} is above {LARGEST:g}: nothing measured is")
         return self
 
 
