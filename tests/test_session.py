@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.bench import Bench
 from iolab.cli import run as cli_run
 from iolab.cli import runs as cli_runs
@@ -153,15 +153,15 @@ class World:
         self.watcher = Watcher()
         self.runtime = FakeRuntime(("127.0.0.1", 1))
 
-    def plan(self, **changes: Any) -> session.Plan[NullExperiment]:
-        return session.plan(self.root, self.folder / "null.toml", changes, NullExperiment)
+    def plan(self, **changes: Any) -> planning.Plan[NullExperiment]:
+        return planning.plan(self.root, self.folder / "null.toml", changes, NullExperiment)
 
-    def measure(self, plan: session.Plan[NullExperiment], generator: str = "hey") -> session.Outcome:
+    def measure(self, plan: planning.Plan[NullExperiment], generator: str = "hey") -> session.Outcome:
         place: Any = Place(self.runtime, "a test", generator, {1.0: cores.plan(1, range(4))})  # type: ignore[arg-type]
         return session.measure(plan, place, self.folder / "results", self.watcher)
 
-    def resume(self, folder: RunFolder) -> session.Plan[NullExperiment]:
-        return session.resumed(self.root, folder.path, NullExperiment)
+    def resume(self, folder: RunFolder) -> planning.Plan[NullExperiment]:
+        return planning.resumed(self.root, folder.path, NullExperiment)
 
 
 def levels(folder: RunFolder) -> list[int]:
@@ -407,13 +407,13 @@ def test_a_process_without_open_files_is_refused_before_there_is_a_folder(
 def test_an_experiment_or_a_run_of_another_kind_is_refused_with_the_right_command(world: World, kind: Null) -> None:
     closed = registry.kind("closed").settings
     with pytest.raises(UsageError, match=r"null\.toml is of kind null: make null EXPERIMENT=.*null\.toml"):
-        session.plan(world.root, world.folder / "null.toml", {}, closed)
+        planning.plan(world.root, world.folder / "null.toml", {}, closed)
     kind.events = {1: Interrupted(signal.SIGINT)}
     outcome = world.measure(world.plan())
     with pytest.raises(UsageError, match=r"is of kind null: make null RESUME="):
-        session.resumed(world.root, outcome.folder.path, closed)
+        planning.resumed(world.root, outcome.folder.path, closed)
     with pytest.raises(UsageError, match=r"is of kind closed: make bench EXPERIMENT="):
-        session.plan(world.root, world.root / "experiments" / "bench.toml", {}, NullExperiment)
+        planning.plan(world.root, world.root / "experiments" / "bench.toml", {}, NullExperiment)
 
 
 def test_a_run_of_any_kind_is_reported_and_exported(

@@ -14,7 +14,8 @@ from iolab.experiment import Experiment
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.report import compare, terminal
-from iolab.report.document import Document
+from iolab.report.document import Document, Section
+from iolab.results.differences import differing
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, TrialRecord
 from iolab.results.rows import Row
@@ -103,6 +104,14 @@ class Where(NamedTuple):
 Show = Callable[["Console"], None]
 
 
+@dataclass(frozen=True)
+class TwoRuns:
+    """Two runs compared: a function that prints it, and one that makes its page."""
+
+    show: Show
+    document: Callable[[], Document]
+
+
 class Kind(ABC, Generic[E, T, R]):
     """A kind of experiment: E its settings, T one trial of its plan, R the record of a trial."""
 
@@ -181,14 +190,22 @@ class Kind(ABC, Generic[E, T, R]):
         """Return what the newest run in `results` answers to the course's question about `users` chat users."""
         return ()
 
-    def compare(self, first: RunFolder, second: RunFolder) -> Show:
-        """Return a function that prints a comparison of two runs; raises UsageError if no cell is in both."""
+    def compare(self, first: RunFolder, second: RunFolder) -> TwoRuns:
+        """Return the comparison of two runs; raises UsageError if no cell is in both."""
         one, other = (self.report(folder).cells for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
             raise UsageError(compare.why_nothing(one, other, self.key))
         differences = differing(first.read_run(), second.read_run())
-        return lambda console: terminal.show_compared(console, found, differences)
+
+        def page() -> Document:
+            from iolab.report import two_runs  # noqa: PLC0415 (not for measuring)
+
+            section = Section("Every figure of every cell", [two_runs.of_figures(found)])
+            findings = two_runs.inherited(one, other, self.key)
+            return two_runs.page((first, second), [section], findings, differences, method=[terminal.CHANCE])
+
+        return TwoRuns(lambda console: terminal.show_compared(console, found, differences), page)
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
         """Return a function that prints all figures of one cell; raises UsageError if there is no such cell."""
@@ -199,39 +216,6 @@ class Kind(ABC, Generic[E, T, R]):
         return lambda console: terminal.show_cell(
             console, compare.name_of(found, self.key), figures, found.get("findings", ())
         )
-
-
-def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
-    """Return (name, first, second) for settings that differ between two runs, and for differences of the machines."""
-    pairs: list[tuple[str, Any, Any]] = [
-        ("runtime", first.runtime, second.runtime),
-        ("load generator", first.generator, second.generator),
-        ("models", _letters(first), _letters(second)),
-    ]
-    one_settings, other_settings = (dict(_settings(run.experiment)) for run in (first, second))
-    names = [
-        name for name in dict.fromkeys((*one_settings, *other_settings)) if name not in ("name", "question", "models")
-    ]
-    pairs += [(name, one_settings.get(name), other_settings.get(name)) for name in names]
-    here, there = first.environment, second.environment
-    pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
-    return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
-
-
-def _letters(run: RunInfo) -> str:
-    return ", ".join(model.letter for model in run.models)
-
-
-def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _settings(value, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", value
-
-
-def _text(value: object) -> str:
-    return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 AnyKind = Kind[Any, Any, Any]

@@ -1,22 +1,21 @@
 """The lifecycle of a run, the same for every kind of experiment: plan, folder, trials, interruption, resumption."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol
+from typing import Any, Protocol
 
-from iolab import options
 from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError, explained
 from iolab.host import environment, limits, proc, signals
 from iolab.host.signals import Interrupted
-from iolab.kind import AnyKind, E, History, Line, Where
+from iolab.kind import AnyKind, History, Line, Where
 from iolab.kinds import registry
-from iolab.lab import Lab, Model
 from iolab.loadgen.starting import start_generator
+from iolab.planning import Plan
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
 from iolab.runtime.choice import Place
@@ -27,6 +26,9 @@ class Observer(Protocol):
 
     def says(self, what: str) -> None:
         """Receive a message about the current step."""
+
+    def opened(self, folder: RunFolder) -> None:
+        """Take note of where the run is written to."""
 
     def planned(self, count: int, expected_s: float | None) -> None:
         """Take note of how many trials there are (0: not known), and how long all of them take in theory."""
@@ -39,55 +41,12 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan(Generic[E]):
-    """What is to be measured; `file` is the experiment's TOML file, `begun` the run folder to go on in.
-
-    `changed` has the settings that differ from those of the file, by their variables, as they are typed.
-    """
-
-    lab: Lab
-    experiment: E
-    models: tuple[Model, ...]
-    begun: RunFolder | None = None
-    file: str = ""
-    quick: bool = False
-    changed: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """Where the run is, the exit status of the command that made it, and why it has no result, if that is so."""
 
     folder: RunFolder
     exit_status: int
     reason: str = ""
-
-
-def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], *, quick: bool = False) -> Plan[E]:
-    """Read an experiment of the kind with those settings, `quick` or whole, with changes; raises UsageError."""
-    experiment = registry.read(path, changes, settings, quick=quick)
-    lab = Lab.read(root, experiment.variables())
-    models = tuple(registry.kind(experiment.kind).models(experiment, lab))
-    file = path.resolve()
-    file = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
-    unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
-    pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
-    changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
-    return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
-
-
-def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
-    """Return the plan of an interrupted run; raises UsageError if it cannot be resumed."""
-    folder = RunFolder.open(path)
-    kind, run = registry.kind_of(folder), folder.read_run()
-    registry.check(run.kind, settings, str(path), f"RESUME={path}")
-    experiment = registry.recorded(folder, run, settings)
-    if kind.not_resumable:
-        raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
-    if run.status == "complete":
-        raise UsageError(f"{path} is complete: there is nothing to resume")
-    lab = Lab.read(root, experiment.variables())
-    return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)
 
 
 def measure(
@@ -110,6 +69,7 @@ def measure(
             info = _resumed_info(folder, info, kind)
             folder.drop_cut_line()
         folder.write_run(info)
+        observer.opened(folder)
         records = [record for record in folder.read_trials(kind.record) if record.valid]
         history = History(folder, info, records, info.wall_s or 0.0)
         return _measured(planned, place, history, observer, open_generator)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from iolab import session
+from iolab import planning, session
 from iolab.cli.console import Console
 from iolab.cli.run import report_run
 from iolab.host import cores
@@ -67,11 +67,11 @@ class World:
         found: list[TrialRecord] = folder.read_trials(self.kind.record)
         return found
 
-    def plan(self) -> session.Plan[Any]:
+    def plan(self) -> planning.Plan[Any]:
         path = ROOT / "experiments" / f"{self.name}.toml"
-        return session.plan(self.lab.root, path, self._changes, self.kind.settings)
+        return planning.plan(self.lab.root, path, self._changes, self.kind.settings)
 
-    def measure(self, plan: session.Plan[Any] | None = None) -> session.Outcome:
+    def measure(self, plan: planning.Plan[Any] | None = None) -> session.Outcome:
         @contextmanager
         def opened(runtime: object, plan: CpuPlan) -> Iterator[LoadGenerator]:
             self.runtime.log.append("open generator")
@@ -83,7 +83,7 @@ class World:
         return session.measure(plan, place, self.results, self.watcher, opened)
 
     def resume(self, folder: RunFolder) -> session.Outcome:
-        return self.measure(session.resumed(self.lab.root, folder.path, self.kind.settings))
+        return self.measure(planning.resumed(self.lab.root, folder.path, self.kind.settings))
 
     def report(self, folder: RunFolder) -> tuple[dict[str, Any], dict[str, str]]:
         """Return summary.json, and report.md, report.html, and report.md as plain text before what is printed."""

@@ -12,10 +12,12 @@ from iolab.cli.run import given_or_newest, place_of_reports, report_run, results
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
+from iolab.lab import find_root
 from iolab.report import brief, index
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
+from iolab.web import record
 
 NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
@@ -37,15 +39,16 @@ def report(run: Path | None, results: Path | None) -> int:
 @click.command(name="open")
 @parameters.results
 def open_(results: Path | None) -> int:
-    """Open the page of all runs, results/index.html, in a browser, or print its path if there is no browser."""
+    """Open the page of all runs in a browser, or print where it is: in the lab's page if it runs, else a file."""
     folder = results_folder(results)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not there: run an experiment first, such as make bench")
     for line in index.write(folder):
         output.line(line, err=True)
     page = folder / index.NAME
-    if not opener.opened(page):
-        Console().print(brief.link(page), soft_wrap=True)
+    serving = record.serving(find_root(Path.cwd())) if not results else None
+    if not opener.opened(f"{serving.url}/#runs" if serving else page.resolve().as_uri()):
+        Console().print(f"{serving.url}/#runs" if serving else brief.link(page), soft_wrap=True, highlight=False)
     return 0
 
 
@@ -62,7 +65,7 @@ def compare(runs: tuple[Path, ...]) -> int:
     if one is not other:
         raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
     try:
-        one.compare(first, second)(Console())
+        one.compare(first, second).show(Console())
     except UsageError as error:
         raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
     return 0

@@ -32,8 +32,8 @@ TRUST = {"good": "bold green", "limited": "bold yellow", "poor": "bold red"}
 GAP = 2  # columns of text between columns of a table
 
 
-def show(console: Console, document: Document, folder: str) -> None:
-    """Print the brief form of a report, and the path of the full one; `folder` is the run folder's name."""
+def show(console: Console, document: Document, folder: str, page: str = "") -> None:
+    """Print the brief form of a report, and where the full one is: at the address `page`, else in the run folder."""
     _print(console, document.question, "bold")
     if document.lacks:
         _print(console, document.lacks, "bold red")
@@ -54,7 +54,8 @@ def show(console: Console, document: Document, folder: str) -> None:
         _print(console, "Next:")
         for command, what in document.following:
             _print(console, f"  {command}: {what}", soft_wrap=True)
-    console.print(Text.assemble("Report: ", link(Path(folder) / "report.html")), soft_wrap=True)
+    place = Text(page, Style(link=page)) if page else link(Path(folder) / "report.html")
+    console.print(Text.assemble("Report: ", place), soft_wrap=True)
 
 
 def _sentences(blocks: Sequence[Block]) -> list[str]:

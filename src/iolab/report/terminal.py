@@ -14,6 +14,7 @@ from iolab.report.compare import Compared
 from iolab.report.document import Facts, plain
 from iolab.report.doubts import Found
 
+CHANCE = "Ratios are of single runs, without an interval: a difference can be chance. Repeat both runs to find out."
 INVALID = "(!)"  # marks a cell that is not valid
 
 
@@ -56,18 +57,17 @@ def show_compared(console: Console, found: Sequence[Compared], differences: Sequ
         name = f"{each.cell} {INVALID}" if each.not_valid else each.cell
         rows.append(
             ["" if each.cell == before else name, each.metric.replace("_", " ").replace(".", " "),
-             _compared(each.first), _compared(each.second), ratio]
+             compared_value(each.first), compared_value(each.second), ratio]
         )  # fmt: skip
         before = each.cell
     console.print(rich_table(plain(("Cell", "Figure", "First", "Second", "Ratio"), rows, text=2), console.width))
     show_not_valid(console, [(each.cell, each.not_valid) for each in found])
-    console.print(
-        "Ratios are of single runs, without an interval: a difference can be chance. Repeat both runs to find out."
-    )
+    console.print(CHANCE)
     show_differences(console, differences)
 
 
-def _compared(value: float) -> str:
+def compared_value(value: float) -> str:
+    """Return a figure of a comparison; one that never ended is infinite."""
     return "never" if math.isinf(value) else f"{value:,.4g}"
 
 

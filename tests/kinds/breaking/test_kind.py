@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.kinds.breaking.records import BreakRecord
 from iolab.lab import Lab
@@ -95,7 +95,7 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert (again.exit_status, again.folder.path) == (0, outcome.folder.path)
     assert [record.index for record in world.trials(again.folder)] == [0, 1, 2, 3]
     with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
-        session.resumed(world.lab.root, again.folder.path, world.kind.settings)
+        planning.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
 def test_a_way_that_fails_spoils_its_trial_alone(world: World) -> None:

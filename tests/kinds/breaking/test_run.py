@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.kinds.breaking import run as breaking
 from iolab.kinds.breaking.plan import trials
@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.fakes import FakeServer, answering
 from tests.waiting import wait_until
 
-PLAN = session.plan(ROOT, ROOT / "experiments" / "break.toml", {}, BreakExperiment)
+PLAN = planning.plan(ROOT, ROOT / "experiments" / "break.toml", {}, BreakExperiment)
 
 
 def test_a_way_waits_or_computes_and_never_both() -> None:
@@ -34,7 +34,9 @@ def test_a_name_that_no_server_has_is_a_mistake() -> None:
         breaking.server_of(PLAN.lab, "nobody")
     strategies = [{"name": "a strategy", "service": "nobody", "work": "wait", "place": "loop"}]
     with pytest.raises(UsageError, match="service=nobody: no such model"):
-        session.plan(ROOT, ROOT / "experiments" / "break.toml", {"broken": {"strategies": strategies}}, BreakExperiment)
+        planning.plan(
+            ROOT, ROOT / "experiments" / "break.toml", {"broken": {"strategies": strategies}}, BreakExperiment
+        )
 
 
 def test_after_the_ways_a_culprit_is_sought_for_each_that_works_in_the_loop() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import LoadFailed, UsageError
 from iolab.host.signals import Interrupted
 from iolab.kinds.chess import run as chess
@@ -104,7 +104,7 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert [record.index for record in world.trials(again.folder)] == [0, 1, 2]
     assert games.played == 4  # A, B until it was interrupted, B and C
     with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
-        session.resumed(world.lab.root, again.folder.path, world.kind.settings)
+        planning.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
 def test_an_exhibition_that_fails_spoils_its_trial_alone_and_the_driver_starts_anew(world: World, games: Games) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.kinds.chess.settings import ChessExperiment
 from tests.conftest import ROOT
@@ -14,8 +14,8 @@ from tests.shortened import shortened
 PATH = ROOT / "experiments" / "chess.toml"
 
 
-def planned(**given: Any) -> session.Plan[ChessExperiment]:
-    return session.plan(ROOT, PATH, ChessExperiment.changes(given), ChessExperiment)
+def planned(**given: Any) -> planning.Plan[ChessExperiment]:
+    return planning.plan(ROOT, PATH, ChessExperiment.changes(given), ChessExperiment)
 
 
 @pytest.mark.parametrize("scale_ms", [0.5, 1.0, 20.0])
@@ -41,4 +41,4 @@ def test_what_is_not_given_is_the_experiment_s_own() -> None:
 def test_a_wait_beside_the_rules_means_nothing(tmp_path: Path) -> None:
     path = shortened("chess", tmp_path, {"backlog = 1024": "wait_ms = 20.0"})
     with pytest.raises(UsageError, match=r"server\.wait_ms is not a setting of kind chess: \[server\] has backlog"):
-        session.plan(ROOT, path, {}, ChessExperiment)
+        planning.plan(ROOT, path, {}, ChessExperiment)

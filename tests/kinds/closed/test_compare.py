@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from iolab.errors import UsageError
-from iolab.kind import differing
 from iolab.kinds.closed import comparison, explain
 from iolab.kinds.closed.cells import Analysis, analyse
 from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common, why_nothing
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.report import compare as cells
 from iolab.report.terminal import show_compared
+from iolab.results.differences import differing
 from iolab.results.folder import RunFolder
 from iolab.results.samples import Sample
 from tests.conftest import RECORDED, Run

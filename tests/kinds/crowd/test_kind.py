@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.chat.entries import Entry
 from iolab.cli.console import Console
 from iolab.cli.run import report_run
@@ -74,11 +74,11 @@ class World:
             raise self.events[number]
         yield FakeUsers(shares, self.room)
 
-    def plan(self, **changes: Any) -> session.Plan[CrowdExperiment]:
+    def plan(self, **changes: Any) -> planning.Plan[CrowdExperiment]:
         changes = {"models": ["B", "C"], "crowd": SHORT, **changes}
-        return session.plan(self.lab.root, ROOT / "experiments" / "crowd.toml", changes, CrowdExperiment)
+        return planning.plan(self.lab.root, ROOT / "experiments" / "crowd.toml", changes, CrowdExperiment)
 
-    def measure(self, plan: session.Plan[CrowdExperiment]) -> session.Outcome:
+    def measure(self, plan: planning.Plan[CrowdExperiment]) -> session.Outcome:
         place: Any = Place(self.runtime, "a test", "hey", {1.0: cores.plan(1, range(4))})  # type: ignore[arg-type]
         return session.measure(plan, place, self.results, self.watcher)
 
@@ -184,21 +184,21 @@ def test_an_interruption_leaves_a_report_and_the_run_can_go_on(world: World, num
     assert world.runtime.log[-2:] == ["stop C" if number > 1 else "stop B", "close"]
     assert f"This run was interrupted: it has {number} of 6 trials." in shown(outcome.folder)
     assert "interrupted" in (outcome.folder.path / "report.html").read_text()
-    again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
+    again = world.measure(planning.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert again.folder.path == outcome.folder.path
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
     assert [record.index for record in again.folder.read_trials(CrowdRecord)] == [0, 1, 2, 3, 4, 5]
     assert len(world.connected) == 7  # no level is measured twice
     assert "interrupted" not in shown(again.folder)
     with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
-        session.resumed(world.lab.root, again.folder.path, CrowdExperiment)
+        planning.resumed(world.lab.root, again.folder.path, CrowdExperiment)
 
 
 def test_a_run_that_goes_on_measures_a_level_that_failed_again(world: World) -> None:
     world.events = {1: LoadFailed("the load driver has ended: killed")}
     outcome = world.measure(world.plan())
     world.events = {}
-    again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
+    again = world.measure(planning.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert (again.exit_status, levels(again.folder), again.folder.read_run().status) == (0, ALL, "complete")
     assert [(record.index, record.valid) for record in again.folder.read_trials(CrowdRecord)] == [
         (index, True) for index in range(6)
@@ -212,7 +212,7 @@ def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) ->
     outcome = world.measure(world.plan(crowd={**SHORT, "most": 20, "transports": ["poll"]}))
     assert (outcome.exit_status, levels(outcome.folder)) == (143, [("B", "poll", 5), ("B", "poll", 10)])
     world.room = 10**6
-    again = world.measure(session.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
+    again = world.measure(planning.resumed(world.lab.root, outcome.folder.path, CrowdExperiment))
     assert levels(again.folder)[2:] == [("C", "poll", 5), ("C", "poll", 10), ("C", "poll", 20)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.chat.entries import Entry
 from iolab.cli.console import Console
 from iolab.cli.run import report_run
@@ -87,11 +87,11 @@ class World:
             stage.rows = HERD
         return made_up.FIGURES[fault]
 
-    def plan(self, **changes: Any) -> session.Plan[FaultsExperiment]:
+    def plan(self, **changes: Any) -> planning.Plan[FaultsExperiment]:
         changes = {"crowd": {"users": [20]}, "faults": {"least_s": 0.001}, **changes}
-        return session.plan(self.lab.root, ROOT / "experiments" / "faults.toml", changes, FaultsExperiment)
+        return planning.plan(self.lab.root, ROOT / "experiments" / "faults.toml", changes, FaultsExperiment)
 
-    def measure(self, plan: session.Plan[FaultsExperiment]) -> session.Outcome:
+    def measure(self, plan: planning.Plan[FaultsExperiment]) -> session.Outcome:
         place: Any = Place(self.runtime, "a test", "hey", {1.0: cores.plan(1, range(4))})  # type: ignore[arg-type]
         return session.measure(plan, place, self.results, self.watcher)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.faults import clicks as fault_clicks
@@ -88,12 +88,12 @@ def test_what_is_written_is_read_again_explained_and_exported(tmp_path: Path, in
 )
 def test_a_server_for_which_it_makes_no_sense_is_told_in_one_line(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(UsageError, match=line):
-        session.plan(ROOT, PATH, changes, FaultsExperiment)
+        planning.plan(ROOT, PATH, changes, FaultsExperiment)
 
 
 def test_the_first_way_is_taken_that_the_server_speaks() -> None:
     for changes, transport in (({}, "websocket"), ({"models": ["D"]}, "poll")):
-        plan = session.plan(ROOT, PATH, changes, FaultsExperiment)
+        plan = planning.plan(ROOT, PATH, changes, FaultsExperiment)
         assert chat_server_of(plan.experiment, plan.models).transport == transport
 
 

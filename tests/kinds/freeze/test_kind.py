@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.host.signals import Interrupted
 from iolab.kinds.freeze import run as freeze
@@ -109,7 +109,7 @@ def test_an_interrupted_run_can_be_read_and_goes_on_with_what_is_missing(world: 
     assert [record.index for record in world.trials(again.folder)] == [0, 1]
     assert world.generator.loads == 1
     with pytest.raises(UsageError, match="is complete: there is nothing to resume"):
-        session.resumed(world.lab.root, again.folder.path, world.kind.settings)
+        planning.resumed(world.lab.root, again.folder.path, world.kind.settings)
 
 
 def test_a_standstill_that_did_not_happen_spoils_its_trial_alone(world: World, planned: Planned) -> None:

@@ -1,6 +1,7 @@
 """Two runs compared, and the parts of one cell's median, in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -11,20 +12,35 @@ from iolab.kinds.closed.crosscheck import CellName, Told
 from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
-from iolab.report import doubts, numbers
+from iolab.report import doubts, numbers, two_runs
 from iolab.report.brief import MOST, rich_table, show_findings
-from iolab.report.document import Column, plain, table
+from iolab.report.document import Column, Document, Figure, Section, Sentences, Table, plain, table
 from iolab.report.doubts import condensed
 from iolab.report.terminal import INVALID, show_differences, show_not_valid
+from iolab.results.folder import RunFolder
 from iolab.results.records import Finding
 
+OVERLAID = (
+    "The share of requests that were answered within a time. The broad grey line is the first run, the coloured one the"
+    " second; where they lie over each other, the runs agree."
+)
+HOW = (
+    "The interval of a ratio is a bootstrap of the repeats of both runs. It says what chance within the two runs does,"
+    " not what differs from run to run."
+)
+FIGURES: Sequence[tuple[str, Callable[[Cell], float | None], Callable[[Cell], str]]] = (
+    ("median", lambda cell: cell.median_ms, lambda cell: numbers.milliseconds(cell.median_ms)),
+    ("p95", lambda cell: cell.p95_ms, lambda cell: numbers.milliseconds(cell.p95_ms)),
+    ("p99", lambda cell: cell.p99_ms, lambda cell: numbers.milliseconds(cell.p99_ms)),
+    ("throughput", lambda cell: cell.steady_rps, lambda cell: numbers.rate(cell.steady_rps)),
+)
 SHORT = {"no difference shown": "same?", "too few repeats to tell": "too few"}  # where there is little room
 UNCLEAR = ("mixed", "suspect")
 WORDS = {(False, True): "shorter", (False, False): "longer", (True, True): "higher", (True, False): "lower"}
 
 
-def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print one row a cell, what differs in cells without a plain verdict, the findings, and other settings."""
+def _table(found: Sequence[Comparison]) -> Table:
+    """Return a row for each cell: both medians, their ratio with its interval, and what all figures together say."""
     several = len({each.first.cell.cpus for each in found}) > 1
     varied = len({each.first.cell.variant for each in found}) > 1
     columns = [
@@ -53,7 +69,47 @@ def show(console: Console, found: Sequence[Comparison], differences: Sequence[tu
             shorten=(lambda text: SHORT.get(text, text)) if several or varied else None,
         ),
     ]
-    console.print(rich_table(table(columns, found), console.width, "Median of each cell"))
+    return table(columns, found, marked=lambda each: bool(each.not_valid))
+
+
+def page(
+    folders: tuple[RunFolder, RunFolder],
+    found: Sequence[Comparison],
+    differences: Sequence[tuple[str, str, str]],
+) -> Document:
+    """Return the page: the table, every figure, the distributions over each other, and the findings of both runs."""
+    from iolab.kinds.closed import overlaid  # noqa: PLC0415 (it draws)
+
+    unclear = [f"{_name(each.first.cell)}, {each.verdict}: {_changes(each)}." for each in found if each.changes]
+    figures = [
+        [
+            _name(each.first.cell),
+            name,
+            text(each.first.cell),
+            text(each.second.cell),
+            _ratio(number(each.first.cell), number(each.second.cell)),
+        ]
+        for each in found
+        for name, number, text in FIGURES
+    ]
+    answer = [
+        Section("Median of each cell", [_table(found), Sentences(unclear)]),
+        Section("Distributions", [Figure(lambda narrow: overlaid.picture(found, narrow), OVERLAID)]),
+        Section("Every figure", [plain(("Cell", "Figure", "First", "Second", "Ratio"), figures, text=2)]),
+    ]
+    return two_runs.page(folders, answer, _doubts(found), differences, method=[HOW], verdict=_verdict(found))
+
+
+def _verdict(found: Sequence[Comparison]) -> str:
+    """Say how many cells differ, and which way; what is not shown to differ is not said to be the same."""
+    counts = Counter(each.verdict for each in found)
+    parts = [f"{numbers.counted(count, 'cell')}: {verdict}" for verdict, count in counts.most_common()]
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
+    """Print one row a cell, what differs in cells without a plain verdict, the findings, and other settings."""
+    console.print(rich_table(_table(found), console.width, "Median of each cell"))
     for each in found:
         if each.verdict in UNCLEAR:
             console.print(f"{_name(each.first.cell)}, {each.verdict}: {_changes(each)}.", markup=False, highlight=False)

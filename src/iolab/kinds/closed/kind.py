@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.errors import UsageError
-from iolab.kind import History, Kind, Line, Measured, Report, Show, differing
+from iolab.kind import History, Kind, Line, Measured, Report, Show, TwoRuns
 from iolab.kinds import registry
 from iolab.kinds.closed import run
 from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
@@ -18,6 +18,7 @@ from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.report import numbers
+from iolab.results.differences import differing
 from iolab.results.folder import RunFolder
 from iolab.results.samples import Sample
 from iolab.theory.statistics import RESOLUTION_S
@@ -112,8 +113,8 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         objects = [json.loads(each.cell.model_dump_json()) for each in analysed.cells]
         return Report(objects, lambda: self.drawn(analysed))
 
-    def compare(self, first: RunFolder, second: RunFolder) -> Show:
-        """Return what prints two runs compared: ratios with their intervals, and findings."""
+    def compare(self, first: RunFolder, second: RunFolder) -> TwoRuns:
+        """Return two runs compared: ratios with their intervals, and findings."""
         from iolab.kinds.closed import cells, compare, comparison  # noqa: PLC0415 (not for measuring)
 
         one, other = cells.analyse(first), cells.analyse(second)
@@ -121,7 +122,10 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         if not found:
             raise UsageError(compare.why_nothing(one, other))
         differences = differing(one.run, other.run)
-        return lambda console: comparison.show(console, found, differences)
+        return TwoRuns(
+            lambda console: comparison.show(console, found, differences),
+            lambda: comparison.page((first, second), found, differences),
+        )
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
         """Return what prints the parts of a cell's median."""

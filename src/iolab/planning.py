@@ -1,0 +1,56 @@
+"""What is to be measured: an experiment's file and changes, or the rest of a run that was interrupted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic
+
+from iolab import options
+from iolab.errors import UsageError
+from iolab.kind import E
+from iolab.kinds import registry
+from iolab.lab import Lab, Model
+from iolab.results.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Plan(Generic[E]):
+    """What is to be measured; `file` is the experiment's TOML file, `begun` the run folder to go on in.
+
+    `changed` has the settings that differ from those of the file, by their variables, as they are typed.
+    """
+
+    lab: Lab
+    experiment: E
+    models: tuple[Model, ...]
+    begun: RunFolder | None = None
+    file: str = ""
+    quick: bool = False
+    changed: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], *, quick: bool = False) -> Plan[E]:
+    """Read an experiment of the kind with those settings, `quick` or whole, with changes; raises UsageError."""
+    experiment = registry.read(path, changes, settings, quick=quick)
+    lab = Lab.read(root, experiment.variables())
+    models = tuple(registry.kind(experiment.kind).models(experiment, lab))
+    file = path.resolve()
+    file = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
+    unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
+    pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
+    changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
+    return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
+
+
+def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
+    """Return the plan of an interrupted run; raises UsageError if it cannot be resumed."""
+    folder = RunFolder.open(path)
+    kind, run = registry.kind_of(folder), folder.read_run()
+    registry.check(run.kind, settings, str(path), f"RESUME={path}")
+    experiment = registry.recorded(folder, run, settings)
+    if kind.not_resumable:
+        raise UsageError(f"RESUME={path}: {kind.not_resumable}: run it again")
+    if run.status == "complete":
+        raise UsageError(f"{path} is complete: there is nothing to resume")
+    lab = Lab.read(root, experiment.variables())
+    return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)
