@@ -15,10 +15,10 @@ MOVED := $(shell [ ! -e .venv ] || [ "$$(cat .venv/folder 2>/dev/null)" = "$$(pw
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) run open report explain export crosscheck locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) lab run open report explain export crosscheck locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests sbom lock mutate walltime aa arrivals workers parsebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests sbom lock mutate walltime pagecost aa arrivals workers parsebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -80,6 +80,9 @@ lock: .venv/dev ## Maintain | 1 min | Pin all requirements, with hashes
 
 walltime: .venv/run ## Maintain | 1 min | Measure what a benchmark adds to its requests
 	@$(BIN)/python benchmarks/wall_time.py
+
+pagecost: .venv/run ## Maintain | 3 min | Measure what the lab's page costs
+	@$(BIN)/python benchmarks/page.py
 
 aa: .venv/run ## Maintain | | A/A test: false-positive rate of `compare`
 	@$(BIN)/python benchmarks/aa.py

@@ -32,6 +32,7 @@ RECORDED = ROOT / "tests" / "data" / "runs" / "docker-bench"
 PORT_VARIABLES = (  # of all that docker-compose.yml publishes, and of the model that tests add
     *re.findall(r"\$\{BIND:-127\.0\.0\.1\}:\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text()),
     "FIFTH_PORT",
+    "LAB_PORT",
 )
 OPTIONS = (
     "CPUS",

@@ -13,6 +13,7 @@ from iolab.host.signals import Interrupted
 from iolab.kind import Line
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
+from iolab.results.folder import RunFolder
 from iolab.results.samples import Sample
 from iolab.runtime import Denials, ListenCounters, Master, ServerCommand, Snapshot
 
@@ -191,6 +192,9 @@ class Watcher:
 
     def says(self, what: str) -> None:
         self.said.append(what)
+
+    def opened(self, folder: RunFolder) -> None:
+        self.folder = folder
 
     def planned(self, count: int, expected_s: float | None) -> None:
         self.count = count

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.cli.console import Console
 from iolab.cli.run import report_run
 from iolab.experiment import Experiment
@@ -96,13 +96,13 @@ class World:
         mdc = queueing.mdc
         monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
 
-    def plan(self, name: str, **changes: Any) -> session.Plan[Any]:
-        return session.plan(self.root, ROOT / "experiments" / f"{name}.toml", changes, self.settings)
+    def plan(self, name: str, **changes: Any) -> planning.Plan[Any]:
+        return planning.plan(self.root, ROOT / "experiments" / f"{name}.toml", changes, self.settings)
 
-    def resume(self, folder: RunFolder) -> session.Plan[Any]:
-        return session.resumed(self.root, folder.path, self.settings)
+    def resume(self, folder: RunFolder) -> planning.Plan[Any]:
+        return planning.resumed(self.root, folder.path, self.settings)
 
-    def measure(self, plan: session.Plan[Any]) -> session.Outcome:
+    def measure(self, plan: planning.Plan[Any]) -> session.Outcome:
         place: Any = Place(self.runtime, "a test", "hey", {1.0: cores.plan(1, range(4))})  # type: ignore[arg-type]
         return session.measure(plan, place, self.results, self.watcher)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.errors import LoadFailed
 from iolab.host import cores
 from iolab.host.cores import CpuPlan
@@ -27,7 +27,7 @@ class World:
     def __init__(self, lab: Lab, address: tuple[str, int], results: Path, **changes: Any) -> None:
         random_waits = {"wait_distribution": "exponential"}  # whose first answer may come at once
         changes = {"models": ["A", "C"], "concurrency": [4], "repeats": 2, "server": random_waits, **changes}
-        self.plan = session.plan(lab.root, ROOT / "experiments" / "bench.toml", changes, ClosedExperiment)
+        self.plan = planning.plan(lab.root, ROOT / "experiments" / "bench.toml", changes, ClosedExperiment)
         self.runtime = FakeRuntime(address)
         self.generator = FakeGenerator(self.runtime)
         self.generator_refuses = 0
@@ -161,7 +161,7 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World, number: int
     world.generator.plan = {number: "server dies"}
     assert world.run().exit_status == 1
     world.generator.plan = {}
-    world.plan = session.resumed(world.plan.lab.root, world.folder.path, ClosedExperiment)
+    world.plan = planning.resumed(world.plan.lab.root, world.folder.path, ClosedExperiment)
     assert world.run().exit_status == 0
     assert [(record.index, record.valid) for record in world.on_disk()] == [(index, True) for index in range(4)]
     assert len((world.folder.path / "trials.jsonl").read_text().splitlines()) == 5

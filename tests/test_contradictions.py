@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iolab import session
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.experiment_file import document
 from iolab.kinds import registry
@@ -53,7 +53,7 @@ def test_what_is_recorded_of_an_experiment_is_read_again(path: Path) -> None:
 def test_a_contradiction_ends_in_a_line(name: str, changes: dict[str, Any], said: str) -> None:
     path = EXPERIMENTS / f"{name}.toml"
     with pytest.raises(UsageError) as refused:
-        session.plan(ROOT, path, changes, registry.kind(document(path)["kind"]).settings)
+        planning.plan(ROOT, path, changes, registry.kind(document(path)["kind"]).settings)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "{" not in str(refused.value)

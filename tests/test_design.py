@@ -78,6 +78,21 @@ def test_kinds_do_not_import_each_other(kind: str) -> None:
         assert {name.split(".")[1] for name in others} <= {kind}, path
 
 
+def test_the_page_is_small_because_its_helper_alone_imports_what_is_large() -> None:
+    script = "import sys, iolab.cli.main, iolab.cli.lab; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"numpy", "scipy", "matplotlib", "pydantic", "rich", "jinja2", "docker"} & set(done.stdout.split())
+
+
+def test_the_page_knows_no_kind_and_nothing_imports_the_page_but_commands() -> None:
+    for path in (SOURCE / "web").rglob("*.py"):
+        kinds = {name for name in imports(path) if name.startswith("kinds.") and not name.startswith("kinds.registry")}
+        assert not kinds, path
+    for path in SOURCE.rglob("*.py"):
+        if not {"web", "cli"} & set(path.relative_to(SOURCE).parts):
+            assert "web" not in ours(path), path
+
+
 def test_no_kind_makes_html_or_tables_of_the_terminal() -> None:
     for path in (SOURCE / "kinds").rglob("*.py"):
         names = {name for name in imports(path) if name.split(".")[0] in ("rich", "jinja2", "markupsafe")}
@@ -90,7 +105,7 @@ def test_there_is_one_template_for_reports_of_all_kinds() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["session", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])
+@pytest.mark.parametrize("name", ["session", "planning", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])
 def test_the_lifecycle_names_no_kind(name: str) -> None:
     found = imports(SOURCE / f"{name}.py")
     assert not [each for each in found if each.startswith("kinds.") and not each.startswith("kinds.registry")]

@@ -22,6 +22,7 @@ from iolab.report import trace_terminal
 from iolab.results.folder import RunFolder
 from iolab.trace.lines import Lines
 from iolab.trace.story import tell
+from iolab.web.app import PORT
 from tests.conftest import ROOT
 from tests.rendered import terminal
 
@@ -114,7 +115,8 @@ def test_ports_in_the_readme_are_those_of_compose(monkeypatch: pytest.MonkeyPatc
     table = README.split("| port | serves |")[1].split("\n\n")[0]
     documented = {int(port) for port in re.findall(r"\b\d{4}\b", table)}
     ports = {port.container for service in Lab.read(ROOT).services for port in service.ports}
-    assert {model.port.container for model in Lab.read(ROOT).models} <= documented <= ports
+    models = {model.port.container for model in Lab.read(ROOT).models}
+    assert models | {PORT} <= documented <= ports | {PORT}  # that of the page, which is no container
 
 
 def test_the_results_in_the_readme_are_those_of_a_run() -> None:
@@ -173,7 +175,8 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
     ports = {f"{service.name.upper()}_PORT" for service in Lab.read(ROOT).services if service.ports}
     offered = set(re.findall(r"^#(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert used - by_the_lab - ports <= offered
-    assert offered - used == {"BASE_IMAGE", "PIP_INDEX_URL", "http_proxy", "https_proxy", "no_proxy"}  # build arguments
+    arguments = {"BASE_IMAGE", "PIP_INDEX_URL", "http_proxy", "https_proxy", "no_proxy"}
+    assert offered - used == {*arguments, "LAB_PORT"}  # of builds, and of the page, which is no container
 
 
 def test_links_lead_somewhere() -> None:

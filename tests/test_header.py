@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from iolab import experiment_file, options, reference, session
+from iolab import experiment_file, options, planning, reference
 from iolab.cli import header as cli_header
 from iolab.kinds import registry
 from iolab.report.document import Document
@@ -36,7 +36,7 @@ def headed(folder: Path, name: str, given: dict[str, str], *, quick: bool = Fals
     settings = registry.kind(experiment_file.kind_of(path)).settings
     known = {each.variable: each for each in options.settings(settings)}
     read = {known[variable].name: known[variable].word.read(value) for variable, value in given.items()}
-    plan = session.plan(ROOT, path, settings.changes(read), settings, quick=quick)
+    plan = planning.plan(ROOT, path, settings.changes(read), settings, quick=quick)
     run = RunFolder.open(RECORDED).read_run()
     dumped = plan.experiment.model_dump(mode="json", by_alias=True) | changes
     told = {"kind": plan.experiment.kind, "experiment": dumped, "file": plan.file, "quick": plan.quick}

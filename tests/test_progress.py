@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from iolab import session
+from iolab import planning
 from iolab.kind import Line
 from iolab.kinds import registry
 from iolab.kinds.closed.settings import ClosedExperiment
@@ -75,7 +75,7 @@ def test_a_run_says_how_long_it_takes_and_a_total_can_grow() -> None:
 
 def test_a_precision_adds_rounds_to_the_number_of_trials() -> None:
     kind, path = registry.kind("closed"), ROOT / "experiments" / "bench.toml"
-    plan = session.plan(ROOT, path, {"precision": 0.03}, ClosedExperiment)
+    plan = planning.plan(ROOT, path, {"precision": 0.03}, ClosedExperiment)
     totals = [kind.total(plan.experiment, plan.models, number) for number in (1, 24, 25, 32, 33)]
     assert totals == [24, 24, 32, 32, 40]
 

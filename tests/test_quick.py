@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iolab import experiment_file, session
+from iolab import experiment_file, planning
 from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.kinds.closed.settings import ClosedExperiment
@@ -22,7 +22,7 @@ FILES = sorted(path for path in ROOT.glob("experiments/*.toml") if path.stem not
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_quick_form_of_every_experiment_takes_30_s_at_most_and_less_than_the_whole(path: Path) -> None:
     kind = registry.kind(experiment_file.kind_of(path))
-    quick, whole = (session.plan(ROOT, path, {}, kind.settings, quick=each) for each in (True, False))
+    quick, whole = (planning.plan(ROOT, path, {}, kind.settings, quick=each) for each in (True, False))
     quick_s, whole_s = (kind.expected_s(each.experiment, each.models) for each in (quick, whole))
     assert quick_s is not None
     assert whole_s is not None
@@ -41,7 +41,7 @@ def test_options_override_what_quick_says_and_tables_keep_their_other_keys() -> 
 def test_a_file_without_a_quick_form_is_refused_in_a_line(tmp_path: Path) -> None:
     path = shortened("crosscheck", tmp_path, {})
     with pytest.raises(UsageError, match=r"^QUICK=1: crosscheck\.toml has no table \[quick\], which says"):
-        session.plan(ROOT, path, {}, ClosedExperiment, quick=True)
+        planning.plan(ROOT, path, {}, ClosedExperiment, quick=True)
 
 
 def test_a_mistake_in_the_quick_form_is_told_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from iolab.kind import Line
 from iolab.report import numbers
+from iolab.results.folder import RunFolder
 
 TO_DO = "make worker"  # what names it is something to do, and is shown wherever the output goes
 
@@ -87,6 +88,9 @@ class RunProgress:
         self._live.update(self._task, description=what)
         if TO_DO in what:
             self._print(f"{what} ...", "dim")
+
+    def opened(self, folder: RunFolder) -> None:
+        """Show nothing: the last line of a command names the report."""
 
     def planned(self, count: int, expected_s: float | None) -> None:
         """Show of how many trials it is (0: not known), and how long all of them take in theory."""

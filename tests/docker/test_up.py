@@ -1,6 +1,7 @@
 """`iolab up`, looked at with a browser, and `iolab down`."""
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -92,6 +93,9 @@ def test_the_whole_lab_stands_and_down_leaves_nothing(
             assert f"http://localhost:{port(lab, service)}" in up.stdout
         for model in lab.models:
             assert probe.get(("127.0.0.1", model.port.host), "/", 10)[0] == 200
+        page = ("127.0.0.1", int(os.environ["LAB_PORT"]))
+        assert f"http://localhost:{page[1]}" in up.stdout
+        assert probe.get(page, "/", 10)[0] == 200
         check_rights(inspect(project))
         assert len(said("docker", "ps", "-q", "--filter", f"name={project}-locust-worker")) == 2
         check_clicks(browser, f"http://localhost:{port(lab, 'streamlit')}", log)
@@ -106,6 +110,8 @@ def test_the_whole_lab_stands_and_down_leaves_nothing(
         down = iolab("down", cwd=copy)
     assert down.returncode == 0, down.stderr
     assert leftovers(project) == []
+    with pytest.raises(ConnectionRefusedError):
+        probe.get(page, "/", 10)
 
 
 def said(*command: str, cwd: Path | None = None) -> list[str]:

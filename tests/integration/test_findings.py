@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iolab import session
+from iolab import planning, session
 from iolab.kind import Line
 from iolab.kinds.closed import run as loop
 from iolab.kinds.closed.cells import analyse
@@ -136,7 +136,7 @@ def test_a_load_that_takes_too_long_is_stopped_and_what_it_sent_is_kept(
     monkeypatch.setattr(loop, "LEAST_LIMIT_S", 1.0)
     monkeypatch.setattr(loop, "LIMIT_FACTOR", 0.01)
     changes = {"models": ["C"], "concurrency": [4], "repeats": 1, "load": {"requests": 2000}}
-    planned = session.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
+    planned = planning.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
     place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
     outcome = session.measure(planned, place, results, Watcher())
     (trial,) = outcome.folder.read_trials(ClosedRecord)
@@ -246,7 +246,7 @@ class Disturber(Watcher):
 @pytest.mark.measures
 def test_a_repeat_that_was_disturbed_is_named(lab: Lab, results: Path, disturbed: int, id_: str) -> None:
     changes = {"models": ["C"], "concurrency": [1], "repeats": 4, "load": {"requests": 20}}
-    planned = session.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
+    planned = planning.plan(lab.root, lab.root / "experiments" / "bench.toml", changes, ClosedExperiment)
     place = choice.choose("local", planned.lab, planned.models, planned.experiment, say=lambda _: None)
     disturber = Disturber(disturbed)
     try:

@@ -27,18 +27,18 @@ def lab(**variables: str) -> Lab:
     "variables", [{}, {"BIND": ""}, {"BIND": "127.0.0.1"}, {"BIND": "127.0.0.2"}, {"BIND": "[::1]"}]
 )
 def test_loopback_needs_no_sentence(variables: Mapping[str, str]) -> None:
-    assert reach.of_up(lab(**variables)) == reach.of_run(lab(**variables), None, None) == ""
+    assert reach.of_up(lab(**variables), 8078) == reach.of_run(lab(**variables), None, None) == ""
 
 
 def test_the_sentence_names_the_page_the_servers_and_the_port_of_load_workers() -> None:
-    said = reach.of_up(lab(BIND="0.0.0.0", LOCUST_MASTER_PORT="6557"))
+    said = reach.of_up(lab(BIND="0.0.0.0", LOCUST_MASTER_PORT="6557"), 8078)
     assert said == (
         "BIND=0.0.0.0: every machine that reaches any address of this machine can use the servers"
-        " (ports 8080 to 8083), Streamlit (port 8079) and Locust's page (port 8089), and join as a load worker"
-        " (port 6557): there is no password and no encryption."
+        " (ports 8080 to 8083), Streamlit (port 8079), Locust's page (port 8089) and the lab's page (port 8078), which"
+        " starts experiments, and join as a load worker (port 6557): there is no password and no encryption."
     )
-    assert "every machine that reaches 192.168.1.10 can" in reach.of_up(lab(BIND="192.168.1.10"))
-    assert "(ports 8080, 8082, 8083, 9081)" in reach.of_up(lab(BIND="10.0.0.1", THREADPOOL_PORT="9081"))
+    assert "every machine that reaches 192.168.1.10 can" in reach.of_up(lab(BIND="192.168.1.10"), 8078)
+    assert "(ports 8080, 8082, 8083, 9081)" in reach.of_up(lab(BIND="10.0.0.1", THREADPOOL_PORT="9081"), 8078)
 
 
 @pytest.mark.parametrize("bind", OPEN)

@@ -12,6 +12,7 @@ from iolab.lab import Lab
 from iolab.live import doctor, reach, standing
 from iolab.report import numbers, terminal
 from iolab.runtime.compose import find_engine
+from iolab.web import app, record
 
 
 @click.command()
@@ -24,15 +25,16 @@ from iolab.runtime.compose import find_engine
     help="Locust's page shows closed loops, or also open loops and chat users.",
 )  # fmt: skip
 def up(cpus: float, workers: int, loads: str) -> int:
-    """Start everything: the servers, Streamlit under strace, Locust's web page."""
+    """Start everything: the servers, Streamlit under strace, Locust's web page, and the lab's own page."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     engine = find_engine()
-    if said := reach.of_up(the_lab):
+    if said := reach.of_up(the_lab, app.port_of(app.variables_of(the_lab))):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     with terminal.busy(console) as say:
         pages = standing.up(the_lab, engine, cpus, workers, say, loads=loads)
-    terminal.show_pages(console, pages)
+    page = (app.start(the_lab), "The lab: see the servers wait, start experiments, read reports")
+    terminal.show_pages(console, [page, *pages])
     return 0
 
 
@@ -41,13 +43,16 @@ def down() -> int:
     """Stop and remove everything that `up` started, and what killed runs have left."""
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
+    page_ended = record.end(the_lab.root)
     if ended := leftovers.end():
         console.print(f"Ended {numbers.counted(ended, 'program')} of killed runs.")
     try:
         find_engine()
     except EngineMissing:
-        if not ended:
+        if not ended and not page_ended:
             raise
+        if page_ended:
+            console.print("The page is closed.")
         return 0
     standing.down(the_lab)
     console.print("The lab is stopped.")

@@ -2,30 +2,33 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from iolab import experiment_file, session
+from iolab import experiment_file, planning, session
 from iolab.cli import header, output, parameters
 from iolab.cli.console import Console
 from iolab.errors import UsageError, explained
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
-from iolab.lab import find_root
+from iolab.lab import COMPOSE_FILE, find_root
 from iolab.live import reach
 from iolab.progress import RunProgress
+from iolab.progress_file import ProgressFile
 from iolab.report import brief, index, markdown, pages, terminal
 from iolab.report.document import Document
 from iolab.report.summary import summary
 from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
+from iolab.web import record
 
 
 def measured(
-    console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None, *, wait: bool = False
+    console: Console, planned: planning.Plan[Any], runtime: Wanted, results: Path | None, *, wait: bool = False
 ) -> int:
     """Measure a plan, make its reports, and return the exit status; `wait` for another benchmark to end."""
     experiment, kind = planned.experiment, registry.kind(planned.experiment.kind)
@@ -69,7 +72,7 @@ def _what_next(folder: RunFolder) -> str:
     )
 
 
-def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
+def trials(console: Console, planned: planning.Plan[Any], runtime: Wanted, results: Path | None) -> session.Outcome:
     """Measure a plan, and show how far it is; the lock is held by then."""
     with terminal.busy(console) as say:
         place = choose(runtime, planned.lab, planned.models, planned.experiment, say, host=planned.experiment.host)
@@ -77,8 +80,8 @@ def trials(console: Console, planned: session.Plan[Any], runtime: Wanted, result
     experiment = planned.experiment
     if said := reach.of_run(planned.lab, experiment.host, experiment.load.port if experiment.host else None):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
-    with RunProgress(console) as progress:
-        return session.measure(planned, place, results or planned.lab.root / "results", progress)
+    with RunProgress(console) as progress, closing(ProgressFile(progress)) as observer:
+        return session.measure(planned, place, results or planned.lab.root / "results", observer)
 
 
 def planned(
@@ -89,14 +92,14 @@ def planned(
     resume: Path | None = None,
     *,
     quick: bool = False,
-) -> session.Plan[Any]:
+) -> planning.Plan[Any]:
     """Return the plan of a command: of experiments/`default`.toml or `path`, or of a run that goes on."""
     root = find_root(Path.cwd())
     if resume:
         if path or changes or quick:
             raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
-        return session.resumed(root, resume, settings)
-    return session.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings, quick=quick)
+        return planning.resumed(root, resume, settings)
+    return planning.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings, quick=quick)
 
 
 def results_folder(results: Path | None) -> Path:
@@ -126,7 +129,16 @@ def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
 
 def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    brief.show(console, write_reports(folder, place), os.path.relpath((place or folder).path))
+    document, there = write_reports(folder, place), place or folder
+    brief.show(console, document, os.path.relpath(there.path), _page_of(there))
+
+
+def _page_of(folder: RunFolder) -> str:
+    """Return the address of a run in the lab's page; "" if the page is not open, or does not show that folder."""
+    path = folder.path.resolve()
+    root = path.parent.parent
+    serving = record.serving(root) if path.parent == root / "results" and (root / COMPOSE_FILE).is_file() else None
+    return f"{serving.url}/#run/{quote(folder.path.name)}" if serving else ""
 
 
 def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document:

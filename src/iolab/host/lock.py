@@ -37,14 +37,16 @@ def only_bench(
     With `wait`, it is told so, and the lock is waited for. The kernel releases the lock when its holder ends, however
     that happens.
     """
-    with _opened(Path(tempfile.gettempdir()) / "iolab-bench.lock") as file:
+    with _opened(_path()) as file:
         told = False
         while not _locked(file):
-            holder = _holder(file)
+            told_of = _told(file)
             if not wait:
-                raise UsageError(f"another benchmark is running ({holder}): wait until it ends with WAIT=1, or stop it")
+                raise UsageError(
+                    f"another benchmark is running ({told_of}): wait until it ends with WAIT=1, or stop it"
+                )
             if not told:
-                wait(f"Waiting until another benchmark ends ({holder})")
+                wait(f"Waiting until another benchmark ends ({told_of})")
             told = True
             time.sleep(POLL_S)
         if file.writable():
@@ -52,7 +54,30 @@ def only_bench(
                 os.ftruncate(file.fileno(), 0)
                 told_as = json.dumps(asdict(Holder(os.getpid(), what, time.time(), expected_s)))
                 os.pwrite(file.fileno(), told_as.encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            if file.writable():
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), 0)  # this process may live on: it does not hold the lock any more
+
+
+def holder() -> Holder | None:
+    """Return what holds the lock, as the lock file says; None if nothing does, or if that is not known.
+
+    It does not try the lock, which could keep a benchmark from getting it.
+    """
+    try:
+        with os.fdopen(os.open(_path(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "r") as file:
+            found = Holder(**json.loads(file.read(10_000)))
+        alive = psutil.Process(found.pid).create_time() <= found.since_s
+    except (OSError, ValueError, TypeError, OverflowError, psutil.Error):
+        return None
+    return found if alive else None
+
+
+def _path() -> Path:
+    return Path(tempfile.gettempdir()) / "iolab-bench.lock"
 
 
 def _locked(file: TextIO) -> bool:
@@ -77,7 +102,7 @@ def _opened(path: Path) -> TextIO:
         raise UsageError(f"the lock file {path} cannot be opened ({error.strerror}): remove it") from error
 
 
-def _holder(file: TextIO) -> str:
+def _told(file: TextIO) -> str:
     """Return what the lock file says of its holder, which it may have written a moment ago or in another version."""
     try:
         file.seek(0)

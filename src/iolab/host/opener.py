@@ -3,12 +3,11 @@
 import os
 import sys
 import webbrowser
-from pathlib import Path
 
 
-def opened(page: Path) -> bool:
-    """Open a file in a browser, and say whether that was possible; a browser in the terminal is not used."""
-    return _has_display() and webbrowser.open(page.resolve().as_uri())
+def opened(url: str) -> bool:
+    """Open an address in a browser, and say whether that was possible; a browser in the terminal is not used."""
+    return _has_display() and webbrowser.open(url)
 
 
 def _has_display() -> bool:

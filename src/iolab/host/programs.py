@@ -3,9 +3,17 @@
 import functools
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 
 LIMIT_S = 5.0
 USAGE = "Usage: hey [options...] <url>"
+
+
+def local_command(command: Sequence[str]) -> list[str]:
+    """Return a container's command as a local one: with this interpreter."""
+    program, *arguments = command
+    return [sys.executable if program == "python3" else program, *arguments]
 
 
 def hey() -> tuple[str, bool]:

@@ -8,8 +8,8 @@ from iolab.live import standing
 NO_PASSWORD = "there is no password and no encryption"  # noqa: S105 (a sentence)
 
 
-def of_up(lab: Lab) -> str:
-    """Return which machines can reach what `up` starts; "" if only this one can."""
+def of_up(lab: Lab, own_page: int) -> str:
+    """Return which machines can reach what `up` starts, with the lab's page at its port; "" if only this one can."""
     address = bind(lab)
     if not address:
         return ""
@@ -18,8 +18,8 @@ def of_up(lab: Lab) -> str:
     page, master = ports["locust"][:2]
     return (
         f"BIND={address}: every machine that reaches {_named(address)} can use the servers ({_listed(servers)}),"
-        f" Streamlit ({_listed(ports['streamlit'])}) and Locust's page ({_listed([page])}), and join as a load worker"
-        f" (port {master}): {NO_PASSWORD}."
+        f" Streamlit ({_listed(ports['streamlit'])}), Locust's page ({_listed([page])}) and the lab's page"
+        f" ({_listed([own_page])}), which starts experiments, and join as a load worker (port {master}): {NO_PASSWORD}."
     )
 
 
@@ -37,6 +37,17 @@ def of_run(lab: Lab, host: str | None, port: int | None) -> str:
     if not address:
         return ""
     return f"BIND={address} is for make up: only this machine can reach the servers of this run (127.0.0.1)."
+
+
+def of_page(lab: Lab, port: int) -> str:
+    """Return which machines can use the lab's page; "" if only this one can."""
+    address = bind(lab)
+    if not address:
+        return ""
+    return (
+        f"BIND={address}: every machine that reaches {_named(address)} can use the lab's page ({_listed([port])}), read"
+        f" all results and start experiments: {NO_PASSWORD}."
+    )
 
 
 def bind(lab: Lab) -> str:

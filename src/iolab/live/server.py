@@ -12,13 +12,13 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.host import proc
 from iolab.host.processes import GRACE_S, last_lines, run, running, temporary_folder
+from iolab.host.programs import local_command
 from iolab.lab import Lab, Model
 from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
 from iolab.live.app import Say
 from iolab.live.process import LAST_LINES, ended, listening, text_of, wait
 from iolab.runtime.compose import BUILDING, Compose, Engine
-from iolab.runtime.local import local_command
 from iolab.runtime.strace import check_strace
 
 READY_LIMIT_S = 30.0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iolab.errors import UsageError
 
+WATCHED, PROGRESS = ".watched", ".progress.json"  # in the folder of a run that a page follows
 UNFINISHED = ".writing-"  # and the number of its process: the name of a file until it is whole
 MOST_BYTES = 128 << 20  # of a file that is read as a whole; ten thousand trials take a tenth of it
 

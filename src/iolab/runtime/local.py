@@ -14,18 +14,13 @@ from iolab.errors import ServerFailed
 from iolab.host import leftovers, limits, ports, proc
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
+from iolab.host.programs import local_command
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
 LAST_OUTPUT_BYTES = 8192  # of a log: a server that cannot accept may write megabytes a second of the same lines
-
-
-def local_command(command: Sequence[str]) -> list[str]:
-    """Return a container's command as a local one: with this interpreter."""
-    program, *arguments = command
-    return [sys.executable if program == "python3" else program, *arguments]
 
 
 def locust_worker(root: Path, host: str, port: int) -> list[str]:

@@ -1,0 +1,49 @@
+"""`iolab lab`: the lab in a browser."""
+
+from pathlib import Path
+
+import click
+
+from iolab import lab
+from iolab.cli import output
+from iolab.lab import Lab
+from iolab.web import app
+
+LOOPBACK = "127.0.0.1"
+
+
+@click.command(name="lab")
+@click.option(
+    "--port", envvar="LAB_PORT", type=click.IntRange(1, 65_535), help=f"Port of the page.  [default: {app.PORT}]"
+)  # fmt: skip
+@click.option(
+    "--results",
+    envvar="RESULTS",
+    type=click.Path(path_type=Path),
+    help="Folder of the run folders.  [default: results]",
+)
+def lab_command(port: int | None, results: Path | None) -> int:
+    """Open the lab in a browser: see the servers wait, start experiments, read and compare reports.
+
+    The page is for this machine alone, unless BIND is set. Ctrl-C ends it.
+    """
+    the_lab = Lab.read(lab.find_root(Path.cwd()))
+    variables = app.variables_of(the_lab)
+    port = port or app.port_of(variables)
+    address = next((each for each in _addresses(the_lab) if each != LOOPBACK), LOOPBACK)
+    if address != LOOPBACK:
+        from iolab.live import reach  # noqa: PLC0415 (it imports what the page does not need)
+
+        if said := reach.of_page(the_lab, port):
+            output.line(said, err=True)
+
+    def ready(url: str) -> None:
+        output.line(f"The lab: {url} (Ctrl-C ends it)")
+
+    app.serve(the_lab, (results or the_lab.root / "results").absolute(), (address, port), variables, ready)
+    return 0
+
+
+def _addresses(the_lab: Lab) -> list[str]:
+    """Return the addresses at which docker-compose.yml publishes ports: BIND, from the environment or .env."""
+    return [port.address for service in the_lab.services for port in service.ports]

@@ -1,0 +1,209 @@
+"""A lane on a server that the test holds in its hand: where each user is, and what is counted."""
+
+import asyncio
+import functools
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iolab.errors import UsageError
+from iolab.lab import Lab
+from iolab.web.live import lane as lanes
+from iolab.web.live.lane import Lane
+from iolab.web.live.server import Server
+from iolab.web.live.settings import Settings
+from tests.waiting import happens
+
+KNOWN = frozenset("ABCD")
+ANSWER = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Held:
+    """A server whose answers the test gives: `workers` requests at once, each until `go` is called."""
+
+    alive = True
+
+    def __init__(self, workers: int) -> None:
+        self.address = ("127.0.0.1", 0)
+        self.waiting: list[asyncio.Event] = []
+        self._seats = asyncio.Semaphore(workers)
+        self._server: asyncio.Server | None = None
+        self.answer = ANSWER
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = self._server.sockets[0].getsockname()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        task = asyncio.current_task()
+        assert task
+        self._tasks.append(task)
+        await reader.readuntil(b"\r\n\r\n")
+        async with self._seats:
+            gate = asyncio.Event()
+            self.waiting.append(gate)
+            await gate.wait()
+        writer.write(self.answer)
+        writer.close()
+
+    def go(self) -> None:
+        """Answer the oldest request in service."""
+        self.waiting.pop(0).set()
+
+    def usage(self) -> tuple[float, int]:
+        return 0.1, 1
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    kill = stop
+
+
+@asynccontextmanager
+async def lane_of(
+    letter: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, lab: Lab, workers: int
+) -> AsyncIterator[tuple[Lane, Held]]:
+    held = Held(workers)
+    await held.open()
+
+    async def start(*_: Any) -> Held:
+        return held
+
+    monkeypatch.setattr(Server, "start", start)
+    lane = Lane(next(model for model in lab.models if model.letter == letter), Path("unused"))
+    await lane.start(settings)
+    try:
+        lane.pause(False)
+        await lane.load(settings)
+        yield lane, held
+    finally:
+        await lane.stop()
+
+
+def where(lane: Lane) -> dict[str, int]:
+    return dict(Counter(state for _, state in lane.snapshot()["users"]))
+
+
+@pytest.mark.parametrize(("letter", "workers", "served"), [("A", 1, 1), ("B", 8, 8), ("C", 99, 16)])
+def test_of_sixteen_users_as_many_are_in_service_as_the_model_has_workers(
+    letter: str, workers: int, served: int, monkeypatch: pytest.MonkeyPatch, lab: Lab
+) -> None:
+    async def look() -> None:
+        async with lane_of(letter, Settings(users=16), monkeypatch, lab, workers) as (lane, held):
+            await happens(lambda: lane.figures()["served"] + lane.figures()["queued"] == 16)
+            assert (lane.figures()["served"], lane.figures()["in_flight"]) == (served, 16)
+            await happens(lambda: held.waiting)
+            held.go()
+            await happens(lambda: lane.done == 1 and lane.figures()["in_flight"] == 16)
+            assert lane.figures()["served"] == served  # the next one is in service, and the user is back
+            assert lane.rows[0].status == 200
+
+    asyncio.run(look())
+
+
+def test_what_pages_count_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    async def look() -> None:
+        async with lane_of("C", Settings(users=3), monkeypatch, lab, 9) as (lane, held):
+            events = []
+            for _ in range(20):
+                await happens(lambda: held.waiting)
+                held.go()
+                events += lane.events()
+            lane.pause(True)
+
+            def is_empty() -> bool:
+                while held.waiting:
+                    held.go()
+                return not lane.figures()["in_flight"]
+
+            await happens(is_empty)
+            events += lane.events()
+            states = Counter(state for _, state in events)
+            assert states["done"] == len(lane.rows) == lane.done == lane.sent >= 20
+            assert [row.number for row in sorted(lane.rows)] == list(range(1, lane.sent + 1))
+            for row in lane.rows:
+                assert row.connected_s is not None
+                assert row.first_s is not None
+                assert row.sent_s <= row.connected_s <= row.first_s <= row.done_s
+
+    asyncio.run(look())
+
+
+def test_a_request_without_an_answer_is_a_failure_and_the_user_tries_again(
+    monkeypatch: pytest.MonkeyPatch, lab: Lab
+) -> None:
+    async def look() -> None:
+        monkeypatch.setattr(lanes, "AGAIN_S", 0.01)
+        async with lane_of("C", Settings(users=1), monkeypatch, lab, 9) as (lane, held):
+            for held.answer in (b"", b"HTTP/1.1 503 No\r\n\r\n", b"nonsense"):
+                before = lane.failed
+                await happens(lambda: held.waiting)
+                held.go()
+                await happens(functools.partial(lambda count: lane.failed == count, before + 1))
+            assert (lane.done, [row.status for row in lane.rows]) == (0, [0, 503, 0])
+            assert lane.figures()["median_s"] is None
+
+    asyncio.run(look())
+
+
+def test_fewer_users_leave_and_an_open_loop_sends_at_its_rate(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    async def look() -> None:
+        async with lane_of("C", Settings(users=8), monkeypatch, lab, 99) as (lane, held):
+            await happens(lambda: lane.figures()["served"] == 8)
+            await lane.load(Settings(users=2))
+            assert [user for user, _ in lane.snapshot()["users"]] == [0, 1]
+            await lane.load(Settings(loop="open", rate_rps=64))
+            await happens(lambda: lane.figures()["served"] >= 5)
+            lane.pause(True)
+            assert lane.sent >= 5
+            assert held.waiting
+
+    asyncio.run(look())
+
+
+def test_arrivals_that_the_view_has_no_room_for_are_counted(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    async def look() -> None:
+        monkeypatch.setattr(lanes, "MOST_USERS", 3)
+        async with lane_of("C", Settings(loop="open", rate_rps=64), monkeypatch, lab, 99) as (lane, _):
+            await happens(lambda: lane.missed >= 2)
+            assert lane.figures()["in_flight"] == 3
+
+    asyncio.run(look())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"users": 0}, {"users": 65}, {"users": 1.5}, {"users": True}, {"users": "4"}, {"users": None},
+        {"wait_ms": 19}, {"wait_ms": 3001}, {"wait_ms": float("nan")}, {"wait_ms": float("inf")}, {"rate_rps": 0},
+        {"threads": 10**400}, {"models": []}, {"models": "A"}, {"models": ["Z"]}, {"models": [["A"]]},
+        {"loop": "half"}, {"nonsense": 1}, {"backlog": -1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_setting_that_makes_no_sense_is_refused_in_a_line(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as refused:
+        Settings().changed(given, KNOWN)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+def test_settings_that_servers_do_not_see_need_no_new_ones() -> None:
+    before = Settings()
+    assert not before.changed({"users": 3, "loop": "open", "rate_rps": 9}, KNOWN).needs_new_servers(before)
+    for name, value in (("wait_ms", 20), ("cpu_ms", 5), ("threads", 2), ("backlog", None)):
+        assert before.changed({name: value}, KNOWN).needs_new_servers(before)
+    assert before.changed({"backlog": None}, KNOWN).variables()["BACKLOG"] == ""
