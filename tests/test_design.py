@@ -105,7 +105,9 @@ def test_there_is_one_template_for_reports_of_all_kinds() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["session", "planning", "bench", "experiment", "kind", "context_cache", "generator_ceilings"])
+@pytest.mark.parametrize(
+    "name", ["session", "planning", "bench", "experiment", "kind", "context_cache", "generator_ceilings"]
+)
 def test_the_lifecycle_names_no_kind(name: str) -> None:
     found = imports(SOURCE / f"{name}.py")
     assert not [each for each in found if each.startswith("kinds.") and not each.startswith("kinds.registry")]
