@@ -149,7 +149,12 @@ def test_a_benchmark_is_started_watched_and_read_and_two_are_compared(page: "Pag
     page.locator("[name=REPEATS]").fill("1")
     page.locator("[name=MODELS]").fill("C")
     page.locator("[name=CONCURRENCY]").fill("2,4")
-    wait_until(lambda: page.locator("#plan-line").text_content() == "make bench MODELS=C CONCURRENCY=2,4 REPEATS=1", 30)
+    wait_until(
+        lambda: (
+            page.locator("#plan-line").text_content() == "make bench MODELS=C CONCURRENCY=2,4 REPEATS=1 RUNTIME=local"
+        ),
+        30,
+    )
     page.locator("#plan button[type=submit]").click()
     watch = page.get_by_role("link", name="Watch it while it is measured")
     wait_until(lambda: watch.count() or page.get_by_role("link", name="Open its report").count(), 60)

@@ -53,6 +53,22 @@ def test_a_job_has_its_variables_and_is_interrupted_as_by_ctrl_c(jobs: Jobs, tmp
     asyncio.run(look())
 
 
+def test_what_runs_is_what_the_page_shows(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's own environment has no part in it: neither options, nor what make was called with."""
+    for name in ("CPUS", "REPEATS", "RUNTIME", "MAKEFLAGS", "OTHER"):
+        monkeypatch.setenv(name, "theirs")
+    code = "import os\nprint(*(os.environ.get(name) for name in ('CPUS', 'REPEATS', 'RUNTIME', 'MAKEFLAGS', 'OTHER')))"
+    as_module(tmp_path, code)
+
+    async def look() -> None:
+        jobs.start(Job("bench", {"CPUS": "2"}, frozenset({"CPUS", "REPEATS"})))
+        await happens(lambda: not jobs.running)
+        assert (jobs.state() or {})["output"] == "2 None None None theirs"
+        await jobs.close()
+
+    asyncio.run(look())
+
+
 def test_closing_ends_a_job_that_does_not_listen(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     as_module(tmp_path, "import signal, time; signal.signal(2, signal.SIG_IGN); print('x', flush=True); time.sleep(60)")
     monkeypatch.setattr("iolab.web.jobs.PATIENCE_S", 0.2)

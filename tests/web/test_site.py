@@ -184,9 +184,10 @@ def test_helpers_answers_are_those_of_the_labs_own_functions(
             return await answer.json()
 
         planned = await post("/api/plan", {"name": "cores", "variables": {"CPUS": "2"}, "quick": True})
-        assert planned["line"] == "make bench EXPERIMENT=experiments/cores.toml CPUS=2 QUICK=1"
+        results = f"RESULTS={tmp_path / 'results'}"
+        assert planned["line"] == f"make bench EXPERIMENT=experiments/cores.toml CPUS=2 QUICK=1 {results}"
         planned = await post("/api/plan", {"name": "bench", "variables": {"REPEATS": "1"}})
-        assert (planned["line"], planned["trials"]) == ("make bench REPEATS=1", 8)
+        assert (planned["line"], planned["trials"]) == (f"make bench REPEATS=1 {results}", 8)
         bad = await client.post("/api/plan", data='{"name": "bench", "variables": {"CPUS": "x"}}', headers=headers)
         assert (bad.status, await bad.text()) == (
             400,

@@ -148,7 +148,10 @@ def _question(experiment: Experiment, settings: type[Experiment]) -> str:
 
 
 def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]:
-    """Return the target and variables of make that measure an experiment, and what it takes; raises UsageError."""
+    """Return the target and variables of make that measure an experiment, its options, and what it takes.
+
+    Raises UsageError.
+    """
     root = find_root(Path.cwd())
     path = root / "experiments" / f"{name}.toml"
     kind = experiment_file.kind_of(path)
@@ -171,6 +174,7 @@ def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]
         "variables": {**own, **planned.changed, **({"QUICK": "1"} if quick else {})},
         "expected_s": found.expected_s(planned.experiment, planned.models),
         "trials": found.count(planned.experiment, planned.models),
+        "options": sorted(known),
     }
 
 

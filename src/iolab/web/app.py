@@ -22,6 +22,8 @@ from iolab.web import record
 from iolab.web.site import Site
 
 PORT = 8078
+# Variables of `make up`, which the page does not take.
+OF_UP = frozenset({"CPUS", "WORKERS", "LOADS", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"})
 READY_S, POLL_S = 20.0, 0.1
 CLOSE_S = 2.0  # event streams do not end by themselves
 
@@ -90,7 +92,7 @@ def start(lab: Lab) -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "iolab", "lab"],
             cwd=lab.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in ("CPUS", "WORKERS", "LOADS")},
+            env={name: value for name, value in os.environ.items() if name not in OF_UP},
         )  # fmt: skip
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:

@@ -17,6 +17,10 @@ from iolab.errors import UsageError
 from iolab.host import processes
 from iolab.web.events import Audience
 
+# Of make, and options that every experiment has: what runs is what the page shows.
+COMMON = frozenset(
+    {"EXPERIMENT", "RESUME", "WAIT", "QUICK", "RUNTIME", "RESULTS", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
+)
 LINES = 60  # of its output, the last ones, are shown
 POLL_S = 0.5
 PATIENCE_S = 15.0  # of the end of an experiment, which writes its report
@@ -24,10 +28,11 @@ PATIENCE_S = 15.0  # of the end of an experiment, which writes its report
 
 @dataclass(frozen=True)
 class Job:
-    """A command as make has it: a target and variables."""
+    """A command as make has it: a target and variables. Of its `options` none comes from the page's environment."""
 
     target: str
     variables: Mapping[str, str]
+    options: frozenset[str] = frozenset()
 
     @property
     def line(self) -> str:
@@ -61,7 +66,8 @@ class Jobs:
         self._stack.close()
         self._job, self._begun_s = job, time.time()
         self._log = self._stack.enter_context(processes.temporary_folder()) / "output.txt"
-        theirs = {name: value for name, value in os.environ.items() if name not in ("EXPERIMENT", "RESUME", "WAIT")}
+        own = COMMON | job.options
+        theirs = {name: value for name, value in os.environ.items() if name not in own}
         environment = theirs | dict(job.variables) | {"COLUMNS": "100", "NO_COLOR": "1"}
         with self._log.open("wb") as output:
             self._process = processes.start(

@@ -124,7 +124,7 @@ class Site:
 
     async def _plan(self, request: web.Request) -> web.Response:
         found = await self._planned(await _given(request))
-        return web.json_response({"line": Job(found["target"], found["variables"]).line, **found})
+        return web.json_response({"line": _job(found).line, **found})
 
     async def _planned(self, given: dict[str, Any]) -> dict[str, Any]:
         variables = given.get("variables")
@@ -136,6 +136,10 @@ class Site:
         found: dict[str, Any] = await self.helper.ask(
             "plan", name=name, variables=variables, quick=given.get("quick") is True
         )
+        if self._results != self._lab.root / "results":
+            found["variables"]["RESULTS"] = str(self._results)
+        if self._variables.get("RUNTIME"):
+            found["variables"]["RUNTIME"] = self._variables["RUNTIME"]
         return found
 
     async def _start(self, request: web.Request) -> web.Response:
@@ -144,7 +148,7 @@ class Site:
         holder = lock.holder()
         if holder:
             raise UsageError(f"{holder.what or 'another benchmark'} runs: wait until it has ended, or stop it")
-        self.jobs.start(Job(found["target"], found["variables"]))
+        self.jobs.start(_job(found))
         return web.json_response(self.jobs.state())
 
     async def _stop(self, _: web.Request) -> web.Response:
@@ -169,6 +173,10 @@ class Site:
         found = await self.helper.ask("what_if", **values)
         found["points"] = await self.helper.ask("points", results=str(self._results))
         return web.json_response(found)
+
+
+def _job(found: Mapping[str, Any]) -> Job:
+    return Job(found["target"], found["variables"], frozenset(found["options"]))
 
 
 @web.middleware
