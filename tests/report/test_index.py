@@ -119,7 +119,7 @@ def test_open_opens_the_page_or_says_where_it_is(inside: Run, tmp_path: Path, mo
     (tmp_path / "results" / "foreign").mkdir()
     page = tmp_path / "results" / index.NAME
     done = inside("open")
-    assert (done.returncode, done.stdout.strip(), opened) == (0, str(page), [])
+    assert (done.returncode, done.stdout.strip(), opened) == (0, page.as_uri(), [])
     assert "foreign is not shown: it is no run folder." in done.stderr
     assert page.exists()
     done = inside("open", variables={"DISPLAY": ":0"})

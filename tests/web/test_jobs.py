@@ -14,6 +14,7 @@ from iolab.errors import UsageError
 from iolab.web import record
 from iolab.web.events import Audience
 from iolab.web.jobs import Job, Jobs
+from tests.conftest import Run
 from tests.waiting import happens, wait_until
 
 WAITS = (
@@ -109,3 +110,18 @@ def test_the_page_of_a_folder_is_ended_by_its_own_id(tmp_path: Path) -> None:
     process.wait(5)
     assert not record.path(tmp_path).exists()
     assert not record.end(tmp_path)
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-5", " ", "8078.5", "٨٠٧٨", "9" * 5000])
+def test_a_port_that_is_none_is_refused_in_a_line(inside: Run, port: str) -> None:
+    done = inside("lab", variables={"LAB_PORT": port})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "LAB_PORT=" in done.stderr
+    assert "must be a number from 1 to 65535" in done.stderr
+
+
+def test_results_that_are_no_folder_are_refused(inside: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = inside("lab", variables={"RESULTS": str(tmp_path / "file")})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is not a folder" in done.stderr

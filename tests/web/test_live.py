@@ -159,12 +159,51 @@ def test_a_request_without_an_answer_is_a_failure_and_the_user_tries_again(
     asyncio.run(look())
 
 
+def test_users_that_leave_take_their_answers_with_them(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    """A server goes on with a request that is given up: the view would show a server that serves no user."""
+
+    async def look() -> None:
+        async with lane_of("A", Settings(users=4), monkeypatch, lab, 1) as (lane, held):
+            await happens(lambda: lane.figures()["in_flight"] == 4)
+            await lane.load(Settings(loop="open", rate_rps=0.1))
+            for number in range(4):
+                assert lane.figures()["in_flight"] == 4 - number
+                await happens(lambda: held.waiting)
+                held.go()
+                await happens(functools.partial(lambda count: lane.done == count, number + 1))
+            assert lane.snapshot()["users"] == []
+            await lane.load(Settings(loop="open", rate_rps=64))
+            await happens(lambda: lane.figures()["in_flight"] == 2)
+            await lane.load(Settings(loop="open", rate_rps=0.1))
+            assert lane.figures()["in_flight"] >= 2  # another rate ends no visit
+            await lane.load(Settings(users=2))
+            await happens(lambda: lane.figures()["in_flight"] >= 4)
+
+    asyncio.run(look())
+
+
+def test_a_queue_holds_no_more_than_its_backlog_and_one(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    """The kernel may let a user believe to be connected whose last packet it dropped."""
+
+    async def look() -> None:
+        async with lane_of("A", Settings(users=16, backlog=None), monkeypatch, lab, 1) as (lane, _):
+            await happens(lambda: lane.figures()["queued"] == 6)
+            figures = lane.figures()
+            assert (figures["served"], figures["queued"], figures["sending"]) == (1, 6, 9)
+        async with lane_of("B", Settings(users=16, backlog=5), monkeypatch, lab, 8) as (lane, _):
+            await happens(lambda: lane.figures()["queued"] == 8)  # its own queue has no such bound
+
+    asyncio.run(look())
+
+
 def test_fewer_users_leave_and_an_open_loop_sends_at_its_rate(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
     async def look() -> None:
         async with lane_of("C", Settings(users=8), monkeypatch, lab, 99) as (lane, held):
             await happens(lambda: lane.figures()["served"] == 8)
             await lane.load(Settings(users=2))
-            assert [user for user, _ in lane.snapshot()["users"]] == [0, 1]
+            for _ in range(8):
+                held.go()
+            await happens(lambda: [user for user, _ in lane.snapshot()["users"]] == [0, 1])
             await lane.load(Settings(loop="open", rate_rps=64))
             await happens(lambda: lane.figures()["served"] >= 5)
             lane.pause(True)

@@ -121,6 +121,28 @@ def test_whatever_a_value_is_the_list_is_there(tmp_path: Path, name: str, value:
     follow.progress(tmp_path / "20261120T1-a")
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Of {users} users, {wait_ms} ms?", "Of 4 and 16 users, 20 ms?"),
+        ("{boards} and {nothing}", "24 and {nothing}"),
+        ("{freeze_s} s of {run_s} s", "2 s of 10 s"),
+        (HOSTILE, HOSTILE),
+        ("{x}", "{x}"),
+    ],
+)
+def test_a_question_has_the_values_of_its_settings(tmp_path: Path, question: str, said: str) -> None:
+    settings = {
+        "concurrency": [4, 16],
+        "server": {"wait_ms": 20.0},
+        "boards": 24,
+        "freeze": {"for_s": 2.0, "run_s": 10.0},
+    }
+    run_of(tmp_path, "20261120T1-a", experiment={"name": "x", "question": question, **settings})
+    (found,) = Runs(tmp_path).entries()
+    assert found["question"] == said
+
+
 def test_links_and_pipes_are_no_runs(tmp_path: Path) -> None:
     outside = run_of(tmp_path / "elsewhere", "20261120T1-a")
     results = tmp_path / "results"
@@ -169,11 +191,12 @@ def test_progress_counts_trials_and_shows_what_was_drawn(tmp_path: Path, monkeyp
     now = datetime.now(UTC).isoformat()
     folder = run_of(tmp_path / "results", "20261126T1-a", status="running", started=now)
     (folder / "trials.jsonl").write_text('{"index": 0}\n{"index": 1}\n{"ind')
-    (folder / ".progress.json").write_text(json.dumps({"lines": ["A 4: 80 ms"], "figure": "<svg/>"}))
+    (folder / ".progress.json").write_text(json.dumps({"lines": ["A 4: 80 ms"], "figure": "<svg></svg>"}))
     with lock.only_bench("bench"):
         found = follow.progress(folder)
         assert (found["status"], found["trials"], found["planned"]) == ("running", 2, 4)
-        assert (found["lines"], found["figure"]) == (["A 4: 80 ms"], "<svg/>")
+        assert found["lines"] == ["A 4: 80 ms"]
+        assert "prefers-color-scheme" in found["figure"]  # it is shown by itself
         assert found["left_s"] is not None
         for content in ("{", "[]", '{"lines": 1}', "null"):
             (folder / ".progress.json").write_text(content)

@@ -14,7 +14,7 @@ LOOPBACK = "127.0.0.1"
 
 @click.command(name="lab")
 @click.option(
-    "--port", envvar="LAB_PORT", type=click.IntRange(1, 65_535), help=f"Port of the page.  [default: {app.PORT}]"
+    "--port", envvar="LAB_PORT", metavar="INTEGER", help=f"Port of the page.  [default: {app.PORT}]"
 )  # fmt: skip
 @click.option(
     "--results",
@@ -22,25 +22,25 @@ LOOPBACK = "127.0.0.1"
     type=click.Path(path_type=Path),
     help="Folder of the run folders.  [default: results]",
 )
-def lab_command(port: int | None, results: Path | None) -> int:
+def lab_command(port: str | None, results: Path | None) -> int:
     """Open the lab in a browser: see the servers wait, start experiments, read and compare reports.
 
     The page is for this machine alone, unless BIND is set. Ctrl-C ends it.
     """
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     variables = app.variables_of(the_lab)
-    port = port or app.port_of(variables)
+    number = app.port_of(variables if port is None else {"LAB_PORT": port})
     address = next((each for each in _addresses(the_lab) if each != LOOPBACK), LOOPBACK)
     if address != LOOPBACK:
         from iolab.live import reach  # noqa: PLC0415 (it imports what the page does not need)
 
-        if said := reach.of_page(the_lab, port):
+        if said := reach.of_page(the_lab, number):
             output.line(said, err=True)
 
     def ready(url: str) -> None:
         output.line(f"The lab: {url} (Ctrl-C ends it)")
 
-    app.serve(the_lab, (results or the_lab.root / "results").absolute(), (address, port), variables, ready)
+    app.serve(the_lab, (results or the_lab.root / "results").absolute(), (address, number), variables, ready)
     return 0
 
 

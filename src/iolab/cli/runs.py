@@ -13,7 +13,7 @@ from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
 from iolab.lab import find_root
-from iolab.report import brief, index
+from iolab.report import index
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
@@ -47,8 +47,9 @@ def open_(results: Path | None) -> int:
         output.line(line, err=True)
     page = folder / index.NAME
     serving = record.serving(find_root(Path.cwd())) if not results else None
-    if not opener.opened(f"{serving.url}/#runs" if serving else page.resolve().as_uri()):
-        Console().print(f"{serving.url}/#runs" if serving else brief.link(page), soft_wrap=True, highlight=False)
+    url = f"{serving.url}/#runs" if serving else page.resolve().as_uri()
+    if not opener.opened(url):
+        output.line(url)
     return 0
 
 

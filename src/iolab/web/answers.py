@@ -6,7 +6,6 @@ A line of JSON in, [name, arguments], and a line of JSON out: {"answer": ...} or
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,18 +13,19 @@ from typing import Any
 
 from iolab import experiment_file, options, planning
 from iolab.errors import LabError, UsageError
-from iolab.experiment import Experiment
 from iolab.kinds import registry
 from iolab.lab import find_root
 from iolab.report import pages
 from iolab.results.folder import RunFolder
 from iolab.theory import queueing
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
+from iolab.web.questions import filled
 
 MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
     *("WAIT_MS", "CPU_MS", "THREADS", "BACKLOG"),
 )
+OWN_COMMANDS = frozenset({"crosscheck"})  # what they do is no single run
 CUSTOMERS = 20_000  # of a simulated queue: the mean is known to 2%
 POINTS = 33
 MOST_UTILISATION = 0.98
@@ -109,6 +109,8 @@ def experiments() -> list[dict[str, Any]]:
     """Return the experiments of the lab, each with the settings that matter most."""
     found = []
     for path in sorted((find_root(Path.cwd()) / "experiments").glob("*.toml")):
+        if path.stem in OWN_COMMANDS:
+            continue
         try:
             found.append(_experiment(path))
         except UsageError as mistake:
@@ -126,7 +128,7 @@ def _experiment(path: Path) -> dict[str, Any]:
         "kind": kind,
         "title": registry.KINDS[kind].title if registry.KINDS[kind].experiment == path.stem else "",
         "target": registry.KINDS[kind].command,
-        "question": _question(experiment, settings),
+        "question": filled(experiment.question, experiment.model_dump(mode="json", by_alias=True)),
         "quick": "quick" in experiment_file.document(path),
         "settings": [
             {
@@ -138,13 +140,6 @@ def _experiment(path: Path) -> dict[str, Any]:
             for each in sorted(shown, key=lambda each: MAIN.index(each.variable))
         ],
     }
-
-
-def _question(experiment: Experiment, settings: type[Experiment]) -> str:
-    """Return an experiment's question with the values of its settings."""
-    values = {each.path[-1]: each.typed(experiment).replace(",", ", ") for each in options.settings(settings)}
-    values.setdefault("users", values.get("concurrency", ""))
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1]) or found[0], experiment.question)
 
 
 def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from iolab import env_file
 from iolab.errors import UsageError
@@ -54,11 +56,20 @@ def serve(
     running = record.serving(lab.root)
     if running:
         raise UsageError(f"the page of this folder is served already: {running.url} (make down ends it)")
+    if results.exists() and not results.is_dir():
+        raise UsageError(f"RESULTS={results} is not a folder: choose another one")
     ports.check_free(*place, "the page (LAB_PORT)")
     asyncio.run(_serve(lab, Site(lab, results, variables), place, ready))
 
 
+def _is_news(record_: logging.LogRecord) -> bool:
+    """Say whether a line of aiohttp's log is about the page, and not about a client that does not speak HTTP."""
+    error = record_.exc_info[1] if record_.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
 async def _serve(lab: Lab, site: Site, place: tuple[str, int], ready: Callable[[str], None]) -> None:
+    logging.getLogger("aiohttp.server").addFilter(_is_news)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in SIGNALS:

@@ -13,7 +13,7 @@ from iolab.host import lock
 from iolab.results import files
 from iolab.results.files import PROGRESS, WATCHED
 from iolab.web.events import encoded
-from iolab.web.runs import begun_s, is_measured, number
+from iolab.web.runs import begun_s, is_measured, number, standing_alone
 
 EVERY_S = 1.0
 MOST_LINES = 40  # of trials, the last ones
@@ -63,7 +63,7 @@ def progress(path: Path) -> dict[str, Any]:
         "planned": planned,
         "left_s": _left_s(began_s, trials, planned) if status == "running" else None,
         "lines": [str(each)[:200] for each in drawn.get("lines", [])][-MOST_LINES:],
-        "figure": str(drawn.get("figure", "")),
+        "figure": standing_alone(str(drawn["figure"])) if drawn.get("figure") else "",
     }
 
 

@@ -54,7 +54,7 @@ def middleware(token: str, variables: Mapping[str, str]) -> Middleware:
             and request.method not in ("GET", "HEAD")
             and not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), token.encode())
         ):
-            why = "this page is older than the lab that runs now: load it again\n"
+            why = "this needs the token of the page: load the page again\n"
         if why:
             return web.Response(text=why, status=403)
         return await handler(request)

@@ -11,6 +11,7 @@ from typing import Any
 from iolab.errors import UsageError
 from iolab.host import lock
 from iolab.results import files
+from iolab.web.questions import filled
 
 NAME = re.compile(r"[0-9A-Za-z][\w.+-]{0,200}")  # of a run folder; nothing that leads elsewhere
 OURS = frozenset({"trace", "latest"})
@@ -144,7 +145,7 @@ def _entry(path: Path) -> Entry:
         experiment=_text(experiment.get("name")),
         started=started,
         resumed=_text(run.get("resumed")),
-        question=_text(summary.get("question")) or _text(experiment.get("question")),
+        question=_text(summary.get("question")) or filled(_text(experiment.get("question")), experiment),
         verdict=_text(summary.get("verdict")),
         trust=trust["level"] if trust.get("level") in LEVELS else "",
         why=_text(trust.get("text")),

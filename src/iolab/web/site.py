@@ -83,8 +83,14 @@ class Site:
                 "job": self.jobs.state(),
                 "lock": holder and {"what": holder.what, "since": holder.since_s, "expected_s": holder.expected_s},
                 "traces": self.shelf.traces(),
+                "results": self._shown_results(),
             }
         )
+
+    def _shown_results(self) -> str:
+        """Return the folder of the runs as a command in the lab's folder names it."""
+        own = self._results.is_relative_to(self._lab.root)
+        return str(self._results.relative_to(self._lab.root) if own else self._results)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         return await stream(request, self.events.messages(lambda: {"job": self.jobs.state()}))
@@ -123,7 +129,10 @@ class Site:
         return web.json_response(await self.helper.ask("experiments"))
 
     async def _plan(self, request: web.Request) -> web.Response:
-        found = await self._planned(await _given(request))
+        try:
+            found = await self._planned(await _given(request))
+        except UsageError as mistake:  # of a value that is being typed
+            return web.json_response({"error": str(mistake)})
         return web.json_response({"line": _job(found).line, **found})
 
     async def _planned(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import math
 import random
 import time
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,9 @@ class Lane:
     """Users of one server. What the client cannot see, waiting in the kernel or in the server, is derived.
 
     Of the requests whose connection the kernel has accepted, the `workers` oldest are said to be in service, and the
-    others to be queued: all models serve in the order in which connections were accepted.
+    others to be queued: all models serve in the order in which connections were accepted. An accept queue has room for
+    its backlog and one more (include/net/sock.h of Linux, sk_acceptq_is_full): if more users believe to be connected,
+    the kernel has dropped the last packet of their handshake, and they are said to be sending.
     """
 
     def __init__(self, model: Model, output: Path, *, broken: bool = False) -> None:
@@ -40,7 +41,10 @@ class Lane:
         self._server: Server | None = None
         self._begun_s = self._changed_s = time.monotonic()
         self._going = asyncio.Event()
+        self._wanted = 0  # users of a closed loop
+        self._backlog: int | None = None  # of a server whose accept queue is the kernel's
         self._users: dict[int, asyncio.Task[None]] = {}
+        self._visits: set[asyncio.Task[None]] = set()
         self._arrivals: asyncio.Task[None] | None = None
         self._under_way: dict[int, Exchange] = {}  # by user
         self._states: dict[int, str] = {}  # as they were told
@@ -51,6 +55,9 @@ class Lane:
         """Start the server, with what the settings say; if it does not start, the lane says why."""
         self.state, self.why = "starting", ""
         self.workers = _workers(self.model, settings, broken=self.broken)
+        self._backlog = (
+            self.model.backlog if settings.backlog is None or self.model.backlog is None else settings.backlog
+        )
         variables = settings.variables() | ({"WORK_IN": "loop"} if self.broken else {})
         try:
             self._server = await Server.start(self.model, variables, self._output)
@@ -78,23 +85,25 @@ class Lane:
         self._going.clear() if paused else self._going.set()
 
     async def load(self, settings: Settings | None) -> None:
-        """Have as many users as the settings say, or arrivals at their rate; None ends all."""
+        """Have as many users as the settings say, or arrivals at their rate; None ends all at once.
+
+        A user that is not wanted any more leaves with its answer: a server goes on with requests that were given up,
+        and nothing would show that.
+        """
         closed = settings is not None and settings.loop == "closed"
-        wanted = settings.users if settings and closed else 0
-        leaving = [task for number, task in self._users.items() if number >= wanted]
-        if self._arrivals:
-            leaving.append(self._arrivals)
-            self._arrivals = None
-        if settings is None or not closed or leaving:
-            for task in leaving:
-                task.cancel()
-            for task in leaving:
-                with suppress(asyncio.CancelledError):
-                    await task
-        self._users = {number: task for number, task in self._users.items() if not task.done()}
-        for number in range(wanted):
-            if number not in self._users:
-                self._users[number] = asyncio.create_task(self._repeat(number))
+        self._wanted = settings.users if settings and closed else 0
+        leaving = [task for user, task in self._users.items() if user >= self._wanted and user not in self._under_way]
+        leaving += [self._arrivals] if self._arrivals else []
+        self._arrivals = None
+        if settings is None:
+            leaving += [*self._users.values(), *self._visits]
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        self._users = {user: task for user, task in self._users.items() if not task.done()}
+        for user in range(self._wanted):
+            if user not in self._users:
+                self._users[user] = asyncio.create_task(self._repeat(user))
         if settings and not closed:
             self._arrivals = asyncio.create_task(self._arrive(settings.rate_rps))
         self._changed_s = time.monotonic()
@@ -102,7 +111,7 @@ class Lane:
     async def _repeat(self, user: int) -> None:
         """A user of a closed loop: the next request follows the answer."""
         try:
-            while True:
+            while user < self._wanted:
                 await self._going.wait()
                 if not await self._one(user):
                     await asyncio.sleep(AGAIN_S)
@@ -110,27 +119,22 @@ class Lane:
             self._left(user)
 
     async def _arrive(self, rate_rps: float) -> None:
-        """An open loop: users arrive at random, each sends one request and leaves."""
+        """An open loop: users arrive at random, each sends one request and leaves. Their numbers follow the others'."""
         due_s = time.monotonic()
-        ones: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                due_s += self._dice.expovariate(rate_rps)
-                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-                if not self._going.is_set():
-                    await self._going.wait()
-                    due_s = time.monotonic()
-                free = next((number for number in range(MOST_USERS) if number not in self._under_way), None)
-                if free is None:
-                    self.missed += 1  # the view has no room for it: it is counted, not shown
-                    continue
-                task = asyncio.create_task(self._visit(free))
-                ones.add(task)
-                task.add_done_callback(ones.discard)
-                await asyncio.sleep(0)
-        finally:
-            for task in ones:
-                task.cancel()
+        while True:
+            due_s += self._dice.expovariate(rate_rps)
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            if not self._going.is_set():
+                await self._going.wait()
+                due_s = time.monotonic()
+            free = next((each for each in range(MOST_USERS, 2 * MOST_USERS) if each not in self._under_way), None)
+            if free is None:
+                self.missed += 1  # the view has no room for it: it is counted, not shown
+                continue
+            task = asyncio.create_task(self._visit(free))
+            self._visits.add(task)
+            task.add_done_callback(self._visits.discard)
+            await asyncio.sleep(0)
 
     async def _visit(self, user: int) -> None:
         try:
@@ -181,8 +185,9 @@ class Lane:
         """Tell which requests changed between queued and in service."""
         connected = [each for each in self._under_way.values() if each.connected_s is not None]
         connected.sort(key=lambda each: each.connected_s or 0.0)
+        room = math.inf if self._backlog is None else self.workers + self._backlog + 1
         for place, each in enumerate(connected):
-            self._tell(each.user, SERVED if place < self.workers else QUEUED)
+            self._tell(each.user, SERVED if place < self.workers else QUEUED if place < room else SENDING)
 
     def _tell(self, user: int, state: str) -> None:
         if self._states.get(user) != state:

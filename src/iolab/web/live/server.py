@@ -1,4 +1,4 @@
-"""A server of the live view: a process of its own at a free port, started without blocking the page's event loop."""
+"""A server of the live view: a process of its own at a free port, started while the page goes on."""
 
 import asyncio
 import os

@@ -173,6 +173,7 @@ class Stage:
         return {
             "letter": letter,
             "title": lane.model.title,
+            "broken": lane.broken,
             "in_kernel": lane.model.backlog is not None,  # its queue is that of the kernel
             "theory": self._theories.get(letter, {}),
             **lane.snapshot(),

@@ -47,7 +47,9 @@ const parts = { live: openLive, runs: openRuns, run: openRun, trace: openTrace, 
 let leave = () => {};
 
 function show() {
-  const [name, ...rest] = decodeURIComponent(location.hash.slice(1) || "live").split("/");
+  let hash = "live";
+  try { hash = decodeURIComponent(location.hash.slice(1)) || hash; } catch { /* no address of this page */ }
+  const [name, ...rest] = hash.split("/");
   const part = name in parts ? name : "live";
   leave();
   leave = () => {};
@@ -63,6 +65,7 @@ function show() {
 async function showLock() {
   const state = await ask("/api/state");
   if (!state) return null;
+  folder = state.results;
   const held = state.lock && state.lock.what !== "the live view" ? state.lock : null;
   $("#lock").hidden = !held;
   if (held) {
@@ -75,6 +78,7 @@ async function showLock() {
 
 // ---------------------------------------------------------------- live
 
+let folder = "results"; // of the runs
 const lanes = new Map(); // by letter
 let settings = null;
 let paused = true;
@@ -160,7 +164,8 @@ class Lane {
       this.values[`${name}-bar`].style.width = `${100 * figures[name] / users}%`;
       put(`${name}-number`, String(figures[name]));
     }
-    const wrong = { starting: "starts …", ended: figures.why || "has ended", stopped: "is stopped" }[figures.state] || "";
+    const missed = figures.missed ? `${figures.missed} arrivals had no room here` : "";
+    const wrong = { starting: "starts …", ended: figures.why || "has ended", stopped: "is stopped" }[figures.state] || missed || (paused ? "paused" : "");
     if (this.state.textContent !== wrong) this.state.textContent = wrong;
     this.canvas.setAttribute("aria-label", `Server ${this.letter}: ${figures.served} in service, ${figures.queued} queued, ${figures.sending} connecting; ${figures.done} answered, ${figures.failed} failed`);
     this.element.dataset.done = this.counts.done;
@@ -211,10 +216,10 @@ class Lane {
     pen.fillStyle = ink.lane;
     pen.fillRect(zones.served, 24, zones.done - zones.served - size, height - 26);
     pen.fillStyle = ink.muted;
-    pen.fillText(width < 520 ? "queue" : this.about.in_kernel ? "kernel's listen queue" : "server's own queue", zones.queue, 15);
+    pen.fillText(this.figures.workers === null ? "no queue" : width < 520 ? "queue" : this.about.broken ? "waiting for the loop" : this.about.in_kernel ? "kernel's accept queue" : "server's own queue", zones.queue, 15);
     pen.fillText("in service", zones.served, 15);
     pen.textAlign = "right";
-    pen.fillText(`${this.counts.done} done`, width - 2, 15);
+    pen.fillText(`${this.counts.done} done${this.counts.failed ? `, ${this.counts.failed} failed` : ""}`, width - 2, 15);
     pen.textAlign = "left";
     pen.strokeStyle = ink.line;
     pen.lineWidth = 1.5;
@@ -260,8 +265,10 @@ function inks() {
 
 let ink = null;
 let frames = 0;
+let painting = false;
 function paint() {
-  if ($("#live").hidden) return;
+  painting = !$("#live").hidden;
+  if (!painting) return;
   requestAnimationFrame(paint);
   frames += 1;
   if (frames % 60 === 1) ink = inks();
@@ -275,7 +282,8 @@ function takeState(state) {
   for (const [letter, lane] of lanes) if (!shown.has(letter)) { lane.element.remove(); lanes.delete(letter); }
   for (const lane of state.lanes) {
     if (!lanes.has(lane.letter)) lanes.set(lane.letter, new Lane(lane.letter));
-    $("#lanes").append(lanes.get(lane.letter).element); // in the order of their letters
+    const element = lanes.get(lane.letter).element, place = state.lanes.indexOf(lane);
+    if ($("#lanes").children[place] !== element) $("#lanes").insertBefore(element, $("#lanes").children[place] || null); // moved only if it must be: that takes the focus
     lanes.get(lane.letter).about = lane;
   }
   for (const lane of state.lanes) lanes.get(lane.letter).take(lane);
@@ -310,7 +318,7 @@ function openLive() {
   source.addEventListener("figures", (event) => {
     for (const [letter, figures] of Object.entries(JSON.parse(event.data))) if (lanes.has(letter)) lanes.get(letter).figure(figures);
   });
-  requestAnimationFrame(paint);
+  if (!painting) requestAnimationFrame(paint);
   return () => { source.close(); document.body.classList.remove("present"); };
 }
 
@@ -330,6 +338,7 @@ function setUpLive(state) {
   $("#models").addEventListener("change", () => {
     const chosen = [...document.querySelectorAll("#models input:checked")].map((box) => box.value);
     if (chosen.length) set("models", chosen);
+    else for (const box of document.querySelectorAll("#models input")) box.checked = settings.models.includes(box.value);
   });
   $("#loops").addEventListener("change", (event) => set("loop", event.target.value));
   $("#controls select").addEventListener("change", (event) => set("backlog", event.target.value ? Number(event.target.value) : null));
@@ -411,7 +420,7 @@ function openRun(rest) {
   frame.hidden = true;
   if (other) {
     $("#run-title").textContent = "Two runs compared";
-    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, name), " · second: ", make("code", {}, other), " · in a terminal: ", make("code", {}, `make compare RUNS="results/${name} results/${other}"`)));
+    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, name), " · second: ", make("code", {}, other), " · in a terminal: ", make("code", {}, `make compare RUNS="${folder}/${name} ${folder}/${other}"`)));
     frame.src = `/compare?run=${encodeURIComponent(name)}&run=${encodeURIComponent(other)}`;
     frame.hidden = false;
     return () => { frame.src = "about:blank"; };
@@ -427,7 +436,8 @@ function openRun(rest) {
     $("#run-title").textContent = run.question || name;
     const file = (path, text) => make("a", { href: `/runs/${encodeURIComponent(name)}/${path}`, target: "_blank" }, text);
     $("#run-head").replaceChildren(
-      ...(run.lacks || run.status === "killed" ? [make("p", { className: "banner" }, run.lacks || `This run was killed. To measure what is missing: make run RESUME=results/${name}`)] : []),
+      ...(run.status === "complete" && !run.report ? [make("p", { className: "banner" }, `This run has no report. To write it: make report RUN=${folder}/${name}`)] : []),
+      ...(run.lacks || run.status === "killed" ? [make("p", { className: "banner" }, run.lacks || `This run was killed. To measure what is missing: make run RESUME=${folder}/${name}`)] : []),
       make("p", { className: "muted" }, make("code", {}, name), " · ", file("run.json", "settings"), " · ", file("trials.jsonl", "trials"), ...(run.report ? [" · ", file("summary.json", "cells"), " · ", file("report.md", "Markdown"), " · ", file("report.html", "report alone")] : []), " · ", make("a", { href: "/docs/experiments.md", target: "_blank" }, "about the experiments")));
     $("#run-live").hidden = run.status !== "running";
     frame.hidden = !run.report;
@@ -458,7 +468,7 @@ function followRun(name, ended) {
     const found = JSON.parse(event.data);
     $("#run-bar").max = found.planned || Math.max(1, found.trials);
     $("#run-bar").value = found.trials;
-    $("#run-left").textContent = `${found.trials}${found.planned ? ` of ${found.planned}` : ""} trials${found.left_s === null ? "" : `, about ${lasts(found.left_s)} left`}`;
+    $("#run-left").textContent = `${found.trials}${found.planned ? ` of ${found.planned}` : ""} trials${found.left_s === null ? "" : found.left_s > 1 ? `, about ${lasts(found.left_s)} left` : ", which ends soon"}`;
     $("#run-lines").textContent = found.lines.join("\n");
     if (found.figure) $("#run-figure").replaceChildren(picture(found.figure));
     if (found.status !== "running") {
@@ -609,15 +619,18 @@ function wanted() {
 }
 
 async function planIt() {
-  const turn = ++planning, found = await ask("/api/plan", wanted());
-  if (turn !== planning) return;
-  $("#plan button[type=submit]").disabled = !found;
+  const turn = ++planning, answer = await ask("/api/plan", wanted());
+  if (turn !== planning || !answer) return;
+  complain(answer.error || "");
+  const found = answer.error ? null : answer;
+  $("#plan button[type=submit]").disabled = !found || jobRuns;
   $("#plan-line").textContent = found ? found.line : "";
   $("#plan-takes").textContent = !found ? "" : found.expected_s === null ? "How long it takes is not known beforehand." : `${found.trials ? `${found.trials} trials, a` : "A"}bout ${lasts(found.expected_s)} of load, and the time to start servers. The same in a terminal:`;
 }
 
-let jobRun = "";
+let jobRuns = false;
 async function showJob(job) {
+  jobRuns = Boolean(job && job.running);
   $("#job").hidden = !job;
   $("#job-stop").disabled = !(job && job.running);
   $("#plan button[type=submit]").disabled = Boolean(job && job.running);
@@ -627,8 +640,7 @@ async function showJob(job) {
   $("#job-output").scrollTop = 1e6;
   const runs = await (await fetch("/api/runs")).json();
   const own = runs.find((run) => new Date(run.resumed || run.started).getTime() / 1000 >= job.begun - 2);
-  jobRun = own ? own.name : "";
-  $("#job-run").replaceChildren(...(own ? [make("a", { href: `#run/${encodeURIComponent(own.name)}` }, job.running ? "Watch it while it is measured" : "Open its report")] : []));
+  $("#job-run").replaceChildren(...(own ? [make("a", { href: `#run/${encodeURIComponent(own.name)}` }, job.running ? "Watch it while it is measured" : "Open it")] : []));
 }
 
 function setUpStart() {
@@ -641,7 +653,7 @@ function setUpStart() {
     if (job) showJob(job);
   });
   $("#job-stop").addEventListener("click", () => ask("/api/stop", {}));
-  $("#compare").addEventListener("click", () => { location.hash = `#run/${ticked.map(encodeURIComponent).join("/")}`; });
+  $("#compare").addEventListener("click", () => { location.hash = `#run/${[...ticked].sort().map(encodeURIComponent).join("/")}`; // the older run is the first });
 }
 
 // ---------------------------------------------------------------- what if
@@ -659,16 +671,16 @@ async function answerWhatIf() {
   }
   const turn = ++asked, found = await ask("/api/what-if", given);
   if (!found || turn !== asked) return;
-  const { closed, open } = found;
-  $("#what-if-said").textContent = `${given.users} users and ${given.workers} workers: each response takes ${seconds(closed.here.response_s)}, and the server answers ${rate(closed.here.rps)}. At ${Math.round(given.utilisation * 100)} % utilisation, ${rate(open.rate_rps)} arrive.`;
+  const { closed, open } = found, at = open.utilisation.indexOf(given.utilisation);
+  $("#what-if-said").textContent = `${given.users} users and ${given.workers} workers: each response takes ${seconds(closed.here.response_s)}, and the server answers ${rate(closed.here.rps)}. At ${Math.round(given.utilisation * 100)} % utilisation, ${rate(open.rate_rps)} arrive, and a response takes ${seconds(open.mdc_s[at])} with constant and ${seconds(open.mmc_s[at])} with random service.${found.points.length ? ` Dots: medians of ${found.points[0].run}.` : ""}`;
   const models = [...new Set(found.points.map((each) => each.model))];
   chart($("#closed-chart"), [
-    { name: "theory", colour: "var(--ink)", points: closed.users.map((users, at) => [users, closed.response_s[at] * 1000]), marks: [] },
+    { name: "theory", colour: "var(--ink)", points: closed.users.map((users, at) => [users, closed.response_s[at] * 1000]), marks: [[given.users, closed.here.response_s * 1000]] },
     ...models.map((model) => ({ name: model, colour: `var(${COLOURS[model] || "--accent"})`, points: [], marks: found.points.filter((each) => each.model === model).map((each) => [each.users, each.ms]) })),
   ], { x: "users", y: "ms", dots: false });
   chart($("#open-chart"), [
-    { name: "M/M/c: random service", colour: "var(--b)", points: open.utilisation.map((share, at) => [share, open.mmc_s[at] * 1000]) },
-    { name: "M/D/c: constant service", colour: "var(--a)", points: open.utilisation.map((share, at) => [share, open.mdc_s[at] * 1000]) },
+    { name: "M/M/c: random service", colour: "var(--b)", points: open.utilisation.map((share, at) => [share, open.mmc_s[at] * 1000]), marks: [[given.utilisation, open.mmc_s[at] * 1000]] },
+    { name: "M/D/c: constant service", colour: "var(--a)", points: open.utilisation.map((share, at) => [share, open.mdc_s[at] * 1000]), marks: [[given.utilisation, open.mdc_s[at] * 1000]] },
   ], { x: "utilisation", y: "ms", dots: false });
 }
 
