@@ -9,6 +9,7 @@ The ratio of each pair's medians is one value; the interval of their mean is Stu
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -92,12 +93,19 @@ def compared(results: Path, place: str) -> None:
 
 def main() -> int:
     """Measure and print."""
+    os.environ.pop("MAKEFLAGS", None)  # its variables are ours, not those of the commands
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "iolab", "lab", "--results", folder]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        command = [sys.executable, "-m", "iolab", "lab", "--results", folder, "--port", port]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as page:
             try:
                 assert page.stdout  # noqa: S101 (a pipe)
-                place = page.stdout.readline().split()[2].removeprefix("http://")
+                said = page.stdout.readline().split()
+                if len(said) < 3:
+                    return 1  # the page has said why
+                place = said[2].removeprefix("http://")
                 with closing(HTTPConnection(place, timeout=10)) as connection:
                     connection.request("GET", "/")
                     connection.getresponse().read()

@@ -14,6 +14,7 @@ import pytest
 from iolab.errors import explained
 from iolab.results import files
 from tests.conftest import RECORDED, ROOT, Run, Start
+from tests.shortened import CROWD, shortened
 from tests.waiting import wait_until
 
 LOG = ROOT / "tests" / "data" / "strace" / "a_classic_1click.txt.gz"
@@ -114,7 +115,8 @@ def test_results_that_are_moved_or_deleted_end_the_run(
     start: Start, iolab: Run, tmp_path: Path, command: str, moved: bool
 ) -> None:
     results = tmp_path / "results"
-    process = start(*LONG[command])
+    shorter = ("--experiment", str(shortened("crowd", tmp_path, CROWD))) if command == "crowd" else ()
+    process = start(*LONG[command], *shorter)
     wait_until(
         lambda: (
             process.poll() is not None
