@@ -653,7 +653,7 @@ function setUpStart() {
     if (job) showJob(job);
   });
   $("#job-stop").addEventListener("click", () => ask("/api/stop", {}));
-  $("#compare").addEventListener("click", () => { location.hash = `#run/${[...ticked].sort().map(encodeURIComponent).join("/")}`; // the older run is the first });
+  $("#compare").addEventListener("click", () => { location.hash = `#run/${[...ticked].sort().map(encodeURIComponent).join("/")}`; }); // the older run is the first
 }
 
 // ---------------------------------------------------------------- what if
