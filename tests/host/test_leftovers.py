@@ -61,6 +61,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.alone  # a local run of another test would end what is left here
 def test_what_a_killed_lab_has_left_is_ended_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left, folder = killed(tmp_path)
     assert len(left) == 2
@@ -101,6 +102,7 @@ def test_what_belongs_to_a_running_lab_or_to_none_stays(tmp_path: Path, monkeypa
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.alone  # a local run of another test would end what is left here
 def test_down_ends_local_programs_also_without_an_engine(
     inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +119,7 @@ def test_down_ends_local_programs_also_without_an_engine(
     assert inside("down").returncode == 2
 
 
+@pytest.mark.alone  # a local run of another test would end what is left here
 @pytest.mark.load
 @pytest.mark.needs("linux")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
