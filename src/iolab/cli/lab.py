@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
     help="Folder of the run folders.  [default: results]",
 )
 def lab_command(port: str | None, results: Path | None) -> int:
-    """Open the lab in a browser: see the servers wait, start experiments, read and compare reports.
+    """Serve the lab as a web page: see the servers wait, start experiments, read and compare reports.
 
     The page is for this machine alone, unless BIND is set. Ctrl-C ends it.
     """

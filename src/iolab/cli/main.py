@@ -26,7 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
-    "lab": Command("Start", "", "Open the lab in a browser: live view, runs, reports", "lab:lab_command"),
+    "lab": Command("Start", "", "Serve the lab as a web page: live view, runs, reports", "lab:lab_command"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),

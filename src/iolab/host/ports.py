@@ -10,6 +10,11 @@ from iolab.errors import UsageError
 from iolab.lab import Service
 
 
+def shown(address: str) -> str:
+    """Return an address as a browser of this machine opens it: localhost if it is this machine's own, or any."""
+    return "localhost" if address in ("127.0.0.1", "0.0.0.0", "::", "::1") else address  # noqa: S104
+
+
 def check_free(address: str, port: int, wanted_for: str) -> None:
     """Raise UsageError if `port` is in use, with the name and pid of the program if the system reports them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

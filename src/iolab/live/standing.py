@@ -78,7 +78,7 @@ def up(
 def pages(lab: Lab) -> list[tuple[str, str]]:
     """Return the pages to open in a browser: (address, title)."""
     return [
-        (f"http://{_host(port.address)}:{port.host}", _title(lab, service))
+        (f"http://{ports.shown(port.address)}:{port.host}", _title(lab, service))
         for service in standing(lab)
         for port in service.ports[:1]  # other ports have no pages
     ]
@@ -130,7 +130,3 @@ def _title(lab: Lab, service: Service) -> str:
         if model.name == service.name:
             return f"Server {model.letter}: {model.title}"
     return PAGES.get(service.name, service.name)
-
-
-def _host(address: str) -> str:
-    return "localhost" if address in ("127.0.0.1", "0.0.0.0", "::", "::1") else address  # noqa: S104

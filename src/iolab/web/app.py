@@ -45,8 +45,8 @@ def port_of(variables: Mapping[str, str]) -> int:
 
 def url(address: str, port: int) -> str:
     """Return the page's address, as a user opens it."""
-    everywhere = address in ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104
-    return f"http://{'localhost' if everywhere else f'[{address}]' if ':' in address else address}:{port}"
+    shown = ports.shown(address)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def serve(

@@ -17,7 +17,7 @@ from iolab.web.events import Audience
 from iolab.web.helper import Helper
 from iolab.web.jobs import Job, Jobs
 from iolab.web.live.lane import Lane
-from iolab.web.live.settings import RANGES, Settings
+from iolab.web.live.settings import Settings
 from iolab.web.live.stage import Stage
 from iolab.web.shelf import Shelf, stream
 
@@ -79,7 +79,6 @@ class Site:
             {
                 "version": iolab.__version__,
                 "models": [{"letter": each.letter, "title": each.title} for each in self.stage.models],
-                "ranges": RANGES,
                 "job": self.jobs.state(),
                 "lock": holder and {"what": holder.what, "since": holder.since_s, "expected_s": holder.expected_s},
                 "traces": self.shelf.traces(),
