@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
+    "ready": Command("Start", "1 min", "Install all that local runs and traces need", "live:ready"),
     "lab": Command("Start", "", "Serve the lab as a web page: live view, runs, reports", "lab:lab_command"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
