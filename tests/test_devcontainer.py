@@ -71,6 +71,7 @@ def test_the_page_opens_once_and_no_server_s_port_is_forwarded(path: Path) -> No
 def test_a_plain_streamlit_command_serves_the_labelled_port_and_asks_nothing(path: Path) -> None:
     variables = read(path)["containerEnv"]
     assert variables["STREAMLIT_SERVER_PORT"] == "8079"
+    assert variables["STREAMLIT_SERVER_ADDRESS"] == "127.0.0.1"  # the forwarding is in the container, too
     assert variables["STREAMLIT_SERVER_HEADLESS"] == "true"
     assert not {name for name in variables if "CORS" in name or "XSRF" in name}  # these are for codespaces only
 
