@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from iolab.learn.evidence import Found, Place
 from iolab.learn.facts import Fact, Facts
-from iolab.learn.journal import Entry, at
+from iolab.learn.journal import Entry, at, moment
 from iolab.learn.plan import Ask, Course, Plan, Step
 from iolab.learn.student import first, last
 
@@ -94,11 +94,11 @@ class Checks:
         return ""
 
     def _begin(self, step: Step, found: Found) -> datetime | None:
-        """Return when evidence began: a run says so; of a file, it is known when it was first seen."""
+        """Return when evidence began: a run says so; of files, the journal says when the newest was made."""
         if found.began:
             return found.began
-        seen = first(self._entries, "evidence", step.id)
-        return at(seen) if seen else None
+        seen = (each for each in self._entries if each["what"] == "evidence" and each.get("step") == step.id)
+        return max((made for each in seen if (made := moment(each.get("made")))), default=None)
 
     def _predict(self, step: Step) -> Result:
         entry = self.recorded(step.id)
@@ -107,9 +107,9 @@ class Checks:
         if not str(entry.get("text", "")).strip():
             return Result(step, "differs", "prediction_without_text")
         for run in self._plan:
-            if step.id in run.needs and (found := self._place.find(run, self._facts.values)):
-                if self._began_before(run, found) == step.id:
-                    return Result(step, "differs", "predicted_after_run", {"step": run.id})
+            found = self._place.find(run, self._facts.values) if step.id in run.needs else None
+            if found and self._began_before(run, found) == step.id:
+                return Result(step, "differs", "predicted_after_run", {"step": run.id})
         return self._agrees(step, "predicted")
 
     def _observe(self, step: Step) -> Result:

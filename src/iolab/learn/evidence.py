@@ -98,15 +98,16 @@ def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
     )
 
 
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a content."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digest(folder: RunFolder) -> str:
     """Return a hash of all that a run has measured."""
     parts = sorted(each.relative_to(folder.path).as_posix() for each in folder.path.rglob("*") if each.is_file())
-    lines = [
-        f"{hashlib.sha256(files.read(folder.path / name)).hexdigest()} {name}"
-        for name in parts
-        if DIGESTED.fullmatch(name)
-    ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines = [f"{sha256(files.read(folder.path / name))} {name}" for name in parts if DIGESTED.fullmatch(name)]
+    return sha256("\n".join(lines).encode())
 
 
 def _setting(run: RunInfo, name: str) -> Any:

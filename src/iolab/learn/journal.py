@@ -67,11 +67,16 @@ class Journal:
 
 def at(entry: Entry) -> datetime | None:
     """Return when a line was written; None if it does not say so."""
+    return moment(entry.get("at"))
+
+
+def moment(text: Any) -> datetime | None:
+    """Return a time with a time zone, as the journal has it; None for anything else."""
     try:
-        moment = datetime.fromisoformat(entry["at"])
-    except (KeyError, TypeError, ValueError):
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
         return None
-    return moment if moment.tzinfo else None
+    return found if found.tzinfo else None
 
 
 def digest(lines: list[bytes]) -> str:

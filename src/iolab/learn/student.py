@@ -1,4 +1,4 @@
-"""A student's folder, mylab/: who the student is, the journal, and the texts that the student writes."""
+"""A student's folder, mylab/: the id, the journal, and the texts that the student writes."""
 
 import re
 import tomllib
@@ -28,14 +28,14 @@ class Student:
 
     @classmethod
     def begin(cls, root: Path, course: Course, plan: Plan, student: str) -> "Student":
-        """Make mylab/ for a student; raises UsageError for an id that the course does not have, or another student's."""
+        """Make mylab/ for a student; raises UsageError for an id that cannot be, and where mylab/ is another's."""
         if not re.fullmatch(course.student_id, student):
             raise UsageError(f"STUDENT={student[:60]}: must match {course.student_id}, as labs/course.toml says")
         if (root / MYLAB / STUDENT).exists():
             found = cls.read(root)
             if found.values.student != student:
                 raise UsageError(
-                    f"STUDENT={student[:60]}: mylab/ is that of {found.values.student}: use a clone of your own, or move mylab/"
+                    f"STUDENT={student[:60]}: {MYLAB}/ is that of {found.values.student}: use another clone"
                 )
             return found
         folder = root / MYLAB
