@@ -1,4 +1,4 @@
-"""`python -m iolab.learn.translations`, which is `make translations`: what of labs/zh-TW is older than the English text.
+"""`python -m iolab.learn.translations`, which is `make translations`: what of labs/zh-TW is older than labs/en.
 
 A translated section, a step's hints, and ui.toml carry the hash of the English text that they were made of. WRITE=1
 writes the hashes of the texts that SECTIONS names (1.1, part1, hints-1.1, ui), after they have been read again.
