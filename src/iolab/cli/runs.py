@@ -134,11 +134,12 @@ def explain(  # noqa: PLR0917 (each is an option of the command line)
     mistakes = []
     for folder in [RunFolder.open(run)] if run else _to_explain(results):
         try:
-            shown = registry.kind_of(folder).explain(folder, cell, cpus, variant)
+            kind = registry.kind_of(folder)
+            shown = kind.explain(folder, cell, cpus, variant)
         except UsageError as mistake:
             mistakes.append(mistake)
             continue
-        if withheld(folder, checkout(), answers=answers):
+        if kind.theory and withheld(folder, checkout(), answers=answers):
             raise UsageError(
                 f"{os.path.relpath(folder.path)} is a run of the course, and an explanation tells what theory predicts:"
                 " record your own prediction first (make learn), or show it now with ANSWERS=1"

@@ -74,7 +74,7 @@ def _cause(by_place: Mapping[str, Finding], places: int, every: str) -> Found:
 
 
 def _marked(finding: Finding, told: Callable[[str], str]) -> str:
-    """Return what is told of a finding's message, marked if that says what theory does."""
+    """Return a text made of a finding's message, marked if that says what theory predicts."""
     text = told(finding.message)
     return text if finding.measured is None else Answer(text, told(finding.measured))
 

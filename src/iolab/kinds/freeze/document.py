@@ -113,10 +113,14 @@ def settings(analysis: Analysis) -> str:
     """Return the settings of server and loads."""
     experiment, (model,) = analysis.experiment, analysis.run.models
     stop = experiment.freeze
-    return (
+    loads = (
         f"Settings: {model.title}, {', '.join(servers(experiment.server))}; {numbers.users(experiment.concurrency[0])}"
-        f" in the closed loop, and requests at {ROOM:g} times the rate that theory expects of these users; the server"
-        f" is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
+        " in the closed loop, and requests at"
+    )
+    frozen = f"; the server is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
+    return Answer(
+        f"{loads} {ROOM:g} times the rate that theory expects of these users{frozen}",
+        f"{loads} a constant rate{frozen}",
     )
 
 
