@@ -21,6 +21,7 @@ from iolab.results.folder import RunFolder
 from iolab.theory import queueing
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
 from iolab.web.questions import filled
+from iolab.withheld import withheld
 
 MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
@@ -180,7 +181,8 @@ def compare(first: str, second: str) -> str:
     kinds = registry.kind_of(one), registry.kind_of(other)
     if kinds[0] is not kinds[1]:
         raise UsageError(f"one run is of kind {kinds[0].name}, the other of kind {kinds[1].name}: tick two of one kind")
-    return pages.render(kinds[0].compare(one, other).document())
+    hide = any(withheld(folder, find_root(Path.cwd())) for folder in (one, other))
+    return pages.render(kinds[0].compare(one, other, hide=hide).document())
 
 
 def document(name: str) -> str:

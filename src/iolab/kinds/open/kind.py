@@ -27,6 +27,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
+    theory = ("same_trace", "m_d_c", "m_m_c", "off_the_trace")
     generator = "locust"
     fresh_servers = False
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
+from iolab.report.marked import Answer
 from iolab.theory import queueing
 from iolab.theory.queueing import ResponseTime
 
@@ -45,12 +46,12 @@ def sentence(cells: Sequence[OpenCell]) -> str:
         return "No request was answered with status 200."
     ends = measured if len(measured) < 2 else (measured[0], measured[-1])
     text = "Mean response time: " + ", ".join(f"{_mean(cell)} at {load(cell)}" for cell in ends)
-    growth = _mean_ms(measured[-1]) / _mean_ms(measured[0])
+    means, growth = text, _mean_ms(measured[-1]) / _mean_ms(measured[0])
     if measured[0].record.utilisation is None:
-        return f"{text}. {_without_a_queue(growth)}"
+        return Answer(f"{text}. {_without_a_queue(growth)}", f"{means}.")
     if growth > DOUBLED and (measured[-1].record.utilisation or 0) >= BUSY:
         text += f": {growth:.1f} times as long, because near 100% utilisation the queue is rarely empty"
-    return f"{text}. {_theory(measured)}".rstrip()
+    return Answer(f"{text}. {_theory(measured)}".rstrip(), f"{means}.")
 
 
 def _without_a_queue(growth: float) -> str:

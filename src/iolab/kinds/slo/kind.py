@@ -25,6 +25,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
     metrics = ("highest_rps",)
+    theory = ("theory_rps",)
     generator = "locust"
     fresh_servers = False
 
