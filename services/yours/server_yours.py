@@ -49,9 +49,9 @@ print(f"yours server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, bac
 # - A table of connections. epoll reports the number of a descriptor; the table says which connection that is, what has
 #   arrived of its request, and what is left to send of its answer.
 # - Partial reads. A request may arrive in several pieces. Keep the pieces until the blank line that ends the head.
-# - A list of timers, as a heap. Each request waits WAITS[DISTRIBUTION]() seconds, and then computes for CPU_S seconds of
-#   CPU time. The wait must not block: while one request waits, the loop serves others. epoll waits for a descriptor or
-#   for the earliest timer, whichever is first.
+# - A list of timers, as a heap. Each request waits WAITS[DISTRIBUTION]() seconds, and then computes for CPU_S seconds
+#   of CPU time. The wait must not block: while one request waits, the loop serves others. epoll waits for a descriptor
+#   or for the earliest timer, whichever is first.
 # - Partial writes. send() takes as much as the kernel has room for. The rest is sent when epoll reports room again.
 # - An end for each connection: take it out of epoll, out of the table and out of the timers, and close it.
 # `make contract` says which promises the server keeps; docs/yours.md describes them.

@@ -138,7 +138,7 @@ class Lab:
         return tuple(sorted((*self.models, *self.optional), key=_letter))
 
     def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
-        """Return the models named by letter or service name, in the lab's order; "all" names those that are not optional.
+        """Return the models named by letter or service name, in the lab's order; "all" names all but optional ones.
 
         With `shown_too`, servers that no benchmark measures can be named, too. Raises UsageError, which names the
         `option`, for an unknown name.

@@ -9,6 +9,7 @@ import pytest
 from iolab.contract import outcome, suite
 from iolab.contract.promise import Kept
 from iolab.contract.server import Launcher, last_error
+from iolab.errors import UsageError
 from iolab.lab import Lab
 from tests import own
 from tests.conftest import ROOT, Run, copied_lab
@@ -64,27 +65,26 @@ def test_the_skeleton_starts_and_ends_and_answers_501_to_everything(tmp_path: Pa
     assert found["idle"].seen == "no answer within 3 s"
 
 
+MISTAKES = {
+    "a sleep in the handler": (yours.SLEEPS, "together", "the last answer after 3.", "time.sleep stops the whole loop: put the end of the wait"),
+    "a sleep, beside it": (yours.SLEEPS, "health", "no answer within 3 s", "only epoll may wait"),
+    "a timeout of 0": (yours.TURNS, "sleeps", "it was running in ", "epoll has a timeout of 0"),
+    "an end that is not read": (yours.IGNORES_THE_END, "sleeps", "it was running in ", "the end of a connection that is still registered"),
+    "pieces": (yours.FORGETS_PIECES, "pieces", "status 400", "Keep it for each connection until the blank line"),
+    "descriptors": (yours.LEAKS, "descriptors", " open descriptors", "unregister the socket, close it, and forget it"),
+    "a reset": (yours.FAILS_ON_RESET, "leaving", "ConnectionResetError: [Errno 104] Connection reset by peer (server_yours.py, line ", "raises ConnectionError"),
+    "no wait": (yours.DOES_NOT_WAIT, "wait", "an answer after ", "where the wait of a request begins"),
+    "no wait, 16 users": (yours.DOES_NOT_WAIT, "together", "the last answer after 0.", "Each request must wait for WAIT_MS"),
+    "SIGTERM": (yours.IGNORES_SIGTERM, "sigterm", "it still runs after 2.5 s", "sys.exit(0)"),
+    "a body": (yours.READS_BODIES_AS_REQUESTS, "body", "status 200", "Answer 413 and close"),
+    "a log": (yours.LOGS, "starts", "another line: GET /healthz HTTP/1.1", "part of each measurement"),
+    "a buffer": (yours.KEEPS_ITS_LINE, "starts", "no line", "flush=True"),
+    "an endless head": (yours.ANY_HEAD, "garbage", "no answer within 3 s", "Limit the size of a head"),
+}  # fmt: skip
+
+
 @pytest.mark.measures
-@pytest.mark.parametrize(
-    ("program", "name", "seen", "hint"),
-    [
-        (yours.SLEEPS, "together", "the last answer after 3.", "time.sleep stops the whole loop: put the end of the wait"),
-        (yours.SLEEPS, "health", "no answer within 3 s", "only epoll may wait"),
-        (yours.TURNS, "sleeps", "it was running in ", "epoll has a timeout of 0"),
-        (yours.IGNORES_THE_END, "sleeps", "it was running in ", "the end of a connection that is still registered"),
-        (yours.FORGETS_PIECES, "pieces", "status 400", "Keep it for each connection until the blank line"),
-        (yours.LEAKS, "descriptors", " open descriptors", "unregister the socket, close it, and forget it"),
-        (yours.FAILS_ON_RESET, "leaving", "ConnectionResetError: [Errno 104] Connection reset by peer (server_yours.py, line ", "raises ConnectionError"),
-        (yours.DOES_NOT_WAIT, "wait", "an answer after ", "where the wait of a request begins"),
-        (yours.DOES_NOT_WAIT, "together", "the last answer after 0.", "Each request must wait for WAIT_MS"),
-        (yours.IGNORES_SIGTERM, "sigterm", "it still runs after 2.5 s", "sys.exit(0)"),
-        (yours.READS_BODIES_AS_REQUESTS, "body", "status 200", "Answer 413 and close"),
-        (yours.LOGS, "starts", "another line: GET /healthz HTTP/1.1", "part of each measurement"),
-        (yours.KEEPS_ITS_LINE, "starts", "no line", "flush=True"),
-        (yours.ANY_HEAD, "garbage", "no answer within 3 s", "Limit the size of a head"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and value in PROMISES else "",
-)  # fmt: skip
+@pytest.mark.parametrize(("program", "name", "seen", "hint"), MISTAKES.values(), ids=list(MISTAKES))
 def test_a_mistake_is_found_and_the_hint_says_where_to_look(
     tmp_path: Path, program: str, name: str, seen: str, hint: str
 ) -> None:
@@ -96,7 +96,10 @@ def test_a_mistake_is_found_and_the_hint_says_where_to_look(
 
 def test_a_server_that_does_not_start_is_told_once(tmp_path: Path) -> None:
     found = list(results_of(f"import os\n{'x' * 3}\n", tmp_path).values())
-    assert found[0].seen == "the server ended with status 1: NameError: name 'xxx' is not defined (server_yours.py, line 2)"
+    assert (
+        found[0].seen
+        == "the server ended with status 1: NameError: name 'xxx' is not defined (server_yours.py, line 2)"
+    )
     assert not any(each.kept for each in found)
     assert {each.seen for each in found[1:]} == {"it does not start: this promise was not tried"}
 
@@ -114,7 +117,9 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.measures
-def test_the_command_prints_a_line_for_each_promise_and_writes_the_outcome(inside: Run, copy: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_line_for_each_promise_and_writes_the_outcome(
+    inside: Run, copy: Path, tmp_path: Path
+) -> None:
     server = copy / "services" / "yours" / "server_yours.py"
     server.write_text(yours.SOLUTION)
     done = inside("contract", cwd=copy)
@@ -140,7 +145,11 @@ def test_the_command_prints_a_line_for_each_promise_and_writes_the_outcome(insid
 @pytest.mark.parametrize(
     ("program", "variables", "said"),
     [
-        ("import os\n\nwhile True\n    pass\n", {}, "iolab: services/yours/server_yours.py, line 3: expected ':': correct it"),
+        (
+            "import os\n\nwhile True\n    pass\n",
+            {},
+            "iolab: services/yours/server_yours.py, line 3: expected ':': correct it",
+        ),
         ("a = '\0'\n", {}, "iolab: services/yours/server_yours.py"),
         ("", {"MODEL": "nginx"}, "iolab: MODEL=nginx: no such model; the models are A or blocking"),
         ("", {"MODEL": "all"}, "iolab: MODEL=all: one server at a time"),
@@ -162,7 +171,7 @@ def test_a_mistake_of_the_user_is_one_line(
 
 def test_a_program_that_is_changed_during_the_test_has_no_outcome(tmp_path: Path) -> None:
     model = yours.model(LAB, tmp_path / "yours", yours.SKELETON)
-    with pytest.raises(outcome.UsageError, match="changed during the test"):
+    with pytest.raises(UsageError, match="changed during the test"):
         outcome.outcome(LAB, model, yours.SOLUTION.encode(), ())
 
 

@@ -52,7 +52,7 @@ def contract(model: str, results: Path | None, *, as_json: bool, wait: bool) -> 
 
 def _show(console: Console, each: Kept) -> None:
     """Print a line for a promise; for one that is not kept, also what was seen, and a hint."""
-    mark = "[green]✓[/]" if each.kept else "[yellow]–[/]" if each.extra else "[red]✗[/]"
+    mark = "[green]✓[/]" if each.kept else "[yellow]-[/]" if each.extra else "[red]✗[/]"
     name = f"extra: {each.says}" if each.extra else each.says
     console.print(f"{mark} {escape(name)}", highlight=False, soft_wrap=True)
     if not each.kept:

@@ -27,7 +27,8 @@ class Outcome(BaseModel):
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))
     results: tuple[Kept, ...]
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know it as a property's
+    @property
     def passed(self) -> bool:
         """Whether all promises are kept; extras do not count."""
         return all(each.kept for each in self.results if not each.extra)

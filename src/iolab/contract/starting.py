@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from iolab.contract.broken import Broken
 from iolab.contract.server import Launcher
@@ -13,6 +13,7 @@ END_LIMIT_S = 2.5
 CONNECTIONS, SPARE = 200, 10  # connections that end, and descriptors that a library may keep
 LOOKS, LOOK_EVERY_S = 30, 0.02
 BUSY_SHARE = 0.5  # of the looks
+BUFFERED = "print() keeps its output in a buffer when it does not write to a terminal: use print(..., flush=True)."
 
 
 def prints_one_line(launcher: Launcher) -> None:
@@ -23,14 +24,15 @@ def prints_one_line(launcher: Launcher) -> None:
             time.sleep(LOOK_EVERY_S)
         for path in ("/healthz", "/nowhere"):
             server.ask(path)
-        lines, errors = server.stdout.read_text(errors="replace").splitlines(), server.stderr.read_text(errors="replace")
-        if not lines:
-            raise Broken(
-                "the start of the server",
-                "one line on standard output",
-                "no line",
-                "print() keeps its output in a buffer when it does not write to a terminal: use print(..., flush=True).",
-            )
+        if not server.stdout.read_bytes():
+            raise Broken("the start of the server", "one line on standard output", "no line", BUFFERED)
+        server.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(END_LIMIT_S)  # it writes what it has in its buffers
+        lines, errors = (
+            server.stdout.read_text(errors="replace").splitlines(),
+            server.stderr.read_text(errors="replace"),
+        )
         if len(lines) > 1 or errors:
             what = errors.splitlines() or lines[1:]
             raise Broken("the start of the server and two requests", "one line in all", f"another line: {what[0]:.80}")

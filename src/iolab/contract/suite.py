@@ -34,7 +34,7 @@ PROMISES = (
     ),
     Promise(
         "pieces", "a request may arrive in pieces", requests.takes_a_request_in_pieces,
-        "recv returns what has arrived, not a request. Keep it for each connection until the blank line (\\r\\n\\r\\n).",
+        "recv returns what has arrived, not a request. Keep it for each connection until the blank line.",
         timed=True,
     ),
     Promise(
@@ -47,8 +47,8 @@ PROMISES = (
     ),
     Promise(
         "body", "a request with a body is answered 413", requests.refuses_a_body,
-        "Content-Length above 0, or Transfer-Encoding, announces a body. Answer 413 and close: otherwise the body would be"
-        " read as the next request.",
+        "Content-Length above 0, or Transfer-Encoding, announces a body. Answer 413 and close: otherwise the body would"
+        " be read as the next request.",
     ),
     Promise(
         "leaving", "a client that leaves does no harm", together.survives_clients_that_leave,
@@ -57,7 +57,8 @@ PROMISES = (
     ),
     Promise(
         "garbage", "garbage is refused", requests.refuses_garbage,
-        "A first line without method, path and version is no HTTP: answer 400 and close. Limit the size of a head, too.",
+        "A first line without method, path and version is not HTTP: answer 400 and close. Limit the size of a head,"
+        " too.",
     ),
     Promise(
         "idle", "an idle connection does not block others", together.serves_beside_idle_connections,
@@ -70,18 +71,18 @@ PROMISES = (
     ),
     Promise(
         "sigterm", "SIGTERM ends it with status 0", starting.ends_on_sigterm,
-        "The skeleton's handler of SIGTERM calls sys.exit(0). An `except BaseException` or a bare `except` around the loop"
-        " would stop that.",
+        "The skeleton's handler of SIGTERM calls sys.exit(0). An `except BaseException` or a bare `except` around the"
+        " loop would stop that.",
     ),
     Promise(
         "descriptors", "all descriptors are closed", starting.closes_descriptors,
-        "When recv returns b'', the client has closed: unregister the socket, close it, and forget it. Do the same after"
-        " an answer with Connection: close.",
+        "When recv returns b'', the client has closed: unregister the socket, close it, and forget it. Do the same"
+        " after an answer with Connection: close.",
     ),
     Promise(
         "sleeps", "it sleeps while nothing happens", starting.sleeps_while_idle,
-        "Your loop turns without a pause. Either epoll has a timeout of 0, or it reports the same event again and again:"
-        " one that you do not read, or the end of a connection that is still registered (EPOLLHUP).",
+        "Your loop turns without a pause. Either epoll has a timeout of 0, or it reports the same event again and"
+        " again: one that you do not read, or the end of a connection that is still registered (EPOLLHUP).",
         timed=True,
     ),
     Promise(

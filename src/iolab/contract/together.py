@@ -12,8 +12,8 @@ USERS, WAIT_S = 16, 0.2
 BESIDE, IDLE, LEAVING = 8, 20, 5
 AT_ONCE_S = 1.0
 SERIAL = (
-    "Your server waits for one request before it reads the next. time.sleep stops the whole loop: put the end of the wait"
-    " into a heap, and give epoll_wait the time until the first of them."
+    "Your server waits for one request before it reads the next. time.sleep stops the whole loop: put the end of the"
+    " wait into a heap, and give epoll_wait the time until the first of them."
 )
 
 

@@ -73,7 +73,7 @@ def read(one: Connection) -> None:
     try:
         data = one.peer.recv(MOST_BYTES)
     except BlockingIOError:
-        return
+        return None
     except OSError:
         data = b""
     if not data:
