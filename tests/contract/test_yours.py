@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from iolab.contract import outcome, suite
-from iolab.contract.promise import Kept
+from iolab.contract.broken import Broken
+from iolab.contract.promise import Kept, Promise
 from iolab.contract.server import Launcher, last_error
 from iolab.errors import UsageError
 from iolab.lab import Lab
@@ -167,6 +169,30 @@ def test_a_mistake_of_the_user_is_one_line(
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(said)
+
+
+def test_a_promise_about_time_has_two_tries_and_any_other_one(tmp_path: Path) -> None:
+    tries: list[Launcher] = []
+
+    def holds(launcher: Launcher) -> None:
+        tries.append(launcher)
+        if len(tries) % 2:
+            raise Broken("a request", "an answer", "a delay")
+
+    launcher = Launcher(LAB.select(["yours"])[0], tmp_path, free_port)
+    timed = Promise("x", "it answers", holds, "", timed=True)
+    assert suite.find_broken(timed, launcher) is None
+    assert len(tries) == 2
+    assert suite.find_broken(replace(timed, timed=False), launcher)
+    assert len(tries) == 3
+
+
+def test_an_outcome_passes_without_extras_and_not_without_a_promise(tmp_path: Path) -> None:
+    model = yours.model(LAB, tmp_path / "yours", yours.SKELETON)
+    broken = Broken("a request", "an answer", "none")
+    for missing, passed in (("pipelining", True), ("together", False)):
+        results = tuple(suite.result(each, broken if each.name == missing else None) for each in suite.PROMISES)
+        assert outcome.outcome(LAB, model, yours.SKELETON.encode(), results).passed is passed
 
 
 def test_a_program_that_is_changed_during_the_test_has_no_outcome(tmp_path: Path) -> None:
