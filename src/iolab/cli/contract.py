@@ -1,5 +1,6 @@
 """`iolab contract`: does a server keep the promises that all servers of the lab keep?"""
 
+import os
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def contract(model: str, results: Path | None, *, as_json: bool, wait: bool) -> 
     needed = [each for each in found if not each.extra]
     kept = sum(each.kept for each in needed)
     console.print(
-        f"{whole.file} keeps {kept} of {numbers.counted(len(needed), 'promise')}. Written to {path}.",
+        f"{whole.file} keeps {kept} of {numbers.counted(len(needed), 'promise')}. Written to {os.path.relpath(path)}.",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     return 0 if whole.passed else 1
