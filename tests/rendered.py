@@ -24,11 +24,11 @@ def figures(html: str) -> int:
     return wide
 
 
-def terminal(document: Document, width: int = 120, folder: str = "results/latest") -> str:
+def terminal(document: Document, width: int = 120, address: str = "results/latest/report.html") -> str:
     """Return what a terminal of so many columns shows."""
     with Path("/dev/null").open("w") as nowhere:
         console = Console(width=width, record=True, file=nowhere)
-        brief.show(console, document, folder)
+        brief.show(console, document, address)
     return console.export_text()
 
 

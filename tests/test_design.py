@@ -106,7 +106,7 @@ def test_no_kind_makes_html_or_tables_of_the_terminal() -> None:
 
 def test_there_is_one_template_for_reports_of_all_kinds() -> None:
     assert {path.name for path in (SOURCE / "report" / "templates").glob("*.j2")} == {
-        *("report.html.j2", "index.html.j2", "trace.html.j2"),
+        *("report.html.j2", "index.html.j2", "trace.html.j2", "prose.html.j2"),
     }
 
 

@@ -80,14 +80,15 @@ def test_a_precision_adds_rounds_to_the_number_of_trials() -> None:
     assert totals == [24, 24, 32, 32, 40]
 
 
-def test_a_terminal_that_can_gets_a_link_to_the_report_and_anything_else_its_path(tmp_path: Path) -> None:
+def test_a_terminal_that_can_gets_a_link_to_the_report_and_anything_else_its_address(tmp_path: Path) -> None:
+    address = (tmp_path / "report.html").as_uri()
     texts = []
     for terminal in (True, False):
         console = Console(
             file=io.StringIO(), width=200, force_terminal=terminal, color_system="auto" if not terminal else "standard"
         )
-        console.print(brief.link(tmp_path / "report.html"), soft_wrap=True)
+        brief.show_address(console, "Report", address)
         texts.append(console.file.getvalue())  # type: ignore[attr-defined]
-    assert (tmp_path / "report.html").as_uri() in texts[0]
-    assert texts[0].startswith("\x1b]8;")
-    assert texts[1] == f"{tmp_path / 'report.html'}\n"
+    assert texts[0].startswith("Report: \x1b]8;")
+    assert texts[0].count(address) == 2  # shown, and to be opened
+    assert texts[1] == f"Report: {address}\n"

@@ -16,6 +16,7 @@ from iolab.errors import UsageError
 COMPOSE_FILE = "docker-compose.yml"
 MOST_PORT = 65_535
 MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
+THREADS = "iolab.threads"  # label; "each": a thread for each connection
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Model:
     def name(self) -> str:
         """The name of its service."""
         return self.service.name
+
+    @property
+    def thread_each(self) -> bool:
+        """Whether every connection has a thread of its own."""
+        return self.service.labels.get(THREADS) == "each"
 
     @property
     def port(self) -> Port:

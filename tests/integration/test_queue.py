@@ -44,13 +44,13 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     monkeypatch.setattr(arrivals, "A_WORKER", 30)
     short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 2.0"})
     # Waits of 40 ms: what a shared machine adds to a request is a smaller part of them.
-    done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.3,0.7", "--duration", "5s",
+    done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.2,0.75", "--duration", "5s",
                  "--wait-ms", "40", "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     cells = latest(results, "summary.json")["cells"]
     assert [(cell["model"], cell["utilisation"]) for cell in cells] == [
-        ("A", 0.3),
-        ("A", 0.7),
+        ("A", 0.2),
+        ("A", 0.75),
         ("C", None),
         ("C", None),
     ]

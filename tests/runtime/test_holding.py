@@ -104,7 +104,7 @@ def test_the_cpu_time_of_children_counts_also_when_they_have_ended(tmp_path: Pat
         assert len(server.pids()) == 1
         used = server.snapshot()
         assert used.cpu_s is not None
-        assert used.cpu_s >= 0.3
+        assert used.cpu_s >= 0.3 - 2 / os.sysconf("SC_CLK_TCK")  # of user and of system: each is counted in ticks
 
 
 @linux

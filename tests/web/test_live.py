@@ -32,7 +32,7 @@ class Held:
         self.waiting: list[asyncio.Event] = []
         self._seats = asyncio.Semaphore(workers)
         self._server: asyncio.Server | None = None
-        self.answer = ANSWER
+        self.answer, self.rest = ANSWER, b""
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -51,6 +51,11 @@ class Held:
             self.waiting.append(gate)
             await gate.wait()
         writer.write(self.answer)
+        if self.rest:
+            gate = asyncio.Event()
+            self.waiting.insert(0, gate)
+            await gate.wait()
+            writer.write(self.rest)
         writer.close()
 
     def go(self) -> None:
@@ -95,6 +100,37 @@ async def lane_of(
 
 def where(lane: Lane) -> dict[str, int]:
     return dict(Counter(state for _, state in lane.snapshot()["users"]))
+
+
+def test_a_request_that_is_being_answered_has_left_its_seat(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    async def look() -> None:
+        async with lane_of("A", Settings(users=3), monkeypatch, lab, 1) as (lane, held):
+            held.answer, held.rest = ANSWER[:9], ANSWER[9:]
+            await happens(lambda: held.waiting and where(lane) == {"served": 1, "queued": 2})
+            lane.events()
+            held.go()
+            await happens(lambda: where(lane).get("answering") == 1)
+            assert where(lane) == {"answering": 1, "served": 1, "queued": 1}
+            assert lane.figures()["in_flight"] == 3
+            held.waiting[0].set()
+            await happens(lambda: lane.done == 1)
+            assert [state for user, state in lane.events() if user == lane.rows[0].user][:2] == ["answering", "done"]
+            assert lane.rows[0].first_s is not None
+            assert lane.rows[0].first_s <= lane.rows[0].done_s
+
+    asyncio.run(look())
+
+
+def test_users_that_have_not_sent_yet_are_shown(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    async def look() -> None:
+        async with lane_of("C", Settings(users=3), monkeypatch, lab, 9) as (lane, _):
+            await happens(lambda: lane.figures()["in_flight"] == 3)
+            lane.pause(True)
+            await lane.load(Settings(users=5))
+            await happens(lambda: where(lane).get("idle") == 2)
+            assert lane.figures()["in_flight"] == 3
+
+    asyncio.run(look())
 
 
 @pytest.mark.parametrize(("letter", "workers", "served"), [("A", 1, 1), ("B", 8, 8), ("C", 99, 16)])

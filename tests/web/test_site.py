@@ -134,10 +134,28 @@ def test_files_of_runs_can_do_nothing_here(look: Callable[[Look], None], tmp_pat
         for path in ("secret.txt", "..%2f..%2flock", "%2e%2e/secret.txt", "samples/..%2frun.json"):
             assert (await client.get(f"/runs/20261121T1-b/{path}")).status in (400, 403, 404)
         assert (await client.get("/trace/..%2Fresults")).status == 404
-        assert (await client.get("/docs/..%2FREADME.md")).status == 404
-        assert (await client.get("/docs/experiments.md")).status == 200
+        for path in ("/docs/..%2FREADME.md", "/docs/none.md"):
+            assert (await client.get(path)).status == 400
         listed = await (await client.get("/api/runs")).json()
         assert listed[0]["verdict"] == HOSTILE  # text, which the page shows as text
+
+    look(with_it)
+
+
+def test_the_raw_rows_of_a_run_are_listed_and_nothing_else(look: Callable[[Look], None], tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "results", "20261121T1-b", {})
+    (folder / "samples").mkdir()
+    (folder / "samples" / "0000-requests.csv.gz").write_bytes(b"12345")
+    (folder / "samples" / "other.txt").write_text("no rows")
+    (folder / "samples" / "0001-requests.csv.gz").symlink_to("/etc/hostname")
+    run_of(tmp_path / "results", "20261121T2-none", {})
+
+    async def with_it(_: Site, client: Client) -> None:
+        found = await (await client.get("/api/runs/20261121T1-b/files")).json()
+        assert found == [{"name": "samples/0000-requests.csv.gz", "bytes": 5}]
+        assert (await client.get(f"/runs/20261121T1-b/{found[0]['name']}")).status == 200
+        assert await (await client.get("/api/runs/20261121T2-none/files")).json() == []
+        assert (await client.get("/api/runs/20261122T1-x/files")).status == 404
 
     look(with_it)
 
@@ -207,6 +225,9 @@ def test_helpers_answers_are_those_of_the_labs_own_functions(
         assert "no difference shown" in text
         assert text.count("<svg") == 2  # wide and narrow
         assert (await client.get(f"/compare?run={first.name}")).status == 400
+        document = await client.get("/docs/experiments.md")
+        assert "sandbox" in document.headers["Content-Security-Policy"]
+        assert '<h2 id="the-broken-winner">' in await document.text()
 
     look(with_it)
 

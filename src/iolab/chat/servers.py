@@ -12,7 +12,7 @@ from iolab.lab import COMPOSE_FILE, Model
 from iolab.loadgen.users import clients, containers
 from iolab.runtime import ServerCommand
 
-CHAT, PROCESSES, THREADS = "iolab.chat", "iolab.chat.processes", "iolab.chat.threads"
+CHAT, PROCESSES = "iolab.chat", "iolab.chat.processes"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _matching(models: Sequence[Model], transports: tuple[Transport, ...], proces
                 )
             can_share = transport in labels.get(PROCESSES, "").split()
             if transport in transports and (processes == 1 or can_share):
-                yield ChatServer(model, transport, script, processes, labels.get(THREADS) == "each")
+                yield ChatServer(model, transport, script, processes, model.thread_each)
 
 
 def room(chat: ChatServer, asked: int, facts: Facts, *, docker: bool, more: int = 0) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from iolab.cli import output, variables
 from iolab.errors import LabError, UsageError, explained
 from iolab.kinds.registry import KINDS
 
-GROUPS = ("Start", "Experiments", "Look at results", "Standing lab", "Maintain")
+GROUPS = ("Start", "The course", "Experiments", "Look at results", "Standing lab", "Maintain")
 
 
 class Command(NamedTuple):
@@ -26,7 +26,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
+    "ready": Command("Start", "1 min", "Install all that local runs and traces need", "live:ready"),
     "lab": Command("Start", "", "Serve the lab as a web page: live view, runs, reports", "lab:lab_command"),
+    "learn": Command("The course", "2 s", "Show where you are in the course, and the next step", "learn:learn"),
+    "answer": Command("The course", "", "Record a prediction, a reading or a text: STEP=2.1", "learn:answer"),
+    "hint": Command("The course", "2 s", "Show the next hint of the current step", "learn:hint"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
     "contract": Command("Experiments", "15 s", "Check a server against the contract: MODEL=yours", "contract:contract"),

@@ -28,3 +28,8 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def question(text: str) -> None:
+    """Print a question, which is answered on the same line."""
+    click.echo(visible(text), nl=False)

@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from iolab import experiment_file, planning, session
-from iolab.cli import header, output, parameters
+from iolab.cli import addresses, header, output, parameters
 from iolab.cli.console import Console
 from iolab.errors import UsageError, explained
 from iolab.host.lock import only_bench
 from iolab.kinds import registry
-from iolab.lab import COMPOSE_FILE, find_root
+from iolab.lab import find_root
 from iolab.live import reach
 from iolab.progress import RunProgress
 from iolab.progress_file import ProgressFile
@@ -24,7 +23,6 @@ from iolab.report.document import Document
 from iolab.report.summary import summary
 from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
-from iolab.web import record
 
 
 def measured(
@@ -129,16 +127,7 @@ def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
 
 def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    document, there = write_reports(folder, place), place or folder
-    brief.show(console, document, os.path.relpath(there.path), _page_of(there))
-
-
-def _page_of(folder: RunFolder) -> str:
-    """Return the address of a run in the lab's page; "" if the page is not open, or does not show that folder."""
-    path = folder.path.resolve()
-    root = path.parent.parent
-    serving = record.serving(root) if path.parent == root / "results" and (root / COMPOSE_FILE).is_file() else None
-    return f"{serving.url}/#run/{quote(folder.path.name)}" if serving else ""
+    brief.show(console, write_reports(folder, place), addresses.of_run(place or folder))
 
 
 def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document:

@@ -6,18 +6,16 @@ from pathlib import Path
 
 import click
 
-from iolab.cli import output, parameters
+from iolab.cli import addresses, output, parameters
 from iolab.cli.console import Console
 from iolab.cli.run import given_or_newest, place_of_reports, report_run, results_folder
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
-from iolab.lab import find_root
 from iolab.report import index
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
-from iolab.web import record
 
 NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
@@ -46,8 +44,7 @@ def open_(results: Path | None) -> int:
     for line in index.write(folder):
         output.line(line, err=True)
     page = folder / index.NAME
-    serving = record.serving(find_root(Path.cwd())) if not results else None
-    url = f"{serving.url}/#runs" if serving else page.resolve().as_uri()
+    url = addresses.of_runs(page)
     if not opener.opened(url):
         output.line(url)
     return 0

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from iolab.cli import output, parameters
+from iolab.cli import addresses, output, parameters
 from iolab.cli.console import Console
 from iolab.errors import UsageError
 from iolab.host import limits
 from iolab.lab import Lab, find_root
 from iolab.live import app
 from iolab.live.app import LOOPS, Loop, log_name
-from iolab.report import costs_terminal, terminal, trace_terminal
+from iolab.report import brief, costs_terminal, terminal, trace_terminal
 from iolab.results import files
 from iolab.trace import costs, loops, turns
 from iolab.trace.decode import CLONES
@@ -90,7 +90,8 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     if html:
         page = write_page(story, folder / "trace.html")
         if not as_object:
-            console.print(f"\nPage: {os.path.relpath(page)}", highlight=False, soft_wrap=True)
+            console.print()
+            brief.show_address(console, "Page", addresses.of_trace(page))
     return 1 if live and not story.clicks else 0
 
 
@@ -163,7 +164,7 @@ def trace_services(console: Console, names: list[str], runtime: str, folder: Pat
         return 0
     costs_terminal.show_costs(console, found)
     for page in pages:
-        console.print(f"Page: {os.path.relpath(page)}", highlight=False, soft_wrap=True)
+        brief.show_address(console, "Page", addresses.of_trace(page))
     return 0
 
 

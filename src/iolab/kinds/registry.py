@@ -26,6 +26,7 @@ class Entry(NamedTuple):
     title: str
     following: tuple[str, ...] = ()  # experiments to run next: "command: what it does"
     group: str = "Experiments"
+    docs: str = "experiments.md"  # in docs/, with the heading that is about it
 
 
 KINDS = {
@@ -38,31 +39,31 @@ KINDS = {
         "make slo: find the highest rate at which an objective holds",
         "make queue PROCESS=constant: send the same rates at equal distances",
         "make freeze: stop a server, and count with and without planned times",
-    )),
+    ), docs="queueing.md"),
     "slo": Entry("slo", "slo", "slo", "7 min", "Find the highest rate that meets an objective", (
         "make slo SLO='mean<50ms': search with an objective for the mean",
         "make queue: measure response times at several utilisations",
-    )),
+    ), docs="queueing.md#the-highest-rate-of-a-server"),
     "crowd": Entry("crowd", "crowd", "crowd", "10 min", "Hold thousands of mostly idle connections", (
         "make faults: disturb a server that has connected users",
         "make crowd USERS=1000 TRANSPORT=poll: hold 1,000 users by long polls alone",
-    )),
+    ), docs="crowd.md"),
     "faults": Entry("faults", "faults", "faults", "3 min", "Disturb a server that has 1,000 connected users", (
         "make faults MODELS=D: disturb a server with a thread for each connection",
         "make crowd: hold more users, without faults",
-    )),
+    ), docs="crowd.md#faults"),
     "freeze": Entry("freeze", "freeze", "freeze", "30 s", "Stop a server for 2 s, and measure it in two ways", (
         "make freeze USERS=32: stop it while 32 users send requests",
         "make queue: send requests at planned times to every server",
-    )),
+    ), docs="experiments.md#a-stopped-server-and-planned-arrivals"),
     "break": Entry("break", "breaking", "break", "1 min", "Find the line of code that blocks an event loop", (
         "make trace SERVICE=broken: read the blocked event loop's system calls",
         "make bench CPU_MS=5: let every server compute 5 ms in each request",
-    )),
+    ), docs="experiments.md#the-broken-winner"),
     "chess": Entry("chess", "chess", "chess", "1 min", "Play 24 games of chess at once on each server", (
         "make chess BOARDS=12: play on 12 boards",
         "make break: move the computing to threads and processes",
-    )),
+    ), docs="experiments.md#the-simultaneous-exhibition"),
 }  # fmt: skip
 TARGETS = {"cores": "sweep", "backlog": "backlog"}  # of make, for experiments that are not the default of their kind
 

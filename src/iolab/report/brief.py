@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -32,8 +31,8 @@ TRUST = {"good": "bold green", "limited": "bold yellow", "poor": "bold red"}
 GAP = 2  # columns of text between columns of a table
 
 
-def show(console: Console, document: Document, folder: str, page: str = "") -> None:
-    """Print the brief form of a report, and where the full one is: at the address `page`, else in the run folder."""
+def show(console: Console, document: Document, address: str) -> None:
+    """Print the brief form of a report, and the address of the full one."""
     _print(console, document.question, "bold")
     if document.lacks:
         _print(console, document.lacks, "bold red")
@@ -54,8 +53,7 @@ def show(console: Console, document: Document, folder: str, page: str = "") -> N
         _print(console, "Next:")
         for command, what in document.following:
             _print(console, f"  {command}: {what}", soft_wrap=True)
-    place = Text(page, Style(link=page)) if page else link(Path(folder) / "report.html")
-    console.print(Text.assemble("Report: ", place), soft_wrap=True)
+    show_address(console, "Report", address)
 
 
 def _sentences(blocks: Sequence[Block]) -> list[str]:
@@ -84,9 +82,9 @@ def _more(document: Document) -> str:
     return f"The report has {said}." if said else ""
 
 
-def link(page: Path) -> Text:
-    """Return the path of a page, which a terminal that can opens with a click; elsewhere it is plain."""
-    return Text(str(page), Style(link=page.resolve().as_uri()))
+def show_address(console: Console, what: str, address: str) -> None:
+    """Print an address on a line of its own, which terminals open with a click."""
+    console.print(Text.assemble(f"{what}: ", Text(address, Style(link=address))), soft_wrap=True)
 
 
 def show_findings(console: Console, findings: Sequence[Found]) -> None:

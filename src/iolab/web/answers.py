@@ -3,6 +3,7 @@
 A line of JSON in, [name, arguments], and a line of JSON out: {"answer": ...} or {"error": "one line"}.
 """
 
+import base64
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from iolab import experiment_file, options, planning
 from iolab.errors import LabError, UsageError
 from iolab.kinds import registry
 from iolab.lab import find_root
-from iolab.report import pages
+from iolab.report import pages, prose
 from iolab.results.folder import RunFolder
 from iolab.theory import queueing
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
@@ -182,7 +183,27 @@ def compare(first: str, second: str) -> str:
     return pages.render(kinds[0].compare(one, other).document())
 
 
-ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare)}
+def document(name: str) -> str:
+    """Return a text of docs/ as a page; raises UsageError where there is no such text."""
+    folder = find_root(Path.cwd()) / "docs"
+    texts = {path.name: path for path in folder.glob("*.md")}
+    if name not in texts:
+        raise UsageError("there is no such page")
+
+    def link(address: str) -> str | None:
+        other = address.partition("#")[0]
+        return address if other in {"", *texts} or address.startswith("https://") else None
+
+    def picture(address: str) -> str | None:
+        path = folder / address
+        if path.parent != folder or path.suffix != ".png" or not path.is_file():
+            return None
+        return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+    return prose.page(texts[name].read_text(encoding="utf-8"), link, picture)
+
+
+ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare, document)}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from iolab.errors import UsageError
 from iolab.host import lock
+from iolab.kinds.registry import KINDS
 from iolab.results import files
 from iolab.web.questions import filled
 
@@ -33,6 +34,7 @@ class Entry:
     name: str
     kind: str = ""
     experiment: str = ""
+    docs: str = ""
     started: str = ""
     resumed: str = ""
     question: str = ""
@@ -84,6 +86,20 @@ class Runs:
             files.check_folder(folder)
         files.check_regular(path)
         return path
+
+    def rows(self, run: str) -> list[dict[str, Any]]:
+        """Return the files of a run's raw rows, each with its size in bytes."""
+        folder = self.file(run, "run.json").parent / "samples"
+        try:
+            files.check_folder(folder)
+            found = sorted(folder.iterdir())
+        except OSError:
+            return []
+        return [
+            {"name": f"samples/{each.name}", "bytes": each.stat().st_size}
+            for each in found
+            if FILES.fullmatch(f"samples/{each.name}") and not each.is_symlink()
+        ]
 
     def figure(self, run: str) -> str:
         """Return the headline figure of a run's report, in colours of its own; "" if it has none."""
@@ -137,11 +153,13 @@ def _entry(path: Path) -> Entry:
         begun_s(started)
     except (ValueError, OverflowError, OSError):
         return Entry(path.name)
+    kind = _text(run.get("kind"))
     trust, models = _table(summary.get("trust")), run.get("models")
     letters = [_text(_table(each).get("letter")) for each in models] if isinstance(models, list) else []
     return Entry(
         name=path.name,
-        kind=_text(run.get("kind")),
+        kind=kind,
+        docs=KINDS[kind].docs if kind in KINDS else "",
         experiment=_text(experiment.get("name")),
         started=started,
         resumed=_text(run.get("resumed")),

@@ -30,6 +30,7 @@ class Shelf:
         return [
             web.get("/api/runs", self.entries),
             web.get("/api/runs/{run}/events", self.events),
+            web.get("/api/runs/{run}/files", self.files),
             web.get("/runs/{run}/figure.svg", self.figure),
             web.get("/runs/{run}/{name:.+}", self.file),
             web.get("/trace/{name}", self.trace),
@@ -45,6 +46,10 @@ class Shelf:
     async def entries(self, _: web.Request) -> web.Response:
         """Answer with the list of all runs."""
         return web.json_response(await asyncio.to_thread(self._runs.entries))
+
+    async def files(self, request: web.Request) -> web.Response:
+        """Answer with the files of raw rows of a run, and their sizes in bytes."""
+        return web.json_response(await asyncio.to_thread(self._runs.rows, request.match_info["run"]))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Answer with the progress of a run, until it has ended."""
@@ -69,12 +74,9 @@ class Shelf:
             raise web.HTTPNotFound(text="there is no such page\n")
         return _foreign(self._results / "trace" / name)
 
-    async def document(self, request: web.Request) -> web.StreamResponse:
-        """Answer with a text of docs/."""
-        name = request.match_info["name"]
-        if name not in {path.name for path in (self._root / "docs").glob("*.md")}:
-            raise web.HTTPNotFound(text="there is no such page\n")
-        return _foreign(self._root / "docs" / name)
+    async def document(self, request: web.Request) -> web.Response:
+        """Answer with a text of docs/, as a page."""
+        return _page(await self._helper.ask("document", name=request.match_info["name"]))
 
     async def compare(self, request: web.Request) -> web.Response:
         """Answer with the page that compares two runs."""
@@ -82,8 +84,7 @@ class Shelf:
         if len(runs) != 2:
             raise UsageError("compare takes two runs")
         first, second = (str(self._runs.file(run, "run.json").parent) for run in runs)
-        page = await self._helper.ask("compare", first=first, second=second)
-        return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": guard.FOREIGN})
+        return _page(await self._helper.ask("compare", first=first, second=second))
 
 
 async def stream(request: web.Request, messages: AsyncIterator[bytes]) -> web.StreamResponse:
@@ -94,6 +95,10 @@ async def stream(request: web.Request, messages: AsyncIterator[bytes]) -> web.St
         async for message in messages:
             await response.write(message)
     return response
+
+
+def _page(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": guard.FOREIGN})
 
 
 def _foreign(path: Path) -> web.FileResponse:

@@ -55,6 +55,7 @@ class _Reader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.exchange.first_s is None:
             self.exchange.first_s = time.monotonic()
+            self.notice(self.exchange)
         self.received += data
         if len(self.received) > MOST_BYTES and self.transport:
             self.transport.abort()
@@ -65,7 +66,8 @@ class _Reader(asyncio.Protocol):
 
 
 async def ask(address: tuple[str, int], user: int, notice: Notice, limit_s: float = LIMIT_S) -> Exchange:
-    """Send GET / and return the exchange; `notice` is called when it is sent, connected, and done.
+    """Send GET / and return the exchange; `notice` is called when it is sent, connected, answered (first byte), and
+    done.
 
     A request without a complete answer has status 0 and an `error`.
     """

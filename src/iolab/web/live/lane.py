@@ -18,7 +18,8 @@ from iolab.web.live.settings import RANGES, Settings
 MOST_USERS = int(RANGES["users"][1])
 MOST_ROWS = 20_000  # of a lane: an hour of 64 users with a wait of 1 s has more, of which the newest are kept
 AGAIN_S = 0.5  # after a failed request
-SENDING, QUEUED, SERVED, DONE, FAILED, GONE = "sending", "queued", "served", "done", "failed", "gone"
+SENDING, QUEUED, SERVED, ANSWERING, DONE = "sending", "queued", "served", "answering", "done"
+FAILED, IDLE, GONE = "failed", "idle", "gone"
 
 
 class Lane:
@@ -111,6 +112,7 @@ class Lane:
     async def _repeat(self, user: int) -> None:
         """A user of a closed loop: the next request follows the answer."""
         try:
+            self._tell(user, IDLE)
             while user < self._wanted:
                 await self._going.wait()
                 if not await self._one(user):
@@ -179,11 +181,13 @@ class Lane:
             self._under_way[exchange.user] = exchange
             if exchange.connected_s is None:
                 self._tell(exchange.user, SENDING)
+            elif exchange.first_s is not None:
+                self._tell(exchange.user, ANSWERING)
             self._derive()
 
     def _derive(self) -> None:
         """Tell which requests changed between queued and in service."""
-        connected = [each for each in self._under_way.values() if each.connected_s is not None]
+        connected = [each for each in self._under_way.values() if each.connected_s is not None and not each.first_s]
         connected.sort(key=lambda each: each.connected_s or 0.0)
         room = math.inf if self._backlog is None else self.workers + self._backlog + 1
         for place, each in enumerate(connected):
@@ -224,7 +228,7 @@ class Lane:
             "sending": states.count(SENDING),
             "queued": states.count(QUEUED),
             "served": states.count(SERVED),
-            "in_flight": sum(states.count(each) for each in (SENDING, QUEUED, SERVED)),
+            "in_flight": sum(states.count(each) for each in (SENDING, QUEUED, SERVED, ANSWERING)),
             "sent": self.sent,
             "done": self.done,
             "failed": self.failed,

@@ -175,6 +175,7 @@ class Stage:
             "title": lane.model.title,
             "broken": lane.broken,
             "in_kernel": lane.model.backlog is not None,  # its queue is that of the kernel
+            "thread_each": lane.model.thread_each,
             "theory": self._theories.get(letter, {}),
             **lane.snapshot(),
             "figures": lane.figures(),

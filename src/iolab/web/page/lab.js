@@ -8,6 +8,7 @@ const colour = (letter) => getComputedStyle(document.documentElement).getPropert
 const number = (value, digits = 3) => Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 3 });
 const seconds = (value) => value === null || value === undefined ? "–" : value < 1 ? `${number(value * 1000)} ms` : `${number(value)} s`;
 const rate = (value) => value === null || value === undefined ? "–" : `${number(value)}/s`;
+const kilobytes = (value) => `${number(Math.max(0.1, value / 1000))} kB`;
 const lasts = (value) => value >= 90 ? `${Math.round(value / 60)} min` : `${Math.round(value)} s`;
 
 function make(name, attributes = {}, ...children) {
@@ -174,7 +175,7 @@ class Lane {
   places(width, height) { // a target for every dot, in pixels
     const size = Math.max(5, Math.min(11, height / 15)), gap = size * 2.5, top = 30, rows = Math.max(1, Math.floor((height - top - 6) / gap));
     const zones = { queue: width * 0.1, served: width * 0.55, done: width * 0.86 };
-    const ordered = { sending: [], queued: [], served: [], failed: [], done: [] };
+    const ordered = { sending: [], queued: [], served: [], answering: [], failed: [], done: [] };
     for (const dot of this.dots.values()) (ordered[dot.state] || ordered.done).push(dot);
     for (const list of Object.values(ordered)) list.sort((one, other) => one.since - other.since);
     const many = (room, count) => Math.min(gap, room / Math.max(1, Math.ceil(count / rows)));
@@ -183,9 +184,10 @@ class Lane {
       dot.tx = zones.served - gap * 1.2 - Math.floor(place / rows) * step;
       dot.ty = top + (place % rows + 0.5) * gap;
     });
-    const seats = this.figures.workers ?? Math.max(ordered.served.length, this.dots.size);
+    const threads = this.about.thread_each ? Math.max(0, (this.figures.threads || 0) - 1) : null; // one accepts connections
+    const seats = this.figures.workers ?? Math.max(ordered.served.length, threads ?? this.dots.size);
     const taken = new Set(ordered.served.filter((dot) => dot.seat >= 0).map((dot) => dot.seat));
-    const wide = many(zones.done - zones.served - gap * 0.4, seats);
+    const wide = many(zones.done - zones.served - size - gap * 0.5, seats);
     const seat = (place) => [zones.served + Math.floor(place / rows) * wide + gap * 0.6, top + (place % rows + 0.5) * gap];
     for (const dot of ordered.served) {
       if (dot.seat < 0) {
@@ -194,6 +196,10 @@ class Lane {
       }
       [dot.tx, dot.ty] = seat(dot.seat);
     }
+    ordered.answering.forEach((dot, place) => {
+      dot.tx = zones.done;
+      dot.ty = top + (place % rows + 0.5) * gap;
+    });
     [...ordered.done, ...ordered.failed].forEach((dot, place) => {
       dot.tx = gap * 0.8;
       dot.ty = top + (place % rows + 0.5) * gap;
@@ -217,7 +223,8 @@ class Lane {
     pen.fillRect(zones.served, 24, zones.done - zones.served - size, height - 26);
     pen.fillStyle = ink.muted;
     pen.fillText(this.figures.workers === null ? "no queue" : width < 520 ? "queue" : this.about.broken ? "waiting for the loop" : this.about.in_kernel ? "kernel's accept queue" : "server's own queue", zones.queue, 15);
-    pen.fillText("in service", zones.served, 15);
+    const threads = this.figures.threads;
+    pen.fillText(threads && width >= 620 ? `in service, ${threads} thread${threads === 1 ? "" : "s"}` : "in service", zones.served, 15);
     pen.textAlign = "right";
     pen.fillText(`${this.counts.done} done${this.counts.failed ? `, ${this.counts.failed} failed` : ""}`, width - 2, 15);
     pen.textAlign = "left";
@@ -225,7 +232,8 @@ class Lane {
     pen.lineWidth = 1.5;
     for (const [x, y] of seats) {
       pen.beginPath();
-      pen.arc(x, y, size + 1.5, 0, 7);
+      if (this.about.thread_each) pen.rect(x - size - 2, y - size - 2, 2 * size + 4, 2 * size + 4); // a thread
+      else pen.arc(x, y, size + 1.5, 0, 7);
       pen.stroke();
     }
     for (const ghost of this.ghosts) {
@@ -420,7 +428,7 @@ function openRun(rest) {
   frame.hidden = true;
   if (other) {
     $("#run-title").textContent = "Two runs compared";
-    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, name), " · second: ", make("code", {}, other), " · in a terminal: ", make("code", {}, `make compare RUNS="${folder}/${name} ${folder}/${other}"`)));
+    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, name), " · second: ", make("code", {}, other), " · ", make("a", { href: `#run/${encodeURIComponent(other)}/${encodeURIComponent(name)}` }, "swap them"), " · in a terminal: ", make("code", {}, `make compare RUNS="${folder}/${name} ${folder}/${other}"`)));
     frame.src = `/compare?run=${encodeURIComponent(name)}&run=${encodeURIComponent(other)}`;
     frame.hidden = false;
     return () => { frame.src = "about:blank"; };
@@ -438,7 +446,12 @@ function openRun(rest) {
     $("#run-head").replaceChildren(
       ...(run.status === "complete" && !run.report ? [make("p", { className: "banner" }, `This run has no report. To write it: make report RUN=${folder}/${name}`)] : []),
       ...(run.lacks || run.status === "killed" ? [make("p", { className: "banner" }, run.lacks || `This run was killed. To measure what is missing: make run RESUME=${folder}/${name}`)] : []),
-      make("p", { className: "muted" }, make("code", {}, name), " · ", file("run.json", "settings"), " · ", file("trials.jsonl", "trials"), ...(run.report ? [" · ", file("summary.json", "cells"), " · ", file("report.md", "Markdown"), " · ", file("report.html", "report alone")] : []), " · ", make("a", { href: "/docs/experiments.md", target: "_blank" }, "about the experiments")));
+      make("p", { className: "muted" }, make("code", {}, name), " · ", file("run.json", "settings"), " · ", file("trials.jsonl", "trials"), ...(run.report ? [" · ", file("summary.json", "cells"), " · ", file("report.md", "Markdown"), " · ", file("report.html", "report alone")] : []), ...(run.docs ? [" · ", make("a", { href: `/docs/${run.docs}`, target: "_blank" }, "about this experiment")] : [])));
+    const rows = await ask(`/api/runs/${encodeURIComponent(name)}/files`) || [];
+    if (!ended && rows.length) {
+      $("#run-head").append(make("details", {}, make("summary", {}, `Raw rows: ${rows.length} file${rows.length === 1 ? "" : "s"}`),
+        make("ul", { className: "files" }, ...rows.map((each) => make("li", {}, file(each.name, each.name.slice(8)), ` ${kilobytes(each.bytes)}`)))));
+    }
     $("#run-live").hidden = run.status !== "running";
     frame.hidden = !run.report;
     if (run.report) {

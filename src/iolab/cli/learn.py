@@ -1,0 +1,179 @@
+"""The commands of the course: learn, answer, hint."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.text import Text
+
+from iolab.cli import output
+from iolab.cli.console import Console
+from iolab.errors import UsageError
+from iolab.lab import find_root
+from iolab.learn.checks import Result
+from iolab.learn.course import Learning, Status
+from iolab.learn.plan import Step
+from iolab.learn.texts import Texts, language
+
+MARKS = {"agrees": ("✓", "green"), "differs": ("✗", "red"), "cannot tell": ("?", "yellow"), "open": ("·", "dim")}
+MOST_COLUMNS = 100  # of a handout
+
+step_option = click.option("--step", "name", envvar="STEP", help="The step, such as 2.1.  [default: the next one]")
+
+
+@click.command()
+@click.option("--student", envvar="STUDENT", help="Your student id, once: it determines your personal values.")
+@step_option
+def learn(student: str | None, name: str | None) -> int:
+    """Look for new evidence, check it, and show the next step of the course, or another STEP."""
+    console, root = Console(), find_root(Path.cwd())
+    texts = Texts(root, language())
+    if student is None and not (root / "mylab" / "student.toml").is_file():
+        raise UsageError(texts.say("begin"))
+    learning = Learning.begin(root, student) if student else Learning.open(root)
+    status = learning.look()
+    if student:
+        _say(console, texts.say("begun", **learning.student.values.texts()))
+    show_results(console, status, texts)
+    step = learning.plan.named(name) if name else status.next
+    if step is None:
+        _say(console, texts.say("done"))
+    else:
+        show_step(console, learning, step, texts)
+    return 0
+
+
+@click.command()
+@step_option
+@click.option("--values", envvar="VALUES", help="The values, in the order in which they are asked.")
+@click.option("--text", envvar="TEXT", help="The reason of a prediction, or the text.")
+def answer(name: str | None, values: str | None, text: str | None) -> int:
+    """Record a prediction, a reading or a text of a STEP; what is not given is asked for."""
+    console, root = Console(), find_root(Path.cwd())
+    learning, texts = Learning.open(root), Texts(root, language())
+    step = _step(learning, name)
+    if step.kind in ("run", "build"):
+        raise UsageError(f"STEP={step.id}: nothing is asked in this step; make learn looks for its evidence")
+    given = _given_values(step, values) if values is not None else _asked_values(step, texts)
+    if text is None:
+        text = _asked_text(step, texts)
+    learning.answer(step, given, text)
+    _say(console, texts.say("recorded", step=step.id))
+    result = next(each for each in learning.look().results if each.step == step)
+    show_result(console, result, texts)
+    return 0
+
+
+@click.command()
+@step_option
+def hint(name: str | None) -> int:
+    """Show the next hint of the current step, or of another STEP; it is recorded, and costs nothing."""
+    console, root = Console(), find_root(Path.cwd())
+    learning, texts = Learning.open(root), Texts(root, language())
+    step = _step(learning, name)
+    hints = texts.hints(step.id)
+    found = learning.hint(step, hints)
+    if found is None:
+        _say(console, texts.say("no_hint", step=step.id))
+        return 0
+    number, said = found
+    console.print(Text(texts.say("hint", number=number, most=len(hints), step=step.id), style="bold"))
+    console.print(Padding(Markdown(learning.student.values.fill(said)), (0, 0, 0, 2)))
+    return 0
+
+
+def _step(learning: Learning, name: str | None) -> Step:
+    if name:
+        return learning.plan.named(name)
+    found = learning.look().next
+    if found is None:
+        raise UsageError("STEP: all steps are done; say which one: make answer STEP=2.1")
+    return found
+
+
+def show_results(console: Console, status: Status, texts: Texts) -> None:
+    """Print a line for each step that has begun, and the points."""
+    for each in status.results:
+        if each.verdict != "open":
+            show_result(console, each, texts)
+    points = {"points": f"{status.points:g}", "most": f"{status.most:g}", "texts": status.texts}
+    console.print(Text(texts.say("points", **points), style="bold"))
+
+
+def show_result(console: Console, result: Result, texts: Texts) -> None:
+    """Print what a check found, with the lines that show it."""
+    mark, style = MARKS[result.verdict]
+    said = texts.say(result.key, **result.with_, missing=", ".join(result.shows))
+    console.print(Text.assemble((f"{mark} {result.step.id:<5}", style), said), soft_wrap=True)
+    if result.verdict == "differs":
+        for line in result.shows:
+            console.print(Text(f"        {line[:300]}", style="dim"), soft_wrap=True)
+
+
+def show_step(console: Console, learning: Learning, step: Step, texts: Texts) -> None:
+    """Print the section of a step; the first one of a part comes with the part's introduction."""
+    section = texts.sections.get(step.id)
+    fill = learning.student.values.fill
+    width = min(console.width, MOST_COLUMNS)
+    if step.id == next(each.id for each in learning.plan if each.part == step.part):
+        console.print(Markdown(fill(texts.introductions.get(step.part, ""))), width=width)
+    console.rule(f"{step.id} {section.title if section else ''}", align="left", style="dim")
+    if section:
+        if section.stale:
+            _say(console, texts.say("stale"))
+        console.print(Markdown(fill(section.text)), width=width)
+    if step.kind in ("observe", "predict", "explain"):
+        _say(console, texts.say("answer_with", step=step.id))
+    if texts.hints(step.id):
+        _say(console, texts.say("hint_with"))
+
+
+def _given_values(step: Step, text: str) -> Mapping[str, float]:
+    words = text.replace(";", " ").split()
+    if len(words) != len(step.asks):
+        names = " ".join(ask.name for ask in step.asks)
+        raise UsageError(f"VALUES={text[:60]}: step {step.id} asks for {len(step.asks)} values: {names or 'none'}")
+    return {ask.name: _number(word, ask.name) for ask, word in zip(step.asks, words, strict=True)}
+
+
+def _asked_values(step: Step, texts: Texts) -> Mapping[str, float]:
+    return {ask.name: _number(_line(texts.prompt(step.id, ask.name)), ask.name) for ask in step.asks}
+
+
+def _asked_text(step: Step, texts: Texts) -> str:
+    if step.kind == "observe":
+        return ""
+    if step.kind == "predict":
+        return _line(texts.say("why"))
+    output.line(f"{texts.say('text')}:")
+    lines: list[str] = []
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        lines.append(line.strip())
+    return " ".join(lines)
+
+
+def _line(prompt: str) -> str:
+    output.question(f"{prompt}: ")
+    line = sys.stdin.readline()
+    if not line:
+        raise UsageError("the input has ended before all was answered: nothing is recorded")
+    return line.strip()
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text.replace(",", ""))
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e15:
+        raise UsageError(f"{name}={text[:40]}: must be a number")
+    return value
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

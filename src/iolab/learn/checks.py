@@ -1,0 +1,232 @@
+"""Checks of the steps: each says that the evidence agrees, that it differs and where, or that it cannot tell.
+
+No check holds a number: readings are compared with facts of the same student's log and runs.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from iolab.learn.evidence import Found, Place
+from iolab.learn.facts import Fact, Facts
+from iolab.learn.journal import Entry, at, moment
+from iolab.learn.plan import Ask, Course, Plan, Step
+from iolab.learn.student import first, last
+
+Verdict = Literal["agrees", "differs", "cannot tell", "open"]
+NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+LEAST_CITED = 2
+TELLING = 20  # a whole number up to this can be anything: a number of users, threads, milliseconds of the wait
+CLOSE = 0.02  # a number in a text is a rounded fact
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found: `key` is the name of a sentence of ui.toml, `with_` what it is filled with.
+
+    `shows` are the lines or cells that the sentence is about. `points` are of the machine; those of a text are a
+    person's. An "open" step is not done yet.
+    """
+
+    step: Step
+    verdict: Verdict
+    key: str
+    with_: Mapping[str, str] = field(default_factory=dict)
+    shows: tuple[str, ...] = ()
+    points: float = 0.0
+
+
+class Checks:
+    """The checks of all steps of a student's evidence."""
+
+    def __init__(self, plan: Plan, course: Course, place: Place, facts: Facts, entries: list[Entry]) -> None:
+        self._plan, self._course, self._place, self._facts, self._entries = plan, course, place, facts, entries
+
+    def all(self) -> list[Result]:
+        """Return the results of all steps, in their order."""
+        return [self.one(step) for step in self._plan]
+
+    def one(self, step: Step) -> Result:
+        """Return the result of a step."""
+        check = {
+            "observe": self._observe,
+            "predict": self._predict,
+            "run": self._run,
+            "explain": self._explain,
+            "build": self._build,
+        }[step.kind]
+        return check(step)
+
+    def recorded(self, step: str) -> Entry | None:
+        """Return the first answer to a step: a later one does not count as a prediction."""
+        return first(self._entries, "answer", step)
+
+    def _agrees(self, step: Step, key: str, **with_: str) -> Result:
+        return Result(step, "agrees", key, with_, points=self._course.points(step))
+
+    def _run(self, step: Step) -> Result:
+        found = self._place.find(step, self._facts.values)
+        if found is None:
+            return Result(step, "open", "run_missing", shows=self._missing(step))
+        if step.evidence.log and (problem := self._unreadable(step)):
+            return problem
+        if too_early := self._began_before(step, found):
+            return Result(step, "differs", "run_before_prediction", {"need": too_early, "run": found.names[0]})
+        return self._agrees(step, "run_found", found=", ".join(found.names))
+
+    def _missing(self, step: Step) -> tuple[str, ...]:
+        return tuple(name for name in step.evidence.texts if not self._place.path(name).is_file())
+
+    def _unreadable(self, step: Step) -> Result | None:
+        """Return why a log is no evidence: no server in it, or fewer clicks than the student's."""
+        if not self._facts.get("trace.listen_fd"):
+            return Result(step, "differs", "log_without_server", {"log": step.evidence.log})
+        return None
+
+    def _began_before(self, step: Step, found: Found) -> str:
+        """Return a prediction that was recorded after this run had begun; "" if there is none."""
+        for need in step.needs:
+            entry = self.recorded(need)
+            if self._plan.named(need).kind == "predict" and (entry is None or _later(entry, self._begin(step, found))):
+                return need
+        return ""
+
+    def _begin(self, step: Step, found: Found) -> datetime | None:
+        """Return when evidence began: a run says so; of files, the journal says when the newest was made."""
+        if found.began:
+            return found.began
+        seen = (each for each in self._entries if each["what"] == "evidence" and each.get("step") == step.id)
+        return max((made for each in seen if (made := moment(each.get("made")))), default=None)
+
+    def _predict(self, step: Step) -> Result:
+        entry = self.recorded(step.id)
+        if entry is None:
+            return Result(step, "open", "not_predicted")
+        if not str(entry.get("text", "")).strip():
+            return Result(step, "differs", "prediction_without_text")
+        for run in self._plan:
+            found = self._place.find(run, self._facts.values) if step.id in run.needs else None
+            if found and self._began_before(run, found) == step.id:
+                return Result(step, "differs", "predicted_after_run", {"step": run.id})
+        return self._agrees(step, "predicted")
+
+    def _observe(self, step: Step) -> Result:
+        entry = last(self._entries, "answer", step.id)
+        if entry is None:
+            return Result(step, "open", "not_answered")
+        given = entry.get("values")
+        given = given if isinstance(given, Mapping) else {}
+        known = {ask.name: self._facts.get(ask.fact) for ask in step.asks}
+        for ask in step.asks:
+            fact = known[ask.name]
+            if fact is None or not fact.known:
+                return Result(step, "cannot tell", "fact_missing", {"fact": ask.fact, "name": ask.name})
+            if ask.must and self._facts.values.filled(ask.must) not in fact.values:
+                is_, must = _shown(fact), str(self._facts.values.filled(ask.must))
+                return Result(step, "differs", "fact_is_not_yours", {"name": ask.name, "is": is_, "must": must})
+        for ask in step.asks:
+            fact = known[ask.name]
+            if fact and not self._places(ask, fact, given.get(ask.name)):
+                return self._differs(step, ask, fact, given.get(ask.name))
+        if step.together and not set.intersection(
+            *({*self._places(ask, fact, given.get(ask.name))} for ask in step.asks if (fact := known[ask.name]))
+        ):
+            return Result(step, "differs", "not_of_one_event")
+        return self._agrees(step, "agrees")
+
+    def _differs(self, step: Step, ask: Ask, fact: Fact, given: Any) -> Result:
+        with_ = {"name": ask.name, "given": str(given), "where": fact.where}
+        texts = tuple(text for text in fact.shows if text)[:3]
+        shown = texts or (f"{self._facts.values.fill(ask.fact)} = {_shown(fact, ask.per)}",)
+        return Result(step, "differs", "reading_differs", with_, shown)
+
+    def _places(self, ask: Ask, fact: Fact, given: Any) -> list[int]:
+        """Return the indices of the values of a fact with which a reading agrees."""
+        number = _number(given)
+        if number is None:
+            return []
+        return [
+            place
+            for place, value in enumerate(fact.values)
+            if value is not None and self._close(number, value / ask.per, fact)
+        ]
+
+    def _close(self, given: float, value: float, fact: Fact) -> bool:
+        if fact.exact:
+            return given == value
+        return abs(given - value) <= max(self._course.tolerance * abs(value), self._course.tolerance_ms)
+
+    def _explain(self, step: Step) -> Result:
+        entry = last(self._entries, "answer", step.id)
+        text = str(entry.get("text", "")) if entry else ""
+        if not text.strip():
+            return Result(step, "open", "not_explained")
+        cited = cited_facts(text, self._citable(step))
+        if len(cited) < LEAST_CITED:
+            return Result(
+                step, "differs", "too_few_numbers", {"number": str(len(cited)), "least": str(LEAST_CITED)}, tuple(cited)
+            )
+        return Result(step, "agrees", "explained", {"facts": ", ".join(cited)})
+
+    def _citable(self, step: Step) -> Mapping[str, Sequence[float]]:
+        """Return the facts that a text can cite, each with its values in the units in which it is asked for."""
+        per = {self._facts.values.fill(ask.fact): ask.per for each in self._plan for ask in each.asks}
+        found: dict[str, Sequence[float]] = {}
+        for prefix in step.cites:
+            for name, fact in self._facts.all_of(prefix.partition(".")[0]).items():
+                if name.startswith(prefix):
+                    known = [value for value in fact.values if value is not None]
+                    found[name] = [*known, *(value / per[name] for value in known if per.get(name, 1) != 1)]
+        return found
+
+    def _build(self, step: Step) -> Result:
+        found = self._place.contract(step.evidence.contract)
+        if not found:
+            return Result(step, "open", "not_built")
+        promises = [each for each in found.get("promises", ()) if isinstance(each, Mapping)]
+        broken = [str(each.get("name")) for each in promises if not each.get("kept") and not each.get("extra")]
+        if broken or not promises:
+            return Result(step, "differs", "promises_broken", {"broken": ", ".join(broken)})
+        return self._agrees(step, "promises_kept", number=str(len(promises)))
+
+
+def cited_facts(text: str, facts: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the names of facts that a text cites: each number counts once, for the fact that is nearest."""
+    names: list[str] = []
+    for number, least in _numbers(text):
+        near = [
+            (abs(number - value * times), name)
+            for name, values in facts.items()
+            for value in values
+            for times in (1, 0.001)  # ms as s
+            if value and abs(number - value * times) <= max(least, CLOSE * abs(value * times))
+        ]
+        if near and (name := min(near)[1]) not in names:
+            names.append(name)
+    return names
+
+
+def _numbers(text: str) -> Iterator[tuple[float, float]]:
+    """Yield the telling numbers of a text, each with half of its last digit."""
+    for match in NUMBER.finditer(text):
+        word = match[0].replace(",", "")
+        decimals = len(word.partition(".")[2])
+        if decimals or float(word) > TELLING:
+            yield float(word), 0.5 * 10**-decimals
+
+
+def _number(given: Any) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    return float(given)
+
+
+def _later(entry: Entry, begin: datetime | None) -> bool:
+    recorded = at(entry)
+    return begin is not None and recorded is not None and recorded > begin
+
+
+def _shown(fact: Fact, per: float = 1) -> str:
+    return ", ".join(f"{value / per:.4g}" for value in fact.values if value is not None) or "?"

@@ -1,0 +1,126 @@
+"""Where a student's evidence is: files in mylab/, runs in results/. It is only read."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+from iolab.errors import UsageError
+from iolab.learn.plan import Evidence, Step
+from iolab.learn.values import Values
+from iolab.results import files
+from iolab.results.folder import RunFolder
+from iolab.results.records import RunInfo
+
+MYLAB = "mylab"
+RESULTS, CONTRACTS = "results", "contract"
+DIGESTED = re.compile(r"run\.json|trials\.jsonl|samples/[\w.-]+\.csv\.gz")
+OFTEN = 400  # runs that are looked at, the newest first
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a step needs: its files as paths in the folder, and the run that it is, if it is one."""
+
+    names: tuple[str, ...]
+    run: RunFolder | None = None
+    began: datetime | None = None
+
+
+class Place:
+    """A folder with evidence: a checkout, or a zip that was handed in and unpacked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file; that of a log is the packed one, if only that is there."""
+        path = self.root / name
+        packed = path.with_name(f"{path.name}.gz")
+        return packed if not path.exists() and packed.exists() else path
+
+    def find(self, step: Step, values: Values) -> Found | None:
+        """Return the evidence of a step; None if it is not there, or not whole."""
+        wanted = step.evidence
+        if wanted.student:
+            return Found((f"{MYLAB}/student.toml",))
+        if wanted.contract:
+            name = f"{RESULTS}/{CONTRACTS}/{wanted.contract}.json"
+            return Found((name,)) if _is_file(self.path(name)) else None
+        names = (wanted.log,) if wanted.log else wanted.texts
+        if names:
+            there = all(_is_file(self.path(name)) for name in names)
+            return Found(names) if there else None
+        return next((found for found in self._runs if matches(found.info, wanted, values)), None)
+
+    def contract(self, model: str) -> Mapping[str, Any]:
+        """Return the last outcome of `make contract` for a model; {} if there is none."""
+        try:
+            found = json.loads(files.read(self.path(f"{RESULTS}/{CONTRACTS}/{model}.json")))
+        except (OSError, ValueError, UsageError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def _runs(self) -> "list[FoundRun]":
+        return list(self._complete())
+
+    def _complete(self) -> "Iterator[FoundRun]":
+        for folder in RunFolder.newest_first(self.root / RESULTS)[:OFTEN]:
+            try:
+                info = folder.read_run()
+            except (UsageError, OSError):
+                continue
+            if info.status == "complete":
+                yield FoundRun((f"{RESULTS}/{folder.path.name}",), folder, info.started, info)
+
+
+@dataclass(frozen=True)
+class FoundRun(Found):
+    """A complete run."""
+
+    info: RunInfo = None  # type: ignore[assignment]
+
+
+def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
+    """Return whether a run has the kind, the models, the users and the settings that a step asks for."""
+    users = run.experiment.get("concurrency") or ()
+    return (
+        run.kind == wanted.kind
+        and {*wanted.models} <= {model.letter for model in run.models}
+        and {*values.filled(wanted.users)} <= {*users}
+        and all(_setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
+    )
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a content."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest(folder: RunFolder) -> str:
+    """Return a hash of all that a run has measured."""
+    parts = sorted(each.relative_to(folder.path).as_posix() for each in folder.path.rglob("*") if each.is_file())
+    lines = [f"{sha256(files.read(folder.path / name))} {name}" for name in parts if DIGESTED.fullmatch(name)]
+    return sha256("\n".join(lines).encode())
+
+
+def _setting(run: RunInfo, name: str) -> Any:
+    try:
+        value = reduce(lambda table, key: table[key], name.split("."), dict(run.experiment))
+    except (KeyError, TypeError):
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        files.check_regular(path)
+    except (OSError, UsageError):
+        return False
+    return path.stat().st_size > 0

@@ -1,0 +1,95 @@
+"""The journal of a student: a line for each thing that was recorded, each with the hash of the line before."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from iolab.errors import UsageError
+from iolab.results import files
+
+FIRST = "0" * 64  # what the first line has instead of a hash
+Clock = Callable[[], datetime]
+Entry = Mapping[str, Any]
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Journal:
+    """journal.jsonl: lines are added, never changed; each is on disk when `add` returns."""
+
+    def __init__(self, path: Path, clock: Clock = now) -> None:
+        self.path, self._clock = path, clock
+
+    def add(self, what: str, **values: Any) -> Entry:
+        """Add a line; raises UsageError where the journal was changed by hand, which would hide that."""
+        lines = self._lines()
+        if (broken := _broken(lines)) is not None:
+            raise UsageError(f"{os.path.relpath(self.path)}, line {broken}: it was changed; take it from a copy")
+        whole = b"".join(line + b"\n" for line in lines)
+        if lines and files.read(self.path) != whole:  # a crash cut the last line off
+            files.write(self.path, whole)
+        entry = {"at": self._clock().isoformat(), "what": what, **values, "before": digest(lines)}
+        files.append(self.path, json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """Return all lines that can be read; a last line that a crash cut off is left out."""
+        found: list[Entry] = []
+        for line in self._lines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and isinstance(entry.get("what"), str) and at(entry) is not None:
+                found.append(entry)
+        return found
+
+    def broken(self) -> int | None:
+        """Return the number of the first line that does not follow from the one before it; None if all do."""
+        return _broken(self._lines())
+
+    def _lines(self) -> list[bytes]:
+        try:
+            content = files.read(self.path)
+        except FileNotFoundError:
+            return []
+        if content and not content.endswith(b"\n"):
+            content = content[: content.rfind(b"\n") + 1]
+        return content.splitlines()
+
+
+def at(entry: Entry) -> datetime | None:
+    """Return when a line was written; None if it does not say so."""
+    return moment(entry.get("at"))
+
+
+def moment(text: Any) -> datetime | None:
+    """Return a time with a time zone, as the journal has it; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def digest(lines: list[bytes]) -> str:
+    """Return the hash that the next line must have."""
+    return hashlib.sha256(lines[-1]).hexdigest() if lines else FIRST
+
+
+def _broken(lines: list[bytes]) -> int | None:
+    for number, line in enumerate(lines, 1):
+        try:
+            before = json.loads(line)["before"]
+        except (ValueError, KeyError, TypeError):
+            return number
+        if before != digest(lines[: number - 1]):
+            return number
+    return None
