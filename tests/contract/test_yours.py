@@ -147,7 +147,7 @@ def test_the_command_prints_a_line_for_each_promise_and_writes_the_outcome(
     shown = json.loads(again.stdout)
     assert (shown["passed"], shown["model"], shown["letter"]) == (False, "yours", "Y")
     assert shown["sha256"] == hashlib.sha256(yours.LOGS.encode()).hexdigest()
-    assert [each["name"] for each in shown["results"] if not each["kept"]] == ["starts"]
+    assert [each["name"] for each in shown["promises"] if not each["kept"]] == ["starts"]
     assert outcome.read(tmp_path / "results", "yours") == outcome.Outcome.model_validate(shown)
 
 

@@ -25,13 +25,13 @@ class Outcome(BaseModel):
     file: str
     sha256: str
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    results: tuple[Kept, ...]
+    promises: tuple[Kept, ...]
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know it as a property's
     @property
     def passed(self) -> bool:
         """Whether all promises are kept; extras do not count."""
-        return all(each.kept for each in self.results if not each.extra)
+        return all(each.kept for each in self.promises if not each.extra)
 
     def is_of(self, program: bytes) -> bool:
         """Return whether this is the outcome of a program."""
@@ -49,7 +49,7 @@ def outcome(lab: Lab, model: Model, program: bytes, results: tuple[Kept, ...]) -
     if suite.source(lab, model) != program:
         raise UsageError(f"{path.name} was changed during the test: run make contract again")
     file = str(path.relative_to(lab.root) if path.is_relative_to(lab.root) else path)
-    return Outcome(model=model.name, letter=model.letter, file=file, sha256=digest(program), results=results)
+    return Outcome(model=model.name, letter=model.letter, file=file, sha256=digest(program), promises=results)
 
 
 def place(results: Path, model: str) -> Path:
