@@ -1,11 +1,13 @@
 """Checks: the same answers agree with the student's own evidence, and differ from another's."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from iolab.contract import outcome
+from iolab.contract.outcome import Outcome
+from iolab.contract.promise import Kept
 from iolab.learn.checks import Result, cited_facts
 from iolab.learn.course import Learning
 from iolab.learn.facts import Facts
@@ -172,9 +174,8 @@ def test_a_text_written_into_answers_is_found(tmp_path: Path) -> None:
 def test_a_server_that_keeps_its_promises_is_built(tmp_path: Path, broken: list[str], verdict: str) -> None:
     learning = begun(tmp_path)
     assert result(learning, "5.1").verdict == "open"
-    folder = tmp_path / "results" / "contract"
-    folder.mkdir(parents=True)
-    promises = [{"name": name, "kept": name not in broken, "extra": False} for name in ("waits", "pieces")]
-    promises.append({"name": "pipelining", "kept": False, "extra": True})
-    (folder / "yours.json").write_text(json.dumps({"model": "yours", "promises": promises}))
+    promises = [Kept(name=name, says="", kept=name not in broken) for name in ("waits", "pieces")]
+    promises.append(Kept(name="pipelining", says="", kept=False, extra=True))
+    found = Outcome(model="yours", letter="Y", file="server_yours.py", sha256="", promises=tuple(promises))
+    outcome.write(tmp_path / "results", found)
     assert result(learning, "5.1").verdict == verdict

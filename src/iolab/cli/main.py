@@ -33,6 +33,7 @@ COMMANDS = {
     "hint": Command("The course", "2 s", "Show the next hint of the current step", "learn:hint"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
+    "contract": Command("Experiments", "15 s", "Check a server against the contract: MODEL=yours", "contract:contract"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),
     "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "runs:open_"),
     "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "runs:report"),

@@ -33,7 +33,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError if no server has a utilisation, or the trace cannot be used."""
-        openplan.check_letters(experiment.arrivals, lab.models)
+        openplan.check_letters(experiment.arrivals, lab.measured)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
         openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)
