@@ -44,7 +44,7 @@ def report(analysis: OpenAnalysis) -> Document:
         noun="plan",
         findings=((words.place(cell), cell.findings) for cell in analysis.cells),
         details=[
-            Section("Percentiles", [_table(analysis, TAILS, words.errors(analysis))]),
+            Section("Percentiles", [_table(analysis, TAILS, words.exactness(analysis))]),
             Section("Calibration", [Sentences(words.calibrations(analysis))]),
         ],
         method=[
