@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from iolab.theory import queueing
-from iolab.theory.constant_service import NEAR, ConstantService
+from iolab.theory.constant_service import NEAR, ConstantService, waiting
 
 
 def queue(rho: float, servers: int = 1) -> ConstantService:
@@ -142,3 +142,11 @@ def test_deep_percentiles_of_a_busy_queue_grow_by_an_exponential_law() -> None:
     found = queue(0.99, 4)
     p99, p999, p9999 = (found.quantile_s(each) for each in (0.99, 0.999, 0.9999))
     assert p9999 - p999 == pytest.approx(p999 - p99, rel=1e-6)
+
+
+def test_near_a_utilisation_of_1_the_tail_falls_by_the_pole_that_is_nearest_to_1() -> None:
+    """The pole 1 + e solves z^c = exp(c rho (z - 1)), that is log(1 + e) = rho e."""
+    idle = NEAR / 2
+    first, second = waiting(1 - idle, 8).at_least(np.array([10_000.0, 20_000.0]))
+    pole = math.expm1(math.log(first / second) / 10_000)
+    assert 1 - math.log1p(pole) / pole == pytest.approx(idle, rel=1e-6)
