@@ -107,6 +107,7 @@ def test_a_mistake_ends_in_one_line(theory: Any, arguments: tuple[str, ...], say
     "arguments",
     [
         ("--rate", "49.999995", "--slo", "p99.9<1s"),
+        ("--rate", "49.99999999999999", "--slo", "p99<1s"),
         ("--rate", "499990", "--workers", "10000", "--users", "1000000000", "--slo", "p50<21ms"),
         ("--rate", "0.000001", "--service-ms", "0.000001", "--slo", "p99<86400s"),
         ("--rate", "1000000000", "--service-ms", "86400000", "--workers", "inf"),

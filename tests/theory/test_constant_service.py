@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from iolab.theory import queueing
-from iolab.theory.constant_service import NEAR, ConstantService, waiting
+from iolab.theory.constant_service import HEAVY, ConstantService, waiting
 
 
 def queue(rho: float, servers: int = 1) -> ConstantService:
     return ConstantService(rho * servers, 1.0, servers)
 
 
-@pytest.mark.parametrize("rho", [1e-9, 0.1, 0.5, 0.9, 0.999, 1 - NEAR, 1 - NEAR / 2, 1 - 1e-8])
+@pytest.mark.parametrize("rho", [1e-9, 0.1, 0.5, 0.9, 0.999, 1 - HEAVY, 1 - HEAVY / 2, 1 - 1e-8])
 def test_one_constant_server_waits_half_as_long_as_an_exponential_one(rho: float) -> None:
     """Pollaczek-Khinchine, in Kleinrock (1975), equation 5.69: rho S / (2 (1 - rho)); a share rho waits."""
     found = queue(rho)
@@ -128,7 +128,7 @@ def test_a_quantile_is_where_the_tail_is_that_share(rho: float, servers: int) ->
 @pytest.mark.parametrize("servers", [1, 8, 300])
 def test_what_is_used_near_a_utilisation_of_1_follows_on_what_is_used_below(servers: int) -> None:
     """Both sides of the limit, in units of the idle share: no step of more than some 1e-4 of the value."""
-    below, above = queue(1 - NEAR * 1.001, servers), queue(1 - NEAR * 0.999, servers)
+    below, above = queue(1 - HEAVY * 1.001, servers), queue(1 - HEAVY * 0.999, servers)
     for quantile in (None, 0.5, 0.999):
         scaled = [
             (each.mean_wait_s if quantile is None else each.quantile_s(quantile)) * (1 - each.utilisation)
@@ -146,7 +146,7 @@ def test_deep_percentiles_of_a_busy_queue_grow_by_an_exponential_law() -> None:
 
 def test_near_a_utilisation_of_1_the_tail_falls_by_the_pole_that_is_nearest_to_1() -> None:
     """The pole 1 + e solves z^c = exp(c rho (z - 1)), that is log(1 + e) = rho e."""
-    idle = NEAR / 2
+    idle = HEAVY / 2
     first, second = waiting(1 - idle, 8).at_least(np.array([10_000.0, 20_000.0]))
     pole = math.expm1(math.log(first / second) / 10_000)
     assert 1 - math.log1p(pole) / pole == pytest.approx(idle, rel=1e-6)

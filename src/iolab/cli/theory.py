@@ -14,7 +14,7 @@ from iolab.errors import UsageError
 from iolab.kinds.slo.plan import Objective
 from iolab.options import Word, choice
 from iolab.report import theory_terminal
-from iolab.theory.answers import Server, closed, kept, open_loop
+from iolab.theory.calculator import Server, closed, objective_result, open_loop
 from iolab.theory.capacity import MOST_WORKERS, Bound, Distribution
 
 MOST_RPS, MOST_MS, MOST_USERS = 1e9, 8.64e7, 1_000_000_000
@@ -101,10 +101,10 @@ def theory(
     bound = Bound(objective.quantile, objective.limit_s, wait_distribution, service_ms / 1000) if objective else None
     if objective and bound and bound.least_s >= bound.limit_s:
         raise UsageError(f"SLO={objective.text}: {_impossible(bound)}")
-    if rate_rps is not None and rate_rps >= server.unstable_at_rps:
+    if rate_rps is not None and server.utilisation(rate_rps) >= 1:
         raise UsageError(_unstable(server, rate_rps, objective, bound))
     try:
-        wanted = kept(server, objective.text, bound, rate_rps) if objective and bound else None
+        wanted = objective_result(server, objective.text, bound, rate_rps) if objective and bound else None
     except ValueError as error:
         raise UsageError(f"SLO={slo}: {error}") from None
     answer = theory_terminal.Answer(
@@ -123,7 +123,7 @@ def theory(
 def _plain(answer: theory_terminal.Answer) -> dict[str, Any]:
     """Return the answer for a machine; null is what was not asked for, and any number of workers."""
     workers = answer.server.workers
-    parts = {"closed": answer.closed, "open": answer.open, "slo": answer.kept}
+    parts = {"closed": answer.closed, "open": answer.open, "slo": answer.objective}
     return {
         **asdict(answer.server),
         "workers": None if math.isinf(workers) else workers,
@@ -143,6 +143,6 @@ def _unstable(server: Server, rate_rps: float, objective: Objective | None, boun
         needed = bound.least_workers(rate_rps)
         need = f"WORKERS={needed}, which {objective.text} needs" if needed else f"more than {MOST_WORKERS:,} workers"
     return (
-        f"RATE={rate_rps:g}: unstable, utilisation {rate_rps / server.unstable_at_rps:.4g}: from"
+        f"RATE={rate_rps:g}: unstable, utilisation {server.utilisation(rate_rps):.4g}: from"
         f" {theory_terminal.rate(server.unstable_at_rps)} on the queue grows without bound; use a lower rate, or {need}"
     )

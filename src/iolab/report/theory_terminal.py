@@ -9,7 +9,7 @@ from rich.console import Console
 from iolab.report import document, numbers
 from iolab.report.brief import rich_table
 from iolab.report.document import Column
-from iolab.theory.answers import Closed, Kept, Open, Server
+from iolab.theory.calculator import Closed, ObjectiveResult, Open, Server
 from iolab.theory.capacity import MOST_WORKERS
 
 DIGITS = 4
@@ -22,7 +22,7 @@ class Answer:
     server: Server
     closed: Closed | None
     open: Open | None
-    kept: Kept | None
+    objective: ObjectiveResult | None
 
 
 def significant(value: float) -> str:
@@ -86,8 +86,8 @@ def _sentences(answer: Answer) -> Iterator[str]:
         yield _of_arrivals(answer.open)
     if answer.closed:
         yield _of_users(answer.server, answer.closed)
-    if answer.kept:
-        yield from _of_objective(answer.server, answer.kept, answer.open)
+    if answer.objective:
+        yield from _of_objective(answer.server, answer.objective, answer.open)
 
 
 def _of_arrivals(found: Open) -> str:
@@ -110,7 +110,7 @@ def _of_users(server: Server, found: Closed) -> str:
     return f"Closed loop: every user has a worker, so no request waits.{spare}"
 
 
-def _of_objective(server: Server, found: Kept, given: Open | None) -> Iterator[str]:
+def _of_objective(server: Server, found: ObjectiveResult, given: Open | None) -> Iterator[str]:
     if found.highest_rps is None:
         yield f"{found.objective} holds at any rate."
         return

@@ -103,10 +103,12 @@ class Bound:
         """
         if self.least_s >= self.limit_s:
             raise ValueError(f"the value without any waiting is {self.least_s:g} s")
-        return _first(math.floor(rate_rps * self.service_s) + 1, lambda c: self.value_s(rate_rps, c) < self.limit_s)
+        return _least_that_holds(
+            math.floor(rate_rps * self.service_s) + 1, lambda c: self.value_s(rate_rps, c) < self.limit_s
+        )
 
 
-def _first(least: int, holds: Callable[[int], bool]) -> int | None:
+def _least_that_holds(least: int, holds: Callable[[int], bool]) -> int | None:
     """Return the first number from `least` on that holds, if all that follow it do; None above MOST_WORKERS."""
     low, high, step = least - 1, least, 1
     while high <= MOST_WORKERS and not holds(high):

@@ -28,7 +28,7 @@ import numpy as np
 from iolab.theory.queueing import Queue
 from iolab.theory.statistics import Array
 
-NEAR = 1e-4  # of a utilisation of 1: from there on the number of waiting requests is geometric, to some 1e-4
+HEAVY = 1e-4  # of a utilisation of 1: from there on the number of waiting requests is geometric, to some 1e-4
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class ConstantService(Queue):
 @lru_cache(maxsize=16)
 def waiting(rho: float, servers: int) -> Waiting:
     """Return the number of waiting requests of an M/D/c queue of utilisation `rho`, 0 < rho < 1."""
-    if rho > 1 - NEAR:
-        return _heavy(rho, servers)
+    if rho > 1 - HEAVY:
+        return _heavy_traffic(rho, servers)
     sizes, probabilities = _jumps(rho, servers), _probabilities(rho, servers)
     tails = np.append(np.cumsum(probabilities[::-1])[::-1], 0.0)
 
@@ -100,19 +100,19 @@ def waiting(rho: float, servers: int) -> Waiting:
     return Waiting(float(np.arange(len(sizes)) @ sizes), at_least)
 
 
-def _heavy(rho: float, servers: int) -> Waiting:
+def _heavy_traffic(rho: float, servers: int) -> Waiting:
     """Return the same near a utilisation of 1, where it is geometric but for the first few numbers.
 
     P(L >= m) = s / (1 + e)^m, where e solves log(1 + e) = rho e, so that z = 1 + e is the pole of the generating
     function that is nearest to 1. The factor s, and how far the mean is above s / e, are linear in 1 - rho.
     Source: Tijms, A First Course in Stochastic Models (2003), section 9.6.2.
     """
-    least = waiting(1 - NEAR, servers)
-    base = _growth(1 - NEAR)
+    least = waiting(1 - HEAVY, servers)
+    base = _growth(1 - HEAVY)
     place = math.ceil(math.log(1e4) / base)
     factor = float(least.at_least(np.array([place]))[0]) * math.exp(place * math.log1p(base))
     mean_above = least.mean - factor / base
-    factor = 1 - (1 - factor) * (1 - rho) / NEAR
+    factor = 1 - (1 - factor) * (1 - rho) / HEAVY
     growth = _growth(rho)
 
     def at_least(numbers: Array) -> Array:
@@ -123,7 +123,7 @@ def _heavy(rho: float, servers: int) -> Waiting:
 
 
 def _growth(rho: float) -> float:
-    """Return e > 0 with log(1 + e) = rho e, for rho of 1 - NEAR or more: the first three terms of its series."""
+    """Return e > 0 with log(1 + e) = rho e, for rho of 1 - HEAVY or more: the first three terms of its series."""
     idle = 1 - rho
     return 2 * idle + 8 / 3 * idle**2 + 28 / 9 * idle**3
 
@@ -166,6 +166,8 @@ def _probabilities(rho: float, servers: int) -> Array:
 
 def _poisson(mean: float) -> Array:
     """Return the probabilities of 0, 1, 2, ... of a Poisson distribution, as far as they matter."""
+    if mean <= 0:  # by rounding, after 2^53 service times
+        return np.ones(1)
     counts = np.arange(1, math.ceil(mean + 12 * math.sqrt(mean) + 40))
     found: Array = np.exp(np.append(0.0, np.cumsum(math.log(mean) - np.log(counts))) - mean)
     return found

@@ -21,7 +21,9 @@ def test_an_objective_is_read(text: str, quantile: float | None, limit_s: float)
     assert (found.quantile, found.limit_s) == (quantile, limit_s)
 
 
-@pytest.mark.parametrize("text", ["", "p99", "p99<100", "p98<100ms", "p99<0ms", "p99>100ms", "p99<-1s"])
+@pytest.mark.parametrize(
+    "text", ["", "p99", "p99<100", "p98<100ms", "p99<0ms", "p99>100ms", "p99<-1s", f"p99<{'9' * 400}s"]
+)
 def test_what_is_no_objective_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"must be such as p99<100ms"):
         Objective.parse(text)

@@ -33,7 +33,7 @@ class Objective:
     def parse(cls, text: str) -> "Objective":
         """Parse an objective, such as p99<100ms or mean<0.2s; raises UsageError."""
         match = re.fullmatch(r"\s*(mean|p50|p95|p99|p99\.9)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
-        if not match or float(match[2]) <= 0:
+        if not match or not 0 < float(match[2]) < math.inf:
             raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
         return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
 

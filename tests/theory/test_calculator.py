@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from iolab.theory.answers import Closed, Server, closed, kept, open_loop
+from iolab.theory.calculator import Closed, Server, closed, objective_result, open_loop
 from iolab.theory.capacity import Bound
 
 ONE, EIGHT = Server(20.0, 1, "constant"), Server(20.0, 8, "exponential")
@@ -45,13 +45,13 @@ def test_any_number_of_workers_has_neither_utilisation_nor_limit() -> None:
 
 def test_an_objective_has_a_rate_that_keeps_it_and_a_number_of_workers() -> None:
     bound = Bound(0.99, 0.1, "constant", 0.02)
-    found = kept(ONE, "p99<100ms", bound, 40.0)
+    found = objective_result(ONE, "p99<100ms", bound, 40.0)
     assert found.highest_rps is not None
     assert found.utilisation == pytest.approx(found.highest_rps / 50)
     assert (found.holds, found.workers_needed) == (False, 2)
-    without = kept(ONE, "p99<100ms", bound, None)
+    without = objective_result(ONE, "p99<100ms", bound, None)
     assert (without.highest_rps, without.holds, without.value_ms) == (found.highest_rps, None, None)
-    anything = kept(Server(20.0, math.inf, "constant"), "p99<100ms", bound, 40.0)
+    anything = objective_result(Server(20.0, math.inf, "constant"), "p99<100ms", bound, 40.0)
     assert (anything.highest_rps, anything.holds, anything.value_ms) == (None, True, 20.0)
     with pytest.raises(ValueError, match="without any queue it is 20 ms"):
-        kept(ONE, "p99<1ms", Bound(0.99, 0.001, "constant", 0.02), None)
+        objective_result(ONE, "p99<1ms", Bound(0.99, 0.001, "constant", 0.02), None)

@@ -20,6 +20,10 @@ class Server:
         """The rate from which on the queue of an open loop grows without bound; infinite for any number of workers."""
         return self.workers / self.service_ms * 1000
 
+    def utilisation(self, rate_rps: float) -> float:
+        """Return the utilisation at a rate, computed as that of the queue; it has a steady state if it is below 1."""
+        return rate_rps * (self.service_ms / 1000) / self.workers
+
     def queue_name(self) -> str:
         """Return Kendall's name of its open loop, such as M/D/1."""
         letter = "D" if self.wait_distribution == "constant" else "M"
@@ -63,7 +67,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ObjectiveResult:
     """An objective holds below `highest_rps`, at `utilisation` (both None: at any rate, for any number of workers).
 
     `holds`, `value_ms` and `workers_needed` are of the rate that was given, None without one; `workers_needed` is also
@@ -113,14 +117,14 @@ def open_loop(server: Server, rate_rps: float) -> Open:
     )
 
 
-def kept(server: Server, text: str, bound: Bound, rate_rps: float | None) -> Kept:
+def objective_result(server: Server, text: str, bound: Bound, rate_rps: float | None) -> ObjectiveResult:
     """Return up to which rate a bound holds, and what a rate needs; raises ValueError if no rate keeps the bound."""
     highest_rps = bound.highest_rps(server.workers)
     if not highest_rps:
         raise ValueError(f"without any queue it is {bound.least_s * 1000:.4g} ms, so no rate can meet it")
     anything = math.isinf(highest_rps)
     value_s = None if rate_rps is None else bound.value_s(rate_rps, server.workers)
-    return Kept(
+    return ObjectiveResult(
         objective=text,
         highest_rps=None if anything else highest_rps,
         utilisation=None if anything else highest_rps / server.unstable_at_rps,
