@@ -32,6 +32,7 @@ COMMANDS = {
     "answer": Command("The course", "", "Record a prediction, a reading or a text: STEP=2.1", "learn:answer"),
     "hint": Command("The course", "2 s", "Show the next hint of the current step", "learn:hint"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
+    "theory": Command("Experiments", "1 s", "Compute queueing theory: RATE=27 USERS=16", "theory:theory"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
     "contract": Command("Experiments", "15 s", "Check a server against the contract: MODEL=yours", "contract:contract"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),

@@ -51,7 +51,7 @@ def report(analysis: OpenAnalysis) -> Document:
         noun="plan",
         findings=((words.place(cell), cell.findings) for cell in analysis.cells),
         details=[
-            Section("Percentiles", [_table(analysis, TAILS, Answer(words.errors(analysis)))]),
+            Section("Percentiles", [_table(analysis, TAILS, Answer(words.exactness(analysis)))]),
             Section("Calibration", [Sentences(words.calibrations(analysis))]),
         ],
         method=[

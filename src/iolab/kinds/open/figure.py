@@ -1,18 +1,16 @@
 """Response time against utilisation: measured with intervals, over theory's curves."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import drawing
-from iolab.theory import queueing
+from iolab.theory.capacity import Distribution, queue
 from iolab.theory.statistics import Array
 
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
-CUSTOMERS = 200_000  # for a point of a curve: more would not be visible
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
 APART = 0.016  # of utilisation, by which marks of constant and exponential service stand apart
 ROOM = 1.15
@@ -43,14 +41,9 @@ def response_times(analysis: OpenAnalysis, narrow: bool, *, theory: bool = True)
         return drawing.svg(figure, f"Mean response time against utilisation, {shown}")
 
 
-@cache
-def _theory_s(workers: int, service_s: float) -> tuple[Array, Array]:
-    """Return the mean response times of M/M/c and M/D/c along CURVE."""
-    rates = CURVE * workers / service_s
-    return (
-        np.array([queueing.mmc(rate, service_s, workers).mean_s for rate in rates]),
-        np.array([queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s for rate in rates]),
-    )
+def _theory_s(distribution: Distribution, workers: float, service_s: float) -> Array:
+    """Return the mean response times of M/M/c or M/D/c along CURVE."""
+    return np.array([queue(distribution, rate, service_s, workers).mean_s for rate in CURVE * workers / service_s])
 
 
 def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
@@ -68,10 +61,9 @@ def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
 
 def _curves(axes: Axes, cell: OpenCell, top_ms: float) -> None:
     calibration = cell.record.calibration
-    curves = _theory_s(int(cell.workers), calibration.service_s)
-    names = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
-    for (name, variant, height), curve in zip(names, curves, strict=True):
-        curve_ms = (curve + calibration.transit_s) * 1000
+    names: tuple[tuple[str, Distribution, float], ...] = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
+    for name, variant, height in names:
+        curve_ms = (_theory_s(variant, cell.workers, calibration.service_s) + calibration.transit_s) * 1000
         axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
         _label(axes, f"{name}/{cell.workers:g}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
 

@@ -7,7 +7,6 @@ from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
 from iolab.report.marked import Answer
-from iolab.theory import queueing
 from iolab.theory.queueing import ResponseTime
 
 LIGHT, BUSY = 0.5, 0.8  # utilisations
@@ -15,15 +14,13 @@ FLAT, DOUBLED = 1.25, 2.0  # growth of a mean
 CLOSED_USERS = 16  # of the closed loop that the open one is contrasted with, as in experiments/bench.toml
 
 
-def errors(analysis: OpenAnalysis) -> str:
-    """Say which theoretical figures are exact, and the error of the others."""
-    worst = max((cell.constant.error for cell in analysis.cells if cell.constant), default=None)
-    if worst is None:
+def exactness(analysis: OpenAnalysis) -> str:
+    """Say where the theoretical figures come from; "" if there are none."""
+    if not any(cell.constant for cell in analysis.cells):
         return ""
     return (
-        "M/M/c is exact, and so is the mean of M/D/1. The other figures of M/D/c are simulated, with"
-        f" {queueing.CUSTOMERS:,} customers; the error of their means is at most"
-        f" {max(2 * worst, 0.001):.1%} (two standard errors)."
+        "M/D/c and M/M/c are exact, for an endless run at the calibrated service time: chance is in the measurement"
+        " alone."
     )
 
 

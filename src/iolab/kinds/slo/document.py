@@ -15,8 +15,9 @@ RATES = (
     '"Holds at" is the highest rate of arrivals at which the objective held, "fails at" the lowest at which it did not.'
 )
 NOTE = Answer(
-    f"{RATES} Theory is the highest rate at which an M/D/c queue of the calibrated service time meets the objective; a"
-    " server that handles any number of requests at once has no queue.",
+    f"{RATES} Theory is the rate up to which an M/D/c queue of the calibrated service time (M/M/c with exponential"
+    " service) meets the objective, computed exactly; a server that handles any number of requests at once has no"
+    " queue.",
     RATES,
 )
 TIMES = (
@@ -112,6 +113,7 @@ def _lacks(analysis: SloAnalysis) -> str:
 
 def _rates(analysis: SloAnalysis) -> Table:
     name = _name(analysis.objective)
+    queue = "M/D/c" if analysis.experiment.server.wait_distribution == "constant" else "M/M/c"
     columns: list[Column[Found]] = [
         Column(
             "Model",
@@ -123,7 +125,7 @@ def _rates(analysis: SloAnalysis) -> Table:
         Column(f"{name} there", lambda each: _value(each.best)),
         Column("Fails at", lambda each: _rate(each.broken.rate_rps if each.broken else None)),
         Column(f"{name} there", lambda each: _value(each.broken)),
-        Column("Theory, M/D/c", lambda each: _rate(each.theory_rps), short="M/D/c", answer=True),
+        Column(f"Theory, {queue}", lambda each: _rate(each.theory_rps), short=queue, answer=True),
     ]
     return document.table(columns, analysis.found, note=NOTE, marked=lambda each: bool(each.reason))
 
