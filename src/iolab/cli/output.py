@@ -32,4 +32,4 @@ def prepare() -> None:
 
 def question(text: str) -> None:
     """Print a question, which is answered on the same line."""
-    print(text, end="", flush=True)  # noqa: T201
+    click.echo(visible(text), nl=False)
