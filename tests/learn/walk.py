@@ -192,7 +192,7 @@ class Walk:
 
     def story(self) -> dict[str, Any]:
         """Return what `make trace LOG=` says, as JSON."""
-        found: dict[str, Any] = json.loads(self.run("make trace LOG=mylab/trace.log JSON=1"))
+        found: dict[str, Any] = json.loads(self.run(".venv/bin/iolab trace mylab/trace.log --json"))
         return found
 
     def traced(self) -> dict[str, float]:
@@ -242,7 +242,7 @@ class Walk:
             "pool": server.get("threads") == self.values.threads,
             "own": "Y" in letters,
         }
-        return run["kind"] == "closed" and own[prefix]
+        return bool(run["kind"] == "closed" and own[prefix])
 
     def text(self, step: Step) -> str:
         """Return a text that cites two of the own numbers."""
@@ -272,11 +272,11 @@ def main() -> None:
     language: Any = sys.argv[2] if len(sys.argv) > 2 else "en"
     walk, begin = Walk(root, language), time.monotonic()
     try:
-        print(walk.all())
+        sys.stdout.write(walk.all())
     finally:
         for command, took_s in walk.said:
-            print(f"{took_s:7.1f} s  {command[:110]}")
-        print(f"{time.monotonic() - begin:7.1f} s  in all")
+            sys.stdout.write(f"{took_s:7.1f} s  {command[:110]}\n")
+        sys.stdout.write(f"{time.monotonic() - begin:7.1f} s  in all\n")
 
 
 if __name__ == "__main__":
