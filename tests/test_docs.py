@@ -61,7 +61,7 @@ def test_every_target_for_maintainers_is_in_contributing() -> None:
         "CHANGELOG.md",
         "deploy/README.md",
         *(f"docs/{each.name}" for each in ROOT.glob("docs/*.md")),
-        *(f"labs/en/{each.name}" for each in ROOT.glob("labs/en/*.md")),
+        *(f"labs/{each.parent.name}/{each.name}" for each in ROOT.glob("labs/*/*.md")),
     ],
 )
 def test_every_command_that_is_named_exists(document: str) -> None:

@@ -1,16 +1,16 @@
 """The Traditional Chinese handouts: the same as the English ones but for the prose, none stale, in Taiwan's words."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from iolab.cli.handout import Handout
 from iolab.learn import translations
-from iolab.learn.texts import Texts, split
+from iolab.learn.texts import Language, Texts, split
 from iolab.report.glossary import TERMS
 from tests.conftest import ROOT
 from tests.learn.parity import FENCE, differences, mistakes, unexplained, unreadable
@@ -171,56 +171,12 @@ def test_a_term_without_the_english_one_is_found() -> None:
     assert unexplained("一個**執行緒**（thread）在等，另一個執行緒也是。") == []
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Path:
-    """A lab of one handout, a step's hints and the sentences, translated, in a git repository."""
-    (tmp_path / "docker-compose.yml").touch()
-    (tmp_path / "services").mkdir()
-    for language in ("en", "zh-TW"):
-        folder = tmp_path / "labs" / language
-        folder.mkdir(parents=True)
-        (folder / "part1.md").write_text("# Part\n\nTop.\n\n## 1.1 One\n\nText.\n\n## 1.2 Two\n\nMore.\n")
-        (folder / "hints.toml").write_text('"1.1" = [\n    "a",\n]\n')
-        (folder / "ui.toml").write_text('[messages]\nx = "y"\n')
-    run(tmp_path, "git", "init", "-q")
-    run(tmp_path, "git", "add", ".")
-    run(tmp_path, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
-    return tmp_path
-
-
-def run(folder: Path, *command: str, **variables: str) -> tuple[int, list[str]]:
-    """Run a command in a folder; return its exit status and its lines."""
-    done = subprocess.run(
-        [*command], cwd=folder, check=False, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **variables}
-    )
-    return done.returncode, (done.stdout + done.stderr).splitlines()
-
-
-def test_make_translations_says_what_is_stale_and_stamps_what_is_named(lab: Path) -> None:
-    command = (sys.executable, "-m", "iolab.learn.translations")
-    names = ("hints-1.1", "part1", "1.1", "1.2", "ui")
-    assert run(lab, *command) == (1, [f"zh-TW {name}: missing" for name in names])
-    assert run(lab, *command, WRITE="1", SECTIONS="hints-1.1 part1 1.1,ui") == (1, ["zh-TW 1.2: missing"])
-    current = (0, ["Every translation is of the current English text."])
-    assert run(lab, *command, WRITE="1", SECTIONS="1.2") == current
-    assert [each.stale for each in Texts(lab, "zh-TW").sections.values()] == [False, False]
-    stamped = [path.read_text() for path in sorted((lab / "labs" / "zh-TW").iterdir())]
-    assert run(lab, *command, WRITE="1", SECTIONS=" ".join(names)) == current
-    assert stamped == [path.read_text() for path in sorted((lab / "labs" / "zh-TW").iterdir())]
-    english = lab / "labs" / "en" / "part1.md"
-    english.write_text(english.read_text().replace("Text.", "Other text.").replace("Top.", "Other top."))
-    status, lines = run(lab, *command)
-    assert status == 1
-    (commit,) = run(lab, "git", "log", "--format=%h")[1]
-    assert lines == [f"zh-TW {name}: git diff {commit} -- labs/en/part1.md" for name in ("part1", "1.1")]
-    assert "*This section is older" not in Texts(lab, "en").introductions[1]
-    (lab / "labs" / "en" / "ui.toml").write_text('[messages]\nstale = "An old section."\n')
-    assert Texts(lab, "zh-TW").introductions[1] == "# Part\n\n*An old section.*\n\nOther top."
-
-
-@pytest.mark.parametrize("named", ["", "9.9", "1.1 x"])
-def test_make_translations_refuses_what_there_is_not(lab: Path, named: str) -> None:
-    status, lines = run(lab, sys.executable, "-m", "iolab.learn.translations", WRITE="1", SECTIONS=named)
-    assert status != 0
-    assert len(lines) == 1
-    assert lines[0].startswith("iolab: SECTIONS=")
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_no_text_is_cut_in_a_terminal_of_80_columns(language: Language) -> None:
+    found = Texts(ROOT, language)
+    shown = [*found.introductions.values(), *(each.text for each in found.sections.values())]
+    with Path("/dev/null").open("w") as nowhere:
+        console = Console(width=80, record=True, file=nowhere)
+        for text in shown:
+            console.print(Handout(FENCE.sub("", text)))
+    assert console.export_text().count("…") == "".join(shown).count("…")

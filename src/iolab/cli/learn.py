@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.text import Text
 
 from iolab.cli import output
 from iolab.cli.console import Console
+from iolab.cli.handout import Handout
 from iolab.errors import UsageError
 from iolab.lab import find_root
 from iolab.learn.checks import Result
@@ -83,7 +83,7 @@ def hint(name: str | None) -> int:
         return 0
     number, said = found
     console.print(Text(texts.say("hint", number=number, most=len(hints), step=step.id), style="bold"))
-    console.print(Padding(Markdown(learning.student.values.fill(said)), (0, 0, 0, 2)))
+    console.print(Padding(Handout(learning.student.values.fill(said)), (0, 0, 0, 2)))
     return 0
 
 
@@ -121,7 +121,7 @@ def show_step(console: Console, learning: Learning, step: Step, texts: Texts) ->
     fill = learning.student.values.fill
     width = min(console.width, MOST_COLUMNS)
     if step.id == next(each.id for each in learning.plan if each.part == step.part):
-        console.print(Markdown(fill(texts.introductions.get(step.part, ""))), width=width)
+        console.print(Handout(fill(texts.introductions.get(step.part, ""))), width=width)
     console.rule(f"{step.id} {section.title if section else ''}", align="left", style="dim")
     if section:
         if section.stale:
@@ -141,7 +141,7 @@ def show_text(console: Console, text: str, width: int) -> None:
                 console.print(Text(line, style="bold"), soft_wrap=True)
             console.print()
         elif part.strip():
-            console.print(Markdown(part.strip()), width=width)
+            console.print(Handout(part.strip()), width=width)
             console.print()
 
 

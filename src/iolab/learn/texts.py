@@ -147,8 +147,9 @@ def split(text: str, part: int) -> dict[str, Section]:
 
 
 def section_hash(section: Section) -> str:
-    """Return the hash that a translation of an English section carries."""
-    return hashlib.sha256(f"{section.title}\n{section.text}".encode()).hexdigest()[:12]
+    """Return the hash that a translation of an English section carries; it does not depend on line breaks."""
+    words = f"{section.title} {section.text}".split()
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
 
 
 def _current(own: Section | None, english: Section) -> Section:

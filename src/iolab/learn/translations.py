@@ -1,7 +1,8 @@
 """`python -m iolab.learn.translations`, which is `make translations`: what of labs/zh-TW is older than labs/en.
 
 A translated section, a step's hints, and ui.toml carry the hash of the English text that they were made of. WRITE=1
-writes the hashes of the texts that SECTIONS names (1.1, part1, hints-1.1, ui), after they have been read again.
+writes the hashes of the texts that SECTIONS names (1.1, part1, hints-1.1, ui), after they have been read again. Where
+there are several translations, LAB_LANG chooses one.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from iolab.errors import UsageError
 from iolab.lab import find_root
-from iolab.learn.texts import ENGLISH, LANGUAGES, OF_ENGLISH, PART, section_hash, split
+from iolab.learn.texts import ENGLISH, LANGUAGES, OF_ENGLISH, PART, language, section_hash, split
 
 HINTS, UI = "hints.toml", "ui.toml"
 IN_TOML = re.compile(r'^# en: ([0-9a-f]{12})\n(?:"(\S+)" = \[|\[messages\])', re.MULTILINE)
@@ -55,10 +56,10 @@ def carried(file: str, text: str) -> dict[str, str]:
     return {name: match[1] for name, match in found.items() if match}
 
 
-def translated(root: Path, language: str) -> Iterator[Translated]:
+def translated(root: Path, into: str) -> Iterator[Translated]:
     """Yield every text that there should be."""
     for path in sorted((root / "labs" / ENGLISH).iterdir()):
-        own = root / "labs" / language / path.name
+        own = root / "labs" / into / path.name
         stamps = carried(path.name, own.read_text(encoding="utf-8")) if own.exists() else {}
         for name, english in hashes(path.name, path.read_text(encoding="utf-8")).items():
             yield Translated(name, path.name, english, stamps.get(name))
@@ -90,28 +91,31 @@ def base(root: Path, each: Translated) -> str:
     return f"git log -p -- {file}"
 
 
-def write(root: Path, language: str, named: list[str]) -> None:
+def write(root: Path, into: str, named: list[str]) -> None:
     """Write the hashes of the named texts; raises UsageError for a name that there is not."""
-    known = {each.name: each for each in translated(root, language)}
+    known = {each.name: each for each in translated(root, into)}
     unknown = [name for name in named if name not in known]
     if unknown or not named:
         raise UsageError(f"SECTIONS={' '.join(unknown)}: name what has been read again, such as 1.1 part1 hints-1.1 ui")
     for name in named:
-        path = root / "labs" / language / known[name].file
+        path = root / "labs" / into / known[name].file
+        if not path.exists():
+            raise UsageError(f"labs/{into}/{path.name} is not there: translate it first")
         path.write_text(stamped(path.read_text(encoding="utf-8"), known[name]), encoding="utf-8")
 
 
-def report(root: Path, language: str) -> list[str]:
+def report(root: Path, into: str) -> list[str]:
     """Return a line for each text that is missing or stale."""
     return [
-        f"{language} {each.name}: missing" if each.carried is None else f"{language} {each.name}: {base(root, each)}"
-        for each in translated(root, language)
+        f"{into} {each.name}: {'missing' if each.carried is None else base(root, each)}"
+        for each in translated(root, into)
         if each.stale
     ]
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()[:12]
+    words = json.dumps(value, ensure_ascii=False).replace("\\n", " ").split()  # not of line breaks
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
 
 
 def _part(file: str) -> int:
@@ -119,17 +123,21 @@ def _part(file: str) -> int:
 
 
 def _git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", *words], cwd=root, check=False, capture_output=True, text=True).stdout
+    try:
+        return subprocess.run(["git", *words], cwd=root, check=False, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return ""
 
 
 def main(variables: Mapping[str, str]) -> int:
     """Write what is wanted, print what is stale, and return the number of such texts."""
     root = find_root(Path.cwd())
-    others = [each for each in LANGUAGES if each != ENGLISH]
-    for language in others:
+    chosen = language(variables)
+    others = [each for each in LANGUAGES if each != ENGLISH and chosen in (each, ENGLISH)]
+    for each in others:
         if variables.get("WRITE"):
-            write(root, language, variables.get("SECTIONS", "").replace(",", " ").split())
-    lines = [line for language in others for line in report(root, language)]
+            write(root, each, variables.get("SECTIONS", "").replace(",", " ").split())
+    lines = [line for each in others for line in report(root, each)]
     sys.stdout.writelines(f"{line}\n" for line in lines or ["Every translation is of the current English text."])
     return len(lines)
 
