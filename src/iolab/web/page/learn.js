@@ -92,13 +92,15 @@ function showCourse() {
   $("#learn-points progress").value = points.points;
   $("#learn-said").textContent = points.said;
   draw("learn-path", [lesson.steps, lesson.parts, lesson.next, step.id], path);
+  const list = $("#learn-path"), rung = $("[aria-current]", list), seen = rung.offsetTop - list.scrollTop; // of a sticky list, which scrolls by itself
+  if (seen < 0 || seen > list.clientHeight - 60) list.scrollTop = rung.offsetTop - list.clientHeight / 3;
   const line = lesson.steps.find((each) => each.id === step.id);
   const worth = line.points ? say(step.kind === "explain" ? "worth_text" : "worth", { points: line.points }) : "";
   $("#learn-step header p").textContent = [lesson.parts[line.part], say(`kind_${step.kind}`), worth].filter(Boolean).join(" · ");
   $("#learn-step h2").textContent = `${step.id} ${line.title}`;
   draw("learn-result", [step.id, line.verdict, step.said, step.shows, lesson.next, lesson.done], () => result(line));
   draw("learn-text", [step.id, step.introduction, step.html, step.stale], handout);
-  draw("learn-answer", [step.id, step.asks, step.recorded, step.kind], () => step.kind === "run" || step.kind === "build" ? [lookAgain()] : [answerForm()]);
+  draw("learn-answer", [step.id, step.asks, step.recorded, step.kind, asksForEvidence(step) && line.verdict], () => asksForEvidence(step) ? [lookAgain(line)] : [answerForm()]);
   draw("learn-hints", [step.id, step.hints, step.more_hints], hints);
   const at = lesson.steps.indexOf(line), before = lesson.steps[at - 1], after = lesson.steps[at + 1];
   $(".learn-steps").setAttribute("aria-label", say("neighbours"));
@@ -150,7 +152,8 @@ function parsed(html) { // of files in labs/ alone, rendered without HTML of the
 
 function block(code) {
   const text = code.textContent.trimEnd(), button = make("button", { type: "button" }, say("copy"));
-  const said = make("span", { className: "muted" }, code.dataset.about === "server" ? say("keeps_running") : "");
+  const about = code.dataset.about === "server" ? say("keeps_running") : text.startsWith("make answer") ? say("form_below") : "";
+  const said = make("span", { className: "muted" }, about);
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -161,7 +164,7 @@ function block(code) {
     }
     setTimeout(() => { button.textContent = say("copy"); }, 2500);
   });
-  const frame = make("div", { className: "block" });
+  const frame = make("div", { className: about ? "block" : "block plain" });
   code.parentElement.replaceWith(frame);
   frame.append(make("div", { className: "bar" }, said, button), code.parentElement);
 }
@@ -175,8 +178,12 @@ function handout() {
   return [...found, text];
 }
 
-function lookAgain() {
-  const button = make("button", { type: "button", className: "main-button" }, say("look"));
+function asksForEvidence(step) {
+  return step.kind === "run" || step.kind === "build";
+}
+
+function lookAgain(line) {
+  const button = make("button", { type: "button", className: line.verdict === "agrees" ? "" : "main-button" }, say("look"));
   button.addEventListener("click", () => study("look", { step: lesson.step.id }));
   return make("div", { className: "card" }, make("p", { className: "muted" }, say("looks_itself")), button);
 }
