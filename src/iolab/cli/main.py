@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
+    "ready": Command("Start", "1 min", "Install all that local runs and traces need", "live:ready"),
     "lab": Command("Start", "", "Serve the lab as a web page: live view, runs, reports", "lab:lab_command"),
     "learn": Command("The course", "2 s", "Show where you are in the course, and the next step", "learn:learn"),
     "answer": Command("The course", "", "Record a prediction, a reading or a text: STEP=2.1", "learn:answer"),
