@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,6 +95,6 @@ def numbers_of(given: Mapping[str, Any]) -> dict[str, float]:
     if not isinstance(found, dict):
         raise UsageError("values: must be an object")
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.fabs(value) < MOST_NUMBER:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MOST_NUMBER:
             raise UsageError(f"{name[:40]}: must be a number")
     return found

@@ -213,7 +213,9 @@ function answerForm() {
     button.disabled = true;
     const recorded = await study("answer", { step: step.id, values, text: form.elements.text ? form.elements.text.value : "" });
     button.disabled = false;
-    if (recorded) $("#learn-result").scrollIntoView({ block: "nearest" });
+    if (!recorded) return;
+    $("#learn-result").scrollIntoView({ block: "nearest" });
+    if (document.activeElement === document.body) ($("#learn-result a") || $("#learn-step h2")).focus(); // the form is gone
   });
   return form;
 }
@@ -234,7 +236,9 @@ function hints() {
 function setUpLearn() {
   $("#learn-begin").addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (await study("begin", { student: $("#learn-student").value.trim() })) location.hash = `#learn/${lesson.step.id}`;
+    if (!await study("begin", { student: $("#learn-student").value.trim() })) return;
+    history.replaceState(null, "", `#learn/${lesson.step.id}`);
+    $("#learn-step h2").focus();
   });
   const wide = matchMedia("(min-width: 900px)"), open = () => { $("#learn-path").open = wide.matches; };
   wide.addEventListener("change", open);
