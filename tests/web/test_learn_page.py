@@ -121,10 +121,9 @@ def test_hints_come_one_by_one_and_are_recorded(page: "Page", served: Served, le
 def test_what_others_wrote_is_text(page: "Page", served: Served, learn: Callable[..., None]) -> None:
     learning = Learning.begin(served.root, "b10901001")
     learning.answer(learning.plan.named("1.1"), {"wakes": 3}, REASON)
-    hostile = (
-        "7 bind(6, {sa_family=AF_INET, sin_port=htons(8079)}, <img src=x onerror=\"document.title = 'owned'\">) = 0"
-    )
-    (served.root / "mylab" / "trace.log").write_text(f"{hostile}\n7 listen(6, 128) = 0\n")
+    put_log(served.root, LOG)
+    log, address = served.root / "mylab" / "trace.log", 'htons(8079), sin_addr=inet_addr("127.0.0.1")'
+    log.write_text(log.read_text().replace(address, f"{address}, {HOSTILE}"))
     learning.answer(learning.plan.named("1.3"), {"fd": 99, "bind": 9, "listen": 9}, "")
     learn("1.1")
     assert "<img src=x" in (page.locator("#learn-answer").text_content() or "")

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from iolab.errors import UsageError
 from iolab.host import lock
 from iolab.lab import Lab
-from iolab.learn.course import Learning
+from iolab.learn.course import Learning, Status
 from iolab.web import guard, lessons
 from iolab.web.site import Site
 from iolab.web.study import mark_of, numbers_of
@@ -67,6 +67,8 @@ def test_a_course_is_begun_answered_and_read(look: Callable[[Look], None], root:
         answered = await act("answer", step="1.1", values={"wakes": 3, "other": 1}, text=" two\n words ")
         assert answered["step"]["recorded"] == {"values": {"wakes": 3}, "text": "two words"}
         assert (answered["points"]["points"], answered["next"]) == (2, "1.2")
+        again = await act("answer", step="1.1", values={"wakes": 5}, text="a better number")
+        assert again["step"]["recorded"]["values"] == {"wakes": 3}  # the first prediction counts
         truth = put_log(root, "k2_recommended_seccomp_2click")
         values = {"fd": truth["listen_fd"], "bind": 1, "listen": truth["listen_line"]}
         wrong = (await act("answer", step="1.3", values=values))["step"]
@@ -210,9 +212,14 @@ def test_a_mark_reads_no_file_and_needs_no_folder(tmp_path: Path) -> None:
 
 
 def test_what_has_not_changed_is_not_checked_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[str] = []
+    looks: list[Learning] = []
     real = Learning.look
-    monkeypatch.setattr(Learning, "look", lambda self: (looks.append(""), real(self))[1])
+
+    def counted(self: Learning) -> Status:
+        looks.append(self)
+        return real(self)
+
+    monkeypatch.setattr(Learning, "look", counted)
 
     def ask(action: str, mark: str, **given: Any) -> dict[str, Any]:
         usual = {"wanted": "en", "name": "", "student": "b10901001", "values": {}, "text": ""}
