@@ -1,5 +1,6 @@
 """The commands of the course: learn, answer, hint."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from iolab.learn.texts import Texts, language
 
 MARKS = {"agrees": ("✓", "green"), "differs": ("✗", "red"), "cannot tell": ("?", "yellow"), "open": ("·", "dim")}
 MOST_COLUMNS = 100  # of a handout
+CODE = re.compile(r"^```[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 step_option = click.option("--step", "name", envvar="STEP", help="The step, such as 2.1.  [default: the next one]")
 
@@ -124,11 +126,23 @@ def show_step(console: Console, learning: Learning, step: Step, texts: Texts) ->
     if section:
         if section.stale:
             _say(console, texts.say("stale"))
-        console.print(Markdown(fill(section.text)), width=width)
+        show_text(console, fill(section.text), width)
     if step.kind in ("observe", "predict", "explain"):
         _say(console, texts.say("answer_with", step=step.id))
     if texts.hints(step.id):
         _say(console, texts.say("hint_with"))
+
+
+def show_text(console: Console, text: str, width: int) -> None:
+    """Print Markdown; lines of code are printed whole, so that they can be copied."""
+    for place, part in enumerate(CODE.split(text)):
+        if place % 2:
+            for line in part.rstrip().splitlines():
+                console.print(Text(line, style="bold"), soft_wrap=True)
+            console.print()
+        elif part.strip():
+            console.print(Markdown(part.strip()), width=width)
+            console.print()
 
 
 def _given_values(step: Step, text: str) -> Mapping[str, float]:
