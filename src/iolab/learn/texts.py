@@ -72,6 +72,11 @@ class Texts:
             raise UsageError(f"labs/{ENGLISH}/ui.toml has no message {key}")
         return re.sub(r"\{(\w+)\}", lambda match: str(with_.get(match[1], match[0])), text)
 
+    @property
+    def page(self) -> Mapping[str, str]:
+        """What the tab of the page says; {names} are filled in there."""
+        return {key: str(text) for key, text in self._table("page").items()}
+
     def verdict(self, verdict: str) -> str:
         """Return the word for a verdict."""
         return str(self._table("verdicts").get(verdict, verdict))
