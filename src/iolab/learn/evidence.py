@@ -56,7 +56,7 @@ class Place:
         if names:
             there = all(_is_file(self.path(name)) for name in names)
             return Found(names) if there else None
-        return next((found for found in self._runs if matches(found.info, wanted, values)), None)
+        return next((found for found in self.runs if matches(found.info, wanted, values)), None)
 
     def contract(self, model: str) -> Mapping[str, Any]:
         """Return the last outcome of `make contract` for a model; {} if there is none."""
@@ -67,7 +67,8 @@ class Place:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def _runs(self) -> "list[FoundRun]":
+    def runs(self) -> "list[FoundRun]":
+        """The complete runs, the newest first."""
         return list(self._complete())
 
     def _complete(self) -> "Iterator[FoundRun]":
@@ -94,7 +95,7 @@ def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
         run.kind == wanted.kind
         and {*wanted.models} <= {model.letter for model in run.models}
         and {*values.filled(wanted.users)} <= {*users}
-        and all(_setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
+        and all(setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
     )
 
 
@@ -110,7 +111,8 @@ def digest(folder: RunFolder) -> str:
     return sha256("\n".join(lines).encode())
 
 
-def _setting(run: RunInfo, name: str) -> Any:
+def setting(run: RunInfo, name: str) -> Any:
+    """Return a setting of a run by its path, such as server.backlog; None where there is none."""
     try:
         value = reduce(lambda table, key: table[key], name.split("."), dict(run.experiment))
     except (KeyError, TypeError):
