@@ -16,7 +16,7 @@ from iolab.learn.journal import Entry, Journal, at
 from iolab.learn.near import strangers
 from iolab.learn.plan import Course, Plan
 from iolab.learn.student import JOURNAL
-from iolab.learn.unzip import Unpacked
+from iolab.learn.unzip import LONGEST, Unpacked
 from iolab.learn.values import Values
 from iolab.results import files
 
@@ -167,4 +167,4 @@ def of_contract(handed: Handed, plan: Plan) -> Iterator[Flag]:
 
 def _some(names: Sequence[str]) -> str:
     more = f" (+{len(names) - SHOWN})" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(name[:LONGEST] for name in names[:SHOWN]) + more

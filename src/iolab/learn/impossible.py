@@ -85,6 +85,8 @@ def _parameters(run: FoundRun, steps: Sequence[Step]) -> Iterator[Flag]:
 def _order(run: FoundRun, kind: Any, experiment: Any, trials: Sequence[TrialRecord]) -> Iterator[Flag]:
     """Yield whether the trials are not in the order that the run's seed gives: then it is not the seed they had."""
     assert run.run is not None  # noqa: S101
+    endless = {"precision": None, "repeats": len(trials)}  # rounds that a precision has added are in order, too
+    experiment = experiment.model_copy(update={k: v for k, v in endless.items() if hasattr(experiment, k)})
     planned = kind.plan(experiment, [_model(each) for each in run.info.models], History(run.run, run.info, []))
     done = sorted(trials, key=lambda trial: trial.index)
     for trial, plan in zip_longest(done, islice(planned, len(done))):

@@ -1,6 +1,7 @@
 """The sheet of one zip: a result for each step, recomputed from raw rows and the log, flags, and oral questions."""
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,12 +83,12 @@ def graded(path: Path, name: str, rules: Rules) -> Sheet | Refusal:
             return _sheet(found, name, rules)
     except Refused as refused:
         return Refusal(name, str(refused))
-    except (UsageError, OSError, ValueError, RecursionError, MemoryError, ArithmeticError, LookupError) as error:
-        return Refusal(name, f"it cannot be read: {' '.join(str(error).split())[:200] or type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 (a zip may be made to fail here: the others must be graded)
+        return Refusal(name, f"it cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
 def _sheet(found: Unpacked, name: str, rules: Rules) -> Sheet:
-    given = _student(found)
+    given = _student(found, rules.course)
     values = personal.of(rules.course.term, given["student"])
     place, journal = Place(found.folder), Journal(found.folder / MYLAB / JOURNAL)
     entries = journal.entries()
@@ -108,15 +109,18 @@ def _sheet(found: Unpacked, name: str, rules: Rules) -> Sheet:
     )
 
 
-def _student(found: Unpacked) -> Mapping[str, str]:
+def _student(found: Unpacked, course: Course) -> Mapping[str, str]:
     """Return the id and the term of student.toml; raises Refused without them, as then nothing can be compared."""
     try:
         given = tomllib.loads(files.read(found.folder / MYLAB / STUDENT).decode())
-        return {"student": str(given["student"]), "term": str(given["term"])}
+        student, term = str(given["student"]), str(given["term"])
     except FileNotFoundError:
         raise Refused(f"it has no {MYLAB}/{STUDENT}: was it made by make submit?") from None
     except (UsageError, OSError, ValueError, KeyError, RecursionError) as error:
         raise Refused(f"{MYLAB}/{STUDENT} cannot be read: {' '.join(str(error).split())[:100]}") from error
+    if not re.fullmatch(course.student_id, student):
+        raise Refused(f"{MYLAB}/{STUDENT}: {student[:60]!a} does not match {course.student_id}")
+    return {"student": student, "term": term}
 
 
 def _flags(handed: Handed, rules: Rules, facts: Facts, results: Sequence[Result]) -> Iterator[Flag]:

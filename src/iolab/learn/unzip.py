@@ -94,10 +94,10 @@ def _checked(members: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     seen: set[str] = set()
     for member in members:
         if why := _mistake(member):
-            raise Refused(f"{ascii(member.orig_filename[:LONGEST])[1:-1]} {why}")
+            raise Refused(f"{_shown(member.orig_filename)} {why}")
         plain = unicodedata.normalize("NFKC", member.filename.rstrip("/")).casefold()
         if plain in seen:
-            raise Refused(f"{member.filename} is in it twice, or differs in upper and lower case only")
+            raise Refused(f"{_shown(member.filename)} is in it twice, or differs in upper and lower case only")
         seen.add(plain)
     return [member for member in members if not member.is_dir()]
 
@@ -115,6 +115,10 @@ def _mistake(member: zipfile.ZipInfo) -> str:
         "is packed by another method than deflate": member.compress_type not in METHODS,
     }
     return next((mistake for mistake, made in mistakes.items() if made), "")
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:LONGEST])[1:-1]
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def _write(source: object, target: Path, name: str, left: int) -> _Written:
             if inner:
                 inner.see(chunk, most)
             if size + (inner.bytes if inner else 0) > most:
-                raise Refused(f"{name} has more than {most / (1 << 20):.3g} MiB unpacked")
+                raise Refused(f"{_shown(name)} has more than {most / (1 << 20):.3g} MiB unpacked")
             digest.update(chunk)
             file.write(chunk)
     return _Written(digest.hexdigest(), inner.digest() if inner else "", size + (inner.bytes if inner else 0))
