@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.learn.students import Pupil, pupil, two_clicks
+from tests.learn.pupils import Pupil, pupil, two_clicks
 
 Copy = Callable[[str], Pupil]
 

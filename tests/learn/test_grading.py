@@ -22,7 +22,7 @@ from iolab.learn.sheet import Refusal, Rules, Sheet, graded
 from iolab.learn.texts import Texts
 from iolab.learn.unzip import Refused, unpacked
 from tests.conftest import ROOT
-from tests.learn.students import Pupil, pupil, two_clicks
+from tests.learn.pupils import Pupil, pupil, two_clicks
 from tests.learn.test_unzip import zipped
 
 TEXTS = Texts(ROOT, "en")
