@@ -15,7 +15,7 @@ MOVED := $(shell [ ! -e .venv ] || [ "$$(cat .venv/folder 2>/dev/null)" = "$$(pw
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) lab learn answer hint submit grade run open report explain export crosscheck locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) lab ready learn answer hint submit grade run theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests sbom lock mutate walltime pagecost aa arrivals workers parsebench clean
@@ -97,7 +97,7 @@ parsebench: .venv/run ## Maintain | | Benchmark the parser of strace logs
 	@$(BIN)/python benchmarks/parser.py
 
 clean: ## Maintain | 1 s | Remove .venv and caches; results stay
-	rm -rf .venv .venv-streamlit .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-streamlit* .mypy_cache .pytest_cache .ruff_cache
 
 .venv/run: requirements-installer.txt requirements.txt pyproject.toml $(MOVED)
 	@sh scripts/venv "$$PYTHON" requirements.txt

@@ -150,8 +150,8 @@ def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
     image: iolab-fifth
     build: { <<: *build, context: services/fifth }
     command: [python3, server.py]
-    environment: { <<: *server-environment, PORT: 8084 }
-    ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8084}:8084"]
+    environment: { <<: *server-environment, PORT: 8091 }
+    ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8091}:8091"]
     labels: { iolab.model: E, iolab.title: Fifth, iolab.workers: inf }
 """
     compose = folder / "docker-compose.yml"

@@ -61,6 +61,11 @@ def test_reports_know_neither_servers_nor_kinds(path: Path) -> None:
     assert not ours(path) & {"runtime", "loadgen", "bench", "kinds", "kind", "session"}
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "contract").glob("*.py")), ids=lambda path: path.stem)
+def test_the_contract_talks_to_processes_and_knows_neither_kinds_nor_runtimes(path: Path) -> None:
+    assert ours(path) <= {"contract", "host", "errors", "lab", "results"}
+
+
 @pytest.mark.parametrize("name", ["findings", "chat", "loadgen", "runtime"])
 def test_what_kinds_are_made_of_knows_no_kind(name: str) -> None:
     for path in (SOURCE / name).glob("*.py"):

@@ -208,7 +208,7 @@ def other_journal(each: Pupil) -> None:
     each.look()
 
 
-PLANTED = {
+PLANTED: dict[str, Callable[[Pupil], None]] = {
     "evidence_changed": edit_row,
     "services_changed": change_server,
     "chain_broken": break_chain,
@@ -237,6 +237,10 @@ def test_without_anything_planted_there_is_no_flag(own: Pupil, tmp_path: Path, r
     assert flags(sheet_of(own, tmp_path / "zips", rules)) == set()
 
 
+def without_manifest(files: dict[str, bytes]) -> None:
+    del files["manifest.json"]
+
+
 def test_a_file_that_is_changed_in_the_zip_is_flagged(own: Pupil, tmp_path: Path, rules: Rules) -> None:
     path = own.submit(tmp_path)
 
@@ -249,7 +253,7 @@ def test_a_file_that_is_changed_in_the_zip_is_flagged(own: Pupil, tmp_path: Path
     assert isinstance(found, Sheet)
     assert {"file_changed", "file_missing", "file_added", "evidence_changed"} <= flags(found)
     assert Flag("file_changed", "mylab/hey-A-16.txt") in found.flags
-    without = graded(changed(path, lambda files: files.pop("manifest.json", None) and None), "x", rules)
+    without = graded(changed(path, without_manifest), "x", rules)
     assert isinstance(without, Sheet)
     assert "manifest_missing" in flags(without)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from iolab.errors import UsageError
 from iolab.learn import evidence, plan
@@ -14,8 +13,9 @@ from iolab.learn.evidence import Place
 from iolab.learn.facts import Facts
 from iolab.learn.journal import Entry
 from iolab.learn.plan import Course, Plan, Step
-from iolab.learn.student import Student, first, last
+from iolab.learn.student import Student, last
 from iolab.results import files
+from iolab.results.records import RunInfo
 
 DONE = frozenset({"agrees"})
 
@@ -123,22 +123,20 @@ def status(results: Sequence[Result], course: Course) -> Status:
     )
 
 
-def withheld(root: Path, run: Any) -> Step | None:
-    """Return the prediction that is to come before the answers of a run are shown; None if it is recorded.
+def predicted(root: Path, run: RunInfo) -> bool:
+    """Return whether the student of a checkout has recorded the predictions of the step to which a run belongs.
 
-    `run` is the content of run.json. Where no course has begun, nothing is withheld.
+    False where the course has not begun, and for a run that belongs to no step.
     """
     try:
         learning = Learning.open(root)
     except UsageError:
-        return None
-    for step in learning.plan:
-        if step.evidence.kind and evidence.matches(run, step.evidence, learning.student.values):
-            for need in step.needs:
-                wanted = learning.plan.named(need)
-                if wanted.kind == "predict" and first(learning.entries, "answer", need) is None:
-                    return wanted
-    return None
+        return False
+    wanted = {each.id for each in learning.plan if each.kind == "predict"}
+    answered = {each.get("step") for each in learning.entries if each["what"] == "answer"}
+    steps = [each for each in learning.plan if each.evidence.kind]
+    own = [each for each in steps if evidence.matches(run, each.evidence, learning.student.values)]
+    return any(answered.issuperset(wanted.intersection(each.needs)) for each in own)
 
 
 def _digests(place: Place, found: evidence.Found) -> Mapping[str, str]:

@@ -1,0 +1,63 @@
+"""The journal: appended, chained, and a change shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from iolab.errors import UsageError
+from iolab.learn.journal import Journal
+from tests.learn.students import Clock
+
+
+def journal_of(path: Path, lines: int = 3) -> Journal:
+    journal = Journal(path / "journal.jsonl", Clock())
+    for number in range(lines):
+        journal.add("answer", step=f"1.{number}", values={"n": number}, text="因為…")
+    return journal
+
+
+def test_each_line_has_the_hash_of_the_one_before(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    assert journal.broken() is None
+    assert [each["step"] for each in journal.entries()] == ["1.0", "1.1", "1.2"]
+    first, second, _ = (json.loads(line) for line in journal.path.read_text(encoding="utf-8").splitlines())
+    assert first["before"] == "0" * 64
+    assert second["before"] != first["before"]
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_changed_line_shows_at_the_next_one_and_nothing_is_added(tmp_path: Path, line: int) -> None:
+    journal = journal_of(tmp_path)
+    lines = journal.path.read_text(encoding="utf-8").splitlines()
+    lines[line] = lines[line].replace('"n": ', '"n": 1')
+    journal.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert journal.broken() == line + 2
+    with pytest.raises(UsageError, match=rf"line {line + 2}: it was changed"):
+        journal.add("hint", step="1.1")
+
+
+def test_a_removed_line_shows(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    lines = journal.path.read_text(encoding="utf-8").splitlines()
+    journal.path.write_text("\n".join(lines[1:]) + "\n", encoding="utf-8")
+    assert journal.broken() == 1
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out_and_replaced(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    with journal.path.open("ab") as file:
+        file.write(b'{"at": "2026-')
+    assert len(journal.entries()) == 3
+    assert journal.broken() is None
+    journal.add("hint", step="1.1")
+    assert journal.broken() is None
+    assert len(journal.entries()) == 4
+
+
+def test_lines_that_are_no_entries_are_left_out_and_break_the_chain(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path)
+    with journal.path.open("ab") as file:
+        file.write(b"[]\n\xff\xfe\n")
+    assert len(journal.entries()) == 3
+    assert journal.broken() == 4
