@@ -10,11 +10,13 @@ import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iolab.errors import UsageError
 from iolab.learn import bundle, gradebook, grading, marks
+from iolab.learn import values as personal
 from iolab.learn.checks import Result
 from iolab.learn.flags import Flag
 from iolab.learn.journal import Journal
@@ -208,6 +210,15 @@ def other_journal(each: Pupil) -> None:
     each.look()
 
 
+def other_term(each: Pupil) -> None:
+    """Have the personal values of another term, and measure with these."""
+    toml = each.mylab / "student.toml"
+    toml.write_text(toml.read_text().replace(each.course.term, "2025-fall"))
+    each.bench(name="later", seed=personal.of("2025-fall", each.id).seed)
+    for path in each.root.glob("results/*-bench"):
+        shutil.rmtree(path)
+
+
 PLANTED: dict[str, Callable[[Pupil], None]] = {
     "evidence_changed": edit_row,
     "services_changed": change_server,
@@ -218,6 +229,7 @@ PLANTED: dict[str, Callable[[Pupil], None]] = {
     "contract_of_another": other_program,
     "evidence_unseen": unseen,
     "journal_of_another": other_journal,
+    "other_term": other_term,
     "too_fast": lambda each: faster(each, 0.5),
     "too_many": lambda each: faster(each, 1.5),
     "little_missed": lambda each: faster(each, 0.93),
@@ -231,6 +243,8 @@ def test_what_is_planted_is_flagged_by_its_name(name: str, own: Pupil, tmp_path:
     assert name in flags(sheet)
     for flag in sheet.flags:
         assert "{" not in gradebook.flagged(flag, TEXTS)
+    if name == "other_term":
+        assert result(sheet, "2.5").verdict == "open"
 
 
 def test_without_anything_planted_there_is_no_flag(own: Pupil, tmp_path: Path, rules: Rules) -> None:
@@ -421,6 +435,19 @@ def test_a_hostile_zip_does_not_end_the_grading_of_the_others(few: Path, tmp_pat
     assert [row[0] for row in rows[1:]] == [each.zip for each in found.refused]
 
 
+class Deadly:
+    """An argument that ends the process that gets it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], object], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_zip_that_ends_its_process_is_refused_and_the_others_are_graded(few: Path, rules: Rules) -> None:
+    deadly: Any = Deadly()
+    found = grading._in_processes([(min(few.glob("*.zip")), "a", rules), (deadly, "b", rules)])
+    assert [type(each) for each in found] == [Sheet, Refusal]
+
+
 def test_a_zip_that_takes_too_long_is_refused(
     few: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -440,7 +467,13 @@ def test_the_grades_have_points_hints_flags_and_marks(own: Pupil, tmp_path: Path
     gradebook.write(found, tmp_path / "grades", TEXTS, given)
     (row,) = csv.DictReader(io.StringIO((tmp_path / "grades/grades.csv").read_text()))
     assert row["id"] == own.id
-    assert (row["1.3"], row["1.9"], row["2.4"], row["hints"], row["flags"]) == ("3", "2", "", "1", "services_changed")
+    assert (row["step 1.3"], row["step 1.9"], row["step 2.4"], row["hints"], row["flags"]) == (
+        "3",
+        "2",
+        "",
+        "1",
+        "services_changed",
+    )
     assert float(row["points"]) == found.sheets[0].points + 2
     results = json.loads((tmp_path / f"grades/gradescope/{own.id}.json").read_text())
     assert results["score"] == float(row["points"]) == sum(test.get("score", 0) for test in results["tests"])

@@ -76,7 +76,7 @@ def flagged(flag: Flag, texts: Texts) -> str:
 def grades(graded: Graded, marks: Marks) -> str:
     """Return grades.csv: a line for each zip."""
     steps = [step.id for step in graded.rules.plan]
-    lines = [["id", "zip", "points", "of", *steps, "texts", "hints", "flags"]]
+    lines = [["id", "zip", "points", "of", *(f"step {step}" for step in steps), "texts", "hints", "flags"]]
     for sheet in graded.sheets:
         given = {each.step.id: _points(sheet, each, graded, marks) for each in sheet.results}
         texts = sum(bool(sheet.texts.get(step.id)) for step in graded.rules.plan if step.kind == "explain")
@@ -134,7 +134,7 @@ def feedback(sheet: Sheet, graded: Graded, texts: Texts, marks: Marks) -> str:
             part = each.step.part
             lines += ["", f"## {part}", ""]
         points, of = given[each.step.id], graded.rules.course.points(each.step)
-        score = f"{0 if points is None else points:g}/{of:g}"
+        score = f"{'?' if points is None else f'{points:g}'}/{of:g}"
         sentence = said(each, texts) + _waiting(points, texts)
         lines.append(f"- **{each.step.id}** {_title(each, texts)} ({score}): {_plain(sentence)}")
         if each.verdict == "differs":

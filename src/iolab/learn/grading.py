@@ -5,6 +5,7 @@ import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +40,27 @@ def grade(folder: Path, rules: Rules) -> Graded:
     """Grade all zips in a folder and in its folders; raises UsageError where there is none."""
     zips = found_in(folder)
     named = [(path, path.relative_to(folder).as_posix(), rules) for path in zips]
-    if len(named) <= FEW:
-        results = [_in_time(*each) for each in named]
-    else:
-        workers = min(len(available()), len(named))
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            results = list(pool.map(_in_time, *zip(*named, strict=True)))
+    results = [_in_time(*each) for each in named] if len(named) <= FEW else _in_processes(named)
     sheets = [each for each in results if isinstance(each, Sheet)]
     return Graded(rules, tuple(side_by_side(sheets)), tuple(each for each in results if isinstance(each, Refusal)))
+
+
+def _in_processes(named: Sequence[tuple[Path, str, Rules]]) -> "list[Sheet | Refusal]":
+    """Grade zips in several processes; where one of these dies, each zip in a process of its own."""
+    spawning = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(len(available()), len(named)), spawning) as pool:
+            return list(pool.map(_in_time, *zip(*named, strict=True)))
+    except BrokenProcessPool:
+        return [_alone(*each) for each in named]
+
+
+def _alone(path: Path, name: str, rules: Rules) -> Sheet | Refusal:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_in_time, path, name, rules).result()
+        except BrokenProcessPool:
+            return Refusal(name, "the process that read it has died, perhaps for lack of memory")
 
 
 def found_in(folder: Path) -> list[Path]:

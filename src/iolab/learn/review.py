@@ -69,7 +69,7 @@ def _question(step: Step, graded: Graded, texts: Texts, marks: Marks) -> Questio
 
 
 def _answer(step: Step, sheet: Sheet, marks: Marks) -> Answer:
-    result = next(each for each in sheet.results if each.step == step)
+    result = next(each for each in sheet.results if each.step.id == step.id)
     cited = {*result.with_.get("facts", "").split(", "), *result.shows}
     numbers = tuple((name, value, name in cited) for name, value in sheet.numbers[step.id].items())
     return Answer(sheet.student, sheet.texts[step.id], numbers, marks.get((sheet.student, step.id)))

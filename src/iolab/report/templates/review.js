@@ -35,8 +35,9 @@ function set(card, mark) {
   card.dataset.mark = mark;
   show(card);
   write();
+  const marks = cards.map((each) => [key(each), [each.dataset.before, each.dataset.mark]]);
   try {
-    localStorage.setItem(place, JSON.stringify(Object.fromEntries(cards.map((each) => [key(each), each.dataset.mark]))));
+    localStorage.setItem(place, JSON.stringify({ ...kept(), ...Object.fromEntries(marks) }));
   } catch {
     // Without storage, the marks are on the page and in the export alone.
   }
@@ -66,7 +67,10 @@ document.addEventListener("keydown", (event) => {
 
 const before = kept();
 cards.forEach((card, number) => {
-  if (card.dataset.mark === "" && /^\d$/.test(before[key(card)] || "")) card.dataset.mark = before[key(card)];
+  // A mark of this browser counts, unless marks.csv has brought another one since it was set.
+  const [base, mark] = before[key(card)] || ["", ""];
+  card.dataset.before = card.dataset.mark;
+  if (base === card.dataset.before) card.dataset.mark = mark;
   card.addEventListener("focusin", () => { current = number; });
   card.querySelectorAll("button").forEach((each) => each.addEventListener("click", () => set(card, each.value)));
   show(card);
