@@ -31,6 +31,8 @@ COMMANDS = {
     "learn": Command("The course", "2 s", "Show where you are in the course, and the next step", "learn:learn"),
     "answer": Command("The course", "", "Record a prediction, a reading or a text: STEP=2.1", "learn:answer"),
     "hint": Command("The course", "2 s", "Show the next hint of the current step", "learn:hint"),
+    "submit": Command("The course", "5 s", "Write lab-<id>.zip to hand in, and show its sheet", "hand_in:submit"),
+    "grade": Command("The course", "1 min", "For the teacher: grade all zips of FOLDER=zips", "hand_in:grade"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "theory": Command("Experiments", "1 s", "Compute queueing theory: RATE=27 USERS=16", "theory:theory"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),

@@ -103,8 +103,12 @@ class Texts:
     def _messages(self) -> Mapping[str, str]:
         return {key: str(text) for key, text in self._table("messages").items()}
 
+    @cached_property
+    def _ui(self) -> Mapping[str, Any]:
+        return self._merged("ui.toml")
+
     def _table(self, name: str) -> Mapping[str, Any]:
-        found = self._merged("ui.toml").get(name, {})
+        found = self._ui.get(name, {})
         return found if isinstance(found, Mapping) else {}
 
     def _merged(self, name: str) -> Mapping[str, Any]:
