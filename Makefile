@@ -18,7 +18,7 @@ KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py
 COMMANDS := $(KINDS) lab ready learn answer hint submit grade run theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests sbom lock mutate walltime pagecost aa arrivals workers parsebench gradebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock mutate walltime pagecost aa arrivals workers parsebench gradebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -71,6 +71,9 @@ reference: .venv/dev ## Maintain | 10 s | Write docs/reference.md and this help
 
 manifests: .venv/dev ## Maintain | 1 s | Write deploy/ from docker-compose.yml
 	@$(BIN)/python -m iolab.manifests
+
+translations: .venv/run ## Maintain | 1 s | Show which translated handouts are stale
+	@$(BIN)/python -m iolab.learn.translations
 
 sbom: .venv/dev ## Maintain | 2 min | Write bills of materials and docs/licences.md
 	@$(BIN)/python -m iolab.sbom

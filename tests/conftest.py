@@ -133,7 +133,7 @@ def lab(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Lab:
 def copied_lab(folder: Path) -> Path:
     """Copy all that the command line needs of the lab: what is changed or written there is this test's alone."""
     folder.mkdir()
-    for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
+    for name in ("docker-compose.yml", "experiments", "labs", "loadtest", "services"):
         source = ROOT / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
     return folder

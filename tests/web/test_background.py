@@ -20,7 +20,7 @@ def test_the_page_stays_and_a_second_command_finds_it(iolab: Run, tmp_path: Path
     try:
         assert first.returncode == 0, first.stderr
         assert first.stdout.startswith(f"The lab: http://localhost:{port} ")
-        assert "make bench QUICK=1" in first.stdout
+        assert "make learn STUDENT=" in first.stdout
         assert probe.get(("127.0.0.1", port), "/", 10)[0] == 200
         (page,) = [each for each in psutil.process_iter(["cmdline", "cwd"]) if serves(each, root)]
         assert os.getsid(page.pid) == page.pid  # the end of a terminal does not reach it

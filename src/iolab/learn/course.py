@@ -61,8 +61,9 @@ class Learning:
     def look(self) -> Status:
         """Record evidence that is new, check everything, and return where the student is."""
         self.place = Place(self.root)
-        self._note_evidence()
-        self._note_texts()
+        with self.student.journal.alone():
+            self._note_evidence()
+            self._note_texts()
         facts = Facts(self.place, self.plan, self.student.values)
         return status(Checks(self.plan, self.course, self.place, facts, self.entries).all(), self.course)
 
@@ -75,17 +76,23 @@ class Learning:
             raise UsageError(f"STEP={step.id}: a value is missing: {', '.join(missing)}")
         if step.kind != "observe" and not text.strip():
             raise UsageError(f"STEP={step.id}: a text is missing")
-        self.student.journal.add("answer", step=step.id, values=dict(values), text=text.strip())
-        if step.kind == "explain":
-            self.student.write_answer(step.id, text)
+        with self.student.journal.alone():
+            self.student.journal.add("answer", step=step.id, values=dict(values), text=text.strip())
+            if step.kind == "explain":
+                self.student.write_answer(step.id, text)
 
     def hint(self, step: Step, hints: Sequence[str]) -> tuple[int, str] | None:
         """Return the number and the text of the next hint, and record that it was read; None if all were."""
-        read = sum(each["what"] == "hint" and each.get("step") == step.id for each in self.entries)
-        if read >= len(hints):
-            return None
-        self.student.journal.add("hint", step=step.id, number=read + 1)
+        with self.student.journal.alone():
+            read = self.hints_read(step)
+            if read >= len(hints):
+                return None
+            self.student.journal.add("hint", step=step.id, number=read + 1)
         return read + 1, hints[read]
+
+    def hints_read(self, step: Step) -> int:
+        """Return how many hints of a step were read."""
+        return sum(each["what"] == "hint" and each.get("step") == step.id for each in self.entries)
 
     def _note_evidence(self) -> None:
         """Record evidence when it is first seen, with its hash: a later change then shows."""

@@ -56,7 +56,13 @@ class Place:
         if names:
             there = all(_is_file(self.path(name)) for name in names)
             return Found(names) if there else None
-        return next((found for found in self.runs if matches(found.info, wanted, values)), None)
+        return next((found for found in self.runs if found.whole and matches(found.info, wanted, values)), None)
+
+    def broken_off(self, step: Step, values: Values) -> "FoundRun | None":
+        """Return the newest run for a step that is not whole; None if there is none."""
+        wanted = step.evidence
+        runs = (each for each in self.runs if wanted.kind and not each.whole)
+        return next((found for found in runs if matches(found.info, wanted, values)), None)
 
     def contract(self, model: str) -> Mapping[str, Any]:
         """Return the last outcome of `make contract` for a model; {} if there is none."""
@@ -68,24 +74,28 @@ class Place:
 
     @cached_property
     def runs(self) -> "list[FoundRun]":
-        """The complete runs, the newest first."""
-        return list(self._complete())
+        """All runs that can be read, the newest first."""
+        return list(self._readable())
 
-    def _complete(self) -> "Iterator[FoundRun]":
+    def _readable(self) -> "Iterator[FoundRun]":
         for folder in RunFolder.newest_first(self.root / RESULTS)[:OFTEN]:
             try:
                 info = folder.read_run()
             except (UsageError, OSError):
                 continue
-            if info.status == "complete":
-                yield FoundRun((f"{RESULTS}/{folder.path.name}",), folder, info.started, info)
+            yield FoundRun((f"{RESULTS}/{folder.path.name}",), folder, info.started, info)
 
 
 @dataclass(frozen=True)
 class FoundRun(Found):
-    """A complete run."""
+    """A run, and its run.json."""
 
     info: RunInfo = None  # type: ignore[assignment]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its trials are valid."""
+        return self.info.status == "complete"
 
 
 def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:

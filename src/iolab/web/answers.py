@@ -20,6 +20,7 @@ from iolab.report import pages, prose
 from iolab.results.folder import RunFolder
 from iolab.theory.capacity import queue
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
+from iolab.web.lessons import lesson
 from iolab.web.questions import filled
 from iolab.withheld import withheld
 
@@ -202,7 +203,7 @@ def document(name: str) -> str:
     return prose.page(texts[name].read_text(encoding="utf-8"), link, picture)
 
 
-ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare, document)}
+ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare, document, lesson)}
 
 
 def main() -> None:
