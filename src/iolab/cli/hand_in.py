@@ -65,10 +65,8 @@ def grade(folder: Path | None, results: Path | None) -> int:
 def show_sheet(console: Console, sheet: Sheet, rules: Rules, texts: Texts) -> None:
     """Print a sheet: each step with its points, flags as the teacher sees them."""
     for each in sheet.results:
-        show_result(console, each, texts)
         points = "" if each.step.kind == "explain" else f"{each.points:g}/{rules.course.points(each.step):g}"
-        if points:
-            console.print(Text(f"        {texts.say('sheet_points', points=points)}", style="dim"))
+        show_result(console, each, texts, f"{points:<5}")
     total = texts.say("points", points=f"{sheet.points:g}", most=f"{rules.most():g}", texts=len(sheet.texts))
     console.print(Text(total, style="bold"))
     _say(console, texts.say("teacher_sees" if sheet.flags else "teacher_sees_none"))

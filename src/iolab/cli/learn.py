@@ -105,11 +105,11 @@ def show_results(console: Console, status: Status, texts: Texts) -> None:
     console.print(Text(texts.say("points", **points), style="bold"))
 
 
-def show_result(console: Console, result: Result, texts: Texts) -> None:
-    """Print what a check found, with the lines that show it."""
+def show_result(console: Console, result: Result, texts: Texts, points: str = "") -> None:
+    """Print what a check found, with the lines that show it, and with points on a sheet."""
     mark, style = MARKS[result.verdict]
     said = texts.say(result.key, **result.with_, missing=", ".join(result.shows))
-    console.print(Text.assemble((f"{mark} {result.step.id:<5}", style), said), soft_wrap=True)
+    console.print(Text.assemble((f"{mark} {result.step.id:<5}{points}", style), said), soft_wrap=True)
     if result.verdict == "differs":
         for line in result.shows:
             console.print(Text(f"        {line[:300]}", style="dim"), soft_wrap=True)

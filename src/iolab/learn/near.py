@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from iolab.learn.evidence import Found, Place, matches, setting
+from iolab.learn.evidence import Found, FoundRun, Place, matches, setting
 from iolab.learn.plan import Evidence, Plan, Step
 from iolab.learn.values import Values
 from iolab.results.records import RunInfo
@@ -14,7 +14,7 @@ MOST_DIFFERING = 1  # settings of a near miss
 def near(place: Place, step: Step, values: Values) -> Found | None:
     """Return the newest run that differs from what a step asks for in one setting; None if there is none."""
     wanted = step.evidence
-    for found in place.runs:
+    for found in filter(_whole, place.runs):
         if (
             of_same_load(found.info, wanted, values)
             and 0 < len(differing(found.info, wanted, values)) <= MOST_DIFFERING
@@ -38,10 +38,14 @@ def strangers(place: Place, plan: Plan, values: Values) -> Mapping[str, tuple[St
     """Return the runs of a place that are no evidence of any step, each with the step that it is nearest to."""
     wanted = [step for step in plan if step.evidence.kind]
     found = {}
-    for run in place.runs:
+    for run in filter(_whole, place.runs):
         if any(matches(run.info, step.evidence, values) for step in wanted):
             continue
         like = [(step, differing(run.info, step.evidence, values)) for step in wanted]
         alike = [each for each in like if of_same_load(run.info, each[0].evidence, values)]
         found[run.names[0]] = min(alike or like, key=lambda each: len(each[1]))
     return found
+
+
+def _whole(run: FoundRun) -> bool:
+    return run.whole
