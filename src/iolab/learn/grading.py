@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from iolab.errors import UsageError
 from iolab.host.cores import available
+from iolab.kinds.registry import KINDS
 from iolab.learn.bundle import sources
 from iolab.learn.flags import Flag
 from iolab.learn.plan import read_course, read_plan
@@ -33,7 +36,19 @@ class Graded:
 
 def rules_of(root: Path) -> Rules:
     """Return the rules of a checkout; raises UsageError where a file of labs/ cannot be read."""
-    return Rules(read_plan(root), read_course(root), sources(root))
+    plan = read_plan(root)
+    kinds = {step.evidence.kind for step in plan if step.evidence.kind}
+    return Rules(plan, read_course(root), sources(root), {kind: _servers(root, kind) for kind in sorted(kinds)})
+
+
+def _servers(root: Path, kind: str) -> Mapping[str, Any]:
+    """Return the servers' settings of the experiment that a kind measures by default; {} where it has none."""
+    try:
+        path = root / "experiments" / f"{KINDS[kind].experiment}.toml"
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("server", {})
+    except (OSError, ValueError, KeyError):
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def grade(folder: Path, rules: Rules) -> Graded:
