@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,8 @@ class Walk:
         """Press Ctrl-C in the second terminal."""
         server, self._server = self._server, None
         if server:
-            os.killpg(server.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(server.pid, signal.SIGINT)
             try:
                 server.wait(20)
             except subprocess.TimeoutExpired:

@@ -56,12 +56,12 @@ class Place:
         if names:
             there = all(_is_file(self.path(name)) for name in names)
             return Found(names) if there else None
-        return next((found for found in self.runs if found.whole and matches(found.info, wanted, values)), None)
+        return next((found for found in self.runs if matches(found.info, wanted, values)), None)
 
     def broken_off(self, step: Step, values: Values) -> "FoundRun | None":
         """Return the newest run for a step that is not whole; None if there is none."""
         wanted = step.evidence
-        runs = (each for each in self.runs if wanted.kind and not each.whole)
+        runs = (each for each in self._readable if wanted.kind and not each.whole)
         return next((found for found in runs if matches(found.info, wanted, values)), None)
 
     def contract(self, model: str) -> Mapping[str, Any]:
@@ -74,10 +74,14 @@ class Place:
 
     @cached_property
     def runs(self) -> "list[FoundRun]":
-        """All runs that can be read, the newest first."""
-        return list(self._readable())
+        """The complete runs, the newest first."""
+        return [each for each in self._readable if each.whole]
 
-    def _readable(self) -> "Iterator[FoundRun]":
+    @cached_property
+    def _readable(self) -> "list[FoundRun]":
+        return list(self._read())
+
+    def _read(self) -> "Iterator[FoundRun]":
         for folder in RunFolder.newest_first(self.root / RESULTS)[:OFTEN]:
             try:
                 info = folder.read_run()
