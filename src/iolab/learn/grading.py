@@ -22,6 +22,7 @@ from iolab.learn.plan import read_course, read_plan
 from iolab.learn.sheet import Refusal, Rules, Sheet, graded
 
 MOST_S = 60  # for one zip, which takes a tenth of a second: a zip may be made to take long
+AGAIN_S = 5  # after the limit: a first signal may have been in vain
 FEW = 6  # zips: processes take longer to start than to grade so many
 
 
@@ -127,15 +128,20 @@ class _TooLong(BaseException):
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise _TooLong in the block after so many seconds."""
+    """Raise _TooLong in the block after so many seconds; where Python ignores it, at the end of the block."""
+    ended = False
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
         raise _TooLong
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     try:
         yield
+        if ended:  # in a destructor, for example
+            raise _TooLong
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
