@@ -8,6 +8,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,7 @@ def test_late_work_is_flagged_and_graded(own: Pupil, tmp_path: Path, rules: Rule
     for hours, late in ((-1, True), (1, False)):
         deadline = (own.clock.now + timedelta(hours=hours)).isoformat()
         course = rules.course.model_copy(update={"deadline": deadline})
-        found = graded(path, "x", Rules(rules.plan, course, rules.sources))
+        found = graded(path, "x", replace(rules, course=course))
         assert isinstance(found, Sheet)
         assert ("late" in flags(found)) == late
         assert found.points > 0
@@ -509,9 +510,14 @@ def test_what_students_write_is_text_on_the_page_and_no_formula_in_the_table(
 def test_a_teacher_changes_weights(own: Pupil, tmp_path: Path, rules: Rules) -> None:
     path = own.submit(tmp_path)
     course = rules.course.model_copy(update={"weights": {"1.3": 30.0, "1.4": 0.0}})
-    found = graded(path, "x", Rules(rules.plan, course, rules.sources))
+    found = graded(path, "x", replace(rules, course=course))
     assert isinstance(found, Sheet)
     assert (result(found, "1.3").points, result(found, "1.4").points) == (30, 0)
+
+
+def test_usual_settings_are_those_of_the_experiment_of_a_kind(rules: Rules) -> None:
+    assert rules.servers["chess"]["backlog"] == 1024
+    assert set(rules.servers) == {"closed", "crowd", "chess"}
 
 
 def test_a_folder_without_zips_is_refused(tmp_path: Path, rules: Rules) -> None:

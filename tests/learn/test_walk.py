@@ -20,4 +20,5 @@ def test_a_student_does_the_whole_course_and_gets_all_points_of_the_machine(tmp_
     assert points, said
     assert points[1] == points[2], said
     assert points[3] == "8"
+    assert "Your teacher sees no flag." in said
     assert [*root.glob("lab-*.zip")], said

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,15 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from iolab.errors import UsageError
 from iolab.host.cores import available
+from iolab.kinds.registry import KINDS
 from iolab.learn.bundle import sources
 from iolab.learn.flags import Flag
 from iolab.learn.plan import read_course, read_plan
 from iolab.learn.sheet import Refusal, Rules, Sheet, graded
 
 MOST_S = 60  # for one zip, which takes a tenth of a second: a zip may be made to take long
+AGAIN_S = 5  # after the limit: a first signal may have been in vain
 FEW = 6  # zips: processes take longer to start than to grade so many
 
 
@@ -33,7 +37,19 @@ class Graded:
 
 def rules_of(root: Path) -> Rules:
     """Return the rules of a checkout; raises UsageError where a file of labs/ cannot be read."""
-    return Rules(read_plan(root), read_course(root), sources(root))
+    plan = read_plan(root)
+    kinds = {step.evidence.kind for step in plan if step.evidence.kind}
+    return Rules(plan, read_course(root), sources(root), {kind: _servers(root, kind) for kind in sorted(kinds)})
+
+
+def _servers(root: Path, kind: str) -> Mapping[str, Any]:
+    """Return the servers' settings of the experiment that a kind measures by default; {} where it has none."""
+    try:
+        path = root / "experiments" / f"{KINDS[kind].experiment}.toml"
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("server", {})
+    except (OSError, ValueError, KeyError):
+        return {}
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def grade(folder: Path, rules: Rules) -> Graded:
@@ -112,15 +128,20 @@ class _TooLong(BaseException):
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise _TooLong in the block after so many seconds."""
+    """Raise _TooLong in the block after so many seconds; where Python ignores it, at the end of the block."""
+    ended = False
 
     def end(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
         raise _TooLong
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     try:
         yield
+        if ended:  # in a destructor, for example
+            raise _TooLong
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

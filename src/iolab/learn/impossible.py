@@ -1,6 +1,6 @@
 """Rows that no measurement makes: too fast, more requests under way than users, trials in another seed's order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from typing import Any
 
@@ -26,12 +26,12 @@ LITTLE = "littles_law"
 OF_A_CELL = ("model", "concurrency", "cpus", "variant")
 
 
-def of_runs(handed: Handed, plan: Plan) -> Iterator[Flag]:
-    """Yield what cannot be in the runs of a zip; of each run, each sentence once."""
+def of_runs(handed: Handed, plan: Plan, servers: Mapping[str, Mapping[str, Any]]) -> Iterator[Flag]:
+    """Yield what cannot be in the runs of a zip, each sentence once a run; `servers` are the usual settings by kind."""
     for run in handed.place.runs:
         steps = [step for step in plan if step.evidence.kind and matches(run.info, step.evidence, handed.values)]
         try:
-            yield from _once(_of_run(run, steps))
+            yield from _once(_of_run(run, steps, servers.get(run.info.kind, {})))
         except (LabError, OSError, ValueError) as error:
             what = str(error).replace(f"{handed.place.root}/", "")
             yield Flag("run_damaged", run.names[0], {"why": " ".join(what.split())[:200]})
@@ -53,12 +53,12 @@ def _once(flags: Iterator[Flag]) -> Iterator[Flag]:
             yield flag
 
 
-def _of_run(run: FoundRun, steps: Sequence[Step]) -> Iterator[Flag]:
+def _of_run(run: FoundRun, steps: Sequence[Step], usual: Mapping[str, Any]) -> Iterator[Flag]:
     assert run.run is not None  # noqa: S101 (of a FoundRun)
     kind, name = registry.kind(run.info.kind), run.names[0]
     experiment = registry.recorded(run.run, run.info, kind.settings)
     trials = run.run.read_trials(kind.record)
-    yield from _parameters(run, steps)
+    yield from _parameters(run, steps, {**ServerSettings().model_dump(), **usual})
     if any("seed" in step.evidence.settings for step in steps):
         yield from _order(run, kind, experiment, trials)
     if kind.rows.get("requests") is Sample:
@@ -69,10 +69,10 @@ def _of_run(run: FoundRun, steps: Sequence[Step]) -> Iterator[Flag]:
             yield from _of_users(run, trial, samples)
 
 
-def _parameters(run: FoundRun, steps: Sequence[Step]) -> Iterator[Flag]:
-    """Yield a setting of the servers that is not the lab's own, and that no step asks for."""
+def _parameters(run: FoundRun, steps: Sequence[Step], servers: Mapping[str, Any]) -> Iterator[Flag]:
+    """Yield a setting of the servers that is not that of the kind's experiment, and that no step asks for."""
     asked = {name for step in steps for name in step.evidence.settings}
-    for name, usual in ServerSettings().model_dump().items():
+    for name, usual in servers.items():
         found = setting(run.info, f"server.{name}")
         if found is not None and found != usual and f"server.{name}" not in asked:
             yield Flag(

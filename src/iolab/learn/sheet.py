@@ -4,8 +4,9 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from iolab.errors import UsageError
 from iolab.experiment import ServerSettings
@@ -65,11 +66,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Rules:
-    """What zips are graded by: the teacher's steps, course, and sources."""
+    """What zips are graded by: the teacher's steps, course, and sources; `servers` are the usual settings by kind."""
 
     plan: Plan
     course: Course
     sources: Mapping[str, str]
+    servers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def most(self) -> float:
         """Return the points that the machine can give."""
@@ -131,7 +133,7 @@ def _flags(handed: Handed, rules: Rules, facts: Facts, results: Sequence[Result]
     yield from flags.of_evidence(handed, rules.plan)
     yield from flags.of_strangers(handed, rules.plan)
     yield from flags.of_contract(handed, rules.plan)
-    yield from impossible.of_runs(handed, rules.plan)
+    yield from impossible.of_runs(handed, rules.plan, rules.servers)
     yield from impossible.of_texts(facts, ServerSettings().wait_ms)
 
 
