@@ -177,7 +177,13 @@ def test_no_test_sleeps_and_hopes() -> None:
         if any(isinstance(call, ast.Attribute) and call.attr in ("sleep", "wait_for_timeout") for call in calls):
             sleepers.add(str(path.relative_to(ROOT / "tests")))
     # The student of the walk has to leave the app alone, and pauses between clicks.
-    assert sleepers <= {"waiting.py", "integration/test_findings.py", "docker/test_up.py", "learn/walk.py"}
+    assert sleepers <= {
+        "waiting.py",
+        "integration/test_findings.py",
+        "docker/test_up.py",
+        "learn/walk.py",
+        "learn/click.py",
+    }
 
 
 def test_only_the_command_line_prints() -> None:

@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.sync_api import sync_playwright
 
 from iolab.learn import plan, values
 from iolab.learn.plan import Step
 from iolab.learn.texts import Language, Texts
-from tests import needs
 
 BLOCK = re.compile(r"^```sh( server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOLUTION = Path(__file__).parents[1] / "data" / "yours" / "server_yours.py"
@@ -135,16 +133,8 @@ class Walk:
     def click(self) -> None:
         """Wait, and click in a browser as often as this student has to."""
         time.sleep(10)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=needs.browser(), args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page()
-            page.goto(f"http://localhost:{APP}")
-            for _ in range(self.values.clicks):
-                page.get_by_role("button", name="Give me a lucky number").click()
-                time.sleep(2)
-            browser.close()
+        command = [sys.executable, "-m", "tests.learn.click", str(APP), str(self.values.clicks)]
+        subprocess.run(command, cwd=Path(__file__).parents[2], check=True, timeout=LIMIT_S)
         time.sleep(1)
 
     def answers(self, step: Step) -> str:

@@ -108,7 +108,7 @@ def show_results(console: Console, status: Status, texts: Texts) -> None:
 def show_result(console: Console, result: Result, texts: Texts, points: str = "") -> None:
     """Print what a check found, with the lines that show it, and with points on a sheet."""
     mark, style = MARKS[result.verdict]
-    said = texts.say(result.key, **result.with_, missing=", ".join(result.shows))
+    said = texts.say(result.key, **result.with_)
     console.print(Text.assemble((f"{mark} {result.step.id:<5}{points}", style), said), soft_wrap=True)
     if result.verdict == "differs":
         for line in result.shows:

@@ -72,7 +72,8 @@ class Checks:
             broken = self._place.broken_off(step, self._facts.values)
             if broken:
                 return Result(step, "cannot tell", "run_not_whole", {"run": broken.names[0]})
-            return Result(step, "open", "run_missing", shows=self._missing(step))
+            missing = self._missing(step)
+            return Result(step, "open", "files_missing" if missing else "run_missing", {"missing": ", ".join(missing)})
         if step.evidence.log and (problem := self._unreadable(step)):
             return problem
         if too_early := self._began_before(step, found):
@@ -80,7 +81,8 @@ class Checks:
         return self._agrees(step, "run_found", found=", ".join(found.names))
 
     def _missing(self, step: Step) -> tuple[str, ...]:
-        return tuple(name for name in step.evidence.texts if not self._place.path(name).is_file())
+        names = (step.evidence.log, *step.evidence.texts)
+        return tuple(name for name in names if name and not self._place.path(name).is_file())
 
     def _unreadable(self, step: Step) -> Result | None:
         """Return why a log is no evidence: no server in it, or fewer clicks than the student's."""

@@ -65,7 +65,7 @@ def file_names(graded: Graded) -> Mapping[str, str]:
 
 def said(result: Result, texts: Texts) -> str:
     """Return the sentence of a result."""
-    return texts.say(result.key, **result.with_, missing=", ".join(result.shows))
+    return texts.say(result.key, **result.with_)
 
 
 def flagged(flag: Flag, texts: Texts) -> str:
