@@ -8,8 +8,11 @@ import os
 import signal
 from typing import cast
 
+import open_files
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 END = b"\r\n\r\n"
+BACKLOG = 4096  # a load generator that was interrupted for a moment opens many connections at once
 
 
 class Null(asyncio.Protocol):
@@ -25,7 +28,8 @@ class Null(asyncio.Protocol):
 
 async def main() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Null, os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "0")))
+    place = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "0"))
+    server = await loop.create_server(Null, *place, backlog=BACKLOG)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -33,4 +37,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    open_files.raise_limit()
     asyncio.run(main())

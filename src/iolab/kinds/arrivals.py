@@ -119,21 +119,21 @@ def send(bench: Bench, client: OpenLoop, planned: Planned) -> OpenResult:
     Consecutive plans of the same model and variant share a server, no other server runs meanwhile, and after a failed
     plan the next one has a new server.
     """
-    load, usage, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
+    load, used, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     try:
         server = _served(bench, client, planned)
         started = datetime.now(UTC)
         with metering(server) as meter, watching() as watch:
             load = client.run(server.url, planned.arrivals, ANSWER_LIMIT_S)
-        usage, machine = meter.usage(), watch.usage()
+        used, machine = meter.usage(), watch.usage()
         server.check_alive()
         if load.stopped:
             raise LoadFailed(load.stopped)
     except TrialFailed as error:
         failure = str(error)
     duration_s = round((datetime.now(UTC) - started).total_seconds(), 6)
-    result = OpenResult(load, started, duration_s, usage, machine, failure)
+    result = OpenResult(load, started, duration_s, used, machine, failure)
     if result.failure or result.unanswered:
         bench.servers.discard(*bench.servers.opened())
     return result
@@ -160,7 +160,7 @@ def record(
         valid=reason is None,
         reason=reason,
         server=result.usage,
-        client=ClientUsage(cpu_s=result.load.cpu_s),
+        client=usage(result.load),
         machine=result.machine,
         load_workers=result.load.workers,
         lost_workers=len(result.load.lost),
@@ -173,6 +173,19 @@ def record(
         **others,
     )
     return Measured(trial, {"requests": samples})
+
+
+def usage(load: OpenLoad) -> ClientUsage:
+    """Return what a plan took of the load generator; None is what is not known because it was lost."""
+    known = load.cpu_s is not None
+    return ClientUsage(
+        cpu_s=load.cpu_s,
+        busiest_share=load.busiest_share,
+        loop_late_p99_ms=load.loop_late_p99_ms,
+        resent=load.resent if known else None,
+        waited=load.waited if known else None,
+        most_open=load.most_open if known else None,
+    )
 
 
 def line(measured: Measured[R]) -> Line:

@@ -171,7 +171,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     assert "**C · Any, constant: 20.9 ms at 39/s.** Mean response time: 20.9 ms at 39/s." in plain
     assert "service times by at most 0.0%" in plain
     assert "| A One | exponential | 50% |" in plain
-    assert "load by one Locust process" in plain
+    assert "load by the lab's client for planned arrivals" in plain
     assert (
         "Settings: wait 20 ms constant or exponential, computing 0 ms, listen backlog 1024, 8 threads in the" in plain
     )

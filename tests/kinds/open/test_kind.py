@@ -33,7 +33,7 @@ def test_plans_follow_the_calibrations_and_each_is_on_disk_as_it_ends(world: Wor
     outcome = world.measure(world.plan("queue", **SMALL))
     assert (outcome.exit_status, world.on_disk) == (0, [0, 1, 2, 3])
     run = outcome.folder.read_run()
-    assert (run.kind, run.generator, run.status, run.trials_planned) == ("open", "locust", "complete", 4)
+    assert (run.kind, run.generator, run.status, run.trials_planned) == ("open", "iolab", "complete", 4)
     records = outcome.folder.read_trials(OpenRecord)
     rates = {letter: sorted(one.rate_rps for one in records if one.model == letter) for letter in "AC"}
     assert rates["A"] == rates["C"] == pytest.approx([0.4 / SERVICE_S, 0.8 / SERVICE_S], rel=0.01)

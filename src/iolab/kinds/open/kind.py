@@ -27,7 +27,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
-    generator = "locust"
+    generator = "iolab"
     fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:

@@ -1,8 +1,9 @@
 """The report of a search for the highest rate: what each model sustains, compared with theory."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from iolab.findings import machine
+from iolab.findings import generator, machine
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, Found, Objective, TriedRate
 from iolab.kinds.slo.records import SloRecord
@@ -97,7 +98,8 @@ def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
             for record in records
             for finding in doubts.invalid(record)
         ]
-        yield each.letter, (*invalid, *machine.during(analysis.run, records, records[0].cpus))
+        during = [part.during(analysis.run, records, records[0].cpus) for part in (generator, machine)]
+        yield each.letter, (*invalid, *chain.from_iterable(during))
 
 
 def _lacks(analysis: SloAnalysis) -> str:

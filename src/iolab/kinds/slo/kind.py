@@ -25,7 +25,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
     metrics = ("highest_rps",)
-    generator = "locust"
+    generator = "iolab"
     fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
