@@ -150,7 +150,7 @@ def test_a_client_that_is_killed_is_said_and_its_rows_are_kept() -> None:
         done = started.ask({"url": url, "arrivals": plan, "answer_limit_s": 5.0}, 60.0, told)
         killer.join()
         assert done["lost"] == ["the client ended with status -9"]
-        assert openloop._samples(told)
+        assert openloop.samples(told)
         assert len(crowd.closed(url, 1, 3, 5.0)) == 3  # a new process plays the next job
 
 

@@ -89,14 +89,14 @@ class OpenLoop:
         try:
             done = self._driver.ask(job, timeout_s, told)
         except LoadFailed as error:
-            return OpenLoad(_samples(told), None, str(error))
+            return OpenLoad(samples(told), None, str(error))
         lost = tuple(done.get("lost", ()))
         stopped = f"the load was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(lost)
         if done.get("workers") == 0:
             stopped = "no load worker is left"
         rows = [row for _, row in _rows(told)]
         return OpenLoad(
-            _samples(told),
+            samples(told),
             done["cpu_s"],
             stopped,
             done.get("workers", 0),
@@ -110,10 +110,6 @@ class OpenLoop:
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
         """Run a closed loop of `users` users; raises LoadFailed if the client or the workers are lost."""
-        return self.closed_with_cost(url, users, requests, answer_limit_s)[0]
-
-    def closed_with_cost(self, url: str, users: int, requests: int, answer_limit_s: float) -> tuple[list[Turn], float]:
-        """Run it, and return the load generator's CPU seconds, too."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
         told: list[dict[str, Any]] = []
         done = self._driver.ask(job, requests * answer_limit_s, told)
@@ -122,7 +118,7 @@ class OpenLoop:
         turns = [
             Turn(row.sent_s, row.done_s - row.sent_s, int(row.status), _known(row.service_s)) for _, row in _rows(told)
         ]
-        return sorted(turns, key=lambda turn: turn.start_s), float(done["cpu_s"])
+        return sorted(turns, key=lambda turn: turn.start_s)
 
 
 class LedWorkers(OpenLoop):
@@ -152,9 +148,9 @@ def _rows(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, _Row]]:
             yield message.get("worker", 0), _Row(*numbers)
 
 
-def _samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
-    """Return rows as samples, in the order of the plan."""
-    samples = [
+def samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
+    """Return the rows of a driver's messages as samples, in the order of the plan."""
+    found = [
         OpenSample(
             planned_s=row.planned_s,
             sent_s=row.sent_s,
@@ -167,7 +163,7 @@ def _samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
         )
         for worker, row in _rows(told)
     ]
-    return sorted(samples, key=lambda sample: (sample.planned_s, sample.sent_s))
+    return sorted(found, key=lambda sample: (sample.planned_s, sample.sent_s))
 
 
 def _known(seconds: float) -> float | None:

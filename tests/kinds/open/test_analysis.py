@@ -57,7 +57,7 @@ def make(tmp_path: Path) -> Make:
             ),
             runtime="local",
             runtime_reason="a test",
-            generator="locust",
+            generator="iolab",
             cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
             environment={},
             trials_planned=1,
@@ -123,6 +123,12 @@ def test_late_sends_make_it_suspect(make: Make) -> None:
     )
     assert "late_sends" in ids(late)
     assert "late_sends" not in ids(make())
+
+
+def test_a_client_at_its_limit_or_late_to_read_makes_it_suspect(make: Make) -> None:
+    client = ClientUsage(cpu_s=50.0, busiest_share=0.83, loop_late_p99_ms=3.0, waited=5, most_open=100)
+    assert ids(make(record={"client": client})) >= {"loadgen_bottleneck", "late_reads", "no_connection_left"}
+    assert not ids(make()) & {"loadgen_bottleneck", "late_reads", "no_connection_left"}
 
 
 def test_fewer_than_came_by_any_chance_are_no_poisson_process(make: Make) -> None:
