@@ -33,7 +33,7 @@ from arrivals_sockets import Target
 
 INPUT, OUTPUT = 0, 1
 SPARE_FILES: Final = 64
-MOST_CONNECTIONS: Final = 20_000  # a source address has some 28,000 ports, and the last ones are slow to find
+MOST_CONNECTIONS: Final = 10_000  # of a source address: beyond that, the kernel searches long for a free port
 
 
 class Output:

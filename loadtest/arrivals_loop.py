@@ -33,7 +33,7 @@ class Limits:
 
     answer_s: float
     answer_bytes: int = 1024 * 1024
-    connections: int = 20_000
+    connections: int = 10_000
 
 
 @dataclass
@@ -205,7 +205,7 @@ class Loop:
             self._failed(connection, kind_of(error.errno))
             return
         response, now = connection.response, clock()
-        if response is None:  # idle: closed, or bytes that nobody asked for
+        if response is None:  # idle: closed, or bytes without a request
             self._close(connection)
             return
         try:

@@ -34,7 +34,7 @@ def test_one_process_at_its_limit_is_found_on_any_number_of_cores(cores: int) ->
     assert found(idle, cores=cores) == {}
     finding = found(idle, busy, idle, cores=cores)["loadgen_bottleneck"]
     assert f"used 94% of the time of {'its core' if cores == 1 else 'a core in one process'}" in finding.message
-    assert finding.value == 0.94
+    assert finding.value == pytest.approx(0.94)
 
 
 def test_processes_that_share_a_core_are_at_their_limit_together() -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 from http_framing import MOST_HEAD, FramingError, Response
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 MOST = 100_000
@@ -176,6 +176,7 @@ DATA = st.one_of(
 )
 
 
+@settings(deadline=None)  # machines are shared
 @given(data=DATA, cuts=st.lists(st.integers(0, 10_000)).map(tuple), closed=st.booleans(), most=st.integers(1, 120))
 @example(length(b"hello") + b"excess", (1, 40, 45), True, 44)
 @example(CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", tuple(range(80)), False, MOST)
@@ -188,6 +189,7 @@ def test_any_split_of_the_bytes_gives_the_same_result(
         assert read(data, tuple(range(len(data))), closed=closed, most=limit) == whole
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=300), sizes=st.lists(st.integers(1, 40), max_size=20))
 def test_any_body_ends_where_it_does_in_any_framing(body: bytes, sizes: list[int]) -> None:
     rest = body
