@@ -140,7 +140,7 @@ def test_a_server_that_does_not_come_up_again_spoils_its_own_plans_alone(world: 
 def test_a_rate_that_cannot_be_sent_is_refused_before_the_first_plan(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "MOST_RPS", 30.0)
+    monkeypatch.setattr(workers, "MOST_RPS", 10.0)  # on each of three cores
     with pytest.raises(UsageError, match=r"A at 40 arrivals a second: the load generator sends 30 in time"):
         world.measure(world.plan("queue", **SMALL))
     assert not world.loop.plans
@@ -150,7 +150,7 @@ def test_a_rate_that_cannot_be_sent_is_refused_before_the_first_plan(
 def test_a_rate_that_is_too_high_whatever_a_calibration_says_is_refused_before_there_is_a_folder(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "MOST_RPS", 20.0)
+    monkeypatch.setattr(workers, "MOST_RPS", 20.0 / 3)  # on each of three cores
     with pytest.raises(UsageError, match=r"A at 27 arrivals a second or more: the load generator sends 20 in time"):
         world.measure(world.plan("queue", **SMALL))
     assert (world.runtime.log, world.results.exists()) == ([], False)

@@ -5,7 +5,7 @@ from itertools import chain
 
 from iolab.findings import generator, machine
 from iolab.kinds.slo.analysis import SloAnalysis
-from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, Found, Objective, TriedRate
+from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Objective, TriedRate
 from iolab.kinds.slo.records import SloRecord
 from iolab.report import document, doubts, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
@@ -46,9 +46,10 @@ def report(analysis: SloAnalysis) -> Document:
         method=[
             f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
             "Each server is calibrated first, under a closed loop. The first trial"
-            f" of a search is the highest rate: {HIGH:.0%} utilisation, or the most that the load generator sends in"
-            f" time. If the objective fails there, the next trial is {LOW / HIGH:.0%} of that rate; if it holds there,"
-            f" {BISECTIONS} trials halve the interval on a logarithmic scale. A request without a response breaks the"
+            f" of a search is the highest rate: {HIGH:.0%} utilisation, {NO_QUEUE_RPS:,.0f} a second without a queue,"
+            " or the most that the load generator sends in time. If the objective fails there, the next trial is"
+            f" {LOW / HIGH:.0%} of that rate; if it holds there, {BISECTIONS} trials halve the interval on a"
+            " logarithmic scale. A request without a response breaks the"
             " objective.",
         ],
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
