@@ -118,8 +118,9 @@ def main() -> None:
     if len(sys.argv) > 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(sys.argv[1])})
     output = Output()
-    while (line := sys.stdin.buffer.readline()) and serve(json.loads(line), output):
-        pass
+    with contextlib.suppress(BrokenPipeError):  # the other process has gone
+        while (line := sys.stdin.buffer.readline()) and serve(json.loads(line), output):
+            pass
 
 
 if __name__ == "__main__":
