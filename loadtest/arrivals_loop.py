@@ -111,15 +111,15 @@ class Loop:
                 break
 
     def _send_due(self) -> None:
-        """Send what is due, but so little at once that answers are read meanwhile."""
+        """Send what is due, but so little at once that answers are read meanwhile.
+
+        What has waited for a connection comes first: while anything waits, no connection is free for what is due now.
+        """
         while self._next:
             self._send(self._next.popleft())
         budget = 2 * AT_A_TURN
         while self._due <= clock() and budget:
-            if self._waiting:
-                self._wait(self._moment)
-            else:
-                self._send(self._moment)
+            self._send(self._moment)
             self._advance()
             budget -= 1
 
@@ -251,8 +251,7 @@ class Loop:
         self._close(connection)
         if response is None:
             return
-        stale = connection.used and not response.begun and kind in ("reset", "closed early")
-        if stale and not connection.resent:
+        if connection.used and not response.begun and kind in ("reset", "closed early"):
             self._send_on_new(planned_s, sent, resent=True)
         else:
             self._note(planned_s, sent, clock(), kind, first_s=connection.first_s, resent=connection.resent)

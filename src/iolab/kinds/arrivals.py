@@ -4,6 +4,7 @@ The kinds are `open` and `slo`, which do not import each other.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,9 +62,14 @@ class OpenResult:
 
     @property
     def unanswered(self) -> str | None:
-        """How many requests got no answer; None if all were answered."""
-        missing = sum(sample.status != 200 for sample in self.load.samples)
-        return f"{missing} of {len(self.load.samples)} requests got no answer 200" if missing else None
+        """How many requests got no answer 200, and why; None if all were answered."""
+        missing = Counter(
+            sample.failure or f"status {sample.status}" for sample in self.load.samples if sample.status != 200
+        )
+        if not missing:
+            return None
+        kinds = ", ".join(f"{count} {kind}" for kind, count in missing.most_common())
+        return f"{missing.total()} of {len(self.load.samples)} requests got no answer 200 ({kinds})"
 
 
 def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:

@@ -91,7 +91,7 @@ def test_an_interruption_leaves_a_run_that_can_be_read_and_goes_on_as_it_was_cal
     ("event", "reason"),
     [
         ("server dies", "the server ended with status 139"),
-        ("unanswered", "requests got no answer 200"),
+        ("unanswered", "requests got no answer 200 (3 timeout)"),
         ("lost", "load worker 1 was lost"),
     ],
 )
