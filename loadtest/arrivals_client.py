@@ -26,8 +26,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import open_files
-from arrivals_loop import Counts, Limits, Loop
+from arrivals_loop import Loop
 from arrivals_plan import Plan
+from arrivals_pool import Counts, Limits
 from arrivals_rows import packed
 from arrivals_sockets import Target
 

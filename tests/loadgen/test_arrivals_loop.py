@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 
 import arrivals_sockets
 import pytest
-from arrivals_loop import Counts, Limits, Loop
+from arrivals_loop import Loop
+from arrivals_pool import Counts, Limits
 from arrivals_rows import ERRORS, Row, packed, unpacked
 from arrivals_sockets import NoRoom, Target, kind_of
 
