@@ -169,7 +169,7 @@ def record(
         client=usage(result.load),
         machine=result.machine,
         load_workers=result.load.workers,
-        lost_workers=len(result.load.lost),
+        lost_workers=min(len(result.load.lost), result.load.workers),
         process=arrivals.process,
         rate_rps=round(arrivals.rate_rps, 6),
         plan_s=arrivals.duration_s,
