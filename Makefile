@@ -15,10 +15,10 @@ MOVED := $(shell [ ! -e .venv ] || [ "$$(cat .venv/folder 2>/dev/null)" = "$$(pw
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) lab learn answer hint run open report explain export crosscheck locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) lab ready learn answer hint submit grade run theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests sbom lock mutate walltime pagecost aa arrivals workers parsebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock mutate walltime pagecost aa arrivals workers parsebench gradebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -72,6 +72,9 @@ reference: .venv/dev ## Maintain | 10 s | Write docs/reference.md and this help
 manifests: .venv/dev ## Maintain | 1 s | Write deploy/ from docker-compose.yml
 	@$(BIN)/python -m iolab.manifests
 
+translations: .venv/run ## Maintain | 1 s | Show which translated handouts are stale
+	@$(BIN)/python -m iolab.learn.translations
+
 sbom: .venv/dev ## Maintain | 2 min | Write bills of materials and docs/licences.md
 	@$(BIN)/python -m iolab.sbom
 
@@ -96,8 +99,11 @@ workers: .venv/run ## Maintain | | Benchmark Locust workers
 parsebench: .venv/run ## Maintain | | Benchmark the parser of strace logs
 	@$(BIN)/python benchmarks/parser.py
 
+gradebench: .venv/dev ## Maintain | 2 min | Benchmark the grading of zips
+	@$(BIN)/python -m benchmarks.grading
+
 clean: ## Maintain | 1 s | Remove .venv and caches; results stay
-	rm -rf .venv .venv-streamlit .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-streamlit* .mypy_cache .pytest_cache .ruff_cache
 
 .venv/run: requirements-installer.txt requirements.txt pyproject.toml $(MOVED)
 	@sh scripts/venv "$$PYTHON" requirements.txt

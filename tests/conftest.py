@@ -133,7 +133,7 @@ def lab(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Lab:
 def copied_lab(folder: Path) -> Path:
     """Copy all that the command line needs of the lab: what is changed or written there is this test's alone."""
     folder.mkdir()
-    for name in ("docker-compose.yml", "experiments", "loadtest", "services"):
+    for name in ("docker-compose.yml", "experiments", "labs", "loadtest", "services"):
         source = ROOT / name
         shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
     return folder
@@ -150,8 +150,8 @@ def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
     image: iolab-fifth
     build: { <<: *build, context: services/fifth }
     command: [python3, server.py]
-    environment: { <<: *server-environment, PORT: 8084 }
-    ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8084}:8084"]
+    environment: { <<: *server-environment, PORT: 8091 }
+    ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8091}:8091"]
     labels: { iolab.model: E, iolab.title: Fifth, iolab.workers: inf }
 """
     compose = folder / "docker-compose.yml"

@@ -76,6 +76,7 @@ NEEDS: Mapping[str, Callable[[], str | None]] = {
     "swarm": _swarm,
     "bridge": _bridge,
     "strace": _program("strace", "strace"),
+    "hey": _program("hey", "hey"),
     "ss": _program("ss", "iproute2"),
     "browser": lambda: None if browser() else "there is no Chromium (Debian: apt install chromium)",
     "hosts": lambda: (

@@ -28,7 +28,6 @@ from tests.conftest import ROOT
 from tests.fakes import FakeRuntime, Watcher
 
 SERVICE_S = 0.02
-THEORY_CUSTOMERS = 20_000  # simulated by reports, which tests need not wait for
 WORKERS = {"A": 1.0, "B": 8.0, "C": float("inf"), "D": float("inf")}
 
 
@@ -93,8 +92,6 @@ class World:
             yield self.loop
 
         monkeypatch.setattr(arrivals, "gathered", gathered)
-        mdc = queueing.mdc
-        monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
 
     def plan(self, name: str, **changes: Any) -> planning.Plan[Any]:
         return planning.plan(self.root, ROOT / "experiments" / f"{name}.toml", changes, self.settings)

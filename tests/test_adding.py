@@ -202,8 +202,8 @@ def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> 
     assert "E fifth" in shown
     assert re.search(r"port \d+ for fifth is free", iolab(folder, "doctor"))
     lab = Lab.read_defaults(folder)
-    assert ("http://localhost:8084", "Server E: Fifth") in standing.pages(lab)
-    target = "EFifth=http://fifth:8084"
+    assert ("http://localhost:8091", "Server E: Fifth") in standing.pages(lab)
+    target = "EFifth=http://fifth:8091"
     assert target in standing.targets(lab, lambda model: f"{model.name}:{model.port.container}").split()
     iolab(folder, program="iolab.manifests")
     deploy = folder / "deploy"
@@ -211,8 +211,8 @@ def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> 
     assert stack["fifth"]["command"] == ["python3", "server.py"]
     assert target in stack["locust-worker"]["environment"]["TARGETS"].split()
     service, deployment = yaml.safe_load_all((deploy / "kubernetes" / "fifth.yaml").read_text())
-    assert (service["kind"], service["spec"]["ports"][0]["port"]) == ("Service", 8084)
+    assert (service["kind"], service["spec"]["ports"][0]["port"]) == ("Service", 8091)
     assert deployment["metadata"]["labels"]["iolab.model"] == "E"
     assert "fifth.yaml" in yaml.safe_load((deploy / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     iolab(folder, program="iolab.reference")
-    assert "| 8084 | `FIFTH_PORT` | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()
+    assert "| 8091 | `FIFTH_PORT` | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()

@@ -61,6 +61,11 @@ def test_reports_know_neither_servers_nor_kinds(path: Path) -> None:
     assert not ours(path) & {"runtime", "loadgen", "bench", "kinds", "kind", "session"}
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "contract").glob("*.py")), ids=lambda path: path.stem)
+def test_the_contract_talks_to_processes_and_knows_neither_kinds_nor_runtimes(path: Path) -> None:
+    assert ours(path) <= {"contract", "host", "errors", "lab", "results"}
+
+
 @pytest.mark.parametrize("name", ["findings", "chat", "loadgen", "runtime"])
 def test_what_kinds_are_made_of_knows_no_kind(name: str) -> None:
     for path in (SOURCE / name).glob("*.py"):
@@ -102,7 +107,27 @@ def test_no_kind_makes_html_or_tables_of_the_terminal() -> None:
 def test_there_is_one_template_for_reports_of_all_kinds() -> None:
     assert {path.name for path in (SOURCE / "report" / "templates").glob("*.j2")} == {
         *("report.html.j2", "index.html.j2", "trace.html.j2", "prose.html.j2"),
+        "review.html.j2",  # of texts of students, no report
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["unzip", "evidence", "facts", "checks", "flags", "impossible", "oral", "near", "sheet"]
+)
+def test_what_reads_a_zip_can_execute_nothing_of_it(name: str) -> None:
+    path = SOURCE / "learn" / f"{name}.py"
+    found = imports(path)
+    assert not [
+        each for each in found if each.split(".")[0] in ("subprocess", "importlib", "runpy", "pickle", "marshal")
+    ]
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call, ast.Name) and call.id in ("eval", "exec", "__import__")]
+
+
+def test_only_the_zip_reader_opens_zips_and_it_knows_nothing_of_the_lab() -> None:
+    readers = {str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if "zipfile" in imports(path)}
+    assert readers == {"learn/unzip.py", "learn/bundle.py"}
+    assert ours(SOURCE / "learn" / "unzip.py") == set()
 
 
 @pytest.mark.parametrize(
@@ -151,7 +176,8 @@ def test_no_test_sleeps_and_hopes() -> None:
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         if any(isinstance(call, ast.Attribute) and call.attr in ("sleep", "wait_for_timeout") for call in calls):
             sleepers.add(str(path.relative_to(ROOT / "tests")))
-    assert sleepers <= {"waiting.py", "integration/test_findings.py", "docker/test_up.py"}
+    # The student of the walk has to leave the app alone, and pauses between clicks.
+    assert sleepers <= {"waiting.py", "integration/test_findings.py", "docker/test_up.py", "learn/walk.py"}
 
 
 def test_only_the_command_line_prints() -> None:

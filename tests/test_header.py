@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from iolab import experiment_file, options, planning, reference
 from iolab.cli import header as cli_header
 from iolab.kinds import registry
+from iolab.report.answers import HIDDEN
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
@@ -152,3 +154,11 @@ def test_a_run_that_cannot_go_on_does_not_say_how(tmp_path: Path) -> None:
     headed(tmp_path, "faults", {})
     RunFolder(tmp_path).write_run(RunFolder(tmp_path).read_run().model_copy(update={"status": "partial"}))
     assert cli_header.headed(made(lacks="It has 3."), RunFolder(tmp_path)).lacks == "It has 3."
+
+
+def test_a_run_of_the_course_is_repeated_as_one_and_has_no_changed_setting(tmp_path: Path) -> None:
+    document = headed(tmp_path, "bench", {"COURSE": "1", "MODELS": "C"})
+    assert document.changed == [("MODELS", "C")]
+    assert document.repeat == "make bench MODELS=C COURSE=1"
+    shown = cli_header.headed(replace(made(), course=HIDDEN), RunFolder(tmp_path))
+    assert shown.course.endswith(f"make report RUN={tmp_path.parent.name}/{tmp_path.name} ANSWERS=1")

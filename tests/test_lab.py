@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from iolab import lab
+from iolab import lab, manifests
 from iolab.errors import UsageError
 from iolab.lab import Lab
+from iolab.live import standing
+from iolab.web.live.stage import Stage
 from tests.conftest import ROOT
 
 BLOCK = """
@@ -22,6 +24,11 @@ services:
 """
 
 
+PROFILED = BLOCK.format(letter="Z", workers="1").replace(
+    'iolab.workers: "1" }', 'iolab.workers: "1" }\n    profiles: [aside]'
+)
+
+
 def parse(letter: str = "Z", workers: str = "inf", **variables: str) -> Lab:
     return Lab.parse(Path("/lab"), BLOCK.format(letter=letter, workers=workers), variables)
 
@@ -34,6 +41,38 @@ def test_the_real_lab_has_the_four_models() -> None:
         ("C", "asyncio", math.inf),
         ("D", "threadperconnection", math.inf),
     ]
+
+
+def test_a_model_with_a_compose_profile_is_optional() -> None:
+    plain, optional = parse(), Lab.parse(Path("/lab"), PROFILED, {})
+    assert ([model.name for model in plain.models], plain.optional) == (["fast"], ())
+    assert (optional.models, [model.name for model in optional.optional]) == ((), ["fast"])
+    assert plain.measured[0].optional is False
+    assert optional.measured[0].optional is True
+
+
+def test_an_optional_model_is_measured_only_when_it_is_named() -> None:
+    real = Lab.read(ROOT)
+    assert [model.name for model in real.optional] == ["yours"]
+    assert [model.letter for model in real.select(["all"])] == ["A", "B", "C", "D"]
+    assert [model.letter for model in real.select(["yours", "c"])] == ["C", "Y"]
+    assert [model.letter for model in real.select(["Y", "all"])] == ["A", "B", "C", "D", "Y"]
+    assert [model.letter for model in real.measured] == ["A", "B", "C", "D", "Y"]
+    with pytest.raises(UsageError, match="D or threadperconnection, Y or yours"):
+        real.select(["nginx"])
+
+
+def test_pages_targets_and_the_standing_lab_leave_optional_models_out() -> None:
+    real = Lab.read(ROOT)
+    names = {model.name for model in real.models}
+    assert "yours" not in {service.name for service in standing.standing(real)}
+    assert "Yours" not in standing.targets(real, lambda model: model.name)
+    assert not [path for path in manifests.files(ROOT) if path.stem == "yours"]
+    assert {model.name for model in Stage(real, theory=no_theory).models} == names
+
+
+async def no_theory(*_: object) -> dict[str, float | None]:
+    return {}
 
 
 def test_the_backlog_of_a_server_that_accepts_only_what_it_serves_is_its_own_default() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-FOLDERS = ("src", "docs", "experiments", "services", "loadtest", "deploy")
+FOLDERS = ("src", "docs", "experiments", "labs", "services", "loadtest", "deploy")
 FILES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
 KINDS = {".py", ".md", ".toml", ".yml", ".yaml", ".j2", ".html", ".sh", ".txt", ""}
 BANNED: Mapping[str, str] = {  # what must not be written, and what to write instead

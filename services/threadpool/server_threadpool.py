@@ -48,8 +48,8 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     elif path != "/healthz":
         status = "404 Not Found"
     timing = ("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
-    start_response(status, [("Content-Type", "text/plain"), timing])
-    return [b"threadpool\n"]
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", "11"), timing])
+    return [b"threadpool\n" * (environ["REQUEST_METHOD"] != "HEAD")]
 
 
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # otherwise it logs a line for every queued request
@@ -62,7 +62,7 @@ try:
         threads=THREADS,
         backlog=BACKLOG,
         connection_limit=CONNECTION_LIMIT,  # the library's 100 would be a second queue in front of the pool
-        max_request_body_size=65_536,  # 413 above; the library's 1 GiB would fill the disk before the app is called
+        max_request_body_size=1,  # 413 for any body; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name

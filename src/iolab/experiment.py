@@ -32,6 +32,10 @@ ConnectionLimit = Annotated[
     Option("Connections that server B accepts, including two of its own; without it, 10,000 (waitress's own: 100)."),
 ]
 
+Course = Annotated[
+    bool, Option("A run of the course: its report hides theory and answers until your prediction is recorded.")
+]
+
 
 class Settings(BaseModel):
     """Base of the settings of an experiment; unknown keys are refused."""
@@ -89,7 +93,10 @@ class Variant(Settings):
 
 
 class Experiment(Settings):
-    """A question, and all settings that are needed to measure the answer again; each kind adds its own."""
+    """A question, and all settings that are needed to measure the answer again; each kind adds its own.
+
+    `course` changes what reports show, nothing that is measured: two runs do not differ in it.
+    """
 
     schema_version: Annotated[Literal[2], Field(alias="schema")]
     kind: str
@@ -97,6 +104,7 @@ class Experiment(Settings):
     question: str
     models: Models = ("all",)
     cpus: Limits = (1.0,)
+    course: Course = False
 
     @property
     def generator(self) -> Literal["auto", "hey", "locust"]:

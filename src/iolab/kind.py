@@ -14,6 +14,7 @@ from iolab.experiment import Experiment
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.report import compare, terminal
+from iolab.report.answers import without
 from iolab.report.document import Document, Section
 from iolab.results.differences import differing
 from iolab.results.folder import RunFolder
@@ -121,6 +122,7 @@ class Kind(ABC, Generic[E, T, R]):
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
     key: Sequence[str]  # the fields that identify a cell; see `key_of`
     metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
+    theory: Sequence[str] = ()  # the figures and findings of a cell in summary.json that tell what theory predicts
     generator: Literal["iolab", "crowd", "boards"] | None = None  # where the experiment has no choice
     fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
     explains_medians: bool = False  # `explain` tells what the median of a cell is made of
@@ -190,9 +192,10 @@ class Kind(ABC, Generic[E, T, R]):
         """Return what the newest run in `results` answers to the course's question about `users` chat users."""
         return ()
 
-    def compare(self, first: RunFolder, second: RunFolder) -> TwoRuns:
-        """Return the comparison of two runs; raises UsageError if no cell is in both."""
-        one, other = (self.report(folder).cells for folder in (first, second))
+    def compare(self, first: RunFolder, second: RunFolder, *, hide: bool = False) -> TwoRuns:
+        """Return the comparison of two runs, to `hide` theory or not; raises UsageError if no cell is in both."""
+        hidden = self.theory if hide else ()
+        one, other = (without(self.report(folder).cells, hidden) for folder in (first, second))
         found = compare.compare(one, other, self.key, self.metrics)
         if not found:
             raise UsageError(compare.why_nothing(one, other, self.key))

@@ -70,18 +70,25 @@ class Model:
         """The port on which it serves."""
         return self.service.ports[0]
 
+    @property
+    def optional(self) -> bool:
+        """Whether it is measured only when it is named: its service has a Compose profile."""
+        return bool(self.service.profiles)
+
 
 @dataclass(frozen=True)
 class Lab:
     """The content of docker-compose.yml; models are in the order of their letters.
 
-    `shown` are similar servers that no benchmark measures: each belongs to one experiment. `blocks` are the services as
-    they are written, with the names of variables.
+    `models` are those that "all" stands for; `optional` ones are measured only when they are named. `shown` are similar
+    servers that no benchmark measures: each belongs to one experiment. `blocks` are the services as they are written,
+    with the names of variables.
     """
 
     root: Path
     services: tuple[Service, ...]
     models: tuple[Model, ...]
+    optional: tuple[Model, ...] = ()
     shown: tuple[Model, ...] = ()
     blocks: Mapping[str, Any] = field(default_factory=dict, compare=False)
     project: str = "iolab"  # the name of its Compose project, COMPOSE_PROJECT_NAME; others have a suffix
@@ -113,31 +120,43 @@ class Lab:
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
         services = tuple(_service(root, name, block) for name, block in blocks.items())
-        models, shown = (_models(services, label) for label in (MEASURED, SHOWN))
-        letters = [model.letter for model in (*models, *shown)]
+        measured, shown = (_models(services, label) for label in (MEASURED, SHOWN))
+        letters = [model.letter for model in (*measured, *shown)]
         for letter in letters:
             if letters.count(letter) > 1:
                 raise UsageError(
                     f"{COMPOSE_FILE}: two services have the letter {letter} (iolab.model); give each a different one"
                 )
         project = variables.get("COMPOSE_PROJECT_NAME") or cls.project
-        return cls(root=root, services=services, models=models, shown=shown, blocks=written, project=project)
+        return cls(
+            root=root,
+            services=services,
+            models=tuple(model for model in measured if not model.optional),
+            optional=tuple(model for model in measured if model.optional),
+            shown=shown,
+            blocks=written,
+            project=project,
+        )
+
+    @property
+    def measured(self) -> tuple[Model, ...]:
+        """All models that can be measured, in the order of their letters."""
+        return tuple(sorted((*self.models, *self.optional), key=_letter))
 
     def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
-        """Return the models named by letter or service name, in the lab's order; all of them for "all".
+        """Return the models named by letter or service name, in the lab's order; "all" names all but optional ones.
 
         With `shown_too`, servers that no benchmark measures can be named, too. Raises UsageError, which names the
         `option`, for an unknown name.
         """
-        if "all" in wanted:
-            return self.models
-        candidates = (*self.models, *(self.shown if shown_too else ()))
-        by_name = {key.lower(): model for model in candidates for key in (model.letter, model.name)}
+        candidates = (*self.measured, *(self.shown if shown_too else ()))
+        by_name = {key.lower(): [model] for model in candidates for key in (model.letter, model.name)}
+        by_name["all"] = list(self.models)
         for name in wanted:
             if name.lower() not in by_name:
                 names = ", ".join(f"{model.letter} or {model.name}" for model in candidates)
                 raise UsageError(f"{option}={name}: no such model; the models are {names}")
-        chosen = {by_name[name.lower()].letter for name in wanted}
+        chosen = {model.letter for name in wanted for model in by_name[name.lower()]}
         return tuple(model for model in candidates if model.letter in chosen)
 
 

@@ -7,13 +7,16 @@ at the same time would disturb what is measured.
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from iolab.kind import Line
 from iolab.kinds import registry
+from iolab.report.answers import unanswered
 from iolab.report.document import Document, Figure, Section
 from iolab.results.files import PROGRESS, WATCHED
 from iolab.results.folder import RunFolder
 from iolab.session import Observer
+from iolab.withheld import withheld
 
 FRESH_S = 10.0  # a page that looks asks every second
 
@@ -21,8 +24,8 @@ FRESH_S = 10.0  # a page that looks asks every second
 class ProgressFile:
     """Passes a run's progress on to another observer; if a page looks, it writes lines and headline figure."""
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+    def __init__(self, observer: Observer, root: Path | None = None) -> None:
+        self._observer, self._root = observer, root
         self._folder: RunFolder | None = None
         self._lines: list[str] = []
 
@@ -48,7 +51,7 @@ class ProgressFile:
         self._observer.finished(line, number)
         self._lines.append(line.text)
         if self._folder and self._is_watched(self._folder):
-            content = {"lines": self._lines, "figure": headline(self._folder)}
+            content = {"lines": self._lines, "figure": headline(self._folder, self._root)}
             self._folder.write(PROGRESS, json.dumps(content))
 
     def close(self) -> None:
@@ -65,10 +68,14 @@ class ProgressFile:
             return False
 
 
-def headline(folder: RunFolder) -> str:
-    """Return the headline figure of a run as it is now, as SVG; "" if it has none, or cannot be drawn yet."""
+def headline(folder: RunFolder, root: Path | None = None) -> str:
+    """Return the headline figure of a run as it is now, as SVG; "" if it has none, or cannot be drawn yet.
+
+    Where the reports of the run withhold theory, it has none; `root` is the checkout.
+    """
     try:
         document: Document = registry.kind_of(folder).report(folder).document()
+        document = unanswered(document) if withheld(folder, root) else document
         return next((figure.draw(False) for figure in _figures(document.answer)), "")
     except Exception:  # noqa: BLE001 (whatever a half-measured run does to a drawing, the measurement goes on)
         return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.servers import SCRIPTS, named, variables
+from tests.contract.yours import FOLDER
 from tests.own import environment, free_ports
 
 # Those that found a defect, in the fast tier; all of them in the load tier.
@@ -38,6 +39,7 @@ HOSTS = (
     "7" * 5000,
 )  # fmt: skip
 
+ALL = [*SCRIPTS, FOLDER / "server_yours.py"]  # the skeleton answers no request, but reads the same environment
 TEXTS = ("HOST", "ALLOWED_ORIGINS")
 
 
@@ -85,13 +87,13 @@ def complaint(name: str, value: str, outcome: Outcome) -> str:
     return "" if f"{name}=" in outcome.stderr else "the line does not name it"
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=named)
+@pytest.mark.parametrize("path", ALL, ids=named)
 def test_it_starts_or_ends_in_one_line(path: Path) -> None:
     expect_no_complaint(path, cases(path, FEW, FEW_HOSTS))
 
 
 @pytest.mark.load
-@pytest.mark.parametrize("path", SCRIPTS, ids=named)
+@pytest.mark.parametrize("path", ALL, ids=named)
 def test_it_starts_or_ends_in_one_line_for_all_values(path: Path) -> None:
     expect_no_complaint(path, cases(path, HOSTILE, HOSTS))
 

@@ -11,10 +11,11 @@ import pytest
 from iolab.host import cores
 from iolab.lab import Lab
 from iolab.runtime import cgroup
-from iolab.runtime.compose import Engine
+from iolab.runtime.compose import Engine, image_id
 from iolab.runtime.docker import DockerRuntime
 from tests import own
 from tests.conftest import Run, Start, copied_lab, undisturbed
+from tests.contract import yours
 from tests.integration.test_local import latest, trials, wait_for
 
 pytestmark = pytest.mark.docker
@@ -249,6 +250,26 @@ def test_a_server_that_dies_at_its_start_is_told_with_its_last_words(
     reasons = {record["model"]: record["reason"] for record in trials(results)}
     assert reasons["C"] is None
     assert "the server ended with status 1: no cheese" in reasons["A"]
+
+
+def test_an_optional_model_is_built_and_measured_only_when_it_is_named(
+    iolab: Run, results: Path, tmp_path: Path
+) -> None:
+    copy, image = copied_lab(tmp_path / "lab"), f"{own.mine().name}-yours"
+    compose = copy / "docker-compose.yml"
+    compose.write_text(compose.read_text().replace("image: iolab-yours", f"image: {image}"))
+    (copy / "services" / "yours" / "server_yours.py").write_text(yours.SOLUTION)
+    small = ("--concurrency", "4", "--requests", "40")
+    try:
+        done = iolab("bench", *SMALL, *small, "--models", "C", cwd=copy)
+        assert done.returncode == 0, done.stderr
+        assert image_id(image) == ""
+        done = iolab("bench", *SMALL, *small, "--models", "C,yours", cwd=copy)
+        assert done.returncode == 0, done.stderr
+        assert image_id(image)
+    finally:
+        subprocess.run(["docker", "image", "rm", "-f", image], capture_output=True, check=False)
+    assert {key: cell["ok"] for key, cell in cells(results).items()} == {("C", 4): 40, ("Y", 4): 40}
 
 
 def test_images_that_were_built_before_serve_where_they_cannot_be_built_now(

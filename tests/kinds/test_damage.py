@@ -13,17 +13,13 @@ from iolab.errors import UsageError
 from iolab.kinds import registry
 from iolab.report import pages
 from iolab.results.folder import RunFolder
-from iolab.theory import queueing
 from tests.conftest import RECORDED, Run
 from tests.kinds.recordings import KINDS, recording
-from tests.planned import THEORY_CUSTOMERS
 
 
 @pytest.fixture
-def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> RunFolder:
     """A run of the kind that is asked for."""
-    mdc = queueing.mdc
-    monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
     return recording(request.param, tmp_path)
 
 

@@ -19,9 +19,7 @@ from iolab.report import markdown, pages
 from iolab.report.document import Block, Document, Figure, Folded, Section
 from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
-from iolab.theory import queueing
 from tests.kinds.recordings import KINDS, recording
-from tests.planned import THEORY_CUSTOMERS
 
 VALUES: list[Any] = [
     None, "", "x", "../../etc", "\x1b]0;title\x07", "$\\frac{ x$", "<script>", True, -1, 0, 0.5, 1e308, -1e308, 10**18,
@@ -81,11 +79,7 @@ def whole(folder: Path, narrow: bool) -> None:
 
 @pytest.mark.load
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_value_replaced_is_reported_or_refused_in_a_line(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mdc = queueing.mdc
-    monkeypatch.setattr(queueing, "mdc", lambda rate, service_s, c, *_: mdc(rate, service_s, c, THEORY_CUSTOMERS))
+def test_one_value_replaced_is_reported_or_refused_in_a_line(kind: str, tmp_path: Path) -> None:
     draw = random.Random(kind)
     clean = recording(kind, tmp_path / "results").path
     run = json.loads((clean / "run.json").read_text())

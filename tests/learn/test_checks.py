@@ -1,15 +1,18 @@
 """Checks: the same answers agree with the student's own evidence, and differ from another's."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from iolab.contract import outcome
+from iolab.contract.outcome import Outcome
+from iolab.contract.promise import Kept
 from iolab.learn.checks import Result, cited_facts
-from iolab.learn.course import Learning, withheld
+from iolab.learn.course import Learning
 from iolab.learn.facts import Facts
 from iolab.results.folder import RunFolder
+from iolab.withheld import withheld
 from tests.learn.students import BEGIN, begun, put_hey, put_log, put_run
 
 LOG = "k2_recommended_seccomp_2click"
@@ -101,8 +104,8 @@ def test_a_measured_reading_agrees_within_a_twentieth(tmp_path: Path, given: flo
 def test_a_prediction_counts_before_the_run_and_not_after_it(tmp_path: Path) -> None:
     learning = begun(tmp_path)
     seed = learning.student.values.seed
-    run = put_run(tmp_path, started=BEGIN, seed=seed)
-    assert withheld(tmp_path, RunFolder(run).read_run()) == learning.plan.named("2.1")
+    run = put_run(tmp_path, started=BEGIN, seed=seed, course=True)
+    assert withheld(RunFolder(run), tmp_path)
     six = (80, 320, 20, 40, 20, 20)
     late = answer(learning, "2.1", *six, text="Four users wait for four turns.")
     assert (late.verdict, late.key) == ("differs", "predicted_after_run")
@@ -110,7 +113,10 @@ def test_a_prediction_counts_before_the_run_and_not_after_it(tmp_path: Path) -> 
     put_run(tmp_path, started=BEGIN + timedelta(hours=1), name="20261120T110000Z-bench", seed=seed)
     assert result(learning, "2.1").verdict == "agrees"
     assert result(learning, "2.5").verdict == "agrees"
-    assert withheld(tmp_path, RunFolder(run).read_run()) is None
+    assert not withheld(RunFolder(run), tmp_path)
+    other = put_run(tmp_path, started=BEGIN, name="20261120T130000Z-bench", seed=seed + 1, course=True)
+    assert withheld(RunFolder(other), tmp_path)  # it belongs to no step
+    assert not withheld(RunFolder(other), tmp_path, answers=True)
 
 
 def test_a_wrong_prediction_has_its_points(tmp_path: Path) -> None:
@@ -168,9 +174,8 @@ def test_a_text_written_into_answers_is_found(tmp_path: Path) -> None:
 def test_a_server_that_keeps_its_promises_is_built(tmp_path: Path, broken: list[str], verdict: str) -> None:
     learning = begun(tmp_path)
     assert result(learning, "5.1").verdict == "open"
-    folder = tmp_path / "results" / "contract"
-    folder.mkdir(parents=True)
-    promises = [{"name": name, "kept": name not in broken, "extra": False} for name in ("waits", "pieces")]
-    promises.append({"name": "pipelining", "kept": False, "extra": True})
-    (folder / "yours.json").write_text(json.dumps({"model": "yours", "promises": promises}))
+    promises = [Kept(name=name, says="", kept=name not in broken) for name in ("waits", "pieces")]
+    promises.append(Kept(name="pipelining", says="", kept=False, extra=True))
+    found = Outcome(model="yours", letter="Y", file="server_yours.py", sha256="", promises=tuple(promises))
+    outcome.write(tmp_path / "results", found)
     assert result(learning, "5.1").verdict == verdict

@@ -1,6 +1,8 @@
 """The journal: appended, chained, and a change shows."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,39 @@ def test_lines_that_are_no_entries_are_left_out_and_break_the_chain(tmp_path: Pa
         file.write(b"[]\n\xff\xfe\n")
     assert len(journal.entries()) == 3
     assert journal.broken() == 4
+
+
+ADDS = """
+import sys
+from pathlib import Path
+from iolab.learn.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+for number in range(40):
+    with journal.alone():
+        journal.add("hint", step="1.1", number=len(journal.entries()) + 1)
+"""
+
+
+def test_several_processes_add_to_one_journal_and_each_sees_the_lines_of_the_others(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    processes = [subprocess.Popen([sys.executable, "-c", ADDS, journal.path]) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert journal.broken() is None
+    assert [each["number"] for each in journal.entries()] == list(range(1, 161))
+
+
+def test_a_process_that_was_killed_does_not_keep_the_journal(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    script = f"{ADDS.partition('for ')[0]}with journal.alone():\n    print('mine', flush=True)\n    sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, journal.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdin
+    assert process.stdout.readline() == b"mine\n"
+    process.kill()
+    process.wait(20)
+    process.stdin.close()
+    process.stdout.close()
+    journal.add("hint", step="1.1")
+    assert journal.broken() is None

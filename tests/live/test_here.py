@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from iolab.errors import UsageError
+from iolab.host import machine
+from iolab.host.machine import Machine
 from iolab.lab import Lab
 from iolab.live import app, service
 from iolab.live.service import between, keep_older, switches
@@ -171,9 +173,10 @@ def test_strace_that_may_not_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(machine, "read", lambda: Machine(container=True))
     ptrace._tried.cache_clear()
     try:
-        with pytest.raises(UsageError, match=r"PTRACE_TRACEME: Operation not permitted\): give .* SYS_PTRACE"):
+        with pytest.raises(UsageError, match=r"PTRACE_TRACEME: Operation not permitted\): start .* SYS_PTRACE"):
             ptrace.check_strace()
     finally:
         ptrace._tried.cache_clear()

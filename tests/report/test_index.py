@@ -40,6 +40,7 @@ def test_the_newest_run_is_first_and_every_entry_says_what_its_summary_says(tmp_
     put(tmp_path, "a-newer", started="2026-11-27T09:30:00+00:00", kind="slo", experiment="slo", quick=True)
     (tmp_path / "latest").symlink_to("a-newer")
     (tmp_path / "trace").mkdir()
+    (tmp_path / "contract").mkdir()
     entries, skipped = index.read(tmp_path)
     assert skipped == []
     assert [each.folder for each in entries] == ["a-newer", "b-older"]
@@ -52,7 +53,14 @@ def test_the_newest_run_is_first_and_every_entry_says_what_its_summary_says(tmp_
     assert "Who &lt;waits&gt;?" in page
     assert "prefers-color-scheme: dark" in page
     assert not [word for word in ('src="', "http:", "https:", "@import", "url(") if word in page]
-    assert {path.name for path in tmp_path.iterdir()} == {"a-newer", "b-older", "latest", "trace", index.NAME}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a-newer",
+        "b-older",
+        "latest",
+        "trace",
+        "contract",
+        index.NAME,
+    }
 
 
 @pytest.mark.parametrize("damage", ["summary.json", "report.html", "run.json"])

@@ -1,4 +1,4 @@
-"""Formulas against published values and against each other; simulations against formulas."""
+"""Formulas against published values, against each other and against a simulation."""
 
 import math
 
@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iolab.theory import queueing
+from iolab.theory.constant_service import ConstantService
+from iolab.theory.queueing import ExponentialService
 
 
 @pytest.mark.parametrize(
@@ -23,17 +25,18 @@ from iolab.theory import queueing
 )
 def test_the_probability_to_wait(servers: int, load: float, waits: float) -> None:
     assert queueing.erlang_c(load / 0.02, 0.02, servers) == pytest.approx(waits, abs=5e-4)
+    assert ExponentialService(load / 0.02, 0.02, servers).beyond(0.0) == pytest.approx(waits, abs=5e-4)
 
 
-@pytest.mark.parametrize("rho", [0.3, 0.8, 0.95])
+@pytest.mark.parametrize("rho", [0.3, 0.8, 0.95, 0.999999])
 def test_one_exponential_server_has_exponential_response_times(rho: float) -> None:
     """Kleinrock (1975), equation 3.26, and the distribution in section 5.12."""
-    found = queueing.mmc(rho / 0.02, 0.02, 1)
+    found = ExponentialService(rho / 0.02, 0.02, 1)
     mean = 0.02 / (1 - rho)
     assert found.mean_s == pytest.approx(mean)
-    assert found.p50_s == pytest.approx(mean * math.log(2))
-    assert found.p95_s == pytest.approx(mean * math.log(20))
-    assert found.p99_s == pytest.approx(mean * math.log(100))
+    for quantile in (0.5, 0.95, 0.99, 0.999):
+        assert found.quantile_s(quantile) == pytest.approx(-mean * math.log(1 - quantile))
+    assert found.response.p95_s == found.quantile_s(0.95)
 
 
 def test_many_exponential_servers_agree_with_a_simulation() -> None:
@@ -41,25 +44,30 @@ def test_many_exponential_servers_agree_with_a_simulation() -> None:
     arrivals = np.cumsum(draw.exponential(1 / 320, 200_000))
     services = np.random.default_rng(2).exponential(0.02, 200_000)
     simulated = queueing.many_servers(arrivals, services, 8)
-    found = queueing.mmc(320, 0.02, 8)
+    found = ExponentialService(320, 0.02, 8)
     assert found.mean_s == pytest.approx(float(simulated.mean()), rel=0.03)
-    assert found.p95_s == pytest.approx(float(np.quantile(simulated, 0.95)), rel=0.03)
+    assert found.quantile_s(0.95) == pytest.approx(float(np.quantile(simulated, 0.95)), rel=0.03)
 
 
-def test_constant_service_waits_half_as_long() -> None:
-    """Pollaczek-Khinchine: half the wait of exponential service. The simulated mean is near, as its error says."""
-    for rho in (0.5, 0.8):
-        exact = queueing.mdc(rho / 0.02, 0.02, 1)
-        assert exact.mean_s == pytest.approx(0.02 + rho * 0.02 / (2 * (1 - rho)))
-        assert exact.p50_s < exact.mean_s < exact.p95_s < exact.p99_s
-        assert 0 < exact.error < 0.02
+@pytest.mark.parametrize("servers", [2, 8])
+def test_queue_and_service_of_the_same_rate_are_no_special_case(servers: int) -> None:
+    """With c (1 - rho) = 1 the sum of both is Erlang-2, whose tail is (1 + t) exp(-t); nearby it hardly differs."""
+    found = ExponentialService(servers - 1.0, 1.0, servers)
+    for time in (0.1, 1.0, 5.0):
+        tail = math.exp(-time) * (1 + found.waits * time)
+        assert found.later(time) == pytest.approx(tail, rel=1e-12)
+        for off in (-1e-7, 1e-7):
+            assert ExponentialService(servers - 1 + off, 1.0, servers).later(time) == pytest.approx(tail, rel=1e-5)
 
 
-def test_eight_constant_servers_agree_with_the_general_simulation() -> None:
-    draw = np.random.default_rng(3)
-    arrivals = np.cumsum(draw.exponential(1 / 320, 200_000))
-    general = queueing.many_servers(arrivals, np.full(200_000, 0.02), 8)
-    assert queueing.mdc(320, 0.02, 8).mean_s == pytest.approx(float(general.mean()), rel=0.03)
+@pytest.mark.parametrize(("rate", "servers"), [(1.5, 2), (7.2, 8), (0.6, 2)])
+def test_the_tail_of_a_response_is_that_of_the_book(rate: float, servers: int) -> None:
+    """Gross, Harris (1998), equation 2.37, as it stands there."""
+    found = ExponentialService(rate, 1.0, servers)
+    drain = servers - rate
+    for time in (0.2, 2.0, 9.0):
+        both = (drain * math.exp(-time) - math.exp(-drain * time)) / (drain - 1)
+        assert found.later(time) == pytest.approx((1 - found.waits) * math.exp(-time) + found.waits * both)
 
 
 def test_a_busier_queue_forgets_later_and_one_that_is_none_at_once() -> None:
@@ -71,13 +79,15 @@ def test_a_busier_queue_forgets_later_and_one_that_is_none_at_once() -> None:
     assert queueing.relaxation_s(1000, 0.02, math.inf) == 0.0
 
 
-def test_a_queue_without_end_is_refused() -> None:
-    for formula in (queueing.mmc, queueing.mdc):
+def test_a_queue_without_end_and_one_without_arrivals_are_refused() -> None:
+    for queue in (ExponentialService, ConstantService):
         with pytest.raises(ValueError, match="below 1"):
-            formula(50.0, 0.02, 1)
+            queue(50.0, 0.02, 1)
+        with pytest.raises(ValueError, match="above 0"):
+            queue(0.0, 0.02, 1)
 
 
-def test_who_comes_alone_waits_for_nobody() -> None:
+def test_a_request_that_arrives_alone_does_not_wait() -> None:
     arrivals, services = np.array([0.0, 1.0, 1.01]), np.array([0.02, 0.02, 0.02])
     assert queueing.one_server(arrivals, services) == pytest.approx([0.02, 0.02, 0.03])
     assert queueing.many_servers(arrivals, services, 2) == pytest.approx([0.02, 0.02, 0.02])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,17 +50,21 @@ def test_the_page_brings_its_token_and_may_load_nothing_from_elsewhere(look: Cal
         assert f'content="{site.token}"' in text
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "http://" not in text.replace("http://www.w3.org", "")
-        for name in ("lab.css", "lab.js"):
+        for name in ("lab.css", "lab.js", "learn.css", "learn.js"):
             found = await client.get(f"/{name}")
             assert (found.status, found.headers["X-Content-Type-Options"]) == (200, "nosniff")
-        script = (await (await client.get("/lab.js")).text()).replace("http://www.w3.org/2000/svg", "")
-        assert "http" not in script
-        assert "innerHTML" not in script
+        for name in ("lab.js", "learn.js"):
+            script = (await (await client.get(f"/{name}")).text()).replace("http://www.w3.org/2000/svg", "")
+            assert not re.search(r"https?:", script)
+            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML", script)
 
     look(with_it)
 
 
-@pytest.mark.parametrize("path", ["/api/live/start", "/api/start", "/api/stop", "/api/plan", "/api/what-if"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/live/start", "/api/start", "/api/stop", "/api/plan", "/api/what-if", "/api/learn/look", "/api/learn/answer"],
+)
 def test_nothing_starts_without_the_token(look: Callable[[Look], None], path: str) -> None:
     async def with_it(site: Site, client: Client) -> None:
         for headers in (

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 from iolab.kinds import registry
 from iolab.report import run_report
+from iolab.report.answers import RUN
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
+
+COURSE = "COURSE"  # changes what reports show, nothing that is measured
 
 
 def headed(document: Document, folder: RunFolder, place: RunFolder | None = None) -> Document:
@@ -24,15 +27,27 @@ def headed(document: Document, folder: RunFolder, place: RunFolder | None = None
     raw = document.raw
     if place and place.path != folder.path:
         raw = raw.replace(run_report.HERE, os.path.relpath(folder.path), 1)
-    return replace(document, raw=raw, changed=list(run.changed.items()), repeat=repeat, following=others, lacks=lacks)
+    return replace(
+        document,
+        raw=raw,
+        changed=[(name, value) for name, value in run.changed.items() if name != COURSE],
+        repeat=repeat,
+        following=others,
+        lacks=lacks,
+        course=document.course.replace(RUN, f"RUN={_path(folder)}"),
+    )
+
+
+def _path(folder: RunFolder) -> str:
+    """Return the path of a run folder in the lab, as a shell reads it."""
+    return shlex.quote(f"{folder.path.parent.name}/{folder.path.name}")
 
 
 def _resume(folder: RunFolder, run: RunInfo) -> str:
     """Return how to measure the rest of a run that has ended early; "" if it has not, or cannot go on."""
     if run.status not in ("partial", "failed") or registry.kind(run.kind).not_resumable:
         return ""
-    path = shlex.quote(f"{folder.path.parent.name}/{folder.path.name}")
-    return f"To measure what is missing or not valid: make {registry.KINDS[run.kind].command} RESUME={path}"
+    return f"To measure what is missing or not valid: make {registry.KINDS[run.kind].command} RESUME={_path(folder)}"
 
 
 def _command(run: RunInfo) -> str:

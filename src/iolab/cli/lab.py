@@ -22,10 +22,11 @@ LOOPBACK = "127.0.0.1"
     type=click.Path(path_type=Path),
     help="Folder of the run folders.  [default: results]",
 )
-def lab_command(port: str | None, results: Path | None) -> int:
+@click.option("--background", envvar="BACKGROUND", is_flag=True, help="Leave the page open, and return.")
+def lab_command(port: str | None, results: Path | None, background: bool) -> int:
     """Serve the lab as a web page: see the servers wait, start experiments, read and compare reports.
 
-    The page is for this machine alone, unless BIND is set. Ctrl-C ends it.
+    The page is for this machine alone, unless BIND is set. Ctrl-C ends it, and `make down` if it is in the background.
     """
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     variables = app.variables_of(the_lab)
@@ -36,6 +37,12 @@ def lab_command(port: str | None, results: Path | None) -> int:
 
         if said := reach.of_page(the_lab, number):
             output.line(said, err=True)
+
+    if background:
+        given = {"LAB_PORT": str(number)} | ({"RESULTS": str(results.absolute())} if results else {})
+        output.line(f"The lab: {app.start(the_lab, given)} (make down ends it)")
+        output.line("Type first: make learn STUDENT=your-id (make help lists all commands)")
+        return 0
 
     def ready(url: str) -> None:
         output.line(f"The lab: {url} (Ctrl-C ends it)")

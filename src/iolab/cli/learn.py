@@ -1,16 +1,17 @@
 """The commands of the course: learn, answer, hint."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.text import Text
 
 from iolab.cli import output
 from iolab.cli.console import Console
+from iolab.cli.handout import Handout
 from iolab.errors import UsageError
 from iolab.lab import find_root
 from iolab.learn.checks import Result
@@ -20,6 +21,7 @@ from iolab.learn.texts import Texts, language
 
 MARKS = {"agrees": ("✓", "green"), "differs": ("✗", "red"), "cannot tell": ("?", "yellow"), "open": ("·", "dim")}
 MOST_COLUMNS = 100  # of a handout
+CODE = re.compile(r"^```[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
 step_option = click.option("--step", "name", envvar="STEP", help="The step, such as 2.1.  [default: the next one]")
 
@@ -81,7 +83,7 @@ def hint(name: str | None) -> int:
         return 0
     number, said = found
     console.print(Text(texts.say("hint", number=number, most=len(hints), step=step.id), style="bold"))
-    console.print(Padding(Markdown(learning.student.values.fill(said)), (0, 0, 0, 2)))
+    console.print(Padding(Handout(learning.student.values.fill(said)), (0, 0, 0, 2)))
     return 0
 
 
@@ -103,11 +105,11 @@ def show_results(console: Console, status: Status, texts: Texts) -> None:
     console.print(Text(texts.say("points", **points), style="bold"))
 
 
-def show_result(console: Console, result: Result, texts: Texts) -> None:
-    """Print what a check found, with the lines that show it."""
+def show_result(console: Console, result: Result, texts: Texts, points: str = "") -> None:
+    """Print what a check found, with the lines that show it, and with points on a sheet."""
     mark, style = MARKS[result.verdict]
     said = texts.say(result.key, **result.with_, missing=", ".join(result.shows))
-    console.print(Text.assemble((f"{mark} {result.step.id:<5}", style), said), soft_wrap=True)
+    console.print(Text.assemble((f"{mark} {result.step.id:<5}{points}", style), said), soft_wrap=True)
     if result.verdict == "differs":
         for line in result.shows:
             console.print(Text(f"        {line[:300]}", style="dim"), soft_wrap=True)
@@ -119,16 +121,28 @@ def show_step(console: Console, learning: Learning, step: Step, texts: Texts) ->
     fill = learning.student.values.fill
     width = min(console.width, MOST_COLUMNS)
     if step.id == next(each.id for each in learning.plan if each.part == step.part):
-        console.print(Markdown(fill(texts.introductions.get(step.part, ""))), width=width)
+        console.print(Handout(fill(texts.introductions.get(step.part, ""))), width=width)
     console.rule(f"{step.id} {section.title if section else ''}", align="left", style="dim")
     if section:
         if section.stale:
             _say(console, texts.say("stale"))
-        console.print(Markdown(fill(section.text)), width=width)
+        show_text(console, fill(section.text), width)
     if step.kind in ("observe", "predict", "explain"):
         _say(console, texts.say("answer_with", step=step.id))
     if texts.hints(step.id):
         _say(console, texts.say("hint_with"))
+
+
+def show_text(console: Console, text: str, width: int) -> None:
+    """Print Markdown; lines of code are printed whole, so that they can be copied."""
+    for place, part in enumerate(CODE.split(text)):
+        if place % 2:
+            for line in part.rstrip().splitlines():
+                console.print(Text(line, style="bold"), soft_wrap=True)
+            console.print()
+        elif part.strip():
+            console.print(Handout(part.strip()), width=width)
+            console.print()
 
 
 def _given_values(step: Step, text: str) -> Mapping[str, float]:

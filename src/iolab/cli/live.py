@@ -9,10 +9,25 @@ from iolab.cli.console import Console
 from iolab.errors import EngineMissing
 from iolab.host import leftovers
 from iolab.lab import Lab
-from iolab.live import doctor, reach, standing
+from iolab.live import app, doctor, reach, standing
 from iolab.report import numbers, terminal
 from iolab.runtime.compose import find_engine
-from iolab.web import app, record
+from iolab.web import app as page
+from iolab.web import record
+
+
+@click.command()
+def ready() -> int:
+    """Install all that local experiments and traces need: after it, they need no network.
+
+    `make ready` makes .venv first; the command makes the environment of the Streamlit app. A second call does nothing.
+    """
+    console = Console()
+    the_lab = Lab.read(lab.find_root(Path.cwd()))
+    with terminal.busy(console) as say:
+        app.environment(the_lab.root, app.LOOPS[0], say)
+    console.print(f"Ready: .venv (the lab) and {app.ENVIRONMENT} (the Streamlit app).", highlight=False)
+    return 0
 
 
 @click.command()
@@ -29,12 +44,12 @@ def up(cpus: float, workers: int, loads: str) -> int:
     console = Console()
     the_lab = Lab.read(lab.find_root(Path.cwd()))
     engine = find_engine()
-    if said := reach.of_up(the_lab, app.port_of(app.variables_of(the_lab))):
+    if said := reach.of_up(the_lab, page.port_of(page.variables_of(the_lab))):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     with terminal.busy(console) as say:
         pages = standing.up(the_lab, engine, cpus, workers, say, loads=loads)
-    page = (app.start(the_lab), "The lab: see the servers wait, start experiments, read reports")
-    terminal.show_pages(console, [page, *pages])
+    own = (page.start(the_lab), "The lab: see the servers wait, start experiments, read reports")
+    terminal.show_pages(console, [own, *pages])
     return 0
 
 

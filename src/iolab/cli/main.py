@@ -26,12 +26,17 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "doctor": Command("Start", "2 s", "Check whether this machine has what the lab needs", "live:doctor_command"),
+    "ready": Command("Start", "1 min", "Install all that local runs and traces need", "live:ready"),
     "lab": Command("Start", "", "Serve the lab as a web page: live view, runs, reports", "lab:lab_command"),
     "learn": Command("The course", "2 s", "Show where you are in the course, and the next step", "learn:learn"),
     "answer": Command("The course", "", "Record a prediction, a reading or a text: STEP=2.1", "learn:answer"),
     "hint": Command("The course", "2 s", "Show the next hint of the current step", "learn:hint"),
+    "submit": Command("The course", "5 s", "Write lab-<id>.zip to hand in, and show its sheet", "hand_in:submit"),
+    "grade": Command("The course", "1 min", "For the teacher: grade all zips of FOLDER=zips", "hand_in:grade"),
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
+    "theory": Command("Experiments", "1 s", "Compute queueing theory: RATE=27 USERS=16", "theory:theory"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
+    "contract": Command("Experiments", "15 s", "Check a server against the contract: MODEL=yours", "contract:contract"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),
     "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "runs:open_"),
     "report": Command("Look at results", "2 s", "Rebuild the report of the newest run", "runs:report"),

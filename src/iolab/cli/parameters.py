@@ -57,4 +57,7 @@ runtime = click.option(
 results = click.option("--results", envvar="RESULTS", type=PATH, help="Folder of the run folders.  [default: results]")
 quick = click.option("--quick", envvar="QUICK", is_flag=True, help="Measure at most 30 s, with wider intervals.")
 wait = click.option("--wait", envvar="WAIT", is_flag=True, help="Wait until another benchmark has ended.")
+answers = click.option(
+    "--answers", envvar="ANSWERS", is_flag=True, help="Show theory and answers of a course run, too."
+)
 resume = click.option("--resume", envvar="RESUME", type=PATH, help="Run folder of an interrupted run to continue.")

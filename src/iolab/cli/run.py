@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from iolab.live import reach
 from iolab.progress import RunProgress
 from iolab.progress_file import ProgressFile
 from iolab.report import brief, index, markdown, pages, terminal
+from iolab.report.answers import SHOWN, unanswered
 from iolab.report.document import Document
 from iolab.report.summary import summary
 from iolab.results.folder import LATEST, RunFolder
 from iolab.runtime.choice import Wanted, choose
+from iolab.withheld import withheld
 
 
 def measured(
@@ -78,7 +81,7 @@ def trials(console: Console, planned: planning.Plan[Any], runtime: Wanted, resul
     experiment = planned.experiment
     if said := reach.of_run(planned.lab, experiment.host, experiment.load.port if experiment.host else None):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
-    with RunProgress(console) as progress, closing(ProgressFile(progress)) as observer:
+    with RunProgress(console) as progress, closing(ProgressFile(progress, planned.lab.root)) as observer:
         return session.measure(planned, place, results or planned.lab.root / "results", observer)
 
 
@@ -94,7 +97,7 @@ def planned(
     """Return the plan of a command: of experiments/`default`.toml or `path`, or of a run that goes on."""
     root = find_root(Path.cwd())
     if resume:
-        if path or changes or quick:
+        if path or changes.keys() - {"course"} or quick:
             raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
         return planning.resumed(root, resume, settings)
     return planning.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings, quick=quick)
@@ -115,29 +118,30 @@ def place_of_reports(folder: RunFolder, results: Path | None) -> RunFolder:
 
     A run of the checkout is one in the lab's folder, but not in a folder of results: a recorded run is left as it is.
     """
-    try:
-        root = find_root(Path.cwd()).resolve()
-    except UsageError:
-        return folder  # there is no checkout
+    found = checkout()
+    if found is None:
+        return folder
+    root = found.resolve()
     mine = (results or root / "results").resolve()
     path = folder.path.resolve()
     kept = path.is_relative_to(root) and not path.is_relative_to(mine) and not (path.parent / LATEST).is_symlink()
     return RunFolder(mine / index.REPORTS / path.relative_to(root)) if kept else folder
 
 
-def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None) -> None:
+def report_run(console: Console, folder: RunFolder, place: RunFolder | None = None, *, answers: bool = False) -> None:
     """Make the reports of a run folder from its raw data, and print the shortest of them."""
-    brief.show(console, write_reports(folder, place), addresses.of_run(place or folder))
+    brief.show(console, write_reports(folder, place, answers=answers), addresses.of_run(place or folder))
 
 
-def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document:
+def write_reports(folder: RunFolder, place: RunFolder | None = None, *, answers: bool = False) -> Document:
     """Write the reports of a run folder from its raw data, and the page of all runs; return the report.
 
-    They are written to `place`, by default to the run folder itself.
+    They are written to `place`, by default to the run folder itself. A run of the course hides theory and answers
+    unless `answers` are asked for; the cells in summary.json always have them.
     """
     place = place or folder
     report = registry.kind_of(folder).report(folder)
-    document = header.headed(report.document(), folder, place)
+    document = header.headed(_for_reader(report.document(), folder, answers=answers), folder, place)
     place.path.mkdir(parents=True, exist_ok=True)
     place.write("summary.json", summary(folder.read_run(), document, report.cells, report.facts))
     place.write("report.md", markdown.render(document))
@@ -145,6 +149,23 @@ def write_reports(folder: RunFolder, place: RunFolder | None = None) -> Document
     if place is folder and (folder.path.parent / LATEST).is_symlink():
         index.write(folder.path.parent)
     return document
+
+
+def _for_reader(document: Document, folder: RunFolder, *, answers: bool) -> Document:
+    """Return a report without what is withheld; one that shows it because `answers` were asked for says so."""
+    root = checkout()
+    if withheld(folder, root, answers=answers):
+        return unanswered(document)
+    asked = answers and withheld(folder, root) and unanswered(document) is not document
+    return replace(document, course=SHOWN) if asked else document
+
+
+def checkout() -> Path | None:
+    """Return the checkout that a command works in; None if there is none."""
+    try:
+        return find_root(Path.cwd())
+    except UsageError:
+        return None
 
 
 @click.command()

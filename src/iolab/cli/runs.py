@@ -8,29 +8,34 @@ import click
 
 from iolab.cli import addresses, output, parameters
 from iolab.cli.console import Console
-from iolab.cli.run import given_or_newest, place_of_reports, report_run, results_folder
+from iolab.cli.run import checkout, given_or_newest, place_of_reports, report_run, results_folder
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
 from iolab.report import index
+from iolab.report.answers import without
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
 from iolab.results.folder import RunFolder
+from iolab.withheld import withheld
 
 NEWEST = 10  # benchmarks in which `explain` looks for a cell
 
 
 @click.command()
 @click.argument("run", metavar="[RUN]", envvar="RUN", type=parameters.PATH, required=False)
+@parameters.answers
 @parameters.results
-def report(run: Path | None, results: Path | None) -> int:
+def report(run: Path | None, results: Path | None, *, answers: bool) -> int:
     """Rebuild the report of RUN, by default the newest run, from its raw data.
+
+    The report of a course run hides theory and answers until your prediction is recorded; ANSWERS=1 shows them.
 
     A run in the lab's folder that is not in the results, such as a recorded one, is left as it is: its report is
     written to `reports` in the results.
     """
     folder = given_or_newest(run, results)
-    report_run(Console(), folder, place_of_reports(folder, results))
+    report_run(Console(), folder, place_of_reports(folder, results), answers=answers)
     return 0
 
 
@@ -63,7 +68,8 @@ def compare(runs: tuple[Path, ...]) -> int:
     if one is not other:
         raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
     try:
-        one.compare(first, second).show(Console())
+        hide = any(withheld(folder, checkout()) for folder in (first, second))
+        one.compare(first, second, hide=hide).show(Console())
     except UsageError as error:
         raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
     return 0
@@ -74,12 +80,16 @@ def compare(runs: tuple[Path, ...]) -> int:
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
 @click.option("--to", type=parameters.PATH, help="Folder of the tables.  [default: export, beside the report]")
+@parameters.answers
 @parameters.results
-def export(run: Path | None, form: Format, to: Path | None, results: Path | None) -> int:
+def export(run: Path | None, form: Format, to: Path | None, results: Path | None, *, answers: bool) -> int:
     """Write RUN, by default the newest, as flat tables: cells, trials, and their rows such as requests."""
     folder = given_or_newest(run, results)
     of_kind = registry.kind_of(folder)
     cells = of_kind.report(folder).cells  # first: it tells which file is damaged
+    if of_kind.theory and withheld(folder, checkout(), answers=answers):
+        cells = without(cells, of_kind.theory)
+        output.line("Figures of theory are left out until your prediction is recorded; ANSWERS=1 adds them.", err=True)
     trials = folder.read_trials(of_kind.record)
     if folder.read_run().status == "running":
         output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
@@ -96,6 +106,7 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
 @click.option("--cell", envvar="CELL", hidden=True, help="The same as the argument.")
 @click.option("--cpus", envvar="CPUS", type=float, help="CPU limit of the cell, if the run has several.")
 @click.option("--variant", envvar="VARIANT", help="Setting of the cell, if the run varies one.")
+@parameters.answers
 @parameters.results
 def explain(  # noqa: PLR0917 (each is an option of the command line)
     names: tuple[str, ...],
@@ -104,6 +115,8 @@ def explain(  # noqa: PLR0917 (each is an option of the command line)
     cpus: float | None,
     variant: str | None,
     results: Path | None,
+    *,
+    answers: bool,
 ) -> int:
     """Explain CELL, such as C16: the parts that its median consists of.
 
@@ -118,10 +131,16 @@ def explain(  # noqa: PLR0917 (each is an option of the command line)
     mistakes = []
     for folder in [RunFolder.open(run)] if run else _to_explain(results):
         try:
-            shown = registry.kind_of(folder).explain(folder, cell, cpus, variant)
+            kind = registry.kind_of(folder)
+            shown = kind.explain(folder, cell, cpus, variant)
         except UsageError as mistake:
             mistakes.append(mistake)
             continue
+        if kind.theory and withheld(folder, checkout(), answers=answers):
+            raise UsageError(
+                f"{os.path.relpath(folder.path)} is a run of the course, and an explanation tells what theory predicts:"
+                " record your own prediction first (make learn), or show it now with ANSWERS=1"
+            )
         if not run:
             output.line(f"Run: {os.path.relpath(folder.path)}")
         shown(Console())

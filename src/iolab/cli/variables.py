@@ -11,7 +11,7 @@ from iolab.errors import UsageError
 
 # Of Docker Compose, of make, and of the installation: every command may need them.
 COMMON = re.compile(
-    r"\w+_PORT|BIND|BASE_IMAGE|PIP_\w+|UV_\w+|\w+_proxy|\w+_PROXY|CA_FILE|COMPOSE_\w+|DOCKER_\w+|LAB_[UG]ID|PYTHON|TIMES"
+    r"\w+_PORT|BIND|BASE_IMAGE|PIP_\w+|UV_\w+|\w+_proxy|\w+_PROXY|CA_FILE|COMPOSE_\w+|DOCKER_\w+|LAB_[UG]ID|LAB_LANG|PYTHON|TIMES"
     r"|ALLOWED_HOSTS|REMOTE_TARGETS|SHELL|TMPDIR|PATH|HOME|LANG|LC_\w+|\w*FLAGS|PYTEST_\w+|IOLAB_\w+"
 )
 STANDING = ("up", "trace", "trace-compare")  # they take the settings of the servers that Compose has

@@ -15,6 +15,14 @@ def shown(address: str) -> str:
     return "localhost" if address in ("127.0.0.1", "0.0.0.0", "::", "::1") else address  # noqa: S104
 
 
+def free() -> int:
+    """Return a port of this machine (127.0.0.1) that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def check_free(address: str, port: int, wanted_for: str) -> None:
     """Raise UsageError if `port` is in use, with the name and pid of the program if the system reports them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

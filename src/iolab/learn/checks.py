@@ -69,6 +69,9 @@ class Checks:
     def _run(self, step: Step) -> Result:
         found = self._place.find(step, self._facts.values)
         if found is None:
+            broken = self._place.broken_off(step, self._facts.values)
+            if broken:
+                return Result(step, "cannot tell", "run_not_whole", {"run": broken.names[0]})
             return Result(step, "open", "run_missing", shows=self._missing(step))
         if step.evidence.log and (problem := self._unreadable(step)):
             return problem
@@ -150,13 +153,14 @@ class Checks:
         return [
             place
             for place, value in enumerate(fact.values)
-            if value is not None and self._close(number, value / ask.per, fact)
+            if value is not None and self._close(number, value / ask.per, ask, fact)
         ]
 
-    def _close(self, given: float, value: float, fact: Fact) -> bool:
+    def _close(self, given: float, value: float, ask: Ask, fact: Fact) -> bool:
         if fact.exact:
             return given == value
-        return abs(given - value) <= max(self._course.tolerance * abs(value), self._course.tolerance_ms)
+        least = self._course.tolerance_ms if ask.fact.endswith("_ms") else 0.0
+        return abs(given - value) <= max(self._course.tolerance * abs(value), least)
 
     def _explain(self, step: Step) -> Result:
         entry = last(self._entries, "answer", step.id)
@@ -176,7 +180,7 @@ class Checks:
         found: dict[str, Sequence[float]] = {}
         for prefix in step.cites:
             for name, fact in self._facts.all_of(prefix.partition(".")[0]).items():
-                if name.startswith(prefix):
+                if name.startswith(prefix) and fact.result:
                     known = [value for value in fact.values if value is not None]
                     found[name] = [*known, *(value / per[name] for value in known if per.get(name, 1) != 1)]
         return found

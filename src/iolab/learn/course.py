@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from iolab.errors import UsageError
 from iolab.learn import evidence, plan
@@ -14,8 +13,9 @@ from iolab.learn.evidence import Place
 from iolab.learn.facts import Facts
 from iolab.learn.journal import Entry
 from iolab.learn.plan import Course, Plan, Step
-from iolab.learn.student import Student, first, last
+from iolab.learn.student import Student, last
 from iolab.results import files
+from iolab.results.records import RunInfo
 
 DONE = frozenset({"agrees"})
 
@@ -61,8 +61,9 @@ class Learning:
     def look(self) -> Status:
         """Record evidence that is new, check everything, and return where the student is."""
         self.place = Place(self.root)
-        self._note_evidence()
-        self._note_texts()
+        with self.student.journal.alone():
+            self._note_evidence()
+            self._note_texts()
         facts = Facts(self.place, self.plan, self.student.values)
         return status(Checks(self.plan, self.course, self.place, facts, self.entries).all(), self.course)
 
@@ -75,17 +76,23 @@ class Learning:
             raise UsageError(f"STEP={step.id}: a value is missing: {', '.join(missing)}")
         if step.kind != "observe" and not text.strip():
             raise UsageError(f"STEP={step.id}: a text is missing")
-        self.student.journal.add("answer", step=step.id, values=dict(values), text=text.strip())
-        if step.kind == "explain":
-            self.student.write_answer(step.id, text)
+        with self.student.journal.alone():
+            self.student.journal.add("answer", step=step.id, values=dict(values), text=text.strip())
+            if step.kind == "explain":
+                self.student.write_answer(step.id, text)
 
     def hint(self, step: Step, hints: Sequence[str]) -> tuple[int, str] | None:
         """Return the number and the text of the next hint, and record that it was read; None if all were."""
-        read = sum(each["what"] == "hint" and each.get("step") == step.id for each in self.entries)
-        if read >= len(hints):
-            return None
-        self.student.journal.add("hint", step=step.id, number=read + 1)
+        with self.student.journal.alone():
+            read = self.hints_read(step)
+            if read >= len(hints):
+                return None
+            self.student.journal.add("hint", step=step.id, number=read + 1)
         return read + 1, hints[read]
+
+    def hints_read(self, step: Step) -> int:
+        """Return how many hints of a step were read."""
+        return sum(each["what"] == "hint" and each.get("step") == step.id for each in self.entries)
 
     def _note_evidence(self) -> None:
         """Record evidence when it is first seen, with its hash: a later change then shows."""
@@ -123,22 +130,20 @@ def status(results: Sequence[Result], course: Course) -> Status:
     )
 
 
-def withheld(root: Path, run: Any) -> Step | None:
-    """Return the prediction that is to come before the answers of a run are shown; None if it is recorded.
+def predicted(root: Path, run: RunInfo) -> bool:
+    """Return whether the student of a checkout has recorded the predictions of the step to which a run belongs.
 
-    `run` is the content of run.json. Where no course has begun, nothing is withheld.
+    False where the course has not begun, and for a run that belongs to no step.
     """
     try:
         learning = Learning.open(root)
     except UsageError:
-        return None
-    for step in learning.plan:
-        if step.evidence.kind and evidence.matches(run, step.evidence, learning.student.values):
-            for need in step.needs:
-                wanted = learning.plan.named(need)
-                if wanted.kind == "predict" and first(learning.entries, "answer", need) is None:
-                    return wanted
-    return None
+        return False
+    wanted = {each.id for each in learning.plan if each.kind == "predict"}
+    answered = {each.get("step") for each in learning.entries if each["what"] == "answer"}
+    steps = [each for each in learning.plan if each.evidence.kind]
+    own = [each for each in steps if evidence.matches(run, each.evidence, learning.student.values)]
+    return any(answered.issuperset(wanted.intersection(each.needs)) for each in own)
 
 
 def _digests(place: Place, found: evidence.Found) -> Mapping[str, str]:

@@ -56,7 +56,13 @@ class Place:
         if names:
             there = all(_is_file(self.path(name)) for name in names)
             return Found(names) if there else None
-        return next((found for found in self._runs if matches(found.info, wanted, values)), None)
+        return next((found for found in self.runs if matches(found.info, wanted, values)), None)
+
+    def broken_off(self, step: Step, values: Values) -> "FoundRun | None":
+        """Return the newest run for a step that is not whole; None if there is none."""
+        wanted = step.evidence
+        runs = (each for each in self._readable if wanted.kind and not each.whole)
+        return next((found for found in runs if matches(found.info, wanted, values)), None)
 
     def contract(self, model: str) -> Mapping[str, Any]:
         """Return the last outcome of `make contract` for a model; {} if there is none."""
@@ -67,24 +73,33 @@ class Place:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def _runs(self) -> "list[FoundRun]":
-        return list(self._complete())
+    def runs(self) -> "list[FoundRun]":
+        """The complete runs, the newest first."""
+        return [each for each in self._readable if each.whole]
 
-    def _complete(self) -> "Iterator[FoundRun]":
+    @cached_property
+    def _readable(self) -> "list[FoundRun]":
+        return list(self._read())
+
+    def _read(self) -> "Iterator[FoundRun]":
         for folder in RunFolder.newest_first(self.root / RESULTS)[:OFTEN]:
             try:
                 info = folder.read_run()
             except (UsageError, OSError):
                 continue
-            if info.status == "complete":
-                yield FoundRun((f"{RESULTS}/{folder.path.name}",), folder, info.started, info)
+            yield FoundRun((f"{RESULTS}/{folder.path.name}",), folder, info.started, info)
 
 
 @dataclass(frozen=True)
 class FoundRun(Found):
-    """A complete run."""
+    """A run, and its run.json."""
 
     info: RunInfo = None  # type: ignore[assignment]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its trials are valid."""
+        return self.info.status == "complete"
 
 
 def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
@@ -94,7 +109,7 @@ def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
         run.kind == wanted.kind
         and {*wanted.models} <= {model.letter for model in run.models}
         and {*values.filled(wanted.users)} <= {*users}
-        and all(_setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
+        and all(setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
     )
 
 
@@ -110,7 +125,8 @@ def digest(folder: RunFolder) -> str:
     return sha256("\n".join(lines).encode())
 
 
-def _setting(run: RunInfo, name: str) -> Any:
+def setting(run: RunInfo, name: str) -> Any:
+    """Return a setting of a run by its path, such as server.backlog; None where there is none."""
     try:
         value = reduce(lambda table, key: table[key], name.split("."), dict(run.experiment))
     except (KeyError, TypeError):

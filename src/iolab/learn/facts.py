@@ -6,7 +6,7 @@ The names are those of labs/plan.toml: trace.listen_fd, hey.A.16.median_ms, benc
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,12 @@ from iolab.trace.source import open_log
 from iolab.trace.story import Story, tell
 
 NAMED_BY = ("model", "concurrency", "transport")  # fields of a cell that are in the names of its facts
+MEASURED = ("_ms", "_rps", "_s")
+SETTINGS = frozenset(
+    {
+        *("service_ms", "scale_ms", "master_s", "opponent_s", "patience_s", "quiet_s", "busy_s", "clicks_per_s"),
+    }
+)
 EXPECTED = "predicted_median_ms"  # the field of a cell that is theory
 HEY = re.compile(r"hey-([A-Z])-(\d+)\.txt")
 
@@ -29,13 +35,15 @@ HEY = re.compile(r"hey-([A-Z])-(\d+)\.txt")
 class Fact:
     """A fact; several `values` are those of several events, such as clicks. None: that event has no such value.
 
-    `where` is the file that shows it, `shows` the lines of it. An `exact` fact is counted, not measured.
+    `where` is the file that shows it, `shows` the lines of it. An `exact` fact is counted, not measured. A setting of a
+    run is no result (`result`): to cite it proves nothing.
     """
 
     values: tuple[float | None, ...]
     where: str
     shows: tuple[str, ...] = ()
     exact: bool = False
+    result: bool = True
 
     @property
     def known(self) -> bool:
@@ -106,7 +114,7 @@ class Facts:
     @cached_property
     def _theory(self) -> Mapping[str, Fact]:
         expected = {
-            name.replace(f"{prefix}.", "theory.", 1).replace(EXPECTED, "median_ms"): fact
+            name.replace(f"{prefix}.", "theory.", 1).replace(EXPECTED, "median_ms"): replace(fact, result=True)
             for prefix, facts in self._runs.items()
             for name, fact in facts.items()
             if name.endswith(f".{EXPECTED}")
@@ -118,14 +126,22 @@ class Facts:
 def of_run(folder: RunFolder, prefix: str, where: str) -> Iterator[tuple[str, Fact]]:
     """Yield the facts of a run by name: each number of each cell, as its report has it; nothing of a damaged run."""
     try:
-        cells = registry.kind_of(folder).report(folder).cells
+        kind = registry.kind_of(folder)
+        cells = kind.report(folder).cells
     except (LabError, OSError):
         return
     for cell in cells:
         name = ".".join([prefix, *(str(cell[key]) for key in NAMED_BY if cell.get(key) not in (None, ""))])
         for key, value in cell.items():
             if key not in NAMED_BY and _is_number(value):
-                yield f"{name}.{key}", Fact((float(value),), where, exact=isinstance(value, int))
+                counted, measured = isinstance(value, int), _is_result(key, kind.metrics)
+                yield f"{name}.{key}", Fact((float(value),), where, exact=counted, result=measured)
+
+
+def _is_result(key: str, metrics: Sequence[str]) -> bool:
+    """Return whether a number of a cell was measured; others are settings, or theory."""
+    measured = key.endswith(MEASURED) and not key.startswith("predicted_")
+    return key in metrics or (measured and key not in SETTINGS)
 
 
 def _is_number(value: Any) -> bool:
@@ -151,6 +167,7 @@ def _of_story(story: Story) -> Iterator[tuple[str, Fact]]:
         yield "trace.epoll_add_line", fact([each.add.line for each in added if each.add], texts)
         yield "trace.epoll_fd", fact([each.epoll_fd for each in added], texts)
     accepted = [each for run in watch.runs for each in run.connections if each.accept]
+    accepted = [each for each in accepted if each.websocket] or accepted  # the browser's clicks come on its websocket
     texts = [each.accept.text for each in accepted if each.accept]
     yield "trace.browser_fd", fact([each.fd for each in accepted], texts)
     yield "trace.browser_accept_line", fact([each.accept.line for each in accepted if each.accept], texts)

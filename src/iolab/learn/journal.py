@@ -1,9 +1,11 @@
 """The journal of a student: a line for each thing that was recorded, each with the hash of the line before."""
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,35 @@ class Journal:
 
     def __init__(self, path: Path, clock: Clock = now) -> None:
         self.path, self._clock = path, clock
+        self._alone = False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from adding lines: the page and a terminal write into one journal.
+
+        What is decided by the lines that are there belongs into one `alone()` with the line that follows from it. The
+        kernel releases the lock when its holder ends.
+        """
+        if self._alone:
+            yield
+            return
+        # Not the journal itself: it is replaced where a crash cut its last line off.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self.path.with_name(f".{self.path.name}.lock"), flags, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._alone = True
+            yield
+        finally:
+            self._alone = False
+            os.close(descriptor)
 
     def add(self, what: str, **values: Any) -> Entry:
         """Add a line; raises UsageError where the journal was changed by hand, which would hide that."""
+        with self.alone():
+            return self._add(what, values)
+
+    def _add(self, what: str, values: Mapping[str, Any]) -> Entry:
         lines = self._lines()
         if (broken := _broken(lines)) is not None:
             raise UsageError(f"{os.path.relpath(self.path)}, line {broken}: it was changed; take it from a copy")

@@ -16,6 +16,7 @@ Language = Literal["en", "zh-TW"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh-TW")
 ENGLISH: Language = "en"
 HEADING = re.compile(r"^## (\d\.\d{1,2}) (.+)$", re.MULTILINE)
+PART = "part"  # and its number: the name of what stands above the first section
 OF_ENGLISH = re.compile(r"<!-- en: ([0-9a-f]{12}) -->\n*")  # in a translation: the hash of the English section
 
 
@@ -51,17 +52,18 @@ class Texts:
     @cached_property
     def sections(self) -> Mapping[str, Section]:
         """The sections of all steps, by step."""
-        english = self._sections(ENGLISH)
-        if self.language == ENGLISH:
-            return english
-        own = self._sections(self.language)
-        return {step: _current(own.get(step), section) for step, section in english.items()}
+        return {step: section for step, section in self._current.items() if not step.startswith(PART)}
 
     @cached_property
     def introductions(self) -> Mapping[int, str]:
         """What stands above the first section of each part, with the title as its first line."""
-        parts = {**self._parts(ENGLISH), **self._parts(self.language)}
-        return {part: HEADING.split(text)[0].strip() for part, text in parts.items()}
+        return {
+            int(name.removeprefix(PART)): "\n\n".join(
+                [f"# {section.title}", *([f"*{self.say('stale')}*"] if section.stale else []), section.text]
+            ).strip()
+            for name, section in self._current.items()
+            if name.startswith(PART)
+        }
 
     def say(self, key: str, **with_: object) -> str:
         """Return a sentence of ui.toml, filled in."""
@@ -69,6 +71,11 @@ class Texts:
         if text is None:
             raise UsageError(f"labs/{ENGLISH}/ui.toml has no message {key}")
         return re.sub(r"\{(\w+)\}", lambda match: str(with_.get(match[1], match[0])), text)
+
+    @property
+    def page(self) -> Mapping[str, str]:
+        """What the tab of the page says; {names} are filled in there."""
+        return {key: str(text) for key, text in self._table("page").items()}
 
     def verdict(self, verdict: str) -> str:
         """Return the word for a verdict."""
@@ -85,11 +92,23 @@ class Texts:
         return tuple(map(str, found))
 
     @cached_property
+    def _current(self) -> Mapping[str, Section]:
+        english = self._sections(ENGLISH)
+        if self.language == ENGLISH:
+            return english
+        own = self._sections(self.language)
+        return {name: _current(own.get(name), section) for name, section in english.items()}
+
+    @cached_property
     def _messages(self) -> Mapping[str, str]:
         return {key: str(text) for key, text in self._table("messages").items()}
 
+    @cached_property
+    def _ui(self) -> Mapping[str, Any]:
+        return self._merged("ui.toml")
+
     def _table(self, name: str) -> Mapping[str, Any]:
-        found = self._merged("ui.toml").get(name, {})
+        found = self._ui.get(name, {})
         return found if isinstance(found, Mapping) else {}
 
     def _merged(self, name: str) -> Mapping[str, Any]:
@@ -119,17 +138,27 @@ class Texts:
         return found
 
     def _sections(self, wanted: Language) -> Mapping[str, Section]:
-        found = {}
-        for text in self._parts(wanted).values():
-            words = HEADING.split(text)[1:]
-            for step, title, body in zip(words[::3], words[1::3], words[2::3], strict=True):
-                found[step] = Section(step, title.strip(), body.strip())
+        found: dict[str, Section] = {}
+        for part, text in self._parts(wanted).items():
+            found |= split(text, part)
         return found
 
 
+def split(text: str, part: int) -> dict[str, Section]:
+    """Return the sections of a handout by step; what stands above the first one is that of "part1", for example."""
+    top, *words = HEADING.split(text)
+    title, _, introduction = top.strip().partition("\n")
+    name = f"{PART}{part}"
+    found = {name: Section(name, title.removeprefix("# "), introduction.strip())}
+    for step, heading, body in zip(words[::3], words[1::3], words[2::3], strict=True):
+        found[step] = Section(step, heading.strip(), body.strip())
+    return found
+
+
 def section_hash(section: Section) -> str:
-    """Return the hash that a translation of an English section carries."""
-    return hashlib.sha256(f"{section.title}\n{section.text}".encode()).hexdigest()[:12]
+    """Return the hash that a translation of an English section carries; it does not depend on line breaks."""
+    words = f"{section.title} {section.text}".split()
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
 
 
 def _current(own: Section | None, english: Section) -> Section:

@@ -25,6 +25,7 @@ from iolab.runtime.strace import check_strace, explain
 
 Loop = Literal["uvicorn", "tornado", "uvloop"]
 LOOPS: tuple[Loop, ...] = ("uvicorn", "tornado", "uvloop")
+ENVIRONMENT = ".venv-streamlit"  # of the first of these; the others have their name as a suffix
 Say = Callable[[str], None]
 Press = Callable[[int], None]
 
@@ -151,18 +152,23 @@ def _press(python: Path, service: Service, port: int, clicks: int) -> None:
         raise UsageError(last_lines(done.stderr, LAST_LINES))
 
 
+def folder(root: Path, loop: Loop) -> Path:
+    """Return the folder of the variant's own environment."""
+    return root / (ENVIRONMENT if loop == LOOPS[0] else f"{ENVIRONMENT}-{loop}")
+
+
 def environment(root: Path, loop: Loop, say: Say) -> Path:
     """Return the Python of the variant's own environment, which is created or updated if necessary."""
-    folder = root / ".venv-streamlit" / loop
+    place = folder(root, loop)
     requirements = root / "services" / SERVICE / f"requirements-{loop}.txt"
     # An environment has the paths of its folder in it, which may have been moved or copied.
-    wanted = hashlib.sha256(requirements.read_bytes() + os.fsencode(folder.resolve())).hexdigest()
-    mark, python = folder / "requirements.sha256", folder / "bin" / "python"
+    wanted = hashlib.sha256(requirements.read_bytes() + os.fsencode(place.resolve())).hexdigest()
+    mark, python = place / "requirements.sha256", place / "bin" / "python"
     if mark.is_file() and mark.read_text(encoding="ascii") == wanted and python.is_file():
         return python
     say(f"Installing Streamlit for {loop} (the first time: up to a minute)")
-    shutil.rmtree(folder, ignore_errors=True)
-    _do([sys.executable, "-m", "venv", "--without-pip", str(folder)], loop)
+    shutil.rmtree(place, ignore_errors=True)
+    _do([sys.executable, "-m", "venv", "--without-pip", str(place)], loop)
     what = ["install", "--quiet", "--require-hashes", "-r", str(requirements)]
     try:
         _do([find_uv_bin(), "pip", *what, "--python", str(python)], loop)

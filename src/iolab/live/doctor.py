@@ -4,27 +4,32 @@ import shutil
 from dataclasses import replace
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import capacity, cores, limits, ports, programs
+from iolab.host import capacity, cores, limits, machine, ports, programs
 from iolab.host.capacity import Need
+from iolab.host.machine import Machine
 from iolab.lab import Lab
-from iolab.live import disturbance
+from iolab.live import disturbance, surroundings
+from iolab.runtime import strace
 from iolab.runtime.compose import find_engine, image_id
 
 GET_HEY = "apt install hey, brew install hey"
+ANOTHER = " (on GitHub: Code, Codespaces, New with options, Event-Driven I/O Lab with Docker)"
 CROWD, LEAST_CROWD = 100_000, 1_000  # users: the most that `make crowd` accepts, and the least that are useful
 
 
 def facts(lab: Lab) -> list[tuple[bool, str, str]]:
     """Return (fine or not, name, description) for each check."""
-    found = [*_docker(lab), _hey(), _wrk(), _strace(), _cores(), *disturbance.now()]
+    place = machine.read()
+    around = surroundings.rows(place, lab.root, strace.refusal(place))
+    found = [*around, *_docker(lab, place), _hey(), _wrk(), _cores(), *disturbance.now()]
     return [*found, *crowd(limits.read()), *_ports(lab)]
 
 
-def _docker(lab: Lab) -> list[tuple[bool, str, str]]:
+def _docker(lab: Lab, place: Machine) -> list[tuple[bool, str, str]]:
     try:
         engine = find_engine()
     except EngineMissing as missing:
-        return [(False, "Docker", str(missing))]
+        return [no_docker(place, missing)]
     versions = f"engine {engine.version}, Compose {engine.compose}, cgroup {engine.cgroup}, {engine.cores} cores"
     lacking = [model.name for model in lab.models if not image_id(model.service.image)]
     images = f"not built yet: {', '.join(lacking)}; the first make bench builds them (about 2 min)"
@@ -33,6 +38,13 @@ def _docker(lab: Lab) -> list[tuple[bool, str, str]]:
         (not lacking, "images", images if lacking else "built"),
         disturbance.containers(lab.project),
     ]
+
+
+def no_docker(place: Machine, missing: EngineMissing) -> tuple[bool, str, str]:
+    """Return the row for a machine without Docker; a codespace has it in its second definition only."""
+    if not place.codespace:
+        return False, "Docker", str(missing)
+    return True, "Docker", "not in this codespace; make up and fractions of a CPU need one with Docker" + ANOTHER
 
 
 def _hey() -> tuple[bool, str, str]:
@@ -45,15 +57,6 @@ def _hey() -> tuple[bool, str, str]:
 def _wrk() -> tuple[bool, str, str]:
     path = shutil.which("wrk")
     return bool(path), "wrk", path or "not on PATH: make crosscheck leaves it out (apt install wrk)"
-
-
-def _strace() -> tuple[bool, str, str]:
-    path = shutil.which("strace")
-    return (
-        bool(path),
-        "strace",
-        path or "not on PATH: `make trace RUNTIME=local` needs it (apt install strace); the images have their own",
-    )
 
 
 def _cores() -> tuple[bool, str, str]:

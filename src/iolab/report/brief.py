@@ -36,8 +36,8 @@ def show(console: Console, document: Document, address: str) -> None:
     _print(console, document.question, "bold")
     if document.lacks:
         _print(console, document.lacks, "bold red")
-    if document.verdict:
-        _print(console, document.verdict)
+    for text in filter(None, [document.verdict, document.course]):
+        _print(console, text)
     blocks = [block for section in document.answer if section.brief for block in section.blocks]
     for table in [block for block in blocks if isinstance(block, Table) and block.rows][:1]:
         console.print(rich_table(table, console.width))

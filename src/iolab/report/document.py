@@ -2,6 +2,9 @@
 
 A kind of experiment makes a Document; the terminal, Markdown and the HTML page render it (brief.py, markdown.py,
 pages.py). No kind writes HTML, and no renderer knows a kind.
+
+What a student of the course predicts first is marked: a text by `Answer` (marked.py), a column or a section by its
+`answer`, a figure by what takes its place. answers.py hides it; renderers do not know the difference.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -43,7 +46,7 @@ class Column(Generic[X]):
     """A column of a table: its heading, and the text of an item in it.
 
     In narrow output, columns are left out, those of the highest `rank` first; 0 is never left out. `short` is the
-    heading, and `shorten` makes the text, in narrow output.
+    heading, and `shorten` makes the text, in narrow output. `answer`: it tells what theory predicts.
     """
 
     heading: str
@@ -53,6 +56,7 @@ class Column(Generic[X]):
     rank: int = 0
     short: str = ""
     shorten: Callable[[str], str] | None = None
+    answer: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,13 @@ def plain(headings: Sequence[str], rows: Iterable[Sequence[str]], *, text: int =
 class Figure:
     """A drawing, made when a page asks for it: SVG in the page's own colours. An empty one is left out.
 
-    `draw` is asked for two forms: a wide one, and a narrow one (True) for small screens.
+    `draw` is asked for two forms: a wide one, and a narrow one (True) for small screens. `instead` takes its place
+    where answers are hidden.
     """
 
     draw: Callable[[bool], str]
     caption: str = ""
+    instead: "Figure | None" = None
 
 
 class Picture(NamedTuple):
@@ -157,11 +163,15 @@ Block = Sentences | Cards | Table | Figure | Gallery | Facts | Quote | Folded
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a heading; those of a `brief` section are shown in the terminal too."""
+    """Blocks under a heading; those of a `brief` section are shown in the terminal too.
+
+    `answer`: the section tells an answer.
+    """
 
     heading: str
     blocks: Sequence[Block]
     brief: bool = False
+    answer: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +185,8 @@ class Document:
     of the terminal's form.
 
     `changed` are the settings that differ from the experiment's file (name, value), `repeat` is the command that
-    repeats the run, and `following` are experiments to run next (command, what it does).
+    repeats the run, and `following` are experiments to run next (command, what it does). `course` says that answers
+    are hidden, or shown, in a run of the course.
     """
 
     question: str
@@ -194,3 +205,4 @@ class Document:
     changed: Sequence[tuple[str, str]] = ()
     repeat: str = ""
     following: Sequence[tuple[str, str]] = ()
+    course: str = ""

@@ -1,11 +1,12 @@
 """The findings of a run, each cause once, and the trust in its numbers that follows from them."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from iolab.findings import GRAVITY, generator, machine
 from iolab.report import numbers
+from iolab.report.marked import Answer
 from iolab.results.records import Finding, RunInfo, TrialRecord
 
 LISTED = 6  # places of a finding; of more, the first are named
@@ -72,8 +73,14 @@ def _cause(by_place: Mapping[str, Finding], places: int, every: str) -> Found:
         named = [*named[:NAMED], f"and {len(named) - NAMED} more"]
     where = every if len(by_place) == places > 1 else "; ".join(named)
     several = len({each.message for each in by_place.values()}) > 1
-    message = f"{worst.message} (the worst of {len(by_place)})" if several else worst.message
-    return Found(worst.severity, where, message, worst.remedy)
+    more = f" (the worst of {len(by_place)})" if several else ""
+    return Found(worst.severity, where, _marked(worst, lambda message: f"{message}{more}"), worst.remedy)
+
+
+def _marked(finding: Finding, told: Callable[[str], str]) -> str:
+    """Return a text made of a finding's message, marked if that says what theory predicts."""
+    text = told(finding.message)
+    return text if finding.measured is None else Answer(text, told(finding.measured))
 
 
 def trust(places: Places, noun: str, *, some_expected: bool = False) -> Trust:
@@ -90,9 +97,10 @@ def trust(places: Places, noun: str, *, some_expected: bool = False) -> Trust:
     reasons = len({each.id for findings in concerned.values() for each in findings})
     number = f"{len(concerned)} of {len(there)} {noun}s" if len(there) > 1 else f"The {noun}"
     named = numbers.listed(list(concerned)) if len(concerned) <= NAMED < len(there) else number
-    text = f"{named} {'is' if len(concerned) == 1 else 'are'} in doubt: {worst.message.partition('. ')[0].rstrip('.')}"
-    text += f"; {numbers.counted(reasons - 1, 'more reason')} in the findings" if reasons > 1 else ""
-    return Trust("poor" if worst.severity == "error" else "limited", f"{text}.")
+    doubted = f"{named} {'is' if len(concerned) == 1 else 'are'} in doubt: "
+    more = f"; {numbers.counted(reasons - 1, 'more reason')} in the findings" if reasons > 1 else ""
+    text = _marked(worst, lambda message: f"{doubted}{message.partition('. ')[0].rstrip('.')}{more}.")
+    return Trust("poor" if worst.severity == "error" else "limited", text)
 
 
 def condensed(findings: Sequence[Found], most: int) -> list[Found]:

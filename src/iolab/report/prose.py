@@ -26,6 +26,8 @@ def fragment(text: str, link: Rewrite, picture: Rewrite) -> str:
     for at, token in enumerate(tokens):
         if token.type == "heading_open":
             token.attrSet("id", slug(tokens[at + 1].content))
+        if token.type == "fence" and " " in token.info.strip():
+            token.attrSet("data-about", token.info.split(maxsplit=1)[1])  # as "server" of ```sh server
         if token.type == "inline" and token.children:
             token.children = _rewritten(token.children, link, picture)
     rendered: str = parser.renderer.render(tokens, parser.options, {})

@@ -5,6 +5,8 @@ from typing import Any
 
 from iolab.results.records import RunInfo
 
+NO_CONDITIONS = ("name", "question", "models", "course")  # settings that change nothing measured, or are named apart
+
 
 def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
     """Return (name, first, second) for settings that differ between two runs, and for differences of the machines."""
@@ -14,9 +16,7 @@ def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
         ("models", _letters(first), _letters(second)),
     ]
     one_settings, other_settings = (dict(_settings(run.experiment)) for run in (first, second))
-    names = [
-        name for name in dict.fromkeys((*one_settings, *other_settings)) if name not in ("name", "question", "models")
-    ]
+    names = [name for name in dict.fromkeys((*one_settings, *other_settings)) if name not in NO_CONDITIONS]
     pairs += [(name, one_settings.get(name), other_settings.get(name)) for name in names]
     here, there = first.environment, second.environment
     pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]

@@ -219,7 +219,8 @@ class RunInfo(Record):
 class Finding(Record):
     """What a reader of a cell must know, and what to do about it; the higher `value` is, the worse it is.
 
-    `expected` is what the experiment is made to show.
+    `expected` is what the experiment is made to show. `measured` is the message without what theory says, of a message
+    that says it; a file does not have it.
     """
 
     id: str
@@ -228,3 +229,4 @@ class Finding(Record):
     remedy: str
     expected: bool = False
     value: float | None = None
+    measured: str | None = Field(default=None, exclude=True)

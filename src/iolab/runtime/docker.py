@@ -153,7 +153,7 @@ class DockerRuntime:
 
     def facts(self) -> Mapping[str, Any]:
         """Return versions of engine, Compose and control groups, ids of images, and network settings of a container."""
-        images = {model.name: model.service.image for model in self._lab.models}
+        images = {model.name: model.service.image for model in self._lab.measured}
         ids = {name: image_id(image)[:12] for name, image in images.items() if image}
         found = {"engine": self._engine.version, "compose": self._engine.compose, "cgroup": self._engine.cgroup}
         load_image = next(each.image for each in self._lab.services if each.name == LOADGEN)
@@ -215,7 +215,7 @@ def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand], files:
             f"    {key}: {json.dumps(value)}\n"
             for key, value in {**allowed, **_changes(commands.get(model.name))}.items()
         )
-        for model in (*lab.models, *lab.shown)
+        for model in (*lab.measured, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)
 

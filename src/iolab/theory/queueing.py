@@ -6,25 +6,69 @@ service time.
 
 import heapq
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from iolab.theory.statistics import Array
 
-CUSTOMERS, BATCHES = 2_000_000, 20
-
 
 @dataclass(frozen=True)
 class ResponseTime:
-    """Mean and percentiles of response times; `error` is the relative standard error of the mean, 0 if exact."""
+    """Mean and percentiles of response times."""
 
     mean_s: float
     p50_s: float
     p95_s: float
     p99_s: float
-    error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Queue(ABC):
+    """Poisson arrivals at `rate_rps` at `workers` with one queue, first come, first served, and a mean service time.
+
+    Raises ValueError if the rate is not above 0, or the utilisation is not below 1.
+    """
+
+    rate_rps: float
+    service_s: float
+    workers: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no queue."""
+        if not self.rate_rps > 0:
+            raise ValueError(f"{self.rate_rps:g} arrivals a second: it must be above 0")
+        utilisation(self.rate_rps, self.service_s, self.workers)
+
+    @property
+    def utilisation(self) -> float:
+        """Rho, the share of the time that a worker is busy; 0 for any number of workers."""
+        return utilisation(self.rate_rps, self.service_s, self.workers)
+
+    @property
+    @abstractmethod
+    def mean_wait_s(self) -> float:
+        """The mean waiting time."""
+
+    @abstractmethod
+    def beyond(self, wait_s: float) -> float:
+        """Return the probability that a request waits for longer than that."""
+
+    @abstractmethod
+    def quantile_s(self, quantile: float) -> float:
+        """Return a quantile (0 to 1) of the response time."""
+
+    @property
+    def mean_s(self) -> float:
+        """The mean response time."""
+        return self.service_s + self.mean_wait_s
+
+    @property
+    def response(self) -> ResponseTime:
+        """Mean and percentiles of the response time."""
+        return ResponseTime(self.mean_s, *(self.quantile_s(quantile) for quantile in (0.5, 0.95, 0.99)))
 
 
 def utilisation(arrivals_rps: float, service_s: float, servers: float) -> float:
@@ -61,56 +105,55 @@ def relaxation_s(arrivals_rps: float, service_s: float, servers: float) -> float
     return service_s / servers / (1 - math.sqrt(rho)) ** 2
 
 
-def mmc(arrivals_rps: float, service_s: float, servers: int) -> ResponseTime:
-    """Return an M/M/c queue's response times: Poisson arrivals, exponential service, first come, first served.
+class ExponentialService(Queue):
+    """An M/M/c queue, exact.
 
-    Mean: S + C S / (c (1 - rho)) with Erlang's C. An arrival waits with probability C, and then for an exponential
-    time of rate a = c/S - lambda; the sum with its service has a closed form, whose percentiles are found by bisection.
+    An arrival waits with probability C, by Erlang, and then for an exponential time of rate a = c/S - lambda.
     Source: Kleinrock (1975), section 3.5; Gross, Harris, Fundamentals of Queueing Theory (1998), equation 2.37.
     """
-    waits = erlang_c(arrivals_rps, service_s, servers)
-    serve, drain = 1 / service_s, servers / service_s - arrivals_rps
 
-    def beyond(time_s: float) -> float:
-        alone = math.exp(-serve * time_s)
-        if math.isclose(serve, drain, rel_tol=1e-9):
-            both = (1 + serve * time_s) * alone
-        else:
-            both = (drain * alone - serve * math.exp(-drain * time_s)) / (drain - serve)
-        return (1 - waits) * alone + waits * both
+    @cached_property
+    def waits(self) -> float:
+        """The probability that a request waits."""
+        return erlang_c(self.rate_rps, self.service_s, int(self.workers))
 
-    return ResponseTime(
-        service_s + waits / drain,
-        *(_bisected(beyond, 1 - quantile, service_s) for quantile in (0.5, 0.95, 0.99)),
-    )
+    @property
+    def drain_rps(self) -> float:
+        """The rate by which a queue becomes shorter."""
+        return self.workers / self.service_s - self.rate_rps
 
+    @property
+    def mean_wait_s(self) -> float:
+        """The mean waiting time, C / a."""
+        return self.waits / self.drain_rps
 
-def mdc(arrivals_rps: float, service_s: float, servers: int, customers: int = CUSTOMERS, seed: int = 1) -> ResponseTime:
-    """Return an M/D/c queue's response times: Poisson arrivals, constant service, first come, first served.
+    def beyond(self, wait_s: float) -> float:
+        """Return the probability that a request waits for longer than that."""
+        return self.waits * math.exp(-self.drain_rps * wait_s)
 
-    For c = 1 the mean is exact, S + rho S / (2 (1 - rho)); all else is simulated, with the error of batch means.
-    Because service is constant, every c-th arrival gets the same server, so each server is simulated by itself.
-    Source: Pollaczek-Khinchine, in Kleinrock (1975), equation 5.69; Tijms, A First Course in Stochastic Models (2003),
-    section 9.6.2, for the cyclic servers.
-    """
-    rho = utilisation(arrivals_rps, service_s, servers)
-    if rho == 0:
-        return ResponseTime(service_s, service_s, service_s, service_s)
-    draw = np.random.default_rng(seed)
-    warm_up = customers // 10
-    arrivals = np.cumsum(draw.exponential(1 / arrivals_rps, customers + warm_up))
-    services = np.full(len(arrivals), service_s)
-    responses = np.empty(len(arrivals))
-    for first in range(servers):
-        responses[first::servers] = one_server(arrivals[first::servers], services[first::servers])
-    responses = responses[warm_up:]
-    batches = responses[: len(responses) // BATCHES * BATCHES].reshape(BATCHES, -1).mean(axis=1)
-    mean = float(responses.mean())
-    error = float(batches.std(ddof=1)) / math.sqrt(BATCHES) / mean
-    if servers == 1:
-        mean = service_s + rho * service_s / (2 * (1 - rho))
-    p50, p95, p99 = (float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99)))
-    return ResponseTime(mean, p50, p95, p99, error)
+    def later(self, time_s: float) -> float:
+        """Return the probability that a response takes longer than that.
+
+        The sum of two exponential times of rates a <= b is longer than t with probability
+        exp(-a t) (1 + a t f((b - a) t)), where f(y) = (1 - exp(-y)) / y and f(0) = 1: no difference of nearly equal
+        terms, also where service and queue have nearly the same rate, which is where c (1 - rho) is nearly 1.
+        """
+        serve = 1 / self.service_s
+        slow, fast = sorted((serve, self.drain_rps))
+        apart = (fast - slow) * time_s
+        slope = -math.expm1(-apart) / apart if apart else 1.0
+        both = math.exp(-slow * time_s) * (1 + slow * time_s * slope)
+        return (1 - self.waits) * math.exp(-serve * time_s) + self.waits * both
+
+    def quantile_s(self, quantile: float) -> float:
+        """Return a quantile of the response time, by bisection."""
+        low, high = 0.0, self.service_s
+        while self.later(high) > 1 - quantile:
+            high *= 2
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.later(middle) > 1 - quantile else (low, middle)
+        return high
 
 
 def one_server(arrivals_s: Array, services_s: Array) -> Array:
@@ -144,14 +187,3 @@ def many_servers(arrivals_s: Array, services_s: Array, servers: float) -> Array:
         heapq.heapreplace(free_s, finished)
         responses[index] = finished - arrival
     return responses
-
-
-def _bisected(beyond: Callable[[float], float], share: float, scale_s: float) -> float:
-    """Return the time beyond which that share of response times lies."""
-    low, high = 0.0, scale_s
-    while beyond(high) > share:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if beyond(middle) > share else (low, middle)
-    return high

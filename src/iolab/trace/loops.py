@@ -9,6 +9,7 @@ from iolab.trace.facts import loop_of
 from iolab.trace.story import Story
 
 SERVERS = {"uvicorn": "Starlette and uvicorn", "tornado": "Tornado"}
+LEAST_IDLE_S = 1.0  # a rate of less than that is chance
 TICKING_PER_S = 2.0  # more wake-ups than that without a connection are a timer, not chance
 
 
@@ -52,7 +53,7 @@ def facts(story: Story) -> LoopFacts:
         wait_call=counts.most_common(1)[0][0] if counts else None,
         accept_call=watch.accept_call,
         registers=registers,
-        idle_wakeups_per_s=idle[0] / idle[1] if idle and idle[1] > 0 else None,
+        idle_wakeups_per_s=idle[0] / idle[1] if idle and idle[1] >= LEAST_IDLE_S else None,
         idle_s=idle[1] if idle else None,
         clicks=len(story.clicks),
         calls_per_click=mean(sum(opened.calls.values()) for opened in answered) if answered else None,
@@ -80,7 +81,7 @@ def sentence(of: LoopFacts) -> str:
     if not (signs and of.program):
         return ""
     text = f"{of.program}: {', '.join(signs)}."
-    if of.idle_wakeups_per_s is not None and of.idle_s is not None and of.idle_s >= 1:
+    if of.idle_wakeups_per_s is not None:
         rate = of.idle_wakeups_per_s
         if rate > TICKING_PER_S:
             text += f" It woke {rate:.1f} times a second even before the first connection."

@@ -18,16 +18,17 @@ from iolab.kinds import registry
 from iolab.lab import find_root
 from iolab.report import pages, prose
 from iolab.results.folder import RunFolder
-from iolab.theory import queueing
+from iolab.theory.capacity import queue
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
+from iolab.web.lessons import lesson
 from iolab.web.questions import filled
+from iolab.withheld import withheld
 
 MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
     *("WAIT_MS", "CPU_MS", "THREADS", "BACKLOG"),
 )
 OWN_COMMANDS = frozenset({"crosscheck"})  # what they do is no single run
-CUSTOMERS = 20_000  # of a simulated queue: the mean is known to 2%
 POINTS = 33
 MOST_UTILISATION = 0.98
 
@@ -58,10 +59,8 @@ def theory(  # noqa: PLR0917 (arguments have names: they are an object of JSON)
             "response_s": None,
             "utilisation": busy,
         }
-    if math.isinf(servers):
-        return {"rps": rate_rps, "response_s": service_s, "utilisation": busy}
-    found_s = queueing.mdc(rate_rps, service_s, int(servers), CUSTOMERS).mean_s
-    return {"rps": rate_rps, "response_s": found_s, "utilisation": busy}
+    response_s = queue("constant", rate_rps, service_s, servers).mean_s
+    return {"rps": rate_rps, "response_s": response_s, "utilisation": busy}
 
 
 def what_if(users: int, workers: int, wait_ms: float, cpu_ms: float, utilisation: float) -> dict[str, Any]:
@@ -82,8 +81,8 @@ def what_if(users: int, workers: int, wait_ms: float, cpu_ms: float, utilisation
         },
         "open": {
             "utilisation": shares,
-            "mmc_s": [queueing.mmc(rate, service_s, workers).mean_s for _, rate in rates],
-            "mdc_s": [queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s for _, rate in rates],
+            "mmc_s": [queue("exponential", rate, service_s, workers).mean_s for _, rate in rates],
+            "mdc_s": [queue("constant", rate, service_s, workers).mean_s for _, rate in rates],
             "rate_rps": utilisation * workers / service_s,
         },
     }
@@ -180,7 +179,8 @@ def compare(first: str, second: str) -> str:
     kinds = registry.kind_of(one), registry.kind_of(other)
     if kinds[0] is not kinds[1]:
         raise UsageError(f"one run is of kind {kinds[0].name}, the other of kind {kinds[1].name}: tick two of one kind")
-    return pages.render(kinds[0].compare(one, other).document())
+    hide = any(withheld(folder, find_root(Path.cwd())) for folder in (one, other))
+    return pages.render(kinds[0].compare(one, other, hide=hide).document())
 
 
 def document(name: str) -> str:
@@ -203,7 +203,7 @@ def document(name: str) -> str:
     return prose.page(texts[name].read_text(encoding="utf-8"), link, picture)
 
 
-ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare, document)}
+ANSWERS = {each.__name__: each for each in (theory, what_if, points, experiments, plan, compare, document, lesson)}
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ from iolab.web import record
 from iolab.web.site import Site
 
 PORT = 8078
-# Variables of `make up`, which the page does not take.
-OF_UP = frozenset({"CPUS", "WORKERS", "LOADS", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"})
+# Variables of the commands that start the page as a process of its own; it does not take them.
+OF_STARTER = frozenset({"CPUS", "WORKERS", "LOADS", "BACKGROUND", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"})
 READY_S, POLL_S = 20.0, 0.1
 CLOSE_S = 2.0  # event streams do not end by themselves
 
@@ -92,8 +92,11 @@ async def _serve(lab: Lab, site: Site, place: tuple[str, int], ready: Callable[[
         await runner.cleanup()
 
 
-def start(lab: Lab) -> str:
-    """Start the page as a process that outlives this one, and return its address; raises UsageError."""
+def start(lab: Lab, variables: Mapping[str, str] | None = None) -> str:
+    """Start the page as a process that outlives this one and its terminal, and return its address; raises UsageError.
+
+    `variables` are added to its environment.
+    """
     running = record.serving(lab.root)
     if running:
         return running.url
@@ -103,7 +106,7 @@ def start(lab: Lab) -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "iolab", "lab"],
             cwd=lab.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in OF_UP},
+            env={name: value for name, value in os.environ.items() if name not in OF_STARTER} | dict(variables or {}),
         )  # fmt: skip
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:

@@ -7,12 +7,16 @@ The same rules as those of Locust's page, loadtest/page_guard.py, which runs in 
 
 import hmac
 import ipaddress
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+
+from iolab.errors import UsageError
 
 FORWARDED = ".app.github.dev"
 TOKEN_HEADER = "X-Lab-Token"  # noqa: S105 (its name)
@@ -69,6 +73,17 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers.setdefault("Cache-Control", "no-store")
+
+
+async def given(request: web.Request) -> dict[str, Any]:
+    """Return the object that a request brings; raises UsageError."""
+    try:
+        found = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError("the request must be an object of JSON")
+    return found
 
 
 def _name(url: str) -> str:

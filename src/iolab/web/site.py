@@ -1,7 +1,6 @@
 """The application: which address answers what."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from iolab.web.live.lane import Lane
 from iolab.web.live.settings import Settings
 from iolab.web.live.stage import Stage
 from iolab.web.shelf import Shelf, stream
+from iolab.web.study import Study
 
 PAGE = Path(__file__).parent / "page"
 MOST_BODY = 65_536
@@ -35,6 +35,7 @@ class Site:
         self.events = Audience()
         self.jobs = Jobs(lab.root, self.events)
         self.shelf = Shelf(lab.root, results, self.helper)
+        self.study = Study(lab.root, self.helper)
         self._lab, self._results, self._variables = lab, results, variables
 
     def application(self) -> web.Application:
@@ -45,9 +46,12 @@ class Site:
         app.add_routes(
             [
                 *self.shelf.routes(),
+                *self.study.routes(),
                 web.get("/", self._page),
                 web.get("/lab.css", _file("lab.css", "text/css")),
                 web.get("/lab.js", _file("lab.js", "text/javascript")),
+                web.get("/learn.css", _file("learn.css", "text/css")),
+                web.get("/learn.js", _file("learn.js", "text/javascript")),
                 web.get("/api/state", self._state),
                 web.get("/api/events", self._events),
                 web.get("/api/live/events", self._live_events),
@@ -106,7 +110,7 @@ class Site:
     async def _live(self, request: web.Request) -> web.Response:
         if self.jobs.running:
             raise UsageError("an experiment runs, which this load would disturb: wait until it has ended, or stop it")
-        await self.stage.act(request.match_info["action"], await _given(request))
+        await self.stage.act(request.match_info["action"], await guard.given(request))
         return web.json_response({})
 
     async def _theory(self, settings: Settings, lane: Lane) -> dict[str, float | None]:
@@ -129,7 +133,7 @@ class Site:
 
     async def _plan(self, request: web.Request) -> web.Response:
         try:
-            found = await self._planned(await _given(request))
+            found = await self._planned(await guard.given(request))
         except UsageError as mistake:  # of a value that is being typed
             return web.json_response({"error": str(mistake)})
         return web.json_response({"line": _job(found).line, **found})
@@ -151,7 +155,7 @@ class Site:
         return found
 
     async def _start(self, request: web.Request) -> web.Response:
-        found = await self._planned(await _given(request))
+        found = await self._planned(await guard.given(request))
         await self.stage.close()  # it holds the lock, and would disturb
         holder = lock.holder()
         if holder:
@@ -164,7 +168,7 @@ class Site:
         return web.json_response({})
 
     async def _what_if(self, request: web.Request) -> web.Response:
-        given = await _given(request)
+        given = await guard.given(request)
         limits = {
             "users": (1, 1000),
             "workers": (1, 64),
@@ -196,17 +200,6 @@ async def _mistakes(request: web.Request, handler: guard.Handler) -> web.StreamR
         return web.Response(text=f"{mistake}\n", status=400)
     except (FileNotFoundError, NotADirectoryError):
         return web.Response(text="it is not there any more\n", status=404)
-
-
-async def _given(request: web.Request) -> dict[str, Any]:
-    """Return the object that a request brings; raises UsageError."""
-    try:
-        found = json.loads(await request.read() or b"{}")
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise UsageError("the request must be an object of JSON")
-    return found
 
 
 def _file(name: str, content_type: str) -> guard.Handler:

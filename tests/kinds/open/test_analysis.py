@@ -18,6 +18,7 @@ from iolab.kinds.open import document, words
 from iolab.kinds.open import summary as opensummary
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.settings import OpenExperiment
+from iolab.report.answers import unanswered
 from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, ServerUsage
@@ -113,6 +114,18 @@ def test_what_the_trace_does_not_explain_is_said(make: Make) -> None:
     assert words.proof(slower.cells).endswith(
         "In 1 of 1 plans the difference is too large: these plans cannot be compared with theory. The findings name them."
     )
+
+
+def test_a_run_of_the_course_says_that_the_trace_does_not_explain_it_and_not_by_how_much(make: Make) -> None:
+    whole = document.report(make(lambda seen: [each._replace(done_s=each.done_s + 0.02) for each in seen]))
+    shown = unanswered(whole)
+    assert re.search(r"the mean \+\d+%", whole.trust.text)
+    assert "the response times differ from those of an ideal queue" in shown.trust.text
+    for text in (markdown(shown), terminal(shown)):
+        assert "the response times differ from those of" in " ".join(text.split())
+        assert "the mean +" not in text
+    assert not [each for section in shown.answer for each in section.blocks if "Lines: theory" in repr(each)]
+    assert "by theory" not in page(shown)
 
 
 def test_late_sends_make_it_suspect(make: Make) -> None:

@@ -10,15 +10,21 @@ from iolab.kinds.breaking.plan import trial_name
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
+from iolab.report.marked import Answer
 
 COLUMNS = (
     Column[StrategyResult]("Strategy", lambda one: one.strategy.name, numeric=False),
     Column[StrategyResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
     Column[StrategyResult](
-        "Theory: response time", lambda one: numbers.milliseconds(one.expected.latency_s * 1000), short="Theory"
+        "Theory: response time",
+        lambda one: numbers.milliseconds(one.expected.latency_s * 1000),
+        short="Theory",
+        answer=True,
     ),
     Column[StrategyResult]("Rate", lambda one: numbers.rate(one.rate_rps)),
-    Column[StrategyResult]("Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory"),
+    Column[StrategyResult](
+        "Theory: rate", lambda one: numbers.rate(one.expected.throughput_rps), short="Theory", answer=True
+    ),
     Column[StrategyResult](
         "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
     ),
@@ -47,7 +53,7 @@ def report(analysis: Analysis) -> Document:
             run, ((trial_name(each.strategy, seeks=each.seeks), each) for each in analysis.records), experiment.cpus[0]
         ),
         details=[
-            Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)])
+            Section(f"{KINDS[each.work]} in the loop: which code blocks it?", [*culprit(each)], answer=True)
             for each in analysis.culprits
         ],
         method=[settings(experiment), *METHOD],
@@ -60,15 +66,17 @@ def _answer(analysis: Analysis) -> list[Block]:
     results = [each for kind in KINDS for each in analysis.results if each.strategy.work == kind]
     if not results:
         return []
-    caption = (
-        "Bars: requests per second; the vertical line is the prediction. Dots: responses to the bystander; the vertical"
-        " line is their median."
-    )
+    dots = "Dots: responses to the bystander; the vertical line is their median."
     if healthy(results):
-        caption += f" Orange: this median is more than {HARMED:g} times the median with requests that await."
+        dots += f" Orange: this median is more than {HARMED:g} times the median with requests that await."
+    draw = partial(picture, results, healthy(results), analysis.experiment)
     return [
-        Sentences(sentences(results)),
-        Figure(partial(picture, results, healthy(results), analysis.experiment), caption),
+        Sentences([Answer(text) for text in sentences(results)]),
+        Figure(
+            draw,
+            f"Bars: requests per second; the vertical line is the prediction. {dots}",
+            Figure(partial(draw, theory=False), f"Bars: requests per second. {dots}"),
+        ),
         document.table(COLUMNS, results, group=lambda one: one.strategy.work),
     ]
 

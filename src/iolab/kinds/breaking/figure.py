@@ -21,9 +21,17 @@ def harmed(result: StrategyResult, healthy: StrategyResult | None) -> bool:
 
 
 def picture(
-    results: Sequence[StrategyResult], healthy: StrategyResult | None, experiment: BreakExperiment, narrow: bool
+    results: Sequence[StrategyResult],
+    healthy: StrategyResult | None,
+    experiment: BreakExperiment,
+    narrow: bool,
+    *,
+    theory: bool = True,
 ) -> str:
-    """Draw a row for each strategy, by kind of work: its rate, and the response times of the bystander."""
+    """Draw a row for each strategy, by kind of work: its rate, and the response times of the bystander.
+
+    With `theory`, a line is the rate that it predicts.
+    """
     groups = [(kind, [each for each in results if each.strategy.work == kind]) for kind in KINDS]
     groups = [(kind, group) for kind, group in groups if group]
     most_ms = max([MOST_MS, *(each.bystander_slowest_ms or 0.0 for each in results)])
@@ -43,7 +51,7 @@ def picture(
             bystander.set_xlabel("response time (logarithmic)")
             for row, each in enumerate(group):
                 colour = COLOURS[0] if harmed(each, healthy) else COLOURS[1]
-                _rate(rates, drawing.band(row, narrow), each, colour)
+                _rate(rates, drawing.band(row, narrow), each, colour, theory=theory)
                 _bystander(bystander, drawing.band(row, narrow), each, colour)
             names = [each.strategy.name for each in group]
             drawing.rows(rates, names, [numbers.rate(each.rate_rps) for each in group], narrow)
@@ -55,10 +63,11 @@ def picture(
         )
 
 
-def _rate(axes: Axes, place: tuple[float, float], result: StrategyResult, colour: str) -> None:
+def _rate(axes: Axes, place: tuple[float, float], result: StrategyResult, colour: str, *, theory: bool) -> None:
     middle, half = place
     axes.barh(middle, result.rate_rps, height=2 * half, color=colour)
-    axes.vlines(result.expected.throughput_rps, middle - 1.3 * half, middle + 1.3 * half, color=INK, linewidth=2)
+    if theory:
+        axes.vlines(result.expected.throughput_rps, middle - 1.3 * half, middle + 1.3 * half, color=INK, linewidth=2)
 
 
 def _bystander(axes: Axes, place: tuple[float, float], result: StrategyResult, colour: str) -> None:

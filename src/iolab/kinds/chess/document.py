@@ -11,18 +11,22 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import TICKS, clock, timeline
 from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Section, Sentences
+from iolab.report.marked import Answer
 
 BEGINNING_S = 360.0
 BEGINNING_LANE, WHOLE_LANE = 9.0, 4.0  # units of the drawing
 CONVOY = 0.6  # of the boards in play: so many opponents begin to think together
 LATE = 1.1  # times the minimum of the calculation
 APART = 1.2  # times the shortest exhibition: a longer one is named in the verdict
-NOTE = (
+IN_STEP = "In step: how many opponents began to think at the same moment, for the average opponent."
+NOTE = Answer(
     "Calculated: the minimum, with which neither the master nor a board in play is ever idle, and the maximum, with"
     " which all opponents in play think together and then wait together for the master's moves."
-    " At once: boards in play. In step: how many opponents began to think at the same moment, for the average opponent."
+    f" At once: boards in play. {IN_STEP}",
+    IN_STEP,
 )
-BARS = "Bars: measured. Brackets: calculated minimum and maximum."
+BARS = "Bars: measured."
+BRACKETS = "Brackets: calculated minimum and maximum."
 LANES = "A lane for each board, over the time of the story."
 
 
@@ -40,8 +44,8 @@ def bounds(arithmetic: Arithmetic) -> str:
 COLUMNS = (
     Column[Exhibition]("Server", name, numeric=False),
     Column[Exhibition]("Measured", lambda one: clock(one.played.took_s), bold=True),
-    Column[Exhibition]("Calculated", lambda one: bounds(one.arithmetic)),
-    Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1),
+    Column[Exhibition]("Calculated", lambda one: bounds(one.arithmetic), answer=True),
+    Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1, answer=True),
     Column[Exhibition]("Master moves", lambda one: f"{one.played.busy:.0%}"),
     Column[Exhibition]("In step", lambda one: f"{one.played.in_step:.1f}"),
 )
@@ -75,7 +79,9 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
         return []
     return [
         Sentences([rules(experiment)]),
-        Figure(partial(bars, exhibitions), BARS),
+        Figure(
+            partial(bars, exhibitions), f"{BARS} {BRACKETS}", Figure(partial(bars, exhibitions, theory=False), BARS)
+        ),
         document.table(COLUMNS, exhibitions, note=NOTE),
     ]
 
@@ -83,7 +89,7 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
 def _boards(shown: Exhibition, boards: int, beginning_s: float) -> Section:
     """Return the sentence of a server, and its timelines; the first one shows only the first minutes."""
     played, took_s = shown.played, shown.played.took_s
-    blocks: list[Block] = [Sentences([sentence(shown, boards)])]
+    blocks: list[Block] = [Sentences([Answer(sentence(shown, boards), _took(shown))])]
     if beginning_s < took_s:
         title = f"{name(shown)}: the first {clock(beginning_s)}"
         blocks.append(Figure(partial(timeline, played, boards, beginning_s, title=title, lane=BEGINNING_LANE), LANES))
@@ -146,10 +152,14 @@ def sentence(shown: Exhibition, boards: int) -> str:
     return f"{text} {_convoy(shown)}"
 
 
+def _took(shown: Exhibition) -> str:
+    played = shown.played
+    return f"All games took {clock(played.took_s)}, and the master moved pieces {played.busy:.0%} of the time."
+
+
 def _convoy(shown: Exhibition) -> str:
     """Explain why it took longer than the minimum, if boards that move in step are the reason."""
-    took_s, at_once = shown.played.took_s, shown.arithmetic.boards_at_once
-    text = f"All games took {clock(took_s)}, and the master moved pieces {shown.played.busy:.0%} of the time."
+    took_s, at_once, text = shown.played.took_s, shown.arithmetic.boards_at_once, _took(shown)
     if took_s <= LATE * shown.arithmetic.least_s:
         return f"{text} That is at most {LATE - 1:.0%} above the calculated minimum."
     if shown.played.in_step < 2:
@@ -166,8 +176,8 @@ def _convoy(shown: Exhibition) -> str:
     return text
 
 
-def bars(exhibitions: Sequence[Exhibition], narrow: bool) -> str:
-    """Draw how long each exhibition took, with the arithmetic's least and most as a bracket."""
+def bars(exhibitions: Sequence[Exhibition], narrow: bool, *, theory: bool = True) -> str:
+    """Draw how long each exhibition took; with `theory`, the arithmetic's least and most as a bracket."""
     row_in = 0.9 if narrow else 0.66
     with drawing.sheet(narrow, 0.7 + row_in * len(exhibitions)) as drawn:
         axes = drawn.add_subplot()
@@ -176,13 +186,16 @@ def bars(exhibitions: Sequence[Exhibition], narrow: bool) -> str:
             least_s, most_s = each.arithmetic.least_s, each.arithmetic.most_s
             top, bottom = middle - 1.3 * half, middle + 1.3 * half
             axes.barh(middle, each.played.took_s, height=2 * half, color=colour)
-            axes.vlines([least_s, most_s], top, bottom, color=drawing.INK, linewidth=1.8)
-            axes.hlines([top, bottom], least_s, most_s, color=drawing.INK, linewidth=0.8)
-        names = [f"{name(each)}\ncalculated: {bounds(each.arithmetic)}" for each in exhibitions]
+            if theory:
+                axes.vlines([least_s, most_s], top, bottom, color=drawing.INK, linewidth=1.8)
+                axes.hlines([top, bottom], least_s, most_s, color=drawing.INK, linewidth=0.8)
+        calculated = [f"\ncalculated: {bounds(each.arithmetic)}" if theory else "" for each in exhibitions]
+        names = [f"{name(each)}{more}" for each, more in zip(exhibitions, calculated, strict=True)]
         drawing.rows(axes, names, [clock(each.played.took_s) for each in exhibitions], narrow)
         axes.set_xlim(left=0)
         step = next((each for each in TICKS if axes.get_xlim()[1] / each <= (4 if narrow else 6)), TICKS[-1])
         axes.xaxis.set_major_locator(MultipleLocator(step))
         axes.xaxis.set_major_formatter(lambda value, _: clock(value))
         axes.set_xlabel("duration in the time of the story")
-        return drawing.svg(drawn, "How long each exhibition took, measured and calculated")
+        shown = "measured and calculated" if theory else "measured"
+        return drawing.svg(drawn, f"How long each exhibition took, {shown}")

@@ -13,6 +13,7 @@ from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
 from iolab.report import doubts, numbers, two_runs
+from iolab.report.answers import measured, unanswered
 from iolab.report.brief import MOST, rich_table, show_findings
 from iolab.report.document import Column, Document, Figure, Section, Sentences, Table, plain, table
 from iolab.report.doubts import condensed
@@ -76,6 +77,8 @@ def page(
     folders: tuple[RunFolder, RunFolder],
     found: Sequence[Comparison],
     differences: Sequence[tuple[str, str, str]],
+    *,
+    hide: bool = False,
 ) -> Document:
     """Return the page: the table, every figure, the distributions over each other, and the findings of both runs."""
     from iolab.kinds.closed import overlaid  # noqa: PLC0415 (it draws)
@@ -97,7 +100,8 @@ def page(
         Section("Distributions", [Figure(lambda narrow: overlaid.picture(found, narrow), OVERLAID)]),
         Section("Every figure", [plain(("Cell", "Figure", "First", "Second", "Ratio"), figures, text=2)]),
     ]
-    return two_runs.page(folders, answer, _doubts(found), differences, method=[HOW], verdict=_verdict(found))
+    shown = two_runs.page(folders, answer, _doubts(found), differences, method=[HOW], verdict=_verdict(found))
+    return unanswered(shown) if hide else shown
 
 
 def _verdict(found: Sequence[Comparison]) -> str:
@@ -107,13 +111,16 @@ def _verdict(found: Sequence[Comparison]) -> str:
     return f"{'; '.join(parts)}." if parts else ""
 
 
-def show(console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]]) -> None:
+def show(
+    console: Console, found: Sequence[Comparison], differences: Sequence[tuple[str, str, str]], *, hide: bool = False
+) -> None:
     """Print one row a cell, what differs in cells without a plain verdict, the findings, and other settings."""
     console.print(rich_table(_table(found), console.width, "Median of each cell"))
     for each in found:
         if each.verdict in UNCLEAR:
             console.print(f"{_name(each.first.cell)}, {each.verdict}: {_changes(each)}.", markup=False, highlight=False)
-    show_findings(console, condensed(doubts.found(_doubts(found), "every cell"), MOST))
+    findings = condensed(doubts.found(_doubts(found), "every cell"), MOST)
+    show_findings(console, measured(findings) if hide else findings)
     show_not_valid(console, [(_name(each.first.cell), each.not_valid) for each in found])
     show_differences(console, differences)
 

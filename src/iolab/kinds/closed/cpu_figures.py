@@ -19,12 +19,16 @@ APART = 0.19  # of the distance between two CPU limits, by which marks of models
 BESIDE = 1.15  # times the number of users, by which they do on a logarithmic axis
 
 
+def _no_theory(_: Cell) -> float | None:
+    return None
+
+
 class Panel(NamedTuple):
     """What a panel shows: its title with the unit, a cell's value, and theory's; None is a value that is not known."""
 
     title: str
     value: Callable[[Cell], float | None]
-    theory: Callable[[Cell], float | None] = lambda _: None
+    theory: Callable[[Cell], float | None] = _no_theory
     logarithmic: bool = False
 
 
@@ -54,15 +58,17 @@ def has_rates(analysis: Analysis) -> bool:
     return any(one.cell.steady_rps and one.cell.median_ms for one in analysis.cells)
 
 
-def cores(analysis: Analysis, narrow: bool) -> str:
+def cores(analysis: Analysis, narrow: bool, *, theory: bool = True) -> str:
     """Draw throughput, median, p99 and throttled time against the CPU limit: panels for each variant, a mark a model.
 
-    Of several numbers of users the largest is drawn. Marks of one limit stand beside each other.
+    Without `theory`, its throughput is left out. Of several numbers of users the largest is drawn. Marks of one limit
+    stand beside each other.
     """
     cells = [one.cell for one in analysis.cells if one.cell.steady_rps]
     users = max(cell.concurrency for cell in cells)
     cells = [cell for cell in cells if cell.concurrency == users]
-    panels = [panel for panel in PANELS if any(panel.value(cell) is not None for cell in cells)]
+    panels = [panel if theory else panel._replace(theory=_no_theory) for panel in PANELS]
+    panels = [panel for panel in panels if any(panel.value(cell) is not None for cell in cells)]
     shown = [(variant, panel) for variant in dict.fromkeys(cell.variant for cell in cells) for panel in panels]
     across = 1 if narrow else 2
     down = -(-len(shown) // across)

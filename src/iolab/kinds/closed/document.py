@@ -9,9 +9,14 @@ from iolab.kinds.closed.stories import of_limits, stories
 from iolab.kinds.closed.table import columns, findings, resources
 from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
+from iolab.report.marked import Answer
 
 MOST_CARDS = 8
 OVERVIEW = "Each dot is a request; c is the number of concurrent users. The large mark is the median."
+CORES = (
+    "A mark for each model, by its letter: throughput, median, 99th percentile, and the share of the time in which the"
+    " quota stopped the server, against the CPU limit."
+)
 EXTREMES = "Of the CPU limits the lowest and the highest are drawn."
 TOLD = (
     Column[course.Row]("Server", lambda row: row.model, numeric=False),
@@ -32,10 +37,13 @@ def report(analysis: Analysis) -> Document:
         question=words.question(analysis),
         answer=[
             Section("", [*_answer(analysis, measured=measured)], brief=True),
-            *(Section(heading, [Sentences(sentences)], brief=True) for heading, sentences in stories(analysis)),
+            *(
+                Section(heading, [Sentences(sentences)], brief=True, answer=True)
+                for heading, sentences in stories(analysis)
+            ),
         ],
         findings=findings([analysed.cell for analysed in analysis.cells]),
-        verdict=_verdict(analysis),
+        verdict=Answer(_verdict(analysis)),
         details=[
             *_course(analysis),
             Section("Resources", [_table(analysis, resources(analysis))] if analysis.cells else []),
@@ -86,7 +94,7 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
     cards = [
         Card(
             f"{group[0].model} · {group[0].title}{words.condition(group[0], analysis, before=', ')}",
-            words.verdict(group),
+            Answer(words.verdict(group)),
             words.sentence(group),
             looks[group[0].model][0],
         )
@@ -97,13 +105,23 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
         blocks.append(
             Figure(
                 partial(cpu_figures.cores, analysis),
-                "A mark for each model, by its letter: throughput, median, 99th percentile, and the share of the time"
-                " in which the quota stopped the server, against the CPU limit. Short bars: theory's throughput.",
+                f"{CORES} Short bars: theory's throughput.",
+                Figure(partial(cpu_figures.cores, analysis, theory=False), CORES),
             )
         )
     elif measured:
-        blocks.append(Figure(partial(figures.overview, analysis), f"{OVERVIEW} {words.prediction(analysis)}"))
-    return [*blocks, _table(analysis, columns(analysis)), Sentences(words.short_queues(analysis))]
+        blocks.append(_overview(analysis, OVERVIEW))
+    queues = [Answer(text) for text in words.short_queues(analysis)]
+    return [*blocks, _table(analysis, columns(analysis)), Sentences(queues)]
+
+
+def _overview(analysis: Analysis, caption: str) -> Figure:
+    """Return every request as a dot, with the prediction."""
+    return Figure(
+        partial(figures.overview, analysis),
+        f"{caption} {words.prediction(analysis)}",
+        Figure(partial(figures.overview, analysis, theory=False), caption),
+    )
 
 
 def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
@@ -118,7 +136,7 @@ def _table(analysis: Analysis, shown: list[Column[Cell]]) -> Table:
 def _distributions(analysis: Analysis) -> list[Block]:
     found: list[Block] = []
     if len(analysis.experiment.cpus) > 1:
-        found.append(Figure(partial(figures.overview, analysis), f"{OVERVIEW} {EXTREMES} {words.prediction(analysis)}"))
+        found.append(_overview(analysis, f"{OVERVIEW} {EXTREMES}"))
     if figures.has_tails(analysis):
         found.append(
             Figure(
@@ -153,6 +171,6 @@ def _course(analysis: Analysis) -> list[Section]:
     ]
     hint = Sentences(["Try first; then open an answer. Each answer uses the numbers of this run."])
     return [
-        Section("The course's table", [document.table(TOLD, course.table(analysis))]),
-        Section("Five questions", [hint, *folded]),
+        Section("The course's table", [document.table(TOLD, course.table(analysis))], answer=True),
+        Section("Five questions", [hint, *folded], answer=True),
     ]

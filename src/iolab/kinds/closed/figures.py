@@ -20,8 +20,8 @@ AXIS_IN, LABEL_IN = 0.95, 1.4  # the room for the labels of an axis, and for tha
 POINTS = 120  # of a line
 
 
-def overview(analysis: Analysis, narrow: bool) -> str:
-    """Draw every request of every cell as a dot on one logarithmic axis, with median and prediction.
+def overview(analysis: Analysis, narrow: bool, *, theory: bool = True) -> str:
+    """Draw every request of every cell as a dot on one logarithmic axis, with median and, if `theory`, prediction.
 
     Of several CPU limits the lowest and the highest are drawn: those between them repeat one of both.
     """
@@ -33,8 +33,9 @@ def overview(analysis: Analysis, narrow: bool) -> str:
         axes = figure.add_subplot()
         scatter = np.random.default_rng(7)
         for row, analysed in enumerate(cells):
-            _row(axes, drawing.band(row, narrow), analysed, colours[analysed.cell.model], scatter)
-        drawing.log_axis(axes, "x", _limits(cells), 5 if narrow else 10, drawing.duration)
+            place, look = drawing.band(row, narrow), colours[analysed.cell.model]
+            _row(axes, place, analysed, look, scatter, theory=theory)
+        drawing.log_axis(axes, "x", _limits(cells, theory=theory), 5 if narrow else 10, drawing.duration)
         names = [_label(analysed, analysis) for analysed in cells]
         if narrow and max(map(len, names), default=0) > LONG_LABEL:
             names = [_label(analysed, analysis, short=True) for analysed in cells]
@@ -44,7 +45,8 @@ def overview(analysis: Analysis, narrow: bool) -> str:
             axes.axhline(edge - 0.5, color=drawing.GRID, linewidth=0.8)
         figure.supxlabel("response time (logarithmic)", fontsize=drawing.TEXT, color=drawing.MUTED)
         dpi = 160 if few else 80  # the dots are pixels: a page stays under 1 MB
-        return drawing.svg(figure, "Every request of every cell as a dot, with median and prediction", dpi)
+        shown = "median and prediction" if theory else "median"
+        return drawing.svg(figure, f"Every request of every cell as a dot, with {shown}", dpi)
 
 
 def tails(analysis: Analysis, narrow: bool) -> str:
@@ -58,7 +60,7 @@ def tails(analysis: Analysis, narrow: bool) -> str:
     cells = [cell for pair in panels for cell in pair]
     across = 1 if narrow else 2
     down = math.ceil(len(panels) / across)
-    limits, requests = _limits(cells), max(len(one.latencies_s) for one in cells)
+    limits, requests = _limits(cells, theory=True), max(len(one.latencies_s) for one in cells)
     with drawing.sheet(narrow, 0.5 + 1.75 * down) as figure:
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
         for axes, pair in zip(grid, panels, strict=False):
@@ -129,9 +131,12 @@ def _row(
     analysed: AnalysedCell,
     look: tuple[str, str],
     scatter: np.random.Generator,
+    *,
+    theory: bool,
 ) -> None:
     (middle, half), (colour, marker) = place, look
-    latencies_ms, predicted_ms = analysed.latencies_s * 1000, analysed.cell.predicted_median_ms
+    latencies_ms = analysed.latencies_s * 1000
+    predicted_ms = analysed.cell.predicted_median_ms if theory else None
     few = len(latencies_ms) <= MOST_DOTS
     shown = latencies_ms if few else scatter.choice(latencies_ms, MOST_DOTS, replace=False)
     heights = middle + scatter.uniform(-0.85 * half, 0.85 * half, len(shown))
@@ -145,11 +150,11 @@ def _row(
     axes.plot(median_ms, middle, marker, markersize=10, color=colour, markeredgecolor=PAPER, markeredgewidth=1.5)
 
 
-def _limits(cells: Sequence[AnalysedCell]) -> tuple[float, float]:
-    """Return the ends of the time axis in ms."""
+def _limits(cells: Sequence[AnalysedCell], *, theory: bool = False) -> tuple[float, float]:
+    """Return the ends of the time axis in ms, with room for the predictions of `theory`."""
     if not cells:
         return 10.0, 100.0
-    predicted = [analysed.cell.predicted_median_ms for analysed in cells if analysed.cell.predicted_median_ms]
+    predicted = [each.cell.predicted_median_ms for each in cells if theory and each.cell.predicted_median_ms]
     least = min(*(float(analysed.latencies_s.min()) * 1000 for analysed in cells), *predicted, math.inf)
     most = max(*(float(analysed.latencies_s.max()) * 1000 for analysed in cells), *predicted, 0.0)
     return drawing.ends(least, most)

@@ -34,6 +34,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     key = ("model", "service", "concurrency", "cpus", "variant")
     metrics = ("median_ms", "p95_ms", "p99_ms", "steady_rps", "throughput_rps")
     fresh_servers = None
+    theory = ("predicted_median_ms", "predicted_mean_ms", "predicted_throughput_rps")
     explains_medians = True
 
     def plan(
@@ -113,7 +114,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         objects = [json.loads(each.cell.model_dump_json()) for each in analysed.cells]
         return Report(objects, lambda: self.drawn(analysed))
 
-    def compare(self, first: RunFolder, second: RunFolder) -> TwoRuns:
+    def compare(self, first: RunFolder, second: RunFolder, *, hide: bool = False) -> TwoRuns:
         """Return two runs compared: ratios with their intervals, and findings."""
         from iolab.kinds.closed import cells, compare, comparison  # noqa: PLC0415 (not for measuring)
 
@@ -123,8 +124,8 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
             raise UsageError(compare.why_nothing(one, other))
         differences = differing(one.run, other.run)
         return TwoRuns(
-            lambda console: comparison.show(console, found, differences),
-            lambda: comparison.page((first, second), found, differences),
+            lambda console: comparison.show(console, found, differences, hide=hide),
+            lambda: comparison.page((first, second), found, differences, hide=hide),
         )
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:

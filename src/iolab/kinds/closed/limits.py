@@ -31,13 +31,16 @@ def connection_limit_reached(evidence: Evidence) -> Iterator[Finding]:
     users, failed = evidence.trials[0].concurrency, sum(trial.errors for trial in evidence.trials)
     fate = f" {counted(failed, 'request')} got no answer." if failed else ""
     dropped = evidence.usage.listen_overflows
+    reached = (
+        f"the connection limit was reached: the server accepts {accepted} connections, and there are {users} users."
+    )
     yield Finding(
         id="connection_limit",
         severity="warning",
-        message=f"the connection limit was reached: the server accepts {accepted} connections, and there are {users}"
-        f" users. The median of {(evidence.median_s or 0.0) * 1000:.0f} ms is that of {accepted} users"
+        message=f"{reached} The median of {(evidence.median_s or 0.0) * 1000:.0f} ms is that of {accepted} users"
         f" ({few_s * 1000:.0f} ms), not of {users} ({all_s * 1000:.0f} ms). Connections of the other"
         f" {users - accepted} wait in the accept queue until accepted ones close{_without_drops(dropped)}.{fate}",
+        measured=f"{reached}{fate}",
         remedy=more_connections(evidence),
         value=users / accepted,
     )

@@ -20,8 +20,10 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
         *_condition(analysis),
         Column("Median", lambda cell: numbers.milliseconds(cell.median_ms), bold=True),
         Column(unit, words.services, rank=3),
-        Column("Median, theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms), short="Theory"),
-        Column("off", lambda cell: numbers.off(cell.residual), rank=2),
+        Column(
+            "Median, theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms), short="Theory", answer=True
+        ),
+        Column("off", lambda cell: numbers.off(cell.residual), rank=2, answer=True),
         Column("p95", lambda cell: words.tail(cell.p95_ms, cell), rank=4),
         Column("p99", lambda cell: words.tail(cell.p99_ms, cell), rank=1),
         Column("Slowest", lambda cell: numbers.milliseconds(cell.max_ms), rank=5),
@@ -29,8 +31,8 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
             "Throttled", lambda cell: numbers.seconds(cell.server.throttled_s), rank=0 if _throttles(analysis) else 6
         ),
         Column("Rate", lambda cell: numbers.rate(cell.steady_rps)),
-        Column("Rate, theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), rank=7),
-        Column("off", lambda cell: numbers.off(cell.throughput_residual), rank=7),
+        Column("Rate, theory", lambda cell: numbers.rate(cell.predicted_throughput_rps), rank=7, answer=True),
+        Column("off", lambda cell: numbers.off(cell.throughput_residual), rank=7, answer=True),
         Column("OK", lambda cell: f"{cell.ok}/{cell.requested}", rank=8),
     ]
 

@@ -29,11 +29,13 @@ def slow_by_a_timer(evidence: Evidence) -> Iterator[Finding]:
     if len(late) > max(1, 10 * between):
         seconds = Counter(int(latency + EARLY_S) for latency in late)
         groups = ", ".join(f"{number} took {second} to {second + 1} s" for second, number in sorted(seconds.items()))
+        told = f"{len(late)} of {len(latencies)} requests took 1 s or longer ({groups}), and {between} took 0.6 to"
+        told += f" {SLOW_S:g} s."
         yield Finding(
             id="syn_retransmitted",
             severity="note",
-            message=f"{len(late)} of {len(latencies)} requests took 1 s or longer ({groups}), and {between} took 0.6 to"
-            f" {SLOW_S:g} s. {_cause(evidence)} {_again(evidence, late)}",
+            message=f"{told} {_cause(evidence)} {_again(evidence, late)}",
+            measured=told,
             remedy="a longer listen backlog (BACKLOG), or connections that stay open",
             value=len(late),
         )
@@ -102,11 +104,13 @@ def delayed_acknowledgements(evidence: Evidence) -> Iterator[Finding]:
     delayed = int(((more > 0.037) & (more < 0.052)).sum())
     valley = int(((more > 0.012) & (more < 0.034)).sum())
     if delayed > max(3 * valley, 0.02 * len(latencies)):
+        longer = f"{delayed} of {len(latencies)} requests took about 40 ms longer than"
+        why = "the time of TCP's delayed acknowledgement, which delays a response that a server writes in two pieces"
         yield Finding(
             id="delayed_ack",
             severity="note",
-            message=f"{delayed} of {len(latencies)} requests took about 40 ms longer than predicted: the time of TCP's"
-            " delayed acknowledgement, which delays a response that a server writes in two pieces",
+            message=f"{longer} predicted: {why}",
+            measured=f"{longer} the others: {why}",
             remedy="set TCP_NODELAY in the server, or write the response in one piece",
             value=delayed / len(latencies),
         )

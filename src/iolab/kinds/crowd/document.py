@@ -7,6 +7,7 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.sentences import card, sentences
 from iolab.report import drawing, run_report
 from iolab.report.document import Card, Cards, Document, Figure, Section, Sentences
+from iolab.report.marked import Answer
 
 
 def report(analysis: CrowdAnalysis) -> Document:
@@ -25,7 +26,7 @@ def report(analysis: CrowdAnalysis) -> Document:
             Section("", [Cards(cards)]),
             Section("A seat for each user", seats.galleries(analysis)),
             Section(
-                "Where each server breaks, and why",
+                Answer("Where each server breaks, and why", "What each server holds"),
                 [table.table(analysis, table.OVERVIEW), Sentences(sentences(analysis))] if cells else [],
                 brief=True,
             ),
@@ -34,7 +35,7 @@ def report(analysis: CrowdAnalysis) -> Document:
         details=[
             Section(
                 "Memory and threads",
-                [Figure(partial(figure.needs, analysis), figure.caption(analysis))] if figure.lines(analysis) else [],
+                [_needs(analysis)] if figure.lines(analysis) else [],
             ),
             *(
                 Section(heading, [table.table(analysis, columns)] if cells else [])
@@ -44,3 +45,8 @@ def report(analysis: CrowdAnalysis) -> Document:
         method=[words.settings(analysis), *words.method(analysis)],
         rows="a row for each user, and one for each click",
     )
+
+
+def _needs(analysis: CrowdAnalysis) -> Figure:
+    draw = partial(figure.needs, analysis)
+    return Figure(draw, figure.caption(analysis), Figure(draw, figure.caption(analysis, why=False)))

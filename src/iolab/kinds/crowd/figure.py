@@ -55,10 +55,10 @@ def lines(analysis: CrowdAnalysis) -> list[list[CrowdCell]]:
     return [line for line in counted if any(_memory(cell) or _threads(cell) for cell in line)]
 
 
-def caption(analysis: CrowdAnalysis) -> str:
-    """Say what is drawn, and of each cross what it stands for."""
+def caption(analysis: CrowdAnalysis, *, why: bool = True) -> str:
+    """Say what is drawn, and of each cross what it stands for, with the reason or without."""
     told = lines(analysis)
-    walls = [f"{label(line[0], analysis)} {_why(wall)}" for line in told if (wall := broken(line))]
+    walls = [f"{label(line[0], analysis)} {_wall(wall, why=why)}" for line in told if (wall := broken(line))]
     several = len(_numbers(told)) > 1
     parts = [NEEDS, CROSS if walls else "", APART_IS if several and len(told) > 1 else ""]
     return " ".join(filter(None, [*parts, "; ".join(walls) + "." if walls else ""]))
@@ -152,6 +152,7 @@ def _apart(counts: Sequence[int]) -> list[int]:
     return shown
 
 
-def _why(wall: CrowdCell) -> str:
-    why = wall.record.obstacle or ("the others were served late" if wall.record.late else "nothing says why")
-    return f"at {wall.record.users:,}: holds {wall.record.held:,} ({why})"
+def _wall(wall: CrowdCell, *, why: bool) -> str:
+    reason = wall.record.obstacle or ("the others were served late" if wall.record.late else "nothing says why")
+    held = f"at {wall.record.users:,}: holds {wall.record.held:,}"
+    return f"{held} ({reason})" if why else held

@@ -8,6 +8,7 @@ from iolab.kinds.crowd import words
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.kinds.crowd.words import label, name
+from iolab.report.marked import Answer
 from iolab.report.numbers import counted, latency, listed, memory
 
 OUTCOMES = {"late": "served late", "waiting": "waiting", "refused": "refused", "lost": "disconnected"}
@@ -23,7 +24,7 @@ REASONS = {
 
 def sentences(analysis: CrowdAnalysis) -> list[str]:
     """Return a sentence or two for each model and transport, and comparisons between them."""
-    texts = [of_a_line(line, analysis) for line in analysis.lines]
+    texts = [Answer(of_a_line(line, analysis), of_a_line(line, analysis, why=False)) for line in analysis.lines]
     return [*texts, *filter(None, [_in_time(analysis), _memory(analysis), _clicks(analysis)])]
 
 
@@ -32,8 +33,8 @@ def broken(line: Sequence[CrowdCell]) -> CrowdCell | None:
     return next((cell for cell in line if cell.counts and not cell.held_all), None)
 
 
-def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> str:
-    """Say how many users a model holds; if not all, from which number on, why, and how many it holds then."""
+def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis, *, why: bool = True) -> str:
+    """Say how many users a model holds; if not all, from which number on, `why`, and how many it holds then."""
     cells = [cell for cell in line if cell.counts]
     if not cells:
         return f"{name(line[0], analysis)} has no valid trial; the findings say why."
@@ -41,7 +42,8 @@ def of_a_line(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> str:
     if wall is None:
         best = cells[-1]
         return f"{name(best, analysis)} held all {best.record.users:,} users{_with(best)}.{_cost(best)}"
-    text = f"{name(wall, analysis)} breaks at {wall.record.users:,} users: {outcomes(wall)}. {reason(wall, analysis)}."
+    text = f"{name(wall, analysis)} breaks at {wall.record.users:,} users: {outcomes(wall)}."
+    text += f" {reason(wall, analysis)}." if why else ""
     if wall.served == wall.record.users:
         text += f" In the end, it serves all of them{_with(wall)}.{_cost(wall)}"
     number = cells.index(wall)
@@ -192,7 +194,7 @@ def card(line: Sequence[CrowdCell], analysis: CrowdAnalysis) -> tuple[str, str]:
         return "no result", "There is no valid trial."
     wall = broken(cells)
     if wall:
-        return f"holds {wall.record.held:,} of {wall.record.users:,}", f"{reason(wall, analysis)}."
+        return f"holds {wall.record.held:,} of {wall.record.users:,}", Answer(f"{reason(wall, analysis)}.")
     best = cells[-1]
     text = _with(best).removeprefix(", with ")
     tail = best.clicks.p99_s

@@ -8,6 +8,7 @@ from iolab.kinds.freeze.run import ROOM
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Document, Figure, Section, Sentences, Table
+from iolab.report.marked import Answer
 from iolab.report.settings import servers
 
 COLOURS = {"closed loop": drawing.COLOURS[1], "planned": drawing.COLOURS[0]}
@@ -79,13 +80,14 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
     if closed is None or planned is None:
         return texts
     if planned > MUCH_MORE * closed:
-        texts.append(
+        why = (
             "The users of the closed loop waited for their responses and sent no other requests meanwhile. The requests"
             " that would have waited were never sent: this is coordinated omission, and the percentiles of the closed"
             " loop are too low."
         )
     else:
-        texts.append("In this run the difference between the two is small.")
+        why = "In this run the difference between the two is small."
+    texts.append(Answer(why))
     return texts
 
 
@@ -111,10 +113,14 @@ def settings(analysis: Analysis) -> str:
     """Return the settings of server and loads."""
     experiment, (model,) = analysis.experiment, analysis.run.models
     stop = experiment.freeze
-    return (
+    loads = (
         f"Settings: {model.title}, {', '.join(servers(experiment.server))}; {numbers.users(experiment.concurrency[0])}"
-        f" in the closed loop, and requests at {ROOM:g} times the rate that theory expects of these users; the server"
-        f" is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
+        " in the closed loop, and requests at"
+    )
+    frozen = f"; the server is frozen {stop.after_s:g} s after the load begins, for {stop.for_s:g} s."
+    return Answer(
+        f"{loads} {ROOM:g} times the rate that theory expects of these users{frozen}",
+        f"{loads} a constant rate{frozen}",
     )
 
 

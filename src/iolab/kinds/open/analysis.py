@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import Finding, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
+from iolab.theory.capacity import Distribution, queue
 from iolab.theory.queueing import ResponseTime
 from iolab.theory.statistics import Array, percentile, t_quantile
 
@@ -88,8 +88,7 @@ def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord)
     constant = exponential = None
     if record.utilisation is not None:
         _check_rate(folder, model, record, record.utilisation)
-        constant = _later(_constant(record.rate_rps, record.calibration.service_s, int(model.workers)), record)
-        exponential = _later(queueing.mmc(record.rate_rps, record.calibration.service_s, int(model.workers)), record)
+        constant, exponential = _theory("constant", record, model), _theory("exponential", record, model)
     cell = OpenCell(record, model.workers, measured, same, constant, exponential, ())
     return replace(cell, findings=findings(run, cell, samples))
 
@@ -103,20 +102,15 @@ def _check_rate(folder: RunFolder, model: ModelInfo, record: OpenRecord, utilisa
         )
 
 
-@lru_cache(maxsize=64)
-def _constant(rate_rps: float, service_s: float, servers: int) -> ResponseTime:
-    return queueing.mdc(rate_rps, service_s, servers)
-
-
-def _later(response: ResponseTime, record: OpenRecord) -> ResponseTime:
-    """Add the transit time, in which no worker is busy."""
+def _theory(distribution: Distribution, record: OpenRecord, model: ModelInfo) -> ResponseTime:
+    """Return a queue's response times, with the transit time, in which no worker is busy."""
+    response = queue(distribution, record.rate_rps, record.calibration.service_s, model.workers).response
     transit_s = record.calibration.transit_s
     return ResponseTime(
         response.mean_s + transit_s,
         response.p50_s + transit_s,
         response.p95_s + transit_s,
         response.p99_s + transit_s,
-        response.error,
     )
 
 

@@ -8,15 +8,18 @@ from iolab.kinds.open import figure, words
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import document, drawing, numbers, run_report
 from iolab.report.document import Card, Cards, Column, Document, Figure, Section, Sentences, Table
+from iolab.report.marked import Answer
 
 CAPTION = (
     "Marks: the measured mean response time, from the planned moment of a request to its response, with its 95%"
-    " interval (batch means); those of constant and exponential service stand a little apart. Lines: theory. Dashes: an"
-    " ideal queue with the same arrivals and service times."
+    " interval (batch means); those of constant and exponential service stand a little apart."
 )
-NOTE = (
-    'Response times count from the planned moment of a request: waiting time and service time. "Same trace" and the'
-    " theories include the time that client and network take. The columns M/D/c and M/M/c are means."
+THEORY = "Lines: theory. Dashes: an ideal queue with the same arrivals and service times."
+PLANNED = "Response times count from the planned moment of a request: waiting time and service time."
+NOTE = Answer(
+    f'{PLANNED} "Same trace" and the theories include the time that client and network take. The columns M/D/c and'
+    " M/M/c are means.",
+    PLANNED,
 )
 
 
@@ -34,17 +37,21 @@ def report(analysis: OpenAnalysis) -> Document:
                 "",
                 [
                     _cards(analysis),
-                    Figure(partial(figure.response_times, analysis), CAPTION),
+                    Figure(
+                        partial(figure.response_times, analysis),
+                        f"{CAPTION} {THEORY}",
+                        Figure(partial(figure.response_times, analysis, theory=False), CAPTION),
+                    ),
                     _table(analysis, MEANS, NOTE),
                 ],
                 brief=True,
             ),
-            Section("What the numbers mean", [Sentences(meaning)], brief=True),
+            Section("What the numbers mean", [Sentences(meaning)], brief=True, answer=True),
         ],
         noun="plan",
         findings=((words.place(cell), cell.findings) for cell in analysis.cells),
         details=[
-            Section("Percentiles", [_table(analysis, TAILS, words.errors(analysis))]),
+            Section("Percentiles", [_table(analysis, TAILS, Answer(words.exactness(analysis)))]),
             Section("Calibration", [Sentences(words.calibrations(analysis))]),
         ],
         method=[
@@ -129,22 +136,22 @@ def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
 
 MEANS = (
     Column("Mean", _time("measured", "mean_s"), bold=True),
-    Column("Same trace", _time("same", "mean_s"), short="Trace"),
-    Column[OpenCell]("Difference", lambda cell: numbers.off(cell.off), short="Diff"),
-    Column("M/D/c", _time("constant", "mean_s")),
-    Column("M/M/c", _time("exponential", "mean_s")),
+    Column("Same trace", _time("same", "mean_s"), short="Trace", answer=True),
+    Column[OpenCell]("Difference", lambda cell: numbers.off(cell.off), short="Diff", answer=True),
+    Column("M/D/c", _time("constant", "mean_s"), answer=True),
+    Column("M/M/c", _time("exponential", "mean_s"), answer=True),
     Column("p50", _time("measured", "p50_s"), rank=4),
     Column("p95", _time("measured", "p95_s"), rank=1),
     Column("p99", _time("measured", "p99_s"), rank=3),
 )
 TAILS = (
     Column("p95", _time("measured", "p95_s"), bold=True),
-    Column("Same trace p95", _time("same", "p95_s")),
-    Column[OpenCell]("Difference p95", lambda cell: numbers.off(cell.off_p95)),
-    Column("M/D/c p95", _time("constant", "p95_s")),
-    Column("M/M/c p95", _time("exponential", "p95_s")),
+    Column("Same trace p95", _time("same", "p95_s"), answer=True),
+    Column[OpenCell]("Difference p95", lambda cell: numbers.off(cell.off_p95), answer=True),
+    Column("M/D/c p95", _time("constant", "p95_s"), answer=True),
+    Column("M/M/c p95", _time("exponential", "p95_s"), answer=True),
     Column("p99", _time("measured", "p99_s"), bold=True),
-    Column("Same trace p99", _time("same", "p99_s")),
-    Column("M/D/c p99", _time("constant", "p99_s")),
-    Column("M/M/c p99", _time("exponential", "p99_s")),
+    Column("Same trace p99", _time("same", "p99_s"), answer=True),
+    Column("M/D/c p99", _time("constant", "p99_s"), answer=True),
+    Column("M/M/c p99", _time("exponential", "p99_s"), answer=True),
 )

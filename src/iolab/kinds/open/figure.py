@@ -1,26 +1,24 @@
 """Response time against utilisation: measured with intervals, over theory's curves."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import drawing
-from iolab.theory import queueing
+from iolab.theory.capacity import Distribution, queue
 from iolab.theory.statistics import Array
 
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
-CUSTOMERS = 200_000  # for a point of a curve: more would not be visible
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
 APART = 0.016  # of utilisation, by which marks of constant and exponential service stand apart
 ROOM = 1.15
 LEAST, MOST, LABELS = 0.2, 1.0, 1.3  # of the axis: from, to, and to the end of the labels
 
 
-def response_times(analysis: OpenAnalysis, narrow: bool) -> str:
-    """Draw a panel for each model with a queue; nothing where there is none."""
+def response_times(analysis: OpenAnalysis, narrow: bool, *, theory: bool = True) -> str:
+    """Draw a panel for each model with a queue, with `theory` or without; nothing where there is none."""
     letters = list(
         dict.fromkeys(
             cell.record.model for cell in analysis.cells if cell.record.utilisation is not None and cell.measured
@@ -34,39 +32,40 @@ def response_times(analysis: OpenAnalysis, narrow: bool) -> str:
         grid = figure.subplots(down, across, squeeze=False).flat
         for axes, letter in zip(grid, letters, strict=False):
             cells = [cell for cell in analysis.cells if cell.record.model == letter and cell.measured]
-            _panel(axes, cells)
+            _panel(axes, cells, theory=theory)
         for axes in grid[len(letters) :]:
             axes.set_visible(False)
         figure.supxlabel("utilisation of each worker", fontsize=drawing.TEXT, color=drawing.MUTED)
         figure.supylabel("mean response time", fontsize=drawing.TEXT, color=drawing.MUTED)
-        return drawing.svg(figure, "Mean response time against utilisation, measured and by theory")
+        shown = "measured and by theory" if theory else "measured"
+        return drawing.svg(figure, f"Mean response time against utilisation, {shown}")
 
 
-@cache
-def _theory_s(workers: int, service_s: float) -> tuple[Array, Array]:
-    """Return the mean response times of M/M/c and M/D/c along CURVE."""
-    rates = CURVE * workers / service_s
-    return (
-        np.array([queueing.mmc(rate, service_s, workers).mean_s for rate in rates]),
-        np.array([queueing.mdc(rate, service_s, workers, CUSTOMERS).mean_s for rate in rates]),
-    )
+def _theory_s(distribution: Distribution, workers: float, service_s: float) -> Array:
+    """Return the mean response times of M/M/c or M/D/c along CURVE."""
+    return np.array([queue(distribution, rate, service_s, workers).mean_s for rate in CURVE * workers / service_s])
 
 
-def _panel(axes: Axes, cells: Sequence[OpenCell]) -> None:
-    first = cells[0].record
-    top_ms = ROOM * max(_marks(axes, cell, [each.record.variant for each in cells]) for cell in cells)
-    curves = _theory_s(int(cells[0].workers), first.calibration.service_s)
-    names = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
-    for (name, variant, height), curve in zip(names, curves, strict=True):
-        curve_ms = (curve + first.calibration.transit_s) * 1000
-        axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
-        _label(axes, f"{name}/{cells[0].workers:g}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
+def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
+    first, variants = cells[0].record, [each.record.variant for each in cells]
+    top_ms = ROOM * max(_marks(axes, cell, variants, theory=theory) for cell in cells)
+    if theory:
+        _curves(axes, cells[0], top_ms)
     least = min(LEAST, *(cell.record.utilisation or LEAST for cell in cells)) - 0.02
     axes.set_xlim(least, LABELS)
     axes.set_ylim(0, top_ms)
     axes.yaxis.set_major_formatter(lambda value, _: drawing.duration(value) if value else "0")
     axes.set_xticks(np.arange(LEAST, MOST + 0.01, 0.2), [f"{each:.0%}" for each in np.arange(LEAST, MOST + 0.01, 0.2)])
     axes.set_title(f"{first.model}  {first.service}")
+
+
+def _curves(axes: Axes, cell: OpenCell, top_ms: float) -> None:
+    calibration = cell.record.calibration
+    names: tuple[tuple[str, Distribution, float], ...] = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
+    for name, variant, height in names:
+        curve_ms = (_theory_s(variant, cell.workers, calibration.service_s) + calibration.transit_s) * 1000
+        axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
+        _label(axes, f"{name}/{cell.workers:g}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
 
 
 def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str) -> None:
@@ -76,8 +75,8 @@ def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str
     axes.annotate(name, place, (MOST + 0.02, height_ms), va="center", arrowprops=arrow)
 
 
-def _marks(axes: Axes, cell: OpenCell, variants: Sequence[str]) -> float:
-    """Draw the measured and the simulated mean of a cell; return the upper end of its interval in ms."""
+def _marks(axes: Axes, cell: OpenCell, variants: Sequence[str], *, theory: bool) -> float:
+    """Draw the measured and, with `theory`, the simulated mean of a cell; return its interval's upper end in ms."""
     measured = cell.measured
     if measured is None or cell.record.utilisation is None:
         return 0.0
@@ -96,6 +95,6 @@ def _marks(axes: Axes, cell: OpenCell, variants: Sequence[str]) -> float:
         capsize=4,
         linewidth=1.6,
     )
-    if cell.same:
+    if theory and cell.same:
         axes.plot(place, cell.same.mean_s * 1000, "_", color=drawing.INK, markersize=16, markeredgewidth=1.6)
     return high * 1000

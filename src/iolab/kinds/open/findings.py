@@ -101,10 +101,12 @@ def _same_trace(cell: "OpenCell") -> Iterator[Finding]:
     }
     if wrong:
         listed = " and ".join(f"the {name} {off:+.0%}" for name, off in wrong.items())
+        ideal = "an ideal queue that has the same arrivals and service times"
         yield Finding(
             id="off_the_trace",
             severity="warning",
-            message=f"{listed} compared with an ideal queue that has the same arrivals and service times",
+            message=f"{listed} compared with {ideal}",
+            measured=f"the response times differ from those of {ideal}",
             remedy="look for the cause: in the other findings, or with make doctor",
             value=max(map(abs, wrong.values())),
         )

@@ -27,12 +27,13 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
+    theory = ("same_trace", "m_d_c", "m_m_c", "off_the_trace")
     generator = "iolab"
     fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError if no server has a utilisation, or the trace cannot be used."""
-        openplan.check_letters(experiment.arrivals, lab.models)
+        openplan.check_letters(experiment.arrivals, lab.measured)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
         openplan.moments(experiment.arrivals, 1.0, experiment.arrivals.duration_s)

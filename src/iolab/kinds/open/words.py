@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
-from iolab.theory import queueing
+from iolab.report.marked import Answer
 from iolab.theory.queueing import ResponseTime
 
 LIGHT, BUSY = 0.5, 0.8  # utilisations
@@ -14,15 +14,13 @@ FLAT, DOUBLED = 1.25, 2.0  # growth of a mean
 CLOSED_USERS = 16  # of the closed loop that the open one is contrasted with, as in experiments/bench.toml
 
 
-def errors(analysis: OpenAnalysis) -> str:
-    """Say which theoretical figures are exact, and the error of the others."""
-    worst = max((cell.constant.error for cell in analysis.cells if cell.constant), default=None)
-    if worst is None:
+def exactness(analysis: OpenAnalysis) -> str:
+    """Say where the theoretical figures come from; "" if there are none."""
+    if not any(cell.constant for cell in analysis.cells):
         return ""
     return (
-        "M/M/c is exact, and so is the mean of M/D/1. The other figures of M/D/c are simulated, with"
-        f" {queueing.CUSTOMERS:,} customers; the error of their means is at most"
-        f" {max(2 * worst, 0.001):.1%} (two standard errors)."
+        "M/D/c and M/M/c are exact, for an endless run at the calibrated service time: chance is in the measurement"
+        " alone."
     )
 
 
@@ -45,12 +43,12 @@ def sentence(cells: Sequence[OpenCell]) -> str:
         return "No request was answered with status 200."
     ends = measured if len(measured) < 2 else (measured[0], measured[-1])
     text = "Mean response time: " + ", ".join(f"{_mean(cell)} at {load(cell)}" for cell in ends)
-    growth = _mean_ms(measured[-1]) / _mean_ms(measured[0])
+    means, growth = text, _mean_ms(measured[-1]) / _mean_ms(measured[0])
     if measured[0].record.utilisation is None:
-        return f"{text}. {_without_a_queue(growth)}"
+        return Answer(f"{text}. {_without_a_queue(growth)}", f"{means}.")
     if growth > DOUBLED and (measured[-1].record.utilisation or 0) >= BUSY:
         text += f": {growth:.1f} times as long, because near 100% utilisation the queue is rarely empty"
-    return f"{text}. {_theory(measured)}".rstrip()
+    return Answer(f"{text}. {_theory(measured)}".rstrip(), f"{means}.")
 
 
 def _without_a_queue(growth: float) -> str:

@@ -30,15 +30,18 @@ def analyse(folder: RunFolder) -> SloAnalysis:
     read = recorded.read(folder, SloExperiment, SloRecord)
     records, objective = read.trials, read.experiment.wanted
     begun = [model for model in read.run.models if any(record.model == model.letter for record in records)]
-    found = tuple(_found(model, records, objective) for model in begun)
+    found = tuple(_found(model, records, read.experiment) for model in begun)
     return SloAnalysis(read.run, read.experiment, objective, found, tuple(records))
 
 
-def _found(model: ModelInfo, records: Sequence[SloRecord], objective: Objective) -> Found:
+def _found(model: ModelInfo, records: Sequence[SloRecord], experiment: SloExperiment) -> Found:
     own = [record for record in records if record.model == model.letter]
     trials = tuple(tried(record) for record in own if record.valid)
     calibration = own[0].calibration
-    theory_rps = by_theory(objective, calibration, int(model.workers)) if math.isfinite(model.workers) else None
+    theory_rps = None
+    if math.isfinite(model.workers):
+        distribution = experiment.server.wait_distribution
+        theory_rps = by_theory(experiment.wanted, calibration, model.workers, distribution)
     reason = next((str(record.reason) for record in own if not record.valid), "")
     if not reason and next_trial(model.letter, records, 0):
         reason = UNFINISHED

@@ -9,12 +9,17 @@ from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Obj
 from iolab.kinds.slo.records import SloRecord
 from iolab.report import document, doubts, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
+from iolab.report.marked import Answer
 from iolab.results.records import Finding
 
-NOTE = (
+RATES = (
     '"Holds at" is the highest rate of arrivals at which the objective held, "fails at" the lowest at which it did not.'
-    " Theory is the highest rate at which an M/D/c queue of the calibrated service time meets the objective; a server"
-    " that handles any number of requests at once has no queue."
+)
+NOTE = Answer(
+    f"{RATES} Theory is the rate up to which an M/D/c queue of the calibrated service time (M/M/c with exponential"
+    " service) meets the objective, computed exactly; a server that handles any number of requests at once has no"
+    " queue.",
+    RATES,
 )
 TIMES = (
     "Response times count from the planned moment of a request: waiting time and service time. Requests that were"
@@ -111,6 +116,7 @@ def _lacks(analysis: SloAnalysis) -> str:
 
 def _rates(analysis: SloAnalysis) -> Table:
     name = _name(analysis.objective)
+    queue = "M/D/c" if analysis.experiment.server.wait_distribution == "constant" else "M/M/c"
     columns: list[Column[Found]] = [
         Column(
             "Model",
@@ -122,7 +128,7 @@ def _rates(analysis: SloAnalysis) -> Table:
         Column(f"{name} there", lambda each: _value(each.best)),
         Column("Fails at", lambda each: _rate(each.broken.rate_rps if each.broken else None)),
         Column(f"{name} there", lambda each: _value(each.broken)),
-        Column("Theory, M/D/c", lambda each: _rate(each.theory_rps), short="M/D/c"),
+        Column(f"Theory, {queue}", lambda each: _rate(each.theory_rps), short=queue, answer=True),
     ]
     return document.table(columns, analysis.found, note=NOTE, marked=lambda each: bool(each.reason))
 

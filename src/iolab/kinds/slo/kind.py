@@ -25,6 +25,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
     metrics = ("highest_rps",)
+    theory = ("theory_rps",)
     generator = "iolab"
     fresh_servers = False
 
@@ -69,7 +70,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
-        from iolab.kinds.slo import analysis, summary  # noqa: PLC0415 (they simulate)
+        from iolab.kinds.slo import analysis, summary  # noqa: PLC0415 (they need numpy)
 
         analysed = analysis.analyse(folder)
         return Report(summary.objects(analysed), lambda: self.drawn(analysed), {"objective": analysed.objective.text})

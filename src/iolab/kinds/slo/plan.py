@@ -12,15 +12,14 @@ from iolab.experiment import ServerSettings
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.records import SloRecord
 from iolab.results.samples import OpenSample
-from iolab.theory import queueing
+from iolab.theory.capacity import Bound, Distribution
 from iolab.theory.statistics import least_count
 
 ENDS = 2  # the highest and the lowest rate, which are tried first
 BISECTIONS = 6  # the answer is known to 1.6% of the first interval
 LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to measure a percentile
 NO_QUEUE_RPS = 1500.0  # the highest rate to try with a model without a queue, which theory does not limit
-CUSTOMERS = 200_000
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Objective:
     @classmethod
     def parse(cls, text: str) -> "Objective":
         """Parse an objective, such as p99<100ms or mean<0.2s; raises UsageError."""
-        match = re.fullmatch(r"\s*(mean|p50|p95|p99)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
-        if not match or float(match[2]) <= 0:
+        match = re.fullmatch(r"\s*(mean|p50|p95|p99|p99\.9)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
+        if not match or not 0 < float(match[2]) < math.inf:
             raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
         return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
 
@@ -88,8 +87,8 @@ class SloTrial:
 class Found:
     """The result of a model's search: the highest rate at which the objective held, the lowest at which it did not.
 
-    `theory_rps` is what an M/D/c queue sustains; None if the model has no queue. `reason` says why the search did not
-    end; "" if it did.
+    `theory_rps` is what an M/D/c queue sustains, or M/M/c with exponential service; None if the model has no queue.
+    `reason` says why the search did not end; "" if it did.
     """
 
     letter: str
@@ -162,15 +161,7 @@ def search(holds: Callable[[float], TriedRate], highest_rps: float) -> Iterator[
         yield trials[-1]
 
 
-def by_theory(objective: Objective, calibration: Calibration, workers: int) -> float:
-    """Return the highest rate at which an M/D/c queue of this service time meets the objective; 0 if none does."""
-
-    def holds(rate_rps: float) -> TriedRate:
-        response = queueing.mdc(rate_rps, calibration.service_s, workers, CUSTOMERS)
-        values = {None: response.mean_s, 0.5: response.p50_s, 0.95: response.p95_s, 0.99: response.p99_s}
-        value_s = values[objective.quantile] + calibration.transit_s
-        return TriedRate(rate_rps, value_s, value_s < objective.limit_s)
-
-    capacity_rps = workers / calibration.service_s
-    trials = list(search(holds, HIGH * capacity_rps))
-    return max((trial.rate_rps for trial in trials if trial.holds), default=0.0)
+def by_theory(objective: Objective, calibration: Calibration, workers: float, distribution: Distribution) -> float:
+    """Return the rate up to which an M/D/c or M/M/c queue of this service time meets the objective; 0 if none does."""
+    limit_s = objective.limit_s - calibration.transit_s
+    return Bound(objective.quantile, limit_s, distribution, calibration.service_s).highest_rps(workers)

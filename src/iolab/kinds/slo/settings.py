@@ -30,7 +30,7 @@ class SloExperiment(ServedExperiment):
     kind: Literal["slo"]
     cpus: OneLimit = (1.0,)
     seed: Seed = 0
-    objective: Annotated[str, Option("The objective: p50, p95, p99 or mean below a time in ms or s.", "SLO")] = (
+    objective: Annotated[str, Option("The objective: p50, p95, p99, p99.9 or mean below a time in ms or s.", "SLO")] = (
         "p99<100ms"
     )
     search: Search = Search()

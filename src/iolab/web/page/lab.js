@@ -25,26 +25,28 @@ function complain(text) {
   $("#problem").hidden = !text;
 }
 
+const LOST = "The lab does not answer: start it again with make lab.";
+
 async function ask(path, given) {
   const options = given === undefined ? {} : { method: "POST", body: JSON.stringify(given), headers: { "X-Lab-Token": TOKEN } };
   let answer;
   try {
     answer = await fetch(path, options);
   } catch {
-    complain("The lab does not answer: start it again with make lab.");
+    complain(LOST);
     return null;
   }
   if (!answer.ok) {
     complain((await answer.text()).trim().slice(0, 400));
     return null;
   }
-  complain("");
+  if (given || $("#problem").textContent === LOST) complain(""); // what only reads, also by itself, answers no complaint
   return answer.json();
 }
 
 // ---------------------------------------------------------------- the parts of the page
 
-const parts = { live: openLive, runs: openRuns, run: openRun, trace: openTrace, start: openStart, "what-if": openWhatIf };
+const parts = { learn: openLearn, live: openLive, runs: openRuns, run: openRun, trace: openTrace, start: openStart, "what-if": openWhatIf };
 let leave = () => {};
 
 function show() {
@@ -710,6 +712,7 @@ window.addEventListener("hashchange", show);
   if (state) setUpLive(state);
   setUpStart();
   setUpWhatIf();
+  setUpLearn();
   show();
   setInterval(() => { if (!document.hidden && $("#live").hidden) showLock(); }, 5000);
 })();

@@ -1,0 +1,62 @@
+"""`iolab contract`: does a server keep the promises that all servers of the lab keep?"""
+
+import os
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from iolab.cli import output, parameters
+from iolab.cli.console import Console
+from iolab.contract import outcome, suite
+from iolab.contract.promise import Kept
+from iolab.errors import UsageError
+from iolab.host import ports
+from iolab.host.lock import only_bench
+from iolab.lab import Lab, find_root
+from iolab.report import numbers
+
+
+@click.command()
+@click.option("--model", envvar="MODEL", default="yours", show_default=True, help="A letter or a name.")
+@click.option("--json", "as_json", envvar="JSON", is_flag=True, help="Print the outcome as JSON, and nothing else.")
+@parameters.results
+@parameters.wait
+def contract(model: str, results: Path | None, *, as_json: bool, wait: bool) -> int:
+    """Check which promises of all servers one server keeps; each failure has a hint where to look.
+
+    The server runs as a local process. Extras need not be kept. Exit status 1: a promise is not kept.
+    """
+    console = Console(quiet=as_json)
+    lab = Lab.read(find_root(Path.cwd()))
+    chosen = lab.select([model], "MODEL")
+    if len(chosen) != 1:
+        raise UsageError(f"MODEL={model}: one server at a time: give a letter or a name")
+    program = suite.source(lab, chosen[0])
+    with only_bench("contract", wait=output.line if wait else None):
+        found = []
+        for each in suite.check(chosen[0], ports.free):
+            found.append(each)
+            _show(console, each)
+    whole = outcome.outcome(lab, chosen[0], program, tuple(found))
+    path = outcome.write(results or lab.root / "results", whole)
+    if as_json:
+        output.line(whole.model_dump_json(indent=1))
+    needed = [each for each in found if not each.extra]
+    kept = sum(each.kept for each in needed)
+    console.print(
+        f"{whole.file} keeps {kept} of {numbers.counted(len(needed), 'promise')}. Written to {os.path.relpath(path)}.",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return 0 if whole.passed else 1
+
+
+def _show(console: Console, each: Kept) -> None:
+    """Print a line for a promise; for one that is not kept, also what was seen, and a hint."""
+    mark = "[green]✓[/]" if each.kept else "[yellow]-[/]" if each.extra else "[red]✗[/]"
+    name = f"extra: {each.says}" if each.extra else each.says
+    console.print(f"{mark} {escape(name)}", highlight=False, soft_wrap=True)
+    if not each.kept:
+        told = f"{each.sent}: expected {each.expected}; seen: {each.seen}."
+        for text in (told, each.hint):
+            console.print(f"    {text}", markup=False, highlight=False, soft_wrap=True)

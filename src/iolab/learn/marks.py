@@ -1,0 +1,31 @@
+"""The marks that a teacher gives to texts on review.html, which exports them as marks.csv."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from iolab.errors import UsageError
+from iolab.results import files
+
+MARKS = "marks.csv"
+MOST_MARK = 3
+Marks = Mapping[tuple[str, str], int]  # by student and step
+FIELDS = ["id", "step", "mark"]
+
+
+def read(folder: Path) -> Marks:
+    """Return the marks of a folder's marks.csv, {} if it has none; raises UsageError, which names the line."""
+    path = folder / MARKS
+    if not path.exists():
+        return {}
+    found: dict[tuple[str, str], int] = {}
+    rows = csv.reader(io.StringIO(files.read(path).decode("utf-8-sig", "replace")))
+    for number, row in enumerate(rows, 1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells == FIELDS:
+            continue
+        if len(cells) != len(FIELDS) or cells[2] not in map(str, range(MOST_MARK + 1)):
+            raise UsageError(f"{path}, line {number}: must be id,step,mark with a mark of 0 to {MOST_MARK}")
+        found[cells[0].removeprefix("'"), cells[1]] = int(cells[2])
+    return found
