@@ -1,15 +1,17 @@
-"""What does one Locust worker send, and what do several? By user class and by the server's wait.
+"""What does Locust send in a closed loop, and what do workers send of planned arrivals? By the server's wait.
 
     make workers
 
 Servers are local processes on the first core; all workers share the others, so that on two cores several of them are
-no more than one. A closed loop has so many users, each of which asks again at once; an open one has planned arrivals,
-which are late where a worker cannot keep up (99th percentile).
+no more than one. A closed loop, in one process of Locust, has so many users, each of which asks again at once. Planned
+arrivals are sent by the client that each worker runs; they are late where it cannot keep up (99th percentile).
 """
 
+import base64
 import itertools
 import json
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +24,16 @@ from iolab.host import cores
 from iolab.host.cores import CpuPlan
 from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
-from iolab.loadgen.openloop import Arrivals, OpenLoop
+from iolab.loadgen import Job
+from iolab.loadgen.locust import Locust
+from iolab.loadgen.openloop import Arrivals, OpenLoop, samples
+from iolab.loadgen.starting import running_generator
 from iolab.loadgen.workers import Crew, gathered
 from iolab.runtime.local import LocalRuntime
 
 PLAN_S, LIMIT_S, A_USER = 6.0, 30.0, 60
-USERS, RATES_RPS, CREWS = {0: (4, 64), 20: (64, 200, 400)}, (400, 800, 1500), (1, 2, 3)
+USERS, CREWS = {0: (4, 64), 20: (64, 200, 400)}, (1, 2, 3)
+RATES_RPS = {0: (1500, 5000, 10_000, 20_000), 20: (1500, 5000)}  # server C answers some 9,000 a second on one core
 
 
 @dataclass(frozen=True)
@@ -57,32 +63,35 @@ def main() -> None:
     print(telling())
     print("class      wait  load        workers   requests     CPU  late, 99%")
     with only_bench(), LocalRuntime(lab) as runtime:
+        for wait_ms in USERS:
+            with running_generator(Locust, runtime, plan) as locust, served(lab, runtime, plan, wait_ms) as url:
+                for row in closed_rows(locust, url, wait_ms):
+                    print(row, flush=True)
         for workers in CREWS:
             with gathered(Crew(workers=workers), runtime, plan, lambda _: None) as crowd:
                 for wait_ms in USERS:
                     with served(lab, runtime, plan, wait_ms) as url:
-                        for row in rows(crowd, url, wait_ms, workers):
+                        for row in open_rows(crowd, url, wait_ms, workers):
                             print(row, flush=True)
 
 
-def telling(chunks: int = 500, rows_a_chunk: int = 100) -> str:
+def telling(chunks: int = 200, rows_a_chunk: int = 200) -> str:
     """Return what it costs to tell a row: bytes to the master, and microseconds of worker, master and lab."""
-    rows = [[*times, 200, 0.02] for times in np.random.default_rng(1).random((rows_a_chunk, 3)).tolist()]
-    message = ("rows", {"job": 1, "rows": rows}, "worker")  # as locust.rpc.protocol has it
+    rows = array("d", np.random.default_rng(1).random(9 * rows_a_chunk).tolist())
     times = [time.process_time()]
-    told = [msgpack.packb(message) for _ in range(chunks)]
+    told = [
+        msgpack.packb(("rows", {"job": 1, "rows": base64.b64encode(rows).decode()}, "worker")) for _ in range(chunks)
+    ]  # as locust.rpc.protocol has it
     times.append(time.process_time())
     lines = [
-        json.dumps({"job": 1, "rows": [[*row, 0] for row in msgpack.unpackb(each)[1]["rows"]], "more": True})
-        for each in told
+        json.dumps({"job": 1, "rows": msgpack.unpackb(each)[1]["rows"], "worker": 0, "more": True}) for each in told
     ]
     times.append(time.process_time())
-    for line in lines:
-        json.loads(line)
+    samples([json.loads(line) for line in lines])
     times.append(time.process_time())
     worker, master, lab = (1e6 * (b - a) / (chunks * rows_a_chunk) for a, b in itertools.pairwise(times))
     size = len(told[0]) / rows_a_chunk
-    cost = f"worker {worker:.1f}, master {master:.1f}, lab {lab:.1f} microseconds"
+    cost = f"worker {worker:.2f}, master {master:.2f}, lab {lab:.1f} microseconds"
     return f"A row that is told has {size:.0f} bytes, and takes CPU: {cost}.\n"
 
 
@@ -98,15 +107,20 @@ def served(lab: Lab, runtime: LocalRuntime, plan: CpuPlan, wait_ms: int) -> Iter
         yield server.url
 
 
-def rows(crowd: OpenLoop, url: str, wait_ms: int, workers: int) -> Iterator[Row]:
-    """Yield what one worker sends in a closed loop, and all of them in an open one."""
-    for users in USERS[wait_ms] if workers == 1 else ():
-        crowd.closed(url, users, 2 * users, LIMIT_S)
+def closed_rows(locust: Locust, url: str, wait_ms: int) -> Iterator[Row]:
+    """Yield what one process of Locust sends in a closed loop."""
+    for users in USERS[wait_ms]:
+        locust.run(Job(url, users, 2 * users, LIMIT_S, LIMIT_S))
         requests = users * max(A_USER, 3000 // users)
-        turns, cpu_s = crowd.closed_with_cost(url, users, requests, LIMIT_S)
-        span_s = max(turn.start_s + turn.latency_s for turn in turns) - min(turn.start_s for turn in turns)
-        yield Row("closed", wait_ms, f"{users} users", workers, len(turns) / span_s, cpu_s / span_s, None)
-    for rate_rps in RATES_RPS:
+        load = locust.run(Job(url, users, requests, LIMIT_S, LIMIT_S))
+        span_s = max((one.start_s or 0.0) + (one.latency_s or 0.0) for one in load.samples)
+        cpu_share = (load.cpu_s or 0.0) / span_s
+        yield Row("closed", wait_ms, f"{users} users", 1, len(load.samples) / span_s, cpu_share, None)
+
+
+def open_rows(crowd: OpenLoop, url: str, wait_ms: int, workers: int) -> Iterator[Row]:
+    """Yield what all workers send of planned arrivals."""
+    for rate_rps in RATES_RPS[wait_ms]:
         load = crowd.run(url, Arrivals("poisson", rate_rps, PLAN_S, 1), LIMIT_S)
         late_ms = np.array([sample.sent_s - sample.planned_s for sample in load.samples]) * 1000
         cpu_share = (load.cpu_s or 0.0) / PLAN_S

@@ -1,16 +1,17 @@
 """Several Locust workers generate one load together, on this machine or on others.
 
-The master (locust_driver.py) sends each worker its stream of the plan; a worker plays it as it would alone, and sends
-its rows meanwhile. Apart from that they exchange only Locust's own heartbeats: clocks are not compared, because each
-worker counts from when it receives its job. A worker without a message for three seconds is lost, and its rows up to
-then are kept.
+The master (locust_driver.py) sends each worker its stream of the plan. A worker plays it in a process of the client
+for planned arrivals (arrivals_client.py), and forwards its rows meanwhile. Apart from that they exchange only Locust's
+own heartbeats: clocks are not compared, because each worker counts from when its client is ready. A worker without a
+message for three seconds is lost, and its rows up to then are kept.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
-import loads
+from arrivals_process import Client, ClientFailed, together
 from locust.env import Environment
 from locust.event import Events
 from locust.rpc.protocol import Message
@@ -33,6 +34,7 @@ class Hand:
 
     def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
+        self._client: Client | None = None
         self._under_way: gevent.Greenlet[..., None] | None = None
         runner.register_message("load", self._load)
         runner.register_message("leave_off", self._leave_off)
@@ -43,23 +45,36 @@ class Hand:
         self._under_way = gevent.spawn(self._play, **msg.data)
 
     def _leave_off(self, **_: Any) -> None:
-        if self._under_way:
-            self._under_way.kill(block=False)
+        """End a job that is played; the next one gets a new client."""
+        if self._under_way and not self._under_way.dead:
+            self._under_way.kill(timeout=1.0)
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._client:
+            self._client.stop()
+        self._client = None
 
     def _play(self, number: int, job: dict[str, Any]) -> None:
         ended: dict[str, Any] = {"error": "it was stopped"}
         try:
-            ended = loads.play(job, lambda rows: self._runner.send_message("rows", {"job": number, "rows": rows}))
-        except (ValueError, TypeError) as error:  # a job of another version
+            self._client = self._client or Client()
+            ended = self._client.alone(job, lambda rows: self._send("rows", number, {"rows": rows}))
+        except ClientFailed as error:
+            self._stop()
             ended = {"error": str(error)}
         finally:
-            self._runner.send_message("ended", {"job": number, **ended})
+            self._send("ended", number, ended)
+
+    def _send(self, name: str, number: int, facts: dict[str, Any]) -> None:
+        self._runner.send_message(name, {"job": number, **facts})
 
 
 class Crew:
     """The master's side: `port` 0 takes any free port."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, say: Callable[[dict[str, Any]], None]) -> None:
+        self._say = say
         events = Events()  # type: ignore[no-untyped-call]
         self._runner: MasterRunner = Environment(events=events).create_master_runner(host, port)
         self._runner.register_message("hired", self._hired)
@@ -67,7 +82,6 @@ class Crew:
         self._runner.register_message("ended", self._ended)
         self._hands: list[str] = []
         self._job = 0
-        self._tell: loads.Tell = lambda _: None
         self._playing: dict[str, dict[str, Any] | None] = {}
         self._heard: dict[str, float] = {}
 
@@ -87,9 +101,9 @@ class Crew:
             gevent.sleep(POLL_S)
         return {"workers": len(self.here())}
 
-    def play(self, number: int, job: dict[str, Any], tell: loads.Tell) -> dict[str, Any]:
+    def play(self, number: int, job: dict[str, Any]) -> dict[str, Any]:
         """Play a job: an open loop with one stream for each worker, a closed loop on the first worker."""
-        self._job, self._tell = number, tell
+        self._job = number
         hands = self.here() if "arrivals" in job else self.here()[:1]
         self._playing, self._heard = dict.fromkeys(hands), dict.fromkeys(hands, 0.0)
         self._began = time.monotonic()
@@ -100,8 +114,7 @@ class Crew:
         ended = [facts for facts in self._playing.values() if facts is not None]
         errors = {facts["error"] for facts in ended if "error" in facts}
         return {
-            "cpu_s": sum(facts.get("cpu_s", 0.0) for facts in ended),
-            "timed_out": any(facts.get("timed_out") for facts in ended),
+            **together(ended),
             "workers": len(hands),
             "lost": [*lost, *(f"a load worker failed: {error}" for error in errors)],
         }
@@ -136,7 +149,7 @@ class Crew:
         if msg.data["job"] == self._job and msg.node_id in self._playing:
             worker = self._hands.index(msg.node_id)
             self._heard[msg.node_id] = time.monotonic() - self._began
-            self._tell([[*row, worker] for row in msg.data["rows"]])
+            self._say({"job": self._job, "rows": msg.data["rows"], "worker": worker, "more": True})
 
     def _ended(self, msg: Message, **_: Any) -> None:
         if msg.data["job"] == self._job and msg.node_id in self._playing:

@@ -1,17 +1,16 @@
-"""Runs loads with Locust, one at a time, for the process at the other end of the pipes: a closed or an open loop.
+"""Runs closed loops with Locust, one at a time, for the process at the other end of the pipes.
 
     python3 locust_driver.py [HOST PORT]
 
 With HOST and PORT it sends no load itself, but is the master of the Locust workers that join there (`crew.py`); with
-PORT 0 it takes any free port.
+PORT 0 it takes any free port. Workers play the jobs of `arrivals_client.py`.
 
 A line in, lines out, all JSON. The first line out says that it is ready, and the port. In, a closed loop:
-{"job": 1, "url": "http://127.0.0.1:8080", "users": 16, "requests": 208, "answer_limit_s": 20, "timeout_s": 60}; an open
-one has, instead of users and requests, "arrivals": {"process": "poisson", "rate_rps": 40, "duration_s": 30, "seed": 1},
-or with "moments" a list of seconds; {"job": 1, "gather": 3, "timeout_s": 60} waits for workers.
+{"job": 1, "url": "http://127.0.0.1:8080", "users": 16, "requests": 208, "answer_limit_s": 20, "timeout_s": 60}; or, for
+workers, planned arrivals (`arrivals_client.py`), or {"job": 1, "gather": 3, "timeout_s": 60}, which waits for workers.
 Out, any number of times {"job": 1, "rows": [...], "more": true}, and at the end {"job": 1, "cpu_s": 0.1,
-"timed_out": false, "syn_retransmits": 0, "timeouts": 0}. What a row is, `loads.py` says; one of a crew ends with the
-number of the worker.
+"timed_out": false, "syn_retransmits": 0, "timeouts": 0}. `loads.py` says what a row is; those of workers are those of
+`arrivals_rows.py`, and "worker" is the number of the worker that sent them.
 """
 
 from gevent import monkey
@@ -36,8 +35,8 @@ class Alone:
 
     port = None
 
-    def play(self, _: int, job: dict[str, Any], tell: loads.Tell) -> dict[str, Any]:
-        return loads.play(job, tell)
+    def play(self, number: int, job: dict[str, Any]) -> dict[str, Any]:
+        return loads.play(**job, tell=lambda rows: say({"job": number, "rows": rows, "more": True}))
 
     def gather(self, _: int, timeout_s: float) -> dict[str, Any]:
         del timeout_s
@@ -55,7 +54,7 @@ def serve(player: Alone | Crew, job: dict[str, Any]) -> dict[str, Any]:
     number = job.pop("job")
     if "gather" in job:
         return {"job": number, **player.gather(job["gather"], job["timeout_s"])}
-    return {"job": number, **player.play(number, job, lambda rows: say({"job": number, "rows": rows, "more": True}))}
+    return {"job": number, **player.play(number, job)}
 
 
 def read(jobs: "gevent.queue.Queue[str | None]") -> None:
@@ -72,7 +71,7 @@ def work(player: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
 
 def main() -> None:
     open_files.raise_limit()
-    player = Crew(sys.argv[1], int(sys.argv[2])) if len(sys.argv) == 3 else Alone()
+    player = Crew(sys.argv[1], int(sys.argv[2]), say) if len(sys.argv) == 3 else Alone()
     say({"ready": True, "port": player.port})
     jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()
     both: list[gevent.Greenlet[..., None]] = [gevent.spawn(read, jobs), gevent.spawn(work, player, jobs)]

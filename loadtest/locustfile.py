@@ -5,16 +5,14 @@ classes, whatever the page of their master shows. Class names have no underscore
 names, and then does not find the class. A worker that runs this file also takes the jobs of `iolab queue` (`crew.py`).
 """
 
-import itertools
 import os
 from argparse import ArgumentParser
-from collections.abc import Iterable
 
 import crew
+import open_user
 import page_guard
 from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
-from openloop import OpenLoopUser, gaps
 
 THINKING_S = 10.0
 TICKED = "C"  # the model whose class is ticked at start
@@ -74,15 +72,10 @@ class ChatUser(ClosedUser):
     wait_time = constant(THINKING_S)
 
 
-class OpenUser(OpenLoopUser):
+class OpenUser(open_user.OpenUser):
     """A stream of arrivals, which are sent whether or not the server keeps up: an open loop."""
 
     abstract = True
-
-    def moments(self) -> Iterable[float]:
-        """Return this user's own stream; the streams of all users, on all workers, add up."""
-        wanted = self.environment.parsed_options
-        return itertools.accumulate(gaps(wanted.arrivals, wanted.rate, os.urandom(8).hex()))
 
 
 KINDS = {"": ClosedUser, "Open": OpenUser, "Chat": ChatUser}

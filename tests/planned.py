@@ -61,7 +61,7 @@ class FakeLoop:
             self.runtime.servers[-1].dead = True
             return OpenLoad(samples[:5], 0.1)
         if event == "unanswered":
-            samples[-3:] = [sample._replace(status=0, service_s=None) for sample in samples[-3:]]
+            samples[-3:] = [sample._replace(status=0, service_s=None, failure="timeout") for sample in samples[-3:]]
         return OpenLoad(samples, 0.1, "load worker 1 was lost" if event == "lost" else "", 0, ())
 
     def _samples(self, plan: Arrivals) -> list[OpenSample]:

@@ -216,3 +216,22 @@ def modules_after(call: str) -> set[str]:
 @pytest.mark.parametrize("path", sorted((SOURCE / "results").glob("*.py")), ids=lambda path: path.name)
 def test_the_store_knows_no_kind_of_experiment(path: Path) -> None:
     assert ours(path) <= {"results", "results.records", "errors"}
+
+
+def test_the_client_for_planned_arrivals_needs_only_the_standard_library() -> None:
+    """Its processes start at once, and nothing of Locust or gevent is beside its loop."""
+    folder = ROOT / "loadtest"
+    beside = {path.stem for path in folder.glob("*.py")}
+    for path in (*folder.glob("arrivals_*.py"), folder / "http_framing.py"):
+        names = {name.split(".")[0] for name in imports(path)}
+        others = names - beside - set(sys.stdlib_module_names)
+        assert not others, path
+        assert not names & {"crew", "loads", "locustfile", "open_user"}, path
+
+
+def test_framing_knows_no_socket() -> None:
+    assert {name.split(".")[0] for name in imports(ROOT / "loadtest" / "http_framing.py")} <= {
+        "re",
+        "collections",
+        "typing",
+    }

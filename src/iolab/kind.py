@@ -123,7 +123,7 @@ class Kind(ABC, Generic[E, T, R]):
     key: Sequence[str]  # the fields that identify a cell; see `key_of`
     metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
     theory: Sequence[str] = ()  # the figures and findings of a cell in summary.json that tell what theory predicts
-    generator: Literal["locust", "crowd", "boards"] | None = None  # where the experiment has no choice
+    generator: Literal["iolab", "crowd", "boards"] | None = None  # where the experiment has no choice
     fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
     explains_medians: bool = False  # `explain` tells what the median of a cell is made of
     not_resumable: str = ""  # why a run that was interrupted cannot go on

@@ -78,6 +78,25 @@ def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(
 
 
 @pytest.mark.load
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_client_that_is_killed_spoils_its_plan_and_the_next_plan_has_a_new_one(
+    start: Start, results: Path, workers: int
+) -> None:
+    process = start(*PLANS, "--duration", "3s", "--workers", str(workers))
+    wait_for_the_first_plan(process, results)
+    below(process, lambda words: "arrivals_client.py" in " ".join(words))[0].kill()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1, stderr
+    first, second = trials(results)
+    assert (first["valid"], first["lost_workers"]) == (False, min(1, workers))
+    assert "the client ended with status -9" in first["reason"]
+    assert first["ok"] > 10
+    assert (second["valid"], second["load_workers"], second["lost_workers"]) == (True, workers, 0)
+    assert second["client"]["busiest_share"] < 1
+    assert second["client"]["loop_late_p99_ms"] > 0
+
+
+@pytest.mark.load
 def test_rows_stay_when_the_master_is_lost_and_no_process_does(start: Start, results: Path) -> None:
     process = start(*PLANS, "--duration", "3s", "--workers", "2")
     wait_for(lambda: below(process, lambda words: "--worker" in words), process)

@@ -139,9 +139,10 @@ def test_an_objective_is_not_met_by_failures() -> None:
 class Driver:
     """Plays every move, and has one of them fail."""
 
-    def ask(self, job: dict[str, Any], timeout_s: float, rows: list[list[float]]) -> dict[str, Any]:
+    def ask(self, job: dict[str, Any], timeout_s: float, told: list[dict[str, Any]]) -> dict[str, Any]:
         moves = [(board, move) for board in range(job["boards"]) for move in range(job["moves"])]
-        rows += [[board, move, move, move + 0.1, 0.1, 500 if (board, move) == (1, 1) else 200] for board, move in moves]
+        rows = [[board, move, move, move + 0.1, 0.1, 500 if (board, move) == (1, 1) else 200] for board, move in moves]
+        told.append({"rows": rows})
         return {"timed_out": False}
 
 

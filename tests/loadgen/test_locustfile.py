@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.fakes import answering
 from tests.own import free_ports
 from tests.waiting import wait_until
 
@@ -72,6 +73,24 @@ def test_the_page_shows_closed_loops_unless_asked_for_all_and_ticks_one(
     with start_page(**variables) as page:
         assert sorted(page["users"]) == shown
         assert page["available_user_classes"] == ticked
+
+
+def test_the_open_loop_of_the_page_is_sent_by_the_client_for_planned_arrivals() -> None:
+    arguments = ("--headless", "--users", "2", "--spawn-rate", "2", "--run-time", "3s", "--rate", "20", "--json")
+    with answering() as (host, port):
+        targets = f"ABlocking=http://{host}:{port} CAsyncio=http://127.0.0.1:9"
+        found = {}
+        for name in ("ABlockingOpen", "CAsyncioOpen"):
+            done = subprocess.run(
+                [sys.executable, "-m", "locust", "-f", "locustfile.py", *arguments, "--exit-code-on-error", "0", name],
+                cwd=LOADTEST, env={**os.environ, "TARGETS": targets}, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            assert "Traceback" not in done.stderr
+            (found[name],) = json.loads(done.stdout)
+    answered, refused = found["ABlockingOpen"], found["CAsyncioOpen"]
+    assert answered["num_requests"] > 20
+    assert answered["num_failures"] == 0
+    assert refused["num_requests"] == refused["num_failures"] > 20
 
 
 def test_a_worker_has_all_classes_whatever_the_page_shows() -> None:

@@ -4,6 +4,7 @@ The kinds are `open` and `slo`, which do not import each other.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,9 +62,14 @@ class OpenResult:
 
     @property
     def unanswered(self) -> str | None:
-        """How many requests got no answer; None if all were answered."""
-        missing = sum(sample.status != 200 for sample in self.load.samples)
-        return f"{missing} of {len(self.load.samples)} requests got no answer 200" if missing else None
+        """How many requests got no answer 200, and why; None if all were answered."""
+        missing = Counter(
+            sample.failure or f"status {sample.status}" for sample in self.load.samples if sample.status != 200
+        )
+        if not missing:
+            return None
+        kinds = ", ".join(f"{count} {kind}" for kind, count in missing.most_common())
+        return f"{missing.total()} of {len(self.load.samples)} requests got no answer 200 ({kinds})"
 
 
 def generator(bench: Bench, crew: Crew, cores: CpuPlan) -> OpenLoop:
@@ -119,21 +125,21 @@ def send(bench: Bench, client: OpenLoop, planned: Planned) -> OpenResult:
     Consecutive plans of the same model and variant share a server, no other server runs meanwhile, and after a failed
     plan the next one has a new server.
     """
-    load, usage, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
+    load, used, machine, failure = OpenLoad([], 0.0), ServerUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     try:
         server = _served(bench, client, planned)
         started = datetime.now(UTC)
         with metering(server) as meter, watching() as watch:
             load = client.run(server.url, planned.arrivals, ANSWER_LIMIT_S)
-        usage, machine = meter.usage(), watch.usage()
+        used, machine = meter.usage(), watch.usage()
         server.check_alive()
         if load.stopped:
             raise LoadFailed(load.stopped)
     except TrialFailed as error:
         failure = str(error)
     duration_s = round((datetime.now(UTC) - started).total_seconds(), 6)
-    result = OpenResult(load, started, duration_s, usage, machine, failure)
+    result = OpenResult(load, started, duration_s, used, machine, failure)
     if result.failure or result.unanswered:
         bench.servers.discard(*bench.servers.opened())
     return result
@@ -160,10 +166,10 @@ def record(
         valid=reason is None,
         reason=reason,
         server=result.usage,
-        client=ClientUsage(cpu_s=result.load.cpu_s),
+        client=usage(result.load),
         machine=result.machine,
         load_workers=result.load.workers,
-        lost_workers=len(result.load.lost),
+        lost_workers=min(len(result.load.lost), result.load.workers),
         process=arrivals.process,
         rate_rps=round(arrivals.rate_rps, 6),
         plan_s=arrivals.duration_s,
@@ -173,6 +179,19 @@ def record(
         **others,
     )
     return Measured(trial, {"requests": samples})
+
+
+def usage(load: OpenLoad) -> ClientUsage:
+    """Return what a plan took of the load generator; None is what is not known because it was lost."""
+    known = load.cpu_s is not None
+    return ClientUsage(
+        cpu_s=load.cpu_s,
+        busiest_share=load.busiest_share,
+        loop_late_p99_ms=load.loop_late_p99_ms,
+        resent=load.resent if known else None,
+        waited=load.waited if known else None,
+        most_open=load.most_open if known else None,
+    )
 
 
 def line(measured: Measured[R]) -> Line:

@@ -10,13 +10,18 @@ from iolab.results.samples import Sample
 
 @dataclass(frozen=True)
 class Load:
-    """The result of one load: a sample for each request, answered or not, and the generator's own CPU seconds."""
+    """The result of one load: a sample for each request, answered or not, and the generator's own CPU seconds.
+
+    `busiest_share` is the share of one core's time that its busiest process used, if each of its processes uses one
+    core; None if that is not known, or if the generator's threads use all cores, as those of hey do.
+    """
 
     samples: Sequence[Sample]
     cpu_s: float | None
     stopped: str = ""  # why it ended before all requests were sent
     syn_retransmits: int | None = None  # connection attempts that were sent again; None: not known
     timeouts: int | None = None  # retransmission timers that expired, of attempts and connections; None: not known
+    busiest_share: float | None = None
 
     @property
     def ok(self) -> int:

@@ -1,7 +1,9 @@
 """Boards: each user sends its requests one after another, and each row says which board sent it."""
 
+from typing import Any
+
 from iolab.errors import LoadFailed
-from iolab.loadgen.driver import Driver
+from iolab.loadgen.driver import Driver, rows
 from iolab.results.samples import Pair
 
 
@@ -19,11 +21,11 @@ class Boards:
         Raises LoadFailed if a move gets no answer, or at the time limit.
         """
         job = {"url": url, "boards": boards, "moves": moves, "answer_limit_s": answer_limit_s}
-        rows: list[list[float]] = []
-        done = self._driver.ask(job, timeout_s, rows)
+        told: list[dict[str, Any]] = []
+        done = self._driver.ask(job, timeout_s, told)
         pairs = [
             Pair(int(board), int(move), start, end, service, int(status))
-            for board, move, start, end, service, status in rows
+            for board, move, start, end, service, status in rows(told)
         ]
         answered = sum(pair.status == 200 for pair in pairs)
         if done["timed_out"]:

@@ -21,6 +21,11 @@ def counters(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {name: answer.get(name) for name in ("syn_retransmits", "timeouts")}
 
 
+def rows(told: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the rows of messages of a driver that sends rows as lists."""
+    return [row for message in told for row in message["rows"]]
+
+
 class Driver:
     """The other end of loadtest/*_driver.py."""
 
@@ -30,10 +35,11 @@ class Driver:
         self._jobs = 0
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(self, job: Mapping[str, Any], timeout_s: float, rows: list[Any] | None = None) -> dict[str, Any]:
+    def ask(self, job: Mapping[str, Any], timeout_s: float, told: list[dict[str, Any]] | None = None) -> dict[str, Any]:
         """Send one job and return its answer; raises LoadFailed if there is no answer.
 
-        Rows that the driver sends meanwhile are added to `rows`: they are there even if there is no answer.
+        Messages with rows that the driver sends meanwhile are added to `told`: they are there even if there is no
+        answer.
         """
         self._jobs += 1
         line = json.dumps({**job, "timeout_s": timeout_s, "job": self._jobs}).encode() + b"\n"
@@ -50,8 +56,8 @@ class Driver:
                 raise LoadFailed("the load driver answered another job")
             if not answer.get("more"):
                 return answer
-            if rows is not None:
-                rows += answer["rows"]
+            if told is not None:
+                told.append(answer)
 
     def answer(self, timeout_s: float, of_s: float | None = None) -> dict[str, Any]:
         """Wait up to `timeout_s` for one answer line; an error names the whole time limit, `of_s`."""

@@ -1,11 +1,11 @@
 """Locust: a closed loop of greenlets in Python. https://locust.io"""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from iolab.errors import LoadFailed
 from iolab.loadgen import Job, Load
-from iolab.loadgen.driver import Driver, counters
+from iolab.loadgen.driver import Driver, counters, rows
 from iolab.results.samples import Sample
 
 START_LIMIT_S = 30.0
@@ -24,21 +24,22 @@ class Locust:
     def run(self, job: Job) -> Load:
         """Run one load in it."""
         size = {"users": job.users, "requests": job.requests, "answer_limit_s": job.answer_limit_s}
-        rows: list[list[float]] = []
+        told: list[dict[str, Any]] = []
         try:
-            done = self._driver.ask({"url": job.url, **size}, job.timeout_s, rows)
+            done = self._driver.ask({"url": job.url, **size}, job.timeout_s, told)
         except LoadFailed as error:
-            return Load(_samples(rows), None, str(error))
-        seen = _samples(rows)
+            return Load(_samples(rows(told)), None, str(error))
+        seen = _samples(rows(told))
         if len(seen) > job.requests:
             raise LoadFailed(f"Locust sent {len(seen)} requests where {job.requests} were asked for")
+        used = {"busiest_share": done["busiest_share"], **counters(done)}
         if done["timed_out"]:
-            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", **counters(done))
+            return Load(seen, done["cpu_s"], f"Locust was stopped after {job.timeout_s:g} s", **used)
         unanswered = [Sample(None, None, 0)] * (job.requests - len(seen))
-        return Load([*seen, *unanswered], done["cpu_s"], **counters(done))
+        return Load([*seen, *unanswered], done["cpu_s"], **used)
 
 
 def _samples(rows: Sequence[list[float]]) -> list[Sample]:
     """Return them in the order in which they were sent, counted from the first."""
     first = min((row[0] for row in rows), default=0.0)
-    return [Sample(start - first, latency, int(status)) for start, latency, status, *_ in sorted(rows)]
+    return [Sample(start - first, latency, int(status)) for start, latency, status in sorted(rows)]

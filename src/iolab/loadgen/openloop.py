@@ -1,14 +1,19 @@
-"""Locust as an open-loop client: it sends planned requests whether or not the server keeps up. https://locust.io"""
+"""The client for planned arrivals, which sends requests whether or not the server keeps up."""
 
-from collections.abc import Sequence
+import base64
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
-from iolab.results.samples import OpenSample
+from iolab.results.samples import Failure, OpenSample
 
 START_LIMIT_S = 30.0
+WIDTH: Final = 9  # numbers of a row: see loadtest/arrivals_rows.py
+FAILURES: Final[Sequence[Failure]] = get_args(Failure)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,11 @@ class Turn(NamedTuple):
 class OpenLoad:
     """The result of a plan, and the load generator's own CPU seconds; `stopped` says why it ended early.
 
-    `workers` Locust workers sent it (0: the driver itself); `lost` has a sentence about each that was lost.
+    `workers` Locust workers sent it (0: this machine's processes alone); `lost` has a sentence about each that was
+    lost. `busiest_share` is the share of a core's time that its busiest process used. `read_late_s` has, for each
+    answer, the longest that it can have waited until the client read it; `resent` counts requests that were sent again
+    because the server had closed an idle connection, `waited` arrivals that waited for a connection because
+    `most_open` were open.
     """
 
     samples: Sequence[OpenSample]
@@ -43,15 +52,23 @@ class OpenLoad:
     stopped: str = ""
     workers: int = 0
     lost: tuple[str, ...] = ()
+    busiest_share: float | None = None
+    read_late_s: Sequence[float] = ()
+    resent: int = 0
+    waited: int = 0
+    most_open: int = 0
+
+    @property
+    def loop_late_p99_ms(self) -> float | None:
+        """The 99th percentile of that; None without answers."""
+        late = sorted(self.read_late_s)
+        return late[math.ceil(0.99 * len(late)) - 1] * 1000 if late else None
 
 
 class OpenLoop:
-    """Runs plans by Locust, and closed loops to calibrate with; both return the service times that servers report.
+    """Plays plans, and closed loops to calibrate with; both return the service times that servers report."""
 
-    The driver sends the requests itself, or leads Locust workers that connect to its `port`.
-    """
-
-    driver_script = "locust_driver.py"
+    driver_script = "arrivals_driver.py"
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -68,38 +85,86 @@ class OpenLoop:
         """
         timeout_s = plan.duration_s + answer_limit_s + START_LIMIT_S
         job = {"url": url, "arrivals": asdict(plan), "answer_limit_s": answer_limit_s}
-        rows: list[list[float]] = []
+        told: list[dict[str, Any]] = []
         try:
-            done = self._driver.ask(job, timeout_s, rows)
+            done = self._driver.ask(job, timeout_s, told)
         except LoadFailed as error:
-            return OpenLoad(_samples(rows), None, str(error))
+            return OpenLoad(samples(told), None, str(error))
         lost = tuple(done.get("lost", ()))
-        stopped = f"Locust was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(lost)
+        stopped = f"the load was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(lost)
         if done.get("workers") == 0:
             stopped = "no load worker is left"
-        return OpenLoad(_samples(rows), done["cpu_s"], stopped, done.get("workers", 0), lost)
+        rows = [row for _, row in _rows(told)]
+        return OpenLoad(
+            samples(told),
+            done["cpu_s"],
+            stopped,
+            done.get("workers", 0),
+            lost,
+            done["busiest_share"],
+            read_late_s=[row.read_late_s for row in rows if row.read_late_s >= 0],
+            resent=sum(row.resent > 0 for row in rows),
+            waited=done["waited"],
+            most_open=done["most_open"],
+        )
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
-        """Run a closed loop of `users` users; raises LoadFailed if the workers are lost."""
-        return self.closed_with_cost(url, users, requests, answer_limit_s)[0]
-
-    def closed_with_cost(self, url: str, users: int, requests: int, answer_limit_s: float) -> tuple[list[Turn], float]:
-        """Run it, and return the load generator's CPU seconds, too."""
+        """Run a closed loop of `users` users; raises LoadFailed if the client or the workers are lost."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
-        rows: list[list[float]] = []
-        done = self._driver.ask(job, requests * answer_limit_s, rows)
+        told: list[dict[str, Any]] = []
+        done = self._driver.ask(job, requests * answer_limit_s, told)
         if done.get("lost") or done.get("workers") == 0:
             raise LoadFailed("; ".join(done["lost"]) or "no load worker is left")
-        return [Turn(row[0], row[1], int(row[2]), _service_s(row[3])) for row in sorted(rows)], float(done["cpu_s"])
+        turns = [
+            Turn(row.sent_s, row.done_s - row.sent_s, int(row.status), _known(row.service_s)) for _, row in _rows(told)
+        ]
+        return sorted(turns, key=lambda turn: turn.start_s)
 
 
-def _samples(rows: Sequence[list[float]]) -> list[OpenSample]:
-    """Return rows as samples, in the order of the plan."""
-    return [
-        OpenSample(planned, sent, done, int(status), _service_s(service), int(worker[0]) if worker else 0)
-        for planned, sent, done, status, service, *worker in sorted(rows)
+class LedWorkers(OpenLoop):
+    """The same by Locust workers, each of which runs the client: the driver leads them, and they join at its `port`."""
+
+    driver_script = "locust_driver.py"
+
+
+class _Row(NamedTuple):
+    """The numbers of a row, as loadtest/arrivals_rows.py names them."""
+
+    planned_s: float
+    sent_s: float
+    first_s: float
+    done_s: float
+    status: float
+    service_s: float
+    error: float
+    resent: float
+    read_late_s: float
+
+
+def _rows(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, _Row]]:
+    """Yield the number of the worker that sent a row, and the row."""
+    for message in told:
+        for numbers in struct.iter_unpack(f"{WIDTH}d", base64.b64decode(message["rows"])):
+            yield message.get("worker", 0), _Row(*numbers)
+
+
+def samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
+    """Return the rows of a driver's messages as samples, in the order of the plan."""
+    found = [
+        OpenSample(
+            planned_s=row.planned_s,
+            sent_s=row.sent_s,
+            done_s=row.done_s,
+            status=int(row.status),
+            service_s=_known(row.service_s),
+            worker=worker,
+            first_s=_known(row.first_s),
+            failure=FAILURES[int(row.error)],
+        )
+        for worker, row in _rows(told)
     ]
+    return sorted(found, key=lambda sample: (sample.planned_s, sample.sent_s))
 
 
-def _service_s(service_s: float) -> float | None:
-    return None if service_s < 0 else float(service_s)
+def _known(seconds: float) -> float | None:
+    return None if seconds < 0 else float(seconds)

@@ -1,4 +1,4 @@
-"""The senders of planned arrivals: one Locust process, or Locust workers on this machine and on others."""
+"""The senders of planned arrivals: processes on this machine, or Locust workers on this machine and on others."""
 
 import ipaddress
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from pydantic import Field, model_validator
 from iolab.errors import UsageError
 from iolab.experiment import Settings
 from iolab.host.cores import CpuPlan
-from iolab.loadgen.openloop import OpenLoop
+from iolab.loadgen.openloop import LedWorkers, OpenLoop
 from iolab.loadgen.starting import running_generator
 from iolab.options import Option, Word
 from iolab.runtime import Master, Runtime
 
 MASTER_PORT = 5557
-MOST_RPS = 1500.0  # that one Locust process sends in time: see docs/queueing.md
+MOST_RPS = 20_000.0  # that one process sends in time: see docs/queueing.md
 ADDRESS = Word("ADDRESS", str, "an address")
 START_LIMIT_S, JOIN_LIMIT_S = 60.0, 600.0
 
@@ -24,11 +24,11 @@ START_LIMIT_S, JOIN_LIMIT_S = 60.0, 600.0
 class Crew(Settings):
     """`workers` are started on this machine's load cores; `join` workers of other machines connect to `bind`:`port`.
 
-    Without any, the load driver sends everything itself.
+    Without any, the load driver sends everything itself, with a process on each load core that it needs.
     """
 
     workers: Annotated[
-        int, Field(ge=0, le=64), Option("Locust workers to start here; 0: one process sends everything.")
+        int, Field(ge=0, le=64), Option("Locust workers to start here; 0: no worker, this machine sends everything.")
     ] = 0
     join: Annotated[
         int, Field(ge=0, le=1000), Option("Locust workers to wait for: `make worker` on other machines.")
@@ -82,8 +82,9 @@ class Crew(Settings):
         return f"make worker MASTER={self.bind}{port}"
 
     def most_rps(self, plan: CpuPlan) -> float:
-        """Return the arrivals a second that can be sent in time; a core of this machine is used by one worker."""
-        return MOST_RPS * max(1, min(self.workers, len(plan.loadgen)) + self.join)
+        """Return the arrivals a second that can be sent in time: a process, and so a worker, uses one core."""
+        cores = len(plan.loadgen)
+        return MOST_RPS * (min(self.workers, cores) + self.join if self.size else cores)
 
 
 ALONE = Crew()
@@ -104,7 +105,7 @@ def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], N
         return
     master = Master(crew.address, crew.port)
     with (
-        running_generator(OpenLoop, runtime, plan, master) as generator,
+        running_generator(LedWorkers, runtime, plan, master) as generator,
         runtime.load_workers(crew.workers, plan, Master(crew.address, generator.port or crew.port)),
     ):
         say(

@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from iolab.findings import GRAVITY
-from iolab.findings.machine import during
+from iolab.findings import GRAVITY, generator, machine
 from iolab.report import numbers
 from iolab.report.marked import Answer
 from iolab.results.records import Finding, RunInfo, TrialRecord
@@ -34,8 +33,13 @@ class Trust(NamedTuple):
 def of_trials(
     run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
 ) -> list[tuple[str, Sequence[Finding]]]:
-    """Return the findings of each trial of (place, record): that it is not valid, and those of the machine."""
-    return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
+    """Return the findings of each trial of (place, record): not valid, and those of load generator and machine."""
+    return [(place, (*invalid(record), *of_trial(run, record, cpus))) for place, record in records]
+
+
+def of_trial(run: RunInfo, record: TrialRecord, cpus: float) -> list[Finding]:
+    """Return the findings of load generator and machine during a trial."""
+    return [*generator.during(run, (record,), cpus), *machine.during(run, (record,), cpus)]
 
 
 def invalid(record: TrialRecord) -> list[Finding]:

@@ -10,6 +10,7 @@ from iolab.results.records import RunInfo
 QUICK = "Quick run: fewer requests, wider intervals."
 NO_TRIAL = Trust("poor", "No trial has ended: there are no numbers.")
 HERE = "the folder of this file"  # of a report that is written to the run folder
+NAMES = {"iolab": "the lab's client for planned arrivals"}  # of load generators, where the name says too little
 MOST_SAID = 6  # cards: beyond that their verdicts are no sentence
 
 
@@ -42,7 +43,7 @@ def report(
         question=question,
         verdict=verdict or _said(answer),
         trust=doubts.trust(doubted, noun, some_expected=any(found for _, found in expected)) if trials else NO_TRIAL,
-        about=about(run, trials, load or run.generator),
+        about=about(run, trials, load or NAMES.get(run.generator, run.generator)),
         lacks=" ".join(filter(None, [what_is_missing(run, trials), lacks])),
         answer=answer,
         expected=doubts.found(expected, f"every {noun}"),

@@ -62,13 +62,22 @@ class ClientUsage(Record):
     """The load generator's CPU time during the load, and its ceiling: the most it reaches against a null server.
 
     `syn_retransmits` counts connection attempts that were sent again for lack of an answer (TCPSynRetrans), `timeouts`
-    the retransmission timers that expired, of attempts and of connections (TCPTimeouts).
+    the retransmission timers that expired, of attempts and of connections (TCPTimeouts). `busiest_share` is the share
+    of one core's time that its busiest process used, if each of them uses one core. Of the client for planned arrivals:
+    `loop_late_p99_ms` is the 99th percentile of how long an answer can have waited until the client read it, `resent`
+    counts requests that were sent again because the server had closed an idle connection, and `waited` arrivals that
+    waited in the client because `most_open` connections were open.
     """
 
     cpu_s: float | None = None
     ceiling_rps: float | None = None
     syn_retransmits: int | None = None
     timeouts: int | None = None
+    busiest_share: float | None = None
+    loop_late_p99_ms: float | None = None
+    resent: int | None = None
+    waited: int | None = None
+    most_open: int | None = None
 
 
 class MachineUsage(Record):
@@ -174,7 +183,7 @@ class RunInfo(Record):
     models: tuple[ModelInfo, ...]
     runtime: Literal["docker", "local"]
     runtime_reason: str
-    generator: Literal["hey", "locust", "crowd", "boards"]
+    generator: Literal["hey", "locust", "iolab", "crowd", "boards"]
     cpu_plans: tuple[CpuPlanInfo, ...]
     environment: dict[str, Any]
     trials_planned: int

@@ -1,8 +1,12 @@
 """Rows of load generators: one request each; of closed loops, open loops and boards."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from iolab.results.rows import backwards
+
+Failure = Literal[
+    "", "refused", "reset", "timeout", "closed early", "bad response", "too large", "no connection", "not sent"
+]  # why a request got no answer, in the order of loadtest/arrivals_rows.py
 
 
 class Sample(NamedTuple):
@@ -24,8 +28,8 @@ class OpenSample(NamedTuple):
     """One request of an open loop, in seconds from the start of the plan; `service_s` is the service
     time that the server reports, without the wait for a worker.
 
-    Status 0 is a request without an answer. `worker` is the Locust worker that sent it; times are from its own clock,
-    counted from when it was told to begin.
+    Status 0 is a request without an answer, and `failure` says why. `first_s` is when the first byte of the answer was
+    read. `worker` is the Locust worker that sent it; times are from its own clock, counted from its own start.
     """
 
     planned_s: float
@@ -34,10 +38,12 @@ class OpenSample(NamedTuple):
     status: int
     service_s: float | None
     worker: int = 0
+    first_s: float | None = None
+    failure: Failure = ""
 
     def mistake(self) -> str:
         """Return what cannot have been measured."""
-        return backwards(self.sent_s, self.done_s) or backwards(0.0, self.service_s)
+        return backwards(self.sent_s, self.first_s, self.done_s) or backwards(0.0, self.service_s)
 
 
 class Pair(NamedTuple):

@@ -233,8 +233,12 @@ def test_a_load_generator_near_its_limit() -> None:
     light, heavy = ClientUsage(cpu_s=4.0), ClientUsage(cpu_s=7.6)
     assert "loadgen_bottleneck" not in found(replace(CLEAN, client=light))
     assert "95% of the time of its core" in found(replace(CLEAN, client=heavy))["loadgen_bottleneck"][1]
-    two = CLEAN.plan.model_copy(update={"loadgen": (1, 2)})
-    assert "loadgen_bottleneck" not in found(replace(CLEAN, client=heavy, plan=two))
+    for cores in (2, 4, 64):  # more cores help threads, and not one process that uses a single core
+        more = CLEAN.plan.model_copy(update={"loadgen": tuple(range(1, 1 + cores))})
+        assert "loadgen_bottleneck" not in found(replace(CLEAN, client=heavy, plan=more))
+        single = heavy.model_copy(update={"busiest_share": 0.95})
+        message = found(replace(CLEAN, client=single, plan=more))["loadgen_bottleneck"][1]
+        assert "95% of the time of a core in one process" in message
 
 
 def test_a_load_generator_near_the_most_it_reaches_by_itself() -> None:

@@ -24,23 +24,25 @@ SERVER = {
     "cpu_s": 0.5, "throttled_s": 0.25, "threads_peak": 9, "rss_peak_bytes": 1000, "listen_overflows": 3,
     "listen_drops": 4, "syn_cookies": 5, "full_queue_cookies": 6,
 }  # fmt: skip
-CLIENT = {"cpu_s": 0.125, "ceiling_rps": 50_000.0, "syn_retransmits": 7, "timeouts": 8}
+CLIENT = {"cpu_s": 0.125, "ceiling_rps": 50_000.0, "syn_retransmits": 7, "timeouts": 8, "busiest_share": 0.5}
 
 
 def test_what_is_counted_is_summed_and_peaks_are_the_highest() -> None:
     more = {**SERVER, "threads_peak": 8, "rss_peak_bytes": 1100}
-    both = trials((SERVER, CLIENT), (more, {**CLIENT, "ceiling_rps": 40_000.0}))
+    both = trials((SERVER, CLIENT), (more, {**CLIENT, "ceiling_rps": 40_000.0, "busiest_share": 0.75}))
     assert usage.server(both) == ServerUsage(
         cpu_s=1.0, throttled_s=0.5, threads_peak=9, rss_peak_bytes=1100, listen_overflows=6, listen_drops=8,
         syn_cookies=10, full_queue_cookies=12,
     )  # fmt: skip
-    assert usage.client(both) == ClientUsage(cpu_s=0.25, ceiling_rps=50_000.0, syn_retransmits=14, timeouts=16)
+    assert usage.client(both) == ClientUsage(
+        cpu_s=0.25, ceiling_rps=50_000.0, syn_retransmits=14, timeouts=16, busiest_share=0.75
+    )
 
 
 def test_a_sum_with_an_unknown_part_is_unknown_and_a_peak_is_the_highest_that_is_known() -> None:
     some = trials((SERVER, CLIENT), ({}, {}))
     assert usage.server(some) == ServerUsage(threads_peak=9, rss_peak_bytes=1000)
-    assert usage.client(some) == ClientUsage(ceiling_rps=50_000.0)
+    assert usage.client(some) == ClientUsage(ceiling_rps=50_000.0, busiest_share=0.5)
 
 
 def test_nothing_known_is_unknown_and_not_0() -> None:

@@ -64,7 +64,7 @@ def test_each_way_of_counting_is_a_trial_that_is_on_disk_as_it_ends(world: World
     assert (outcome.exit_status, outcome.folder.read_run().status) == (0, "complete")
     assert world.on_disk == [0, 0, 1]  # a warm-up, the closed loop, the planned arrivals
     records = outcome.folder.read_trials(FreezeRecord)
-    assert [(each.name, each.generator) for each in records] == [("closed loop", "hey"), ("planned", "locust")]
+    assert [(each.name, each.generator) for each in records] == [("closed loop", "hey"), ("planned", "iolab")]
     rows = [outcome.folder.read_rows(each.rows, "requests", Sample) for each in records]
     assert [len(each) for each in rows] == [40, 36]
     assert {round(sample.latency_s or 0, 6) for sample in rows[1]} == {0.021}  # from when it was to be sent

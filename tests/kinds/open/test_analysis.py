@@ -58,7 +58,7 @@ def make(tmp_path: Path) -> Make:
             ),
             runtime="local",
             runtime_reason="a test",
-            generator="locust",
+            generator="iolab",
             cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=True),),
             environment={},
             trials_planned=1,
@@ -138,6 +138,12 @@ def test_late_sends_make_it_suspect(make: Make) -> None:
     assert "late_sends" not in ids(make())
 
 
+def test_a_client_at_its_limit_or_late_to_read_makes_it_suspect(make: Make) -> None:
+    client = ClientUsage(cpu_s=50.0, busiest_share=0.83, loop_late_p99_ms=3.0, waited=5, most_open=100)
+    assert ids(make(record={"client": client})) >= {"loadgen_bottleneck", "late_reads", "no_connection_left"}
+    assert not ids(make()) & {"loadgen_bottleneck", "late_reads", "no_connection_left"}
+
+
 def test_fewer_than_came_by_any_chance_are_no_poisson_process(make: Make) -> None:
     assert "arrivals" in ids(make(lambda seen: seen[: len(seen) // 2]))
 
@@ -184,7 +190,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     assert "**C · Any, constant: 20.9 ms at 39/s.** Mean response time: 20.9 ms at 39/s." in plain
     assert "service times by at most 0.0%" in plain
     assert "| A One | exponential | 50% |" in plain
-    assert "load by one Locust process" in plain
+    assert "load by the lab's client for planned arrivals" in plain
     assert (
         "Settings: wait 20 ms constant or exponential, computing 0 ms, listen backlog 1024, 8 threads in the" in plain
     )

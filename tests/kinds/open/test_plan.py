@@ -76,6 +76,8 @@ def test_a_rate_that_cannot_be_sent_in_time_is_refused_with_what_can(models: Seq
     openplan.check_rates(trials, by_letter, KNOWN, 1500.0)
     with pytest.raises(UsageError, match=r"arrivals a second: the load generator sends 1,500 in time"):
         openplan.check_rates(trials, by_letter, fast, 1500.0)
+    with pytest.raises(UsageError, match=r"requests in one plan, and a run holds 1,000,000 of a plan: make it shorter"):
+        openplan.check_rates(trials, by_letter, fast, 1e6)
 
 
 def test_models_without_a_queue_alone_have_nothing_to_be_measured_at(lab: Lab) -> None:

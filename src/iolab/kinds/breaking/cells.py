@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from iolab.findings import machine
 from iolab.kinds import recorded
 from iolab.kinds.breaking.culprit import Culprit
 from iolab.kinds.breaking.plan import Strategy, expected
 from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
+from iolab.report import doubts
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, ServerUsage
@@ -134,5 +134,5 @@ def _cell(
         "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
         "server": record.server.model_dump(),
         "culprit": culprit.model_dump() if culprit else None,
-        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
     }

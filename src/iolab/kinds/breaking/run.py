@@ -94,7 +94,7 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
         valid=reason is None,
         reason=reason,
         server=usage,
-        client=ClientUsage(cpu_s=sent.cpu_s, syn_retransmits=sent.syn_retransmits),
+        client=ClientUsage(cpu_s=sent.cpu_s, syn_retransmits=sent.syn_retransmits, busiest_share=sent.busiest_share),
         machine=machine,
     )
     return Measured(record, {"requests": sent.samples, "bystander": responses})

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iolab.findings import machine
 from iolab.kinds import recorded
 from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
+from iolab.report import doubts
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo, ServerUsage
 from iolab.results.samples import Pair
@@ -73,5 +73,5 @@ def _cell(
         "master_moved": round(played.busy, 4) if played else None,
         "thought_in_step": round(played.in_step, 2) if played else None,
         "server": record.server.model_dump(),
-        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
     }

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from iolab.findings import by_gravity, machine
-from iolab.findings.evidence import cores, listed
+from iolab.findings import by_gravity, generator, machine
+from iolab.findings.evidence import listed
 from iolab.kinds.closed import limits, refused, repeats, timers
 from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
@@ -12,7 +12,6 @@ from iolab.theory.littles_law import TOLERANCE, Population
 
 QUOTA_PERIOD_S, LEAST_PERIODS = 0.1, 10  # Linux's cpu.max, and Docker's --cpus, count in periods of 100 ms
 LEAST_A_USER = 6  # requests
-LOADGEN_SHARE = 0.7  # of its cores' time
 CEILING_SHARE = 0.5  # of the most that it reaches against a null server; from there on requests queue in it
 OF_A_SHORT_QUEUE = {"listen_overflow", "littles_law", "syn_retransmitted"}
 
@@ -113,13 +112,10 @@ def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
 
 def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
     """The load generator's CPU time or rate was near its limit: response times contain waiting inside it."""
-    number = len(evidence.plan.loadgen)
     why, shares = [], []
-    if evidence.client.cpu_s is not None and evidence.duration_s > 0 and number:
-        share = evidence.client.cpu_s / (evidence.duration_s * number)
-        if share > LOADGEN_SHARE:
-            shares.append(share)
-            why.append(f"used {share:.0%} of the time of its {cores(number)}")
+    if busy := generator.at_limit(evidence.client, evidence.duration_s, len(evidence.plan.loadgen)):
+        shares.append(busy[0])
+        why.append(busy[1])
     ceiling_rps = evidence.client.ceiling_rps
     if evidence.rate_rps is not None and ceiling_rps and evidence.rate_rps > CEILING_SHARE * ceiling_rps:
         shares.append(evidence.rate_rps / ceiling_rps)

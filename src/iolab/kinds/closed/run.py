@@ -66,6 +66,7 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
             ceiling_rps=ceiling_rps,
             syn_retransmits=load.syn_retransmits,
             timeouts=load.timeouts,
+            busiest_share=load.busiest_share,
         ),
         machine=machine,
     )

@@ -24,13 +24,18 @@ def server(trials: Sequence[ClosedRecord]) -> ServerUsage:
 
 
 def client(trials: Sequence[ClosedRecord]) -> ClientUsage:
-    """Sum up CPU time; the ceiling is the same for all trials, so the highest measured is nearest to it."""
+    """Sum up CPU time; the ceiling is the same for all trials, so the highest measured is nearest to it.
+
+    The busiest process is that of the repeat in which it was busiest.
+    """
     ceilings = [trial.client.ceiling_rps for trial in trials if trial.client.ceiling_rps is not None]
+    shares = [trial.client.busiest_share for trial in trials if trial.client.busiest_share is not None]
     return ClientUsage(
         cpu_s=_sum([trial.client.cpu_s for trial in trials]),
         ceiling_rps=max(ceilings, default=None),
         syn_retransmits=_count([trial.client.syn_retransmits for trial in trials]),
         timeouts=_count([trial.client.timeouts for trial in trials]),
+        busiest_share=max(shares, default=None),
     )
 
 

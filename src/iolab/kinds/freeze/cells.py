@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from iolab.findings import machine
 from iolab.kinds import recorded
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
+from iolab.report import doubts
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
@@ -87,5 +87,5 @@ def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, stan
         "requests": len(standstill.samples),
         **standstill.percentiles_ms(),
         "later_than_100_ms": rounded(standstill.late(), 6),
-        "findings": [finding.model_dump() for finding in machine.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
     }

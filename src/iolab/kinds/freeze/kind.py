@@ -36,8 +36,8 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
     def plan(
         self, experiment: FreezeExperiment, models: Sequence[Model], history: History[FreezeRecord]
     ) -> Iterator[Trial]:
-        """Yield the closed loop, by the run's generator, and planned arrivals, which only Locust sends."""
-        generators = {"closed loop": history.run.generator, "planned": "locust"}
+        """Yield the closed loop, by the run's generator, and planned arrivals, by the lab's own client."""
+        generators = {"closed loop": history.run.generator, "planned": "iolab"}
         return history.missing(Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
 
     def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:

@@ -26,7 +26,7 @@ from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
-LEAD_S = 0.3  # that of loadtest/openloop.py
+LEAD_S = 0.3  # that of loadtest/arrivals_process.py
 START_S = 5.0  # at most, of a load generator
 ROOM = 0.9  # of the closed loop's rate: the server must be able to catch up after the freeze
 ANSWER_LIMIT_S = 20.0
@@ -76,7 +76,7 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
         reason=reason,
-        client=ClientUsage(cpu_s=load.cpu_s, syn_retransmits=load.syn_retransmits),
+        client=ClientUsage(cpu_s=load.cpu_s, syn_retransmits=load.syn_retransmits, busiest_share=load.busiest_share),
         machine=machine,
     )
     return Measured(record, {"requests": load.samples})
@@ -110,7 +110,7 @@ def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
         def send() -> Load:
             load = generator.run(server.url, arrivals, ANSWER_LIMIT_S)
             samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
-            return Load(samples, load.cpu_s, load.stopped)
+            return Load(samples, load.cpu_s, load.stopped, busiest_share=load.busiest_share)
 
         yield Prepared(server, send, int(arrivals.rate_rps * arrivals.duration_s), LEAD_S)
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iolab.findings import by_gravity, machine
+from iolab.findings import by_gravity, generator, machine
+from iolab.findings.generator import LATE_S, REMEDY
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.results.records import Finding, RunInfo
 from iolab.results.samples import OpenSample
@@ -14,7 +16,6 @@ from iolab.results.samples import OpenSample
 if TYPE_CHECKING:
     from iolab.kinds.open.analysis import OpenCell
 
-LATE_S = 0.002  # of the 99th percentile of sends
 AGREES = 0.05  # relative difference of measured and simulated, if above LATE_S: timers and HTTP have jitter
 KNOWN = 0.10  # half width of a mean's interval: above it, the plan should be longer
 SIGMAS = 4.0
@@ -23,7 +24,8 @@ LEAST_GAPS = 50
 
 def findings(run: RunInfo, cell: "OpenCell", samples: Sequence[OpenSample]) -> tuple[Finding, ...]:
     """Return the findings of a cell and its requests, the most severe first."""
-    return by_gravity([*_of_the_plan(cell, samples), *machine.during(run, (cell.record,), cell.record.cpus)])
+    during = [each.during(run, (cell.record,), cell.record.cpus) for each in (generator, machine)]
+    return by_gravity([*_of_the_plan(cell, samples), *chain.from_iterable(during)])
 
 
 def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Finding]:
@@ -46,7 +48,7 @@ def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Fi
             severity="warning",
             message=f"suspect: one request in a hundred was sent {measured.late_p99_s * 1000:.1f} ms late or more,"
             " and its response time includes this lateness",
-            remedy="a quieter machine, more cores for the load generator (fewer CPUS), or a lower rate",
+            remedy=REMEDY,
             value=measured.late_p99_s * 1000,
         )
     yield from _same_trace(cell)

@@ -28,7 +28,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
     theory = ("same_trace", "m_d_c", "m_m_c", "off_the_trace")
-    generator = "locust"
+    generator = "iolab"
     fresh_servers = False
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:

@@ -10,7 +10,9 @@ from iolab.errors import UsageError
 from iolab.kinds.arrival_records import Calibration, OpenRecord
 from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
+from iolab.results.rows import MOST_ROWS
 
+MOST_REQUESTS = MOST_ROWS // 2  # of a plan: the number of arrivals is random
 SURPLUS_S = 0.010  # because threads of a pool wait for each other
 
 
@@ -124,16 +126,28 @@ def check_rates(
     *,
     least: bool = False,
 ) -> None:
-    """Raise UsageError if a rate is above `most_rps`, the most that is sent in time; with `least`, rates are minima."""
+    """Raise UsageError if a rate is above `most_rps`, the most that is sent in time, or a plan is too large.
+
+    With `least`, rates are minima.
+    """
     fastest: dict[str, float] = {}
+    largest: dict[str, float] = {}
     for trial in trials:
-        fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate_rps(trial, models, calibrated))
+        rate = rate_rps(trial, models, calibrated)
+        fastest[trial.model] = max(fastest.get(trial.model, 0.0), rate)
+        largest[trial.model] = max(largest.get(trial.model, 0.0), rate * trial.plan_s)
     for letter, rate in fastest.items():
         if rate > most_rps:
             raise UsageError(
                 f"{letter} at {rate:,.0f} arrivals a second{' or more' if least else ''}: the load generator sends"
                 f" {most_rps:,.0f} in time; use a lower utilisation or a longer wait (WAIT_MS), or more load workers:"
                 " on cores of their own (WORKERS), or on other machines (JOIN)"
+            )
+    for letter, requests in largest.items():
+        if requests > MOST_REQUESTS:
+            raise UsageError(
+                f"{letter}: {requests:,.0f} requests in one plan, and a run holds {MOST_REQUESTS:,} of a plan: make it"
+                " shorter (DURATION), or use a lower utilisation or a longer wait (WAIT_MS)"
             )
 
 

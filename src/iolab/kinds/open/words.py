@@ -112,7 +112,7 @@ def senders(analysis: OpenAnalysis) -> str:
     """Return what sent the arrivals."""
     counts = sorted({cell.record.load_workers for cell in analysis.cells})
     if not counts or counts == [0]:
-        return "one Locust process"
+        return ""  # the report names the client
     return f"{' and '.join(map(str, counts))} Locust worker{'s' if counts != [1] else ''}"
 
 

@@ -1,10 +1,11 @@
 """The report of a search for the highest rate: what each model sustains, compared with theory."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from iolab.findings import machine
+from iolab.findings import generator, machine
 from iolab.kinds.slo.analysis import SloAnalysis
-from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, Found, Objective, TriedRate
+from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Objective, TriedRate
 from iolab.kinds.slo.records import SloRecord
 from iolab.report import document, doubts, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
@@ -50,9 +51,10 @@ def report(analysis: SloAnalysis) -> Document:
         method=[
             f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
             "Each server is calibrated first, under a closed loop. The first trial"
-            f" of a search is the highest rate: {HIGH:.0%} utilisation, or the most that the load generator sends in"
-            f" time. If the objective fails there, the next trial is {LOW / HIGH:.0%} of that rate; if it holds there,"
-            f" {BISECTIONS} trials halve the interval on a logarithmic scale. A request without a response breaks the"
+            f" of a search is the highest rate: {HIGH:.0%} utilisation, {NO_QUEUE_RPS:,.0f} a second without a queue,"
+            " or the most that the load generator sends in time. If the objective fails there, the next trial is"
+            f" {LOW / HIGH:.0%} of that rate; if it holds there, {BISECTIONS} trials halve the interval on a"
+            " logarithmic scale. A request without a response breaks the"
             " objective.",
         ],
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
@@ -102,7 +104,8 @@ def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
             for record in records
             for finding in doubts.invalid(record)
         ]
-        yield each.letter, (*invalid, *machine.during(analysis.run, records, records[0].cpus))
+        during = [part.during(analysis.run, records, records[0].cpus) for part in (generator, machine)]
+        yield each.letter, (*invalid, *chain.from_iterable(during))
 
 
 def _lacks(analysis: SloAnalysis) -> str:

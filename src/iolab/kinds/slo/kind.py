@@ -26,7 +26,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     key = ("model", "service")
     metrics = ("highest_rps",)
     theory = ("theory_rps",)
-    generator = "locust"
+    generator = "iolab"
     fresh_servers = False
 
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:

@@ -18,6 +18,7 @@ from iolab.theory.statistics import least_count
 ENDS = 2  # the highest and the lowest rate, which are tried first
 BISECTIONS = 6  # the answer is known to 1.6% of the first interval
 LOW, HIGH = 0.2, 0.98  # of what a model can serve; a lower rate takes minutes to measure a percentile
+NO_QUEUE_RPS = 1500.0  # the highest rate to try with a model without a queue, which theory does not limit
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 

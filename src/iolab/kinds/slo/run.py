@@ -8,7 +8,7 @@ from iolab.bench import Bench
 from iolab.kind import Measured
 from iolab.kinds import arrivals
 from iolab.kinds.arrivals import Planned
-from iolab.kinds.slo.plan import HIGH, SloTrial, TriedRate, search
+from iolab.kinds.slo.plan import HIGH, NO_QUEUE_RPS, SloTrial, TriedRate, search
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.lab import Model
@@ -28,7 +28,8 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     client = arrivals.generator(bench, experiment.load, cores)
     calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
     capacity_rps = model.workers / calibration.service_s
-    rate_rps = trial.rate_rps or min(HIGH * capacity_rps, experiment.load.most_rps(cores))
+    highest_rps = HIGH * capacity_rps if math.isfinite(capacity_rps) else NO_QUEUE_RPS
+    rate_rps = trial.rate_rps or min(highest_rps, experiment.load.most_rps(cores))
     lead_s, plan_s = times(experiment, rate_rps, calibration.service_s, model.workers)
     planned = Planned(
         index=trial.index,
