@@ -8,6 +8,7 @@ import pytest
 from iolab.contract import outcome
 from iolab.contract.outcome import Outcome
 from iolab.contract.promise import Kept
+from iolab.errors import UsageError
 from iolab.learn.checks import Result, cited_facts
 from iolab.learn.course import Learning
 from iolab.learn.facts import Facts
@@ -113,6 +114,9 @@ def test_a_prediction_counts_before_the_run_and_not_after_it(tmp_path: Path) -> 
     put_run(tmp_path, started=BEGIN + timedelta(hours=1), name="20261120T110000Z-bench", seed=seed)
     assert result(learning, "2.1").verdict == "agrees"
     assert result(learning, "2.5").verdict == "agrees"
+    assert withheld(RunFolder(run), tmp_path)  # theory beside it would tell the next predictions
+    for step in ("2.7", "2.10"):
+        answer(learning, step, 20, text="A guess.")
     assert not withheld(RunFolder(run), tmp_path)
     other = put_run(tmp_path, started=BEGIN, name="20261120T130000Z-bench", seed=seed + 1, course=True)
     assert withheld(RunFolder(other), tmp_path)  # it belongs to no step
@@ -130,13 +134,17 @@ def test_the_first_prediction_is_the_one_that_counts(tmp_path: Path) -> None:
     answer(learning, "2.1", 1, 2, 3, 4, 5, 6, text="A guess.")
     put_run(tmp_path, started=BEGIN + timedelta(minutes=1), seed=learning.student.values.seed)
     learning.student.journal._clock.now = BEGIN + timedelta(hours=2)  # type: ignore[attr-defined]
-    assert answer(learning, "2.1", 81, 142, 20, 40, 20, 20, text="I have seen it.").verdict == "agrees"
+    with pytest.raises(UsageError, match=r"STEP=2\.1: it is predicted already"):
+        answer(learning, "2.1", 81, 142, 20, 40, 20, 20, text="I have seen it.")
+    assert result(learning, "2.1").verdict == "agrees"
 
 
 def test_a_table_of_another_seed_is_not_the_own(tmp_path: Path) -> None:
     learning = begun(tmp_path)
     put_run(tmp_path, started=BEGIN + timedelta(hours=1), seed=learning.student.values.seed + 1)
     assert answer(learning, "3.1", 81, 142, 20.4, 40.3, 20.4, 20.7).verdict == "cannot tell"
+    other = result(learning, "2.5")
+    assert (other.key, other.with_["setting"]) == ("run_of_other_setting", "seed")
     put_run(tmp_path, started=BEGIN, name="20261120T120000Z-bench", seed=learning.student.values.seed)
     assert result(learning, "3.1").verdict == "agrees"
 

@@ -76,6 +76,9 @@ def test_a_weight_of_nothing_leaves_a_step_out_of_the_sum(tmp_path: Path) -> Non
     path = tmp_path / "labs" / "course.toml"
     path.write_text(path.read_text() + '"1.2" = 0\n')
     assert Learning.open(tmp_path).look().most == most - 4
+    path.write_text(path.read_text() + '"2.99" = 0\n')
+    with pytest.raises(UsageError, match=r"weights: there is no step 2\.99"):
+        Learning.open(tmp_path)
 
 
 @pytest.mark.parametrize("student", ["", "a b", "x" * 41, "../x", "b\n1", 'a"b'])

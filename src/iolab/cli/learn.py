@@ -23,6 +23,9 @@ MARKS = {"agrees": ("✓", "green"), "differs": ("✗", "red"), "cannot tell": (
 MOST_COLUMNS = 100  # of a handout
 CODE = re.compile(r"^```[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 
+MOST_NUMBER = 1e15  # no reading is larger
+MUST = "must be a number such as 20 or 10.5, with a point, and without a unit"
+
 step_option = click.option("--step", "name", envvar="STEP", help="The step, such as 2.1.  [default: the next one]")
 
 
@@ -40,7 +43,7 @@ def learn(student: str | None, name: str | None) -> int:
     if student:
         _say(console, texts.say("begun", **learning.student.values.texts()))
     show_results(console, status, texts)
-    step = learning.plan.named(name) if name else status.next
+    step = learning.plan.named(name) if name else next(iter(learning.plan)) if student else status.next
     if step is None:
         _say(console, texts.say("done"))
     else:
@@ -57,8 +60,9 @@ def answer(name: str | None, values: str | None, text: str | None) -> int:
     console, root = Console(), find_root(Path.cwd())
     learning, texts = Learning.open(root), Texts(root, language())
     step = _step(learning, name)
-    if step.kind in ("run", "build"):
-        raise UsageError(f"STEP={step.id}: nothing is asked in this step; make learn looks for its evidence")
+    learning.check(step)
+    section = texts.sections.get(step.id)
+    console.print(Text(f"{step.id} {section.title if section else ''}", style="bold"))
     given = _given_values(step, values) if values is not None else _asked_values(step, texts)
     if text is None:
         text = _asked_text(step, texts)
@@ -150,11 +154,22 @@ def _given_values(step: Step, text: str) -> Mapping[str, float]:
     if len(words) != len(step.asks):
         names = " ".join(ask.name for ask in step.asks)
         raise UsageError(f"VALUES={text[:60]}: step {step.id} asks for {len(step.asks)} values: {names or 'none'}")
-    return {ask.name: _number(word, ask.name) for ask, word in zip(step.asks, words, strict=True)}
+    values = {ask.name: _number(word) for ask, word in zip(step.asks, words, strict=True)}
+    for word, (name, value) in zip(words, values.items(), strict=True):
+        if value is None:
+            raise UsageError(f"VALUES: {name}={word[:40]}: {MUST}")
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _asked_values(step: Step, texts: Texts) -> Mapping[str, float]:
-    return {ask.name: _number(_line(texts.prompt(step.id, ask.name)), ask.name) for ask in step.asks}
+    return {ask.name: _asked_number(texts.prompt(step.id, ask.name)) for ask in step.asks}
+
+
+def _asked_number(prompt: str) -> float:
+    """Ask until the answer is a number; raises UsageError at the end of the input."""
+    while (value := _number(text := _line(prompt))) is None:
+        output.line(f"{text[:40]}: {MUST}")
+    return value
 
 
 def _asked_text(step: Step, texts: Texts) -> str:
@@ -179,14 +194,13 @@ def _line(prompt: str) -> str:
     return line.strip()
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str) -> float | None:
+    """Return a reading; None for what cannot be one. 10,5 and 1,000 would be ambiguous: there is no comma."""
     try:
-        value = float(text.replace(",", ""))
+        value = float(text)
     except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e15:
-        raise UsageError(f"{name}={text[:40]}: must be a number")
-    return value
+        return None
+    return value if 0 <= value < MOST_NUMBER else None
 
 
 def _say(console: Console, text: str) -> None:

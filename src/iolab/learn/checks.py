@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from iolab.learn.evidence import Found, Place
+from iolab.learn.evidence import Found, FoundRun, Place
 from iolab.learn.facts import Fact, Facts
 from iolab.learn.journal import Entry, at, moment
+from iolab.learn.near import differing, near
 from iolab.learn.plan import Ask, Course, Plan, Step
 from iolab.learn.student import first, last
 
@@ -72,6 +73,11 @@ class Checks:
             broken = self._place.broken_off(step, self._facts.values)
             if broken:
                 return Result(step, "cannot tell", "run_not_whole", {"run": broken.names[0]})
+            other = near(self._place, step, self._facts.values) if step.evidence.kind else None
+            if isinstance(other, FoundRun):
+                name, (is_, must) = next(iter(differing(other.info, step.evidence, self._facts.values).items()))
+                with_ = {"run": other.names[0], "setting": name, "is": str(is_), "must": str(must)}
+                return Result(step, "differs", "run_of_other_setting", with_)
             missing = self._missing(step)
             return Result(step, "open", "files_missing" if missing else "run_missing", {"missing": ", ".join(missing)})
         if step.evidence.log and (problem := self._unreadable(step)):

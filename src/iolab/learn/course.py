@@ -67,10 +67,16 @@ class Learning:
         facts = Facts(self.place, self.plan, self.student.values)
         return status(Checks(self.plan, self.course, self.place, facts, self.entries).all(), self.course)
 
-    def answer(self, step: Step, values: Mapping[str, float], text: str) -> None:
-        """Record an answer; raises UsageError for a step that takes none, and where values or text are missing."""
+    def check(self, step: Step) -> None:
+        """Raise UsageError for a step that takes no answer, or no other one."""
         if step.kind in ("run", "build"):
             raise UsageError(f"STEP={step.id}: nothing is asked in this step; make learn looks for its evidence")
+        if step.kind == "predict" and last(self.entries, "answer", step.id):
+            raise UsageError(f"STEP={step.id}: it is predicted already, and the first prediction counts")
+
+    def answer(self, step: Step, values: Mapping[str, float], text: str) -> None:
+        """Record an answer; raises UsageError for a step that takes none, and where values or text are missing."""
+        self.check(step)
         names = {ask.name for ask in step.asks}
         if missing := sorted(names - values.keys()):
             raise UsageError(f"STEP={step.id}: a value is missing: {', '.join(missing)}")
@@ -131,19 +137,23 @@ def status(results: Sequence[Result], course: Course) -> Status:
 
 
 def predicted(root: Path, run: RunInfo) -> bool:
-    """Return whether the student of a checkout has recorded the predictions of the step to which a run belongs.
+    """Return whether the student of a checkout has recorded the predictions of the part to which a run belongs.
 
-    False where the course has not begun, and for a run that belongs to no step.
+    All of the part: theory beside one run tells the result of the next one. False where the course has not begun, and
+    for a run that belongs to no step.
     """
     try:
         learning = Learning.open(root)
     except UsageError:
         return False
-    wanted = {each.id for each in learning.plan if each.kind == "predict"}
     answered = {each.get("step") for each in learning.entries if each["what"] == "answer"}
     steps = [each for each in learning.plan if each.evidence.kind]
     own = [each for each in steps if evidence.matches(run, each.evidence, learning.student.values)]
-    return any(answered.issuperset(wanted.intersection(each.needs)) for each in own)
+    return any(answered.issuperset(_predictions(learning.plan, each.part)) for each in own)
+
+
+def _predictions(steps: Plan, part: int) -> set[str]:
+    return {each.id for each in steps if each.kind == "predict" and each.part == part}
 
 
 def _digests(place: Place, found: evidence.Found) -> Mapping[str, str]:

@@ -152,7 +152,10 @@ def read_plan(root: Path) -> Plan:
 
 def read_course(root: Path) -> Course:
     """Read what the teacher has set; raises UsageError, which names the key."""
-    return _read(root / "labs" / COURSE, Course)
+    course = _read(root / "labs" / COURSE, Course)
+    if unknown := sorted(set(course.weights) - {each.id for each in read_plan(root)}):
+        raise UsageError(f'labs/{COURSE}: weights: there is no step {unknown[0]}; write a step as "2.10" = 0')
+    return course
 
 
 def _read(path: Path, kind: type[Read]) -> Read:

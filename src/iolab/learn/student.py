@@ -35,7 +35,8 @@ class Student:
             found = cls.read(root)
             if found.values.student != student:
                 raise UsageError(
-                    f"STUDENT={student[:60]}: {MYLAB}/ is that of {found.values.student}: use another clone"
+                    f"STUDENT={student[:60]}: {MYLAB}/ is that of {found.values.student}: use another clone, or delete"
+                    f" {MYLAB}/ if nothing in it is needed"
                 )
             return found
         folder = root / MYLAB
