@@ -1,4 +1,5 @@
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -22,8 +23,6 @@ services:
   aside:
     image: something
 """
-
-import re
 
 PROFILED = BLOCK.format(letter="Z", workers="1").replace(
     'iolab.workers: "1" }', 'iolab.workers: "1" }\n    profiles: [aside]'
