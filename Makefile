@@ -18,7 +18,7 @@ KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py
 COMMANDS := $(KINDS) lab ready learn answer hint submit grade run theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock mutate walltime pagecost aa arrivals workers parsebench gradebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock walk mutate walltime pagecost aa arrivals workers parsebench gradebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -55,6 +55,9 @@ test-load: .venv/dev ## Maintain | 7 min | Run the tests with many users, hosts,
 
 test-all: .venv/dev ## Maintain | 14 min | Run all tests
 	@$(BIN)/python -m tests.tiers all $(if $(TIMES),--times)
+
+walk: .venv/dev ## Maintain | 6 min | Do the whole course as a student, in a copy
+	@$(BIN)/python -m tests.learn.walk
 
 mutate: .venv/dev ## Maintain | | Change lines of the code: do the tests fail?
 	@sh scripts/mutate

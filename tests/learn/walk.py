@@ -1,7 +1,7 @@
 """Does the whole course as a student does: types the blocks of the handout, clicks, and answers from its own evidence.
 
-`python -m tests.learn.walk FOLDER [en|zh-TW]`: FOLDER is a fresh clone. Answers are read as a student reads them: with
-grep in the log, from the texts of hey, from summary.json.
+`make walk` runs it in a fresh copy of the checkout, with LAB_LANG, and shorter with QUICK=1. Answers are read as a student
+reads them: with grep in the log, from the texts of hey, from summary.json.
 """
 
 import json
@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ import psutil
 from iolab.learn import plan, values
 from iolab.learn.plan import Step
 from iolab.learn.texts import Language, Texts
+from tests.mutate import copied
 
 BLOCK = re.compile(r"^```sh( server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOLUTION = Path(__file__).parents[1] / "data" / "yours" / "server_yours.py"
@@ -263,16 +265,22 @@ class Walk:
 
 
 def main() -> None:
-    """Walk through the course in a folder."""
-    root = Path(sys.argv[1]).resolve()
-    language: Any = sys.argv[2] if len(sys.argv) > 2 else "en"
-    walk, begin = Walk(root, language), time.monotonic()
-    try:
-        sys.stdout.write(walk.all())
-    finally:
-        for command, took_s in walk.said:
-            sys.stdout.write(f"{took_s:7.1f} s  {command[:110]}\n")
-        sys.stdout.write(f"{time.monotonic() - begin:7.1f} s  in all\n")
+    """Walk through the course, in a fresh copy of the checkout; raises AssertionError where a step does not agree."""
+    language: Any = os.environ.get("LAB_LANG") or "en"
+    with tempfile.TemporaryDirectory() as folder:
+        walk, begin = Walk(copied(Path(folder)), language, short=bool(os.environ.get("QUICK"))), time.monotonic()
+        try:
+            said = walk.all()
+        finally:
+            for command, took_s in walk.said:
+                sys.stdout.write(f"{took_s:7.1f} s  {command[:110]}\n")
+            sys.stdout.write(f"{time.monotonic() - begin:7.1f} s  in all\n")
+        sys.stdout.write(said)
+        most = sum(plan.read_course(walk.root).points(each) for each in walk.plan if each.kind != "explain")
+        assert said.count("\u2717") == 0, "a step does not agree"
+        assert re.search(rf"\b{most:g}\D+{most:g}\b", said), "not all points of the machine"
+        assert walk.texts.say("teacher_sees_none") in said, "a flag for honest work"
+        assert [*walk.root.glob("lab-*.zip")]
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ class UserProcesses:
 
 
 def _ask(one: Driver, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-    rows: list[Any] = []
-    answer = one.ask(job, timeout_s, rows)
-    return {**answer, "rows": rows + answer.get("rows", [])}
+    told: list[dict[str, Any]] = []
+    answer = one.ask(job, timeout_s, told)
+    return {**answer, "rows": driver.rows(told) + answer.get("rows", [])}
 
 
 def room(files: int | None) -> int:
