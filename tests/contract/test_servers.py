@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 MODELS = Lab.read(ROOT).models
 LINES_OF_A_SCREEN = 75
 NEEDED = [
-    pytest.param(each, id=each.name, marks=pytest.mark.measures if each.timed else ())
+    pytest.param(each, id=each.name, marks=pytest.mark.bounds if each.timed else ())
     for each in suite.PROMISES
     if not each.extra
 ]

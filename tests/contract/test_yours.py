@@ -50,7 +50,7 @@ def test_the_solution_is_not_on_a_student_s_way() -> None:
         assert "tests/data/yours" not in path.read_text(), path
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_the_solution_keeps_all_promises_and_extras(tmp_path: Path) -> None:
     found = all_results_of(yours.SOLUTION, tmp_path)
     assert list(found) == list(PROMISES)
@@ -66,12 +66,12 @@ def test_the_skeleton_starts_and_ends_and_answers_501_to_everything(tmp_path: Pa
     for name in ("health", "wait", "together", "pieces", "paths", "head", "body", "leaving", "garbage"):
         assert "status 501" in found[name].seen, name
         assert found[name].hint.startswith("501 is the skeleton's answer"), name
-    assert found["idle"].seen == "no answer within 3 s"
+    assert found["idle"].seen == "no answer within 2 s"
 
 
 MISTAKES = {
     "a sleep in the handler": (yours.SLEEPS, "together", "the last answer after 3.", "time.sleep stops the whole loop: put the end of the wait"),
-    "a sleep, beside it": (yours.SLEEPS, "health", "no answer within 3 s", "only epoll may wait"),
+    "a sleep, beside it": (yours.SLEEPS, "health", "no answer within 2 s", "only epoll may wait"),
     "a timeout of 0": (yours.TURNS, "sleeps", "it was running in ", "epoll has a timeout of 0"),
     "an end that is not read": (yours.IGNORES_THE_END, "sleeps", "it was running in ", "the end of a connection that is still registered"),
     "pieces": (yours.FORGETS_PIECES, "pieces", "status 400", "Keep it for each connection until the blank line"),
@@ -83,14 +83,14 @@ MISTAKES = {
     "a body": (yours.READS_BODIES_AS_REQUESTS, "body", "status 200", "Answer 413 and close"),
     "a log": (yours.LOGS, "starts", "another line: GET /healthz HTTP/1.1", "part of each measurement"),
     "a buffer": (yours.KEEPS_ITS_LINE, "starts", "no line", "flush=True"),
-    "an endless head": (yours.ANY_HEAD, "garbage", "no answer within 3 s", "Limit the size of a head"),
+    "an endless head": (yours.ANY_HEAD, "garbage", "no answer within 2 s", "Limit the size of a head"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("program", "name", "seen", "hint"),
     [
-        pytest.param(*mistake, id=name, marks=pytest.mark.measures if PROMISES[mistake[1]].timed else ())
+        pytest.param(*mistake, id=name, marks=pytest.mark.bounds if PROMISES[mistake[1]].timed else ())
         for name, mistake in MISTAKES.items()
     ],
 )
@@ -125,7 +125,7 @@ def copy(tmp_path: Path) -> Path:
     return copied_lab(tmp_path / "lab")
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_the_command_prints_a_line_for_each_promise_and_writes_the_outcome(
     inside: Run, copy: Path, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def changed(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     return zipped(path, content)
 
 
+@pytest.mark.load
 def test_twenty_honest_zips_have_no_flag_and_the_same_bytes_when_run_twice(
     tmp_path: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 
-LIMIT_S = 3.0  # for an answer, beyond the wait of its request
+LIMIT_S = 2.0  # for an answer, beyond the wait of its request
 STATUS = re.compile(rb"HTTP/1\.\d (\d{3})")
 
 
