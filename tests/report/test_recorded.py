@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import RECORDED, ROOT, Run, copied_lab
 
+pytestmark = pytest.mark.load  # each makes reports in a process of its own, some more than once
 NAME = "tests/data/runs/docker-bench"
 REPORTS = {"summary.json", "report.md", "report.html"}
 
