@@ -175,7 +175,10 @@ class Walk:
         listen, _ = line_of(rf"listen\({fd},")
         add, epoll = line_of(rf"epoll_ctl\((\d+), EPOLL_CTL_ADD, {fd},")
         stream, socket = line_of(r"recvfrom\((\d+), .*_stcore/stream")
-        accept, _ = line_of(rf"accept4\(.*= {socket[1]}\b", stream, up=True)
+        accept, _ = line_of(rf"accept4.*= {socket[1]}\b", stream, up=True)
+        if "accept4 resumed" in lines[accept]:
+            thread = lines[accept].split()[0]
+            accept, _ = line_of(rf"^{thread} .*accept4\(.*<unfinished", accept, up=True)
         opens = [
             place for place, line in enumerate(lines) if re.search(r'openat\(.*services/streamlit/balloons\.py"', line)
         ]
