@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -38,7 +39,7 @@ class Place:
         task.add_done_callback(self._under_way.discard)
 
 
-class User(asyncio.Protocol):
+class User(asyncio.Protocol, ABC):
     """The common part of both kinds of users; times are of the monotonic clock, None: not yet."""
 
     def __init__(self, place: Place, number: int) -> None:
@@ -84,13 +85,13 @@ class User(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self.gone()
 
+    @abstractmethod
     def greet(self, transport: asyncio.Transport) -> None:
         """Send the first request of a user."""
-        raise NotImplementedError
 
+    @abstractmethod
     def click(self, token: str) -> None:
         """Click; the answer is `token`."""
-        raise NotImplementedError
 
     def tell(self, text: str) -> None:
         """Record a message of the server."""

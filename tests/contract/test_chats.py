@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -59,17 +60,20 @@ class Chat:
         return self.guests[-1]
 
 
-class Guest:
+class Guest(ABC):
     """A user who has come: `hear` is the next line that the server says."""
 
+    @abstractmethod
     def hear(self) -> str:
-        raise NotImplementedError
+        """Return the next line."""
 
+    @abstractmethod
     def click(self, text: str) -> None:
-        raise NotImplementedError
+        """Click; the answer is the text."""
 
+    @abstractmethod
     def go(self) -> None:
-        raise NotImplementedError
+        """Leave."""
 
 
 class Talker(Guest):

@@ -9,7 +9,7 @@ from iolab.errors import UsageError
 from iolab.learn import plan, values
 from iolab.learn.course import Learning
 from iolab.learn.texts import Texts, language, section_hash
-from tests.learn.students import ROOT, begun, checkout
+from tests.learn.students import ROOT, begun, checkout, put_hey
 
 COURSE = plan.read_course(ROOT)
 
@@ -129,6 +129,16 @@ def test_hints_are_given_one_by_one_and_recorded(tmp_path: Path) -> None:
 )
 def test_the_language_is_that_of_the_locale_unless_it_is_given(variables: dict[str, str], wanted: str) -> None:
     assert language(variables) == wanted
+
+
+def test_a_value_has_the_name_by_which_it_is_asked_for(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    put_hey(tmp_path)
+    step = learning.plan.named("2.3")
+    learning.answer(step, {"responses": 200, "median": 142.1, "slowest": 2050}, "")
+    found = next(each for each in learning.look().results if each.step == step)
+    said = Texts(tmp_path, "en").result(found)
+    assert said.startswith(f"{Texts(tmp_path, 'en').prompt('2.3', 'responses')}: 200")
 
 
 def test_a_language_that_there_is_not_is_refused() -> None:

@@ -485,6 +485,7 @@ def test_the_grades_have_points_hints_flags_and_marks(own: Pupil, tmp_path: Path
     assert "services/blocking/server.py" in hidden["output"]
     feedback = (tmp_path / f"grades/feedback/{own.id}.md").read_text()
     assert "services/blocking" not in feedback
+    assert "of 114 points; 24 of them are for texts" in feedback
     assert "**1.9**" in feedback
 
 

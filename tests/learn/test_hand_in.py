@@ -50,8 +50,10 @@ def test_grade_writes_everything_into_the_folder_and_ends_with_1_where_a_zip_was
 ) -> None:
     zips = own.submit(tmp_path / "zips").parent
     variables = {"FOLDER": str(zips), "RESULTS": str(tmp_path / "out")}
+    (zips / "marks.csv").write_text(f"id,step,mark\n{own.id},1.9,2\nnobody,1.9,3\n{own.id},2.5,1\n")
     done = inside("grade", variables=variables)
     assert done.returncode == 0
+    assert f"Marks in marks.csv without a text (id,step): nobody,1.9; {own.id},2.5" in " ".join(done.stdout.split())
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "grades.csv",
         "refused.csv",

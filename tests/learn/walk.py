@@ -24,11 +24,13 @@ from iolab.learn import plan, values
 from iolab.learn.plan import Step
 from iolab.learn.texts import Language, Texts
 from tests.mutate import copied
+from tests.waiting import wait_until
 
 BLOCK = re.compile(r"^```sh( server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SOLUTION = Path(__file__).parents[1] / "data" / "yours" / "server_yours.py"
 LIMIT_S = 600.0
 APP = 8079
+CLICKED = 'services/streamlit/balloons.py"'
 SHORT = {"make bench": {"REPEATS": "2"}, "make crowd": {"QUICK": "1"}, "make chess": {"QUICK": "1"}}
 
 
@@ -109,14 +111,11 @@ class Walk:
             ["sh", "-c", command], cwd=self.root, env=self.variables, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not self._listens():
-            assert self._server.poll() is None, command
-            assert time.monotonic() < deadline, command
-            time.sleep(0.1)
+        wait_until(self._listens, 60)
 
     def _listens(self) -> bool:
         assert self._server
+        assert self._server.poll() is None, "it has ended"
         family = [psutil.Process(self._server.pid), *psutil.Process(self._server.pid).children(recursive=True)]
         return any(each.status == psutil.CONN_LISTEN for process in family for each in process.net_connections("tcp"))
 
@@ -137,7 +136,12 @@ class Walk:
         time.sleep(10)
         command = [sys.executable, "-m", "tests.learn.click", str(APP), str(self.values.clicks)]
         subprocess.run(command, cwd=Path(__file__).parents[2], check=True, timeout=LIMIT_S)
-        time.sleep(1)
+        wait_until(self._answered)
+
+    def _answered(self) -> bool:
+        """Return whether the log has the answer to the last click."""
+        log = (self.root / "mylab" / "trace.log").read_text(errors="replace")
+        return "sendto(" in log.split(CLICKED)[-1] if log.count(CLICKED) == self.values.clicks else False
 
     def answers(self, step: Step) -> str:
         """Return what to type into `make answer`: a line for each value, then the text."""

@@ -112,7 +112,7 @@ def test_an_address_that_cannot_be_used_is_said() -> None:
         assert len(crowd.run("http://127.0.0.1:9", Arrivals("constant", 20.0, 0.1, 1), 2.0).samples) == 2
 
 
-@pytest.mark.skipif(len(arrivals_driver.cores()) < 2, reason="one core")
+@pytest.mark.needs("cores")
 def test_several_processes_make_one_plan() -> None:
     moments = tuple(number / 100 for number in range(40))
     busy = Arrivals("trace", 1.8 * arrivals_driver.A_PROCESS, 0.4, 1, moments)  # so many would come in a second

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from iolab.cli import parameters
 from iolab.cli.console import Console
-from iolab.cli.learn import show_result
+from iolab.cli.learn import say, show_result
 from iolab.errors import UsageError
 from iolab.lab import find_root
 from iolab.learn import bundle, gradebook, grading, marks
@@ -27,7 +27,7 @@ def submit() -> int:
     try:
         learning.look()
     except UsageError as error:  # a journal that was changed can be handed in: the sheet says so
-        _say(console, str(error))
+        say(console, str(error))
     path = bundle.write(root, learning.plan, learning.student.values)
     rules = grading.rules_of(root)
     found = graded(path, path.name, rules)
@@ -35,7 +35,7 @@ def submit() -> int:
         raise UsageError(f"{path.name}: {found.why}")
     show_sheet(console, found, rules, texts)
     size = f"{path.stat().st_size / 1000:,.0f} kB"
-    _say(console, texts.say("handed_in", path=path.name, size=size))
+    say(console, texts.say("handed_in", path=path.name, size=size))
     return 0
 
 
@@ -57,6 +57,9 @@ def grade(folder: Path | None, results: Path | None) -> int:
     found = grading.grade(folder, grading.rules_of(root))
     paths = gradebook.write(found, results or folder / GRADES, texts, given)
     show_graded(console, found, texts)
+    written = {(sheet.student, step) for sheet in found.sheets for step in sheet.texts}
+    if unused := marks.unused(given, written):
+        say(console, texts.say("marks_unused", marks="; ".join(unused)))
     for path in paths:
         console.print(Text(str(path), style="dim"), soft_wrap=True)
     return 1 if found.refused else 0
@@ -69,9 +72,9 @@ def show_sheet(console: Console, sheet: Sheet, rules: Rules, texts: Texts) -> No
         show_result(console, each, texts, f"{points:<5}")
     total = texts.say("points", points=f"{sheet.points:g}", most=f"{rules.most():g}", texts=len(sheet.texts))
     console.print(Text(total, style="bold"))
-    _say(console, texts.say("teacher_sees" if sheet.flags else "teacher_sees_none"))
+    say(console, texts.say("teacher_sees" if sheet.flags else "teacher_sees_none"))
     for flag in sheet.flags:
-        _say(console, f"  ⚑ {gradebook.flagged(flag, texts)}")
+        say(console, f"  ⚑ {gradebook.flagged(flag, texts)}")
 
 
 def show_graded(console: Console, found: Graded, texts: Texts) -> None:
@@ -81,10 +84,6 @@ def show_graded(console: Console, found: Graded, texts: Texts) -> None:
         line = Text.assemble((f"{sheet.student:<20} {sheet.points:>5g}/{found.rules.most():g}", "bold"))
         console.print(line.append(f"  {flags}", "yellow"), soft_wrap=True)
     for each in found.refused:
-        _say(console, texts.say("refused", zip=each.zip, why=each.why))
+        say(console, texts.say("refused", zip=each.zip, why=each.why))
     if any(sheet.flags for sheet in found.sheets):
-        _say(console, texts.say("flags_are_no_verdicts"))
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+        say(console, texts.say("flags_are_no_verdicts"))

@@ -41,11 +41,11 @@ def learn(student: str | None, name: str | None) -> int:
     learning = Learning.begin(root, student) if student else Learning.open(root)
     status = learning.look()
     if student:
-        _say(console, texts.say("begun", **learning.student.values.texts()))
+        say(console, texts.say("begun", **learning.student.values.texts()))
     show_results(console, status, texts)
     step = learning.plan.named(name) if name else next(iter(learning.plan)) if student else status.next
     if step is None:
-        _say(console, texts.say("done"))
+        say(console, texts.say("done"))
     else:
         show_step(console, learning, step, texts)
     return 0
@@ -67,7 +67,7 @@ def answer(name: str | None, values: str | None, text: str | None) -> int:
     if text is None:
         text = _asked_text(step, texts)
     learning.answer(step, given, text)
-    _say(console, texts.say("recorded", step=step.id))
+    say(console, texts.say("recorded", step=step.id))
     result = next(each for each in learning.look().results if each.step == step)
     show_result(console, result, texts)
     return 0
@@ -83,7 +83,7 @@ def hint(name: str | None) -> int:
     hints = texts.hints(step.id)
     found = learning.hint(step, hints)
     if found is None:
-        _say(console, texts.say("no_hint", step=step.id))
+        say(console, texts.say("no_hint", step=step.id))
         return 0
     number, said = found
     console.print(Text(texts.say("hint", number=number, most=len(hints), step=step.id), style="bold"))
@@ -112,7 +112,7 @@ def show_results(console: Console, status: Status, texts: Texts) -> None:
 def show_result(console: Console, result: Result, texts: Texts, points: str = "") -> None:
     """Print what a check found, with the lines that show it, and with points on a sheet."""
     mark, style = MARKS[result.verdict]
-    said = texts.say(result.key, **result.with_)
+    said = texts.result(result)
     console.print(Text.assemble((f"{mark} {result.step.id:<5}{points}", style), said), soft_wrap=True)
     if result.verdict == "differs":
         for line in result.shows:
@@ -129,12 +129,12 @@ def show_step(console: Console, learning: Learning, step: Step, texts: Texts) ->
     console.rule(f"{step.id} {section.title if section else ''}", align="left", style="dim")
     if section:
         if section.stale:
-            _say(console, texts.say("stale"))
+            say(console, texts.say("stale"))
         show_text(console, fill(section.text), width)
     if step.kind in ("observe", "predict", "explain"):
-        _say(console, texts.say("answer_with", step=step.id))
+        say(console, texts.say("answer_with", step=step.id))
     if texts.hints(step.id):
-        _say(console, texts.say("hint_with"))
+        say(console, texts.say("hint_with"))
 
 
 def show_text(console: Console, text: str, width: int) -> None:
@@ -203,5 +203,6 @@ def _number(text: str) -> float | None:
     return value if 0 <= value < MOST_NUMBER else None
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Print a sentence; the terminal breaks its lines."""
     console.print(Text(text), soft_wrap=True)

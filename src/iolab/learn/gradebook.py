@@ -63,11 +63,6 @@ def file_names(graded: Graded) -> Mapping[str, str]:
     return found
 
 
-def said(result: Result, texts: Texts) -> str:
-    """Return the sentence of a result."""
-    return texts.say(result.key, **result.with_)
-
-
 def flagged(flag: Flag, texts: Texts) -> str:
     """Return the sentence of a flag."""
     return texts.say(f"flag_{flag.id}", **flag.filled)
@@ -106,7 +101,7 @@ def gradescope(sheet: Sheet, graded: Graded, texts: Texts, marks: Marks) -> Mapp
                 "number": each.step.id,
                 "score": points or 0,
                 "max_score": graded.rules.course.points(each.step),
-                "output": f"{texts.verdict(each.verdict)}: {said(each, texts)}" + _waiting(points, texts),
+                "output": f"{texts.verdict(each.verdict)}: {texts.result(each)}" + _waiting(points, texts),
                 "visibility": "visible",
             }
         )
@@ -127,7 +122,9 @@ def feedback(sheet: Sheet, graded: Graded, texts: Texts, marks: Marks) -> str:
     lines = [f"# {sheet.student}", ""]
     given = {each.step.id: _points(sheet, each, graded, marks) for each in sheet.results}
     most = sum(graded.rules.course.points(step) for step in graded.rules.plan)
-    lines += [texts.say("feedback_points", points=f"{sum(value or 0 for value in given.values()):g}", most=f"{most:g}")]
+    total = sum(value or 0 for value in given.values())
+    of_texts = most - graded.rules.most()
+    lines += [texts.say("feedback_points", points=f"{total:g}", most=f"{most:g}", texts=f"{of_texts:g}")]
     part = 0
     for each in sheet.results:
         if each.step.part != part:
@@ -135,7 +132,7 @@ def feedback(sheet: Sheet, graded: Graded, texts: Texts, marks: Marks) -> str:
             lines += ["", f"## {part}", ""]
         points, of = given[each.step.id], graded.rules.course.points(each.step)
         score = f"{'?' if points is None else f'{points:g}'}/{of:g}"
-        sentence = said(each, texts) + _waiting(points, texts)
+        sentence = texts.result(each) + _waiting(points, texts)
         lines.append(f"- **{each.step.id}** {_title(each, texts)} ({score}): {_plain(sentence)}")
         if each.verdict == "differs":
             lines += [f"    - `{_plain(line)[:200]}`" for line in each.shows]

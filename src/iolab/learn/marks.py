@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from iolab.errors import UsageError
@@ -12,6 +12,11 @@ MARKS = "marks.csv"
 MOST_MARK = 3
 Marks = Mapping[tuple[str, str], int]  # by student and step
 FIELDS = ["id", "step", "mark"]
+
+
+def unused(marks: Marks, texts: Collection[tuple[str, str]]) -> list[str]:
+    """Return the marks of students or steps of which there is no text, as "id,step"."""
+    return [",".join(each) for each in marks if each not in texts]
 
 
 def read(folder: Path) -> Marks:

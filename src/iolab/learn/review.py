@@ -48,7 +48,8 @@ class Seen:
 def page(graded: Graded, texts: Texts, marks: Marks) -> str:
     """Return the page, which needs no other file and no network; marks are kept in it and exported as marks.csv."""
     script = Markup(template(SCRIPT).render())  # noqa: S704 (this package's own)
-    names = ("review_title", "review_how", "review_export", "review_flags", "review_questions", "no_flag", "no_text")
+    names = [f"review_{name}" for name in ("title", "how", "export", "flags", "questions")]
+    names += [f"no_{name}" for name in ("flag", "text", "numbers")]
     return template("review.html.j2").render(
         say={name: texts.say(name) for name in names},
         about=texts.say("review_about", number=len(graded.sheets), refused=len(graded.refused)),

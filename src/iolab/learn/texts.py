@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from iolab.errors import UsageError
+
+if TYPE_CHECKING:
+    from iolab.learn.checks import Result
 
 Language = Literal["en", "zh-TW"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh-TW")
@@ -76,6 +79,13 @@ class Texts:
     def page(self) -> Mapping[str, str]:
         """What the tab of the page says; {names} are filled in there."""
         return {key: str(text) for key, text in self._table("page").items()}
+
+    def result(self, found: "Result") -> str:
+        """Return the sentence of a check's result; a value has the name by which it is asked for."""
+        named = {**found.with_}
+        if "name" in named:
+            named["name"] = self.prompt(found.step.id, named["name"])
+        return self.say(found.key, **named)
 
     def verdict(self, verdict: str) -> str:
         """Return the word for a verdict."""

@@ -118,7 +118,7 @@ def _step(learning: Learning, result: Result, texts: Texts) -> dict[str, Any]:
         "introduction": html(values.fill(introduction), learning.root, texts.language),
         "html": html(values.fill(section.text), learning.root, texts.language) if section else "",
         "stale": texts.say("stale") if section and section.stale else "",
-        "said": texts.say(result.key, **result.with_),
+        "said": texts.result(result),
         "shows": [each[:300] for each in result.shows[:SHOWN]] if result.verdict == "differs" else [],
         "asks": [{"name": ask.name, "prompt": texts.prompt(step.id, ask.name)} for ask in step.asks],
         "recorded": _recorded(learning, step),
