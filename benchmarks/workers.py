@@ -26,7 +26,7 @@ from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
 from iolab.loadgen import Job
 from iolab.loadgen.locust import Locust
-from iolab.loadgen.openloop import Arrivals, OpenLoop, samples
+from iolab.loadgen.openloop import Arrivals, OpenLoop, Told, samples
 from iolab.loadgen.starting import running_generator
 from iolab.loadgen.workers import Crew, gathered
 from iolab.runtime.local import LocalRuntime
@@ -77,7 +77,7 @@ def main() -> None:
 
 def telling(chunks: int = 200, rows_a_chunk: int = 200) -> str:
     """Return what it costs to tell a row: bytes to the master, and microseconds of worker, master and lab."""
-    rows = array("d", np.random.default_rng(1).random(9 * rows_a_chunk).tolist())
+    rows = array("d", np.random.default_rng(1).random(len(Told._fields) * rows_a_chunk).tolist())
     times = [time.process_time()]
     told = [
         msgpack.packb(("rows", {"job": 1, "rows": base64.b64encode(rows).decode()}, "worker")) for _ in range(chunks)

@@ -101,7 +101,7 @@ def serve(job: dict[str, Any], output: Output) -> bool:
         planned = moments(job)
         loop.turns = max(0, job["requests"] - job["users"]) if "users" in job else 0
     except (ValueError, TypeError, KeyError) as error:
-        output.say({"error": f"{error}" if isinstance(error, ValueError) else f"the job has no {error}"})
+        output.say({"error": f"the job has no {error}" if isinstance(error, KeyError) else f"{error}"})
         return True
     output.say({"ready": True})
     line = sys.stdin.buffer.readline()

@@ -99,22 +99,28 @@ class Driver:
         self._clients = []
 
 
-def work(driver: Driver, jobs: "queue.Queue[str]") -> None:
-    """Serve jobs, one after the other."""
-    while True:
-        job = json.loads(jobs.get())
-        number = job.pop("job")
-        driver.say({"job": number, **driver.play(number, job)})
+def read(driver: Driver, jobs: "queue.Queue[str]") -> None:
+    """Take jobs; the end of the input also ends the job that is played."""
+    for line in sys.stdin:
+        jobs.put(line)
+    driver.stop()
+    jobs.put("")
 
 
 def main() -> None:
     open_files.raise_limit()
     driver, jobs = Driver(), queue.Queue[str]()
-    driver.say({"ready": True, "port": None})
-    threading.Thread(target=work, args=(driver, jobs), daemon=True).start()
-    for line in sys.stdin:
-        jobs.put(line)
-    driver.stop()
+    driver.say({"ready": True})
+    threading.Thread(target=read, args=(driver, jobs), daemon=True).start()
+    try:
+        while line := jobs.get():
+            job = json.loads(line)
+            number = job.pop("job")
+            driver.say({"job": number, **driver.play(number, job)})
+    except BrokenPipeError:  # the other end has gone
+        pass
+    finally:
+        driver.stop()
 
 
 if __name__ == "__main__":

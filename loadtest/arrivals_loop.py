@@ -109,29 +109,29 @@ class Loop:
 
     def _send(self, planned_s: float) -> None:
         """Send a request that is due, or let it wait for a connection."""
-        sent = clock()
-        try:
-            connection = self._pool.begin(planned_s, sent)
-        except (NoRoom, OSError) as error:
-            self._note(planned_s, sent, kind_of(getattr(error, "errno", None)))
-            return
-        if connection is None:
-            self.counts.waited += 1
-            self._waiting.append(planned_s)
-        elif connection.used:
+        connection = self._begun(self._pool.begin, planned_s, clock())
+        if connection and connection.used:
             self._push(connection)
 
     def _send_again(self, planned_s: float, sent: float) -> None:
         """Send a request on a new connection, because the server had closed an idle one."""
-        try:
-            connection = self._pool.begin_on_new(planned_s, sent)
-        except (NoRoom, OSError) as error:
-            self._note(planned_s, sent, kind_of(getattr(error, "errno", None)))
-            return
+        connection = self._begun(self._pool.begin_on_new, planned_s, sent)
         if connection:
             connection.resent = True
-        else:
-            self._waiting.appendleft(planned_s)
+
+    def _begun(
+        self, begin: Callable[[float, float], Connection | None], planned_s: float, sent: float
+    ) -> Connection | None:
+        """Begin a request; None if it has to wait, until one that is under way has ended, or if it has failed."""
+        try:
+            connection = begin(planned_s, sent)
+        except (NoRoom, OSError) as error:
+            self._note(planned_s, sent, kind_of(getattr(error, "errno", None)))
+            return None
+        if connection is None:
+            self.counts.waited += 1
+            self._waiting.append(planned_s)
+        return connection
 
     def _push(self, connection: Connection) -> None:
         """Send; what the kernel does not take is sent when it says so."""

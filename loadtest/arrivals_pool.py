@@ -37,13 +37,12 @@ class Pool:
         self.flying: dict[Connection, float] = {}
         self.most_open = 0
         self._target, self._limits = target, limits
-        self._most = limits.connections
         self._idle: dict[Connection, None] = {}
 
     @property
     def room(self) -> int:
         """How many requests can be sent now: on idle connections, and on new ones."""
-        return len(self._idle) + self._most - len(self.open)
+        return len(self._idle) + self._limits.connections - len(self.open)
 
     def begin(self, planned_s: float, sent: float) -> Connection | None:
         """Begin a request on the idle connection that was used last, or on a new one; None if there is no room.
@@ -58,21 +57,28 @@ class Pool:
         return self.begin_on_new(planned_s, sent)
 
     def begin_on_new(self, planned_s: float, sent: float) -> Connection | None:
-        """Begin a request on a new connection, as `begin` does."""
-        if len(self.open) >= self._most:
-            return None
-        try:
-            connection = Connection(self._target)
-        except NoRoom:
-            if not self.open:
-                raise
-            self._most = len(self.open)  # less than thought
+        """Begin a request on a new connection, as `begin` does; idle ones give way to it where there is no room."""
+        connection = self._connected()
+        if connection is None:
             return None
         self.open[connection.fd] = connection
         self.most_open = max(self.most_open, len(self.open))
         self.poller.register(connection.fd, READABLE | WRITABLE)
         self._fly(connection, planned_s, sent)
         return connection
+
+    def _connected(self) -> Connection | None:
+        """Open a connection; None if there is no room, and all that are open have a request under way."""
+        while True:
+            if len(self.open) < self._limits.connections:
+                try:
+                    return Connection(self._target)
+                except NoRoom:
+                    if not self.open:
+                        raise
+            if not self._idle:
+                return None
+            self.close(next(iter(self._idle)))  # that which was used longest ago
 
     def _fly(self, connection: Connection, planned_s: float, sent: float) -> None:
         connection.planned_s, connection.sent, connection.first_s = planned_s, sent, -1.0

@@ -103,5 +103,4 @@ def together(ended: list[dict[str, Any]]) -> dict[str, Any]:
         "timed_out": any(each.get("timed_out") for each in ended),
         "waited": sum(each.get("waited", 0) for each in ended),
         "most_open": sum(each.get("most_open", 0) for each in ended),
-        "processes": sum(each.get("processes", 1) for each in ended),
     }

@@ -46,10 +46,10 @@ class Response:
     `reusable` is whether the connection can take another request.
     """
 
-    __slots__ = ("_buffer", "_left", "_most", "_step", "_to_head", "_total", "complete", "headers", "keep", "status")
+    __slots__ = ("_buffer", "_left", "_most", "_step", "_total", "complete", "headers", "keep", "status")
 
-    def __init__(self, most: int, *, to_head: bool = False) -> None:
-        self._most, self._to_head = most, to_head
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._buffer = b""
         self._total = 0
         self._left = 0
@@ -133,7 +133,7 @@ class Response:
         options = headers.get(b"connection", b"").lower()
         self.keep = (b"close" not in options) if minor == b"1" else (b"keep-alive" in options)
         coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
-        if self._to_head or self.status in NO_BODY:
+        if self.status in NO_BODY:
             self.complete = True
         elif coding is not None:
             if minor == b"0":

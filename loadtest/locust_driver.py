@@ -33,14 +33,8 @@ from gevent.fileobject import FileObjectThread  # noqa: E402
 class Alone:
     """Generates the loads in this process."""
 
-    port = None
-
     def play(self, number: int, job: dict[str, Any]) -> dict[str, Any]:
         return loads.play(**job, tell=lambda rows: say({"job": number, "rows": rows, "more": True}))
-
-    def gather(self, _: int, timeout_s: float) -> dict[str, Any]:
-        del timeout_s
-        return {"workers": 0}
 
     def quit(self) -> None:
         pass
@@ -52,7 +46,7 @@ def say(message: dict[str, Any]) -> None:
 
 def serve(player: Alone | Crew, job: dict[str, Any]) -> dict[str, Any]:
     number = job.pop("job")
-    if "gather" in job:
+    if isinstance(player, Crew) and "gather" in job:
         return {"job": number, **player.gather(job["gather"], job["timeout_s"])}
     return {"job": number, **player.play(number, job)}
 
@@ -72,7 +66,7 @@ def work(player: Alone | Crew, jobs: "gevent.queue.Queue[str | None]") -> None:
 def main() -> None:
     open_files.raise_limit()
     player = Crew(sys.argv[1], int(sys.argv[2]), say) if len(sys.argv) == 3 else Alone()
-    say({"ready": True, "port": player.port})
+    say({"ready": True, "port": player.port} if isinstance(player, Crew) else {"ready": True})
     jobs: gevent.queue.Queue[str | None] = gevent.queue.Queue()
     both: list[gevent.Greenlet[..., None]] = [gevent.spawn(read, jobs), gevent.spawn(work, player, jobs)]
     gevent.wait(both, count=1)  # the end of the input also ends the load in progress

@@ -68,6 +68,7 @@ def test_the_sentences_say_what_the_numbers_mean(theory: Any) -> None:
     assert "so no request waits at any rate" in text
     assert "every user has a worker, so no request waits." in text
     assert "p99<100ms holds at any rate." in text
+    assert "At 40.00/s the p99 is 20.00 ms, so the objective holds; at this rate it needs 2 workers." in text
 
 
 @pytest.mark.parametrize(
@@ -77,17 +78,21 @@ def test_the_sentences_say_what_the_numbers_mean(theory: Any) -> None:
         (("--workers", "8"), "nothing to compute"),
         (("--rate", "50"), "RATE=50: unstable, utilisation 1: from 50.00/s on the queue grows without bound"),
         (("--rate", "390"), "use a lower rate, or WORKERS=8 or more"),
+        (("--rate", "600000", "--workers", "10"), "use a lower rate, or more than 10,000 workers"),
+        (("--rate", "5e-324", "--service-ms", "1e-300"), "must be a number from 0.000001"),
+        (("--rate", "1_0"), "RATE=1_0: must be a number"),
+        (("--rate", "3", "--workers", "\u0663"), "must be a whole number from 1 to 10,000, or inf"),
         (("--rate", "390", "--slo", "p99<100ms"), "or WORKERS=9, which p99<100ms needs"),
         (("--rate", "1e9", "--slo", "p99<100ms"), "or more than 10,000 workers"),
         (("--slo", "p99<20ms"), "SLO=p99<20ms: without any queue it is 20 ms, so no rate can meet it"),
         (("--slo", "p50<13ms", "--wait-distribution", "exponential"), "without any queue it is 13.86 ms"),
-        (("--slo", "p99<1s", "--rate", "0"), "RATE=0: must be a number above 0, at most 1,000,000,000"),
+        (("--slo", "p99<1s", "--rate", "0"), "RATE=0: must be a number from 0.000001 to 1,000,000,000"),
         (("--slo", "p98<1s"), "SLO=p98<1s: must be such as p99<100ms"),
-        (("--rate", "nan"), "RATE=nan: must be a number above 0"),
-        (("--rate", "inf"), "RATE=inf: must be a number above 0"),
-        (("--rate", "-3"), "RATE=-3: must be a number above 0"),
-        (("--rate", "3", "--service-ms", "0"), "SERVICE_MS=0: must be a number above 0"),
-        (("--rate", "3", "--service-ms", "1e12"), "SERVICE_MS=1e12: must be a number above 0"),
+        (("--rate", "nan"), "RATE=nan: must be a number from 0.000001"),
+        (("--rate", "inf"), "RATE=inf: must be a number from 0.000001"),
+        (("--rate", "-3"), "RATE=-3: must be a number from 0.000001"),
+        (("--rate", "3", "--service-ms", "0"), "SERVICE_MS=0: must be a number from 0.000001"),
+        (("--rate", "3", "--service-ms", "1e12"), "SERVICE_MS=1e12: must be a number from 0.000001"),
         (("--rate", "3", "--workers", "0"), "WORKERS=0: must be a whole number from 1 to 10,000, or inf"),
         (("--rate", "3", "--workers", "1000000000"), "WORKERS=1000000000: must be a whole number"),
         (("--rate", "3", "--workers", "1.5"), "WORKERS=1.5: must be a whole number"),

@@ -250,6 +250,54 @@ def test_a_limit_of_the_machine_is_a_limit_of_open_connections(monkeypatch: pyte
     assert failures(rows) == ["no connection"]
 
 
+@pytest.fixture
+def no_room_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let the machine refuse one connection, by its number from 0."""
+    opened = arrivals_sockets.Connection.__init__
+
+    def refuse(number: int) -> None:
+        counted = itertools.count()
+
+        def once(self: arrivals_sockets.Connection, target: Target) -> None:
+            if next(counted) == number:
+                raise NoRoom
+            opened(self, target)
+
+        monkeypatch.setattr(arrivals_sockets.Connection, "__init__", once)
+
+    return refuse
+
+
+def test_an_idle_connection_gives_way_to_a_request_that_needs_a_new_one(no_room_once: Callable[[int], None]) -> None:
+    def handler(connection: socket.socket, number: int) -> None:
+        for count, _ in enumerate(requests(connection)):
+            if number < 2:
+                if count:
+                    return  # closed while it was idle: the request is sent again, on a new connection
+                both.wait(10)
+            connection.sendall(ANSWER)
+
+    no_room_once(2)
+    both = threading.Barrier(2)
+    with serving(handler) as url:
+        rows, counts = played(url, [0.0, 0.0, 0.3], timeout_s=5.0)
+    assert [(row.status, row.resent) for row in rows] == [(200, 0), (200, 0), (200, 1)]
+    assert not counts.timed_out
+
+
+def test_a_connection_that_could_not_be_opened_limits_none_that_follow(no_room_once: Callable[[int], None]) -> None:
+    def slow(connection: socket.socket, _: int) -> None:
+        for _request in requests(connection):
+            threading.Event().wait(0.1)
+            connection.sendall(ANSWER)
+
+    no_room_once(1)
+    with serving(slow) as url:
+        rows, counts = played(url, [0.0, 0.0, 0.3, 0.3, 0.3])
+    assert [row.status for row in rows] == [200] * 5
+    assert (counts.waited, counts.most_open) == (1, 3)
+
+
 def test_a_load_ends_at_its_time_limit_with_a_row_for_each_request_that_was_due() -> None:
     with serving(silent) as url:
         rows, counts = played(url, [0.0, 0.0, 0.0, 60.0], limit_s=50, timeout_s=0.3, connections=2)

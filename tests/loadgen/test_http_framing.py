@@ -20,11 +20,9 @@ class Outcome(NamedTuple):
     reusable: bool
 
 
-def read(
-    data: bytes, cuts: tuple[int, ...] = (), *, closed: bool = False, most: int = MOST, head: bool = False
-) -> Outcome:
+def read(data: bytes, cuts: tuple[int, ...] = (), *, closed: bool = False, most: int = MOST) -> Outcome:
     """Read bytes that are split at `cuts`, and then closed or not."""
-    response = Response(most, to_head=head)
+    response = Response(most)
     places = sorted({0, *(cut % (len(data) + 1) for cut in cuts), len(data)})
     end = ""
     try:
@@ -83,11 +81,6 @@ def test_a_complete_response(data: bytes, expected: Outcome) -> None:
 def test_a_body_without_a_length_ends_when_the_connection_does(data: bytes) -> None:
     assert read(data) == Outcome(200, "", False)
     assert read(data, closed=True) == Outcome(200, "complete", False)
-
-
-def test_a_response_to_head_has_no_body() -> None:
-    assert read(OK + b"Content-Length: 900\r\n\r\n", head=True) == Outcome(200, "complete", True)
-    assert read(OK + b"Content-Length: 900\r\n\r\n").end == ""
 
 
 @pytest.mark.parametrize("cut", [0, 1, 9, 20, -1])

@@ -67,8 +67,7 @@ def test_moments_are_shared_out_and_a_plan_can_be_endless() -> None:
 
 
 def test_both_sides_know_the_same_columns_and_failures() -> None:
-    assert arrivals_rows.Row._fields == openloop._Row._fields
-    assert arrivals_rows.WIDTH == openloop.WIDTH
+    assert arrivals_rows.Row._fields == openloop.Told._fields
     assert tuple(arrivals_rows.ERRORS) == tuple(openloop.FAILURES)
 
 

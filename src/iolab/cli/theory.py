@@ -17,22 +17,29 @@ from iolab.report import theory_terminal
 from iolab.theory.calculator import Server, closed, objective_result, open_loop
 from iolab.theory.capacity import MOST_WORKERS, Bound, Distribution
 
-MOST_RPS, MOST_MS, MOST_USERS = 1e9, 8.64e7, 1_000_000_000
+LEAST, MOST_RPS, MOST_MS, MOST_USERS = 1e-6, 1e9, 8.64e7, 1_000_000_000
 
 
-def _above_0(most: float) -> Word:
+def _between(least: float, most: float) -> Word:
     def read(text: str) -> float:
-        value = float(text)
-        if not 0 < value <= most:
+        value = float(_digits(text))
+        if not least <= value <= most:
             raise ValueError(text)
         return value
 
-    return Word("NUMBER", read, f"a number above 0, at most {most:,.0f}")
+    return Word("NUMBER", read, f"a number from {least:f} to {most:,.0f}")
+
+
+def _digits(text: str) -> str:
+    """Return a text as it is; raises ValueError for digits that only Python reads as a number, such as 1_0."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
 
 
 def _whole(most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        value = int(text)
+        value = int(_digits(text))
         if not 1 <= value <= most:
             raise ValueError(text)
         return value
@@ -50,14 +57,18 @@ WORKERS = Word("INTEGER", _workers, f"a whole number from 1 to {MOST_WORKERS:,},
 
 @click.command()
 @click.option(
-    "--rate", "rate_rps", envvar="RATE", type=parameters.Value(_above_0(MOST_RPS)), help="Arrivals a second: open loop."
+    "--rate",
+    "rate_rps",
+    envvar="RATE",
+    type=parameters.Value(_between(LEAST, MOST_RPS)),
+    help="Arrivals a second: open loop.",
 )
 @click.option("--users", envvar="USERS", type=parameters.Value(USERS), help="Users at once: closed loop.")
 @click.option("--slo", envvar="SLO", help="An objective: p50, p95, p99, p99.9 or mean below a time in ms or s.")
 @click.option(
     "--service-ms",
     envvar="SERVICE_MS",
-    type=parameters.Value(_above_0(MOST_MS)),
+    type=parameters.Value(_between(LEAST, MOST_MS)),
     default="20",
     show_default=True,
     help="Mean service time in ms.",
@@ -99,11 +110,11 @@ def theory(
         raise UsageError("nothing to compute: give RATE, USERS or SLO, such as make theory RATE=27")
     objective = Objective.parse(slo) if slo else None
     bound = Bound(objective.quantile, objective.limit_s, wait_distribution, service_ms / 1000) if objective else None
-    if objective and bound and bound.least_s >= bound.limit_s:
-        raise UsageError(f"SLO={objective.text}: {_impossible(bound)}")
-    if rate_rps is not None and server.utilisation(rate_rps) >= 1:
-        raise UsageError(_unstable(server, rate_rps, objective, bound))
     try:
+        if bound:
+            bound.check()
+        if rate_rps is not None and server.utilisation(rate_rps) >= 1:
+            raise UsageError(_unstable(server, rate_rps, objective, bound))
         wanted = objective_result(server, objective.text, bound, rate_rps) if objective and bound else None
     except ValueError as error:
         raise UsageError(f"SLO={slo}: {error}") from None
@@ -131,17 +142,13 @@ def _plain(answer: theory_terminal.Answer) -> dict[str, Any]:
     }
 
 
-def _impossible(bound: Bound) -> str:
-    return f"without any queue it is {bound.least_s * 1000:.4g} ms, so no rate can meet it"
-
-
 def _unstable(server: Server, rate_rps: float, objective: Objective | None, bound: Bound | None) -> str:
     """Say why a rate has no steady state, and what to use instead."""
-    least = math.floor(rate_rps * server.service_ms / 1000) + 1
-    need = f"WORKERS={least} or more"
+    least: int | None = math.floor(rate_rps * server.service_ms / 1000) + 1
+    why = " or more"
     if objective and bound:
-        needed = bound.least_workers(rate_rps)
-        need = f"WORKERS={needed}, which {objective.text} needs" if needed else f"more than {MOST_WORKERS:,} workers"
+        least, why = bound.least_workers(rate_rps), f", which {objective.text} needs"
+    need = f"WORKERS={least}{why}" if least and least <= MOST_WORKERS else f"more than {MOST_WORKERS:,} workers"
     return (
         f"RATE={rate_rps:g}: unstable, utilisation {server.utilisation(rate_rps):.4g}: from"
         f" {theory_terminal.rate(server.unstable_at_rps)} on the queue grows without bound; use a lower rate, or {need}"

@@ -23,7 +23,8 @@ from iolab.lab import Model
 from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
 from iolab.loadgen.workers import Crew, gathered
 from iolab.report import numbers
-from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
+from iolab.results.records import MachineUsage, ServerUsage
+from iolab.results.rows import MOST_ROWS
 from iolab.results.samples import OpenSample
 from iolab.runtime import Server
 from iolab.runtime.usage import metering
@@ -31,6 +32,7 @@ from iolab.runtime.usage import metering
 ONE_BY_ONE, A_WORKER = 50, 60  # requests of a calibration: of one user alone, and for each worker
 WARM_UP_USERS = 4
 ANSWER_LIMIT_S = 60.0
+MOST_REQUESTS = MOST_ROWS // 2  # of a plan: the number of arrivals is random
 
 R = TypeVar("R", bound=OpenRecord)
 
@@ -166,7 +168,7 @@ def record(
         valid=reason is None,
         reason=reason,
         server=result.usage,
-        client=usage(result.load),
+        client=result.load.usage,
         machine=result.machine,
         load_workers=result.load.workers,
         lost_workers=min(len(result.load.lost), result.load.workers),
@@ -179,19 +181,6 @@ def record(
         **others,
     )
     return Measured(trial, {"requests": samples})
-
-
-def usage(load: OpenLoad) -> ClientUsage:
-    """Return what a plan took of the load generator; None is what is not known because it was lost."""
-    known = load.cpu_s is not None
-    return ClientUsage(
-        cpu_s=load.cpu_s,
-        busiest_share=load.busiest_share,
-        loop_late_p99_ms=load.loop_late_p99_ms,
-        resent=load.resent if known else None,
-        waited=load.waited if known else None,
-        most_open=load.most_open if known else None,
-    )
 
 
 def line(measured: Measured[R]) -> Line:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from iolab.errors import LoadFailed
+from iolab.results.records import ClientUsage
 from iolab.results.samples import Sample
 
 
@@ -22,6 +23,16 @@ class Load:
     syn_retransmits: int | None = None  # connection attempts that were sent again; None: not known
     timeouts: int | None = None  # retransmission timers that expired, of attempts and connections; None: not known
     busiest_share: float | None = None
+
+    @property
+    def usage(self) -> ClientUsage:
+        """What it took of the load generator."""
+        return ClientUsage(
+            cpu_s=self.cpu_s,
+            syn_retransmits=self.syn_retransmits,
+            timeouts=self.timeouts,
+            busiest_share=self.busiest_share,
+        )
 
     @property
     def ok(self) -> int:

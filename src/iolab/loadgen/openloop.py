@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple, get_args
 
 from iolab.errors import LoadFailed
 from iolab.loadgen.driver import Driver
+from iolab.results.records import ClientUsage
 from iolab.results.samples import Failure, OpenSample
 
 START_LIMIT_S = 30.0
-WIDTH: Final = 9  # numbers of a row: see loadtest/arrivals_rows.py
 FAILURES: Final[Sequence[Failure]] = get_args(Failure)
 
 
@@ -64,6 +64,19 @@ class OpenLoad:
         late = sorted(self.read_late_s)
         return late[math.ceil(0.99 * len(late)) - 1] * 1000 if late else None
 
+    @property
+    def usage(self) -> ClientUsage:
+        """What it took of the load generator; None is what is not known because that was lost."""
+        known = self.cpu_s is not None
+        return ClientUsage(
+            cpu_s=self.cpu_s,
+            busiest_share=self.busiest_share,
+            loop_late_p99_ms=self.loop_late_p99_ms,
+            resent=self.resent if known else None,
+            waited=self.waited if known else None,
+            most_open=self.most_open if known else None,
+        )
+
 
 class OpenLoop:
     """Plays plans, and closed loops to calibrate with; both return the service times that servers report."""
@@ -72,11 +85,7 @@ class OpenLoop:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self.port: int | None = driver.answer(START_LIMIT_S)["port"]
-
-    def gather(self, count: int, timeout_s: float) -> int:
-        """Wait until `count` workers have joined, or for `timeout_s`; return how many have joined."""
-        return int(self._driver.ask({"gather": count}, timeout_s)["workers"])
+        self._ready = driver.answer(START_LIMIT_S)
 
     def run(self, url: str, plan: Arrivals, answer_limit_s: float) -> OpenLoad:
         """Send all requests of a plan; a request without an answer at the end counts as unanswered.
@@ -91,9 +100,7 @@ class OpenLoop:
         except LoadFailed as error:
             return OpenLoad(samples(told), None, str(error))
         lost = tuple(done.get("lost", ()))
-        stopped = f"the load was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(lost)
-        if done.get("workers") == 0:
-            stopped = "no load worker is left"
+        stopped = _why(done, timeout_s)
         rows = [row for _, row in _rows(told)]
         return OpenLoad(
             samples(told),
@@ -112,9 +119,10 @@ class OpenLoop:
         """Run a closed loop of `users` users; raises LoadFailed if the client or the workers are lost."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
         told: list[dict[str, Any]] = []
-        done = self._driver.ask(job, requests * answer_limit_s, told)
-        if done.get("lost") or done.get("workers") == 0:
-            raise LoadFailed("; ".join(done["lost"]) or "no load worker is left")
+        timeout_s = math.ceil(requests / users) * answer_limit_s + START_LIMIT_S
+        done = self._driver.ask(job, timeout_s, told)
+        if done["timed_out"] or done.get("lost") or done.get("workers") == 0:
+            raise LoadFailed(_why(done, timeout_s))
         turns = [
             Turn(row.sent_s, row.done_s - row.sent_s, int(row.status), _known(row.service_s)) for _, row in _rows(told)
         ]
@@ -126,8 +134,17 @@ class LedWorkers(OpenLoop):
 
     driver_script = "locust_driver.py"
 
+    @property
+    def port(self) -> int:
+        """The port at which workers join."""
+        return int(self._ready["port"])
 
-class _Row(NamedTuple):
+    def gather(self, count: int, timeout_s: float) -> int:
+        """Wait until `count` workers have joined, or for `timeout_s`; return how many have joined."""
+        return int(self._driver.ask({"gather": count}, timeout_s)["workers"])
+
+
+class Told(NamedTuple):
     """The numbers of a row, as loadtest/arrivals_rows.py names them."""
 
     planned_s: float
@@ -141,11 +158,18 @@ class _Row(NamedTuple):
     read_late_s: float
 
 
-def _rows(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, _Row]]:
+def _rows(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Told]]:
     """Yield the number of the worker that sent a row, and the row."""
     for message in told:
-        for numbers in struct.iter_unpack(f"{WIDTH}d", base64.b64decode(message["rows"])):
-            yield message.get("worker", 0), _Row(*numbers)
+        for numbers in struct.iter_unpack(f"{len(Told._fields)}d", base64.b64decode(message["rows"])):
+            yield message.get("worker", 0), Told(*numbers)
+
+
+def _why(done: Mapping[str, Any], timeout_s: float) -> str:
+    """Return why a load ended early, "" if it did not."""
+    if done.get("workers") == 0:
+        return "no load worker is left"
+    return f"the load was stopped after {timeout_s:g} s" if done["timed_out"] else "; ".join(done.get("lost", ()))
 
 
 def samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:

@@ -106,7 +106,7 @@ def gathered(crew: Crew, runtime: Runtime, plan: CpuPlan, say: Callable[[str], N
     master = Master(crew.address, crew.port)
     with (
         running_generator(LedWorkers, runtime, plan, master) as generator,
-        runtime.load_workers(crew.workers, plan, Master(crew.address, generator.port or crew.port)),
+        runtime.load_workers(crew.workers, plan, Master(crew.address, generator.port)),
     ):
         say(
             f"Waiting for {crew.size} load workers"

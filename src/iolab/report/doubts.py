@@ -34,12 +34,12 @@ def of_trials(
     run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
 ) -> list[tuple[str, Sequence[Finding]]]:
     """Return the findings of each trial of (place, record): not valid, and those of load generator and machine."""
-    return [(place, (*invalid(record), *of_trial(run, record, cpus))) for place, record in records]
+    return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
 
 
-def of_trial(run: RunInfo, record: TrialRecord, cpus: float) -> list[Finding]:
-    """Return the findings of load generator and machine during a trial."""
-    return [*generator.during(run, (record,), cpus), *machine.during(run, (record,), cpus)]
+def during(run: RunInfo, records: Sequence[TrialRecord], cpus: float) -> list[Finding]:
+    """Return the findings of load generator and machine during trials under one CPU limit."""
+    return [*generator.during(run, records, cpus), *machine.during(run, records, cpus)]
 
 
 def invalid(record: TrialRecord) -> list[Finding]:

@@ -113,12 +113,12 @@ def _of_users(server: Server, found: Closed) -> str:
 def _of_objective(server: Server, found: ObjectiveResult, given: Open | None) -> Iterator[str]:
     if found.highest_rps is None:
         yield f"{found.objective} holds at any rate."
-        return
-    workers = numbers.counted(int(server.workers), "worker")
-    yield (
-        f"With {workers}, {found.objective} holds up to {rate(found.highest_rps)}, which is"
-        f" {numbers.share(found.utilisation)} utilisation."
-    )
+    else:
+        workers = numbers.counted(int(server.workers), "worker")
+        yield (
+            f"With {workers}, {found.objective} holds up to {rate(found.highest_rps)}, which is"
+            f" {numbers.share(found.utilisation)} utilisation."
+        )
     if given:
         needed = found.workers_needed
         needs = f"more than {MOST_WORKERS:,} workers" if needed is None else numbers.counted(needed, "worker")

@@ -119,9 +119,11 @@ def open_loop(server: Server, rate_rps: float) -> Open:
 
 def objective_result(server: Server, text: str, bound: Bound, rate_rps: float | None) -> ObjectiveResult:
     """Return up to which rate a bound holds, and what a rate needs; raises ValueError if no rate keeps the bound."""
+    bound.check()
     highest_rps = bound.highest_rps(server.workers)
     if not highest_rps:
-        raise ValueError(f"without any queue it is {bound.least_s * 1000:.4g} ms, so no rate can meet it")
+        least_ms = bound.least_s * 1000
+        raise ValueError(f"without any queue it is {least_ms:.4g} ms, and a rate so low cannot be computed")
     anything = math.isinf(highest_rps)
     value_s = None if rate_rps is None else bound.value_s(rate_rps, server.workers)
     return ObjectiveResult(

@@ -71,6 +71,11 @@ class Bound:
         """The value without any waiting: no rate and no number of workers has less."""
         return self.value_s(1.0, math.inf)
 
+    def check(self) -> None:
+        """Raise ValueError if no rate can meet the bound, because a request takes longer without any queue."""
+        if self.least_s >= self.limit_s:
+            raise ValueError(f"without any queue it is {self.least_s * 1000:.4g} ms, so no rate can meet it")
+
     def highest_rps(self, workers: float) -> float:
         """Return the rate at which the bound breaks: it holds below; 0 if it never holds, inf if it always does.
 
@@ -101,8 +106,7 @@ class Bound:
 
         Raises ValueError if no number is enough.
         """
-        if self.least_s >= self.limit_s:
-            raise ValueError(f"the value without any waiting is {self.least_s:g} s")
+        self.check()
         return _least_that_holds(
             math.floor(rate_rps * self.service_s) + 1, lambda c: self.value_s(rate_rps, c) < self.limit_s
         )

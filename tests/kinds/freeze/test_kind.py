@@ -10,6 +10,7 @@ import pytest
 from iolab import planning
 from iolab.errors import UsageError
 from iolab.host.signals import Interrupted
+from iolab.kinds import registry
 from iolab.kinds.freeze import run as freeze
 from iolab.kinds.freeze.records import FreezeRecord
 from iolab.lab import Lab
@@ -24,6 +25,7 @@ class Planned:
     """Takes the place of the open loop; `event` is raised instead of a load, if there is one."""
 
     event: BaseException | None = None
+    waited = 0
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -37,7 +39,8 @@ class Planned:
             raise self.event
         wait_for_two_more(self._world.froze)
         moments = [number / plan.rate_rps for number in range(int(plan.rate_rps * plan.duration_s))]
-        return OpenLoad([OpenSample(each, each + 0.001, each + 0.021, 200, None) for each in moments], 0.2)
+        samples = [OpenSample(each, each + 0.001, each + 0.021, 200, None) for each in moments]
+        return OpenLoad(samples, 0.2, waited=self.waited, most_open=7, read_late_s=[0.001])
 
 
 @pytest.fixture
@@ -70,6 +73,16 @@ def test_each_way_of_counting_is_a_trial_that_is_on_disk_as_it_ends(world: World
     assert {round(sample.latency_s or 0, 6) for sample in rows[1]} == {0.021}  # from when it was to be sent
     assert [entry for entry in world.runtime.log if entry.endswith(" C")] == ["stop C", "stop C"]
     assert "40 requests" in world.watcher.lines[0].text
+
+
+def test_what_limited_the_client_is_a_finding_here_too(world: World, planned: Planned) -> None:
+    planned.waited = 12
+    folder = world.measure().folder
+    closed, other = folder.read_trials(FreezeRecord)
+    assert (other.client.waited, other.client.most_open, other.client.loop_late_p99_ms) == (12, 7, 1.0)
+    assert closed.client.waited is None
+    cells = registry.kind("freeze").report(folder).cells
+    assert [[each["id"] for each in cell["findings"]] for cell in cells][1] == ["no_connection_left"]
 
 
 def test_reports_are_made_of_what_is_on_disk(world: World, planned: Planned) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
+from iolab.kinds import arrivals
 from iolab.kinds.slo import analysis, document
 from iolab.kinds.slo.plan import BISECTIONS
 from iolab.kinds.slo.records import SloRecord
@@ -88,6 +89,16 @@ def test_after_one_step_there_is_a_report(world: World) -> None:
     world.loop.events = {1: "interrupt"}
     outcome = world.measure(world.plan("slo", **SMALL))
     assert "A does not meet mean<60ms at 49.0/s. The search for A did not end" in world.printed(outcome.folder)
+
+
+def test_a_search_begins_with_a_rate_whose_requests_a_run_can_hold(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = rates(world.measure(world.plan("slo", **SMALL)).folder)[0]
+    search = world.plan("slo", **SMALL).experiment.search
+    longest_s = search.lead_s + max(search.least_s, search.most_s)
+    monkeypatch.setattr(arrivals, "MOST_REQUESTS", round(usual * longest_s / 2))
+    assert rates(world.measure(world.plan("slo", **SMALL)).folder)[0] == pytest.approx(usual / 2, rel=0.05)
 
 
 def test_requests_without_an_answer_break_the_objective(world: World) -> None:

@@ -134,5 +134,5 @@ def _cell(
         "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
         "server": record.server.model_dump(),
         "culprit": culprit.model_dump() if culprit else None,
-        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
     }

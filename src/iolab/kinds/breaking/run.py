@@ -18,7 +18,7 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.loadgen import Job, Load
-from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
+from iolab.results.records import MachineUsage, ServerUsage
 from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.runtime.probe import get
@@ -94,7 +94,7 @@ def load(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
         valid=reason is None,
         reason=reason,
         server=usage,
-        client=ClientUsage(cpu_s=sent.cpu_s, syn_retransmits=sent.syn_retransmits, busiest_share=sent.busiest_share),
+        client=sent.usage,
         machine=machine,
     )
     return Measured(record, {"requests": sent.samples, "bystander": responses})

@@ -73,5 +73,5 @@ def _cell(
         "master_moved": round(played.busy, 4) if played else None,
         "thought_in_step": round(played.in_step, 2) if played else None,
         "server": record.server.model_dump(),
-        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
     }

@@ -13,7 +13,7 @@ from iolab.kinds.closed.plan import Trial, prediction
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.loadgen import Job, Load, LoadGenerator
-from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
+from iolab.results.records import MachineUsage, ServerUsage
 from iolab.runtime import Server
 from iolab.runtime.probe import verify
 from iolab.runtime.usage import metering
@@ -61,13 +61,7 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
         valid=reason is None,
         reason=reason,
         server=usage,
-        client=ClientUsage(
-            cpu_s=load.cpu_s,
-            ceiling_rps=ceiling_rps,
-            syn_retransmits=load.syn_retransmits,
-            timeouts=load.timeouts,
-            busiest_share=load.busiest_share,
-        ),
+        client=load.usage.model_copy(update={"ceiling_rps": ceiling_rps}),
         machine=machine,
     )
     return Measured(record, {"requests": load.samples})

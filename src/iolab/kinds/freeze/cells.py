@@ -87,5 +87,5 @@ def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, stan
         "requests": len(standstill.samples),
         **standstill.percentiles_ms(),
         "later_than_100_ms": rounded(standstill.late(), 6),
-        "findings": [finding.model_dump() for finding in doubts.of_trial(run, record, experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
     }

@@ -42,10 +42,10 @@ class Trial:
 
 
 class Prepared(NamedTuple):
-    """A warm server, the load for it, its number of requests, and the time until the first of them."""
+    """A warm server, the load for it and what that took, its number of requests, the time until the first of them."""
 
     server: Server
-    send: Callable[[], Load]
+    send: Callable[[], tuple[Load, ClientUsage]]
     requests: int
     lead_s: float
 
@@ -53,7 +53,7 @@ class Prepared(NamedTuple):
 def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
     """Measure one trial on a server of its own; a trial that fails is a record with a reason."""
     freeze, plan = experiment.freeze, bench.plans[experiment.cpus[0]]
-    load, machine, reason = Load((), None), MachineUsage(), None
+    samples, usage, machine, reason = list[Sample](), ClientUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     prepare = {"closed loop": _closed, "planned": _planned}[trial.name]
     bench.say(f"{trial.name}, by {trial.generator}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
@@ -62,7 +62,8 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
             server = prepared.server
             started = datetime.now(UTC)
             with watching() as watch, standstill(server, prepared.lead_s + freeze.after_s, freeze.for_s):
-                load = prepared.send()
+                load, usage = prepared.send()
+                samples = [*load.samples]
                 server.check_alive()
                 load.check_complete(prepared.requests)
             machine = watch.usage()
@@ -76,10 +77,10 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
         reason=reason,
-        client=ClientUsage(cpu_s=load.cpu_s, syn_retransmits=load.syn_retransmits, busiest_share=load.busiest_share),
+        client=usage,
         machine=machine,
     )
-    return Measured(record, {"requests": load.samples})
+    return Measured(record, {"requests": samples})
 
 
 @contextmanager
@@ -92,7 +93,12 @@ def _closed(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
     with bench.runtime.serve(model, plan) as server:
         generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
         job = Job(server.url, users, requests, ANSWER_LIMIT_S, freeze.run_s + 60)
-        yield Prepared(server, lambda: generator.run(job), requests, 0.0)
+
+        def send() -> tuple[Load, ClientUsage]:
+            load = generator.run(job)
+            return load, load.usage
+
+        yield Prepared(server, send, requests, 0.0)
 
 
 @contextmanager
@@ -107,10 +113,10 @@ def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
     ):
         generator.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)  # to warm up
 
-        def send() -> Load:
+        def send() -> tuple[Load, ClientUsage]:
             load = generator.run(server.url, arrivals, ANSWER_LIMIT_S)
             samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
-            return Load(samples, load.cpu_s, load.stopped, busiest_share=load.busiest_share)
+            return Load(samples, load.cpu_s, load.stopped), load.usage
 
         yield Prepared(server, send, int(arrivals.rate_rps * arrivals.duration_s), LEAD_S)
 

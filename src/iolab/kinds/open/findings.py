@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iolab.findings import by_gravity, generator, machine
+from iolab.findings import by_gravity
 from iolab.findings.generator import LATE_S, REMEDY
 from iolab.kinds.arrival_records import OpenRecord
+from iolab.report import doubts
 from iolab.results.records import Finding, RunInfo
 from iolab.results.samples import OpenSample
 
@@ -24,8 +24,7 @@ LEAST_GAPS = 50
 
 def findings(run: RunInfo, cell: "OpenCell", samples: Sequence[OpenSample]) -> tuple[Finding, ...]:
     """Return the findings of a cell and its requests, the most severe first."""
-    during = [each.during(run, (cell.record,), cell.record.cpus) for each in (generator, machine)]
-    return by_gravity([*_of_the_plan(cell, samples), *chain.from_iterable(during)])
+    return by_gravity([*_of_the_plan(cell, samples), *doubts.during(run, (cell.record,), cell.record.cpus)])
 
 
 def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Finding]:

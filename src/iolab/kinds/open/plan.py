@@ -8,11 +8,10 @@ from pathlib import Path
 
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import Calibration, OpenRecord
+from iolab.kinds.arrivals import MOST_REQUESTS
 from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
-from iolab.results.rows import MOST_ROWS
 
-MOST_REQUESTS = MOST_ROWS // 2  # of a plan: the number of arrivals is random
 SURPLUS_S = 0.010  # because threads of a pool wait for each other
 
 

@@ -1,9 +1,7 @@
 """The report of a search for the highest rate: what each model sustains, compared with theory."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
-from iolab.findings import generator, machine
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Objective, TriedRate
 from iolab.kinds.slo.records import SloRecord
@@ -104,8 +102,7 @@ def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
             for record in records
             for finding in doubts.invalid(record)
         ]
-        during = [part.during(analysis.run, records, records[0].cpus) for part in (generator, machine)]
-        yield each.letter, (*invalid, *chain.from_iterable(during))
+        yield each.letter, (*invalid, *doubts.during(analysis.run, records, records[0].cpus))
 
 
 def _lacks(analysis: SloAnalysis) -> str:

@@ -29,7 +29,7 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
     capacity_rps = model.workers / calibration.service_s
     highest_rps = HIGH * capacity_rps if math.isfinite(capacity_rps) else NO_QUEUE_RPS
-    rate_rps = trial.rate_rps or min(highest_rps, experiment.load.most_rps(cores))
+    rate_rps = trial.rate_rps or min(highest_rps, experiment.load.most_rps(cores), _most_rps(experiment))
     lead_s, plan_s = times(experiment, rate_rps, calibration.service_s, model.workers)
     planned = Planned(
         index=trial.index,
@@ -46,6 +46,12 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     holds = result.failure is None and value_s is not None and value_s < objective.limit_s
     facts = {"objective": objective.text, "lead_s": lead_s, "value_s": value_s, "holds": holds}
     return arrivals.record(SloRecord, planned, result, result.failure, facts)
+
+
+def _most_rps(experiment: SloExperiment) -> float:
+    """Return the highest rate of which a run holds the requests of the longest trial."""
+    longest_s = experiment.search.lead_s + max(experiment.search.least_s, experiment.search.most_s)
+    return arrivals.MOST_REQUESTS / longest_s
 
 
 def times(experiment: SloExperiment, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
