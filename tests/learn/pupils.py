@@ -6,7 +6,6 @@ times, what holds of them still holds.
 
 import gzip
 import heapq
-import json
 import os
 import random
 import re
@@ -17,6 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from iolab.contract import outcome, suite
+from iolab.contract.outcome import Outcome
+from iolab.contract.promise import Kept
 from iolab.kinds.closed.plan import trials
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
@@ -211,14 +213,9 @@ class Pupil:
     def contract(self) -> None:
         """Build a server that keeps its promises."""
         self.write("services/yours/server_yours.py", PROGRAM + self.id.encode())
-        outcome = {
-            "model": "yours",
-            "file": "services/yours/server_yours.py",
-            "sha256": sha256(PROGRAM + self.id.encode()),
-            "promises": [{"name": "answers", "kept": True}],
-            "results": [{"name": "answers", "kept": True}],
-        }
-        self.write("results/contract/yours.json", json.dumps(outcome).encode())
+        kept = tuple(Kept(name=each.name, says=each.says, kept=True, extra=each.extra) for each in suite.PROMISES)
+        program = {"file": "services/yours/server_yours.py", "sha256": sha256(PROGRAM + self.id.encode())}
+        outcome.write(self.root / "results", Outcome(model="yours", letter="Y", promises=kept, **program))
 
     def work(self) -> None:
         """Do the course honestly, but for the crowd, chess, and the own server's run."""

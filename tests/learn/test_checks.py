@@ -1,14 +1,16 @@
 """Checks: the same answers agree with the student's own evidence, and differ from another's."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from iolab.contract import outcome
+from iolab.contract import outcome, suite
 from iolab.contract.outcome import Outcome
 from iolab.contract.promise import Kept
 from iolab.errors import UsageError
+from iolab.learn import plan
 from iolab.learn.checks import Result, cited_facts
 from iolab.learn.course import Learning
 from iolab.learn.facts import Facts
@@ -167,6 +169,57 @@ def test_numbers_are_cited_as_they_are_rounded_and_in_seconds() -> None:
     assert cited_facts("2,190 ms", facts) == ["bench.A.16.p99_ms"]
 
 
+def test_numbers_in_chinese_are_cited_and_what_is_not_finite_is_not() -> None:
+    facts = {"bench.A.16.median_ms": [341.5], "bench.B.16.median_ms": [83.25], "bench.C.16.max_ms": [float("inf")]}
+    assert cited_facts("中位數是341.5毫秒,而B是83.25毫秒", facts) == ["bench.A.16.median_ms", "bench.B.16.median_ms"]
+    assert cited_facts("x341.5 and 1.341.5", facts) == []
+
+
+def test_a_run_with_another_setting_than_the_step_names_is_no_evidence_and_that_is_said(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    own = learning.student.values
+    for step in ("2.1", "2.7"):
+        answer(learning, step, *[20.0] * len(learning.plan.named(step).asks), text="A guess.")
+    run = put_run(tmp_path, started=BEGIN + timedelta(hours=1), seed=own.seed, server__backlog=own.backlog)
+    info = json.loads((run / "run.json").read_text())
+    changed = {"BACKLOG": str(own.backlog), "SEED": str(own.seed)}
+    (run / "run.json").write_text(json.dumps({**info, "changed": changed}))
+    assert result(learning, "2.8").verdict == "agrees"
+    other = result(learning, "2.5")
+    said = (other.key, other.with_["setting"], other.with_["is"])
+    assert said == ("run_of_other_setting", "server.backlog", str(own.backlog))
+
+
+def test_each_of_two_late_predictions_is_late(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    path = tmp_path / "labs" / "plan.toml"
+    path.write_text(path.read_text().replace('needs = ["2.10"]', 'needs = ["2.7", "2.10"]'))
+    learning = Learning(tmp_path, learning.student, plan.read_plan(tmp_path), learning.course)
+    own = learning.student.values
+    put_run(tmp_path, started=BEGIN, seed=own.seed, server__threads=own.threads, concurrency=[4, 16, own.users])
+    for step in ("2.7", "2.10"):
+        assert answer(learning, step, 20, text="A guess.").key == "predicted_after_run"
+
+
+def test_texts_that_are_packed_or_say_nothing_are_no_evidence(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    put_hey(tmp_path)
+    for path in (tmp_path / "mylab").glob("hey-*.txt"):
+        path.rename(f"{path}.gz")
+    assert result(learning, "2.2").key == "files_missing"
+    put_hey(tmp_path)
+    (tmp_path / "mylab" / "hey-B-4.txt").write_text("Slowest: ... secs\n50% in 1.2.3 secs\n[403] 200 responses\n")
+    found = result(learning, "2.2")
+    assert (found.key, found.with_["text"]) == ("text_without_response", "mylab/hey-B-4.txt")
+
+
+@pytest.mark.parametrize("users", [[[4], 16], 16, {"4": 1}, None])
+def test_a_run_with_other_users_than_numbers_is_no_evidence(tmp_path: Path, users: object) -> None:
+    learning = begun(tmp_path)
+    put_run(tmp_path, started=BEGIN, seed=learning.student.values.seed, concurrency=users)
+    assert result(learning, "2.5").verdict != "agrees"
+
+
 def test_a_text_written_into_answers_is_found(tmp_path: Path) -> None:
     learning = begun(tmp_path)
     put_log(tmp_path, LOG)
@@ -182,8 +235,14 @@ def test_a_text_written_into_answers_is_found(tmp_path: Path) -> None:
 def test_a_server_that_keeps_its_promises_is_built(tmp_path: Path, broken: list[str], verdict: str) -> None:
     learning = begun(tmp_path)
     assert result(learning, "5.1").verdict == "open"
-    promises = [Kept(name=name, says="", kept=name not in broken) for name in ("waits", "pieces")]
-    promises.append(Kept(name="pipelining", says="", kept=False, extra=True))
-    found = Outcome(model="yours", letter="Y", file="server_yours.py", sha256="", promises=tuple(promises))
-    outcome.write(tmp_path / "results", found)
+    promises = tuple(
+        Kept(name=each.name, says="", kept=not each.extra and each.name not in broken, extra=each.extra)
+        for each in suite.PROMISES
+    )
+    found = Outcome(model="yours", letter="Y", file="server_yours.py", sha256="", promises=promises)
+    path = outcome.write(tmp_path / "results", found)
     assert result(learning, "5.1").verdict == verdict
+    outcome.write(tmp_path / "results", found.model_copy(update={"promises": promises[:1]}))
+    assert result(learning, "5.1").verdict == "differs"  # promises that were not tried are not kept
+    path.write_text('{"promises": [{"name": "x", "kept": true}]}')
+    assert result(learning, "5.1").verdict == "open"

@@ -9,7 +9,9 @@ from iolab.errors import UsageError
 from iolab.learn import plan, values
 from iolab.learn.course import Learning
 from iolab.learn.texts import Texts, language, section_hash
-from tests.learn.students import ROOT, begun, checkout, put_hey
+from iolab.results.folder import RunFolder
+from iolab.withheld import withheld
+from tests.learn.students import BEGIN, ROOT, begun, checkout, put_hey, put_run
 
 COURSE = plan.read_course(ROOT)
 
@@ -106,6 +108,58 @@ def test_what_is_not_asked_cannot_be_answered(tmp_path: Path) -> None:
         learning.answer(learning.plan.named("1.1"), {"wakes": 6}, " ")
     with pytest.raises(UsageError, match=r"STEP=9\.9: there is no such step"):
         learning.plan.named("9.9")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("mine\n## 3.2\nother", "a line begins with ## and a step"), ("\udcff why", "no text in UTF-8")],
+)
+def test_what_cannot_be_kept_as_it_is_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    learning = begun(tmp_path)
+    before = learning.student.journal.path.read_bytes()
+    with pytest.raises(UsageError, match=says):
+        learning.answer(learning.plan.named("2.4"), {}, text)
+    with pytest.raises(UsageError, match=r"STEP=1\.1: wakes: must be a number such as 20"):
+        learning.answer(learning.plan.named("1.1"), {"wakes": -5}, "A guess.")
+    assert learning.student.journal.path.read_bytes() == before
+
+
+def test_a_new_answer_replaces_the_whole_section_of_its_step(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    path = tmp_path / "mylab" / "answers.md"
+    path.write_text("# Answers\n\n## 2.4\n\nold\n\n## Notes\n\nmore\n\n## 3.2\n\nkept\n")
+    learning.answer(learning.plan.named("2.4"), {}, "new text")
+    learning.look()
+    assert learning.student.answers() == {"2.4": "new text", "3.2": "kept"}
+    texts = [each["text"] for each in learning.entries if each["what"] == "answer" and each["step"] == "2.4"]
+    assert texts == ["new text"]
+
+
+def test_an_id_that_would_break_its_own_file_is_refused_whatever_the_pattern(tmp_path: Path) -> None:
+    root = checkout(tmp_path)
+    path = root / "labs" / "course.toml"
+    path.write_text(path.read_text().replace("[A-Za-z0-9_.-]{3,40}", ".+"))
+    for student in ('O"Neil', "dept/1", "a\\b", "a\nb"):
+        with pytest.raises(UsageError, match="STUDENT="):
+            Learning.begin(root, student)
+    (root / "mylab").write_text("a file")
+    with pytest.raises(UsageError, match="mylab is a file, not a folder"):
+        Learning.begin(root, "s123")
+
+
+def test_steps_that_are_left_out_are_not_next_and_hide_no_theory(tmp_path: Path) -> None:
+    learning = begun(tmp_path)
+    path = tmp_path / "labs" / "course.toml"
+    path.write_text(path.read_text() + '"1.1" = 0\n"2.10" = 0\n')
+    learning = Learning(tmp_path, learning.student, learning.plan, plan.read_course(tmp_path))
+    following = learning.look().next
+    assert following
+    assert following.id == "1.2"
+    for step in ("2.1", "2.7"):
+        wanted = learning.plan.named(step)
+        learning.answer(wanted, {ask.name: 20.0 for ask in wanted.asks}, "A guess.")
+    run = put_run(tmp_path, started=BEGIN, seed=learning.student.values.seed, course=True)
+    assert not withheld(RunFolder(run), tmp_path)
 
 
 def test_hints_are_given_one_by_one_and_recorded(tmp_path: Path) -> None:

@@ -429,8 +429,9 @@ def test_a_hostile_zip_does_not_end_the_grading_of_the_others(few: Path, tmp_pat
     shutil.copy(good, tmp_path / "a5.zip")
     changed(tmp_path / "a5.zip", lambda files: files.update({"mylab/journal.jsonl": b"[" * 200_000 + b"\n"}))
     found = grading.grade(tmp_path, rules)
-    assert len(found.sheets) == 2
-    assert [each.zip for each in found.refused] == [f"a{number}.zip" for number in range(1, 6)]
+    assert len(found.sheets) == 3
+    assert "chain_broken" in flags(next(each for each in found.sheets if each.zip == "a5.zip"))
+    assert [each.zip for each in found.refused] == [f"a{number}.zip" for number in range(1, 5)]
     assert all(isinstance(each, Refusal) and "\n" not in each.why for each in found.refused)
     gradebook.write(found, tmp_path / "grades", TEXTS, {})
     rows = list(csv.reader(io.StringIO((tmp_path / "grades/refused.csv").read_text())))
@@ -487,6 +488,38 @@ def test_the_grades_have_points_hints_flags_and_marks(own: Pupil, tmp_path: Path
     assert "services/blocking" not in feedback
     assert "of 114 points; 24 of them are for texts" in feedback
     assert "**1.9**" in feedback
+
+
+def test_the_files_of_two_zips_never_have_one_name(rules: Rules, own: Pupil, tmp_path: Path) -> None:
+    sheet = sheet_of(own, tmp_path / "zips", rules)
+    handed = (("a.zip", "dupl"), ("b.zip", "dupl"), ("c.zip", "zip-0001-a"), ("d.zip", "0001-a"))
+    sheets = tuple(replace(sheet, zip=path, student=student) for path, student in handed)
+    assert len({*gradebook.file_names(grading.Graded(rules, sheets, ())).values()}) == 4
+
+
+@pytest.mark.parametrize("content", [b"id,step,mark\rs123,2.4,2\r", b"id,step,mark\n" + b"x" * 200_000])
+def test_marks_of_another_system_are_read_or_refused_in_a_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "marks.csv").write_bytes(content)
+    if b"\r" in content:
+        assert marks.read(tmp_path) == {("s123", "2.4"): 2}
+        return
+    with pytest.raises(UsageError, match="line 2"):
+        marks.read(tmp_path)
+
+
+def test_a_refusal_is_the_same_each_time(own: Pupil, tmp_path: Path, rules: Rules) -> None:
+    zips = own.submit(tmp_path / "zips").parent
+    path = next(zips.glob("*.zip"))
+
+    def into_a_folder(files: dict[str, bytes]) -> None:
+        files["mylab/journal.jsonl/x"] = files.pop("mylab/journal.jsonl")
+
+    changed(path, into_a_folder)
+    first, again = (graded(path, path.name, rules) for _ in range(2))
+    assert isinstance(first, Refusal)
+    assert first == again
+    assert "mylab/journal.jsonl" in first.why
+    assert "/tmp" not in first.why
 
 
 @pytest.mark.parametrize("line", ["s1,1.9", "s1,1.9,4", "s1,1.9,x"])

@@ -57,6 +57,25 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_replaced(tmp_path: Path) ->
     assert len(journal.entries()) == 4
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        '"what": "evidence", "step": ["1"]',
+        '"what": "answer", "step": "1.1", "values": {"wakes": 1e999}',
+        '"what": "answer", "step": "1.1", "values": {"wakes": true}',
+        f'"what": "answer", "step": "1.1", "values": {{"wakes": 1{"0" * 400}}}',
+        '"what": "answer", "step": "1.1", "values": [1], "text": 5',
+        '"what": "answer", "text": ' + "[" * 100_000,
+    ],
+)
+def test_a_line_of_other_types_is_left_out(tmp_path: Path, values: str) -> None:
+    journal = journal_of(tmp_path)
+    with journal.path.open("a") as file:
+        file.write(f'{{"at": "2026-11-20T09:00:00+00:00", {values}}}\n')
+    assert len(journal.entries()) == 3
+    assert journal.broken() == 4
+
+
 def test_lines_that_are_no_entries_are_left_out_and_break_the_chain(tmp_path: Path) -> None:
     journal = journal_of(tmp_path)
     with journal.path.open("ab") as file:

@@ -150,7 +150,9 @@ def test_a_mistake_is_one_line(look: Callable[[Look], None], root: Path, given: 
 def test_values_are_numbers(value: Any) -> None:
     with pytest.raises(UsageError, match="wakes: must be a number"):
         numbers_of({"values": {"wakes": value}})
-    assert numbers_of({"values": {"wakes": -0.5}}) == {"wakes": -0.5}
+    with pytest.raises(UsageError, match="wakes: must be a number"):
+        numbers_of({"values": {"wakes": -0.5}})
+    assert numbers_of({"values": {"wakes": 0.5}}) == {"wakes": 0.5}
 
 
 def test_an_id_that_cannot_be_begins_nothing(look: Callable[[Look], None], root: Path) -> None:

@@ -14,17 +14,16 @@ from iolab.cli.console import Console
 from iolab.cli.handout import Handout
 from iolab.errors import UsageError
 from iolab.lab import find_root
+from iolab.learn import reading
 from iolab.learn.checks import Result
 from iolab.learn.course import Learning, Status
+from iolab.learn.evidence import MYLAB, STUDENT
 from iolab.learn.plan import Step
 from iolab.learn.texts import Texts, language
 
 MARKS = {"agrees": ("✓", "green"), "differs": ("✗", "red"), "cannot tell": ("?", "yellow"), "open": ("·", "dim")}
 MOST_COLUMNS = 100  # of a handout
 CODE = re.compile(r"^```[^\n]*\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
-
-MOST_NUMBER = 1e15  # no reading is larger
-MUST = "must be a number such as 20 or 10.5, with a point, and without a unit"
 
 step_option = click.option("--step", "name", envvar="STEP", help="The step, such as 2.1.  [default: the next one]")
 
@@ -36,7 +35,7 @@ def learn(student: str | None, name: str | None) -> int:
     """Look for new evidence, check it, and show the next step of the course, or another STEP."""
     console, root = Console(), find_root(Path.cwd())
     texts = Texts(root, language())
-    if student is None and not (root / "mylab" / "student.toml").is_file():
+    if student is None and not (root / MYLAB / STUDENT).is_file():
         raise UsageError(texts.say("begin"))
     learning = Learning.begin(root, student) if student else Learning.open(root)
     status = learning.look()
@@ -157,7 +156,7 @@ def _given_values(step: Step, text: str) -> Mapping[str, float]:
     values = {ask.name: _number(word) for ask, word in zip(step.asks, words, strict=True)}
     for word, (name, value) in zip(words, values.items(), strict=True):
         if value is None:
-            raise UsageError(f"VALUES: {name}={word[:40]}: {MUST}")
+            raise UsageError(f"VALUES: {name}={word[:40]}: {reading.MUST}")
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -168,7 +167,7 @@ def _asked_values(step: Step, texts: Texts) -> Mapping[str, float]:
 def _asked_number(prompt: str) -> float:
     """Ask until the answer is a number; raises UsageError at the end of the input."""
     while (value := _number(text := _line(prompt))) is None:
-        output.line(f"{text[:40]}: {MUST}")
+        output.line(f"{text[:40]}: {reading.MUST}")
     return value
 
 
@@ -200,7 +199,7 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if 0 <= value < MOST_NUMBER else None
+    return value if reading.is_reading(value) else None
 
 
 def say(console: Console, text: str) -> None:

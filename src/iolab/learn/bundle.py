@@ -1,7 +1,6 @@
 """Writes what a student hands in: lab-<id>.zip, with the files of the evidence under the names that they have here."""
 
 import gzip
-import hashlib
 import io
 import json
 import re
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import iolab
 from iolab.errors import UsageError
-from iolab.learn.evidence import CONTRACTS, DIGESTED, MYLAB, RESULTS, Found, Place, sha256
+from iolab.learn.evidence import DIGESTED, MYLAB, STUDENT, Found, Place, contract_file, sha256
 from iolab.learn.near import near
 from iolab.learn.plan import COURSE, Plan
-from iolab.learn.student import ANSWERS, JOURNAL, STUDENT
+from iolab.learn.student import ANSWERS, JOURNAL
 from iolab.learn.values import Values
 from iolab.results import files
 from iolab.results.folder import RunFolder
@@ -84,7 +83,7 @@ def collected(root: Path, plan: Plan, values: Values) -> Iterator[tuple[str, byt
         yield from of_run(root, folder)
     for name in sorted({step.evidence.contract for step in plan if step.evidence.contract}):
         if place.contract(name):
-            yield f"{RESULTS}/{CONTRACTS}/{name}.json", files.read(place.path(f"{RESULTS}/{CONTRACTS}/{name}.json"))
+            yield contract_file(name), files.read(root / contract_file(name))
     for path in _files(root / OWN):
         yield path.relative_to(root).as_posix(), files.read(path)
 
@@ -112,7 +111,7 @@ def sources(root: Path) -> Mapping[str, str]:
     paths = [root / COMPOSE, *(path for folder in FOLDERS for path in _files(root / folder))]
     named = {path.relative_to(root).as_posix(): path for path in paths if path.is_file()}
     return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        name: sha256(path.read_bytes())
         for name, path in sorted(named.items())
         if not name.startswith(f"{OWN}/") and name != f"labs/{COURSE}"
     }

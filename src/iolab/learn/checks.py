@@ -3,21 +3,23 @@
 No check holds a number: readings are compared with facts of the same student's log and runs.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from iolab.learn.evidence import Found, FoundRun, Place
+from iolab.contract.suite import PROMISES
+from iolab.learn.evidence import Found, Place, differing
 from iolab.learn.facts import Fact, Facts
 from iolab.learn.journal import Entry, at, moment
-from iolab.learn.near import differing, near
+from iolab.learn.near import near
 from iolab.learn.plan import Ask, Course, Plan, Step
 from iolab.learn.student import first, last
 
 Verdict = Literal["agrees", "differs", "cannot tell", "open"]
-NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"(?<![A-Za-z0-9_.])[0-9][0-9,]*(?:\.[0-9]+)?")
 LEAST_CITED = 2
 TELLING = 20  # a whole number up to this can be anything: a number of users, threads, milliseconds of the wait
 CLOSE = 0.02  # a number in a text is a rounded fact
@@ -60,10 +62,6 @@ class Checks:
         }[step.kind]
         return check(step)
 
-    def recorded(self, step: str) -> Entry | None:
-        """Return the first answer to a step: a later one does not count as a prediction."""
-        return first(self._entries, "answer", step)
-
     def _agrees(self, step: Step, key: str, **with_: str) -> Result:
         return Result(step, "agrees", key, with_, points=self._course.points(step))
 
@@ -74,13 +72,13 @@ class Checks:
             if broken:
                 return Result(step, "cannot tell", "run_not_whole", {"run": broken.names[0]})
             other = near(self._place, step, self._facts.values) if step.evidence.kind else None
-            if isinstance(other, FoundRun):
+            if other:
                 name, (is_, must) = next(iter(differing(other.info, step.evidence, self._facts.values).items()))
                 with_ = {"run": other.names[0], "setting": name, "is": str(is_), "must": str(must)}
                 return Result(step, "differs", "run_of_other_setting", with_)
             missing = self._missing(step)
             return Result(step, "open", "files_missing" if missing else "run_missing", {"missing": ", ".join(missing)})
-        if step.evidence.log and (problem := self._unreadable(step)):
+        if problem := self._unreadable(step):
             return problem
         if too_early := self._began_before(step, found):
             return Result(step, "differs", "run_before_prediction", {"need": too_early, "run": found.names[0]})
@@ -91,18 +89,26 @@ class Checks:
         return tuple(name for name in names if name and not self._place.path(name).is_file())
 
     def _unreadable(self, step: Step) -> Result | None:
-        """Return why a log is no evidence: no server in it, or fewer clicks than the student's."""
-        if not self._facts.get("trace.listen_fd"):
+        """Return why a log or a text is no evidence: no server in it, or no response."""
+        if step.evidence.log and not self._facts.get("trace.listen_fd"):
             return Result(step, "differs", "log_without_server", {"log": step.evidence.log})
+        answered = {fact.where for name, fact in self._facts.all_of("hey").items() if name.endswith(".responses")}
+        if empty := [name for name in step.evidence.texts if name not in answered]:
+            return Result(step, "differs", "text_without_response", {"text": empty[0]})
         return None
 
     def _began_before(self, step: Step, found: Found) -> str:
         """Return a prediction that was recorded after this run had begun; "" if there is none."""
-        for need in step.needs:
-            entry = self.recorded(need)
-            if self._plan.named(need).kind == "predict" and (entry is None or _later(entry, self._begin(step, found))):
-                return need
-        return ""
+        needs = (need for need in step.needs if self._plan.named(need).kind == "predict")
+        return next((need for need in needs if self._is_late(need, step, found)), "")
+
+    def _is_late(self, prediction: str, step: Step, found: Found) -> bool:
+        """Return whether a prediction is missing, or was recorded after this evidence of a step had begun.
+
+        Of several answers the first one counts as the prediction.
+        """
+        entry = first(self._entries, "answer", prediction)
+        return entry is None or _later(entry, self._begin(step, found))
 
     def _begin(self, step: Step, found: Found) -> datetime | None:
         """Return when evidence began: a run says so; of files, the journal says when the newest was made."""
@@ -112,14 +118,14 @@ class Checks:
         return max((made for each in seen if (made := moment(each.get("made")))), default=None)
 
     def _predict(self, step: Step) -> Result:
-        entry = self.recorded(step.id)
+        entry = first(self._entries, "answer", step.id)
         if entry is None:
             return Result(step, "open", "not_predicted")
-        if not str(entry.get("text", "")).strip():
+        if not entry.get("text", "").strip():
             return Result(step, "differs", "prediction_without_text")
         for run in self._plan:
             found = self._place.find(run, self._facts.values) if step.id in run.needs else None
-            if found and self._began_before(run, found) == step.id:
+            if found and self._is_late(step.id, run, found):
                 return Result(step, "differs", "predicted_after_run", {"step": run.id})
         return self._agrees(step, "predicted")
 
@@ -127,8 +133,7 @@ class Checks:
         entry = last(self._entries, "answer", step.id)
         if entry is None:
             return Result(step, "open", "not_answered")
-        given = entry.get("values")
-        given = given if isinstance(given, Mapping) else {}
+        given: Mapping[str, float] = entry.get("values", {})
         known = {ask.name: self._facts.get(ask.fact) for ask in step.asks}
         for ask in step.asks:
             fact = known[ask.name]
@@ -147,21 +152,20 @@ class Checks:
             return Result(step, "differs", "not_of_one_event")
         return self._agrees(step, "agrees")
 
-    def _differs(self, step: Step, ask: Ask, fact: Fact, given: Any) -> Result:
-        with_ = {"name": ask.name, "given": str(given), "where": fact.where}
+    def _differs(self, step: Step, ask: Ask, fact: Fact, given: float | None) -> Result:
+        with_ = {"name": ask.name, "given": "?" if given is None else f"{given:.10g}", "where": fact.where}
         texts = tuple(text for text in fact.shows if text)[:3]
         shown = texts or (f"{self._facts.values.fill(ask.fact)} = {_shown(fact, ask.per)}",)
         return Result(step, "differs", "reading_differs", with_, shown)
 
-    def _places(self, ask: Ask, fact: Fact, given: Any) -> list[int]:
+    def _places(self, ask: Ask, fact: Fact, given: float | None) -> list[int]:
         """Return the indices of the values of a fact with which a reading agrees."""
-        number = _number(given)
-        if number is None:
+        if given is None:
             return []
         return [
             place
             for place, value in enumerate(fact.values)
-            if value is not None and self._close(number, value / ask.per, ask, fact)
+            if value is not None and self._close(given, value / ask.per, ask, fact)
         ]
 
     def _close(self, given: float, value: float, ask: Ask, fact: Fact) -> bool:
@@ -172,7 +176,7 @@ class Checks:
 
     def _explain(self, step: Step) -> Result:
         entry = last(self._entries, "answer", step.id)
-        text = str(entry.get("text", "")) if entry else ""
+        text = entry.get("text", "") if entry else ""
         if not text.strip():
             return Result(step, "open", "not_explained")
         cited = cited_facts(text, self._citable(step))
@@ -197,11 +201,11 @@ class Checks:
         found = self._place.contract(step.evidence.contract)
         if not found:
             return Result(step, "open", "not_built")
-        promises = [each for each in found.get("promises", ()) if isinstance(each, Mapping)]
-        broken = [str(each.get("name")) for each in promises if not each.get("kept") and not each.get("extra")]
-        if broken or not promises:
+        kept = {each.name for each in found.promises if each.kept}
+        wanted = [each.name for each in PROMISES if not each.extra]
+        if broken := [name for name in wanted if name not in kept]:
             return Result(step, "differs", "promises_broken", {"broken": ", ".join(broken)})
-        return self._agrees(step, "promises_kept", number=str(len(promises)))
+        return self._agrees(step, "promises_kept", number=str(len(wanted)))
 
 
 def cited_facts(text: str, facts: Mapping[str, Sequence[float]]) -> list[str]:
@@ -213,7 +217,7 @@ def cited_facts(text: str, facts: Mapping[str, Sequence[float]]) -> list[str]:
             for name, values in facts.items()
             for value in values
             for times in (1, 0.001)  # ms as s
-            if value and abs(number - value * times) <= max(least, CLOSE * abs(value * times))
+            if value and math.isfinite(value) and abs(number - value * times) <= max(least, CLOSE * abs(value * times))
         ]
         if near and (name := min(near)[1]) not in names:
             names.append(name)
@@ -227,12 +231,6 @@ def _numbers(text: str) -> Iterator[tuple[float, float]]:
         decimals = len(word.partition(".")[2])
         if decimals or float(word) > TELLING:
             yield float(word), 0.5 * 10**-decimals
-
-
-def _number(given: Any) -> float | None:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    return float(given)
 
 
 def _later(entry: Entry, begin: datetime | None) -> bool:

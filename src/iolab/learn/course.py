@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from iolab.errors import UsageError
-from iolab.learn import evidence, plan
+from iolab.learn import evidence, plan, reading
 from iolab.learn.checks import Checks, Result
 from iolab.learn.evidence import Place
 from iolab.learn.facts import Facts
 from iolab.learn.journal import Entry
 from iolab.learn.plan import Course, Plan, Step
-from iolab.learn.student import Student, last
+from iolab.learn.student import HEADING, Student, last
 from iolab.results import files
 from iolab.results.records import RunInfo
 
@@ -80,8 +80,11 @@ class Learning:
         names = {ask.name for ask in step.asks}
         if missing := sorted(names - values.keys()):
             raise UsageError(f"STEP={step.id}: a value is missing: {', '.join(missing)}")
+        if wrong := sorted(name for name, value in values.items() if not reading.is_reading(value)):
+            raise UsageError(f"STEP={step.id}: {wrong[0]}: {reading.MUST}")
         if step.kind != "observe" and not text.strip():
             raise UsageError(f"STEP={step.id}: a text is missing")
+        _check_text(text)
         with self.student.journal.alone():
             self.student.journal.add("answer", step=step.id, values=dict(values), text=text.strip())
             if step.kind == "explain":
@@ -125,11 +128,21 @@ class Learning:
         return str(entry.get("text", "")) if entry else ""
 
 
+def _check_text(text: str) -> None:
+    """Raise UsageError for a text that answers.md and the journal cannot keep as it is."""
+    if HEADING.search(text):
+        raise UsageError("TEXT: a line begins with ## and a step, as the headings of mylab/answers.md do")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("TEXT: it has bytes that are no text in UTF-8: type it again") from None
+
+
 def status(results: Sequence[Result], course: Course) -> Status:
     """Return where a student with these results is."""
     return Status(
         results,
-        next((each.step for each in results if each.verdict not in DONE), None),
+        next((each.step for each in results if each.verdict not in DONE and not course.leaves_out(each.step)), None),
         sum(each.points for each in results),
         sum(course.points(each.step) for each in results if each.step.kind != "explain"),
         sum(each.step.kind == "explain" and each.verdict == "agrees" for each in results),
@@ -149,11 +162,12 @@ def predicted(root: Path, run: RunInfo) -> bool:
     answered = {each.get("step") for each in learning.entries if each["what"] == "answer"}
     steps = [each for each in learning.plan if each.evidence.kind]
     own = [each for each in steps if evidence.matches(run, each.evidence, learning.student.values)]
-    return any(answered.issuperset(_predictions(learning.plan, each.part)) for each in own)
+    return any(answered.issuperset(_predictions(learning, each.part)) for each in own)
 
 
-def _predictions(steps: Plan, part: int) -> set[str]:
-    return {each.id for each in steps if each.kind == "predict" and each.part == part}
+def _predictions(learning: Learning, part: int) -> set[str]:
+    steps = (each for each in learning.plan if each.part == part and not learning.course.leaves_out(each))
+    return {each.id for each in steps if each.kind == "predict"}
 
 
 def _digests(place: Place, found: evidence.Found) -> Mapping[str, str]:

@@ -1,7 +1,6 @@
 """Where a student's evidence is: files in mylab/, runs in results/. It is only read."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,17 +9,24 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
+from iolab.contract import outcome
 from iolab.errors import UsageError
+from iolab.experiment import ServerSettings
 from iolab.learn.plan import Evidence, Step
 from iolab.learn.values import Values
 from iolab.results import files
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
 
-MYLAB = "mylab"
-RESULTS, CONTRACTS = "results", "contract"
+MYLAB, STUDENT, RESULTS = "mylab", "student.toml", "results"
+LOG = ".log"  # what is packed when it is handed in
 DIGESTED = re.compile(r"run\.json|trials\.jsonl|samples/[\w.-]+\.csv\.gz")
 OFTEN = 400  # runs that are looked at, the newest first
+
+
+def contract_file(model: str) -> str:
+    """Return the file of the outcome of `make contract` for a model."""
+    return outcome.place(Path(RESULTS), model).as_posix()
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,15 @@ class Place:
         """Return the path of a file; that of a log is the packed one, if only that is there."""
         path = self.root / name
         packed = path.with_name(f"{path.name}.gz")
-        return packed if not path.exists() and packed.exists() else path
+        return packed if name.endswith(LOG) and not path.exists() and packed.exists() else path
 
     def find(self, step: Step, values: Values) -> Found | None:
         """Return the evidence of a step; None if it is not there, or not whole."""
         wanted = step.evidence
         if wanted.student:
-            return Found((f"{MYLAB}/student.toml",))
+            return Found((f"{MYLAB}/{STUDENT}",))
         if wanted.contract:
-            name = f"{RESULTS}/{CONTRACTS}/{wanted.contract}.json"
-            return Found((name,)) if _is_file(self.path(name)) else None
+            return Found((contract_file(wanted.contract),)) if self.contract(wanted.contract) else None
         names = (wanted.log,) if wanted.log else wanted.texts
         if names:
             there = all(_is_file(self.path(name)) for name in names)
@@ -64,13 +69,9 @@ class Place:
         runs = (each for each in self._readable if wanted.kind and not each.whole)
         return next((found for found in runs if matches(found.info, wanted, values)), None)
 
-    def contract(self, model: str) -> Mapping[str, Any]:
-        """Return the last outcome of `make contract` for a model; {} if there is none."""
-        try:
-            found = json.loads(files.read(self.path(f"{RESULTS}/{CONTRACTS}/{model}.json")))
-        except (OSError, ValueError, UsageError):
-            return {}
-        return found if isinstance(found, dict) else {}
+    def contract(self, model: str) -> outcome.Outcome | None:
+        """Return the last outcome of `make contract` for a model; None if there is none that can be read."""
+        return outcome.read(self.root / RESULTS, model)
 
     @cached_property
     def runs(self) -> "list[FoundRun]":
@@ -103,14 +104,31 @@ class FoundRun(Found):
 
 
 def matches(run: RunInfo, wanted: Evidence, values: Values) -> bool:
-    """Return whether a run has the kind, the models, the users and the settings that a step asks for."""
-    users = run.experiment.get("concurrency") or ()
+    """Return whether a run is what a step asks for."""
+    return of_same_load(run, wanted, values) and not differing(run, wanted, values)
+
+
+def of_same_load(run: RunInfo, wanted: Evidence, values: Values) -> bool:
+    """Return whether a run has the kind, the models and the users that a step asks for, whatever its settings."""
+    users = run.experiment.get("concurrency")
     return (
         run.kind == wanted.kind
         and {*wanted.models} <= {model.letter for model in run.models}
-        and {*values.filled(wanted.users)} <= {*users}
-        and all(setting(run, name) == values.filled(value) for name, value in wanted.settings.items())
+        and all(isinstance(users, list) and each in users for each in values.filled(wanted.users))
     )
+
+
+def differing(run: RunInfo, wanted: Evidence, values: Values) -> Mapping[str, tuple[Any, Any]]:
+    """Return the settings in which a run differs from what a step asks for: those of the run, and those asked for.
+
+    A setting of the servers that a step does not name must not have been changed.
+    """
+    asked = {name: values.filled(value) for name, value in wanted.settings.items()}
+    found = {name: (setting(run, name), value) for name, value in asked.items() if setting(run, name) != value}
+    for name in ServerSettings.model_fields:
+        if f"server.{name}" not in asked and name.upper() in run.changed:
+            found[f"server.{name}"] = (run.changed[name.upper()], "(default)")
+    return found
 
 
 def sha256(content: bytes) -> str:

@@ -22,11 +22,7 @@ from iolab.trace.story import Story, tell
 
 NAMED_BY = ("model", "concurrency", "transport")  # fields of a cell that are in the names of its facts
 MEASURED = ("_ms", "_rps", "_s")
-SETTINGS = frozenset(
-    {
-        *("service_ms", "scale_ms", "master_s", "opponent_s", "patience_s", "quiet_s", "busy_s", "clicks_per_s"),
-    }
-)
+SETTINGS = ("service_ms", "scale_ms", "master_s", "opponent_s", "patience_s", "quiet_s", "busy_s", "clicks_per_s")
 EXPECTED = "predicted_median_ms"  # the field of a cell that is theory
 HEY = re.compile(r"hey-([A-Z])-(\d+)\.txt")
 
@@ -80,12 +76,9 @@ class Facts:
             return None
         try:
             with open_log(path) as lines:
-                first = tell(lines, name, draw=False)
-            if any(run.listeners for run in first.watch.runs):
-                return first
+                return tell(lines, name, draw=False)
         except (LabError, OSError):
             return None
-        return first
 
     @cached_property
     def _trace(self) -> Mapping[str, Fact]:
@@ -208,13 +201,13 @@ def _share_asleep(story: Story) -> float | None:
 def _of_hey(text: str, where: str) -> Iterator[tuple[str, Fact]]:
     """Yield what hey's own summary says; times in ms. https://github.com/rakyll/hey"""
     patterns = {
-        "median_ms": (r"^\s*50%+ in ([\d.]+) secs", 1000),
-        "p95_ms": (r"^\s*95%+ in ([\d.]+) secs", 1000),
-        "p99_ms": (r"^\s*99%+ in ([\d.]+) secs", 1000),
-        "slowest_ms": (r"^\s*Slowest:\s*([\d.]+) secs", 1000),
-        "fastest_ms": (r"^\s*Fastest:\s*([\d.]+) secs", 1000),
-        "rps": (r"^\s*Requests/sec:\s*([\d.]+)", 1),
-        "total_s": (r"^\s*Total:\s*([\d.]+) secs", 1),
+        "median_ms": (r"^\s*50%+ in (\d+(?:\.\d+)?) secs", 1000),
+        "p95_ms": (r"^\s*95%+ in (\d+(?:\.\d+)?) secs", 1000),
+        "p99_ms": (r"^\s*99%+ in (\d+(?:\.\d+)?) secs", 1000),
+        "slowest_ms": (r"^\s*Slowest:\s*(\d+(?:\.\d+)?) secs", 1000),
+        "fastest_ms": (r"^\s*Fastest:\s*(\d+(?:\.\d+)?) secs", 1000),
+        "rps": (r"^\s*Requests/sec:\s*(\d+(?:\.\d+)?)", 1),
+        "total_s": (r"^\s*Total:\s*(\d+(?:\.\d+)?) secs", 1),
     }
     for name, (pattern, times) in patterns.items():
         if match := re.search(pattern, text, re.MULTILINE):

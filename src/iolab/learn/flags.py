@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from iolab.errors import UsageError
 from iolab.learn.bundle import MANIFEST, OWN
 from iolab.learn.checks import Result
-from iolab.learn.evidence import CONTRACTS, MYLAB, RESULTS, Place, digest
+from iolab.learn.evidence import MYLAB, Place, contract_file, digest
 from iolab.learn.journal import Entry, Journal, at
 from iolab.learn.near import strangers
 from iolab.learn.plan import Course, Plan
@@ -49,14 +50,14 @@ class Handed:
     manifest: Mapping[str, Any]
     given: Mapping[str, str]  # what student.toml says: student, term
 
-    @classmethod
-    def manifest_of(cls, found: Unpacked) -> Mapping[str, Any]:
-        """Return the manifest of a zip; {} where it has none that can be read."""
-        try:
-            read = json.loads(files.read(found.folder / MANIFEST))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return read if isinstance(read, dict) else {}
+
+def manifest_of(found: Unpacked) -> Mapping[str, Any]:
+    """Return the manifest of a zip; {} where it has none that can be read."""
+    try:
+        read = json.loads(files.read(found.folder / MANIFEST))
+    except (OSError, UsageError, ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def of_files(handed: Handed) -> Iterator[Flag]:
@@ -160,9 +161,8 @@ def of_contract(handed: Handed, plan: Plan) -> Iterator[Flag]:
     """Yield an outcome of `make contract` that is of another program than the one that was handed in."""
     for name in (step.evidence.contract for step in plan if step.evidence.contract):
         outcome = handed.place.contract(name)
-        program = handed.zip.files.get(str(outcome.get("file")))
-        if outcome and outcome.get("sha256") != program:
-            yield Flag("contract_of_another", f"{RESULTS}/{CONTRACTS}/{name}.json")
+        if outcome and outcome.sha256 != handed.zip.files.get(outcome.file):
+            yield Flag("contract_of_another", contract_file(name))
 
 
 def _some(names: Sequence[str]) -> str:

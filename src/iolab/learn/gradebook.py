@@ -59,7 +59,7 @@ def file_names(graded: Graded) -> Mapping[str, str]:
     for number, sheet in enumerate(graded.sheets, 1):
         unique = ids.count(sheet.student.casefold()) == 1 and SAFE.fullmatch(sheet.student)
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(sheet.zip).stem)[:60]
-        found[sheet.zip] = sheet.student if unique else f"zip-{number:04d}-{stem}"
+        found[sheet.zip] = sheet.student if unique else f"+{number:04d}-{stem}"  # no id begins so, see SAFE
     return found
 
 

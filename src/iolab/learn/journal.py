@@ -8,14 +8,41 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from iolab.errors import UsageError
 from iolab.results import files
 
 FIRST = "0" * 64  # what the first line has instead of a hash
 Clock = Callable[[], datetime]
-Entry = Mapping[str, Any]
+Entry = Mapping[str, Any]  # the fields of _Line that the line has
+
+
+class _Line(BaseModel):
+    """What a line may have: a student can write anything into the file."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    at: str
+    what: str
+    step: str = ""
+    values: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    text: str = ""
+    number: int = 0
+    name: str = ""
+    sha256: str = ""
+    made: str = ""
+    student: str = ""
+    term: str = ""
+
+    @field_validator("at")
+    @classmethod
+    def _is_a_moment(cls, value: str) -> str:
+        if moment(value) is None:
+            raise ValueError("no time with a time zone")
+        return value
 
 
 def now() -> datetime:
@@ -68,15 +95,13 @@ class Journal:
         return entry
 
     def entries(self) -> list[Entry]:
-        """Return all lines that can be read; a last line that a crash cut off is left out."""
+        """Return all lines that are entries; others, and a last line that a crash cut off, are left out."""
         found: list[Entry] = []
         for line in self._lines():
             try:
-                entry = json.loads(line)
-            except ValueError:
+                found.append(_Line.model_validate_json(line).model_dump(exclude_unset=True))
+            except ValidationError:
                 continue
-            if isinstance(entry, dict) and isinstance(entry.get("what"), str) and at(entry) is not None:
-                found.append(entry)
         return found
 
     def broken(self) -> int | None:
@@ -116,7 +141,7 @@ def _broken(lines: list[bytes]) -> int | None:
     for number, line in enumerate(lines, 1):
         try:
             before = json.loads(line)["before"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return number
         if before != digest(lines[: number - 1]):
             return number

@@ -1,7 +1,6 @@
 """The marks that a teacher gives to texts on review.html, which exports them as marks.csv."""
 
 import csv
-import io
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -25,8 +24,11 @@ def read(folder: Path) -> Marks:
     if not path.exists():
         return {}
     found: dict[tuple[str, str], int] = {}
-    rows = csv.reader(io.StringIO(files.read(path).decode("utf-8-sig", "replace")))
-    for number, row in enumerate(rows, 1):
+    for number, line in enumerate(files.read(path).decode("utf-8-sig", "replace").splitlines(), 1):
+        try:
+            row = next(csv.reader([line]), [])
+        except csv.Error as error:
+            raise UsageError(f"{path}, line {number}: {error}") from None
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells == FIELDS:
             continue

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from iolab.learn.facts import Fact, Facts
 from iolab.learn.journal import Entry
@@ -35,8 +36,7 @@ def questions(values: Values, plan: Plan, facts: Facts, entries: list[Entry]) ->
     chance = random.Random(seed)  # noqa: S311 (a choice that must be the same each time)
     for group in groups:
         chance.shuffle(group)
-    rows = [group[:place] for place in range(1, NUMBER + 1) for group in groups]
-    in_turn = [row[-1] for place, row in enumerate(rows) if len(row) == place // len(groups) + 1]
+    in_turn = [question for row in zip_longest(*groups) for question in row if question]
     return tuple(in_turn[:NUMBER])
 
 
@@ -75,12 +75,10 @@ def _of_predictions(plan: Plan, facts: Facts, entries: list[Entry]) -> Iterator[
     found: list[tuple[float, str, str, str, str]] = []
     for step in plan:
         entry = first(entries, "answer", step.id) if step.kind == "predict" else None
-        given = entry.get("values") if entry else None
-        if not isinstance(given, Mapping):
-            continue
+        given: Mapping[str, float] = entry.get("values", {}) if entry else {}
         for ask in step.asks:
             value, measured = given.get(ask.name), _value(facts.get(ask.fact))
-            if isinstance(value, int | float) and measured:
+            if value is not None and measured:
                 share = abs(value / (measured / ask.per) - 1)
                 found.append((share, step.id, ask.name, f"{value:g}", f"{measured / ask.per:.4g}"))
     if found:

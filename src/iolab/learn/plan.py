@@ -137,6 +137,10 @@ class Course(Part):
             raise ValueError("must have a time zone, such as 2026-12-18T23:59:00+08:00")
         return value
 
+    def leaves_out(self, step: Step) -> bool:
+        """Return whether the teacher has left a step out."""
+        return self.weights.get(step.id) == 0
+
     def points(self, step: Step) -> float:
         """Return what a step is worth."""
         return self.weights.get(step.id, step.points)

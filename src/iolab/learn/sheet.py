@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tomllib
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,13 +14,13 @@ from iolab.experiment import ServerSettings
 from iolab.learn import flags, impossible, oral
 from iolab.learn import values as personal
 from iolab.learn.checks import Checks, Result
-from iolab.learn.evidence import MYLAB, Place
+from iolab.learn.evidence import MYLAB, STUDENT, Place
 from iolab.learn.facts import Facts
 from iolab.learn.flags import Flag, Handed
 from iolab.learn.journal import FIRST, Entry, Journal
 from iolab.learn.oral import Question
 from iolab.learn.plan import Course, Plan, Step
-from iolab.learn.student import JOURNAL, STUDENT, last
+from iolab.learn.student import JOURNAL, last
 from iolab.learn.unzip import Refused, Unpacked, unpacked
 from iolab.results import files
 
@@ -82,11 +83,27 @@ def graded(path: Path, name: str, rules: Rules) -> Sheet | Refusal:
     """Grade a zip, which is called `name`; nothing in it is executed."""
     try:
         with unpacked(path) as found:
-            return _sheet(found, name, rules)
+            return _told(found, name, rules)
     except Refused as refused:
         return Refusal(name, str(refused))
     except Exception as error:  # noqa: BLE001 (a zip may be made to fail here: the others must be graded)
-        return Refusal(name, f"it cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        return Refusal(name, f"it cannot be graded, perhaps by a mistake of the lab: {_where(error)}")
+
+
+def _where(error: Exception) -> str:
+    """Return what went wrong, and in which line of the lab."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]} ({Path(place.filename).name}, {place.lineno})"
+
+
+def _told(found: Unpacked, name: str, rules: Rules) -> Sheet | Refusal:
+    """Grade what was unpacked; sentences name its files as the zip does, whatever the folder's name."""
+    try:
+        return _sheet(found, name, rules)
+    except Refused:
+        raise
+    except (UsageError, OSError) as error:
+        return Refusal(name, f"it cannot be read: {' '.join(str(error).replace(f'{found.folder}/', '').split())[:200]}")
 
 
 def _sheet(found: Unpacked, name: str, rules: Rules) -> Sheet:
@@ -96,7 +113,7 @@ def _sheet(found: Unpacked, name: str, rules: Rules) -> Sheet:
     entries = journal.entries()
     facts = Facts(place, rules.plan, values)
     results = Checks(rules.plan, rules.course, place, facts, entries).all()
-    handed = Handed(found, place, entries, values, Handed.manifest_of(found), given)
+    handed = Handed(found, place, entries, values, flags.manifest_of(found), given)
     texts = {step.id: text for step in rules.plan if (text := _text(step, entries))}
     return Sheet(
         zip=name,

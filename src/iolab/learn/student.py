@@ -4,18 +4,20 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from iolab.errors import UsageError
 from iolab.learn import values as personal
-from iolab.learn.evidence import MYLAB
+from iolab.learn.evidence import MYLAB, STUDENT
 from iolab.learn.journal import Entry, Journal
 from iolab.learn.plan import Course, Plan
 from iolab.learn.values import Values
 from iolab.results import files
 
-STUDENT, JOURNAL, ANSWERS = "student.toml", "journal.jsonl", "answers.md"
-HEADING = re.compile(r"^## (\d\.\d{1,2})\b.*$", re.MULTILINE)
+JOURNAL, ANSWERS = "journal.jsonl", "answers.md"
+HEADING = re.compile(r"^## (\d\.\d{1,2})\b.*$", re.MULTILINE)  # a section ends at the next one
+UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\\\"']")  # of an id, which is in a TOML file and in the names of files
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Student:
     @classmethod
     def begin(cls, root: Path, course: Course, plan: Plan, student: str) -> "Student":
         """Make mylab/ for a student; raises UsageError for an id that cannot be, and where mylab/ is another's."""
-        if not re.fullmatch(course.student_id, student):
+        if not re.fullmatch(course.student_id, student) or UNSAFE.search(student):
             raise UsageError(f"STUDENT={student[:60]}: must match {course.student_id}, as labs/course.toml says")
         if (root / MYLAB / STUDENT).exists():
             found = cls.read(root)
@@ -40,7 +42,9 @@ class Student:
                 )
             return found
         folder = root / MYLAB
-        folder.mkdir(exist_ok=True)
+        if not folder.is_symlink() and not folder.exists():
+            folder.mkdir()
+        files.check_folder(folder)
         lines = [f'student = "{student}"', f'term = "{course.term}"']
         files.write(folder / STUDENT, ("\n".join(lines) + "\n").encode())
         headings = [f"## {step.id}\n" for step in plan if step.kind == "explain"]
@@ -79,12 +83,13 @@ class Student:
         """Put a text under the heading of its step in answers.md, in place of the one that is there."""
         path = self.folder / ANSWERS
         before = files.read(path).decode(errors="replace") if path.exists() else "# Answers\n"
-        match = re.search(rf"^## {re.escape(step)}\b.*?(?=^## |\Z)", before, re.MULTILINE | re.DOTALL)
         section = f"## {step}\n\n{text.strip()}\n\n"
-        after = (
-            before[: match.start()] + section + before[match.end() :] if match else f"{before.rstrip()}\n\n{section}"
-        )
-        files.write(path, after.encode())
+        places = [(found[1], found.start()) for found in HEADING.finditer(before)] + [("", len(before))]
+        for (name, begin), (_, end) in pairwise(places):
+            if name == step:
+                files.write(path, (before[:begin] + section + before[end:]).encode())
+                return
+        files.write(path, f"{before.rstrip()}\n\n{section}".encode())
 
 
 def last(entries: list[Entry], what: str, step: str) -> Entry | None:

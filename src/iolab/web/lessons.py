@@ -13,8 +13,9 @@ from typing import Any
 from iolab.lab import find_root
 from iolab.learn.checks import Result
 from iolab.learn.course import Learning, Status
+from iolab.learn.evidence import MYLAB, STUDENT
 from iolab.learn.plan import Step
-from iolab.learn.student import STUDENT, first, last
+from iolab.learn.student import first, last
 from iolab.learn.texts import LANGUAGES, Language, Texts, language
 from iolab.report import prose
 
@@ -34,7 +35,7 @@ def lesson(  # noqa: PLR0917 (arguments have names: they are an object of JSON)
     texts = Texts(root, _language(wanted))
     if action == "begin":
         learning = Learning.begin(root, student)
-    elif not (root / "mylab" / STUDENT).is_file():
+    elif not (root / MYLAB / STUDENT).is_file():
         return {**_about(texts), "begun": False}
     else:
         learning = Learning.open(root)

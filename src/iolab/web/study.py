@@ -11,10 +11,10 @@ from aiohttp import web
 
 from iolab.errors import UsageError
 from iolab.host import lock
+from iolab.learn import reading
 from iolab.web import guard
 from iolab.web.helper import Helper
 
-MOST_NUMBER = 1e15
 MOST_RUNS = 400  # that are looked at, the newest ones
 NO_MEASUREMENT = "the live view"  # it holds the lock of the benchmarks, too
 
@@ -95,6 +95,6 @@ def numbers_of(given: Mapping[str, Any]) -> dict[str, float]:
     if not isinstance(found, dict):
         raise UsageError("values: must be an object")
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MOST_NUMBER:
-            raise UsageError(f"{name[:40]}: must be a number")
+        if not reading.is_reading(value):
+            raise UsageError(f"{name[:40]}: {reading.MUST}")
     return found
