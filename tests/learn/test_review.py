@@ -7,6 +7,7 @@ from iolab.learn import gradebook, grading, marks
 from iolab.learn.texts import Texts
 from tests.conftest import ROOT
 from tests.learn.pupils import pupil, two_clicks
+from tests.waiting import reload_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -32,8 +33,7 @@ def test_keys_set_marks_that_stay_and_are_exported(browser: "Browser", tmp_path:
     for key in ("ArrowDown", "3", "1", "ArrowUp", "Backspace", "2"):
         page.keyboard.press(key)
     assert exported.input_value() == f"id,step,mark\n{names[0]},1.9,2\n{names[1]},1.9,1\n"
-    page.reload()
-    assert page.locator("#done").inner_text() == "2 / 2"
+    reload_until(page, lambda: page.locator("#done").inner_text() == "2 / 2")
     page.locator("article").nth(1).locator("button").nth(0).click()
     (tmp_path / "zips/marks.csv").write_text(exported.input_value())
     assert marks.read(tmp_path / "zips") == {(names[0], "1.9"): 2, (names[1], "1.9"): 0}

@@ -35,9 +35,8 @@ function set(card, mark) {
   card.dataset.mark = mark;
   show(card);
   write();
-  const marks = cards.map((each) => [key(each), [each.dataset.before, each.dataset.mark]]);
   try {
-    localStorage.setItem(place, JSON.stringify({ ...kept(), ...Object.fromEntries(marks) }));
+    localStorage.setItem(place, JSON.stringify({ ...kept(), [key(card)]: [card.dataset.before, mark] }));
   } catch {
     // Without storage, the marks are on the page and in the export alone.
   }
