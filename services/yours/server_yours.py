@@ -33,7 +33,7 @@ HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT
 if DISTRIBUTION not in WAITS:
     refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 if not hasattr(select, "epoll"):
-    refuse("select.epoll: only Linux has it; use a codespace, WSL2, or Docker")
+    refuse("select.epoll: only Linux has it; use a codespace, WSL2 or the dev container")
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 try:
