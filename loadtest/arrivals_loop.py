@@ -197,6 +197,7 @@ class Loop:
                 0,
                 connection.resent,
                 now - self._since,
+                response.process(),
             )
         )
         self._pool.land(connection, response)
@@ -216,7 +217,7 @@ class Loop:
     def _note(self, planned_s: float, sent: float, kind: str, *, first_s: float = -1.0, resent: bool = False) -> None:
         """Note a request without an answer."""
         sent_s, done_s = sent - self._begin, clock() - self._begin
-        self._rows.extend((planned_s, sent_s, first_s, done_s, 0, -1.0, ERRORS.index(kind), resent, -1.0))
+        self._rows.extend((planned_s, sent_s, first_s, done_s, 0, -1.0, ERRORS.index(kind), resent, -1.0, -1.0))
         self._go_on()
 
     def _go_on(self) -> None:

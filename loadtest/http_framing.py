@@ -22,6 +22,7 @@ HEAD: Final = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?(?:\r\n"
 USED: Final = re.compile(
     rb"\r\n(Connection|Content-Length|Transfer-Encoding|Server-Timing):[ \t]*([^\r\n]*)", re.IGNORECASE
 )
+PROCESS: Final = re.compile(rb"(?:^|, )process;desc=([0-9]{1,6})(?:,|$)")
 LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?")
 
@@ -94,10 +95,15 @@ class Response:
         """Return the service time in the header Server-Timing, in seconds, or -1."""
         _, _, told = self.headers.get(b"server-timing", b"").partition(b"service;dur=")
         try:
-            seconds = float(told) / 1000
+            seconds = float(told.partition(b",")[0]) / 1000
         except ValueError:
             return -1.0
         return seconds if 0 <= seconds < 1e9 else -1.0
+
+    def process(self) -> int:
+        """Return which of the server's processes served the request, as the same header says, or -1."""
+        found = PROCESS.search(self.headers.get(b"server-timing", b""))
+        return int(found[1]) if found else -1
 
     # Each step takes what it can from the buffer, and returns whether another step can follow at once.
 

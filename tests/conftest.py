@@ -140,7 +140,7 @@ def copied_lab(folder: Path) -> Path:
 
 
 def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
-    """Copy the lab, and add a model E, `fifth`, whose server is this text: one folder and one block."""
+    """Copy the lab, and add a model Z, `fifth`, whose server is this text: one folder and one block."""
     copied_lab(folder)
     (folder / "services" / "fifth").mkdir()
     (folder / "services" / "fifth" / "server.py").write_text(server)
@@ -152,7 +152,7 @@ def lab_with_a_fifth_model(folder: Path, server: str) -> Path:
     command: [python3, server.py]
     environment: { <<: *server-environment, PORT: 8091 }
     ports: ["${BIND:-127.0.0.1}:${FIFTH_PORT:-8091}:8091"]
-    labels: { iolab.model: E, iolab.title: Fifth, iolab.workers: inf }
+    labels: { iolab.model: Z, iolab.title: Fifth, iolab.workers: inf }
 """
     compose = folder / "docker-compose.yml"
     compose.write_text(compose.read_text().replace("\n  streamlit:", f"{block}\n  streamlit:", 1))

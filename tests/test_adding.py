@@ -187,7 +187,7 @@ def test_a_kind_is_a_package_a_toml_file_and_a_line_of_the_registry(lab_copy: Pa
 def test_an_experiment_is_a_toml_file(inside: Run, lab_copy: Path) -> None:
     bench = (lab_copy / "experiments" / "bench.toml").read_text()
     short = bench.replace('"bench"', '"short"').replace("[4, 16]", "[2]").replace("repeats = 3", "repeats = 1")
-    short = short.replace('models = ["all"]', 'models = ["C"]').replace("requests = 200", "requests = 20")
+    short = short.replace('models = ["main"]', 'models = ["C"]').replace("requests = 200", "requests = 20")
     (lab_copy / "experiments" / "short.toml").write_text(short)
     done = inside("run", "experiments/short.toml", cwd=lab_copy, variables={"RUNTIME": "local"})
     assert done.returncode == 0, done.stderr
@@ -198,12 +198,12 @@ def test_an_experiment_is_a_toml_file(inside: Run, lab_copy: Path) -> None:
 def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> None:
     """What else names it is made of the block: by the command line at once, in files by `make manifests`."""
     folder = with_source(lab_with_a_fifth_model(tmp_path / "lab", SERVER))
-    shown = iolab(folder, "bench", "--models", "E", "--concurrency", "2", "--requests", "20", "--repeats", "1")
-    assert "E fifth" in shown
+    shown = iolab(folder, "bench", "--models", "Z", "--concurrency", "2", "--requests", "20", "--repeats", "1")
+    assert "Z fifth" in shown
     assert re.search(r"port \d+ for fifth is free", iolab(folder, "doctor"))
     lab = Lab.read_defaults(folder)
-    assert ("http://localhost:8091", "Server E: Fifth") in standing.pages(lab)
-    target = "EFifth=http://fifth:8091"
+    assert ("http://localhost:8091", "Server Z: Fifth") in standing.pages(lab)
+    target = "ZFifth=http://fifth:8091"
     assert target in standing.targets(lab, lambda model: f"{model.name}:{model.port.container}").split()
     iolab(folder, program="iolab.manifests")
     deploy = folder / "deploy"
@@ -212,7 +212,7 @@ def test_a_model_is_a_folder_and_a_block_of_the_compose_file(tmp_path: Path) -> 
     assert target in stack["locust-worker"]["environment"]["TARGETS"].split()
     service, deployment = yaml.safe_load_all((deploy / "kubernetes" / "fifth.yaml").read_text())
     assert (service["kind"], service["spec"]["ports"][0]["port"]) == ("Service", 8091)
-    assert deployment["metadata"]["labels"]["iolab.model"] == "E"
+    assert deployment["metadata"]["labels"]["iolab.model"] == "Z"
     assert "fifth.yaml" in yaml.safe_load((deploy / "kubernetes" / "kustomization.yaml").read_text())["resources"]
     iolab(folder, program="iolab.reference")
     assert "| 8091 | `FIFTH_PORT` | fifth | Fifth |" in (folder / "docs" / "reference.md").read_text()

@@ -43,7 +43,7 @@ def test_what_is_recorded_of_an_experiment_is_read_again(path: Path) -> None:
         ("queue", {"load": {"bind": "192.0.2.1"}}, '[load]: bind = "192.0.2.1" is for workers of other machines'),
         ("slo", {"load": {"bind": "192.0.2.1"}}, '[load]: bind = "192.0.2.1" is for workers of other machines'),
         ("bench", {"budget_s": 60}, "bench.toml: budget_s = 60 (BUDGET) needs a precision"),
-        ("break", {"models": ["A"]}, "MODELS=A: input should be 'all'"),
+        ("break", {"models": ["A"]}, "MODELS=A: input should be 'main'"),
         ("break", {"server": {"cpu_ms": 0}}, "break.toml: computing in the loop computes, but [server] cpu_ms is 0"),
         ("break", {"broken": {"strategies": [LOOP, LOOP]}}, "two strategies of broken are named 'time.sleep in the loop'"),
         ("break", {"broken": {"strategies": [{**COMPUTE, "place": "await"}]}}, "computing cannot be awaited"),

@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from iolab import manifests
-from iolab.lab import Lab, Service
+from iolab.lab import Lab
 from iolab.live.standing import variables
 from iolab.runtime.compose import Engine
+from iolab.service import Service
 from tests.conftest import ROOT
 
 Manifest = dict[str, Any]

@@ -23,7 +23,7 @@ def read(**changes: Any) -> ClosedExperiment:
 def test_bench_is_what_the_course_asks_for() -> None:
     bench = read()
     assert (bench.concurrency, bench.load.requests, bench.repeats) == ((4, 16), 200, 3)
-    assert bench.models == ("all",)
+    assert bench.models == ("main",)
     assert bench.server.wait_ms == 20
     assert bench.server.backlog is None
 

@@ -53,22 +53,29 @@ def test_a_model_with_a_compose_profile_is_optional() -> None:
 
 def test_an_optional_model_is_measured_only_when_it_is_named() -> None:
     real = Lab.read(ROOT)
-    assert [model.name for model in real.optional] == ["yours"]
-    assert [model.letter for model in real.select(["all"])] == ["A", "B", "C", "D"]
+    assert [model.letter for model in real.optional] == ["E", "F", "G", "H", "J", "Y"]
+    assert [model.letter for model in real.select(["main"])] == ["A", "B", "C", "D"]
+    assert [model.letter for model in real.select(["all"])] == ["A", "B", "C", "D", "E", "F", "G", "H", "J"]
     assert [model.letter for model in real.select(["yours", "c"])] == ["C", "Y"]
-    assert [model.letter for model in real.select(["Y", "all"])] == ["A", "B", "C", "D", "Y"]
-    assert [model.letter for model in real.measured] == ["A", "B", "C", "D", "Y"]
-    with pytest.raises(UsageError, match="D or threadperconnection, Y or yours"):
+    assert [model.letter for model in real.select(["Y", "all"])] == [*"ABCDEFGHJY"]
+    assert [model.letter for model in real.measured] == [*"ABCDEFGHJY"]
+    with pytest.raises(UsageError, match="D or threadperconnection, E or prefork, .*, Y or yours"):
         real.select(["nginx"])
 
 
-def test_pages_targets_and_the_standing_lab_leave_optional_models_out() -> None:
+def test_targets_manifests_and_the_standing_lab_leave_optional_models_out() -> None:
     real = Lab.read(ROOT)
-    names = {model.name for model in real.models}
-    assert "yours" not in {service.name for service in standing.standing(real)}
-    assert "Yours" not in standing.targets(real, lambda model: model.name)
-    assert not [path for path in manifests.files(ROOT) if path.stem == "yours"]
-    assert {model.name for model in Stage(real, theory=no_theory).models} == names
+    optional = {model.name for model in real.optional}
+    assert not optional & {service.name for service in standing.standing(real)}
+    assert not [name for name in optional if name.capitalize() in standing.targets(real, lambda model: model.name)]
+    assert not [path for path in manifests.files(ROOT) if path.stem in optional]
+
+
+def test_the_live_view_has_all_models_that_are_written() -> None:
+    real = Lab.read(ROOT)
+    assert {model.name for model in real.measured} - {model.name for model in Stage(real, theory=no_theory).models} == {
+        "yours"
+    }
 
 
 async def no_theory(*_: object) -> dict[str, float | None]:
@@ -143,7 +150,8 @@ def test_two_models_with_one_letter_are_refused() -> None:
 def test_models_are_selected_by_letter_or_name() -> None:
     real = Lab.read(ROOT)
     assert [model.letter for model in real.select(["asyncio", "a"])] == ["A", "C"]
-    assert real.select(["all"]) == real.select(["a", "all"]) == real.models
+    assert real.select(["main"]) == real.select(["a", "main"]) == real.models
+    assert real.select(["all"]) == real.select(["a", "all"]) == real.family
     with pytest.raises(UsageError, match="MODELS=nginx: no such model; the models are A or blocking"):
         real.select(["nginx"])
 

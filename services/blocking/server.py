@@ -64,11 +64,12 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing: a line for each request would be part of the measurement."""
 
 
-HTTPServer.request_queue_size = BACKLOG
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-try:
-    server = HTTPServer((HOST, PORT), Handler)
-except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
-    refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
-print(f"blocking server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True)
-server.serve_forever()
+if __name__ == "__main__":  # servers E and F import this file
+    HTTPServer.request_queue_size = BACKLOG
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server = HTTPServer((HOST, PORT), Handler)
+    except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
+        refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
+    print(f"blocking server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True)
+    server.serve_forever()

@@ -32,6 +32,10 @@ ConnectionLimit = Annotated[
     Option("Connections that server B accepts, including two of its own; without it, 10,000 (waitress's own: 100)."),
 ]
 
+Processes = Annotated[int, Field(ge=1, le=64), Option("Processes of server E.")]
+ReusePort = Annotated[bool, Option("Each process of server E has an accept queue of its own (SO_REUSEPORT).")]
+PurePython = Annotated[bool, Option("Server G runs on asyncio and h11 instead of uvloop and httptools.")]
+
 Course = Annotated[
     bool, Option("A run of the course: its report hides theory and answers until your prediction is recorded.")
 ]
@@ -66,6 +70,9 @@ class ServerSettings(Settings):
     backlog: Backlog = None
     threads: Threads = 8
     connection_limit: ConnectionLimit = None
+    processes: Processes = 8
+    reuseport: ReusePort = False
+    pure_python: PurePython = False
 
     @property
     def service_ms(self) -> float:
@@ -74,11 +81,14 @@ class ServerSettings(Settings):
 
     def variables(self) -> dict[str, str]:
         """Return them as environment variables of docker-compose.yml and the servers."""
-        values = {name.upper(): value for name, value in self.model_dump().items()}
-        return {
-            name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-            for name, value in values.items()
-        }
+        return {name.upper(): _text(value) for name, value in self.model_dump().items()}
+
+
+def _text(value: float | str | None) -> str:
+    """Return a setting as the value of an environment variable."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
 
 
 class Variant(Settings):
@@ -90,6 +100,8 @@ class Variant(Settings):
     cpu_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] | None = None
     backlog: Annotated[int, Field(ge=1, le=65_535)] | None = None
     connection_limit: Annotated[int, Field(ge=3, le=65_535)] | None = None
+    reuseport: bool | None = None
+    pure_python: bool | None = None
 
 
 class Experiment(Settings):
@@ -102,7 +114,7 @@ class Experiment(Settings):
     kind: str
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     question: str
-    models: Models = ("all",)
+    models: Models = ("main",)
     cpus: Limits = (1.0,)
     course: Course = False
 

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,34 +11,12 @@ import yaml
 
 from iolab import env_file
 from iolab.errors import UsageError
+from iolab.service import COMPOSE_FILE, Port, Service, interpolate, parsed
 
-COMPOSE_FILE = "docker-compose.yml"
-MOST_PORT = 65_535
 MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
-THREADS = "iolab.threads"  # label; "each": a thread for each connection
-
-
-@dataclass(frozen=True)
-class Port:
-    """A port of a container (`container`) that the host offers at `address`:`host`."""
-
-    address: str
-    host: int
-    container: int
-
-
-@dataclass(frozen=True)
-class Service:
-    """One block of the compose file; `folder` is its build context, absolute."""
-
-    name: str
-    image: str
-    folder: Path | None
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    labels: Mapping[str, str]
-    ports: tuple[Port, ...]
-    profiles: tuple[str, ...]
+THREADS, INTERPRETERS = "iolab.threads", "iolab.interpreters"  # labels; "each": of each connection, of each worker
+CODE = "iolab.code"  # label; the service whose code it runs
+RELATIVES = "relatives"  # a profile
 
 
 @dataclass(frozen=True)
@@ -66,6 +43,31 @@ class Model:
         return self.service.labels.get(THREADS) == "each"
 
     @property
+    def interpreters(self) -> float:
+        """How many requests can compute at the same time, on as many CPUs."""
+        return self.workers if self.service.labels.get(INTERPRETERS) == "each" else 1
+
+    @property
+    def connection_limit(self) -> int | None:
+        """The most connections that it accepts, as its block says; None if the block leaves that to the server."""
+        text = self.service.environment.get("CONNECTION_LIMIT", "")
+        return int(text) if text.isdecimal() else None
+
+    @property
+    def can_split(self) -> bool:
+        """Whether its workers can have an accept queue each (REUSEPORT)."""
+        return "REUSEPORT" in self.service.environment
+
+    def queues(self, *, reuseport: bool) -> int:
+        """Return how many accept queues its workers share."""
+        return int(self.workers) if self.can_split and reuseport else 1
+
+    @property
+    def code(self) -> str:
+        """The name in its answers: that of the service whose code it runs."""
+        return self.service.labels.get(CODE, self.name)
+
+    @property
     def port(self) -> Port:
         """The port on which it serves."""
         return self.service.ports[0]
@@ -80,9 +82,9 @@ class Model:
 class Lab:
     """The content of docker-compose.yml; models are in the order of their letters.
 
-    `models` are those that "all" stands for; `optional` ones are measured only when they are named. `shown` are similar
-    servers that no benchmark measures: each belongs to one experiment. `blocks` are the services as they are written,
-    with the names of variables.
+    `models` are those that are measured by default; `optional` ones are measured only when they are named. `shown` are
+    similar servers that no benchmark measures: each belongs to one experiment. `blocks` are the services as they are
+    written, with the names of variables.
     """
 
     root: Path
@@ -116,10 +118,10 @@ class Lab:
         """Parse the text of the compose file, with `variables` inserted; raises UsageError."""
         try:
             written = yaml.safe_load(text)["services"]
-            blocks = dict(_interpolate(written, variables))
+            blocks = dict(interpolate(written, variables))
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
-        services = tuple(_service(root, name, block) for name, block in blocks.items())
+        services = tuple(parsed(root, name, block, written[name]) for name, block in blocks.items())
         measured, shown = (_models(services, label) for label in (MEASURED, SHOWN))
         letters = [model.letter for model in (*measured, *shown)]
         for letter in letters:
@@ -143,15 +145,21 @@ class Lab:
         """All models that can be measured, in the order of their letters."""
         return tuple(sorted((*self.models, *self.optional), key=_letter))
 
-    def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
-        """Return the models named by letter or service name, in the lab's order; "all" names all but optional ones.
+    @property
+    def family(self) -> tuple[Model, ...]:
+        """The models and their relatives, in the order of their letters: all that is written."""
+        relatives = [model for model in self.optional if RELATIVES in model.service.profiles]
+        return tuple(sorted((*self.models, *relatives), key=_letter))
 
-        With `shown_too`, servers that no benchmark measures can be named, too. Raises UsageError, which names the
-        `option`, for an unknown name.
+    def select(self, wanted: Sequence[str], option: str = "MODELS", *, shown_too: bool = False) -> tuple[Model, ...]:
+        """Return the models named by letter or service name, in the lab's order.
+
+        "main" names those that are not optional, "all" their relatives, too. With `shown_too`, servers that no
+        benchmark measures can be named, too. Raises UsageError, which names the `option`, for an unknown name.
         """
         candidates = (*self.measured, *(self.shown if shown_too else ()))
         by_name = {key.lower(): [model] for model in candidates for key in (model.letter, model.name)}
-        by_name["all"] = list(self.models)
+        by_name |= {"main": list(self.models), "all": list(self.family)}
         for name in wanted:
             if name.lower() not in by_name:
                 names = ", ".join(f"{model.letter} or {model.name}" for model in candidates)
@@ -170,34 +178,6 @@ def find_root(start: Path) -> Path:
 
 def _letter(model: Model) -> str:
     return model.letter
-
-
-def _service(root: Path, name: str, block: Mapping[str, Any]) -> Service:
-    build = block.get("build")
-    context = build.get("context") if isinstance(build, Mapping) else build
-    try:
-        return Service(
-            name=name,
-            image=str(block.get("image", "")),
-            folder=(root / context).resolve() if context else None,
-            command=tuple(str(word) for word in block.get("command", ())),
-            environment={key: str(value) for key, value in block.get("environment", {}).items()},
-            labels={key: str(value) for key, value in block.get("labels", {}).items()},
-            ports=tuple(_port(text) for text in block.get("ports", ())),
-            profiles=tuple(block.get("profiles", ())),
-        )
-    except (AttributeError, ValueError) as error:
-        raise UsageError(f"{COMPOSE_FILE}: service {name}: {error}") from error
-
-
-def _port(text: str) -> Port:
-    match = re.fullmatch(r"(?P<address>.+):(?P<host>\d+):(?P<container>\d+)", str(text))
-    if not match:
-        raise ValueError(f"port {text!r} is not of the form ADDRESS:PORT:PORT")
-    for port in (match["host"], match["container"]):
-        if not 1 <= int(port) <= MOST_PORT:
-            raise ValueError(f"port {port}: must be from 1 to {MOST_PORT}; see .env for ports that were changed")
-    return Port(match["address"].strip("[]"), int(match["host"]), int(match["container"]))
 
 
 def _models(services: Sequence[Service], label: str) -> tuple[Model, ...]:
@@ -223,24 +203,3 @@ def _model(service: Service, letter: str) -> Model:
         raise UsageError(f"{COMPOSE_FILE}: service {service.name}: a model needs build.context, command and ports")
     backlog = None if backlog_text is None else int(backlog_text)
     return Model(letter, service.labels.get("iolab.title", service.name), workers, service, backlog)
-
-
-_VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<empty>:?)-(?P<default>[^}]*))?\})")
-
-
-def _interpolate(node: Any, variables: Mapping[str, str]) -> Any:
-    """Insert variables into every string of `node`: $$, ${NAME}, ${NAME-default}, ${NAME:-default}."""
-
-    def value(match: re.Match[str]) -> str:
-        if match["dollar"]:
-            return "$"
-        found = variables.get(match["name"])
-        if found is None or (found == "" and match["empty"]):
-            return match["default"] or ""
-        return found
-
-    if isinstance(node, Mapping):
-        return {key: _interpolate(child, variables) for key, child in node.items()}
-    if isinstance(node, list):
-        return [_interpolate(child, variables) for child in node]
-    return _VARIABLE.sub(value, node) if isinstance(node, str) else node

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from iolab.cli.main import GROUPS, Command, commands, table
-from iolab.lab import COMPOSE_FILE, Lab, find_root
+from iolab.lab import Lab, find_root
+from iolab.service import COMPOSE_FILE
 
 WIDTH = 80
 HEAD = """# Reference

@@ -197,6 +197,9 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
+                interpreters=model.interpreters,
+                connection_limit=model.connection_limit,
+                can_split=model.can_split,
             )
             for model in planned.models
         ),

@@ -22,7 +22,7 @@ from iolab.contract.promise import Kept
 from iolab.kinds.closed.plan import trials
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
-from iolab.lab import Model, Service
+from iolab.lab import Model
 from iolab.learn import bundle, plan
 from iolab.learn import values as personal
 from iolab.learn.course import Learning
@@ -33,6 +33,7 @@ from iolab.learn.plan import Step
 from iolab.learn.student import Student
 from iolab.results.folder import RunFolder
 from iolab.results.samples import Sample
+from iolab.service import Service
 from tests.conftest import RECORDED, ROOT
 
 LOG = ROOT / "tests/data/strace/k2_recommended_seccomp_2click.txt.gz"

@@ -80,7 +80,7 @@ def failures(rows: list[Row]) -> list[str]:
 
 
 def test_rows_are_packed_and_unpacked() -> None:
-    rows = [Row(*(number + place / 8 for place in range(9))) for number in range(3)]
+    rows = [Row(*(number + place / 8 for place in range(10))) for number in range(3)]
     assert list(unpacked(packed(array("d", itertools.chain.from_iterable(rows))))) == rows
 
 

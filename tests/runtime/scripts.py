@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from iolab.host import cores
-from iolab.lab import Lab, Model, Port, Service
+from iolab.lab import Lab, Model
 from iolab.runtime.local import LocalRuntime, LocalServer
+from iolab.service import Port, Service
 from tests.own import free_ports
 
 QUIET_S = 0.3

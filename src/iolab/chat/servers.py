@@ -8,9 +8,10 @@ from iolab.errors import UsageError
 from iolab.host import capacity
 from iolab.host.capacity import Need
 from iolab.host.limits import Facts
-from iolab.lab import COMPOSE_FILE, Model
+from iolab.lab import Model
 from iolab.loadgen.users import clients, containers
 from iolab.runtime import ServerCommand
+from iolab.service import COMPOSE_FILE
 
 CHAT, PROCESSES = "iolab.chat", "iolab.chat.processes"
 

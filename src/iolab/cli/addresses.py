@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from iolab.lab import COMPOSE_FILE
 from iolab.results.folder import RunFolder
+from iolab.service import COMPOSE_FILE
 from iolab.web import record
 
 

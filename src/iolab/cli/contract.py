@@ -11,7 +11,7 @@ from iolab.cli.console import Console
 from iolab.contract import outcome, suite
 from iolab.contract.promise import Kept
 from iolab.errors import UsageError
-from iolab.host import ports
+from iolab.host import ports, programs
 from iolab.host.lock import only_bench
 from iolab.lab import Lab, find_root
 from iolab.report import numbers
@@ -32,6 +32,8 @@ def contract(model: str, results: Path | None, *, as_json: bool, wait: bool) -> 
     chosen = lab.select([model], "MODEL")
     if len(chosen) != 1:
         raise UsageError(f"MODEL={model}: one server at a time: give a letter or a name")
+    if lacks := programs.lacking(chosen[0].service):
+        raise UsageError(f"MODEL={model}: server {chosen[0].letter} {lacks}")
     program = suite.source(lab, chosen[0])
     with only_bench("contract", wait=output.line if wait else None):
         found = []

@@ -21,7 +21,7 @@ def answers_after_the_wait(launcher: Launcher) -> None:
             raise Broken(sent, f"status 200 after {wait}", server.seen(answer.seen))
         if not 0.93 * WAIT_S <= answer.took_s < WAIT_S + 0.8:
             raise Broken(sent, f"an answer after {wait}", f"an answer after {answer.took_s * 1000:.0f} ms")
-        if (name := f"{server.model.name}\n".encode()) != answer.body:
+        if (name := f"{server.model.code}\n".encode()) != answer.body:
             raise Broken(
                 sent,
                 f"the body {name!r}",

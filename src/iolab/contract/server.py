@@ -46,18 +46,23 @@ class Server:
         return ask(self.port, path, *head, wait_s=wait_s)
 
     def descriptors(self) -> int:
-        """Return how many descriptors it has open; raises Broken if it has ended."""
+        """Return the most descriptors that one of its processes has open; raises Broken if it has ended."""
         try:
-            return psutil.Process(self.process.pid).num_fds()
+            return max(one.num_fds() for one in self._family())
         except psutil.Error:
             raise Broken("connections", "a server that runs", self.seen("the server is gone")) from None
 
     def runs(self) -> bool:
         """Return whether it has work for a CPU at this moment; it sleeps while all its threads wait."""
         try:
-            return psutil.Process(self.process.pid).status() == psutil.STATUS_RUNNING
+            return any(one.status() == psutil.STATUS_RUNNING for one in self._family())
         except psutil.Error:
             return False
+
+    def _family(self) -> list[psutil.Process]:
+        """Return the process and those that it has started."""
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
 
     def ended(self) -> str:
         """Return how the server has ended, with its last error; "" while it runs."""

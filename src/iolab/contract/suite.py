@@ -110,7 +110,7 @@ def script(model: Model) -> Path:
 
 
 def source(lab: Lab, model: Model) -> bytes:
-    """Return the program of the server; raises UsageError, with file and line, if it is no valid Python."""
+    """Return the program of the server; raises UsageError, with file and line, if it is Python and not valid."""
     path = script(model)
     name = path.relative_to(lab.root) if path.is_relative_to(lab.root) else path
     try:
@@ -118,7 +118,8 @@ def source(lab: Lab, model: Model) -> bytes:
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}: restore it, for example with git") from error
     try:
-        ast.parse(text)
+        if path.suffix == ".py":
+            ast.parse(text)
     except SyntaxError as error:
         raise UsageError(f"{name}, line {error.lineno or 1}: {error.msg}: correct it, and try again") from error
     except ValueError as error:

@@ -53,9 +53,9 @@ def waits_together(launcher: Launcher) -> None:
 
 
 def serves_beside_idle_connections(launcher: Launcher) -> None:
-    """A server with one worker may wait until its own time limit for an idle connection has passed."""
-    workers = launcher.model.workers
-    idle, limit_s = (1, LIMIT_S) if workers == 1 else (IDLE, AT_ONCE_S)
+    """A server whose workers accept connections may wait until its own time limit for idle ones has passed."""
+    workers, accepts = launcher.model.workers, launcher.model.backlog is not None
+    idle, limit_s = (int(workers), LIMIT_S) if accepts or workers == 1 else (IDLE, AT_ONCE_S)
     sent = f"GET /healthz, beside {idle} connections that send nothing"
     with launcher.start() as server, ExitStack() as stack:
         for _ in range(idle):

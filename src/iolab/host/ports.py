@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import psutil
 
 from iolab.errors import UsageError
-from iolab.lab import Service
+from iolab.service import Service
 
 
 def shown(address: str) -> str:

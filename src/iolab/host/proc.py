@@ -14,7 +14,7 @@ from typing import NamedTuple
 PROC, SYS = Path("/proc"), Path("/sys")
 GROUPS = SYS / "fs/cgroup"
 TABLES = (f"{PROC}/net/tcp", f"{PROC}/net/tcp6")
-ESTABLISHED, SYN_RECV, LISTEN = 1, 3, 10  # include/net/tcp_states.h
+ESTABLISHED, SYN_RECV, CLOSE_WAIT, LISTEN = 1, 3, 8, 10  # include/net/tcp_states.h
 LINEAR_TIMEOUTS = "net.ipv4.tcp_syn_linear_timeouts"
 BACKLOG_MAX = "net.core.somaxconn"
 SETTINGS = "network settings"  # their name in run.json's environment

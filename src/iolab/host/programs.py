@@ -1,11 +1,15 @@
 """Programs on PATH: a name alone does not say that it is the program."""
 
 import functools
+import importlib.util
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from iolab.service import Service
+
+PACKAGE = "iolab.package"  # label; of Python, that is not in the lab's own environment
 LIMIT_S = 5.0
 USAGE = "Usage: hey [options...] <url>"
 
@@ -14,6 +18,18 @@ def local_command(command: Sequence[str]) -> list[str]:
     """Return a container's command as a local one: with this interpreter."""
     program, *arguments = command
     return [sys.executable if program == "python3" else program, *arguments]
+
+
+def lacking(service: Service) -> str:
+    """Return what a local run of a service lacks, and what to do: a program, or a package of Python; else ""."""
+    program, package = local_command(service.command)[0], service.labels.get(PACKAGE)
+    if not shutil.which(program):
+        return f"needs the program {program}: install it, or use Docker"
+    if package and service.folder and importlib.util.find_spec(package) is None:
+        (pinned,) = service.folder.glob("requirements*.txt")
+        file = pinned.relative_to(service.folder.parents[1])
+        return f"needs the package {package}: .venv/bin/pip install --require-hashes -r {file}, or use Docker"
+    return ""
 
 
 def hey() -> tuple[str, bool]:

@@ -26,7 +26,7 @@ class OpenRecord(LoadRecord):
 
     `load_workers` is how many Locust workers sent it, each a stream of its own (0: one process without workers),
     `lost_workers` how many of them were lost. `calibrated` are the calibrations measured right before it, by model;
-    `calibration` is that of its own model.
+    `calibration` is that of its own model. `queues` is how many accept queues the server's workers have.
     """
 
     load_workers: int = 0
@@ -38,5 +38,6 @@ class OpenRecord(LoadRecord):
     utilisation: float | None
     planned_utilisation: float | None = None
     utilisation_of: str | None = None
+    queues: Annotated[int, Field(ge=1)] = 1
     calibration: Calibration
     calibrated: dict[str, Calibration] = Field(default_factory=dict)

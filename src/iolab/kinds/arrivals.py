@@ -89,7 +89,7 @@ def calibrated(bench: Bench, client: OpenLoop, model: Model, cores: CpuPlan, set
     """Calibrate a model, on a server of its own; raises TrialFailed if that fails."""
     bench.say(f"Calibrating {model.letter}")
     bench.servers.discard(*bench.servers.opened())
-    constant = settings.model_copy(update={"wait_distribution": "constant"})
+    constant = settings.model_copy(update={"wait_distribution": "constant", "reuseport": False})
     with bench.runtime.serve(model, cores, constant.variables()) as server:
         return calibrate(client, server, model.workers)
 
@@ -177,6 +177,7 @@ def record(
         plan_s=arrivals.duration_s,
         seed=arrivals.seed,
         utilisation=planned.utilisation,
+        queues=planned.model.queues(reuseport=planned.settings.reuseport),
         calibration=planned.calibration,
         **others,
     )

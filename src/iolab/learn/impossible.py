@@ -10,13 +10,14 @@ from iolab.errors import LabError
 from iolab.experiment import ServerSettings
 from iolab.kind import History
 from iolab.kinds import registry
-from iolab.lab import Model, Service
+from iolab.lab import Model
 from iolab.learn.evidence import FoundRun, matches, setting
 from iolab.learn.facts import Facts
 from iolab.learn.flags import Flag, Handed
 from iolab.learn.plan import Plan, Step
 from iolab.results.records import ModelInfo, TrialRecord
 from iolab.results.samples import Sample
+from iolab.service import Service
 from iolab.theory.littles_law import TOLERANCE, population
 
 EARLY_SHARE = 0.9  # of the wait: a timer can fire 1 ms early

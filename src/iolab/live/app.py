@@ -17,11 +17,12 @@ from uv import find_uv_bin
 from iolab.errors import EngineMissing, UsageError
 from iolab.host import leftovers, ports
 from iolab.host.processes import last_lines, run, temporary_folder
-from iolab.lab import Lab, Service
+from iolab.lab import Lab
 from iolab.live import standing
 from iolab.live.process import LAST_LINES, listening
 from iolab.runtime.compose import BUILDING, Compose, Engine, find_engine
 from iolab.runtime.strace import check_strace, explain
+from iolab.service import Service
 
 Loop = Literal["uvicorn", "tornado", "uvloop"]
 LOOPS: tuple[Loop, ...] = ("uvicorn", "tornado", "uvloop")

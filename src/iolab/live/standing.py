@@ -9,9 +9,10 @@ from iolab.errors import UsageError
 from iolab.host import cores, ports
 from iolab.host.lock import only_bench
 from iolab.host.processes import last_lines
-from iolab.lab import Lab, Model, Service
+from iolab.lab import Lab, Model
 from iolab.runtime import strace
 from iolab.runtime.compose import BUILDING, Compose, Engine
+from iolab.service import Service
 
 USER_IN_CONTAINER = 1000
 READY_LIMIT_S = 90

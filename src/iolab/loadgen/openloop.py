@@ -156,6 +156,7 @@ class Told(NamedTuple):
     error: float
     resent: float
     read_late_s: float
+    process: float
 
 
 def _rows(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Told]]:
@@ -184,6 +185,7 @@ def samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
             worker=worker,
             first_s=_known(row.first_s),
             failure=FAILURES[int(row.error)],
+            process=None if row.process < 0 else int(row.process),
         )
         for worker, row in _rows(told)
     ]

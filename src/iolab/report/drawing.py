@@ -14,9 +14,13 @@ from matplotlib.ticker import NullLocator
 
 WIDE_IN, NARROW_IN = 10.0, 4.2
 TEXT = 11  # points: at least 12 px in both forms, wherever the page shows them
-# Okabe and Ito's colours, which colour-blind readers tell apart; shapes say the same again.
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's colours, which colour-blind readers tell apart; shapes say the same again. Four more are for relatives.
+COLOURS = (
+    *("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+    *("#7b5fd3", "#a0522d", "#8a8d00", "#7f7f7f"),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h")
+LETTERS = "ABCDEFGHJY"  # of the models, each with a colour and a shape of its own
 # Placeholders in the drawing, replaced by the page's own colours, light or dark.
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}
@@ -59,7 +63,17 @@ def sheet(narrow: bool, height_in: float) -> Iterator[Figure]:
 
 def of_letter(letter: str) -> str:
     """Return a model's colour, which does not depend on the other models of a run."""
-    return COLOURS[(ord(letter[:1].upper() or "A") - ord("A")) % len(COLOURS)]
+    return COLOURS[_place(letter)]
+
+
+def shape_of(letter: str) -> str:
+    """Return a model's marker, which does not depend on the other models of a run."""
+    return MARKERS[_place(letter)]
+
+
+def _place(letter: str) -> int:
+    first = letter[:1].upper() or "A"
+    return LETTERS.index(first) if first in LETTERS else ord(first) % len(COLOURS)
 
 
 def beside(number: int, of: int, step: float) -> float:

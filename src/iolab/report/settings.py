@@ -24,4 +24,19 @@ def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
         f"computing {values('cpu_ms', ' ms')}",
         f"listen backlog {values('backlog')}",
         f"{server.threads} threads in the pool",
+        *_of_relatives(server, vary),
     ]
+
+
+def _of_relatives(server: ServerSettings, vary: Sequence[Variant]) -> list[str]:
+    """Return the settings of servers E and G that are not the usual ones."""
+    usual, found = ServerSettings(), []
+    if server.processes != usual.processes:
+        found.append(f"{server.processes} processes of server E")
+    if any(variant.reuseport for variant in vary):
+        found.append("an accept queue for each process in some variants")
+    elif server.reuseport:
+        found.append("an accept queue for each process of server E")
+    if server.pure_python or any(variant.pure_python for variant in vary):
+        found.append("server G on asyncio and h11" + (" in some variants" if vary else ""))
+    return found

@@ -152,6 +152,8 @@ class ModelInfo(Record):
     """A measured model, as the run saw it; `workers` may be infinite.
 
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
+    `interpreters` requests can compute at the same time. `connection_limit` is what its block sets. `can_split` is
+    whether its workers can have an accept queue each.
     """
 
     letter: Annotated[str, Field(min_length=1)]
@@ -159,6 +161,13 @@ class ModelInfo(Record):
     service: Annotated[str, Field(min_length=1)]
     workers: Workers
     backlog: int | None = None
+    interpreters: Workers = 1
+    connection_limit: int | None = None
+    can_split: bool = False
+
+    def queues(self, *, reuseport: bool) -> int:
+        """Return how many accept queues its workers share."""
+        return int(self.workers) if self.can_split and reuseport else 1
 
 
 class CpuPlanInfo(Record):

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import psutil
 
-from iolab.errors import ServerFailed
+from iolab.errors import ServerFailed, UsageError
 from iolab.host import leftovers, limits, ports, proc
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
-from iolab.host.programs import local_command
+from iolab.host.programs import lacking, local_command
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
@@ -136,10 +136,12 @@ class LocalRuntime:
         self._stack.close()
 
     def check(self, models: Sequence[Model]) -> None:
-        """End what killed runs have left; raises UsageError if a port that a model needs is in use."""
+        """End what killed runs have left; raises UsageError if a model lacks a program, or its port is in use."""
         ports.check_shared([model.service for model in models])
         leftovers.end()
         for model in models:
+            if lacks := lacking(model.service):
+                raise UsageError(f"server {model.letter} ({model.name}) {lacks}")
             ports.check_free(self._host, model.port.host, f"server {model.letter} ({model.name})")
 
     @contextmanager
@@ -152,8 +154,7 @@ class LocalRuntime:
     ) -> Iterator[LocalServer]:
         """Start the server's own command, or `command`, in its own folder, with this interpreter."""
         service = model.service
-        own = {name: (variables or {}).get(name, value) for name, value in service.environment.items()}
-        own |= command.variables if command else {}
+        own = service.environment_with(variables or {}) | (dict(command.variables) if command else {})
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment = {**theirs, **own, "HOST": self._host, "PORT": str(model.port.host)}
         argv = local_command(command.command if command else service.command)

@@ -16,13 +16,15 @@ class ClosedLoop:
         return users * max(1, math.ceil(self.throughput_rps * seconds / users))
 
 
-def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0) -> ClosedLoop:
+def closed_loop(
+    users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0, *, interpreters: float = 1.0
+) -> ClosedLoop:
     """Predict `users` users without think time on a server that handles `workers` requests at once.
 
     With the service time S = `wait_s` + `cpu_s`, throughput is at most users/S (each user has one request
     under way), workers/S (each worker serves one) and, if computing takes `cpu_s` of a core per request,
-    min(1, cpus)/cpu_s (one thread at a time holds the interpreter lock). The least of them binds, and the
-    mean response time is users/throughput by Little's law.
+    min(interpreters, cpus)/cpu_s (one thread at a time holds an interpreter's lock). The least of them binds, and
+    the mean response time is users/throughput by Little's law.
 
     `workers` may be infinite. Raises ValueError if users or workers is below 1, or S is not above 0.
 
@@ -32,8 +34,24 @@ def closed_loop(users: int, workers: float, wait_s: float, cpu_s: float = 0.0, c
     service_s = wait_s + cpu_s
     if users < 1 or workers < 1 or service_s <= 0:
         raise ValueError(f"closed loop of {users} users, {workers} workers, service time {service_s} s")
-    processor_rps = min(1.0, cpus) / cpu_s if cpu_s > 0 else math.inf
+    processor_rps = min(interpreters, cpus) / cpu_s if cpu_s > 0 else math.inf
     throughput_rps = min(users / service_s, workers / service_s, processor_rps)
+    return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
+
+
+def split_queues(
+    users: int, queues: int, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0, *, interpreters: float = 1.0
+) -> ClosedLoop:
+    """Predict `users` users whose requests go, each at random, to one of `queues` workers with a queue of its own.
+
+    While one worker has a queue, another one is idle: throughput is queues/S x users/(users + queues - 1), which is
+    exact for exponential service times. With constant ones it is higher, by an amount that has no simple formula.
+
+    Source: Lazowska et al. (1984), chapter 5, balanced system bounds, which are exact for a balanced network.
+    """
+    one = closed_loop(users, math.inf, wait_s, cpu_s, cpus, interpreters=interpreters)
+    split_rps = queues * users / (users + queues - 1) / (wait_s + cpu_s)
+    throughput_rps = min(one.throughput_rps, split_rps)
     return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
 
 

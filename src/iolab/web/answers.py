@@ -41,25 +41,29 @@ def theory(  # noqa: PLR0917 (arguments have names: they are an object of JSON)
     cpu_ms: float,
     workers: float | None,
     backlog: int | None,
+    queues: int = 1,
+    interpreters: float = 1,
 ) -> dict[str, float | None]:
     """Return the predicted throughput, mean and median of a lane; a null is not known. `workers` None is any number.
 
-    `backlog` is the server's, where its accept queue is the kernel's.
+    `backlog` is the server's, where its accept queue is the kernel's; its workers share `queues` of them.
     """
     servers, wait_s, cpu_s = math.inf if workers is None else workers, wait_ms / 1000, cpu_ms / 1000
     if loop == "closed":
-        short = behind_short_queue(users, backlog, wait_s, cpu_s) if backlog is not None else None
-        found = short or closed_loop(users, servers, wait_s, cpu_s)
+        if queues > 1:
+            return {"rps": None, "response_s": None, "utilisation": None}  # constant service times have no formula
+        short = behind_short_queue(users, backlog, wait_s, cpu_s) if backlog is not None and servers == 1 else None
+        found = short or closed_loop(users, servers, wait_s, cpu_s, interpreters, interpreters=interpreters)
         return {"rps": found.throughput_rps, "response_s": found.latency_s, "utilisation": None}
     service_s = wait_s + cpu_s
-    busy = max(rate_rps * service_s / servers, rate_rps * cpu_s)
+    busy = max(rate_rps * service_s / servers, rate_rps * cpu_s / interpreters)
     if busy >= 1:
         return {
-            "rps": min(servers / service_s, 1 / cpu_s if cpu_s else math.inf),
+            "rps": min(servers / service_s, interpreters / cpu_s if cpu_s else math.inf),
             "response_s": None,
             "utilisation": busy,
         }
-    response_s = queue("constant", rate_rps, service_s, servers).mean_s
+    response_s = queue("constant", rate_rps / queues, service_s, servers / queues).mean_s
     return {"rps": rate_rps, "response_s": response_s, "utilisation": busy}
 
 

@@ -19,7 +19,8 @@ from iolab.errors import UsageError
 from iolab.host import ports
 from iolab.host.processes import last_lines
 from iolab.host.signals import SIGNALS
-from iolab.lab import MOST_PORT, Lab
+from iolab.lab import Lab
+from iolab.service import MOST_PORT
 from iolab.web import record
 from iolab.web.site import Site
 

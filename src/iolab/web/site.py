@@ -125,6 +125,8 @@ class Site:
             cpu_ms=settings.cpu_ms,
             workers=lane.figures()["workers"],
             backlog=backlog,
+            queues=lane.seats.queues,
+            interpreters=lane.model.interpreters,
         )
         return found
 

@@ -217,7 +217,7 @@ def test_a_run_that_goes_on_knows_which_server_has_not_held_all(world: World) ->
 
 
 def test_only_models_that_have_such_a_chat_server_are_measured(world: World) -> None:
-    plan = world.plan(models=["all"], crowd={**SHORT, "transports": ["websocket"]})
+    plan = world.plan(models=["main"], crowd={**SHORT, "transports": ["websocket"]})
     assert [model.letter for model in plan.models] == ["C"]
     assert KIND.count(plan.experiment, plan.models) == 2
     with pytest.raises(UsageError, match="no chat server of A supports websocket"):

@@ -23,7 +23,7 @@ def read(**changes: Any) -> OpenExperiment:
 
 @pytest.fixture
 def models(lab: Lab) -> Sequence[Model]:
-    return lab.select(["all"])
+    return lab.select(["main"])
 
 
 def rates(read: OpenExperiment, models: Sequence[Model]) -> dict[str, list[tuple[float | None, float]]]:

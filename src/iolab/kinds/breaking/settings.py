@@ -20,7 +20,7 @@ class BreakExperiment(Experiment):
     """Ways to do a request's work, each loaded by `concurrency` users."""
 
     kind: Literal["break"]
-    models: tuple[Literal["all"]] = ("all",)  # each strategy names its server
+    models: tuple[Literal["main"]] = ("main",)  # each strategy names its server
     cpus: OneLimit = (2.0,)
     concurrency: Annotated[
         tuple[Annotated[int, Field(ge=1, le=1000)], ...],

@@ -16,7 +16,7 @@ from iolab.kinds import recorded
 from iolab.kinds.closed import usage
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
-from iolab.kinds.closed.plan import prediction
+from iolab.kinds.closed.plan import constant, prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
@@ -112,7 +112,7 @@ def analyse(folder: RunFolder) -> Analysis:
 
 def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted: Counted) -> AnalysedCell:
     first, settings = trials[0], read.experiment.settings(trials[0].variant)
-    theory, backlog = prediction(first, model.workers, settings), _backlog(read.run, model, settings)
+    theory, backlog = prediction(first, model, settings), _backlog(read.run, model, settings)
     short = (
         behind_short_queue(first.concurrency, backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
         if backlog
@@ -125,7 +125,7 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
     interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
-    predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
+    predictable = constant(model, settings) and even(first.concurrency, model.workers)
     steady_rps = counted.steady_rps
     finite = steady_rps is not None and math.isfinite(model.workers)
     cell = Cell(
@@ -171,7 +171,7 @@ def _backlog(run: RunInfo, model: ModelInfo, settings: ServerSettings) -> int | 
 
     The kernel limits it to net.core.somaxconn (listen(2)), where that is known.
     """
-    if model.backlog is None:
+    if model.backlog is None or model.workers > 1:  # theory of a short queue is that of one worker
         return None
     wanted = settings.backlog or model.backlog
     return min(wanted, int(run.environment.get(SETTINGS, {}).get(BACKLOG_MAX, wanted)))
@@ -181,8 +181,9 @@ def _limited(
     experiment: ClosedExperiment, first: ClosedRecord, model: ModelInfo, settings: ServerSettings
 ) -> dict[str, Any]:
     """Return what a connection limit below the users means for a pool: how many connections it accepts, and theory."""
-    accepted = (settings.connection_limit or first.concurrency + OWN_DESCRIPTORS) - OWN_DESCRIPTORS
-    if accepted >= first.concurrency or math.isinf(model.workers) or settings.wait_distribution != "constant":
+    limit = model.connection_limit or settings.connection_limit or first.concurrency + OWN_DESCRIPTORS
+    accepted = limit - OWN_DESCRIPTORS
+    if accepted >= first.concurrency or math.isinf(model.workers) or not constant(model, settings):
         return {}
     fewer = closed_loop(accepted, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
     varies = len({experiment.settings(each).connection_limit for each in experiment.variants}) > 1
@@ -223,7 +224,7 @@ def _evidence(
         ],
         spans_s=spans,
         latencies_s=latencies,
-        expected_s=theory.latency_s if settings.wait_distribution == "constant" else None,
+        expected_s=theory.latency_s if constant(read.models[trials[0].model], settings) else None,
         rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
     )
 
@@ -235,7 +236,7 @@ def _open_files(recorded: object) -> int | None:
 def _theory_s(read: Read) -> float:
     return sum(
         trial.requested
-        / prediction(trial, read.models[trial.model].workers, read.experiment.settings(trial.variant)).throughput_rps
+        / prediction(trial, read.models[trial.model], read.experiment.settings(trial.variant)).throughput_rps
         for trial in read.trials
     )
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.report import drawing, numbers
-from iolab.report.drawing import COLOURS, INK, MARKERS, PAPER
+from iolab.report.drawing import INK, PAPER, of_letter, shape_of
 
 MOST_DOTS = 3000
 MANY_CELLS = 12
@@ -121,8 +121,7 @@ def _tail(axes: Axes, pair: Sequence[AnalysedCell], colour: str, limits: tuple[f
 
 def colours_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
     """Return colour and marker of each model, by its letter: a model looks alike in every report."""
-    places = {model.letter: ord(model.letter[0].upper()) - ord("A") for model in analysis.run.models}
-    return {letter: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for letter, place in places.items()}
+    return {model.letter: (of_letter(model.letter), shape_of(model.letter)) for model in analysis.run.models}
 
 
 def _row(

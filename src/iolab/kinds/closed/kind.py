@@ -73,9 +73,10 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
 
     def expected_s(self, experiment: ClosedExperiment, models: Sequence[Model]) -> float:
         """Return how long the requests of all repeats take in theory."""
-        workers = {model.letter: model.workers for model in models}
+        by_letter = {model.letter: model for model in models}
         return sum(
-            trial.requests / prediction(trial, workers[trial.model], experiment.settings(trial.variant)).throughput_rps
+            trial.requests
+            / prediction(trial, by_letter[trial.model], experiment.settings(trial.variant)).throughput_rps
             for trial in trials(experiment, models)
         )
 

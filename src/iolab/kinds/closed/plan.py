@@ -9,7 +9,8 @@ from iolab.experiment import ServerSettings, Settings
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
-from iolab.theory.closed_loop import ClosedLoop, closed_loop
+from iolab.results.records import ModelInfo
+from iolab.theory.closed_loop import ClosedLoop, closed_loop, split_queues
 
 
 class Trial(Settings):
@@ -61,6 +62,14 @@ def rounds(experiment: ClosedExperiment, models: Iterable[Model]) -> Iterator[li
         ]
 
 
-def prediction(trial: Trial | ClosedRecord, workers: float, settings: ServerSettings) -> ClosedLoop:
-    """Return what theory says of a trial on a server with `workers` workers."""
-    return closed_loop(trial.concurrency, workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus)
+def prediction(trial: Trial | ClosedRecord, model: Model | ModelInfo, settings: ServerSettings) -> ClosedLoop:
+    """Return what theory says of a trial on a model's server."""
+    times, interpreters = (settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus), model.interpreters
+    if (queues := model.queues(reuseport=settings.reuseport)) > 1:
+        return split_queues(trial.concurrency, queues, *times, interpreters=interpreters)
+    return closed_loop(trial.concurrency, model.workers, *times, interpreters=interpreters)
+
+
+def constant(model: ModelInfo, settings: ServerSettings) -> bool:
+    """Return whether theory predicts each response time: with random service times or queues it is a mean alone."""
+    return settings.wait_distribution == "constant" and model.queues(reuseport=settings.reuseport) == 1

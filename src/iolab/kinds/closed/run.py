@@ -12,6 +12,7 @@ from iolab.kind import Measured
 from iolab.kinds.closed.plan import Trial, prediction
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
+from iolab.lab import Model
 from iolab.loadgen import Job, Load, LoadGenerator
 from iolab.results.records import MachineUsage, ServerUsage
 from iolab.runtime import Server
@@ -35,7 +36,7 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
         ceiling_rps = bench.ceiling_rps(plan, trial.concurrency)
         variables = experiment.settings(trial.variant).variables() if trial.variant else {}
         server = bench.server(model, plan, trial.variant, variables)
-        job = _job(experiment, trial, model.workers, server)
+        job = _job(experiment, trial, model, server)
         _prepare(experiment.settings(trial.variant), job, model.workers, server, generator)
         with metering(server) as meter, watching() as watch:
             started = datetime.now(UTC)
@@ -67,8 +68,8 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
     return Measured(record, {"requests": load.samples})
 
 
-def _job(experiment: ClosedExperiment, trial: Trial, workers: float, server: Server) -> Job:
-    theory = prediction(trial, workers, experiment.settings(trial.variant))
+def _job(experiment: ClosedExperiment, trial: Trial, model: Model, server: Server) -> Job:
+    theory = prediction(trial, model, experiment.settings(trial.variant))
     return Job(
         url=server.url,
         users=trial.concurrency,

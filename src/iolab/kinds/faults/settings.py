@@ -48,7 +48,7 @@ class FaultsExperiment(Experiment):
     """Many users on one server, and one fault after another."""
 
     kind: Literal["faults"]
-    models: Annotated[Models, Option("The server to disturb: a letter or a name.")] = ("all",)
+    models: Annotated[Models, Option("The server to disturb: a letter or a name.")] = ("main",)
     cpus: OneLimit = (1.0,)
     seed: Seed = 0
     crowd: FaultUsers

@@ -29,7 +29,7 @@ class FreezeExperiment(ServedExperiment):
     """One server, frozen once under `concurrency` users, and once under planned arrivals."""
 
     kind: Literal["freeze"]
-    models: Annotated[Models, Option("The server to freeze: a letter or a name.")] = ("all",)
+    models: Annotated[Models, Option("The server to freeze: a letter or a name.")] = ("main",)
     cpus: OneLimit = (1.0,)
     seed: Seed = 0
     concurrency: Annotated[OneCount, Option("Users at once.", "--users")]

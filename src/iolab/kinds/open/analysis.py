@@ -1,6 +1,7 @@
 """From the run folder of an open loop to its cells: response times, the same trace simulated, and theory."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,18 @@ class OpenCell:
     constant: ResponseTime | None
     exponential: ResponseTime | None
     findings: tuple[Finding, ...]
+    shares: tuple[float, ...] = ()  # of its requests that each process of the server served, if the server says so
+
+    @property
+    def queue_workers(self) -> float:
+        """How many workers each queue has."""
+        return self.workers / self.record.queues
+
+    @property
+    def wait_s(self) -> float | None:
+        """The mean waiting time: the response time without service and transit."""
+        calibration = self.record.calibration
+        return self.measured.mean_s - calibration.service_s - calibration.transit_s if self.measured else None
 
     @property
     def off(self) -> float | None:
@@ -90,7 +103,7 @@ def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord)
         _check_rate(folder, model, record, record.utilisation)
         constant, exponential = _theory("constant", record, model), _theory("exponential", record, model)
     cell = OpenCell(record, model.workers, measured, same, constant, exponential, ())
-    return replace(cell, findings=findings(run, cell, samples))
+    return replace(cell, shares=_shares(answered), findings=findings(run, cell, samples))
 
 
 def _check_rate(folder: RunFolder, model: ModelInfo, record: OpenRecord, utilisation: float) -> None:
@@ -103,8 +116,12 @@ def _check_rate(folder: RunFolder, model: ModelInfo, record: OpenRecord, utilisa
 
 
 def _theory(distribution: Distribution, record: OpenRecord, model: ModelInfo) -> ResponseTime:
-    """Return a queue's response times, with the transit time, in which no worker is busy."""
-    response = queue(distribution, record.rate_rps, record.calibration.service_s, model.workers).response
+    """Return a queue's response times, with the transit time, in which no worker is busy.
+
+    A random part of Poisson arrivals is a Poisson process, too: Kleinrock, Queueing Systems, Volume 1 (1975), p. 79.
+    """
+    rate_rps, workers = record.rate_rps / record.queues, model.workers / record.queues
+    response = queue(distribution, rate_rps, record.calibration.service_s, workers).response
     transit_s = record.calibration.transit_s
     return ResponseTime(
         response.mean_s + transit_s,
@@ -141,10 +158,27 @@ def _interval(responses: Array) -> tuple[float, float] | None:
     return float(responses.mean()) - half, float(responses.mean()) + half
 
 
-def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> ResponseTime:
-    """Return the response times of an ideal queue with the same arrivals, service times and workers."""
+def _shares(answered: Sequence[OpenSample]) -> tuple[float, ...]:
+    """Return the share of each process that served requests; nothing if that is not known of all."""
+    counts = Counter(sample.process for sample in answered)
+    return () if None in counts else tuple(counts[each] / len(answered) for each in sorted(counts, key=str))
+
+
+def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> ResponseTime | None:
+    """Return the response times of an ideal queue with the same arrivals, service times and workers.
+
+    Of several queues, each has the arrivals of its own process; None if it is not known which those are.
+    """
     arrivals = np.array([sample.planned_s for sample in answered])
     reported = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
     services = np.nan_to_num(reported, nan=float(np.nanmean(reported))) + record.calibration.overhead_s
-    responses = queueing.many_servers(arrivals, services, workers) + record.calibration.transit_s
+    if record.queues == 1:
+        responses = queueing.many_servers(arrivals, services, workers)
+    elif any(sample.process is None for sample in answered):
+        return None
+    else:
+        process = np.array([sample.process for sample in answered])
+        own = [process == each for each in np.unique(process)]
+        responses = np.concatenate([queueing.one_server(arrivals[mine], services[mine]) for mine in own])
+    responses = responses + record.calibration.transit_s
     return ResponseTime(float(responses.mean()), *(float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99))))

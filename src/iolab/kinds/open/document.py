@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from iolab.kinds.open import figure, words
+from iolab.kinds.open import figure, splitting, words
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import document, drawing, numbers, run_report
 from iolab.report.document import Card, Cards, Column, Document, Figure, Section, Sentences, Table
@@ -47,6 +47,7 @@ def report(analysis: OpenAnalysis) -> Document:
                 brief=True,
             ),
             Section("What the numbers mean", [Sentences(meaning)], brief=True, answer=True),
+            *_queues(analysis),
         ],
         noun="plan",
         findings=((words.place(cell), cell.findings) for cell in analysis.cells),
@@ -62,6 +63,17 @@ def report(analysis: OpenAnalysis) -> Document:
         ],
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
     )
+
+
+def _queues(analysis: OpenAnalysis) -> list[Section]:
+    """Return what one queue for all workers, or one for each, makes of the waiting times and the shares."""
+    ratios, shares = list(splitting.ratios(analysis)), list(splitting.shares(analysis))
+    found = []
+    if ratios:
+        found.append(Section("One queue or one for each worker", [Sentences(ratios)], brief=True, answer=True))
+    if shares:
+        found.append(Section("Shares of the processes", [Sentences(shares)], brief=True))
+    return found
 
 
 def _titles(analysis: OpenAnalysis) -> dict[str, str]:

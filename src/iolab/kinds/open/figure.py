@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from iolab.kinds.open import splitting
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import drawing
 from iolab.theory.capacity import Distribution, queue
@@ -49,8 +50,8 @@ def _theory_s(distribution: Distribution, workers: float, service_s: float) -> A
 def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
     first, variants = cells[0].record, [each.record.variant for each in cells]
     top_ms = ROOM * max(_marks(axes, cell, variants, theory=theory) for cell in cells)
-    if theory:
-        _curves(axes, cells[0], top_ms)
+    for each in {cell.record.queues: cell for cell in cells}.values() if theory else ():
+        _curves(axes, each, top_ms)
     least = min(LEAST, *(cell.record.utilisation or LEAST for cell in cells)) - 0.02
     axes.set_xlim(least, LABELS)
     axes.set_ylim(0, top_ms)
@@ -63,9 +64,9 @@ def _curves(axes: Axes, cell: OpenCell, top_ms: float) -> None:
     calibration = cell.record.calibration
     names: tuple[tuple[str, Distribution, float], ...] = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
     for name, variant, height in names:
-        curve_ms = (_theory_s(variant, cell.workers, calibration.service_s) + calibration.transit_s) * 1000
+        curve_ms = (_theory_s(variant, cell.queue_workers, calibration.service_s) + calibration.transit_s) * 1000
         axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
-        _label(axes, f"{name}/{cell.workers:g}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
+        _label(axes, f"{splitting.theory(cell, name)}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
 
 
 def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from iolab.kinds.open import splitting
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
@@ -71,10 +72,10 @@ def _theory(cells: Sequence[OpenCell]) -> str:
         sum(_holds(cell, theory) for cell, theory in pairs)
         for pairs in ([(cell, cell.constant) for cell in known], [(cell, cell.exponential) for cell in known])
     )
-    workers = int(cells[0].workers)
+    fixed, random = (splitting.theory(cells[0], name) for name in ("M/D", "M/M"))
     return (
-        f"The interval of the measured mean contains the mean of M/D/{workers} in {constant} of {len(known)} plans with"
-        f" {LIGHT:.0%} utilisation or more, and that of M/M/{workers} in {exponential}."
+        f"The interval of the measured mean contains the mean of {fixed} in {constant} of {len(known)} plans with"
+        f" {LIGHT:.0%} utilisation or more, and that of {random} in {exponential}."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 from iolab.bench import Bench
+from iolab.errors import UsageError
 from iolab.kind import History, Kind, Line, Measured, Report
 from iolab.kinds import arrivals
 from iolab.kinds.slo import run
@@ -32,7 +33,11 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     def models(self, experiment: SloExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError if the objective cannot be read, or no rate can meet it."""
         Objective.parse(experiment.objective).check(experiment.server)
-        return lab.select(experiment.models)
+        chosen = lab.select(experiment.models)
+        for model in chosen:
+            if model.queues(reuseport=experiment.server.reuseport) > 1:
+                raise UsageError(f"REUSEPORT=1: theory has one queue here; use make queue MODELS={model.letter}")
+        return chosen
 
     def plan(
         self, experiment: SloExperiment, models: Sequence[Model], history: History[SloRecord]

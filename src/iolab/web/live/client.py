@@ -24,6 +24,7 @@ class Exchange:
     status: int = 0
     error: str = ""
     number: int = 0
+    local_port: int = 0
 
     @property
     def latency_s(self) -> float | None:
@@ -49,6 +50,7 @@ class _Reader(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 (create_connection makes one)
         self.transport = transport
         self.exchange.connected_s = time.monotonic()
+        self.exchange.local_port = transport.get_extra_info("sockname")[1]
         transport.write(self.request)
         self.notice(self.exchange)
 

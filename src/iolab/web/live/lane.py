@@ -12,28 +12,25 @@ from iolab.errors import ServerFailed
 from iolab.lab import Model
 from iolab.web.live.client import Exchange, ask
 from iolab.web.live.rows import Row, measured
+from iolab.web.live.seats import QUEUED, SENDING, SERVED, Seats
 from iolab.web.live.server import Server
 from iolab.web.live.settings import RANGES, Settings
 
 MOST_USERS = int(RANGES["users"][1])
 MOST_ROWS = 20_000  # of a lane: an hour of 64 users with a wait of 1 s has more, of which the newest are kept
 AGAIN_S = 0.5  # after a failed request
-SENDING, QUEUED, SERVED, ANSWERING, DONE = "sending", "queued", "served", "answering", "done"
-FAILED, IDLE, GONE = "failed", "idle", "gone"
+ANSWERING, DONE, FAILED, IDLE, GONE = "answering", "done", "failed", "idle", "gone"
 
 
 class Lane:
     """Users of one server. What the client cannot see, waiting in the kernel or in the server, is derived.
 
-    Of the requests whose connection the kernel has accepted, the `workers` oldest are said to be in service, and the
-    others to be queued: all models serve in the order in which connections were accepted. An accept queue has room for
-    its backlog and one more (include/net/sock.h of Linux, sk_acceptq_is_full): if more users believe to be connected,
-    the kernel has dropped the last packet of their handshake, and they are said to be sending.
+    `seats` says how.
     """
 
     def __init__(self, model: Model, output: Path, *, broken: bool = False) -> None:
         self.model, self.broken = model, broken
-        self.workers = model.workers
+        self.seats = Seats(model.workers)
         self.state = "stopped"  # starting, running, ended or stopped
         self.why = ""
         self.rows: deque[Row] = deque(maxlen=MOST_ROWS)
@@ -43,7 +40,6 @@ class Lane:
         self._begun_s = self._changed_s = time.monotonic()
         self._going = asyncio.Event()
         self._wanted = 0  # users of a closed loop
-        self._backlog: int | None = None  # of a server whose accept queue is the kernel's
         self._users: dict[int, asyncio.Task[None]] = {}
         self._visits: set[asyncio.Task[None]] = set()
         self._arrivals: asyncio.Task[None] | None = None
@@ -55,10 +51,7 @@ class Lane:
     async def start(self, settings: Settings) -> None:
         """Start the server, with what the settings say; if it does not start, the lane says why."""
         self.state, self.why = "starting", ""
-        self.workers = _workers(self.model, settings, broken=self.broken)
-        self._backlog = (
-            self.model.backlog if settings.backlog is None or self.model.backlog is None else settings.backlog
-        )
+        self.seats = Seats.of(self.model, settings, broken=self.broken)
         variables = settings.variables() | ({"WORK_IN": "loop"} if self.broken else {})
         try:
             self._server = await Server.start(self.model, variables, self._output)
@@ -189,9 +182,8 @@ class Lane:
         """Tell which requests changed between queued and in service."""
         connected = [each for each in self._under_way.values() if each.connected_s is not None and not each.first_s]
         connected.sort(key=lambda each: each.connected_s or 0.0)
-        room = math.inf if self._backlog is None else self.workers + self._backlog + 1
-        for place, each in enumerate(connected):
-            self._tell(each.user, SERVED if place < self.workers else QUEUED if place < room else SENDING)
+        for user, state in self.seats.states(connected):
+            self._tell(user, state)
 
     def _tell(self, user: int, state: str) -> None:
         if self._states.get(user) != state:
@@ -206,6 +198,9 @@ class Lane:
 
     def events(self) -> list[tuple[int, str]]:
         """Return the changes of users since the last call."""
+        if self._server and self.seats.queues > 1:
+            self.seats.look(self._server.address[1])
+            self._derive()
         found, self._events = self._events, []
         return found
 
@@ -224,7 +219,9 @@ class Lane:
         return {
             "state": self.state,
             "why": self.why,
-            "workers": None if math.isinf(self.workers) else self.workers,
+            "workers": None if math.isinf(self.seats.workers) else self.seats.workers,
+            "queues": self.seats.queues,
+            "lengths": self.seats.seen.lengths,
             "sending": states.count(SENDING),
             "queued": states.count(QUEUED),
             "served": states.count(SERVED),
@@ -237,12 +234,3 @@ class Lane:
             "cpu": cpu,
             "threads": threads,
         }
-
-
-def _workers(model: Model, settings: Settings, *, broken: bool) -> float:
-    """Return how many requests can be in service at once."""
-    if broken:
-        return 1
-    return (
-        settings.threads if "THREADS" in model.service.environment and math.isfinite(model.workers) else model.workers
-    )

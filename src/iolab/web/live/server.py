@@ -13,7 +13,7 @@ import psutil
 
 from iolab.errors import ServerFailed
 from iolab.host import processes
-from iolab.host.programs import local_command
+from iolab.host.programs import lacking, local_command
 from iolab.lab import Model
 
 HOST = "127.0.0.1"
@@ -32,10 +32,12 @@ class Server:
     @classmethod
     async def start(cls, model: Model, variables: Mapping[str, str], output: Path) -> "Server":
         """Start a model's own command with these environment variables; raises ServerFailed."""
+        if lacks := lacking(model.service):
+            raise ServerFailed(f"it {lacks}")
         port = _free_port()
         service = model.service
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        own = {**service.environment, **variables, "HOST": HOST, "PORT": str(port)}
+        own = {**service.environment_with(variables), "HOST": HOST, "PORT": str(port)}
         with output.open("wb") as log:
             process = processes.start(
                 local_command(service.command),

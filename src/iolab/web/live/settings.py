@@ -14,10 +14,18 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "wait_ms": (20, 3000),
     "cpu_ms": (0, 1000),
     "threads": (1, 64),
+    "processes": (1, 64),
     "backlog": (0, 4096),
 }
-WHOLE = frozenset({"users", "threads", "backlog"})
-OF_SERVERS = ("wait_ms", "cpu_ms", "threads", "backlog")  # a change of these needs new servers
+WHOLE = frozenset({"users", "threads", "processes", "backlog"})
+OF_SERVERS = (
+    "wait_ms",
+    "cpu_ms",
+    "threads",
+    "backlog",
+    "processes",
+    "reuseport",
+)  # a change of these needs new servers
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Settings:
     cpu_ms: float = 0.0
     threads: int = 8
     backlog: int | None = 128
+    processes: int = 8  # of model E
+    reuseport: bool = False  # each of them has an accept queue of its own
     blocked: bool = False  # model C is the broken server, which blocks its event loop
 
     def changed(self, given: Mapping[str, Any], known: frozenset[str]) -> "Settings":
@@ -44,7 +54,7 @@ class Settings:
                 if value not in ("closed", "open"):
                     raise UsageError(f"loop = {value!r}: must be closed or open")
                 values[name] = value
-            elif name == "blocked":
+            elif name in ("blocked", "reuseport"):
                 values[name] = value is True
             elif name == "backlog" and value is None:
                 values[name] = None
@@ -63,6 +73,8 @@ class Settings:
             "THREADS": str(self.threads),
             "BACKLOG": backlog,
             "WAIT_DISTRIBUTION": "constant",
+            "PROCESSES": str(self.processes),
+            "REUSEPORT": str(int(self.reuseport)),
         }
 
     def needs_new_servers(self, before: "Settings") -> bool:

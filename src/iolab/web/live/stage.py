@@ -28,7 +28,7 @@ class Stage:
         self.settings = Settings()
         self.paused = True
         self.lanes: dict[str, Lane] = {}
-        self._models = {model.letter: model for model in lab.models}
+        self._models = {model.letter: model for model in lab.family}
         self._broken = next((model for model in lab.shown if model.name == "broken"), None)
         self._theory = theory
         self._theories: dict[str, Mapping[str, float | None]] = {}

@@ -3,7 +3,7 @@
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
 const TOKEN = $("meta[name=token]").content;
-const COLOURS = { A: "--a", B: "--b", C: "--c", D: "--d", X: "--x" };
+const COLOURS = { A: "--a", B: "--b", C: "--c", D: "--d", E: "--e", F: "--f", G: "--g", H: "--h", J: "--j", X: "--x" };
 const colour = (letter) => getComputedStyle(document.documentElement).getPropertyValue(COLOURS[letter] || "--accent").trim();
 const number = (value, digits = 3) => Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 3 });
 const seconds = (value) => value === null || value === undefined ? "–" : value < 1 ? `${number(value * 1000)} ms` : `${number(value)} s`;
@@ -86,6 +86,16 @@ const lanes = new Map(); // by letter
 let settings = null;
 let paused = true;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+function lined(lengths, queues, waiting) { // so many as wait, in the queues that the kernel's lengths say, as far as they do
+  const found = Array.from({ length: queues }, () => 0);
+  for (let left = waiting, place = 0; left > 0; left -= 1) {
+    let queue = found.findIndex((length, number) => length < (lengths[number] ?? 0));
+    if (queue < 0) queue = place++ % queues;
+    found[queue] += 1;
+  }
+  return found;
+}
 
 class Lane {
   constructor(letter) {
@@ -170,6 +180,7 @@ class Lane {
     const missed = figures.missed ? `${figures.missed} arrivals had no room here` : "";
     const wrong = { starting: "starts …", ended: figures.why || "has ended", stopped: "is stopped" }[figures.state] || missed || (paused ? "paused" : "");
     if (this.state.textContent !== wrong) this.state.textContent = wrong;
+    this.element.dataset.queues = figures.queues;
     this.canvas.setAttribute("aria-label", `Server ${this.letter}: ${figures.served} in service, ${figures.queued} queued, ${figures.sending} connecting; ${figures.done} answered, ${figures.failed} failed`);
     this.element.dataset.done = this.counts.done;
   }
@@ -181,19 +192,33 @@ class Lane {
     for (const dot of this.dots.values()) (ordered[dot.state] || ordered.done).push(dot);
     for (const list of Object.values(ordered)) list.sort((one, other) => one.since - other.since);
     const many = (room, count) => Math.min(gap, room / Math.max(1, Math.ceil(count / rows)));
-    const step = many(zones.served - zones.queue - gap * 1.4, ordered.queued.length + ordered.sending.length);
-    [...ordered.queued, ...ordered.sending].forEach((dot, place) => { // the first stands next to the server
-      dot.tx = zones.served - gap * 1.2 - Math.floor(place / rows) * step;
-      dot.ty = top + (place % rows + 0.5) * gap;
-    });
+    const split = this.figures.queues > 1 ? this.figures.queues : 0, high = (height - top - 6) / Math.max(1, split);
+    const row = (place) => top + (place + 0.5) * high;
+    const lengths = split ? lined(this.figures.lengths, split, ordered.queued.length + ordered.sending.length) : [];
+    if (split) { // a row is a queue and its process; the kernel says how many wait in each, not which of the users
+      const waiting = [...ordered.queued, ...ordered.sending], step = Math.min(gap, (zones.served - zones.queue - gap * 1.4) / Math.max(1, ...lengths));
+      for (const [queue, length] of lengths.entries()) for (let place = 0; place < length; place += 1) {
+        const dot = waiting.shift();
+        [dot.tx, dot.ty] = [zones.served - gap * 1.2 - place * step, row(queue)];
+      }
+    } else {
+      const step = many(zones.served - zones.queue - gap * 1.4, ordered.queued.length + ordered.sending.length);
+      [...ordered.queued, ...ordered.sending].forEach((dot, place) => { // the first stands next to the server
+        dot.tx = zones.served - gap * 1.2 - Math.floor(place / rows) * step;
+        dot.ty = top + (place % rows + 0.5) * gap;
+      });
+    }
     const threads = this.about.thread_each ? Math.max(0, (this.figures.threads || 0) - 1) : null; // one accepts connections
     const seats = this.figures.workers ?? Math.max(ordered.served.length, threads ?? this.dots.size);
     const taken = new Set(ordered.served.filter((dot) => dot.seat >= 0).map((dot) => dot.seat));
     const wide = many(zones.done - zones.served - size - gap * 0.5, seats);
-    const seat = (place) => [zones.served + Math.floor(place / rows) * wide + gap * 0.6, top + (place % rows + 0.5) * gap];
+    const seat = split ? (place) => [zones.served + gap * 0.6, row(place)]
+      : (place) => [zones.served + Math.floor(place / rows) * wide + gap * 0.6, top + (place % rows + 0.5) * gap];
+    const order = Array.from({ length: Math.max(seats, ordered.served.length) }, (_, place) => place);
+    order.sort((one, other) => Number(lengths[other] > 0) - Number(lengths[one] > 0)); // where a queue is, the process is busy
     for (const dot of ordered.served) {
       if (dot.seat < 0) {
-        for (dot.seat = 0; taken.has(dot.seat); dot.seat += 1);
+        dot.seat = order.find((place) => !taken.has(place)) ?? 0;
         taken.add(dot.seat);
       }
       [dot.tx, dot.ty] = seat(dot.seat);
@@ -206,7 +231,7 @@ class Lane {
       dot.tx = gap * 0.8;
       dot.ty = top + (place % rows + 0.5) * gap;
     });
-    return { size, zones, seats: Array.from({ length: Math.min(64, seats) }, (_, place) => seat(place)) };
+    return { size: split ? Math.min(size, high / 2.4) : size, zones, lines: lengths.map((_, queue) => row(queue)), seats: Array.from({ length: Math.min(64, seats) }, (_, place) => seat(place)) };
   }
 
   draw(ink) {
@@ -216,7 +241,7 @@ class Lane {
       this.canvas.width = Math.round(width * scale);
       this.canvas.height = Math.round(height * scale);
     }
-    const pen = this.canvas.getContext("2d"), { size, zones, seats } = this.places(width, height);
+    const pen = this.canvas.getContext("2d"), { size, zones, lines, seats } = this.places(width, height);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
     const font = Math.max(12, Math.min(16, width / 55));
@@ -224,7 +249,7 @@ class Lane {
     pen.fillStyle = ink.lane;
     pen.fillRect(zones.served, 24, zones.done - zones.served - size, height - 26);
     pen.fillStyle = ink.muted;
-    pen.fillText(this.figures.workers === null ? "no queue" : width < 520 ? "queue" : this.about.broken ? "waiting for the loop" : this.about.in_kernel ? "kernel's accept queue" : "server's own queue", zones.queue, 15);
+    pen.fillText(this.figures.workers === null ? "no queue" : width < 520 ? "queue" : this.about.broken ? "waiting for the loop" : lines.length ? `${lines.length} accept queues` : this.about.in_kernel ? "kernel's accept queue" : "server's own queue", zones.queue, 15);
     const threads = this.figures.threads;
     pen.fillText(threads && width >= 620 ? `in service, ${threads} thread${threads === 1 ? "" : "s"}` : "in service", zones.served, 15);
     pen.textAlign = "right";
@@ -232,6 +257,12 @@ class Lane {
     pen.textAlign = "left";
     pen.strokeStyle = ink.line;
     pen.lineWidth = 1.5;
+    for (const y of lines) { // a line under each queue
+      pen.beginPath();
+      pen.moveTo(zones.queue, y + size + 1);
+      pen.lineTo(zones.served - size, y + size + 1);
+      pen.stroke();
+    }
     for (const [x, y] of seats) {
       pen.beginPath();
       if (this.about.thread_each) pen.rect(x - size - 2, y - size - 2, 2 * size + 4, 2 * size + 4); // a thread
@@ -270,7 +301,8 @@ class Lane {
 
 function inks() {
   const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
-  return { muted: of("--muted"), line: of("--line"), lane: of("--lane"), error: of("--error"), A: of("--a"), B: of("--b"), C: of("--c"), D: of("--d") };
+  const letters = Object.entries(COLOURS).map(([letter, name]) => [letter, of(name)]);
+  return { muted: of("--muted"), line: of("--line"), lane: of("--lane"), error: of("--error"), ...Object.fromEntries(letters) };
 }
 
 let ink = null;
@@ -312,6 +344,7 @@ function takeState(state) {
     if (document.activeElement !== input || !input.matches(":active")) input.value = settings[input.name];
     $("output", input.parentElement).textContent = input.value;
   }
+  $("#controls [name=reuseport]").checked = settings.reuseport;
   $("#controls select").value = settings.backlog === null ? "" : String(settings.backlog);
 }
 
@@ -352,6 +385,7 @@ function setUpLive(state) {
   });
   $("#loops").addEventListener("change", (event) => set("loop", event.target.value));
   $("#controls select").addEventListener("change", (event) => set("backlog", event.target.value ? Number(event.target.value) : null));
+  $("#controls [name=reuseport]").addEventListener("change", (event) => set("reuseport", event.target.checked));
   for (const input of document.querySelectorAll("#controls input[type=range]")) {
     input.addEventListener("input", () => { $("output", input.parentElement).textContent = input.value; });
     input.addEventListener("change", () => set(input.name, Number(input.value)));
