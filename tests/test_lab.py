@@ -59,7 +59,7 @@ def test_an_optional_model_is_measured_only_when_it_is_named() -> None:
     assert [model.letter for model in real.select(["yours", "c"])] == ["C", "Y"]
     assert [model.letter for model in real.select(["Y", "all"])] == [*"ABCDEFGHJY"]
     assert [model.letter for model in real.measured] == [*"ABCDEFGHJY"]
-    with pytest.raises(UsageError, match="D or threadperconnection, E or prefork, .*, Y or yours"):
+    with pytest.raises(UsageError, match=r"D or threadperconnection, E or prefork, .*, Y or yours"):
         real.select(["nginx"])
 
 

@@ -41,12 +41,10 @@ class Limited(HttpToolsProtocol):
     head = 0
 
     def data_received(self, data: bytes) -> None:
+        super().data_received(data)
         self.head = 0 if self.cycle and not self.cycle.response_complete else self.head + len(data)
-        super().data_received(data) if self.head < 65_536 else self.transport.close()  # httptools itself has no limit
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self.head = 0
+        if self.head > 65_536:  # httptools itself has no limit for the size of a head
+            self.transport.close()
 
 
 async def app(scope: dict[str, Any], _: Any, send: Any) -> None:

@@ -16,7 +16,15 @@ import time
 from contextlib import suppress
 from typing import NoReturn
 
-LIBRARIES = ("aiohttp.web", "waitress", "http.server", "concurrent.futures.process", "email.parser")
+LIBRARIES = (
+    "aiohttp.web",
+    "waitress",
+    "http.server",
+    "concurrent.futures.process",
+    "email.parser",
+    "uvicorn",
+    "uvloop",
+)
 LIMIT_S = 20.0
 
 
@@ -78,7 +86,8 @@ def run(folder: str, script: str, variables: dict[str, str]) -> dict[str, object
 
 def main() -> None:
     for name in LIBRARIES:
-        importlib.import_module(name)
+        with suppress(ImportError):  # of a relative, which is optional
+            importlib.import_module(name)
     for line in sys.stdin:
         job = json.loads(line)
         for case in job["cases"]:

@@ -1,16 +1,23 @@
 """Every server of services/ that speaks HTTP: the measured ones, the broken one and the chat servers."""
 
+import importlib.util
 import re
 from pathlib import Path
 
 from tests.conftest import ROOT
 
-LIBRARY = re.compile(r"^(import|from) (aiohttp|waitress|http\.server)", re.MULTILINE)
-SCRIPTS = sorted(
-    path
-    for path in (ROOT / "services").glob("*/*.py")
-    if LIBRARY.search(text := path.read_text()) and 'number("PORT"' in text
-)
+LIBRARY = re.compile(r"^(?:import|from) (aiohttp|waitress|http\.server|uvicorn|gevent|server)\b", re.MULTILINE)
+SHARED = ROOT / "services" / "blocking" / "server.py"  # that relatives import
+
+
+def _serves(text: str) -> bool:
+    """Return whether a program is a server whose libraries are installed: a local run need not have all of them."""
+    libraries = [name for name in LIBRARY.findall(text) if name != "server"]
+    reads = 'number("PORT"' in text or "from server import" in text
+    return reads and LIBRARY.search(text) is not None and all(map(importlib.util.find_spec, libraries))
+
+
+SCRIPTS = sorted(path for path in (ROOT / "services").glob("*/*.py") if _serves(path.read_text()))
 
 
 def named(path: Path) -> str:
@@ -23,4 +30,5 @@ def variables(path: Path) -> list[str]:
     text = path.read_text()
     others = [path.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
     text += "".join(other.read_text() for other in others if other.exists())
+    text += SHARED.read_text() if "from server import" in text else ""
     return sorted(set(re.findall(r"""(?:number\(|os\.environ\.get\()"([A-Z_]+)\"""", text)))

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 WIDE_IN, NARROW_IN = 10.0, 4.2
 TEXT = 11  # points: at least 12 px in both forms, wherever the page shows them
-# Okabe and Ito's colours, which colour-blind readers tell apart; shapes say the same again. Four more are for relatives.
+# Okabe and Ito's colours, which colour-blind readers tell apart, and four more; shapes say the same again.
 COLOURS = (
     *("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
     *("#7b5fd3", "#a0522d", "#8a8d00", "#7f7f7f"),
