@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+import warnings
 from contextlib import suppress
 from typing import NoReturn
 
@@ -31,6 +32,7 @@ LIMIT_S = 20.0
 def child(folder: str, script: str, variables: dict[str, str], out: int, err: int) -> NoReturn:
     """Be the server: with these variables, in its own folder and session."""
     os.setsid()
+    warnings.filterwarnings("ignore", "Monkey-patching")  # what gevent patches was imported before, by this process
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.chdir(folder)

@@ -36,6 +36,7 @@ COMMANDS = {
     "run": Command("Experiments", "", "Measure any experiment: EXPERIMENT=file.toml", "run:run"),
     "theory": Command("Experiments", "1 s", "Compute queueing theory: RATE=27 USERS=16", "theory:theory"),
     "crosscheck": Command("Experiments", "1 min", "Compare hey, Locust and wrk", "crosscheck:crosscheck"),
+    "models": Command("Start", "5 s", "Show all models: what each is, and what it uses", "models:models"),
     "contract": Command("Experiments", "15 s", "Check a server against the contract: MODEL=yours", "contract:contract"),
     "locust": Command("Experiments", "1 min", "Load one server by Locust for a given time", "locust:locust"),
     "open": Command("Look at results", "1 s", "Open the page of all runs in a browser", "runs:open_"),
