@@ -142,7 +142,7 @@ def test_a_response_above_the_limit(data: bytes) -> None:
 def test_the_server_timing_is_read() -> None:
     for text, seconds in (
         (b"service;dur=20.5", 0.0205), (b"db;dur=1", -1), (b"service;dur=", -1), (b"service;dur=-3", -1),
-        (b"service;dur=nan", -1), (b"service;dur=inf", -1),
+        (b"service;dur=nan", -1), (b"service;dur=inf", -1), (b"service;dur=20.5, process;desc=3", 0.0205),
     ):  # fmt: skip
         response = Response(MOST)
         response.feed(length(b"", b"Server-Timing: " + text))
@@ -194,3 +194,14 @@ def test_any_body_ends_where_it_does_in_any_framing(body: bytes, sizes: list[int
         assert read(data) == Outcome(200, "complete", True)
         assert read(data[:-1]).end == ""
         assert read(data + b"H") == Outcome(200, "complete", False)
+
+
+def test_the_process_that_served_it_is_read() -> None:
+    for text, process in (
+        (b"service;dur=20.5, process;desc=3", 3), (b"process;desc=12", 12), (b"service;dur=20.5", -1),
+        (b"process;desc=", -1), (b"process;desc=x", -1), (b"subprocess;desc=3", -1), (b"process;desc=3x", -1),
+    ):  # fmt: skip
+        response = Response(MOST)
+        response.feed(length(b"", b"Server-Timing: " + text))
+        assert response.process() == process
+    assert Response(MOST).process() == -1

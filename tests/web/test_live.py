@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
+from iolab.host.accept_queues import AcceptQueues
 from iolab.lab import Lab
 from iolab.web.live import lane as lanes
+from iolab.web.live.client import Exchange
 from iolab.web.live.lane import Lane
+from iolab.web.live.seats import QUEUED, SERVED, Seats
 from iolab.web.live.server import Server
 from iolab.web.live.settings import Settings
 from tests.waiting import happens
@@ -231,6 +235,33 @@ def test_a_queue_holds_no_more_than_its_backlog_and_one(monkeypatch: pytest.Monk
             await happens(lambda: lane.figures()["queued"] == 8)  # its own queue has no such bound
 
     asyncio.run(look())
+
+
+def exchange(user: int, port: int) -> Exchange:
+    return Exchange(user, 0.0, connected_s=0.1, local_port=port)
+
+
+def test_of_several_queues_the_kernel_says_who_is_in_service(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a queue each, a user can wait while a process is idle: the oldest is not always in service."""
+    prefork = next(model for model in lab.family if model.letter == "E")
+    one, split = (Seats.of(prefork, Settings(processes=2, reuseport=each)) for each in (False, True))
+    assert ((one.workers, one.queues), (split.workers, split.queues)) == ((2, 1), (2, 2))
+    connected = [exchange(user, 50_000 + user) for user in range(3)]
+    assert list(one.states(connected)) == [(0, SERVED), (1, SERVED), (2, QUEUED)]
+    monkeypatch.setattr(AcceptQueues, "parse", lambda *_: AcceptQueues((2, 0), frozenset({50_001})))
+    one.look(8086)
+    assert one.seen == AcceptQueues()
+    split.look(8086)
+    assert list(split.states(connected)) == [(0, QUEUED), (1, SERVED), (2, QUEUED)]
+    assert split.seen.lengths == (2, 0)
+
+
+def test_seats_are_those_of_the_model_and_its_settings(lab: Lab) -> None:
+    by_letter, settings = {model.letter: model for model in lab.family}, Settings(threads=3, processes=5)
+    workers = {letter: Seats.of(by_letter[letter], settings).workers for letter in "ABCEH"}
+    assert workers == {"A": 1, "B": 3, "C": math.inf, "E": 5, "H": 4}  # H's threads are fixed
+    assert Seats.of(by_letter["C"], settings, broken=True).workers == 1
+    assert Seats.of(by_letter["E"], Settings(backlog=None)).backlog == 1024
 
 
 def test_fewer_users_leave_and_an_open_loop_sends_at_its_rate(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:

@@ -1,0 +1,187 @@
+"""What each relative teaches, as shapes: a queue for all or one for each, patched and other waits, its own limits."""
+
+import math
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from iolab.contract import requests, suite
+from iolab.contract.server import Launcher
+from iolab.host.programs import lacking
+from iolab.lab import Lab, Model
+from tests import own
+from tests.conftest import ROOT, Run
+from tests.contract.test_servers import Running, launched, serving
+
+LAB = Lab.read(ROOT)
+
+
+def model(letter: str) -> Model:
+    (found,) = LAB.select([letter])
+    if lacks := lacking(found.service):
+        pytest.skip(lacks)
+    return found
+
+
+def processes(port: int, requests: int) -> Counter[str]:
+    """Return how many of some requests each process has served, as their answers say."""
+    found = Counter[str]()
+    for _ in range(requests):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            answer = b""
+            while more := connection.recv(65_536):
+                answer += more
+        found.update(re.findall(r"process;desc=(\d+)", answer.decode()))
+    return found
+
+
+@pytest.mark.measures
+def test_e_with_one_queue_leaves_no_process_idle_while_a_request_waits() -> None:
+    with serving(model("E"), PROCESSES="4", WAIT_MS="300") as server:
+        assert server.at_once(4)[-1] < 1.9 * 0.3
+        assert server.at_once(8)[-1] < 2.9 * 0.3
+
+
+@pytest.mark.measures
+def test_e_with_a_queue_each_lets_requests_wait_beside_an_idle_process() -> None:
+    """That each of 4 requests gets a queue of its own has a probability of 4!/4^4, 9%: of ten times, once."""
+    with serving(model("E"), PROCESSES="4", REUSEPORT="1", WAIT_MS="150") as server:
+        slowest_s = sorted(server.at_once(4)[-1] for _ in range(10))
+        assert slowest_s[5] >= 1.9 * 0.15
+
+
+def test_e_says_which_of_its_processes_served_a_request() -> None:
+    for reuseport in ("0", "1"):
+        with serving(model("E"), PROCESSES="3", REUSEPORT=reuseport) as server:
+            found = processes(server.port, 60)
+            assert found.total() == 60
+            assert set(found) == {"0", "1", "2"}
+
+
+@pytest.mark.parametrize(("reuseport", "queues"), [("0", 1), ("1", 3)])
+@pytest.mark.needs("ss")
+def test_e_listens_with_one_socket_or_one_for_each_process(reuseport: str, queues: int) -> None:
+    with serving(model("E"), PROCESSES="3", REUSEPORT=reuseport) as server:
+        text = subprocess.run(
+            ["ss", "-Hltn", f"sport = :{server.port}"], capture_output=True, text=True, check=True
+        ).stdout
+        assert len(text.splitlines()) == queues
+
+
+def test_e_ends_if_one_of_its_processes_ends() -> None:
+    with serving(model("E"), PROCESSES="3") as server:
+        children = psutil.Process(server.process.pid).children()
+        children[1].kill()
+        assert server.process.wait(10) == 1
+        psutil.wait_procs(children, timeout=10)
+        assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+@pytest.mark.parametrize("name", ["PROCESSES", "REUSEPORT"])
+def test_e_refuses_bad_values(name: str) -> None:
+    for value in ("-1", "many", "65"):
+        with launched(model("E"), **{name: value}) as process:
+            _, stderr = process.communicate(timeout=10)
+        assert process.returncode == 2
+        assert stderr.startswith(f"{name}={value}: must be")
+
+
+PATCHED = """
+import sys
+from gevent import monkey, joinall, spawn
+monkey.patch_all()
+import ctypes, time
+wait = {"time.sleep": lambda: time.sleep(0.05), "C": lambda: ctypes.CDLL(None).usleep(50_000)}[sys.argv[1]]
+begin = time.perf_counter()
+joinall([spawn(wait) for _ in range(8)])
+print(time.perf_counter() - begin)
+"""
+
+
+@pytest.mark.measures
+def test_under_gevent_time_sleep_lets_others_run_and_a_wait_in_c_blocks_all() -> None:
+    model("F")
+    took_s = {
+        how: float(
+            subprocess.run([sys.executable, "-c", PATCHED, how], capture_output=True, text=True, check=True).stdout
+        )
+        for how in ("time.sleep", "C")
+    }
+    assert took_s["time.sleep"] < 0.2
+    assert took_s["C"] >= 0.4
+
+
+@pytest.mark.measures
+def test_a_s_own_server_stays_serial_under_gevent() -> None:
+    """What the comment in F says: who accepts must run beside those who serve."""
+    blocking, file = model("A"), ROOT / "services" / "blocking" / "server.py"
+    patched = f"from gevent import monkey; monkey.patch_all(); import runpy; runpy.run_path({str(file)!r}, run_name='__main__')"
+    (port,) = own.free_ports(1)
+    environment = {**own.environment(), "PORT": str(port), "WAIT_MS": "200", "BACKLOG": "16"}
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", patched], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline().startswith("blocking server")
+            assert Running(blocking, port, process).at_once(4)[-1] >= 3.8 * 0.2
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("pure", ["0", "1"])
+def test_g_answers_alike_in_both_implementations(pure: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    chosen = model("G")
+    variables = {**chosen.service.environment, "PURE_PYTHON": pure}
+    launcher = Launcher(_with(chosen, variables), tmp_path_factory.mktemp("g"), lambda: own.free_ports(1)[0])
+    for holds in (
+        requests.answers_after_the_wait,
+        requests.refuses_a_body,
+        requests.refuses_garbage,
+        requests.keeps_alive,
+    ):
+        holds(launcher)
+    with serving(chosen, PURE_PYTHON=pure) as server:
+        assert server.process.stdout
+        assert ("asyncio" if pure == "1" else "uvloop") in server.process.stdout.readline()
+
+
+def _with(chosen: Model, variables: dict[str, str]) -> Model:
+    return replace(chosen, service=replace(chosen.service, environment=variables))
+
+
+def test_h_accepts_98_connections_of_clients_and_serves_4_at_once() -> None:
+    chosen = model("H")
+    assert chosen.workers == 4
+    with serving(chosen, WAIT_MS="5") as server, ExitStack() as stack:
+        users = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(99)]
+        for user in users[:98]:
+            user.sendall(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
+            assert user.recv(12) == b"HTTP/1.1 200"
+        users[98].sendall(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
+        users[98].settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            users[98].recv(12)
+
+
+def test_promises_that_follow_from_the_workers_are_those_of_each_relative() -> None:
+    assert {each.letter: each.workers for each in LAB.family if each.optional} == {
+        "E": 8, "F": math.inf, "G": math.inf, "H": 4, "J": math.inf
+    }  # fmt: skip
+    assert all(suite.script(each).is_file() for each in LAB.family)
+
+
+def test_crowds_of_relatives_are_refused_in_a_line(inside: Run) -> None:
+    for letter in "EFGHJ":
+        done = inside("crowd", "--models", letter, "--runtime", "local")
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"iolab: no chat server of {letter} supports websocket or poll")
