@@ -48,6 +48,11 @@ class Model:
         return self.workers if self.service.labels.get(INTERPRETERS) == "each" else 1
 
     @property
+    def free_interpreters(self) -> float:
+        """The same in a free-threaded build of Python, in which threads do not share a lock."""
+        return self.workers if self.service.labels.get(INTERPRETERS) in ("each", "threads") else 1
+
+    @property
     def connection_limit(self) -> int | None:
         """The most connections that it accepts, as its block says; None if the block leaves that to the server."""
         text = self.service.environment.get("CONNECTION_LIMIT", "")

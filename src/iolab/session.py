@@ -18,6 +18,7 @@ from iolab.loadgen.starting import start_generator
 from iolab.planning import Plan
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
+from iolab.runtime import FREE
 from iolab.runtime.choice import Place
 
 
@@ -184,6 +185,7 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
 
 def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     """Return run.json of a new run."""
+    facts = place.runtime.facts()
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
@@ -197,7 +199,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
-                interpreters=model.interpreters,
+                interpreters=model.free_interpreters if facts.get(FREE) else model.interpreters,
                 connection_limit=model.connection_limit,
                 can_split=model.can_split,
             )
@@ -216,7 +218,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
             )
             for one in place.plans.values()
         ),
-        environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
+        environment=environment.facts(planned.models, place.runtime.name, facts),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

@@ -37,9 +37,10 @@ def _packages(models: Sequence[Model], *, installed: bool) -> dict[str, str]:
     """Return the servers' libraries: as installed here for local processes, as pinned for images."""
     pinned: dict[str, str] = {}
     for model in models:
-        wanted = (model.service.folder or Path()) / "requirements.in"
-        for line in wanted.read_text(encoding="utf-8").splitlines() if wanted.is_file() else ():
-            if match := re.match(r"([\w.-]+)==(\S+)", line):
+        script = (model.service.folder or Path()).joinpath(*model.service.command[-1:])
+        wanted = script.parent.glob("requirements*.in")
+        for line in "\n".join(each.read_text(encoding="utf-8") for each in wanted).splitlines():
+            if match := re.match(r"([\w.-]+)==([\w.]+)", line):
                 pinned[match[1]] = _installed(match[1]) if installed else match[2]
     return pinned
 

@@ -11,6 +11,7 @@ from iolab.host.cores import CpuPlan
 from iolab.lab import Model
 
 NULL_SERVER = "null_server.py"
+FREE = "free-threaded"  # in facts: Python runs threads at the same time, without the interpreter lock; else left out
 
 
 @dataclass(frozen=True)

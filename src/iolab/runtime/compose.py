@@ -1,5 +1,6 @@
 """Finds Docker's engine and Compose, runs `docker compose`, and explains errors and their remedy in one line."""
 
+import functools
 import json
 import os
 import re
@@ -162,6 +163,10 @@ class Compose:
         raise EngineMissing(why, remedy)
 
 
+FREE_THREADED = "free-threaded: True"
+ABOUT_THREADS = 'import sys; print("free-threaded:", not getattr(sys, "_is_gil_enabled", lambda: True)())'
+
+
 def image_id(image: str) -> str:
     """Return the id of an image, without the name of its hash; "" if the engine does not have the image."""
     return run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout_s=20).stdout.strip()[7:]
@@ -172,9 +177,19 @@ def network_settings(image: str) -> dict[str, int]:
 
     A container's network namespace has the kernel's defaults, whatever its host is set to.
     """
-    paths = [str(proc.setting_path(name)) for name in proc.NETWORK_SETTINGS]
-    container = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "grep", image]
-    return proc.network_settings(run([*container, "-H", ".", *paths], timeout_s=20).stdout)
+    return proc.network_settings(_in_container(image))
+
+
+def free_threaded(image: str) -> bool:
+    """Return whether Python in a container of that image runs threads at the same time."""
+    return FREE_THREADED in _in_container(image)
+
+
+@functools.cache
+def _in_container(image: str) -> str:
+    paths = " ".join(str(proc.setting_path(name)) for name in proc.NETWORK_SETTINGS)
+    container = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "sh", image]
+    return run([*container, "-c", f"grep -H . {paths}; python3 -c '{ABOUT_THREADS}'"], timeout_s=20).stdout
 
 
 def _engine_trouble(text: str) -> tuple[str, str]:

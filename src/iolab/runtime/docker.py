@@ -16,8 +16,8 @@ from iolab.host import limits, proc
 from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import temporary_folder
 from iolab.lab import Lab, Model
-from iolab.runtime import NULL_SERVER, Master, ServerCommand
-from iolab.runtime.compose import Compose, Engine, image_id, network_settings
+from iolab.runtime import FREE, NULL_SERVER, Master, ServerCommand
+from iolab.runtime.compose import Compose, Engine, free_threaded, image_id, network_settings
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
@@ -161,6 +161,7 @@ class DockerRuntime:
             **found,
             "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity),
             proc.SETTINGS: network_settings(load_image),
+            FREE: free_threaded(load_image) or None,
             limits.OPEN_FILES: self._files,
         }
 

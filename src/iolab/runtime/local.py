@@ -16,7 +16,7 @@ from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.host.programs import lacking, local_command
 from iolab.lab import Lab, Model
-from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
+from iolab.runtime import FREE, NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
@@ -201,4 +201,5 @@ class LocalRuntime:
 
     def facts(self) -> Mapping[str, Any]:
         """Return the network settings of this machine, where servers and load generator run."""
-        return {proc.SETTINGS: proc.network_settings(), limits.OPEN_FILES: limits.open_files()}
+        free = not getattr(sys, "_is_gil_enabled", lambda: True)()  # servers run with this interpreter
+        return {proc.SETTINGS: proc.network_settings(), limits.OPEN_FILES: limits.open_files(), FREE: free or None}
