@@ -59,6 +59,9 @@ def test_settings_become_the_variables_of_compose() -> None:
         "BACKLOG": "",
         "THREADS": "8",
         "CONNECTION_LIMIT": "",
+        "PROCESSES": "8",
+        "REUSEPORT": "0",
+        "PURE_PYTHON": "0",
     }
     assert ServerSettings(backlog=128, wait_ms=2.5).variables()["BACKLOG"] == "128"
 

@@ -65,6 +65,29 @@ def test_sixteen_users_wait_in_one_eight_and_sixteen_seats(page: "Page", served:
 
 
 @pytest.mark.bounds
+def test_prefork_has_eight_seats_behind_one_queue_or_a_queue_for_each(page: "Page") -> None:
+    """With one queue no seat is free while a user waits; with a queue each, the kernel says how long each one is."""
+    act(page, "set", models=["E"], users=USERS, wait_ms=1000)
+    page.get_by_role("button", name="Start").click()
+    wait_until(lambda: in_service(page) == {"E": (8, USERS)}, 30)
+    assert (figures(page)["E"]["workers"], figures(page)["E"]["queues"]) == (8, 1)
+    page.get_by_text("More settings of the servers").click()
+    page.get_by_label("E: an accept queue for each process").check()
+    wait_until(lambda: page.locator("[data-lane=E]").get_attribute("data-queues") == "8", 30)
+
+    def has_a_queue_beside_an_idle_seat() -> bool:
+        shown = figures(page)["E"]
+        return shown["served"] < 8 and sum(shown["lengths"]) > 0 and len(shown["lengths"]) == 8
+
+    wait_until(has_a_queue_beside_an_idle_seat, 30)
+    places = page.evaluate("lanes.get('E').places(900, 200)")
+    assert (len(places["lines"]), len(places["seats"])) == (8, 8)
+    assert [seat[1] for seat in places["seats"]] == places["lines"]  # a seat at the end of each queue
+    page.get_by_role("button", name="End servers").click()
+    wait_until(lambda: not page.locator(".lane").count(), 20)
+
+
+@pytest.mark.bounds
 def test_a_blocked_loop_serves_one_and_a_killed_server_can_be_restarted(page: "Page") -> None:
     act(page, "set", users=4, models=["C", "D"], wait_ms=500)
     page.get_by_role("button", name="Start").click()
