@@ -54,8 +54,8 @@ class Model:
 
     @property
     def connection_limit(self) -> int | None:
-        """The most connections that it accepts, as its block says; None if the block leaves that to the server."""
-        text = self.service.environment.get("CONNECTION_LIMIT", "")
+        """The most connections that it accepts, if its block fixes that; else None."""
+        text = self.service.written.get("CONNECTION_LIMIT", "")
         return int(text) if text.isdecimal() else None
 
     @property

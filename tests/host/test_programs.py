@@ -1,5 +1,6 @@
 """A program that has the name of another one is not taken for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from iolab.host import programs
 from iolab.live import doctor
 from iolab.loadgen.hey import read_rows
 from iolab.runtime import choice
+from iolab.service import Service
 
 OTHER = "#!/bin/sh\necho 'hello from another hey'\n"
 GENUINE = "#!/bin/sh\necho 'flag needs an argument: -h\nUsage: hey [options...] <url>' >&2\nexit 2\n"
@@ -56,4 +58,20 @@ def test_what_is_no_table_is_no_measurement(text: str) -> None:
 def test_a_table_without_rows_is_a_load_without_responses() -> None:
     assert (
         read_rows("response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n") == []
+    )
+
+
+def test_what_a_local_run_lacks_is_said_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "services" / "one"
+    folder.mkdir(parents=True)
+    (folder / "requirements-one.txt").touch()
+    service = Service("one", "", folder, ("python3", "one.py"), {}, {}, (), ())
+    assert programs.lacking(service) == ""
+    assert programs.lacking(replace(service, labels={"iolab.package": "json"})) == ""
+    assert programs.lacking(replace(service, labels={"iolab.package": "no_such_package"})) == (
+        "needs the package no_such_package: .venv/bin/pip install --require-hashes -r"
+        " services/one/requirements-one.txt, or use Docker"
+    )
+    assert programs.lacking(replace(service, command=("no-such-program", "one.js"))) == (
+        "needs the program no-such-program: install it, or use Docker"
     )

@@ -152,7 +152,7 @@ class ModelInfo(Record):
     """A measured model, as the run saw it; `workers` may be infinite.
 
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
-    `interpreters` requests can compute at the same time. `connection_limit` is what its block sets. `can_split` is
+    `interpreters` requests can compute at the same time. `connection_limit` is what its block fixes. `can_split` is
     whether its workers can have an accept queue each.
     """
 

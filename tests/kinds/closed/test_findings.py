@@ -148,6 +148,12 @@ def test_a_connection_limit_is_named_where_the_median_is_that_of_accepted_users(
     assert remedies["failed_requests"] == remedies["connection_limit"]  # and no longer listen backlog
 
 
+def test_a_limit_that_no_variable_changes_has_another_remedy() -> None:
+    remedies = {each.id: each.remedy for each in findings(replace(limited(), limit_fixed=True))}
+    assert remedies["connection_limit"].startswith("server B, which has the same code")
+    assert "CONNECTION_LIMIT=" not in remedies["failed_requests"]
+
+
 def test_a_connection_limit_is_not_named_without_its_signs() -> None:
     dropped = CLEAN.usage.model_copy(update={"listen_overflows": 5})
     assert "no packet" not in found(limited(usage=dropped))["connection_limit"][1]

@@ -181,13 +181,14 @@ def _limited(
     experiment: ClosedExperiment, first: ClosedRecord, model: ModelInfo, settings: ServerSettings
 ) -> dict[str, Any]:
     """Return what a connection limit below the users means for a pool: how many connections it accepts, and theory."""
+    fixed = model.connection_limit is not None
     limit = model.connection_limit or settings.connection_limit or first.concurrency + OWN_DESCRIPTORS
     accepted = limit - OWN_DESCRIPTORS
     if accepted >= first.concurrency or math.isinf(model.workers) or not constant(model, settings):
         return {}
     fewer = closed_loop(accepted, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
     varies = len({experiment.settings(each).connection_limit for each in experiment.variants}) > 1
-    return {"accepted": accepted, "accepted_s": fewer.latency_s, "limit_varies": varies}
+    return {"accepted": accepted, "accepted_s": fewer.latency_s, "limit_varies": varies, "limit_fixed": fixed}
 
 
 def _evidence(

@@ -27,6 +27,7 @@ class Evidence(Conditions):
     backlog_varies: bool = False  # in this experiment
     accepted: int | None = None  # connections, where the connection limit is below the users and the pool is busy
     accepted_s: float | None = None  # the response time by theory of so many users
+    limit_fixed: bool = False  # CONNECTION_LIMIT does not change it
     limit_varies: bool = False  # in this experiment
     client: ClientUsage = field(default_factory=ClientUsage)
     linear_timeouts: int | None = None  # net.ipv4.tcp_syn_linear_timeouts where the load generator ran

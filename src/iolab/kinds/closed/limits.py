@@ -20,6 +20,8 @@ def limited(evidence: Evidence) -> bool:
 
 def more_connections(evidence: Evidence) -> str:
     """Return the advice to accept all users."""
+    if evidence.limit_fixed:
+        return "server B, which has the same code and accepts 10,000 connections (MODELS=B), or fewer users"
     return f"a higher connection limit (CONNECTION_LIMIT={2 * evidence.trials[0].concurrency}), or fewer users"
 
 
