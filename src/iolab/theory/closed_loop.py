@@ -51,8 +51,8 @@ def split_queues(
     """
     one = closed_loop(users, math.inf, wait_s, cpu_s, cpus, interpreters=interpreters)
     split_rps = queues * users / (users + queues - 1) / (wait_s + cpu_s)
-    throughput_rps = min(one.throughput_rps, split_rps)
-    return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
+    least_rps = min(one.throughput_rps, split_rps)
+    return ClosedLoop(least_rps, users / least_rps)
 
 
 def behind_short_queue(

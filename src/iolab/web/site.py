@@ -9,7 +9,7 @@ from aiohttp import web
 
 import iolab
 from iolab.errors import UsageError
-from iolab.host import lock
+from iolab.host import cores, lock
 from iolab.lab import Lab
 from iolab.web import guard
 from iolab.web.events import Audience
@@ -126,7 +126,7 @@ class Site:
             workers=lane.figures()["workers"],
             backlog=backlog,
             queues=lane.seats.queues,
-            interpreters=lane.model.interpreters,
+            interpreters=min(lane.model.interpreters, len(cores.available())),
         )
         return found
 

@@ -1,5 +1,6 @@
 """One queue for eight workers or one for each: theory, the same trace, the ratio of waiting times, and the shares."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from iolab.kinds.open import document, figure, splitting
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from iolab.results.records import CpuPlanInfo, Finding, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from tests.conftest import ROOT
 from tests.rendered import terminal
 
 WORKERS, RHO, COUNT = 8, 0.8, 24_000
+PLAN_S = 75.0  # for so many arrivals
 KNOWN = Calibration(service_s=0.02, overhead_s=0.0, transit_s=0.0004)
 
 
@@ -59,8 +61,8 @@ def made(tmp_path: Path, *variants: str, told: bool = True) -> OpenAnalysis:
         rows = folder.write_rows(index, requests=samples(split=split, told=told))
         record = OpenRecord(
             index=index, model="E", service="prefork", cpus=1.0, variant=variant, requested=COUNT, sent=COUNT, ok=COUNT,
-            errors=0, started=datetime.now(UTC), duration_s=60.0, valid=True, reason=None, rows=rows, process="poisson",
-            rate_rps=RHO * WORKERS / KNOWN.service_s, plan_s=60.0, seed=1, utilisation=RHO, calibration=KNOWN,
+            errors=0, started=datetime.now(UTC), duration_s=PLAN_S, valid=True, reason=None, rows=rows, process="poisson",
+            rate_rps=RHO * WORKERS / KNOWN.service_s, plan_s=PLAN_S, seed=1, utilisation=RHO, calibration=KNOWN,
             queues=WORKERS if split else 1,
         )  # fmt: skip
         folder.append(record)
@@ -95,6 +97,14 @@ def test_the_ratio_of_waiting_times_stands_beside_theory(tmp_path: Path) -> None
     assert "8 x M/M/1" in drawn
     assert "M/M/8" in drawn
     assert "8 x" not in figure.response_times(made(tmp_path / "other", "one queue"), narrow=False)
+
+
+def test_a_disturbed_plan_has_no_ratio(tmp_path: Path) -> None:
+    analysis = made(tmp_path, "one queue", "a queue each")
+    one, many = analysis.cells
+    late = Finding(id="late_sends", severity="warning", message="late", remedy="a quieter machine")
+    (text,) = splitting.ratios(replace(analysis, cells=(replace(one, findings=(late,)), many)))
+    assert "is not known: findings say what disturbed these plans (8 x M/M/1 against M/M/8, 14.0 times" in text
 
 
 def test_without_the_other_queueing_there_is_no_ratio(tmp_path: Path) -> None:
