@@ -69,7 +69,7 @@ def test_a_trial_that_is_not_valid_does_not_count_beside_one_that_is(tmp_path: P
 def test_precision_is_that_of_status_200_alone() -> None:
     """Requests that fail after any time would keep a median from ever being known."""
     known = Precision(0.05, 0.0001)
-    for failed_s in (0.001, 0.1, 0.4):
+    for failed_s in (0.001, 0.1, 0.4, 0.002, 0.2):
         samples = [Sample(0.0, 0.02, 200)] * 20 + [Sample(0.0, failed_s, 503)] * 60
         known.add(ClosedRecord.model_validate(record("closed", CLOSED)), samples)
     assert known.reached()

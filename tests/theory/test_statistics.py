@@ -5,17 +5,17 @@ import pytest
 from scipy.stats import bootstrap
 from scipy.stats import t as student
 
-from iolab.theory.statistics import Array, least_count, median_interval, percentile, quantile_estimate, ratio_interval
-
-
-def test_least_counts_are_those_of_wilks() -> None:
-    # https://en.wikipedia.org/wiki/Tolerance_interval: 59 for 95%/95%, 299 for 99%/95%
-    assert (least_count(0.95), least_count(0.99), least_count(0.5)) == (59, 299, 5)
+from iolab.theory.statistics import Array, median_interval, percentile, quantile_estimate, ratio_interval
 
 
 def test_a_percentile_of_too_few_values_is_not_known() -> None:
-    assert percentile(np.arange(298.0), 0.99) is None
-    assert percentile(np.arange(299.0), 0.99) == pytest.approx(295.02)
+    assert percentile(np.arange(367.0), 0.99) is None
+    assert percentile(np.arange(368.0), 0.99) == pytest.approx(363.33)
+    assert percentile(np.arange(200.0), 0.99) is None
+    assert percentile(np.arange(71.0), 0.95) is None
+    assert percentile(np.arange(72.0), 0.95) is not None
+    assert percentile(np.arange(5.0), 0.5) is None
+    assert percentile(np.arange(6.0), 0.5) == 2.5
     assert percentile(np.empty(0), 0.95) is None
 
 

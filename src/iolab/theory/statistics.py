@@ -8,19 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from iolab.theory.enough import least_count
+
 Array = NDArray[np.float64]
 
 RESAMPLES = 999
 RESOLUTION_S = {"hey": 1e-4, "locust": 1e-6}  # the resolution of the load generators' response times
-
-
-def least_count(quantile: float, confidence: float = 0.95) -> int:
-    """Return how many values are needed to bound the `quantile` from above with `confidence`.
-
-    The largest of n values exceeds the quantile q with probability 1 - q^n: 59 values for 0.95, 299 for 0.99.
-    Source: Wilks, Determination of Sample Sizes for Setting Tolerance Limits (1941).
-    """
-    return math.ceil(math.log(1 - confidence) / math.log(quantile))
 
 
 def percentile(values: Array, quantile: float) -> float | None:

@@ -241,7 +241,7 @@ def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str
 
 def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page: str) -> None:
     shown = recorded_page
-    assert shown.count('<th scope="row"') == 2 * len(run.cells) + 6
+    assert shown.count('<th scope="row"') == 5 * len(run.cells) + 6
     assert "@page { size: A4" in shown
 
 

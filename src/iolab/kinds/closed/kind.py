@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.errors import UsageError
-from iolab.kind import History, Kind, Line, Measured, Report, Show, TwoRuns
+from iolab.kind import History, Kind, Line, Measured, Report, Show, TwoRuns, Where
 from iolab.kinds import registry
 from iolab.kinds.closed import run
-from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
-from iolab.kinds.closed.precision import Precision, rounds_until
+from iolab.kinds.closed.plan import Trial, expected_medians_s, prediction, rounds, trials
+from iolab.kinds.closed.precision import Precision, check_resolution, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
@@ -36,6 +36,11 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     fresh_servers = None
     theory = ("predicted_median_ms", "predicted_mean_ms", "predicted_throughput_rps")
     explains_medians = True
+
+    def check(self, experiment: ClosedExperiment, models: Sequence[Model], where: Where) -> None:
+        """Refuse a precision that the load generator cannot measure."""
+        if experiment.precision is not None:
+            check_resolution(experiment.precision, where.generator, expected_medians_s(experiment, models))
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]

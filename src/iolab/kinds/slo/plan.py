@@ -13,7 +13,7 @@ from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.records import SloRecord
 from iolab.results.samples import OpenSample
 from iolab.theory.capacity import Bound, Distribution
-from iolab.theory.statistics import least_count
+from iolab.theory.enough import least_count
 
 ENDS = 2  # the highest and the lowest rate, which are tried first
 BISECTIONS = 6  # the answer is known to 1.6% of the first interval
@@ -55,7 +55,7 @@ class Objective:
 
     def least_requests(self) -> int:
         """Return how many requests are needed to measure that value."""
-        return 100 if self.quantile is None else 2 * least_count(self.quantile)
+        return 100 if self.quantile is None else least_count(self.quantile)
 
 
 @dataclass(frozen=True)
