@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from iolab.theory.statistics import Array
 Draw = np.random.Generator
 Repeats = Callable[[Draw, int], list[Array]]  # so many repeats, each the response times of its requests in seconds
 HEY_S = 1e-4  # hey rounds response times to tenths of a millisecond
+KEEPS = 0.9  # of how slow the machine was during the request before
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ClosedLoop:
     wait_s: float = 0.020
     late_s: float = 0.0005  # mean
     between: float = 0.005
-    slow: float = 0.02  # standard deviation of the logarithm of the service time, of which a request keeps KEEPS
+    slow: float = 0.02  # standard deviation of the logarithm of a service time
 
     def repeats(self, draw: Draw, count: int) -> list[Array]:
         """Return the response times of `count` repeats, as hey rounds them."""
@@ -36,14 +38,14 @@ class ClosedLoop:
 
     def _one(self, draw: Draw) -> Array:
         level = float(np.exp(draw.normal(0.0, self.between)))
-        state, keeps = 0.0, 0.9
-        news = draw.normal(0.0, self.slow * (1 - keeps**2) ** 0.5, self.requests)
+        state = 0.0
+        news = draw.normal(0.0, self.slow * (1 - KEEPS**2) ** 0.5, self.requests)
         late = draw.exponential(self.late_s, self.requests)
         sends = [0.0] * self.users  # the moments at which users send their next request
         free = [0.0] * min(self.workers, self.users)
         responses = np.empty(self.requests)
         for number in range(self.requests):
-            state = keeps * state + news[number]
+            state = KEEPS * state + news[number]
             sent, ready = heapq.heappop(sends), heapq.heappop(free)
             done = max(sent, ready) + self.wait_s * level * np.exp(state) + late[number]
             heapq.heappush(free, done)
@@ -57,6 +59,12 @@ def independent(draw: Draw, count: int, requests: int = 208) -> list[Array]:
     return [0.020 + draw.exponential(0.001, requests) for _ in range(count)]
 
 
-def truth(repeats: Repeats, quantile: float, count: int = 4000) -> float:
+@cache
+def many(repeats: Repeats) -> Array:
+    """Return the response times of so many repeats that their percentiles are the true ones."""
+    return np.concatenate(repeats(np.random.default_rng(99), 3000))
+
+
+def truth(repeats: Repeats, quantile: float) -> float:
     """Return a quantile of that load, from many repeats."""
-    return float(np.quantile(np.concatenate(repeats(np.random.default_rng(99), count)), quantile))
+    return float(np.quantile(many(repeats), quantile))

@@ -4,9 +4,10 @@ from functools import partial
 
 from iolab.kinds.closed import course, cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.cpu_stories import of_limits
 from iolab.kinds.closed.percentile_table import meaning, percentiles
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import of_limits, stories
+from iolab.kinds.closed.stories import stories
 from iolab.kinds.closed.table import columns, findings, named, resources
 from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table

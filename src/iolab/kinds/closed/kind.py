@@ -1,7 +1,6 @@
 """The closed loop as a kind of experiment."""
 
 import json
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -95,15 +94,15 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     def line(self, measured: Measured[ClosedRecord]) -> Line:
         """Return the median and the slowest response time of a trial."""
         record = measured.record
-        latencies_ms = sorted(
-            sample.latency_s * 1000
+        latencies_s = sorted(
+            sample.latency_s
             for sample in measured.rows["requests"]
             if isinstance(sample, Sample) and sample.status == 200 and sample.latency_s is not None
         )
         place = f"{record.model} {record.service:<20} c = {record.concurrency:<4}"
-        if not record.valid or not latencies_ms:
+        if not record.valid or not latencies_s:
             return Line(f"{place} invalid: {record.reason}", None if record.valid else "red")
-        median, slowest = numbers.milliseconds(statistics.median(latencies_ms)), numbers.milliseconds(latencies_ms[-1])
+        median, slowest = numbers.median(latencies_s), numbers.latency(latencies_s[-1])
         failed = f"   {record.errors} failed" if record.errors else ""
         return Line(f"{place} median {median:>8}   slowest {slowest:>8}{failed}")
 
