@@ -62,7 +62,7 @@ def measure(
     limits.raise_soft_limits()  # servers and load generators inherit them
     limits.check_open_files()
     info = _info(planned, place, kind)
-    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
+    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans, info.generator))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     with _keeping(folder, kind):
         if planned.begun:

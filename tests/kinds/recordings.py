@@ -59,7 +59,19 @@ def recording(kind: str, results: Path) -> RunFolder:
         return made_up.run(made_up.folder(results))
     facts: dict[str, dict[str, Any]] = {
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
-        "slo": {**LOAD, "lead_s": 0.0, "value_s": 0.02, "holds": True},
+        "slo": {
+            **LOAD,
+            "lead_s": 0.0,
+            "value_s": 0.02,
+            "low_s": 0.02,
+            "high_s": 0.02,
+            "counted": 80,
+            "independent": 80,
+            "open": False,
+            "unanswered": 0,
+            "late_p99_s": 0.0,
+            "highest_rps": 20_000.0,
+        },
         "freeze": {"name": "planned", "generator": "locust"},
         "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},

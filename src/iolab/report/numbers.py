@@ -1,7 +1,10 @@
 """Formats numbers and units, for every report and the terminal."""
 
 import math
+import statistics
 from collections.abc import Sequence
+
+from iolab.theory.enough import least_count
 
 NOT_KNOWN = "-"
 NEVER = "never"
@@ -28,6 +31,12 @@ def latency(value_s: float | None) -> str:
 def percentile(value_s: float | None, count: int) -> str:
     """Return a percentile of `count` response times, or "too few" if it is not known."""
     return TOO_FEW if value_s is None and count else latency(value_s)
+
+
+def median(values_s: Sequence[float]) -> str:
+    """Return the median of response times in seconds, or "too few" of them, or "-" without any."""
+    known = len(values_s) >= least_count(0.5)
+    return percentile(statistics.median(values_s) if known else None, len(values_s))
 
 
 def rate(value: float | None) -> str:

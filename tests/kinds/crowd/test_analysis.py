@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from iolab.chat.entries import Entry
@@ -19,6 +20,7 @@ from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
+from iolab.theory.statistics import percentile
 from tests import crowds
 from tests.conftest import ROOT
 from tests.rendered import summary
@@ -106,12 +108,28 @@ def test_who_was_never_served_waits_for_ever(level: Level) -> None:
 
 
 def test_a_click_without_an_answer_is_later_than_any_other() -> None:
-    times = Times.of([0.001] * 197 + [None] * 3)
-    assert (times.count, times.never, times.p50_s, times.p99_s, times.max_s) == (200, 3, 0.001, math.inf, math.inf)
-    assert Times.of([0.001] * 199 + [None]).p99_s == 0.001
-    assert Times.of([0.001] * 99).p99_s is None
+    times = Times.of([0.001] * 395 + [None] * 5)
+    assert (times.count, times.never, times.p50_s, times.p99_s, times.max_s) == (400, 5, 0.001, math.inf, math.inf)
+    assert Times.of([0.001] * 396 + [None] * 4).p99_s == 0.001
     assert Times.of([None] * 100).p50_s == math.inf
     assert Times.of([]) == Times(0, 0, None, None, None)
+
+
+@pytest.mark.parametrize(("count", "known"), [(200, False), (367, False), (368, True)])
+def test_a_p99_needs_as_many_clicks_as_requests(count: int, known: bool) -> None:
+    assert (Times.of([0.001] * count).p99_s is not None) == known
+    assert (percentile(np.full(count, 0.001), 0.99) is not None) == known
+
+
+def test_above_a_median_that_never_ended_nothing_ended() -> None:
+    assert Times.of([0.001] * 2 + [None] * 8).p99_s == math.inf
+    assert Times.of([None] * 5).p50_s is None  # even that takes six
+
+
+def test_how_late_clicks_were_sent_is_known_of_any_number(tmp_path: Path) -> None:
+    record = crowds.add(crowds.folder(tmp_path), crowds.C, 100)
+    assert cell(record, (), [Click(0, 1.0, 1.007, 1.008)]).late_p99_s == pytest.approx(0.007)
+    assert cell(record, (), []).late_p99_s is None
 
 
 def test_clicks_count_from_the_moment_for_which_they_were_planned(tmp_path: Path) -> None:
@@ -152,14 +170,16 @@ def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[st
 def test_late_sends_few_and_unanswered_clicks_are_found(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     late = [
-        Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(200)
+        Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(400)
     ]
-    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(9, clicks=late), answered=197)
+    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(9, clicks=late), answered=397)
     crowds.add(folder, crowds.C, 100)
     first, second = reversed(analyse(folder).cells)
     assert ids(first) == ["client_was_the_limit", "unanswered_clicks"]
-    assert "3 of 200 clicks" in first.findings[1].message
+    assert "3 of 400 clicks" in first.findings[1].message
     assert ids(second) == ["few_clicks"]
+    assert second.findings[0].message == "40 clicks in 20 s: too few to know the 99th percentile, which needs 368"
+    assert second.findings[0].remedy == "more users make more clicks: USERS=1200"
 
 
 def test_a_pause_says_when_it_was(level: Level) -> None:

@@ -32,8 +32,9 @@ class StrategyResult:
 
     @property
     def median_ms(self) -> float | None:
-        """The median response time of the users."""
-        return _median_ms(self.samples)
+        """The median response time of the users; None with too few requests."""
+        value = percentile(_latencies_s(self.samples), 0.5)
+        return None if value is None else value * 1000
 
     @property
     def p95_ms(self) -> float | None:
@@ -51,8 +52,12 @@ class StrategyResult:
 
     @property
     def bystander_median_ms(self) -> float | None:
-        """The median response time of the bystander, whose request does no work at all."""
-        return _median_ms(self.bystander)
+        """The median response time of the bystander, whose request does no work at all.
+
+        It describes these requests, however few: behind a blocked loop there are two a second.
+        """
+        values = _latencies_s(self.bystander)
+        return float(np.median(values)) * 1000 if len(values) else None
 
     @property
     def bystander_slowest_ms(self) -> float | None:
@@ -63,11 +68,6 @@ class StrategyResult:
 
 def _latencies_s(samples: Sequence[Sample]) -> Array:
     return np.array([one.latency_s for one in samples if one.status == 200 and one.latency_s is not None])
-
-
-def _median_ms(samples: Sequence[Sample]) -> float | None:
-    values = _latencies_s(samples)
-    return float(np.median(values)) * 1000 if len(values) else None
 
 
 @dataclass(frozen=True)

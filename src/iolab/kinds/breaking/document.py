@@ -12,9 +12,14 @@ from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
 from iolab.report.marked import Answer
 
+
+def _median(one: StrategyResult) -> str:
+    return numbers.TOO_FEW if one.median_ms is None and one.samples else numbers.milliseconds(one.median_ms)
+
+
 COLUMNS = (
     Column[StrategyResult]("Strategy", lambda one: one.strategy.name, numeric=False),
-    Column[StrategyResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
+    Column[StrategyResult]("Median", _median, bold=True),
     Column[StrategyResult](
         "Theory: response time",
         lambda one: numbers.milliseconds(one.expected.latency_s * 1000),
@@ -28,6 +33,7 @@ COLUMNS = (
     Column[StrategyResult](
         "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
     ),
+    Column[StrategyResult]("of its requests", lambda one: str(len(one.bystander)), rank=1, short="of"),
     Column[StrategyResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
 )
 METHOD = (

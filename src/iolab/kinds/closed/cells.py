@@ -13,7 +13,7 @@ from iolab.experiment import ServerSettings
 from iolab.host.limits import OPEN_FILES
 from iolab.host.proc import BACKLOG_MAX, LINEAR_TIMEOUTS, SETTINGS
 from iolab.kinds import recorded
-from iolab.kinds.closed import usage
+from iolab.kinds.closed import percentiles, usage
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
@@ -24,7 +24,7 @@ from iolab.results.records import ModelInfo, RunInfo
 from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, even
 from iolab.theory.littles_law import Steady, population, span_s, steady
-from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
+from iolab.theory.statistics import RESOLUTION_S, Array, percentile
 
 Read = recorded.Recorded[ClosedExperiment, ClosedRecord]
 OWN_DESCRIPTORS = 2  # that waitress counts, too: its listening socket and its trigger
@@ -124,7 +124,6 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     )
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
-    interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
     steady_rps = counted.steady_rps
     finite = steady_rps is not None and math.isfinite(model.workers)
@@ -141,12 +140,9 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         ok=sum(trial.ok for trial in trials),
         counted=len(latencies),
         errors=sum(trial.errors for trial in trials),
-        median_ms=_ms(evidence.median_s),
-        median_ci_ms=(round(interval[0] * 1000, 3), round(interval[1] * 1000, 3)) if interval else None,
         mean_ms=_ms(float(latencies.mean()) if len(latencies) else None),
-        p95_ms=_ms(percentile(latencies, 0.95)),
-        p99_ms=_ms(percentile(latencies, 0.99)),
         max_ms=_ms(evidence.slowest_s),
+        **percentiles.figures(counted.repeats_s, RESOLUTION_S[read.run.generator], read.experiment.precision),
         throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
         steady_rps=None if steady_rps is None else round(steady_rps, 3),
         utilisation=round((steady_rps or 0.0) * settings.service_ms / 1000 / model.workers, 4) if finite else None,
@@ -202,7 +198,7 @@ def _evidence(
         plan=read.cpu_plans[trials[0].cpus],
         usage=usage.server(counted.trials),
         duration_s=sum(spans),
-        median_s=float(np.median(latencies)) if len(latencies) else None,
+        median_s=percentile(latencies, 0.5),
         slowest_s=float(latencies.max()) if len(latencies) else None,
         backlog=settings.backlog or own,
         short_queue=short,
@@ -217,9 +213,9 @@ def _evidence(
             if (each := population(one, trial.concurrency))
         ],
         medians_s=[
-            (trial.repeat, float(np.median(one)))
+            (trial.repeat, median_s)
             for trial, one in zip(counted.trials, counted.repeats_s, strict=True)
-            if len(one)
+            if (median_s := percentile(one, 0.5)) is not None
         ],
         spans_s=spans,
         latencies_s=latencies,

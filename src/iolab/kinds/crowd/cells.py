@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from iolab.chat.entries import Entry
-from iolab.chat.times import Times
+from iolab.chat.times import Times, ranked
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.results.records import Finding, Holding
 
@@ -147,14 +147,14 @@ def _a_second(before: Holding, after: Holding, name: str, span_s: float) -> floa
 def cell(record: CrowdRecord, entries: Sequence[Entry], clicks: Sequence[Click]) -> CrowdCell:
     """Compute the figures of one cell from its record and rows; without entries, `prompt` is not known."""
     waits = [None if entry.served_s is None else entry.served_s - entry.start_s for entry in entries]
-    late = Times.of([click.sent_s - click.planned_s for click in clicks])
+    late = sorted(click.sent_s - click.planned_s for click in clicks)
     return CrowdCell(
         record=record,
         established=Times.of(waits),
         clicks=Times.of([None if each.answered_s is None else each.answered_s - each.planned_s for each in clicks]),
         prompt=sum(wait is not None and wait <= record.patience_s for wait in waits) if entries else None,
         rate=_rate(entries),
-        late_p99_s=late.p99_s,
+        late_p99_s=ranked(late, 0.99) if late else None,
     )
 
 
