@@ -26,6 +26,7 @@ from iolab.kinds.faults.records import (
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from tests import quiet
 
 PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"
 FIGURES: dict[Fault, Figures] = {
@@ -55,6 +56,7 @@ def record(fault: Fault, **changes: Any) -> FaultRecord:
         "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "transport": "websocket",
         "asked": 1000, "allowed": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
         "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
+        "server": quiet.SERVER, "client": quiet.CLIENT, "machine": quiet.machine(8.0),
     }  # fmt: skip
     return FaultRecord.model_validate({**facts, **changes})
 

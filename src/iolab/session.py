@@ -210,6 +210,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 loadgen=one.loadgen,
                 shared=one.shared,
                 pinned=place.runtime.pinned,
+                siblings=one.siblings,
             )
             for one in place.plans.values()
         ),

@@ -131,12 +131,8 @@ def _ports(proc: Path) -> int | None:
     span = kernel.numbers(proc / "sys/net/ipv4/ip_local_port_range")
     if len(span) != 2:
         return MACOS_PORTS if sys.platform == "darwin" else None
-    ports = set(range(span[0], span[1] + 1))
-    for part in kernel.text(proc / "sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
-        first, _, last = part.partition("-")
-        if first:
-            ports -= set(range(int(first), int(last or first) + 1))
-    return len(ports)
+    reserved = kernel.listed(kernel.text(proc / "sys/net/ipv4/ip_local_reserved_ports"))
+    return len(set(range(span[0], span[1] + 1)) - set(reserved))
 
 
 def _buffers(proc: Path) -> int | None:
@@ -145,7 +141,7 @@ def _buffers(proc: Path) -> int | None:
 
 
 def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
-    for folder in _own_groups(proc, groups, "pids"):
+    for folder in kernel.own_groups(proc, groups, "pids"):
         limit, used = kernel.number(folder / "pids.max"), kernel.number(folder / "pids.current")
         if limit is not None and used is not None:
             yield limit - used
@@ -153,7 +149,7 @@ def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
 
 def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
     """Return what is left of each limit; unused pages of the page cache count as free."""
-    for folder in _own_groups(proc, groups, "memory"):
+    for folder in kernel.own_groups(proc, groups, "memory"):
         v1 = (folder / "memory.limit_in_bytes").is_file()
         limit = kernel.number(folder / ("memory.limit_in_bytes" if v1 else "memory.max"))
         used = kernel.number(folder / ("memory.usage_in_bytes" if v1 else "memory.current"))
@@ -165,20 +161,12 @@ def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
 def cpu_quota(proc: Path = PROC, groups: Path = GROUPS) -> float | None:
     """Return for how many CPUs the control groups of this process give time; None without a quota."""
     quotas = []
-    for folder in _own_groups(proc, groups, "cpu"):
+    for folder in kernel.own_groups(proc, groups, "cpu"):
         v1 = [kernel.text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
         quota, period = (kernel.text(folder / "cpu.max").split() or v1)[:2]  # "max", or -1: no quota
         if quota.isdecimal() and period.isdecimal() and int(period):
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
-
-
-def _own_groups(proc: Path, groups: Path, controller: str) -> Iterator[Path]:
-    """Return the folders of this process's control group and of those around it, v1 or v2."""
-    for name, path in kernel.groups("self", proc).items():
-        if name in ("", controller):
-            mount, inner = groups / name, groups / name / path.lstrip("/")
-            yield from (folder for folder in (inner, *inner.parents) if folder == mount or mount in folder.parents)
 
 
 def _left(limit: int | None, used: int | None) -> int | None:

@@ -80,11 +80,25 @@ class ClientUsage(Record):
     most_open: int | None = None
 
 
+class CoreUsage(Record):
+    """One core during the load: computed by programs (without interrupts), stolen, and how often heat slowed it.
+
+    `slowed` is None where the processor does not count it.
+    """
+
+    core: int
+    busy_s: float
+    steal_s: float
+    slowed: int | None = None
+
+
 class MachineUsage(Record):
     """The whole machine during the load; None was not measured.
 
     `busy_s` is the CPU time of all cores and programs, `own_s` that of iolab itself; `steal_s` is CPU time that the
     hypervisor stole; `clock_step_s` is how far the wall clock was set; `slowed` counts how often heat slowed a core.
+    `by_core` has each core. `group_quota` is for how many CPUs the lab's own control groups give time (None: no quota,
+    or not known), `group_throttled_s` for how long they were throttled.
     """
 
     cores: int | None = None
@@ -94,6 +108,9 @@ class MachineUsage(Record):
     own_s: float | None = None
     clock_step_s: float | None = None
     slowed: int | None = None
+    by_core: tuple[CoreUsage, ...] | None = None
+    group_quota: float | None = None
+    group_throttled_s: float | None = None
 
 
 class Holding(Record):
@@ -162,13 +179,18 @@ class ModelInfo(Record):
 
 
 class CpuPlanInfo(Record):
-    """The cores of the servers and of the load generator; `pinned` is whether that could be enforced."""
+    """The cores of the servers and of the load generator; `pinned` is whether that could be enforced.
+
+    `siblings` are pairs of a server's core and a load generator's that are two threads of one physical core; None: not
+    known.
+    """
 
     cpus: float
     server: tuple[int, ...]
     loadgen: tuple[int, ...]
     shared: bool
     pinned: bool
+    siblings: tuple[tuple[int, int], ...] | None = None
 
 
 class RunInfo(Record):

@@ -18,8 +18,8 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
 from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
-from tests import crowds
+from iolab.results.records import CpuPlanInfo, Holding
+from tests import crowds, quiet
 from tests.conftest import ROOT
 from tests.rendered import summary
 
@@ -138,8 +138,8 @@ def test_a_clean_level_has_no_finding(level: Level) -> None:
         ("lost_users", {"held": 990, "lost": 10, "evidence": "reset by peer"}),
         ("collector_pause", {"quiet": Holding(collector_pause_s=0.31)}),
         ("kernel_disturbed", {"quiet": Holding(slab_bytes=80 * crowds.MIB)}),
-        ("busy_machine", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=80.0, steal_s=0.0, own_s=0.5)}),
-        ("stolen_time", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=30.0, own_s=0.5)}),
+        ("busy_machine", {"machine": quiet.machine(45.0, (44.0, 2.5), own_s=0.5)}),
+        ("stolen_time", {"machine": quiet.machine(45.0, (1.5, 2.5), (30.0, 0.0), own_s=0.5)}),
     ],
 )
 def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from iolab.lab import Lab
 from iolab.report import numbers
 from iolab.report.doubts import Found
 from iolab.results.folder import RunFolder
-from iolab.results.records import MachineUsage
+from tests import quiet
 from tests.planned import SERVICE_S, World
 
 SMALL = {"models": ["A"], "objective": "mean<60ms", "search": {"lead_s": 1.0}}
@@ -125,10 +125,9 @@ def test_a_step_that_is_not_valid_ends_its_model_s_search_alone(world: World) ->
 
 def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
     found = analysis.analyse(world.measure(world.plan("slo", **SMALL)).folder)
-    quiet = MachineUsage(cores=2, span_s=4.0, busy_s=0.0, steal_s=0.0, own_s=0.0, clock_step_s=0.0, slowed=0)
 
     def findings(*steal_s: float) -> list[Found]:
-        machines = [quiet.model_copy(update={"steal_s": each}) for each in steal_s]
+        machines = [quiet.machine(steal_s=(each, 0.0)) for each in steal_s]
         records = [
             record.model_copy(update={"machine": machines[number % len(machines)]})
             for number, record in enumerate(found.records)
@@ -138,7 +137,7 @@ def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
     assert [each for each in findings(0.0) if "hypervisor" in each.message] == []
     (stolen,) = [each for each in findings(1.0, 2.0) if "hypervisor" in each.message]
     assert (stolen.place, stolen.severity) == ("A", "warning")
-    assert "took 25% of this machine's CPU time" in stolen.message
+    assert "took 50% of the CPU time of core 0, the server's" in stolen.message
 
 
 def test_a_search_that_goes_on_takes_the_step_that_failed_again_and_comes_to_the_same_end(world: World) -> None:
