@@ -50,6 +50,22 @@ CPUS = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=Tru
 CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02, lost=0, unrecorded=0)
 
 
+def figures(fault: Fault, shares: Sequence[int]) -> Figures:
+    """Return the figures of a fault with fewer users than FIGURES has."""
+    found, users = FIGURES[fault], sum(shares)
+    names = (
+        "reached",
+        "stuck",
+        "cut",
+        "vanished",
+        "detected",
+        "reconnecting",
+        *(["served"] if fault == "herd" else []),
+    )
+    few = {name: min(value, users) for name in names if (value := getattr(found, name, None)) is not None}
+    return found.model_copy(update=few)
+
+
 def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {

@@ -101,7 +101,7 @@ def test_fifteen_neighbours_elsewhere_are_named_and_are_no_warning() -> None:
 
 def test_a_neighbour_is_told_from_the_load_generator_s_own_time_where_that_is_possible() -> None:
     """Fifteen cores' worth of load, and no neighbour; then a neighbour on some core that cannot be named."""
-    client = {"client": ClientUsage(cpu_s=100.0)}
+    client: dict[str, Any] = {"client": ClientUsage(cpu_s=100.0)}
     spread = dict.fromkeys(range(1, 17), 6.3)
     assert found(usage(64, {0: 1.0, **spread}), plan(64), **client) == {}
     told = found(usage(64, {0: 1.0, **spread, 3: 10.0, 4: 10.0, 5: 10.0}), plan(64), **client)

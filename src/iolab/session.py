@@ -197,6 +197,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
+                threads=model.threads,
             )
             for model in planned.models
         ),

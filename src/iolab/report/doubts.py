@@ -30,11 +30,14 @@ class Trust(NamedTuple):
     text: str
 
 
-def of_trials(
-    run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
-) -> list[tuple[str, Sequence[Finding]]]:
+def of_trials(run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float) -> list[tuple[str, list[Finding]]]:
     """Return the findings of each trial of (place, record): not valid, and those of load generator and machine."""
-    return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
+    return [(place, of_record(run, record, cpus)) for place, record in records]
+
+
+def of_record(run: RunInfo, record: TrialRecord, cpus: float, *others: TrialRecord) -> list[Finding]:
+    """Return the findings of a trial, and of the machine and load generator during `others` that belong to it."""
+    return [*invalid(record), *during(run, (record, *others), cpus)]
 
 
 def during(run: RunInfo, records: Sequence[TrialRecord], cpus: float) -> list[Finding]:

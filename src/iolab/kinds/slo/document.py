@@ -1,15 +1,18 @@
 """The report of a search for the highest rate: what each model sustains, compared with theory."""
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from iolab.kinds.slo import findings
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Objective, TriedRate
-from iolab.kinds.slo.records import SloRecord
-from iolab.report import document, doubts, drawing, numbers, run_report, settings
+from iolab.report import document, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
 from iolab.report.marked import Answer
-from iolab.results.records import Finding
 
+if TYPE_CHECKING:
+    from iolab.kinds.slo.records import SloRecord
+
+_rate = numbers.slow_rate
 RATES = (
     '"Holds at" is the highest rate of arrivals at which the objective held, "fails at" the lowest at which it did not.'
 )
@@ -44,7 +47,7 @@ def report(analysis: SloAnalysis) -> Document:
         lacks=_lacks(analysis),
         answer=[Section("", [Cards(cards), _rates(analysis)], brief=True)],
         noun="server",
-        findings=_doubts(analysis),
+        findings=[(each.letter, findings.of_server(analysis, each)) for each in analysis.found],
         details=[Section("Steps", [_steps(analysis)])],
         method=[
             f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
@@ -93,18 +96,6 @@ def _failure(broken: TriedRate, objective: Objective) -> str:
     return "a request got no response" if value == numbers.NOT_KNOWN else f"the {_name(objective)} is {value}"
 
 
-def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield the findings of each server: its invalid trials, and those of the machine during all of its trials."""
-    for each in analysis.found:
-        records = [record for record in analysis.records if record.model == each.letter]
-        invalid = [
-            finding.model_copy(update={"message": f"{_place(record)}: {finding.message}"})
-            for record in records
-            for finding in doubts.invalid(record)
-        ]
-        yield each.letter, (*invalid, *doubts.during(analysis.run, records, records[0].cpus))
-
-
 def _lacks(analysis: SloAnalysis) -> str:
     """Return for how many models the search has ended, if some are missing."""
     ended, wanted = sum(not each.reason for each in analysis.found), len(analysis.run.models)
@@ -150,10 +141,6 @@ def _steps(analysis: SloAnalysis) -> Table:
     )
 
 
-def _place(record: SloRecord) -> str:
-    return f"{record.model} at {_rate(record.rate_rps)}"
-
-
 def _title(analysis: SloAnalysis, letter: str) -> str:
     return next(model.title for model in analysis.run.models if model.letter == letter)
 
@@ -169,8 +156,3 @@ def _value(trial: TriedRate | None) -> str:
 
 def _milliseconds(value_s: float | None) -> str:
     return numbers.milliseconds(None if value_s is None else value_s * 1000)
-
-
-def _rate(value_rps: float | None) -> str:
-    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
-    return numbers.rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"

@@ -3,13 +3,18 @@
 from dataclasses import asdict
 from typing import Any
 
+from iolab.kinds.slo import findings
 from iolab.kinds.slo.analysis import SloAnalysis
 from iolab.kinds.slo.plan import Found
 
 
 def objects(analysis: SloAnalysis) -> list[dict[str, Any]]:
     """Return an object for each model, with all its trials."""
-    return [_cell(each) for each in analysis.found]
+    return [{**_cell(each), "findings": _findings(analysis, each)} for each in analysis.found]
+
+
+def _findings(analysis: SloAnalysis, found: Found) -> list[dict[str, Any]]:
+    return [finding.model_dump() for finding in findings.of_server(analysis, found)]
 
 
 def _cell(found: Found) -> dict[str, Any]:
