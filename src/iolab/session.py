@@ -215,7 +215,9 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
             )
             for one in place.plans.values()
         ),
-        environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
+        environment=environment.facts(
+            planned.models, place.runtime.name, place.runtime.facts(), place.runtime.pythons(planned.models)
+        ),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

@@ -16,6 +16,8 @@ MACOS_PORTS = 16_384  # 49152 to 65535
 UNLIMITED_BYTES = 2**60  # memory.limit_in_bytes without a limit is about 2^63
 LEAST_FILES = 64  # of a run: with fewer, servers and load generators end in errors of their own
 OPEN_FILES = "open files"  # of a server, as run.json names the limit
+CONTAINER_FILES = 65_536  # of a process in a container: an experiment has up to 10,000 users on one server
+FILES_VARIABLE = "OPEN_FILES"  # of docker-compose.yml
 ENGINES = ("containerd", "dockerd")
 CAP_SYS_RESOURCE = 24  # may raise hard limits (man 7 capabilities); <linux/capability.h>
 
@@ -68,6 +70,15 @@ def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
         backlog=kernel.number(proc / "sys/net/core/somaxconn"),
         buffers_bytes=_buffers(proc),
     )
+
+
+def container_files(facts: Facts) -> int:
+    """Return how many open files the lab gives each process of a container: as many as the engine can, at most.
+
+    What an engine gives by itself differs: 1,024, 20,000, or a million. If the engine runs elsewhere, as in the virtual
+    machine of Docker Desktop, its limit is not known; it is far higher there.
+    """
+    return min(CONTAINER_FILES, facts.engine_files or CONTAINER_FILES)
 
 
 def open_files() -> int | None:

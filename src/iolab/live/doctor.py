@@ -10,7 +10,8 @@ from iolab.host.machine import Machine
 from iolab.lab import Lab
 from iolab.live import disturbance, surroundings
 from iolab.runtime import strace
-from iolab.runtime.compose import find_engine, image_id
+from iolab.runtime.compose import find_engine
+from iolab.runtime.images import image_id
 
 GET_HEY = "apt install hey, brew install hey"
 ANOTHER = " (on GitHub: Code, Codespaces, New with options, Event-Driven I/O Lab with Docker)"
