@@ -25,6 +25,7 @@ from iolab.results.records import MachineUsage
 from iolab.results.samples import OpenSample
 from iolab.runtime.choice import Place
 from iolab.theory import queueing
+from tests import quiet
 from tests.conftest import ROOT
 from tests.fakes import FakeRuntime, Watcher
 
@@ -85,10 +86,8 @@ class FakeWatch:
     loop: FakeLoop
 
     def usage(self) -> MachineUsage:
-        busy_s = 15.0 if self.loop.events.get(len(self.loop.plans) - 1) == "busy" else 0.0
-        return MachineUsage(
-            cores=2, span_s=10.0, busy_s=busy_s, steal_s=0.0, own_s=0.0, clock_step_s=0.0, slowed=0
-        )  # fmt: skip
+        busy = self.loop.events.get(len(self.loop.plans) - 1) == "busy"
+        return quiet.machine(10.0, (8.0, 7.0) if busy else (0.0, 0.0))
 
 
 class World:

@@ -92,6 +92,11 @@ def count(value: float | None) -> str:
     return NOT_KNOWN if value is None else f"{value:,.0f}"
 
 
+def slow_rate(value_rps: float | None) -> str:
+    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
+    return rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number of things with their noun: 1 thread, 1,001 threads, 6 processes, 2 strategies."""
     if number == 1:

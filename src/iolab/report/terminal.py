@@ -15,6 +15,7 @@ from iolab.report.document import Facts, plain
 from iolab.report.doubts import Found
 
 CHANCE = "Ratios are of single runs, without an interval: a difference can be chance. Repeat both runs to find out."
+MARKS = {True: "[green]✓[/]", False: "[yellow]✗[/]", None: "[cyan]?[/]"}
 INVALID = "(!)"  # marks a cell that is not valid
 
 
@@ -39,11 +40,11 @@ def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
     console.print("Stop everything with `make down`.", highlight=False)
 
 
-def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None:
-    """Print the results of `doctor`: (fine or not, name, description)."""
+def show_facts(console: Console, facts: Sequence[tuple[bool | None, str, str]]) -> None:
+    """Print the results of `doctor`: (fine or not, or None for not checked; name; description)."""
     for fine, name, text in facts:
         console.print(
-            f"{'[green]✓[/]' if fine else '[yellow]✗[/]'} [bold]{escape(name):<14}[/] {escape(text)}",
+            f"{MARKS[fine]} [bold]{escape(name):<14}[/] {escape(text)}",
             highlight=False,
             soft_wrap=True,
         )

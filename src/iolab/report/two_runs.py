@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from iolab.findings import by_gravity
-from iolab.report import doubts, numbers
+from iolab.report import doubts, numbers, run_report
 from iolab.report.compare import Cell, Compared, in_both, name_of
 from iolab.report.document import Column, Document, Section, Table, plain, table
 from iolab.report.terminal import INVALID, compared_value
@@ -34,7 +34,7 @@ def page(
         verdict=verdict,
         trust=doubts.trust(places, "compared cell"),
         about=f"First: {named[0]}. Second: {named[1]}. Ratios are second / first.",
-        lacks="",
+        lacks=lacking(folders),
         answer=[*answer, Section("What else differs", [other])] if differences else answer,
         expected=(),
         findings=doubts.found(places, "every compared cell"),
@@ -43,6 +43,12 @@ def page(
         facts=(),
         raw=f"The raw data are in the two run folders. make compare RUNS='{paths}' prints this comparison.",
     )
+
+
+def lacking(folders: tuple[RunFolder, RunFolder]) -> str:
+    """Return what two runs lack that are not whole; "" if both are."""
+    missing = [run_report.what_is_missing(folder.read_run(), folder.count_trials()) for folder in folders]
+    return " ".join(f"{which}: {text}" for which, text in zip(("First", "Second"), missing, strict=True) if text)
 
 
 def of_figures(found: Sequence[Compared]) -> Table:

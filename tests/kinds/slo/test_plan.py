@@ -16,14 +16,15 @@ from iolab.kinds.slo.run import times
 from iolab.kinds.slo.settings import Search, SloExperiment
 from iolab.kinds.slo.steps import AGAIN, LOOKS, tried
 from iolab.lab import Lab
-from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, ServerUsage
+from tests import quiet
 from tests.conftest import ROOT
 
 SEARCH = Search(least_s=10.0, most_s=120.0, lead_s=30.0)
 MODEL = ModelInfo(letter="A", title="Blocking", service="blocking", workers=1)
-QUIET = MachineUsage(cores=2, span_s=10.0, busy_s=0.0, steal_s=0.0, own_s=0.0, clock_step_s=0.0, slowed=0)
-BUSY = QUIET.model_copy(update={"busy_s": 15.0})
-STOLEN = QUIET.model_copy(update={"steal_s": 9.0})
+QUIET = quiet.machine(10.0, (0.2, 0.5))
+BUSY = quiet.machine(10.0, (8.0, 7.0))
+STOLEN = quiet.machine(10.0, steal_s=(4.5, 4.5))
 FAST = ClientUsage(cpu_s=0.5, busiest_share=0.05, loop_late_p99_ms=0.1, waited=0, most_open=3)
 
 
@@ -90,7 +91,7 @@ def test_a_rate_that_is_open_is_measured_longer(wanted: SloExperiment) -> None:
     [
         {"machine": BUSY},
         {"machine": STOLEN},
-        {"machine": QUIET.model_copy(update={"slowed": 3})},
+        {"machine": quiet.machine(10.0, slowed=3)},
         {"late_p99_s": 0.005},
         {"client": FAST.model_copy(update={"busiest_share": 0.9})},
         {"client": FAST.model_copy(update={"loop_late_p99_ms": 5.0})},

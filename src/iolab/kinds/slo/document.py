@@ -1,16 +1,14 @@
 """The report of a search for the highest rate: the bracket of each model, and each rate that was tried."""
 
-from collections.abc import Iterator, Sequence
-
-from iolab.kinds.slo import words
+from iolab.kinds.slo import findings, words
 from iolab.kinds.slo.analysis import Found, SloAnalysis
-from iolab.kinds.slo.plan import rate, spans_s
+from iolab.kinds.slo.plan import spans_s
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.steps import AGAIN, TriedRate
-from iolab.report import document, doubts, drawing, numbers, run_report, settings
+from iolab.report import document, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
 from iolab.report.marked import Answer
-from iolab.results.records import Finding
+from iolab.report.numbers import slow_rate
 from iolab.theory.order_statistics import CONFIDENCE
 
 RATES = (
@@ -49,7 +47,7 @@ def report(analysis: SloAnalysis) -> Document:
         lacks=_lacks(analysis),
         answer=[Section("", [Cards(cards), _rates(analysis)], brief=True)],
         noun="server",
-        findings=_doubts(analysis),
+        findings=[(each.letter, findings.of_server(analysis, each)) for each in analysis.found],
         details=[Section("Steps", [_steps(analysis)])],
         method=_method(analysis),
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
@@ -71,37 +69,6 @@ def _method(analysis: SloAnalysis) -> list[str]:
     ]
 
 
-def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield the findings of each server: of its invalid trials, of those that count, and how many were disturbed."""
-    for each in analysis.found:
-        own = [record for record in analysis.records if record.model == each.letter]
-        invalid = [
-            finding.model_copy(update={"message": f"{record.model} at {rate(record.rate_rps)}: {finding.message}"})
-            for record in own
-            for finding in doubts.invalid(record)
-        ]
-        counted = [record for tried in each.tried for record in tried.good]
-        during = doubts.during(analysis.run, counted, own[0].cpus) if counted else []
-        yield each.letter, (*invalid, *during, *_disturbed(each))
-
-
-def _disturbed(found: Found) -> Iterator[Finding]:
-    """Yield what disturbed trials did: a note where they were measured again, a warning where a rate is not known."""
-    number = sum(len(each.disturbed) for each in found.tried)
-    lost = [each for each in found.tried if each.verdict == "disturbed"]
-    worst = next((each.disturbance for each in [*lost, *found.tried] if each.disturbance), None)
-    if worst is None:
-        return
-    where = f"; {numbers.listed([rate(each.rate_rps) for each in lost])} could not be decided" if lost else ""
-    yield Finding(
-        id="disturbed_trials",
-        severity="warning" if lost else "note",
-        message=f"{numbers.counted(number, 'trial')} did not count{where}: {worst.message}",
-        remedy=worst.remedy if lost else "nothing to do: no verdict depends on them",
-        value=number,
-    )
-
-
 def _lacks(analysis: SloAnalysis) -> str:
     """Return for how many models the search has ended, if some are missing."""
     ended, wanted = sum(not each.reason for each in analysis.found), len(analysis.run.models)
@@ -118,12 +85,16 @@ def _rates(analysis: SloAnalysis) -> Table:
             numeric=False,
             shorten=lambda text: text.split()[0],
         ),
-        Column("Holds at", lambda each: rate(each.bracket.holds_rps), bold=True),
+        Column("Holds at", lambda each: slow_rate(each.bracket.holds_rps), bold=True),
         Column(f"{name} there", lambda each: _value(each.best), rank=2),
-        Column("Fails at", lambda each: rate(each.bracket.fails_rps), bold=True),
+        Column("Fails at", lambda each: slow_rate(each.bracket.fails_rps), bold=True),
         Column(f"{name} there", lambda each: _value(each.broken), rank=2),
-        Column("Not decided", lambda each: numbers.listed([rate(one) for one in each.bracket.open_rps]), rank=3),
-        Column(f"Theory, {queue}", lambda each: rate(each.theory_rps), short=queue, answer=True),
+        Column(
+            "Not decided",
+            lambda each: numbers.listed([slow_rate(one) for one in each.bracket.open_rps]),
+            rank=3,
+        ),
+        Column(f"Theory, {queue}", lambda each: slow_rate(each.theory_rps), short=queue, answer=True),
     ]
     return document.table(columns, analysis.found, note=NOTE, marked=lambda each: bool(each.reason))
 
@@ -132,7 +103,7 @@ def _steps(analysis: SloAnalysis) -> Table:
     steps = [(found.letter, tried) for found in analysis.found for tried in found.tried]
     columns: list[Column[tuple[str, TriedRate]]] = [
         Column("Model", lambda step: f"{step[0]}  {_title(analysis, step[0])}", numeric=False),
-        Column("Rate", lambda step: rate(step[1].rate_rps)),
+        Column("Rate", lambda step: slow_rate(step[1].rate_rps)),
         Column("Utilisation", lambda step: numbers.share(_record(step[1]).utilisation)),
         Column("Measured for", lambda step: numbers.seconds(sum(each.plan_s - each.lead_s for each in step[1].good))),
         Column("Requests", lambda step: numbers.count(step[1].last.counted if step[1].last else 0)),

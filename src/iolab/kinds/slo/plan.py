@@ -11,6 +11,7 @@ from iolab.kinds.slo.search import MOST_STEPS, Range, next_rate
 from iolab.kinds.slo.settings import Search, SloExperiment
 from iolab.kinds.slo.steps import AGAIN, LOOKS, TriedRate, tried
 from iolab.report import numbers
+from iolab.report.numbers import slow_rate
 from iolab.results.records import RunInfo
 
 FIRST = 0.5  # of what the workers can serve
@@ -37,7 +38,7 @@ class SloTrial:
     @property
     def title(self) -> str:
         """Its name in progress messages: the rate, what is known there, and about how long the search still takes."""
-        parts = [f"{self.model}, {'the first rate' if self.rate_rps is None else rate(self.rate_rps)}"]
+        parts = [f"{self.model}, {'the first rate' if self.rate_rps is None else slow_rate(self.rate_rps)}"]
         if self.earlier:
             parts.append(f"{self.earlier[-1].objective} not decided yet")
         if self.again:
@@ -45,11 +46,6 @@ class SloTrial:
         if self.left_s is not None:
             parts.append(f"about {numbers.duration(self.left_s)} left")
         return ", ".join(parts)
-
-
-def rate(value_rps: float | None) -> str:
-    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
-    return numbers.rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"
 
 
 def spans_s(search: Search) -> tuple[float, ...]:

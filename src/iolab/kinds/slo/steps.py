@@ -51,7 +51,7 @@ def disturbances(run: RunInfo, record: SloRecord, limit_s: float) -> list[Findin
     """
     late = arrivals.late_sends(record.late_p99_s)
     during = [*doubts.during(run, (record,), record.cpus), *([late] if late else [])]
-    found = [each for name in (*MACHINE, *CLIENT) for each in during if each.id == name]
+    found = [each for name in (*MACHINE, *CLIENT) for each in during if each.id == name and each.severity != "note"]
     fails = record.low_s is not None and record.low_s >= limit_s
     overloaded = any(each.id == "no_connection_left" for each in found)
     return [] if fails and overloaded and all(each.id in OVERLOADED for each in found) else found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from iolab.kinds.slo import findings
 from iolab.kinds.slo.analysis import Found, SloAnalysis
 from iolab.kinds.slo.steps import TriedRate
 from iolab.report.summary import rounded
@@ -10,7 +11,10 @@ from iolab.theory.order_statistics import CONFIDENCE
 
 def objects(analysis: SloAnalysis) -> list[dict[str, Any]]:
     """Return an object for each model, with all its rates."""
-    return [_cell(each) for each in analysis.found]
+    return [
+        {**_cell(each), "findings": [one.model_dump() for one in findings.of_server(analysis, each)]}
+        for each in analysis.found
+    ]
 
 
 def _cell(found: Found) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from iolab.kind import Line
 from iolab.kinds.slo.judgement import decided
 from iolab.kinds.slo.objective import Objective
-from iolab.kinds.slo.plan import rate
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.steps import TriedRate
 from iolab.report import numbers
 from iolab.report.marked import Answer
+from iolab.report.numbers import slow_rate
 
 if TYPE_CHECKING:
     from iolab.kinds.slo.analysis import Found
@@ -28,7 +28,7 @@ VERDICTS = {
 def line(record: SloRecord) -> Line:
     """Return what the terminal shows of a trial: rate, the value that decides, its interval, the verdict."""
     busy = "" if record.utilisation is None else f"  util. {record.utilisation:.0%}"
-    place = f"{record.model} {rate(record.rate_rps):>8}{busy}"
+    place = f"{record.model} {slow_rate(record.rate_rps):>8}{busy}"
     if not record.valid:
         return Line(f"{place} invalid: {record.reason}", "red")
     objective = Objective.parse(record.objective)
@@ -56,10 +56,10 @@ def verdict(found: "Found") -> str:
     """Return between which rates the objective breaks, in few words."""
     holds, fails = found.bracket.holds_rps, found.bracket.fails_rps
     if holds and fails:
-        return f"between {rate(holds)} and {rate(fails)}"
+        return f"between {slow_rate(holds)} and {slow_rate(fails)}"
     if holds:
-        return f"at least {rate(holds)}"
-    return f"below {rate(fails)}" if fails else "not known"
+        return f"at least {slow_rate(holds)}"
+    return f"below {slow_rate(fails)}" if fails else "not known"
 
 
 def sentences(found: "Found", objective: Objective) -> str:
@@ -74,11 +74,11 @@ def _ends(found: "Found", objective: Objective) -> list[str]:
     best, broken = found.best, found.broken
     texts = []
     if best:
-        texts.append(f"{found.letter} meets {objective.text} at {rate(best.rate_rps)}{_value(best)}.")
+        texts.append(f"{found.letter} meets {objective.text} at {slow_rate(best.rate_rps)}{_value(best)}.")
     else:
         texts.append(f"No rate is known at which {found.letter} meets {objective.text}.")
     if broken:
-        texts.append(f"At {rate(broken.rate_rps)} it does not{_value(broken)}.")
+        texts.append(f"At {slow_rate(broken.rate_rps)} it does not{_value(broken)}.")
     return texts
 
 
@@ -105,13 +105,15 @@ def _between(found: "Found", objective: Objective) -> list[str]:
     if disturbed:
         texts.append(f"At {numbers.listed(disturbed)} other programs disturbed every trial: run it again.")
     if found.bracket.client_rps:
-        texts.append(f"At {rate(found.bracket.client_rps)} the load generator ended, not the server: {found.limit}.")
+        texts.append(
+            f"At {slow_rate(found.bracket.client_rps)} the load generator ended, not the server: {found.limit}."
+        )
     return texts
 
 
 def _rates(found: "Found", verdict: str) -> Sequence[str]:
     return [
-        rate(each.rate_rps)
+        slow_rate(each.rate_rps)
         for each in sorted(found.tried, key=lambda each: each.rate_rps)
         if each.verdict == verdict and each.rate_rps in found.bracket.open_rps
     ]
@@ -123,7 +125,7 @@ def _ended(found: "Found") -> list[str]:
     best = found.best
     if best and not found.bracket.fails_rps and not found.bracket.client_rps and not found.bracket.open_rps:
         if best.rate_rps >= found.highest_rps:
-            return [f"{rate(best.rate_rps)} is the most that the load generator sends in time."]
+            return [f"{slow_rate(best.rate_rps)} is the most that the load generator sends in time."]
         return ["That is the highest rate that was tried."]
     return []
 
@@ -137,4 +139,4 @@ def _theory(found: "Found") -> str:
         where = "above the bracket: this server does worse than the theory"
     else:
         where = "in the bracket"
-    return f"Theory says {rate(theory_rps)}, which is {where}."
+    return f"Theory says {slow_rate(theory_rps)}, which is {where}."
