@@ -1,4 +1,4 @@
-"""The commands that work on run folders: compare, explain, export."""
+"""The commands that work on run folders: report, open, explain, export."""
 
 import os
 from itertools import islice
@@ -52,26 +52,6 @@ def open_(results: Path | None) -> int:
     url = addresses.of_runs(page)
     if not opener.opened(url):
         output.line(url)
-    return 0
-
-
-@click.command()
-@click.argument("runs", metavar="FIRST SECOND", envvar="RUNS", nargs=-1, type=Path)
-def compare(runs: tuple[Path, ...]) -> int:
-    """Compare the cells of two runs of the same kind: what is higher or lower in SECOND than in FIRST."""
-    if len(runs) != 2:
-        raise UsageError('say which two runs: make compare RUNS="results/one results/other"')
-    first, second = (RunFolder.open(path) for path in runs)
-    if first.path == second.path:
-        raise UsageError(f"{runs[0]} and {runs[1]} are the same run, which does not differ from itself")
-    one, other = (registry.kind_of(folder) for folder in (first, second))
-    if one is not other:
-        raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
-    try:
-        hide = any(withheld(folder, checkout()) for folder in (first, second))
-        one.compare(first, second, hide=hide).show(Console())
-    except UsageError as error:
-        raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
     return 0
 
 

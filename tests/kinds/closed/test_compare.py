@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common, why_nothing
 from rich.console import Console
 
 from iolab.errors import UsageError
 from iolab.kinds.closed import comparison, explain
 from iolab.kinds.closed.cells import Analysis, analyse
-from iolab.kinds.closed.compare import Comparison, compare, nothing_in_common, why_nothing
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.report import compare as cells
 from iolab.report.terminal import show_compared

@@ -25,6 +25,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
     metrics = ("highest_rps",)
+    rising = ("highest_rps",)
     theory = ("theory_rps",)
     generator = "iolab"
     fresh_servers = False
