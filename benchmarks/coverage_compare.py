@@ -98,7 +98,7 @@ def _run(draw: np.random.Generator, deviation: float, more: float) -> Iterator[R
         repeats = draw.normal(0, deviation, (len(metrics), 1)) + draw.normal(0, REPEAT, (len(metrics), REPEATS))
         repeats[0] += math.log1p(more) if not cell else 0.0
         errors = repeats.std(axis=1, ddof=1) / math.sqrt(REPEATS)
-        values = dict(zip(metrics, 20 * np.exp(repeats.mean(axis=1)).tolist(), strict=True))
+        values = dict(zip(metrics, (20 * np.exp(repeats.mean(axis=1))).tolist(), strict=True))
         within = {name: Within(float(error), REPEATS - 1) for name, error in zip(metrics, errors, strict=True)}
         yield RunCell({"cell": cell, **values}, within=within)
 

@@ -12,7 +12,8 @@ from iolab.kinds import registry
 from iolab.report import comparison
 from iolab.report.answers import unanswered, without
 from iolab.report.cells import RunCell
-from iolab.report.compare import NOISE, as_json, compare
+from iolab.report.compare import NOISE, compare
+from iolab.report.comparison_json import as_json
 from iolab.report.document import Document
 from iolab.report.pairing import MOST_SIDES
 from iolab.results.differences import differing

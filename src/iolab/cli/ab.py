@@ -13,6 +13,7 @@ from iolab import comparing, interleaved, options, planning, session
 from iolab.cli import compare as comparison
 from iolab.cli import output, parameters
 from iolab.cli.console import Console
+from iolab.cli.kinds import example
 from iolab.cli.run import checkout, keeping, results_folder, write_reports
 from iolab.errors import UsageError
 from iolab.host.lock import only_bench
@@ -33,6 +34,7 @@ from iolab.runtime.choice import Place, Wanted, choose
 ROUNDS = 5
 
 _common = [each for each in options.settings(ClosedExperiment) if each.variable not in NOT_OF_A_SIDE]
+_shown = example(registry.KINDS["closed"], ClosedExperiment)
 _repeats = click.Option(
     ["--repeats"],
     envvar="REPEATS",
@@ -41,7 +43,9 @@ _repeats = click.Option(
 )
 
 
-@click.command(params=[_repeats if each.variable == "REPEATS" else parameters.parameter(each) for each in _common])
+@click.command(
+    params=[_repeats if each.variable == "REPEATS" else parameters.parameter(each, _shown) for each in _common]
+)
 @click.option("--a", "a", envvar="A", help='Settings of side A, such as "BACKLOG=5".')
 @click.option("--b", "b", envvar="B", help='Settings of side B, such as "BACKLOG=128".')
 @click.option(

@@ -10,7 +10,7 @@ from rich.console import Console
 from iolab.findings import GRAVITY
 from iolab.report import comparison_words as words
 from iolab.report import doubts, numbers
-from iolab.report.brief import MOST, rich_table, show_address, show_findings
+from iolab.report.brief import MOST, rich_table, show_address, show_findings, show_trust
 from iolab.report.cells import label
 from iolab.report.compare import Compared, Comparison, Row, by_cell
 from iolab.report.document import Column, Document, Figure, Section, Sentences, Table, plain, table
@@ -81,14 +81,14 @@ def show(console: Console, shown: Document, settings: Sequence[Setting], address
 
     if shown.lacks:
         console.print(shown.lacks, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if shown.trust.level != "good":
+        show_trust(console, shown.trust)
     for block in [block for section in shown.answer if section.brief for block in section.blocks]:
         if isinstance(block, Table):
             console.print(rich_table(block, console.width))
         elif isinstance(block, Sentences):
             for text in block.texts:
                 say(text)
-    if shown.course:
-        say(shown.course)
     show_findings(console, condensed(shown.findings, MOST))
     for each in settings:
         say(f"The runs differ in {each.name}: {numbers.listed([' / '.join(side) for side in each.values])}.")
