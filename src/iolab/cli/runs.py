@@ -1,4 +1,4 @@
-"""The commands that work on run folders: compare, explain, export."""
+"""The commands that work on run folders: report, open, explain, export."""
 
 import os
 from itertools import islice
@@ -12,7 +12,7 @@ from iolab.cli.run import checkout, given_or_newest, place_of_reports, report_ru
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
-from iolab.report import index, run_report, two_runs
+from iolab.report import index, run_report
 from iolab.report.answers import without
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
@@ -52,30 +52,6 @@ def open_(results: Path | None) -> int:
     url = addresses.of_runs(page)
     if not opener.opened(url):
         output.line(url)
-    return 0
-
-
-@click.command()
-@click.argument("runs", metavar="FIRST SECOND", envvar="RUNS", nargs=-1, type=Path)
-def compare(runs: tuple[Path, ...]) -> int:
-    """Compare the cells of two runs of the same kind: what is higher or lower in SECOND than in FIRST."""
-    if len(runs) != 2:
-        raise UsageError('say which two runs: make compare RUNS="results/one results/other"')
-    first, second = (RunFolder.open(path) for path in runs)
-    if first.path == second.path:
-        raise UsageError(f"{runs[0]} and {runs[1]} are the same run, which does not differ from itself")
-    one, other = (registry.kind_of(folder) for folder in (first, second))
-    if one is not other:
-        raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
-    try:
-        hide = any(withheld(folder, checkout()) for folder in (first, second))
-        compared = one.compare(first, second, hide=hide)
-    except UsageError as error:
-        raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
-    console = Console()
-    if lacks := two_runs.lacking((first, second)):
-        console.print(lacks, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    compared.show(console)
     return 0
 
 

@@ -23,6 +23,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
 
 
+def figure(value: float) -> str:
+    """Return any figure with four significant digits; "never" if it is infinite."""
+    return NEVER if math.isinf(value) else f"{value:,.4g}"
+
+
 def latency(value_s: float | None) -> str:
     """Return a response time in seconds the same way."""
     return milliseconds(None if value_s is None else value_s * 1000)

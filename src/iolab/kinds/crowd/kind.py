@@ -27,6 +27,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     rows = MappingProxyType({"users": Entry, "clicks": Click})
     key = ("model", "transport", "asked", "processes")
     metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
+    rising = ("held", "idle_share")
     generator = "crowd"
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:

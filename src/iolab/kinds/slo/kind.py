@@ -27,6 +27,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
     metrics = ("holds_rps", "fails_rps")
+    rising = ("holds_rps", "fails_rps")
     theory = ("theory_rps",)
     generator = "iolab"
     fresh_servers = False
