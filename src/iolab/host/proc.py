@@ -223,7 +223,8 @@ def reached_at(content: str, port: int) -> str | None:
     A socket that listens on another address only is reached at none, too.
     """
     hosts = {row.host for row in connections(content) if row.port == port and row.state == LISTEN}
-    known = {socket.inet_ntop(_FAMILIES[len(host)], _in_order(host)) for host in hosts if len(host) in _FAMILIES}
+    written = [socket.inet_ntop(_FAMILIES[len(host)], _in_order(host)) for host in hosts if len(host) in _FAMILIES]
+    known = {host.removeprefix("::ffff:") for host in written}  # an IPv6 socket of an IPv4 address, as Java's are
     for any_address, loopback in (("0.0.0.0", "127.0.0.1"), ("::", "::1")):  # noqa: S104 (compared, not bound)
         if known & {any_address, loopback}:
             return loopback
