@@ -1,6 +1,7 @@
 """`make trace CMD="..." PORT=...`: any server under strace, with requests; each mistake is one line."""
 
 import json
+import re
 import signal
 import socket
 import sys
@@ -56,7 +57,7 @@ server.serve_forever()
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "IDLE_S", 0.1)
     monkeypatch.setattr(command, "SETTLE_S", 0.1)
-    monkeypatch.setattr(command, "GRACE_S", 0.5)
+    monkeypatch.setattr(command, "GRACE_S", 1.0)
 
 
 @pytest.fixture
@@ -102,6 +103,19 @@ def test_a_server_is_traced_asked_and_stopped(inside: Run, server: str, quick: N
 
 
 @needs_strace
+@pytest.mark.usefixtures("quick")
+def test_a_server_that_its_shell_leaves_may_end_by_itself(inside: Run, server: str, tmp_path: Path) -> None:
+    """A shell passes no signal on: its child is told to end before it is killed."""
+    port = free_ports(1)[0]
+    done = inside("trace", "--cmd", f"sh -c '{server} {port} {tmp_path}/pid; true'", "--port", str(port), "--json")
+    assert done.returncode == 0, done.stderr
+    pid = told(tmp_path)[0]
+    log = (tmp_path / "results" / "trace" / "log_cmd-sh.txt").read_text()
+    assert re.search(rf"^{pid} .*killed by SIGTERM", log, re.MULTILINE)
+    assert not runs(pid)
+
+
+@needs_strace
 def test_the_story_the_page_and_the_log_are_named_and_an_older_log_stays(
     inside: Run, server: str, quick: None, tmp_path: Path
 ) -> None:
@@ -140,6 +154,7 @@ def test_a_server_that_ends_by_itself_is_told(
 
 
 @needs_strace
+@pytest.mark.bounds  # on a busy machine, a server may take longer than this test waits for it
 def test_a_server_on_another_port_is_told_its_port(
     inside: Run, server: str, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

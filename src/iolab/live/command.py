@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -143,22 +144,20 @@ def _listening(
 def stop_traced(strace: "subprocess.Popen[bytes]") -> None:
     """End all that strace traces, by process number: a server that runs in the background has left strace's group.
 
-    The first processes are told to end, and end their workers. What is left after GRACE_S is killed. strace ends after
-    them, with a complete log.
+    The first processes are told to end, and end their workers; then all others are told; then they are killed, each
+    after GRACE_S. strace ends after them, with a complete log.
     """
-    traced = _processes(strace.pid)
-    known = {process.pid for process in traced}
-    for process in traced:
-        with suppress(psutil.Error):
-            if process.ppid() not in known:
-                process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        strace.wait(GRACE_S)
-    for process in _processes(strace.pid):
-        with suppress(psutil.Error):
-            process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        strace.wait(GRACE_S)
+    for number, only_first in ((signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGKILL, False)):
+        if strace.poll() is not None:
+            return
+        traced = _processes(strace.pid)
+        known = {process.pid for process in traced}
+        for process in traced:
+            with suppress(psutil.Error):
+                if not (only_first and process.ppid() in known):
+                    process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            strace.wait(GRACE_S)
 
 
 def _processes(tracer: int) -> list[psutil.Process]:
