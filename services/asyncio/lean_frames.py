@@ -6,7 +6,7 @@ from collections.abc import Iterator
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LIMIT = 1024  # bytes, which a message must stay below
 NORMAL, GOING, PROTOCOL, NOT_TEXT, NOT_UTF8, TOO_LONG = 1000, 1001, 1002, 1003, 1007, 1009  # codes: RFC 6455, 7.4.1
-FINAL, RESERVED, KIND, MASKED, SIZE = 0x80, 0x70, 0x0F, 0x80, 0x7F  # bits of the first two bytes
+FINAL, RESERVED, KIND, CONTROL, MASKED, SIZE = 0x80, 0x70, 0x0F, 0x08, 0x80, 0x7F  # bits of the first two bytes
 Answer = tuple[int, bytes]  # the kind of a frame, and its payload
 
 
@@ -47,7 +47,7 @@ class Frames:
                     break
                 least, size = 126 if size == 126 else 1 << 16, int.from_bytes(data[at + 2 : begin], "big")
                 code = 0 if least <= size < 1 << 63 else PROTOCOL  # 5.2: the shortest form, the highest bit 0
-            if not code and not first & CLOSE and len(self.begun or b"") + size >= LIMIT:
+            if not code and not first & CONTROL and len(self.begun or b"") + size >= LIMIT:
                 code = TOO_LONG
             if code:
                 yield closing(code)
@@ -67,7 +67,7 @@ class Frames:
         kind, size = first & KIND, second & SIZE
         if first & RESERVED or not second & MASKED:  # no extension was agreed on (5.2); users must mask (5.1)
             return PROTOCOL
-        if kind >= CLOSE:  # a control frame: short, and in one piece (5.5)
+        if kind & CONTROL:  # short, and in one piece (5.5)
             return 0 if kind <= PONG and first & FINAL and size < 126 else PROTOCOL
         if kind > BINARY or (kind == CONTINUED) != (self.begun is not None):  # fragments come one after the other (5.4)
             return PROTOCOL
