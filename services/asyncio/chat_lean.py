@@ -82,7 +82,7 @@ class User(Frames, asyncio.BufferedProtocol):
         if max(end, len(self.rest)) > heads.MOST:
             self.end(heads.response(431))
         elif end >= 0:
-            room.expected.pop(self)
+            room.expected.pop(self, None)
             self.step = LEAVING  # one request: what follows it is discarded, unless the user enters
             try:
                 self.serve(heads.request(data[:end]), data[end + len(heads.END) :])

@@ -43,8 +43,9 @@ def request(head: bytes) -> Request:
         if not (field := FIELD.fullmatch(other)):
             raise Refused(400, "a line of the head is not name: value\n")
         name, value = field[1].lower(), field[2].strip(" \t")
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value  # RFC 9110, 5.3; so two hosts are none
-    if re.search(r"[\s,/]", fields.get("host", "" if asked[3] == "0" else " ")):
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value  # a list: RFC 9110, 5.3
+    # Two hosts have become a list, in which there is a blank.
+    if re.search(r"\s", fields.get("host", "" if asked[3] == "0" else " ")):
         raise Refused(400, "there is no Host, or more than one\n")
     check(fields)
     path, _, query = asked[2].partition("?")

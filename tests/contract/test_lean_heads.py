@@ -142,6 +142,22 @@ def test_a_connection_has_one_request_in_any_pieces(serve: Serve) -> None:  # no
         assert user.recv() == "c1"  # and not a third message
 
 
+def test_a_request_that_arrives_during_the_first_is_discarded(serve: Serve) -> None:  # noqa: F811
+    """A message to more than 100 users takes several turns of the loop, in which bytes are read."""
+    chat = serve(LEAN)
+    say = b"POST /say?x HTTP/1.1\r\nHost: lab\r\n\r\n"
+    first, *_ = [chat.talk() for _ in range(120)]
+    for _ in range(20):
+        with ask(chat.port, b"") as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(say)
+            connection.sendall(say)
+            assert heard(connection, b"never").count(b"HTTP/1.1 204 ") == 1
+    assert [first.recv() for _ in range(20)] == ["news x"] * 20
+    first.send("c1")
+    assert first.recv() == "c1"
+
+
 def test_a_head_over_the_limit_is_refused_before_it_ends(serve: Serve) -> None:  # noqa: F811
     chat = serve(LEAN)
     line = b"GET /healthz HTTP/1.1\r\nHost: lab\r\nX: "
