@@ -1,6 +1,5 @@
 """The environment of a service: what is fixed in docker-compose.yml is not changed by a variable, and defaults hold."""
 
-import math
 from pathlib import Path
 
 from iolab.lab import Lab
@@ -39,11 +38,3 @@ def test_the_relatives_are_what_their_blocks_say() -> None:
     assert [by_letter[each].code for each in "AEFH"] == ["blocking", "blocking", "blocking", "threadpool"]
     assert by_letter["B"].queues(reuseport=True) == 1
     assert Lab.parse(ROOT, (ROOT / "docker-compose.yml").read_text(), {"PROCESSES": "3"}).select(["E"])[0].workers == 3
-
-
-def test_threads_of_a_free_threaded_build_compute_at_the_same_time() -> None:
-    """Theory: min(threads, CPUs); one event loop, and one thread that serves, gain nothing."""
-    by_letter = {model.letter: model for model in Lab.read_defaults(ROOT).family}
-    free = {letter: by_letter[letter].free_interpreters for letter in "ABCDEFGHJ"}
-    assert free == {"A": 1, "B": 8, "C": 1, "D": math.inf, "E": 8, "F": 1, "G": 1, "H": 4, "J": 1}
-    assert {letter for letter in free if by_letter[letter].interpreters != 1} == {"E"}

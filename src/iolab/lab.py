@@ -48,11 +48,6 @@ class Model:
         return self.workers if self.service.labels.get(INTERPRETERS) == "each" else 1
 
     @property
-    def free_interpreters(self) -> float:
-        """The same in a free-threaded build of Python, in which threads do not share a lock."""
-        return self.workers if self.service.labels.get(INTERPRETERS) in ("each", "threads") else 1
-
-    @property
     def connection_limit(self) -> int | None:
         """The most connections that it accepts, if its block fixes that; else None."""
         text = self.service.written.get("CONNECTION_LIMIT", "")
@@ -71,6 +66,11 @@ class Model:
     def code(self) -> str:
         """The name in its answers: that of the service whose code it runs."""
         return self.service.labels.get(CODE, self.name)
+
+    @property
+    def threads(self) -> float:
+        """How many threads compute requests; math.inf: one for each connection. An event loop has one."""
+        return math.inf if self.thread_each else self.workers if math.isfinite(self.workers) else 1
 
     @property
     def port(self) -> Port:

@@ -18,7 +18,6 @@ from iolab.loadgen.starting import start_generator
 from iolab.planning import Plan
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
-from iolab.runtime import FREE
 from iolab.runtime.choice import Place
 
 
@@ -63,7 +62,7 @@ def measure(
     limits.raise_soft_limits()  # servers and load generators inherit them
     limits.check_open_files()
     info = _info(planned, place, kind)
-    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
+    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans, info.generator))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     with _keeping(folder, kind):
         if planned.begun:
@@ -185,7 +184,6 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
 
 def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     """Return run.json of a new run."""
-    facts = place.runtime.facts()
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
@@ -199,7 +197,8 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
-                interpreters=model.free_interpreters if facts.get(FREE) else model.interpreters,
+                threads=model.threads,
+                interpreters=model.interpreters,
                 connection_limit=model.connection_limit,
                 can_split=model.can_split,
             )
@@ -215,10 +214,13 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 loadgen=one.loadgen,
                 shared=one.shared,
                 pinned=place.runtime.pinned,
+                siblings=one.siblings,
             )
             for one in place.plans.values()
         ),
-        environment=environment.facts(planned.models, place.runtime.name, facts),
+        environment=environment.facts(
+            planned.models, place.runtime.name, place.runtime.facts(), place.runtime.pythons(planned.models)
+        ),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-LIBRARY = re.compile(r"^(?:import|from) (aiohttp|waitress|http\.server|uvicorn|gevent|server)\b", re.MULTILINE)
+LIBRARY = re.compile(
+    r"^(?:import|from) (aiohttp|waitress|http\.server|uvicorn|gevent|server|lean_heads)\b", re.MULTILINE
+)
 SHARED = ROOT / "services" / "blocking" / "server.py"  # that relatives import
 
 
 def _serves(text: str) -> bool:
     """Return whether a program is a server whose libraries are installed: a local run need not have all of them."""
-    libraries = [name for name in LIBRARY.findall(text) if name != "server"]
+    libraries = [name for name in LIBRARY.findall(text) if name not in ("server", "lean_heads")]
     reads = 'number("PORT"' in text or "from server import" in text
     return reads and LIBRARY.search(text) is not None and all(map(importlib.util.find_spec, libraries))
 
@@ -28,7 +30,7 @@ def named(path: Path) -> str:
 def variables(path: Path) -> list[str]:
     """Return the environment variables that a server reads, also through other files of its folder."""
     text = path.read_text()
-    others = [path.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
+    others = [path.with_name(f"{name}.py") for name in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)]
     text += "".join(other.read_text() for other in others if other.exists())
     text += SHARED.read_text() if "from server import" in text else ""
     return sorted(set(re.findall(r"""(?:number\(|os\.environ\.get\()"([A-Z_]+)\"""", text)))

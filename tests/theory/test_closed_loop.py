@@ -92,7 +92,7 @@ def test_attempts_are_sent_again_as_linux_does(linear: int, moments_s: list[floa
 def test_several_interpreters_compute_on_as_many_cpus() -> None:
     """5 ms of computing: a lock allows 200 a second, whatever the CPUs; eight interpreters min(8, CPUs) times as many."""
     for interpreters, cpus, rps in ((1.0, 2.0, 200), (8.0, 2.0, 400), (8.0, 1.0, 200), (1.0, 0.5, 100)):
-        found = closed_loop(64, 8, 0.0, 0.005, cpus, interpreters=interpreters)
+        found = closed_loop(64, 8, 0.0, 0.005, cpus, threads=interpreters)
         assert found.throughput_rps == pytest.approx(min(rps, 8 / 0.005))
 
 
@@ -104,7 +104,7 @@ def test_split_queues_leave_workers_idle() -> None:
     for users in (2, 4, 16, 64):
         assert split_queues(users, 8, 0.02).throughput_rps < closed_loop(users, 8, 0.02).throughput_rps
     assert split_queues(10_000, 8, 0.02).throughput_rps == pytest.approx(8 / 0.02, rel=0.01)
-    assert split_queues(64, 8, 0.02, 0.005, 1.0, interpreters=8).throughput_rps == pytest.approx(200)
+    assert split_queues(64, 8, 0.02, 0.005, 1.0, threads=8).throughput_rps == pytest.approx(200)
 
 
 def test_split_queues_are_those_of_a_simulated_network() -> None:

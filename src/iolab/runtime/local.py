@@ -11,12 +11,13 @@ from typing import Any, Literal
 import psutil
 
 from iolab.errors import ServerFailed, UsageError
-from iolab.host import leftovers, limits, ports, proc
+from iolab.host import leftovers, limits, ports, proc, python
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.host.programs import lacking, local_command
+from iolab.host.python import Python
 from iolab.lab import Lab, Model
-from iolab.runtime import FREE, NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
+from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
 
 HOST = "127.0.0.1"
@@ -199,7 +200,11 @@ class LocalRuntime:
                 raise ServerFailed("the null server did not start")
             yield f"http://{HOST}:{int(port)}"
 
+    def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
+        """Return this interpreter for all of them: it starts them."""
+        found = python.of_servers()
+        return {model.name: found for model in models} if found else {}
+
     def facts(self) -> Mapping[str, Any]:
         """Return the network settings of this machine, where servers and load generator run."""
-        free = not getattr(sys, "_is_gil_enabled", lambda: True)()  # servers run with this interpreter
-        return {proc.SETTINGS: proc.network_settings(), limits.OPEN_FILES: limits.open_files(), FREE: free or None}
+        return {proc.SETTINGS: proc.network_settings(), limits.OPEN_FILES: limits.open_files()}

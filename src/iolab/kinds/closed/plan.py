@@ -9,12 +9,13 @@ from iolab.experiment import ServerSettings, Settings
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
+from iolab.loadgen.hey import MOST_ROWS
 from iolab.results.records import ModelInfo
-from iolab.theory.closed_loop import ClosedLoop, closed_loop, split_queues
+from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, split_queues
 
 
 class Trial(Settings):
-    """One load on one server: `requests` is a multiple of `concurrency`, at least as many as were asked for."""
+    """One load on one server; `requests` is a multiple of `concurrency`."""
 
     index: int
     repeat: int
@@ -55,19 +56,48 @@ def rounds(experiment: ClosedExperiment, models: Iterable[Model]) -> Iterator[li
                 service=model.name,
                 concurrency=concurrency,
                 cpus=cpus,
-                requests=math.ceil(experiment.load.requests / concurrency) * concurrency,
+                requests=rounded(experiment.load.requests, concurrency),
                 variant=variant,
             )
             for position, (model, concurrency, cpus, variant) in enumerate(cells)
         ]
 
 
-def prediction(trial: Trial | ClosedRecord, model: Model | ModelInfo, settings: ServerSettings) -> ClosedLoop:
-    """Return what theory says of a trial on a model's server."""
-    times, interpreters = (settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus), model.interpreters
+def rounded(requests: int, users: int) -> int:
+    """Return how many requests a trial sends: the next multiple of the users, or the last that hey has rows for."""
+    return min(math.ceil(requests / users), MOST_ROWS // users) * users
+
+
+def expected_medians_s(experiment: ClosedExperiment, models: Iterable[Model]) -> dict[Trial, float]:
+    """Return about which median each trial of a round will have, in seconds, in theory.
+
+    With random service times theory gives a mean. The median of an exponential time is ln 2 of it, and behind a queue
+    it is more.
+    """
+    letters = {model.letter: model for model in models}
+    found = {}
+    for trial in next(rounds(experiment, letters.values())):
+        model, settings = letters[trial.model], experiment.settings(trial.variant)
+        short = None
+        if model.backlog is not None and model.workers == 1:
+            backlog, wait_s, cpu_s = settings.backlog or model.backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000
+            short = behind_short_queue(trial.concurrency, backlog, wait_s, cpu_s, trial.cpus)
+        mean_s = (short or prediction(trial, model, settings)).latency_s
+        found[trial] = mean_s * (math.log(2) if settings.wait_distribution == "exponential" else 1.0)
+    return found
+
+
+def prediction(
+    trial: Trial | ClosedRecord, model: Model | ModelInfo, settings: ServerSettings, threads: float | None = None
+) -> ClosedLoop:
+    """Return what theory says of a trial on a model's server, of which `threads` compute at once.
+
+    Without `threads`, as many compute as it has interpreters, each with a lock.
+    """
+    times = (settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus, threads or model.interpreters)
     if (queues := model.queues(reuseport=settings.reuseport)) > 1:
-        return split_queues(trial.concurrency, queues, *times, interpreters=interpreters)
-    return closed_loop(trial.concurrency, model.workers, *times, interpreters=interpreters)
+        return split_queues(trial.concurrency, queues, *times)
+    return closed_loop(trial.concurrency, model.workers, *times)
 
 
 def constant(model: ModelInfo, settings: ServerSettings) -> bool:

@@ -57,8 +57,11 @@ class OpenCell:
     @property
     def wait_s(self) -> float | None:
         """The mean waiting time: the response time without service and transit."""
-        calibration = self.record.calibration
-        return self.measured.mean_s - calibration.service_s - calibration.transit_s if self.measured else None
+        return self.waiting_s(self.measured.mean_s) if self.measured else None
+
+    def waiting_s(self, response_s: float) -> float:
+        """Return the part of a mean response time that is neither service nor transit."""
+        return response_s - self.record.calibration.service_s - self.record.calibration.transit_s
 
     @property
     def off(self) -> float | None:

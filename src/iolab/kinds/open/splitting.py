@@ -40,16 +40,22 @@ def _ratio(one: OpenCell, many: OpenCell, distribution: Distribution) -> str:
     expected = _wait_s(many, distribution) / _wait_s(one, distribution)
     where = f"{many.record.model} at {many.record.utilisation:.0%} utilisation"
     said = f"{theory(many, name)} against {theory(one, name)}, {expected:.1f} times in theory"
+    if one.wait_s is None or many.wait_s is None:
+        return f"{where}: how much longer requests waited in {many.record.queues} queues is not known ({said})."
     disturbed = any(finding.severity != "note" for cell in (one, many) for finding in cell.findings)
-    if disturbed or one.wait_s is None or many.wait_s is None:
-        why = ": findings say what disturbed these plans" if disturbed else ""
-        return (
-            f"{where}: how many times longer requests waited in {many.record.queues} queues is not known{why} ({said})."
-        )
-    waits = f"{_ms(many.wait_s)} in {many.record.queues} queues and {_ms(one.wait_s)} in one"
+    doubt = "disturbed, see the findings: " if disturbed else ""
+    waits = f"{doubt}mean waiting time {_ms(many.wait_s)} in {many.record.queues} queues and {_ms(one.wait_s)} in one"
     if one.wait_s < LEAST_WAIT_S:
-        return f"{where}: mean waiting time {waits}, which is too short for a ratio ({said})."
-    return f"{where}: mean waiting time {waits}, {many.wait_s / one.wait_s:.1f} times ({said})."
+        return f"{where}: {waits}, which is too short for a ratio ({said})."
+    return f"{where}: {waits}, {many.wait_s / one.wait_s:.1f} times ({said}{_same(one, many)})."
+
+
+def _same(one: OpenCell, many: OpenCell) -> str:
+    """Return the ratio that ideal queues with the same arrivals and service times have; "" if that is not known."""
+    waits = [cell.waiting_s(cell.same.mean_s) if cell.same else None for cell in (one, many)]
+    if waits[0] is None or waits[1] is None or waits[0] < LEAST_WAIT_S:
+        return ""
+    return f", {waits[1] / waits[0]:.1f} times in ideal queues with the same arrivals"
 
 
 def _wait_s(cell: OpenCell, distribution: Distribution) -> float:
