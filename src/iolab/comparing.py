@@ -44,10 +44,12 @@ class Judged:
 
     def plain(self) -> dict[str, Any]:
         """Return all of it for a program."""
-        found, above = self.compare.found, self.compare.above
+        found, above, shown = self.compare.found, self.compare.above, self.document()
         return {
             "kind": self.kind.name,
             "sides": [[folder.path.name for folder in side] for side in self.compare.sides],
+            "trust": shown.trust._asdict(),
+            "findings": [each._asdict() for each in shown.findings],
             "noise": found.noise if found.single else None,
             "comparisons": found.comparisons,
             "paired_without": [each.differs or None for each in found.pairings],
