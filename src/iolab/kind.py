@@ -94,10 +94,11 @@ class Report:
 
 
 class Where(NamedTuple):
-    """Where a run is measured: its runtime's name, and the cores for each CPU limit."""
+    """Where a run is measured, and by what: its runtime's name, the cores for each CPU limit, the load generator."""
 
     runtime: Literal["docker", "local"]
     plans: Mapping[float, CpuPlan]
+    generator: str
 
 
 Show = Callable[["Console"], None]

@@ -121,7 +121,7 @@ def _place(console: Console, plan: planning.Plan[Any], runtime: Wanted) -> Place
     """Return where a side is measured; raises UsageError if it cannot be measured there."""
     with terminal.busy(console) as say:
         place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=plan.experiment.host)
-    where = Where(place.runtime.name, place.plans)
+    where = Where(place.runtime.name, place.plans, place.generator)
     registry.kind(plan.experiment.kind).check(plan.experiment, plan.models, where)
     return place
 

@@ -47,6 +47,13 @@ def number(path: Path) -> int | None:
     return next(iter(numbers(path)), None)
 
 
+def listed(content: str) -> list[int]:
+    """Return the numbers of a list such as "0-3,8"; a part that is no number or range is left out."""
+    parts = (part.partition("-") for part in content.strip().split(","))
+    spans = [(first, last or first) for first, _, last in parts if first.isdigit() and (last or first).isdigit()]
+    return [each for first, last in spans for each in range(int(first), int(last) + 1)]
+
+
 def fields(content: str) -> dict[str, str]:
     """Return the fields of lines such as "Uid:  0  0  0  0", as status, meminfo and cpuinfo have them."""
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in content.splitlines())}
@@ -159,6 +166,14 @@ def groups(pid: int | str, proc: Path = PROC) -> dict[str, str]:
     """Return the path of a process's control group by controller; version 2 has one for all, under the name ""."""
     lines = [line.split(":", 2) for line in text(proc / str(pid) / "cgroup").splitlines()]
     return {controller: line[2] for line in lines if len(line) == 3 for controller in line[1].split(",")}
+
+
+def own_groups(proc: Path, mounted: Path, controller: str) -> Iterator[Path]:
+    """Return the folders of this process's control group and of those around it, v1 or v2, for a controller."""
+    for name, path in groups("self", proc).items():
+        if name in ("", controller):
+            mount, inner = mounted / name, mounted / name / path.lstrip("/")
+            yield from (folder for folder in (inner, *inner.parents) if folder == mount or mount in folder.parents)
 
 
 def sockets_bytes(proc: Path = PROC) -> int | None:

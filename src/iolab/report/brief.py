@@ -33,9 +33,9 @@ GAP = 2  # columns of text between columns of a table
 
 def show(console: Console, document: Document, address: str) -> None:
     """Print the brief form of a report, and the address of the full one."""
-    _print(console, document.question, "bold")
     if document.lacks:
         _print(console, document.lacks, "bold red")
+    _print(console, document.question, "bold")
     for text in filter(None, [document.verdict, document.course]):
         _print(console, text)
     blocks = [block for section in document.answer if section.brief for block in section.blocks]

@@ -12,6 +12,8 @@ from iolab.report.brief import facts_table, rich_table, show_findings
 from iolab.report.document import Facts, plain
 from iolab.report.doubts import Found
 
+MARKS = {True: "[green]✓[/]", False: "[yellow]✗[/]", None: "[cyan]?[/]"}
+
 
 @contextmanager
 def busy(console: Console) -> Iterator[Callable[[str], None]]:
@@ -34,11 +36,11 @@ def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
     console.print("Stop everything with `make down`.", highlight=False)
 
 
-def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None:
-    """Print the results of `doctor`: (fine or not, name, description)."""
+def show_facts(console: Console, facts: Sequence[tuple[bool | None, str, str]]) -> None:
+    """Print the results of `doctor`: (fine or not, or None for not checked; name; description)."""
     for fine, name, text in facts:
         console.print(
-            f"{'[green]✓[/]' if fine else '[yellow]✗[/]'} [bold]{escape(name):<14}[/] {escape(text)}",
+            f"{MARKS[fine]} [bold]{escape(name):<14}[/] {escape(text)}",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,7 +1,6 @@
 """The closed loop as a kind of experiment."""
 
 import json
-import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -9,11 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from iolab.bench import Bench
-from iolab.kind import History, Kind, Line, Measured, Report, Show
+from iolab.kind import History, Kind, Line, Measured, Report, Show, Where
 from iolab.kinds import registry
 from iolab.kinds.closed import run
-from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
-from iolab.kinds.closed.precision import Precision, rounds_until
+from iolab.kinds.closed.plan import Trial, expected_medians_s, prediction, rounds, trials
+from iolab.kinds.closed.precision import Precision, check_resolution, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
@@ -37,6 +36,11 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     fresh_servers = None
     theory = ("predicted_median_ms", "predicted_mean_ms", "predicted_throughput_rps")
     explains_medians = True
+
+    def check(self, experiment: ClosedExperiment, models: Sequence[Model], where: Where) -> None:
+        """Refuse a precision that the load generator cannot measure."""
+        if experiment.precision is not None:
+            check_resolution(experiment.precision, where.generator, expected_medians_s(experiment, models))
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
@@ -91,15 +95,15 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     def line(self, measured: Measured[ClosedRecord]) -> Line:
         """Return the median and the slowest response time of a trial."""
         record = measured.record
-        latencies_ms = sorted(
-            sample.latency_s * 1000
+        latencies_s = sorted(
+            sample.latency_s
             for sample in measured.rows["requests"]
             if isinstance(sample, Sample) and sample.status == 200 and sample.latency_s is not None
         )
         place = f"{record.model} {record.service:<20} c = {record.concurrency:<4}"
-        if not record.valid or not latencies_ms:
+        if not record.valid or not latencies_s:
             return Line(f"{place} invalid: {record.reason}", None if record.valid else "red")
-        median, slowest = numbers.milliseconds(statistics.median(latencies_ms)), numbers.milliseconds(latencies_ms[-1])
+        median, slowest = numbers.median(latencies_s), numbers.latency(latencies_s[-1])
         failed = f"   {record.errors} failed" if record.errors else ""
         return Line(f"{place} median {median:>8}   slowest {slowest:>8}{failed}")
 

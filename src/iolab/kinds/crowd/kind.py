@@ -1,6 +1,5 @@
 """Crowds as a kind of experiment."""
 
-import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -84,7 +83,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         ]
         clicks = "no click answered"
         if times_s:
-            clicks = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
+            clicks = f"median click {numbers.median(times_s):>8}"
         text = f"held {record.held:>7,}   {clicks}" if record.valid else f"invalid: {record.reason}"
         return Line(
             f"{record.model} {record.transport:<9} {record.users:>7,} users   {text}",
