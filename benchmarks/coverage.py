@@ -24,9 +24,8 @@ from iolab.theory.order_statistics import interval
 from iolab.theory.statistics import median_interval, ratio_interval
 
 NOMINAL = 0.95
-OTHERS: Sequence[str] = (
-    "benchmarks.coverage_compare",
-)  # benchmarks of other intervals, as modules; each prints a table of its own
+# Benchmarks of other intervals, as modules; each prints a table of its own.
+OTHERS: Sequence[str] = ("benchmarks.coverage_compare",)
 LOADS: dict[str, Repeats] = {
     "independent": independent,
     "closed loop, 4 users, 8 workers": ClosedLoop(4, 8).repeats,

@@ -108,6 +108,10 @@ def judged(
         found = compare(cells, kind, NOISE if noise is None else noise)
     except UsageError as error:
         raise UsageError(f"{' and '.join(str(path) for side in paths for path in side)}: {error}") from error
+    if noise is not None and not found.single:
+        raise UsageError(
+            f"NOISE={noise:.2g}: it is for one run a side; several runs show how much they vary: leave it out"
+        )
     settings = differing([[folder.read_run() for folder in side] for side in sides])
     return Judged(kind, comparison.Compare(sides, found, settings, above), hide)
 

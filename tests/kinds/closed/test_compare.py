@@ -250,6 +250,9 @@ def test_json_is_one_object_with_all_of_it(inside: Run, made: Made, tmp_path: Pa
     assert [len(side) for side in median["runs"]] == [2, 2]
     assert ["A4, 1 CPU", "median_ms"] in found["failing"]
     assert not (tmp_path / "results" / "compare").exists()
+    refused = inside("compare", *first, ":", *second, "--noise", "2%")
+    assert refused.returncode == 2
+    assert "NOISE=0.02: it is for one run a side" in refused.stderr
     alone = inside("compare", first[0], first[1], "--json", "--noise", "2%")
     assert json.loads(alone.stdout)["noise"] == 0.02
 
