@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from iolab.report import numbers
+from iolab.report import numbers, run_report
 from iolab.report.cells import label
 from iolab.report.compare import Compared, Comparison, Row
 from iolab.report.pairing import ORDINALS
-from iolab.report.run_report import what_is_missing
 from iolab.results.differences import Setting, uneven
 from iolab.results.folder import RunFolder
 
@@ -55,10 +54,10 @@ def method(found: Comparison) -> list[str]:
 def lacks(sides: Sequence[Sequence[RunFolder]], settings: Sequence[Setting]) -> str:
     """Say which runs are not complete, and in what runs of one side differ; "" if there is nothing to say."""
     said = [
-        f"{ORDINALS[number].capitalize()}, {folder.path.name}: {missing}"
+        f"{folder.path.name} ({ORDINALS[number]}): {missing}"
         for number, side in enumerate(sides)
         for folder in side
-        if (missing := what_is_missing(folder.read_run(), folder.count_trials()))
+        if (missing := run_report.what_is_missing(folder.read_run(), folder.count_trials()))
     ]
     for each in uneven(settings):
         where = [f"{ORDINALS[at]}: {' / '.join(side)}" for at, side in enumerate(each.values) if len(side) > 1]

@@ -170,7 +170,7 @@ def test_a_run_that_is_not_complete_says_so_first(made: Made) -> None:
     other.write_run(other.read_run().model_copy(update={"status": "partial"}))
     found = judged([one], [other])
     text = printed(found.document())
-    assert text.splitlines()[0] == f"Second, {other.path.name}: This run was interrupted: it has 24 of 24 trials."
+    assert text.splitlines()[0] == f"{other.path.name} (second): This run was interrupted: it has 24 of 24 trials."
     assert not judged([one], [made(1.0)]).document().lacks
 
 

@@ -15,6 +15,7 @@ from iolab.chat.entries import Entry
 from iolab.chat.times import Times
 from iolab.errors import UsageError
 from iolab.kinds.crowd import analysis as crowd_analysis
+from iolab.kinds.crowd import words
 from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
 from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
@@ -216,6 +217,19 @@ def test_lines_are_in_the_order_of_models_and_rise(tmp_path: Path) -> None:
         [(model, transport, 100), (model, transport, 1000)]
         for model, transport in (("A", "poll"), ("C", "websocket"), ("C", "poll"), ("D", "poll"))
     ]
+
+
+def test_a_form_is_a_line_of_its_own_and_no_answer_about_models(tmp_path: Path) -> None:
+    found = analyse(crowds.run(tmp_path, (1000, 100), (crowds.LEAN, crowds.C_POLL, crowds.C)))
+    assert [(words.label(line[0], found), len(line)) for line in found.lines] == [
+        ("C WebSocket", 2), ("C WebSocket, lean", 2), ("C long poll", 2)
+    ]  # fmt: skip
+    assert words.name(found.lines[1][0], found) == "C (asyncio, WebSocket, lean)"
+    assert words.settings(found).endswith("Lean: the chat server without a library.")
+    assert "without" not in words.settings(analyse(crowds.run(tmp_path / "usual", (100,), (crowds.C,))))
+    newest = crowd_analysis.newest(tmp_path, 1000)
+    assert newest
+    assert [(cell.record.form, cell.record.users) for cell in newest.cells] == [("usual", 1000)] * 2
 
 
 def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class Line(NamedTuple):
 
     model: str
     transport: str
+    form: str
     cpus: float
     processes: int
     threads: int | None
@@ -73,7 +74,7 @@ class CrowdCell:
     def line(self) -> Line:
         """The line of a figure to which it belongs."""
         record = self.record
-        return Line(record.model, record.transport, record.cpus, record.processes, record.threads)
+        return Line(record.model, record.transport, record.form, record.cpus, record.processes, record.threads)
 
     @property
     def counts(self) -> bool:

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from iolab.chat.entries import Transport
+from iolab.chat.entries import Form, Transport
 from iolab.results.records import Holding, TrialRecord
 from iolab.results.rows import backwards
 
@@ -46,6 +46,7 @@ class CrowdRecord(TrialRecord):
     title: str
     service: str
     transport: Transport
+    form: Form = "usual"
     asked: int
     users: int
     capped: str = ""

@@ -85,7 +85,7 @@ def _load(  # noqa: PLR0917
         meter.begin()
         result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
-        rows = users.connect((url.hostname or "", url.port or 0), chat.transport, crowd.connect_rps, crowd.patience_s)
+        rows = users.connect((url.hostname or "", url.port or 0), chat.users, crowd.connect_rps, crowd.patience_s)
         begin_s = first_s(rows)
         result.entries = entries(rows, begin_s)
         result.moments["quiet"] = footprint.read(server)
@@ -135,6 +135,7 @@ def _record(
         title=chat.model.title,
         service=chat.model.name,
         transport=chat.transport,
+        form=chat.form,
         asked=trial.asked,
         users=trial.users,
         capped=trial.capped,
