@@ -24,9 +24,7 @@ from iolab.theory.order_statistics import interval
 from iolab.theory.statistics import median_interval, ratio_interval
 
 NOMINAL = 0.95
-OTHERS: Sequence[str] = (
-    "benchmarks.coverage_slo",
-)  # benchmarks of other intervals, as modules; each prints a table of its own
+OTHERS: Sequence[str] = ()  # of other intervals: all modules coverage_*, each of which prints a table of its own
 LOADS: dict[str, Repeats] = {
     "independent": independent,
     "closed loop, 4 users, 8 workers": ClosedLoop(4, 8).repeats,

@@ -31,8 +31,8 @@ TERMS = (
     Term(
         "95% interval",
         r"95% intervals?",
-        "A range that would contain the true value in 95 of 100 experiments like this one. The heading or a sentence says"
-        " what it allows for: differences within this run, or requests that do not depend on each other.",
+        "A range that would contain the true value in 95 of 100 experiments like this one. Its heading says what it"
+        " allows for: differences within this run, or only independent requests.",
     ),
     Term(
         "order statistics",
