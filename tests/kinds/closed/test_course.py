@@ -109,7 +109,7 @@ def test_threads_for_all_users_serve_them_without_turns(
     [
         (20.7, ClientUsage(cpu_s=0.1872), "0.7 ms above 20 ms. A request takes"),
         (20.7, ClientUsage(cpu_s=0.1872), "0.30 ms of CPU time of the load generator"),
-        (20.7, ClientUsage(), "of a size that was not measured"),
+        (20.7, ClientUsage(), "How late it ended was not measured."),
         (20.05, ClientUsage(), ""),
         (19.9, ClientUsage(), ""),
     ],
