@@ -9,12 +9,14 @@ import os
 import socket
 import struct
 import time
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 Heard = Callable[["User", str, float], None]
 LAST = "Content-Length: 0\r\nConnection: close\r\n"
+COMPRESSED, FLUSHED = 0x40, b"\0\0\xff\xff"  # RFC 7692, 7: the bit of a message, and the end that is left out
 IP_MINTTL = 21  # linux/in.h; Python has no name for it
 
 
@@ -130,11 +132,13 @@ class WebSocketUser(User):
 
     buffer = b""
     upgraded = False
+    extension = ""  # that the server must agree to
 
     def greet(self, transport: asyncio.Transport) -> None:
         self.buffer, self.upgraded = b"", False
         key = "aW9sYWIgY3Jvd2QgdXNlcg=="  # any 16 bytes
         upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        upgrade += f"Sec-WebSocket-Extensions: {self.extension}\r\n" if self.extension else ""
         transport.write(f"GET /ws HTTP/1.1\r\n{self.place.head}{upgrade}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
 
     def click(self, token: str) -> None:
@@ -148,18 +152,43 @@ class WebSocketUser(User):
             if not end:
                 self.buffer = head
                 return
-            if b" 101 " not in head.partition(b"\r\n")[0]:
+            if b" 101 " not in head.partition(b"\r\n")[0] or self.extension.encode() not in head:
                 if self.transport:
                     self.transport.abort()
                 return
             self.upgraded = True
         while payload := frame_payload(data):
-            kind, text, data = data[0] & 0x0F, data[payload], data[payload.stop :]
+            first, text, data = data[0], data[payload], data[payload.stop :]
+            kind = first & 0x0F
             if kind == 0x1:
-                self.tell(text.decode())
+                self.tell(self.inflated(text) if first & COMPRESSED else text.decode())
             elif kind == 0x9 and self.transport:
                 self.transport.write(frame(0xA, text))
         self.buffer = data
+
+    def inflated(self, text: bytes) -> str:
+        """Return a compressed message; only an extension allows one."""
+        raise ValueError(text)
+
+
+class CompressingUser(WebSocketUser):
+    """A user by WebSocket that offers compression as browsers do, and compresses its clicks (RFC 7692)."""
+
+    extension = "permessage-deflate"
+
+    def greet(self, transport: asyncio.Transport) -> None:
+        self.inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        super().greet(transport)
+
+    def click(self, token: str) -> None:
+        if self.transport:
+            deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)  # a new one for each message: the client stays small
+            data = deflate.compress(token.encode()) + deflate.flush(zlib.Z_SYNC_FLUSH)
+            self.transport.write(frame(COMPRESSED | 0x1, data.removesuffix(FLUSHED)))
+
+    def inflated(self, text: bytes) -> str:
+        """Return a compressed message, which may refer to those before it."""
+        return self.inflate.decompress(text + FLUSHED).decode()
 
 
 class PollUser(User):
@@ -217,7 +246,11 @@ class PollUser(User):
             super().connection_lost(error)
 
 
-KINDS: dict[str, type[User]] = {"websocket": WebSocketUser, "poll": PollUser}
+KINDS: dict[str, type[User]] = {
+    "websocket": WebSocketUser,
+    "websocket, compressed": CompressingUser,
+    "poll": PollUser,
+}
 
 
 def frame_payload(data: bytes) -> slice | None:

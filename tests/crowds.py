@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from iolab.chat.entries import Entry, Outcome, Transport
+from iolab.chat.entries import Entry, Form, Outcome, Transport
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, MachineUsage, ModelInfo, RunInfo
+from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, ModelInfo, RunInfo, ServerUsage
+from tests import quiet
 
 KIB, MIB = 1024, 2**20
 PATIENCE_S, QUIET_S, BUSY_S = 10.0, 10.0, 20.0
@@ -41,6 +42,7 @@ class Kind:
     p50_ms: float = 0.2
     p99_ms: float = 1.2
     pause_s: float | None = 0.02
+    form: Form = "usual"
 
 
 D_KERNEL = {"sockets": 0.5, "slab": 9.0, "stacks": 16.0, "tables": 4.0}
@@ -48,6 +50,7 @@ A = Kind("A", "poll", 1, evidence="its only thread is in use, and all other user
 B = Kind("B", "poll", 8, evidence="all its 8 threads are in use, and the other users wait", pause_s=None)
 C = Kind("C", "websocket", 10**6)
 C_POLL = Kind("C", "poll", 10**6, server_kib=12.9, idle=0.028, p50_ms=0.4, p99_ms=3.0)
+LEAN = Kind("C", "websocket", 10**6, server_kib=1.7, form="lean")
 D = Kind(
     "D", "poll", 21_700, "threads", 'the server printed "no new thread" with 21,701 threads: 65,500 of 65,530 memory maps', "refused", 29.5, D_KERNEL, 1.0,
     p50_ms=0.8, p99_ms=2.9, idle=0.003, pause_s=None,
@@ -84,7 +87,7 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
     held = outcomes.count("held")
     clicks = _clicks(kind, held)
     facts = {
-        "index": index, "model": kind.model, "title": title, "service": service, "transport": kind.transport, "asked": users,
+        "index": index, "model": kind.model, "title": title, "service": service, "transport": kind.transport, "form": kind.form, "asked": users,
         "users": users, "cpus": 1.0, "processes": 1, "threads": 8 if kind.model == "B" else None,
         "started": datetime(2026, 11, 25, 14, 0, tzinfo=UTC) + timedelta(minutes=index), "duration_s": 45.0,
         "valid": True, "reason": None, "patience_s": PATIENCE_S, "held": held, "late": outcomes.count("late"),
@@ -92,8 +95,8 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
         "obstacle": None if held == users else kind.obstacle, "evidence": "" if held == users else kind.evidence,
         "quiet_s": QUIET_S, "busy_s": BUSY_S, "clicks_per_s": held / 50, "clicks": len(clicks),
         "answered": sum(click.answered_s is not None for click in clicks), **_holdings(kind, users, held, workers),
-        "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
-        "machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=0.1, own_s=0.5, clock_step_s=0.0, slowed=0),
+        "server": ServerUsage(cpu_s=1.3), "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
+        "machine": quiet.machine(45.0, (1.5, 2.5), (0.05, 0.05), own_s=0.5),
         "rows": made.write_rows(index, users=entries, clicks=clicks),
     }  # fmt: skip
     record = CrowdRecord.model_validate({**facts, **changes})

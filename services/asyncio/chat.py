@@ -27,7 +27,7 @@ def number(name: str, default: int, low: int = 1, high: int = 65_535) -> int:
 
 HOST, PORT, BACKLOG = os.environ.get("HOST") or "127.0.0.1", number("PORT", 8082), number("BACKLOG", 4096)
 PROCESSES, GC_FREEZE, JOURNAL = number("PROCESSES", 1, 1, 64), number("GC_FREEZE", 1, 0, 1), number("JOURNAL", 0, 0, 1)
-DEAD_AFTER_S, UNREAD = number("DEAD_AFTER_S", 60, 10), 16_384  # s, bytes
+DEAD_AFTER_S, UNREAD, COMPRESS = number("DEAD_AFTER_S", 60, 10), 16_384, number("COMPRESS", 0, 0, 1)  # s, bytes, bool
 SILENCE = DEAD_AFTER_S // 4, max(1, DEAD_AFTER_S // 20), 400 * DEAD_AFTER_S  # first probe, next probes; ms to the end
 sockets: dict[web.WebSocketResponse, asyncio.Transport] = {}
 pauses_s = [0.0, 0.0]  # the longest garbage collection, and when the last one began
@@ -39,7 +39,7 @@ def collecting(phase: str, _: object) -> None:
 
 
 async def chat(request: web.Request) -> web.WebSocketResponse:
-    talk = web.WebSocketResponse(compress=False, max_msg_size=1024)
+    talk = web.WebSocketResponse(compress=bool(COMPRESS), max_msg_size=1024)
     await talk.prepare(checked(request))
     sockets[talk] = request.transport
     if GC_FREEZE and len(sockets) % 1000 == 0:

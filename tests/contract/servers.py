@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-LIBRARY = re.compile(r"^(import|from) (aiohttp|waitress|http\.server)", re.MULTILINE)
+LIBRARY = re.compile(r"^(import|from) (aiohttp|waitress|http\.server|lean_heads)", re.MULTILINE)
 SCRIPTS = sorted(
     path
     for path in (ROOT / "services").glob("*/*.py")
@@ -21,6 +21,6 @@ def named(path: Path) -> str:
 def variables(path: Path) -> list[str]:
     """Return the environment variables that a server reads, also through other files of its folder."""
     text = path.read_text()
-    others = [path.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", text, re.MULTILINE)]
+    others = [path.with_name(f"{name}.py") for name in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)]
     text += "".join(other.read_text() for other in others if other.exists())
     return sorted(set(re.findall(r"""(?:number\(|os\.environ\.get\()"([A-Z_]+)\"""", text)))

@@ -23,9 +23,11 @@ from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
 SERVICES = ROOT / "services"
-TALK, LOOP, THREADS = (
-    SERVICES / name for name in ("asyncio/chat.py", "asyncio/chat_poll.py", "threadperconnection/chat.py")
+TALK, LEAN, LOOP, THREADS = (
+    SERVICES / name
+    for name in ("asyncio/chat.py", "asyncio/chat_lean.py", "asyncio/chat_poll.py", "threadperconnection/chat.py")
 )
+TALKS = [TALK, LEAN]
 DEAD_AFTER_S, LETTERS, SLOW = 20, 100, 4096
 NEWS = "x" * 4000
 SILENT = re.compile(r"timer:\(keepalive,(?:(\d+)sec|([\d.]+)ms)")
@@ -134,8 +136,9 @@ def named(path: Path) -> str:
     return f"{path.parent.name}-{path.stem}"
 
 
-def test_a_user_that_does_not_read_is_dropped_and_delays_nobody(serve: Serve) -> None:
-    chat = serve(TALK)
+@pytest.mark.parametrize("path", TALKS, ids=named)
+def test_a_user_that_does_not_read_is_dropped_and_delays_nobody(path: Path, serve: Serve) -> None:
+    chat = serve(path)
     with closing(chat.talk(SLOW)), closing(chat.talk()) as reader:
         assert chat.users() == 2
         told = 0
@@ -148,8 +151,9 @@ def test_a_user_that_does_not_read_is_dropped_and_delays_nobody(serve: Serve) ->
         assert told > 2  # the buffers of both ends have room for that
 
 
-def test_users_that_have_left_do_not_count(serve: Serve) -> None:
-    chat = serve(TALK)
+@pytest.mark.parametrize("path", TALKS, ids=named)
+def test_users_that_have_left_do_not_count(path: Path, serve: Serve) -> None:
+    chat = serve(path)
     users = [chat.talk() for _ in range(5)]
     assert chat.users() == 5
     for one in users[:2]:
@@ -162,31 +166,32 @@ def test_users_that_have_left_do_not_count(serve: Serve) -> None:
     users[4].close()
 
 
-def test_a_message_has_at_most_1024_bytes(serve: Serve) -> None:
-    chat = serve(TALK)
+@pytest.mark.parametrize("path", TALKS, ids=named)
+def test_a_message_has_less_than_1024_bytes(path: Path, serve: Serve) -> None:
+    chat = serve(path)
     with closing(chat.talk()) as quiet:
         loud = chat.talk()
-        loud.send("x" * 1025)
+        loud.send("x" * 1024)
         opcode, data = loud.recv_data()
         assert (opcode, int.from_bytes(data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1009)  # RFC 6455: too big
-        quiet.send("x" * 1000)
-        assert quiet.recv() == "x" * 1000
+        quiet.send("x" * 1023)
+        assert quiet.recv() == "x" * 1023
 
 
-@pytest.mark.parametrize("path", [TALK, LOOP, THREADS], ids=named)
+@pytest.mark.parametrize("path", [*TALKS, LOOP, THREADS], ids=named)
 def test_a_click_that_cannot_be_written_down_is_not_answered(path: Path, serve: Serve) -> None:
     """The journal is a pipe that is full: a server that answers first is found out at any speed."""
     chat = serve(path)
-    user = chat.talk().sock if path == TALK else chat.poll(3)
+    user = chat.talk().sock if path in TALKS else chat.poll(3)
     assert user
     with user, socket.socket() as click:
         chat.fill()
-        if path == TALK:
+        if path in TALKS:
             user.sendall(websocket.ABNF.create_frame("token", websocket.ABNF.OPCODE_TEXT).format())
         else:
             click.connect(("127.0.0.1", chat.port))
             click.sendall(b"POST /click?3&token HTTP/1.1\r\nHost: lab\r\nContent-Length: 0\r\n\r\n")
-        answers = [user] if path == TALK else [user, click]
+        answers = [user] if path in TALKS else [user, click]
         assert select.select(answers, [], [], 0.5)[0] == []
         written = chat.drain()
         wait_until(lambda: select.select(answers, [], [], 0)[0] == answers)
@@ -195,12 +200,12 @@ def test_a_click_that_cannot_be_written_down_is_not_answered(path: Path, serve: 
 
 
 @pytest.mark.needs("ss")
-@pytest.mark.parametrize("path", [TALK, LOOP], ids=named)
+@pytest.mark.parametrize("path", [*TALKS, LOOP], ids=named)
 def test_a_silent_connection_is_probed_after_a_quarter_of_the_time(path: Path, serve: Serve) -> None:
     """A user whose machine has gone says nothing at all: only the kernel's probes find out."""
     chat = serve(path)
     command = ["ss", "-Htno", "state", "established", "sport", "=", f":{chat.port}"]
-    with closing(chat.talk() if path == TALK else chat.poll(1)):
+    with closing(chat.talk() if path in TALKS else chat.poll(1)):
 
         def timer() -> re.Match[str] | None:
             shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import websocket
 
-from iolab.chat.servers import PROCESSES, ChatServer, chat_servers
+from iolab.chat.servers import PROCESSES, VARIABLES, ChatServer, chat_servers
 from iolab.errors import ServerFailed
 from iolab.lab import Lab
 from iolab.runtime import probe
@@ -24,7 +24,7 @@ from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-SCENES = chat_servers(Lab.read(ROOT).models, ("websocket", "poll"))
+SCENES = chat_servers(Lab.read(ROOT).models, ("websocket", "poll"), forms=("usual", "lean", "compressed"))
 LINES_OF_A_SCREEN = 95
 HOLDS_ONE = "A"
 
@@ -36,7 +36,7 @@ def only(fits: Callable[[ChatServer], bool]) -> pytest.MarkDecorator:
 
 
 def named(chat: ChatServer) -> str:
-    return f"{chat.model.name}-{chat.transport}"
+    return f"{chat.model.name}-{chat.transport}" + (f"-{chat.form}" if chat.form != "usual" else "")
 
 
 @dataclass
@@ -135,7 +135,7 @@ def launch(chat: ChatServer) -> Iterator[Launch]:
         process = subprocess.Popen(
             [sys.executable, chat.script],
             cwd=chat.model.service.folder,
-            env={**environment(), **variables},
+            env={**environment(), **VARIABLES.get(chat.form, {}), **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -173,6 +173,7 @@ def serve(chat: ChatServer, launch: Launch) -> Iterator[Serve]:
         guest.go()
 
 
+@only(lambda chat: chat.form != "lean")  # it has no library
 def test_fits_on_one_screen(chat: ChatServer) -> None:
     assert chat.model.service.folder
     source = chat.model.service.folder / chat.script

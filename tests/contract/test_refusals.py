@@ -21,7 +21,7 @@ from tests.contract.servers import SCRIPTS, named
 from tests.own import environment, free_ports
 
 CHATS = [path for path in SCRIPTS if path.name.startswith("chat")]
-WEBSOCKET = ROOT / "services" / "asyncio" / "chat.py"
+WEBSOCKETS = [ROOT / "services" / "asyncio" / name for name in ("chat.py", "chat_lean.py")]
 TOO_MUCH = 100_000  # bytes, above the highest limit of a body, 64 KiB
 FRIEND = "https://friend.example"
 CONTINUED, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
@@ -39,7 +39,7 @@ class Running:
     @property
     def polls(self) -> bool:
         """Whether it is a chat server by long polls."""
-        return self.path in CHATS and self.path != WEBSOCKET
+        return self.path in CHATS and self.path not in WEBSOCKETS
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
@@ -94,7 +94,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 only_chats = pytest.mark.parametrize("server", CHATS, ids=named, indirect=True)
-only_websocket = pytest.mark.parametrize("server", [WEBSOCKET], ids=named, indirect=True)
+only_websocket = pytest.mark.parametrize("server", WEBSOCKETS, ids=named, indirect=True)
 
 
 def test_the_large_body_of_a_get_is_answered_413(server: Running) -> None:

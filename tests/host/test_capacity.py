@@ -133,16 +133,16 @@ def test_more_memory_each_means_fewer_users() -> None:
 
 
 def test_a_container_gets_what_its_users_need() -> None:
-    loop, threads = container_limits(10_000, 0, 1, PLENTY), container_limits(10_000, 1, 1, PLENTY)
+    loop, threads = container_limits(Need(10_000), PLENTY), container_limits(Need(10_000).with_threads(), PLENTY)
     assert loop.files == threads.files == 16_384
     assert loop.pids < 1000
     assert 10_000 < threads.pids < 11_000
     assert 2**29 < loop.memory_bytes < threads.memory_bytes < 4 * 2**30
-    assert container_limits(10_000, 0, 4, PLENTY).files == 4096
+    assert container_limits(Need(10_000, 4), PLENTY).files == 4096
 
 
 def test_a_container_is_not_given_what_engine_and_machine_do_not_have() -> None:
     scarce = Facts(engine_files=4096, memory_bytes=2**29)
-    assert container_limits(10_000, 0, 1, scarce) == ContainerLimits(4096, 129, int(0.8 * 2**29))
-    unknown = container_limits(10_000, 0, 1, Facts())
-    assert unknown == container_limits(10_000, 0, 1, PLENTY)
+    assert container_limits(Need(10_000), scarce) == ContainerLimits(4096, 129, int(0.8 * 2**29))
+    unknown = container_limits(Need(10_000), Facts())
+    assert unknown == container_limits(Need(10_000), PLENTY)

@@ -72,6 +72,22 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
 
 
 @pytest.mark.load
+@pytest.mark.measures
+def test_a_user_takes_less_without_a_library_and_more_with_compression(inside: Run, short: str, results: Path) -> None:
+    options = ("--models", "C", "--transport", "websocket", "--chat", "usual,lean,compressed", "--users", "400")
+    done = inside("crowd", "--runtime", "local", *options, "--experiment", short)
+    assert done.returncode == 0, done.stderr
+    found = {each["form"]: each for each in latest(results, "summary.json")["cells"]}
+    for each in found.values():
+        assert (each["held"], each["obstacle"]) == (400, None)
+        assert each["answered"] == each["clicks"] > 200
+    taken = {form: each["server_bytes_per_user"] for form, each in found.items()}
+    assert 3 * taken["lean"] < taken["usual"] < taken["compressed"] / 3
+    assert taken["lean"] < 6 * 1024
+    assert "C WebSocket, lean" in done.stdout
+
+
+@pytest.mark.load
 @pytest.mark.bounds
 def test_several_processes_hold_who_one_may_not(iolab: Run, short: str, results: Path) -> None:
     """With 300 open files, one process holds fewer than 300; three share more, and the level is not capped in vain."""

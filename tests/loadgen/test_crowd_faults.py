@@ -20,10 +20,10 @@ DRIVER = (sys.executable, str(ROOT / "loadtest" / "crowd_driver.py"))
 
 
 @contextmanager
-def chat(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    own = {"PORT": str(port), "DEAD_AFTER_S": "10"}
+def chat(port: int, script: str = "chat.py", **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    own = {"PORT": str(port), "DEAD_AFTER_S": "10", **variables}
     folder = ROOT / "services" / "asyncio"
-    with subprocess.Popen([sys.executable, "chat.py"], cwd=folder, env=own, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, script], cwd=folder, env=own, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline()  # it listens
         try:
@@ -39,8 +39,8 @@ def users() -> Iterator[Driver]:
         yield started
 
 
-def come(users: Driver, port: int) -> list[str]:
-    job = {"host": HOST, "port": port, "transport": "websocket", "users": USERS, "first": 0, "rate": 1000, "source": ""}
+def come(users: Driver, port: int, kind: str = "websocket") -> list[str]:
+    job = {"host": HOST, "port": port, "transport": kind, "users": USERS, "first": 0, "rate": 1000, "source": ""}
     return [row[4] for row in users.ask({"connect": {**job, "patience_s": 5}}, 20)["rows"]]
 
 
@@ -105,3 +105,33 @@ def test_what_is_half_open_stays_so(users: Driver) -> None:
         assert users.ask({"half_open": {"connections": 20}}, 10)["connections"] == 20
         assert connections.Connections.parse(Path("/proc/net/tcp").read_text(), port).half_open == 20
         users.ask({"close_half": {}}, 10)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "variables"),
+    [
+        ("chat_lean.py", "websocket", {}),
+        ("chat.py", "websocket, compressed", {"COMPRESS": "1"}),
+    ],
+    ids=["lean", "compressed"],
+)
+def test_other_forms_of_the_chat_server_answer_clicks_and_tell_news(
+    users: Driver, script: str, kind: str, variables: dict[str, str]
+) -> None:
+    (port,) = free_ports(1)
+    with chat(port, script, **variables):
+        assert come(users, port, kind) == ["held"] * USERS
+        clicks = users.ask({"click": {"for_s": 1, "rate": 100.0, "seed": 1, "wait_s": 5}}, 20)["rows"]
+        assert len(clicks) > 50
+        assert all(row[3] is not None for row in clicks)
+        for number in range(2):  # a compressed message may refer to the one before
+            assert users.ask({"say": {"text": f"{number}.news"}}, 10)["status"] == 204
+            heard = users.ask({"listen": {"text": str(number), "wait_s": 5}}, 10)["rows"]
+            assert len(heard) == USERS
+
+
+@pytest.mark.parametrize("script", ["chat.py", "chat_lean.py"])
+def test_a_user_that_compresses_needs_a_server_that_agrees(users: Driver, script: str) -> None:
+    (port,) = free_ports(1)
+    with chat(port, script):
+        assert come(users, port, "websocket, compressed") == ["refused"] * USERS

@@ -7,6 +7,12 @@ from iolab.results.rows import backwards
 
 Transport = Literal["websocket", "poll"]
 TRANSPORTS: Mapping[Transport, str] = {"websocket": "WebSocket", "poll": "long poll"}  # as reports name them
+Form = Literal["usual", "lean", "compressed"]
+FORMS: Mapping[Form, str] = {  # a model's chat server in another form: what is different
+    "usual": "",
+    "lean": "without a library",
+    "compressed": "with permessage-deflate",
+}
 Outcome = Literal["held", "late", "waiting", "refused", "lost"]
 
 

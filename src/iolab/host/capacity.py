@@ -13,7 +13,6 @@ PROCESS_MAPS = 300  # of a Python process without connections
 THREAD_MAPS = 3  # its stack, the guard page before it, and an allocator arena (measured with 19,500 threads)
 PROCESS_BYTES = 30 * 2**20
 LEAST_CONTAINER_BYTES = 512 * 2**20  # as docker-compose.yml has it
-CLIENT_KIB = 5.2  # of a connection in the client's process: as asyncio's streams take in a server
 USED_SHARE = 0.8  # of the available memory: the kernel needs some
 SOURCE_USERS = 5_000  # of a loopback address: past 10,000 the kernel's search for a free port becomes slow
 SPREAD = 4.0  # standard deviations: SO_REUSEPORT distributes connections by their hash, so processes get unequal shares
@@ -24,9 +23,9 @@ MOST_PROCESSES = 256
 class Need:
     """What must be held: `users` on a server of `processes` processes, which share them.
 
-    The KiB are for one user, in the server's memory and in the kernel's, which has both ends. The defaults are those of
-    an idle WebSocket on asyncio, measured with 1,000 to 19,500. In containers, the client's processes share
-    `client_containers`, each with an address of its own; None: each process has its own container.
+    The KiB are for one user: in the server's memory, in the kernel's, which has both ends, and in the client's. The
+    defaults are those of an idle WebSocket on asyncio, measured with 1,000 to 19,500. In containers, the client's
+    processes share `client_containers`, each with an address of its own; None: each process has its own container.
     """
 
     users: int
@@ -34,6 +33,7 @@ class Need:
     threads_per_user: int = 0
     server_kib: float = 13.7
     kernel_kib: float = 9.5
+    client_kib: float = 5.2  # as asyncio's streams take in a server
     client_processes: int = 1
     container: bool = False
     client_containers: int | None = None
@@ -79,17 +79,16 @@ class ContainerLimits(NamedTuple):
     memory_bytes: int
 
 
-def container_limits(users: int, threads_per_user: int, processes: int, facts: Facts) -> ContainerLimits:
-    """Return what a server for `users` users needs, and twice that memory, within the limits of engine and machine."""
-    need = Need(users, processes)
-    need = need.with_threads() if threads_per_user else need
+def container_limits(need: Need, facts: Facts) -> ContainerLimits:
+    """Return what a server for that needs, and twice that memory, within the limits of engine and machine."""
+    users, processes = need.users, need.processes
     mean = users / processes
     files = SPARE_FILES + math.ceil(mean + (SPREAD * math.sqrt(mean) if processes > 1 else 0))
     bytes_wanted = LEAST_CONTAINER_BYTES + processes * PROCESS_BYTES
     bytes_wanted += int(2 * users * (need.server_kib + need.kernel_kib) * 1024)
     return ContainerLimits(
         files=min(_power(files), facts.engine_files or _power(files)),
-        pids=users * threads_per_user + processes + SPARE_TASKS,
+        pids=users * need.threads_per_user + processes + SPARE_TASKS,
         memory_bytes=min(bytes_wanted, int(facts.memory_bytes * USED_SHARE)) if facts.memory_bytes else bytes_wanted,
     )
 
@@ -193,7 +192,7 @@ def _memory(facts: Facts, need: Need) -> Iterator[Limit]:
             "a higher limit of the control group",
         ),
     )
-    user_bytes = (need.server_kib + need.kernel_kib + CLIENT_KIB) * 1024
+    user_bytes = (need.server_kib + need.kernel_kib + need.client_kib) * 1024
     for name, left, remedy in places:
         if left is not None:
             room = left * USED_SHARE - (need.processes + need.client_processes) * PROCESS_BYTES

@@ -1,17 +1,13 @@
 """review.html: one explain step after the other, with the texts of all students, and a key for each mark."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from iolab.learn.grading import Graded
 from iolab.learn.marks import MOST_MARK, Marks
 from iolab.learn.plan import Step
 from iolab.learn.sheet import Sheet
 from iolab.learn.texts import Texts
-from iolab.report.pages import template
+from iolab.report.pages import script, template
 
 SCRIPT = "review.js"
 
@@ -47,7 +43,6 @@ class Seen:
 
 def page(graded: Graded, texts: Texts, marks: Marks) -> str:
     """Return the page, which needs no other file and no network; marks are kept in it and exported as marks.csv."""
-    script = Markup(template(SCRIPT).render())  # noqa: S704 (this package's own)
     names = [f"review_{name}" for name in ("title", "how", "export", "flags", "questions")]
     names += [f"no_{name}" for name in ("flag", "text", "numbers")]
     return template("review.html.j2").render(
@@ -58,8 +53,7 @@ def page(graded: Graded, texts: Texts, marks: Marks) -> str:
         seen=[_seen(sheet, texts) for sheet in graded.sheets],
         refused=graded.refused,
         most=MOST_MARK,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script=script(SCRIPT),
     )
 
 

@@ -167,8 +167,12 @@ def split(text: str, part: int) -> dict[str, Section]:
 
 def section_hash(section: Section) -> str:
     """Return the hash that a translation of an English section carries; it does not depend on line breaks."""
-    words = f"{section.title} {section.text}".split()
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
+    return words_hash(f"{section.title} {section.text}")
+
+
+def words_hash(text: str) -> str:
+    """Return a short hash of a text's words, whatever stands between them."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:12]
 
 
 def _current(own: Section | None, english: Section) -> Section:

@@ -5,7 +5,6 @@ writes the hashes of the texts that SECTIONS names (1.1, part1, hints-1.1, ui), 
 there are several translations, LAB_LANG chooses one.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from iolab.errors import UsageError
 from iolab.lab import find_root
-from iolab.learn.texts import ENGLISH, LANGUAGES, OF_ENGLISH, PART, language, section_hash, split
+from iolab.learn.texts import ENGLISH, LANGUAGES, OF_ENGLISH, PART, language, section_hash, split, words_hash
 
 HINTS, UI = "hints.toml", "ui.toml"
 IN_TOML = re.compile(r'^# en: ([0-9a-f]{12})\n(?:"(\S+)" = \[|\[messages\])', re.MULTILINE)
@@ -114,8 +113,7 @@ def report(root: Path, into: str) -> list[str]:
 
 
 def _digest(value: object) -> str:
-    words = json.dumps(value, ensure_ascii=False).replace("\\n", " ").split()  # not of line breaks
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
+    return words_hash(json.dumps(value, ensure_ascii=False).replace("\\n", " "))  # not of line breaks
 
 
 def _part(file: str) -> int:

@@ -1,6 +1,8 @@
 """Renders a document as one HTML file, without other files or network access."""
 
-from typing import Any
+import base64
+import hashlib
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -33,6 +35,22 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     return templates.get_template(name)
+
+
+class Script(NamedTuple):
+    """A script of a page, and the hash by which the page's content security policy allows it alone."""
+
+    text: Markup
+    hash: str
+
+
+def script(name: str) -> Script:
+    """Return a script of report/templates."""
+    text = template(name).render()
+    return Script(
+        Markup(text),  # noqa: S704 (this package's own)
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode(),
+    )
 
 
 def _drawn(svg: Any) -> Markup:

@@ -1,14 +1,12 @@
 """The story of a trace as one HTML file that needs no other file."""
 
-import base64
-import hashlib
 import json
 from typing import Any
 
 from markupsafe import Markup
 
 from iolab.report import trace_terminal
-from iolab.report.pages import template
+from iolab.report.pages import script, template
 from iolab.trace import loops
 from iolab.trace.page import page_data
 from iolab.trace.story import Story
@@ -31,8 +29,6 @@ BARS = (("wait", "waiting"), ("sleep", "sleeping"), ("lock", "waiting for a lock
 def render(story: Story, title: str = "What the log shows", focus_s: tuple[float, float] | None = None) -> str:
     """Return trace.html; it first shows the part between the two times of `focus_s`, by the log's own clock."""
     data = page_data(story, focus_s)
-    # Our own file; rendered separately because the page names its hash: no other script may run.
-    script = Markup(template("trace.js").render())  # noqa: S704
     present = {mark[1] for mark in data["marks"]}
     return template("trace.html.j2").render(
         title=title,
@@ -49,8 +45,7 @@ def render(story: Story, title: str = "What the log shows", focus_s: tuple[float
         left_out=data["lanes_left_out"],
         notes=trace_terminal.notes(story),
         data=_embedded(data),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script=script("trace.js"),
     )
 
 

@@ -16,7 +16,6 @@ from iolab.theory.statistics import Array
 CONFIDENCE = 0.95
 
 
-@lru_cache(maxsize=4096)
 def ranks(count: int, quantile: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
     """Return the ranks (1 is the smallest value) between which the `quantile` (0 to 1) lies, or None with too few.
 
@@ -25,13 +24,23 @@ def ranks(count: int, quantile: float, confidence: float = CONFIDENCE) -> tuple[
     and it is None where even the largest or the smallest value is not enough: below 368 values for 0.99 at 95%.
     Raises ValueError if a quantile or confidence is not between 0 and 1.
     """
+    low, high = sides(count, quantile, confidence)
+    return None if low is None or high is None else (low, high)
+
+
+@lru_cache(maxsize=4096)
+def sides(count: int, quantile: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
+    """Return each of the ranks by itself, None where no rank is low or high enough.
+
+    With few values a high quantile may have a lower bound only. Raises ValueError as `ranks` does.
+    """
     if not (0 < quantile < 1 and 0 < confidence < 1):
         raise ValueError(f"quantile {quantile:g}, confidence {confidence:g}: both must be between 0 and 1")
     tail = (1 - confidence) / 2
     low = _highest(count, lambda rank: _fewer(rank, count, quantile) <= tail)
     # At least u of n are below q: fewer than n - u + 1 are above it, and that is binomial too. No 1 - p near 1.
     high = count + 1 - _highest(count, lambda rank: _fewer(rank, count, 1 - quantile) <= tail)
-    return (low, high) if low >= 1 and high <= count else None
+    return (low if low >= 1 else None, high if high <= count else None)
 
 
 def interval(values: Array, quantile: float, confidence: float = CONFIDENCE) -> tuple[float, float] | None:

@@ -14,9 +14,9 @@ from iolab.host import lock
 from iolab.learn import reading
 from iolab.web import guard
 from iolab.web.helper import Helper
+from iolab.web.live.settings import LIVE_VIEW
 
 MOST_RUNS = 400  # that are looked at, the newest ones
-NO_MEASUREMENT = "the live view"  # it holds the lock of the benchmarks, too
 
 
 class Study:
@@ -32,7 +32,7 @@ class Study:
     async def mark(self, _: web.Request) -> web.Response:
         """Answer with a mark of all evidence, which changes with it; None while something is measured."""
         holder = lock.holder()
-        measures = holder is not None and holder.what != NO_MEASUREMENT
+        measures = holder is not None and holder.what != LIVE_VIEW
         found = None if measures else await asyncio.to_thread(mark_of, self._root)
         return web.json_response({"mark": found})
 

@@ -15,13 +15,14 @@ from iolab.chat.entries import Entry
 from iolab.chat.times import Times
 from iolab.errors import UsageError
 from iolab.kinds.crowd import analysis as crowd_analysis
+from iolab.kinds.crowd import words
 from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
 from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
+from iolab.results.records import CpuPlanInfo, Holding
 from iolab.theory.statistics import percentile
-from tests import crowds
+from tests import crowds, quiet
 from tests.conftest import ROOT
 from tests.rendered import summary
 
@@ -81,9 +82,10 @@ def test_what_was_not_measured_is_none_and_never_zero(level: Level) -> None:
     values = (blind.server_bytes, blind.virtual_bytes, blind.kernel.total, blind.kernel.slab, blind.idle_share,
               blind.quiet_switches, blind.busy_switches, blind.pause_s)  # fmt: skip
     assert values == (None,) * len(values)
-    some = Holding(sockets_bytes=0, slab_bytes=0, stacks_bytes=0)
+    some = Holding(sockets_bytes=0, slab_bytes=7, stacks_bytes=0)
     partly = level(empty=some, quiet=some)
-    assert (partly.kernel.slab, partly.kernel.tables, partly.kernel.total) == (0.0, None, None)
+    known = (partly.kernel.sockets, partly.kernel.slab, partly.kernel.stacks, partly.kernel.tables)
+    assert (*known, partly.kernel.total) == (0.0, 0.0, None, None, None)  # a kernel without stacks cannot be
 
 
 def test_a_kernel_that_gave_memory_back_does_not_tell_what_a_connection_takes(level: Level) -> None:
@@ -93,9 +95,19 @@ def test_a_kernel_that_gave_memory_back_does_not_tell_what_a_connection_takes(le
     assert "its slab by 10,486 bytes for each" in disturbed.findings[0].message
 
 
-def test_memory_that_shrank_is_told_as_it_is(level: Level) -> None:
-    shrunk = level(empty=Holding(rss_bytes=10**8), quiet=Holding(rss_bytes=10**8 - 1024 * 1000))
-    assert shrunk.server_bytes == -1024
+def test_users_that_cost_nothing_or_less_are_not_known(level: Level) -> None:
+    """A server cannot hold a thousand users in the memory that it had without any."""
+    for grown in (-1024 * 1000, 0):
+        cell = level(empty=Holding(rss_bytes=10**8), quiet=Holding(rss_bytes=10**8 + grown))
+        assert cell.server_bytes is None
+
+
+@pytest.mark.parametrize(("growth", "known"), [(0, False), (2047, False), (2048, True)])
+def test_a_connection_without_memory_in_the_kernel_is_not_known(level: Level, growth: int, known: bool) -> None:
+    """Two ends of a connection are two sockets: 0 bytes in the kernel is no result."""
+    facts = {"sockets_bytes": 0, "stacks_bytes": 2**20, "tables_bytes": 2**20}
+    cell = level(empty=Holding(slab_bytes=2**20, **facts), quiet=Holding(slab_bytes=2**20 + growth * 1000, **facts))
+    assert (cell.kernel.total is not None) is known
 
 
 def test_who_was_never_served_waits_for_ever(level: Level) -> None:
@@ -156,8 +168,8 @@ def test_a_clean_level_has_no_finding(level: Level) -> None:
         ("lost_users", {"held": 990, "lost": 10, "evidence": "reset by peer"}),
         ("collector_pause", {"quiet": Holding(collector_pause_s=0.31)}),
         ("kernel_disturbed", {"quiet": Holding(slab_bytes=80 * crowds.MIB)}),
-        ("busy_machine", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=80.0, steal_s=0.0, own_s=0.5)}),
-        ("stolen_time", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=30.0, own_s=0.5)}),
+        ("busy_machine", {"machine": quiet.machine(45.0, (44.0, 2.5), own_s=0.5)}),
+        ("stolen_time", {"machine": quiet.machine(45.0, (1.5, 2.5), (30.0, 0.0), own_s=0.5)}),
     ],
 )
 def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[str, Any]) -> None:
@@ -205,6 +217,19 @@ def test_lines_are_in_the_order_of_models_and_rise(tmp_path: Path) -> None:
         [(model, transport, 100), (model, transport, 1000)]
         for model, transport in (("A", "poll"), ("C", "websocket"), ("C", "poll"), ("D", "poll"))
     ]
+
+
+def test_a_form_is_a_line_of_its_own_and_no_answer_about_models(tmp_path: Path) -> None:
+    found = analyse(crowds.run(tmp_path, (1000, 100), (crowds.LEAN, crowds.C_POLL, crowds.C)))
+    assert [(words.label(line[0], found), len(line)) for line in found.lines] == [
+        ("C WebSocket", 2), ("C WebSocket, lean", 2), ("C long poll", 2)
+    ]  # fmt: skip
+    assert words.name(found.lines[1][0], found) == "C (asyncio, WebSocket, lean)"
+    assert words.settings(found).endswith("Lean: the chat server without a library.")
+    assert "without" not in words.settings(analyse(crowds.run(tmp_path / "usual", (100,), (crowds.C,))))
+    newest = crowd_analysis.newest(tmp_path, 1000)
+    assert newest
+    assert [(cell.record.form, cell.record.users) for cell in newest.cells] == [("usual", 1000)] * 2
 
 
 def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:

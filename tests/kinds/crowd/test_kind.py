@@ -127,6 +127,31 @@ def test_each_level_has_a_server_of_its_own_and_is_on_disk_as_it_ends(world: Wor
     assert world.watcher.lines[0].text == "B poll            5 users   held       5   median click  too few"
 
 
+def test_a_form_is_a_server_of_its_own_and_a_continued_run_knows_which_it_has(world: World) -> None:
+    changes: dict[str, Any] = {
+        "models": ["C"],
+        "crowd": {**SHORT, "transports": ["websocket"], "forms": ["usual", "lean"]},
+    }
+    world.events[3] = Interrupted(signal.SIGINT)
+    folder = world.measure(world.plan(**changes)).folder
+    assert [(record.form, record.asked) for record in folder.read_trials(CrowdRecord)] == [
+        ("usual", 5),
+        ("usual", 10),
+        ("lean", 5),
+    ]
+    assert world.watcher.begun[2:] == ["C websocket, lean: 5 users", "C websocket, lean: 10 users"]
+    assert world.watcher.lines[2].text.startswith("C websocket, lean       5 users   held")
+    world.events.clear()
+    world.measure(planning.resumed(world.lab.root, folder.path, CrowdExperiment))
+    records = folder.read_trials(CrowdRecord)
+    assert [(record.index, record.form, record.asked) for record in records] == [
+        (0, "usual", 5), (1, "usual", 10), (2, "lean", 5), (3, "lean", 10)
+    ]  # fmt: skip
+    text = " ".join(shown(folder).split())
+    assert "C (asyncio, WebSocket) held all 10 users" in text
+    assert "C (asyncio, WebSocket, lean) held all 10 users" in text
+
+
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     folder = world.measure(world.plan()).folder
     text = shown(folder)

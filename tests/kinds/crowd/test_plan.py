@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from iolab.chat.entries import Transport
+from iolab.chat.entries import FORMS, Form, Transport
 from iolab.chat.servers import chat_servers
 from iolab.errors import UsageError
+from iolab.host.limits import Facts
 from iolab.kinds import registry
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
@@ -47,10 +48,39 @@ def test_several_processes_are_for_servers_that_can_be_several() -> None:
         chat_servers(MODELS[:1], BOTH, 6)
 
 
+def test_forms_are_asked_for_and_stand_beside_the_usual_server() -> None:
+    every: tuple[Form, ...] = ("compressed", "lean", "usual")
+    found = [chat for chat in chat_servers(MODELS, BOTH, 1, every) if chat.model.letter == "C"]
+    assert [(chat.transport, chat.form, chat.script, chat.title, chat.users) for chat in found] == [
+        ("websocket", "usual", "chat.py", "C websocket", "websocket"),
+        ("poll", "usual", "chat_poll.py", "C poll", "poll"),
+        ("websocket", "lean", "chat_lean.py", "C websocket, lean", "websocket"),
+        ("websocket", "compressed", "chat.py", "C websocket, compressed", "websocket, compressed"),
+    ]
+    assert set(every) == set(FORMS)
+    usual, _, lean, compressed = (chat.need(10_000, 2, None) for chat in found)
+    assert lean.server_kib < usual.server_kib < compressed.server_kib
+    assert usual.client_kib == lean.client_kib < compressed.client_kib
+    (packed,) = chat_servers(MODELS, BOTH, 1, ("compressed",))
+    command, facts = packed.command(1000, Facts(), {"HOLD_S": "60"}), Facts()
+    assert command.variables == {"HOLD_S": "60", "COMPRESS": "1"}
+    assert found[0].command(1000, facts, {}).variables == {}
+    assert (
+        (command.memory_bytes or 0)
+        > 1000 * compressed.server_kib * 1024
+        > (found[0].command(1000, facts, {}).memory_bytes or 0) - 2**29
+    )
+    with pytest.raises(UsageError, match=r"^no chat server of A in the form lean or compressed supports websocket or"):
+        chat_servers(MODELS[:1], BOTH, 1, ("lean", "compressed"))
+
+
 def test_a_way_that_is_not_spoken_or_a_label_that_says_nothing_ends_in_a_line() -> None:
     with pytest.raises(UsageError, match="no chat server of A supports websocket: see"):
         chat_servers(MODELS[:1], ("websocket",))
     wrong = labelled(MODELS[0], {"iolab.chat": "smoke=signals.py"})
+    odd = labelled(MODELS[0], {"iolab.chat.lean": "chat_lean.py"})
+    with pytest.raises(UsageError, match="iolab\\.chat\\.lean has 'chat_lean\\.py'; it must be TRANSPORT=SCRIPT"):
+        chat_servers([odd], BOTH, 1, ("lean",))
     with pytest.raises(UsageError, match="has 'smoke=signals\\.py'; it must be TRANSPORT=SCRIPT"):
         chat_servers([wrong], BOTH)
 
@@ -84,6 +114,7 @@ def test_a_process_of_the_client_holds_no_more_than_it_may_open() -> None:
         ({"users": [100_001]}, "USERS=100001"),
         ({"users": []}, "USERS=[]"),
         ({"processes": 65}, "PROCESSES=65"),
+        ({"forms": ["thin"]}, "CHAT="),
         ({"patience_s": 0}, "PATIENCE_S=0"),
         ({"laps": 3}, "crowd.laps is not a setting of kind crowd: [crowd] has transports, connect_rps,"),
     ],

@@ -139,7 +139,7 @@ def sentences(results: Sequence[StrategyResult]) -> list[str]:
     }
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
         found.append("Threads help if requests wait: a thread that sleeps does not stop the loop.")
-    if _alike(rates, ("compute", "thread"), ("compute", "loop")):
+    if all(one.lock for one in results) and _alike(rates, ("compute", "thread"), ("compute", "loop")):
         text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
         if any(
             each.strategy.place == "thread" and each.strategy.work == "compute" and harmed(each, baseline)

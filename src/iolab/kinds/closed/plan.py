@@ -86,6 +86,9 @@ def expected_medians_s(experiment: ClosedExperiment, models: Iterable[Model]) ->
     return found
 
 
-def prediction(trial: Trial | ClosedRecord, workers: float, settings: ServerSettings) -> ClosedLoop:
-    """Return what theory says of a trial on a server with `workers` workers."""
-    return closed_loop(trial.concurrency, workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus)
+def prediction(
+    trial: Trial | ClosedRecord, workers: float, settings: ServerSettings, threads: float = 1.0
+) -> ClosedLoop:
+    """Return what theory says of a trial on a server with `workers` workers, of which `threads` compute at once."""
+    wait_s, cpu_s = settings.wait_ms / 1000, settings.cpu_ms / 1000
+    return closed_loop(trial.concurrency, workers, wait_s, cpu_s, trial.cpus, threads)

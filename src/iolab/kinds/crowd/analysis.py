@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iolab.chat.entries import Entry
+from iolab.chat.entries import FORMS, Entry
 from iolab.errors import UsageError
 from iolab.kinds import recorded
 from iolab.kinds.crowd.cells import CrowdCell, Line, cell
@@ -50,7 +50,13 @@ def analyse(folder: RunFolder, pick: Pick = lambda records: records) -> CrowdAna
     order = list(found.models)
     picked = sorted(
         pick(found.trials),
-        key=lambda each: (order.index(each.model), each.transport != "websocket", each.users, each.asked),
+        key=lambda each: (
+            order.index(each.model),
+            each.transport != "websocket",
+            list(FORMS).index(each.form),
+            each.users,
+            each.asked,
+        ),
     )
     cells = tuple(_cell(folder, found.run, record) for record in picked)
     return CrowdAnalysis(found.run, found.experiment, folder.path.name, cells)
@@ -70,13 +76,17 @@ def _rows(folder: RunFolder, record: CrowdRecord, kind: str, row: type[Row], exp
 
 
 def nearest(users: int) -> Pick:
-    """Return a function that picks, for each model and transport, the valid trial nearest to `users`, by ratio."""
+    """Return a function that picks, for each model and transport, the valid trial nearest to `users`, by ratio.
+
+    It takes the usual chat servers: other forms show what an implementation costs, not a model.
+    """
 
     def pick(records: Sequence[CrowdRecord]) -> list[CrowdRecord]:
         best: dict[tuple[str, str], CrowdRecord] = {}
         for record in records:
             key = (record.model, record.transport)
-            if record.valid and record.users and (key not in best or distance(record) < distance(best[key])):
+            usual = record.form == "usual"
+            if usual and record.valid and record.users and (key not in best or distance(record) < distance(best[key])):
                 best[key] = record
         return list(best.values())
 

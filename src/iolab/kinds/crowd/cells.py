@@ -7,9 +7,11 @@ from typing import NamedTuple
 from iolab.chat.entries import Entry
 from iolab.chat.times import Times, ranked
 from iolab.kinds.crowd.records import Click, CrowdRecord
+from iolab.results.possible import within
 from iolab.results.records import Finding, Holding
 
 SHRUNK_BYTES = 256  # a connection: less does not change the figures
+LEAST_KERNEL_BYTES = 2 * 1024  # of a connection: the smallest struct tcp_sock of Linux is larger, and there are two
 LEAST_USERS = 50  # with fewer, other changes of the process exceed the memory of its users
 
 
@@ -18,6 +20,7 @@ class Line(NamedTuple):
 
     model: str
     transport: str
+    form: str
     cpus: float
     processes: int
     threads: int | None
@@ -37,9 +40,13 @@ class Kernel:
 
     @property
     def total(self) -> float | None:
-        """The sum; None if a part is not known or shrank, since a smaller sum would look like less memory."""
+        """The sum; None if a part is not known or shrank, since a smaller sum would look like less memory.
+
+        None, too, if it is less than the kernel needs for two sockets.
+        """
         parts = (self.sockets, self.slab, self.stacks, self.tables)
-        return None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
+        total = None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
+        return within(total, LEAST_KERNEL_BYTES)
 
     @property
     def shrunk(self) -> dict[str, float]:
@@ -67,7 +74,7 @@ class CrowdCell:
     def line(self) -> Line:
         """The line of a figure to which it belongs."""
         record = self.record
-        return Line(record.model, record.transport, record.cpus, record.processes, record.threads)
+        return Line(record.model, record.transport, record.form, record.cpus, record.processes, record.threads)
 
     @property
     def counts(self) -> bool:
@@ -97,12 +104,12 @@ class CrowdCell:
     @property
     def server_bytes(self) -> float | None:
         """The server's memory for each user, in bytes."""
-        return self._growth("rss_bytes", self.served)
+        return within(self._growth("rss_bytes", self.served), 1)
 
     @property
     def virtual_bytes(self) -> float | None:
         """The server's address space for each user, in bytes."""
-        return self._growth("virtual_bytes", self.served)
+        return within(self._growth("virtual_bytes", self.served), 1)
 
     @property
     def kernel(self) -> Kernel:
@@ -118,8 +125,9 @@ class CrowdCell:
 
     @property
     def idle_share(self) -> float | None:
-        """The share of a core that the server uses while no user clicks."""
-        return _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
+        """The share of a core that the server uses while no user clicks; None if that is more than there are cores."""
+        share = _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
+        return within(share, 0, self.record.machine.cores)
 
     @property
     def quiet_switches(self) -> float | None:

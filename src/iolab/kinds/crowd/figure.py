@@ -8,12 +8,13 @@ from matplotlib.ticker import MaxNLocator
 
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
+from iolab.kinds.crowd.records import CrowdRecord
 from iolab.kinds.crowd.sentences import broken
 from iolab.kinds.crowd.words import label
 from iolab.report import drawing, numbers
 
 MIB = 2**20
-STYLES = {"websocket": "-", "poll": (0, (5, 2))}
+STYLES = {"websocket": "-", "poll": (0, (5, 2)), "lean": ":", "compressed": "-."}
 APART = 1.15  # times the number of users: marks of one number are drawn beside each other
 ROOM = 2.0  # beside the least and the most users
 FEW_DECADES = 10  # of a linear axis, at most, between the least and the largest value
@@ -113,7 +114,7 @@ def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: f
         colour = drawing.of_letter(line[0].record.model)
         look: dict[str, Any] = {"color": colour, "marker": drawing.MARKERS[number % len(drawing.MARKERS)]}
         xs, ys = [users for users, _, _ in known], [each for _, each, _ in known]
-        axes.plot(xs, ys, color=colour, linestyle=STYLES[line[0].record.transport], linewidth=1.2, alpha=0.6)
+        axes.plot(xs, ys, color=colour, linestyle=_style(line[0].record), linewidth=1.2, alpha=0.6)
         axes.plot(xs, ys, linestyle="none", markersize=7, markeredgecolor=drawing.PAPER, **look)
         at_the_end += [(name, ys[-1], look)] if known else []
         wall = broken(line)
@@ -129,6 +130,10 @@ def _curves(axes: Axes, lines: Lines, names: Sequence[str], panel: Panel, gap: f
     for (name, _, look), height in zip(at_the_end, drawing.spread(places, gap), strict=True):
         axes.plot(1.03, height, transform=axes.transAxes, clip_on=False, markersize=7, **look)
         axes.text(1.07, height, name, transform=axes.transAxes, va="center")
+
+
+def _style(record: CrowdRecord) -> Any:
+    return STYLES[record.transport if record.form == "usual" else record.form]
 
 
 def _heights(axes: Axes, values: Sequence[float], unit: str) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, machine
 from iolab.kinds.crowd.cells import CrowdCell
-from iolab.kinds.crowd.records import CrowdRecord
 from iolab.report.numbers import counted
-from iolab.results.records import Finding, RunInfo, ServerUsage
+from iolab.results.records import Finding, RunInfo
 from iolab.theory.enough import least_count
 
 CLIENT_SHARE = 0.8  # of a core: above it, clicks queue in the client
@@ -137,11 +136,5 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
     """Return all findings of a cell, the most severe first."""
-    of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus)
+    of_the_machine = machine.during(run, [cell.record], cell.record.cpus)
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
-
-
-def _with_usage(record: CrowdRecord) -> CrowdRecord:
-    began, ended = record.empty.cpu_s, record.busy.cpu_s
-    usage = ServerUsage(cpu_s=None if began is None or ended is None else ended - began)
-    return record.model_copy(update={"server": usage})

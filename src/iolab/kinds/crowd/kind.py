@@ -6,11 +6,11 @@ from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.chat.entries import Entry
-from iolab.chat.servers import chat_servers, room
+from iolab.chat.servers import room
 from iolab.host import limits
 from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds.crowd import run
-from iolab.kinds.crowd.plan import CrowdTrial, trials, wanted
+from iolab.kinds.crowd.plan import CrowdTrial, chats, trials, wanted
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.lab import Lab, Model
@@ -25,20 +25,20 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     settings = CrowdExperiment
     record = CrowdRecord
     rows = MappingProxyType({"users": Entry, "clicks": Click})
-    key = ("model", "transport", "asked", "processes")
+    key = ("model", "transport", "form", "asked", "processes")
     metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
+    rising = ("held", "idle_share")
     generator = "crowd"
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
         """Return the models with a chat server of the wanted transports; raises UsageError if there are none."""
-        crowd = experiment.crowd
-        found = chat_servers(lab.select(experiment.models), crowd.transports, crowd.processes)
+        found = chats(experiment, lab.select(experiment.models))
         return list({chat.model.letter: chat.model for chat in found}.values())
 
     def check(self, experiment: CrowdExperiment, models: Sequence[Model], where: Where) -> None:
         """Raise UsageError if no user can connect to one of the servers."""
-        facts, crowd = limits.read(), experiment.crowd
-        for chat in chat_servers(models, crowd.transports, crowd.processes):
+        facts = limits.read()
+        for chat in chats(experiment, models):
             room(chat, min(wanted(experiment)), facts, docker=where.runtime == "docker")
 
     def plan(
@@ -50,17 +50,14 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
 
     def count(self, experiment: CrowdExperiment, models: Sequence[Model]) -> int:
         """Return how many trials there are; 0 with `most`, because it is not known whether that is tried."""
-        crowd = experiment.crowd
-        if crowd.most:
-            return 0
-        return len(chat_servers(models, crowd.transports, crowd.processes)) * len(wanted(experiment))
+        return 0 if experiment.crowd.most else len(chats(experiment, models)) * len(wanted(experiment))
 
     def expected_s(self, experiment: CrowdExperiment, models: Sequence[Model]) -> float:
         """Return how long the users that the machine allows take to connect, and are quiet and busy."""
         crowd, facts = experiment.crowd, limits.read()
         return sum(
             room(chat, asked, facts, docker=False)[0] / crowd.connect_rps + crowd.quiet_s + crowd.busy_s
-            for chat in chat_servers(models, crowd.transports, crowd.processes)
+            for chat in chats(experiment, models)
             for asked in wanted(experiment)
         )
 
@@ -84,8 +81,9 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         if times_s:
             clicks = f"median click {numbers.median(times_s):>8}"
         text = f"held {record.held:>7,}   {clicks}" if record.valid else f"invalid: {record.reason}"
+        server = record.transport if record.form == "usual" else f"{record.transport}, {record.form}"
         return Line(
-            f"{record.model} {record.transport:<9} {record.users:>7,} users   {text}",
+            f"{record.model} {server:<9} {record.users:>7,} users   {text}",
             "red" if not record.valid else "yellow" if record.held < record.users else None,
             record.capped,
         )

@@ -28,6 +28,12 @@ def wanted(experiment: CrowdExperiment) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*crowd.users, *([crowd.most] if crowd.most else []))))
 
 
+def chats(experiment: CrowdExperiment, models: Sequence[Model]) -> list[ChatServer]:
+    """Return the chat servers of the experiment; raises UsageError if there is none."""
+    crowd = experiment.crowd
+    return servers.chat_servers(models, crowd.transports, crowd.processes, crowd.forms)
+
+
 def trials(
     experiment: CrowdExperiment,
     models: Sequence[Model],
@@ -41,9 +47,7 @@ def trials(
     `most` is tried only if the trial before held all of its users. Raises UsageError if no user can connect.
     """
     asked_for = wanted(experiment)
-    for number, chat in enumerate(
-        servers.chat_servers(models, experiment.crowd.transports, experiment.crowd.processes)
-    ):
+    for number, chat in enumerate(chats(experiment, models)):
         last: CrowdRecord | None = None
         for index, asked in enumerate(asked_for, number * len(asked_for)):
             done = _find(records, chat, asked)
@@ -57,8 +61,10 @@ def trials(
 
 
 def _find(records: Sequence[CrowdRecord], chat: ChatServer, asked: int) -> CrowdRecord | None:
-    key = (chat.model.letter, chat.transport, asked)
-    return next((record for record in records if (record.model, record.transport, record.asked) == key), None)
+    key = (chat.model.letter, chat.transport, chat.form, asked)
+    return next(
+        (record for record in records if (record.model, record.transport, record.form, record.asked) == key), None
+    )
 
 
 def _worth_more(users: int, last: CrowdRecord | None) -> bool:

@@ -1,8 +1,9 @@
 """The records of a crowd run: a line for each trial, a row for each user and for each click."""
 
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from iolab.chat.entries import Transport
+from iolab.chat.entries import Form, Transport
 from iolab.results.records import Holding, TrialRecord
 from iolab.results.rows import backwards
 
@@ -34,10 +35,18 @@ class CrowdRecord(TrialRecord):
     after `quiet_s` without a click, `busy` after `busy_s` of clicks at `clicks_per_s` in all.
     """
 
+    parts = MappingProxyType(
+        {
+            **dict.fromkeys(("held", "late", "waiting", "refused", "lost"), "users"),
+            "users": "asked",
+            "answered": "clicks",
+        }
+    )
     model: str
     title: str
     service: str
     transport: Transport
+    form: Form = "usual"
     asked: int
     users: int
     capped: str = ""

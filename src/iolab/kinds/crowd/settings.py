@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from iolab.chat.entries import Form
 from iolab.chat.settings import MOST_USERS, ChatUsers, Seconds, Users
 from iolab.experiment import Experiment, OneLimit, Seed, Settings, Threads
 from iolab.options import Option
@@ -23,6 +24,10 @@ class Crowd(ChatUsers):
         Field(min_length=1, max_length=100),
         Option("Numbers of users. Without it, as many as the machine allows are tried, too.", "--users"),
     ]
+    forms: Annotated[
+        tuple[Form, ...],
+        Option("Forms of the chat servers: usual, without a library, with compression.", "--chat"),
+    ] = ("usual",)
     most: Annotated[int, Field(ge=0, le=MOST_USERS)] = 0
     quiet_s: Seconds = 5.0
     busy_s: Seconds = 20.0

@@ -1,6 +1,6 @@
 """The names of cells in a crowd report, and the text about how they were measured."""
 
-from iolab.chat.entries import TRANSPORTS
+from iolab.chat.entries import FORMS, TRANSPORTS
 from iolab.kinds.crowd.analysis import CrowdAnalysis
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.report import numbers
@@ -20,12 +20,11 @@ def name(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
 
 
 def _condition(cell: CrowdCell, analysis: CrowdAnalysis) -> str:
-    """Name CPU limit, processes and threads, as far as they distinguish lines."""
+    """Name the form unless it is the usual one; CPU limit, processes and threads, as far as they distinguish lines."""
     line = cell.line
-    same = [
-        each.line for each in analysis.cells if (each.line.model, each.line.transport) == (line.model, line.transport)
-    ]
-    parts = [f"{line.cpus:g} CPU"] if len({each.cpus for each in same}) > 1 else []
+    same = [each.line for each in analysis.cells if each.line[:3] == line[:3]]
+    parts = [line.form] if line.form != "usual" else []
+    parts += [f"{line.cpus:g} CPU"] if len({each.cpus for each in same}) > 1 else []
     parts += [counted(line.processes, "process")] if len({each.processes for each in same} | {1}) > 1 else []
     parts += [f"{line.threads} threads"] if len({each.threads for each in same}) > 1 else []
     return "".join(f", {part}" for part in parts)
@@ -46,8 +45,15 @@ def settings(analysis: CrowdAnalysis) -> str:
         f" clicks once in {crowd.click_every_s:g} s on average; {counted(crowd.processes, 'process')} a server, a pool"
         f" of {counted(experiment.server.threads, 'thread')}; Python's garbage collector"
         f" {'leaves out' if crowd.freeze_collector else 'goes through'} the objects of connected users; seed"
-        f" {experiment.seed}."
+        f" {experiment.seed}.{_forms(analysis)}"
     )
+
+
+def _forms(analysis: CrowdAnalysis) -> str:
+    """Say what the forms of chat servers are that are not the usual ones."""
+    shown = {cell.record.form for cell in analysis.cells} - {"usual"}
+    parts = [f"{form}: the chat server {text}" for form, text in FORMS.items() if form in shown]
+    return f" {listed(parts).capitalize()}." if parts else ""
 
 
 def method(analysis: CrowdAnalysis) -> list[str]:

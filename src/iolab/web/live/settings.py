@@ -7,6 +7,7 @@ from typing import Any
 
 from iolab.errors import UsageError
 
+LIVE_VIEW = "the live view"  # as what it holds the lock of the benchmarks
 RANGES: Mapping[str, tuple[float, float]] = {
     "users": (1, 64),
     "rate_rps": (0.1, 64),

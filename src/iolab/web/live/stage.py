@@ -13,7 +13,7 @@ from iolab.host.processes import temporary_folder
 from iolab.lab import Lab, Model
 from iolab.web.events import Audience
 from iolab.web.live.lane import Lane
-from iolab.web.live.settings import Settings
+from iolab.web.live.settings import LIVE_VIEW, Settings
 
 EVENTS_S, FIGURES_S = 1 / 30, 0.5
 LONELY_S = 30.0  # without a page that looks, the servers end
@@ -84,7 +84,7 @@ class Stage:
         self._pause(paused=False)
 
     def _hold(self) -> None:
-        self._held.enter_context(only_bench("the live view"))
+        self._held.enter_context(only_bench(LIVE_VIEW))
         self._output = self._held.enter_context(temporary_folder())
         self._pulse = asyncio.create_task(self._beat())
 
