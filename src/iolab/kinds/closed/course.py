@@ -197,9 +197,9 @@ def _above(cell: Cell) -> list[str]:
     ]
     known = f" A request takes {numbers.listed(uses)}." if uses else ""
     return [
-        f"The median lies {more_ms:.1f} ms above {cell.service_ms:g} ms.{known} A timer that ends late is a part of it,"
-        " too, of a size that was not measured: epoll counts its timeout in milliseconds, and Python rounds it up. make"
-        f" explain CELL={cell.model}{cell.concurrency} lists the parts."
+        f"The median lies {more_ms:.1f} ms above {cell.service_ms:g} ms.{known} A timer that ends late may be"
+        " a part of it: epoll counts its timeout in milliseconds, and Python rounds it up. How late it ended was not"
+        f" measured. make explain CELL={cell.model}{cell.concurrency} lists the parts."
     ]
 
 
