@@ -1,5 +1,6 @@
 """The story of a trace in the terminal."""
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
@@ -11,17 +12,19 @@ from iolab.report import numbers
 from iolab.report.brief import rich_table
 from iolab.report.document import Column, plain, table
 from iolab.trace import loops
-from iolab.trace.facts import duration_s
+from iolab.trace.facts import duration_s, share_asleep
 from iolab.trace.loops import LoopFacts
-from iolab.trace.page import main_name
+from iolab.trace.page import mains, role
+from iolab.trace.processes import Task
 from iolab.trace.records import Cited
-from iolab.trace.steps import Click, Status, Step
 from iolab.trace.story import Story
+from iolab.trace.telling import Click, Status, Step
 
 SHOWN_CLICKS = 3
 SHOWN_LINES = 8
 SHOWN_ROWS = 3  # of a long line
 SHOWN_THREADS = 6
+MOST_SERVING = 24  # threads that serve, each with a row
 GUTTER = 8  # columns: a line number and a blank
 TAIL = 22  # characters of a line's end that stay: its result
 CLICK_TIMES = {  # since the wake-up, by the fields of a click
@@ -142,21 +145,39 @@ def _click(console: Console, click: Click) -> None:
 
 
 def _threads(console: Console, story: Story) -> None:
+    """Print a row for each thread that serves or waits, then those with most calls."""
     watch = story.watch
     if not watch.calls:
         return
-    mains = {run.tid for run in watch.runs}
-    scripts = {click.opened.tid for click in story.clicks}
-    rows = []
-    busiest = sorted(watch.calls.items(), key=lambda item: (item[0] not in mains, -sum(item[1].values())))
-    for tid, counts in busiest[:SHOWN_THREADS]:
-        role = main_name(story) if tid in mains else "script thread" if tid in scripts else ""
-        common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
-        rows.append([str(story.thread(tid)) if tid >= 0 else "others", role, str(sum(counts.values())), common])
-    rest = busiest[SHOWN_THREADS:]
+    first = mains(story)
+    tasks = {task.tid: task for process in watch.processes.all for task in process.threads.values()}
+    roles = {tid: role(story, task) for tid, task in tasks.items()}
+    several = len(watch.processes.all) > 1
+    busiest = sorted(
+        watch.calls.items(), key=lambda item: (item[0] not in first, not roles.get(item[0]), -sum(item[1].values()))
+    )
+    served = sum(1 for tid in roles if roles[tid])
+    shown = min(max(SHOWN_THREADS, served), MOST_SERVING)
+    rows = [_thread(story, tid, counts, tasks.get(tid), roles, several) for tid, counts in busiest[:shown]]
+    rest = busiest[shown:]
     if rest:
-        rows.append([f"{len(rest)} more", "", str(sum(sum(counts.values()) for _, counts in rest)), ""])
-    console.print(rich_table(plain(("Thread", "Role", "Calls", "Most frequent calls"), rows, text=4), console.width))
+        rows.append([f"{len(rest)} more", *([""] if several else []), "", str(sum(sum(c.values()) for _, c in rest)), ""])
+    head = ("Thread", *(("Process",) if several else ()), "Role", "Calls", "Most frequent calls")
+    console.print(rich_table(plain(head, rows, text=len(head)), console.width))
+
+
+def _thread(
+    story: Story, tid: int, counts: Counter[str], task: Task | None, roles: Mapping[int, str], several: bool
+) -> list[str]:
+    said = roles.get(tid, "")
+    run = task.process.run if task else None
+    if task and run and several and task.serves:
+        share = share_asleep(run, task)
+        said += f", accepted {task.accepts}" if task.accepts else ""
+        said += f", idle {100 * share:.1f}%" if share is not None else ""
+    common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
+    process = [str(story.thread(task.process.pid)) if task else ""] if several else []
+    return [str(story.thread(tid)) if tid >= 0 else "others", *process, said, str(sum(counts.values())), common]
 
 
 def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:
