@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from iolab.report import brief, costs_terminal, terminal, trace_terminal
 from iolab.results import files
 from iolab.trace import costs, loops, turns
 from iolab.trace.decode import CLONES
+from iolab.trace.merged import merged
 from iolab.trace.source import open_log
 from iolab.trace.story import PORT, SCRIPT, Story, tell
 from iolab.trace.truth import as_json
@@ -30,7 +31,7 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 
 @click.command()
-@click.argument("log", metavar="[LOG]", envvar="LOG", type=parameters.PATH, required=False)
+@click.argument("logs", metavar="[LOG]...", envvar="LOG", type=parameters.PATH, nargs=-1)
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port on which the app listens.  [default: {PORT}]")
 @click.option(
     "--click",
@@ -49,7 +50,7 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
 @parameters.results
 def trace(  # noqa: PLR0917 (each is an option of the command line)
-    log: Path | None,
+    logs: tuple[Path, ...],
     port: int | None,
     clicks: int,
     loop: Loop | None,
@@ -59,11 +60,12 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     html: bool,
     results: Path | None,
 ) -> int:
-    """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input.
+    """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input, or all files of strace -ff.
 
     Without LOG, the log of the Streamlit app is read: results/trace/log_streamlit.txt.
     """
     console = Console()
+    log = logs[0] if logs else None
     live = bool(clicks or loop or runtime == "local") and log is None
     if log is not None and (clicks or loop):
         raise UsageError("a LOG is read as it is: leave out CLICK and LOOP, or the log")
@@ -77,12 +79,13 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
         with terminal.busy(Console(stderr=as_object)) as say:
             traced = make_log(loop, clicks, runtime, folder, say)
         path, port = traced.log, port or traced.port
-    story = read(path, port or PORT, draw=html)
+    story = read(path, port or PORT, draw=html, others=logs[1:])
     if as_object:
         output.line(json.dumps(as_json(story), indent=1))
     elif story.lines and not any(story.watch.calls.values()):
+        why = f" ({story.foreign} wrote something before each line)" if story.foreign else ""
         raise UsageError(
-            f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
+            f"{story.source}: none of its {story.lines} lines is a system call as strace writes it{why};"
             " give the file that strace -o wrote"
         )
     else:
@@ -193,8 +196,13 @@ def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
     return 0
 
 
-def read(path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
-    """Return the story of a log; `draw` with the timeline that a page needs."""
+def read(
+    path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = True, others: Sequence[Path] = ()
+) -> Story:
+    """Return the story of a log, or of it and `others` (strace -ff); `draw` with the timeline that a page needs."""
+    if others:
+        paths = (path, *others)
+        return tell(merged(paths), f"{os.path.relpath(path)} and {len(others)} more files", port, script, draw=draw)
     standard_input = str(path) == "-"
     with open_log(path) as lines, ExitStack() as stack:
         if not standard_input and path.stat().st_size > LONG_LOG_BYTES:

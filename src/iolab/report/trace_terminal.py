@@ -71,7 +71,8 @@ def notes(story: Story) -> list[str]:
     strange = story.unreadable - story.cut  # a line that is cut cannot be read either
     if strange > 0:
         lines = "1 line is not in strace's format" if strange == 1 else f"{strange} lines are not in strace's format"
-        found.append(f"{lines} and {'is' if strange == 1 else 'are'} left out.")
+        why = f" ({story.foreign} wrote something before it)" if story.foreign else ""
+        found.append(f"{lines}{why} and {'is' if strange == 1 else 'are'} left out.")
     if story.damaged:
         found.append(f"The log is damaged after line {story.lines} ({story.damaged}): only the lines before were read.")
     return found

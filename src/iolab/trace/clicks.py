@@ -76,14 +76,17 @@ class Clicks:
 
     def follow(self, event: Syscall | Signal | Exit) -> None:
         """Take an event that comes after the opens that are followed."""
+        line, name = event.line, event.name if type(event) is Syscall else None
+        over = False
         for opened in self.following:
-            if event.line > opened.cited.line:
+            if line > opened.cited.line:
                 opened.after -= 1
-                if isinstance(event, Syscall) and not opened.answered_before(event):
-                    opened.calls[event.name] += 1
+                if name and (opened.answer is None or opened.answer.line >= line):
+                    opened.calls[name] += 1
                 if opened.after > KEPT_AFTER_OPEN - KEPT_LINES_AFTER:
-                    opened.lines.append(Cited(event.line, event.text, event.time_s, event.tid))
-        if any(opened.after <= 0 for opened in self.following):
+                    opened.lines.append(Cited(line, event.text, event.time_s, event.tid))
+                over = over or opened.after <= 0
+        if over:
             self.following = [opened for opened in self.following if opened.after > 0]
 
     def answer(self, fd: int, call: Syscall) -> None:

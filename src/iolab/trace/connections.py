@@ -24,6 +24,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     peer = address(call.rest)
     connection = Connection(fd, run, call.tid, f"{peer[0]}:{peer[1]}" if peer else "", cite(call))
     connection.accepted_s = call.end_s if call.end_s is not None else call.time_s
+    connection.called = task.called
     keep(run, connection)
     run.accept_lines.append(call.line)
     run.tasks.setdefault(call.tid, task)
@@ -53,11 +54,9 @@ def register(task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
         task.process.put(fd, connection)
 
 
-def read(task: Task, call: Syscall) -> None:
+def read(task: Task, connection: Connection, fd: int, call: Syscall) -> None:
     """Take what a connection received: a request, or the frame that the last wake-up was for."""
-    fd = call.fd
-    connection = task.process.find(fd)
-    if fd is None or not isinstance(connection, Connection) or not call.returned or call.returned < 0:
+    if not call.returned or call.returned < 0:
         return
     data = DATA.search(call.arguments)
     if data is None:
@@ -86,7 +85,9 @@ def _asked(task: Task, connection: Connection, call: Syscall, asked: str, wake: 
     named = _REQUEST.match(asked)
     request.text = named[1] if named else ""
     first = connection.reads == 1
-    if wake and not wake.taken and wake.line <= call.line:
+    if wake is None and first:
+        wake = connection.called
+    if wake and (first or not wake.taken) and wake.line <= call.line:
         wake.taken, request.wake, request.from_s = True, wake, wake.end_s
     if first:
         request.accept = connection.accept

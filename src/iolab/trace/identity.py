@@ -82,9 +82,8 @@ def _loop(
     registered = bool(run and any(each.add or each.woke for each in run.listeners))
     if "uvloop" in parts:
         return "uvloop", "uvloop"
-    for part in ("gevent", "libgevent"):
-        if part in parts:
-            return "gevent", part
+    if "gevent" in parts:
+        return "gevent", "gevent"
     for part in ("node", "libnode", "libuv"):
         if part in parts:
             return "libuv", part

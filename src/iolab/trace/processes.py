@@ -68,6 +68,7 @@ class Task:
     sleep: Sleep = field(default_factory=Sleep)
     wakes: deque[Wake] = field(default_factory=lambda: deque(maxlen=KEPT_WAKES))
     unnamed: Wake | None = None  # the last wait, where it returned with descriptors that the log hides
+    called: Wake | None = None  # the last wait that ended because of the listening socket
     unended: list[Wake] = field(default_factory=list)  # wake-ups that ended, at the latest, with the next call
     untimed: tuple[float, float | None] | None = None  # when the last wait began, and its timeout
     under_way: Cited | None = None  # a wait that the log does not end

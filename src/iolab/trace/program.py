@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from iolab.trace.decode import first_string, readable
 from iolab.trace.events import Syscall
 
-_MADE_OF = re.compile(
-    r"(?:site|dist)-packages/(uvicorn|tornado|uvloop|gunicorn|gevent|starlette|streamlit|uwsgi|waitress|aiohttp)/"
-    r"|(?:site|dist)-packages/streamlit-([\d.]+)\.dist-info|/python(3\.\d+)/(asyncio/|)"
-    r"|(hpage_pmd_size)\"|/(libjvm|libnio|libnode|libuv|libevent|libev|libgevent)[-\w.]*\.so"
-    r"|/(nginx|redis|gunicorn)[\w./-]*\.conf\""
+_PACKAGES = frozenset(
+    ("uvicorn", "tornado", "uvloop", "gunicorn", "gevent", "starlette", "streamlit", "uwsgi", "waitress", "aiohttp")
 )
+_STREAMLIT = re.compile(r"streamlit-([\d.]+)\.dist-info")
+_PYTHON = re.compile(r"/python(3\.\d+)/")
+_LIBRARY = re.compile(r"/(libjvm|libnio|libnode|libuv|libevent|libev)\b[-\w.]*\.so|/(nginx|redis)[\w./-]*\.conf\"")
 _WORDS = re.compile(r"\r\n[Ss]erver: ([A-Za-z][\w.+-]{1,30})(?:/[\w.]+)?")
 _EXECUTED = {
     "nginx": "nginx",
@@ -34,7 +34,6 @@ _EXECUTED = {
 }
 _SAID = {name.lower(): name for name in ("nginx", "uvicorn", "gunicorn", "lighttpd", "thttpd", "caddy")}
 _SAID |= {"tornadoserver": "tornado", "gevent": "gevent", "apache": "apache2"}
-_MOST_TOLD = 40
 
 
 @dataclass(eq=False)
@@ -48,15 +47,27 @@ class Program:
 
     def learn(self, opened: str) -> None:
         """Take the arguments of an open, in plain text."""
-        for match in _MADE_OF.finditer(opened):
-            package, streamlit, python, asyncio, huge, library, configured = match.groups()
-            part = package or library or configured or ("asyncio" if asyncio else "huge pages" if huge else None)
-            if part and part not in self.parts and len(self.parts) < _MOST_TOLD:
-                self.parts[part] = f"it opened {_short(first_string(opened) or part)}"
-            if streamlit:
-                self.streamlit = self.streamlit or streamlit
-                self.parts.setdefault("streamlit", f"it opened {_short(first_string(opened) or '')}")
-            self.python = self.python or python
+        at = opened.find("-packages/")
+        if at > 0:
+            package = opened[at + 10 : at + 60].partition("/")[0]
+            if package in _PACKAGES:
+                if package not in self.parts:
+                    self._shows(package, opened)
+            elif package.startswith("streamlit-") and self.streamlit is None and (version := _STREAMLIT.match(package)):
+                self.streamlit = version[1]
+                self._shows("streamlit", opened)
+        elif "/asyncio/" in opened and "asyncio" not in self.parts and "/python" in opened:
+            self._shows("asyncio", opened)
+        elif "/lib" in opened or ".conf" in opened or "hpage_pmd_size" in opened:
+            if match := _LIBRARY.search(opened):
+                self._shows(match[1] or match[2], opened)
+            elif 'hpage_pmd_size"' in opened:
+                self._shows("huge pages", opened)
+        if self.python is None and "/python3." in opened and (version := _PYTHON.search(opened)):
+            self.python = version[1]
+
+    def _shows(self, part: str, opened: str) -> None:
+        self.parts.setdefault(part, f"it opened {_short(first_string(opened) or part)}")
 
     def execute(self, call: Syscall) -> None:
         """Take the execve that began it."""

@@ -68,6 +68,7 @@ class Connection:
     switched: Cited | None = None
     reads: int = 0
     accepted_s: float | None = None
+    called: "Wake | None" = None  # the wait that ended because of the listening socket, before its accept
     request: "Request | None" = None
 
     @property
@@ -120,10 +121,6 @@ class Open:
     def proved(self) -> bool:
         """Whether every link was seen: the frame that woke the thread, the clone, the open by that clone."""
         return self.clone is not None and self.wake is not None and self.wake.frame == "binary"
-
-    def answered_before(self, call: Syscall) -> bool:
-        """Whether the answer had left when this call began."""
-        return self.answer is not None and self.answer.line < call.line
 
 
 @dataclass(eq=False)
@@ -185,6 +182,18 @@ class Sleep:
     longest_s: float = 0.0
     timed: int = 0
     at_most: bool = False
+
+    def idle(self, duration_s: float, timeout: int) -> None:
+        """Count a wait in which nothing became ready; with a timeout of 0 it is a check."""
+        self.calls += 1
+        self.timed += 1
+        if not timeout:
+            self.polls += 1
+            return
+        self.timeouts += 1
+        self.slept_s += duration_s
+        if duration_s > self.longest_s:
+            self.longest_s = duration_s
 
     def add(self, duration_s: float, timeout_s: float | None) -> None:
         """Add a wait's duration; a check without waiting (timeout 0) is not a sleep."""

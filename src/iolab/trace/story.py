@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from iolab.trace.facts import script_opens, shows_streamlit
 from iolab.trace.lines import Lines
+from iolab.trace.merged import Merged
 from iolab.trace.records import Cited, Open
 from iolab.trace.steps import tell_steps
 from iolab.trace.strace import Strace
@@ -49,7 +50,9 @@ class Story:
         return self.names.get(tid, tid)
 
 
-def tell(lines: Lines, source: str, port: int = PORT, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
+def tell(
+    lines: Lines | Merged, source: str, port: int = PORT, script: str | None = SCRIPT, *, draw: bool = True
+) -> Story:
     """Read a log to its end and return its story; no text raises.
 
     A click opens `script`: the fifth step is about it if the log shows Streamlit, else about requests. With `draw` false the timeline, which only

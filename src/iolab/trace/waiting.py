@@ -46,14 +46,13 @@ WAIT_CALLS = {
     "pselect6_time64": _call(_TIME + ", " + _MASK, 1e9),
     "io_uring_enter": _call("", 1e9),
 }
-_IDLE = re.compile(r"\d{1,9}(?:<[^>]{0,60}>)?, \[?\]?(?:\{\})?, \d{1,9}, (-?\d{1,10})(?:, NULL, \d)?\) += 0 ")
+# Most waits of an idle loop: nothing was ready. Groups: the timeout in milliseconds, the duration.
+IDLE = re.compile(r"\d{1,9}(?:<[^>]{0,60}>)?, \[\], \d{1,9}, (\d{1,9})(?:, NULL, \d)?\) += 0 <(\d{1,9}\.\d{1,9})>$")
 
 
 def timeout_s(call: Syscall) -> float | None:
     """Return the timeout of a waiting call in seconds: 0 for a check, FOR_EVER without one; None if it is not shown."""
     name, rest = call.name, call.rest
-    if match := _IDLE.match(rest):
-        return _milliseconds(match[1])
     if name == "io_uring_enter":
         return _of_enter(rest)
     how = WAIT_CALLS[name]

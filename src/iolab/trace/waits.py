@@ -5,18 +5,27 @@ from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
 from iolab.trace.processes import Task
 from iolab.trace.records import Connection, Run, Wake, cite
-from iolab.trace.waiting import timeout_s, waits
+from iolab.trace.waiting import IDLE, timeout_s, waits
 
 
 def wait(task: Task, call: Syscall) -> None:
     """Take a waiting call of a process that serves, and what it returned."""
     run = task.process.run
-    if run is None or not waits(call):
+    if run is None:
         return
     if call.tid not in run.tasks:
+        if not waits(call):
+            return
         run.tasks[call.tid] = task
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
+    if idle := IDLE.match(call.rest):
+        task.wait_calls[call.name] += 1
+        task.unnamed = None
+        task.sleep.idle(float(idle[2]), int(idle[1]))
+        return
+    if not waits(call):
+        return
     if call.end_line is None:
         _not_ended(task, call)
         return
@@ -43,6 +52,7 @@ def _woken(task: Task, run: Run, call: Syscall) -> None:
         if isinstance(what, Socket) and what.listener:
             what.listener.woke = what.listener.woke or cite(call)
             task.registered = task.registered or cite(call)
+            task.called = _wake(task, fd, call)
             _first_connection(task, run, call)
             continue
         connected = isinstance(what, Connection)

@@ -33,9 +33,11 @@ class Watch:
         self.last_s: float | None = None
         self.accept_call: str | None = None
         self.uring: Cited | None = None
-        self.saw_pids = False
         self.mask_of_size_0 = False  # epoll_pwait with a signal mask of 0 bytes
         self.streamlit_socket = False  # a request for Streamlit's websocket
+        self._tasks = self.processes.tasks
+        self.runs = self.listening.runs  # the newest last
+        self._recent = self.clicks.recent.append
         self._handlers: dict[str, Handler] = {
             **self.descriptors.by_name,
             "bind": self.listening.bind,
@@ -56,14 +58,14 @@ class Watch:
         }
 
     @property
-    def runs(self) -> list[Run]:
-        """The runs of the server, the newest last."""
-        return self.listening.runs
-
-    @property
     def run(self) -> Run | None:
         """The newest run."""
         return self.runs[-1] if self.runs else None
+
+    @property
+    def saw_pids(self) -> bool:
+        """Whether the log tells threads apart."""
+        return bool(self._tasks.keys() - {0} or self.calls.keys() - {0})
 
     @property
     def calls(self) -> dict[int, Counter[str]]:
@@ -88,34 +90,28 @@ class Watch:
 
     def see(self, event: Syscall | Signal | Exit) -> None:
         """Take the next event."""
-        if event.tid:
-            self.saw_pids = True
-        if event.time_s is not None:
+        if (time_s := event.time_s) is not None:
             if self.first_s is None:
-                self.first_s = event.time_s
-            self.last_s = event.time_s
-        if isinstance(event, Syscall):
-            self._see_call(event)
+                self.first_s = time_s
+            self.last_s = time_s
+        if type(event) is Syscall:
+            tid, name = event.tid, event.name
+            task = self._tasks.get(tid) or self.processes.task(event)
+            if event.end_line is not None:
+                task.calls[name] += 1
+            task.last = event
+            if task.unended or task.untimed:
+                waits.end_wakes(task, event)
+            if self.runs:
+                self._recent(event)
+            if handler := self._handlers.get(name):
+                handler(task, event)
         elif isinstance(event, Exit):
             self.processes.end(event)
             if self.run:
                 self.run.clones.pop(event.tid, None)
         if self.clicks.following:
             self.clicks.follow(event)
-
-    def _see_call(self, call: Syscall) -> None:
-        task = self.processes.tasks.get(call.tid) or self.processes.task(call)
-        name = call.name
-        if call.end_line is not None:
-            task.calls[name] += 1
-        task.last = call
-        if task.unended or task.untimed:
-            waits.end_wakes(task, call)
-        if self.runs:
-            self.clicks.recent.append(call)
-        handler = self._handlers.get(name)
-        if handler:
-            handler(task, call)
 
     def finish(self) -> None:
         """Take the end of the log: what had not ended then lasted at least until its last known moment."""
@@ -142,8 +138,12 @@ class Watch:
         self._read(task, call)
 
     def _read(self, task: Task, call: Syscall) -> None:
-        if task.process.run is not None:
-            connections.read(task, call)
+        process = task.process
+        if process.run is None or (fd := call.fd) is None:
+            return
+        what = process.table.get(fd) or (process.assumed and process.find(fd))
+        if type(what) is Connection:
+            connections.read(task, what, fd, call)
             if not self.streamlit_socket and "/_stcore/" in call.rest:
                 self.streamlit_socket = True
 
@@ -157,13 +157,13 @@ class Watch:
         self._write(task, call)
 
     def _write(self, task: Task, call: Syscall) -> None:
-        if task.process.run is None:
+        process = task.process
+        if process.run is None or (fd := call.fd) is None:
             return
-        fd = call.fd
-        what = task.process.find(fd)
-        if isinstance(what, Connection):
+        what = process.table.get(fd) or (process.assumed and process.find(fd))
+        if type(what) is Connection:
             connections.write(task, what, call)
-        if fd is not None and self.clicks.following and task.registered:
+        if self.clicks.following and task.registered:
             self.clicks.answer(fd, call)
 
     def _clone(self, task: Task, call: Syscall) -> None:
@@ -177,9 +177,12 @@ class Watch:
             self.processes.executed(task, call)
 
     def _open(self, task: Task, call: Syscall) -> None:
-        other(task, call)
-        rest = readable(call.rest)
-        task.process.program.learn(rest)
+        process, rest = task.process, call.rest
+        if process.run is not None:
+            other(task, call)
+        if "\\x" in rest:
+            rest = readable(rest)
+        process.program.learn(rest)
         if self.clicks.named_in(rest):
             run = task.process.run or self.run
             if run:
