@@ -1,6 +1,5 @@
 """The story of a trace in the terminal."""
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
@@ -159,26 +158,31 @@ def _threads(console: Console, story: Story) -> None:
     )
     served = sum(1 for tid in roles if roles[tid])
     shown = min(max(SHOWN_THREADS, served), MOST_SERVING)
-    rows = [_thread(story, tid, counts, tasks.get(tid), roles, several) for tid, counts in busiest[:shown]]
+    rows = []
+    for tid, counts in busiest[:shown]:
+        task = tasks.get(tid)
+        process = [str(story.thread(task.process.pid)) if task else ""] if several else []
+        said = _said(task, roles.get(tid, "")) if task and several else roles.get(tid, "")
+        common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
+        number = str(story.thread(tid)) if tid >= 0 else "others"
+        rows.append([number, *process, said, str(sum(counts.values())), common])
     rest = busiest[shown:]
     if rest:
-        rows.append([f"{len(rest)} more", *([""] if several else []), "", str(sum(sum(c.values()) for _, c in rest)), ""])
+        rows.append(
+            [f"{len(rest)} more", *([""] if several else []), "", str(sum(sum(c.values()) for _, c in rest)), ""]
+        )
     head = ("Thread", *(("Process",) if several else ()), "Role", "Calls", "Most frequent calls")
     console.print(rich_table(plain(head, rows, text=len(head)), console.width))
 
 
-def _thread(
-    story: Story, tid: int, counts: Counter[str], task: Task | None, roles: Mapping[int, str], several: bool
-) -> list[str]:
-    said = roles.get(tid, "")
-    run = task.process.run if task else None
-    if task and run and several and task.serves:
+def _said(task: Task, said: str) -> str:
+    """Say what a thread does, with how much it accepted and how long it waited."""
+    run = task.process.run
+    if run and task.serves:
         share = share_asleep(run, task)
         said += f", accepted {task.accepts}" if task.accepts else ""
         said += f", idle {100 * share:.1f}%" if share is not None else ""
-    common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
-    process = [str(story.thread(task.process.pid)) if task else ""] if several else []
-    return [str(story.thread(tid)) if tid >= 0 else "others", *process, said, str(sum(counts.values())), common]
+    return said
 
 
 def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:

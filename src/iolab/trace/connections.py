@@ -12,6 +12,7 @@ from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Req
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
 _REQUEST = re.compile(r'"([A-Z]{3,8} \S{1,80}) HTTP/')
 _STATUS = re.compile(r'"HTTP/1\.[01] (\d{3})')
+_PEER = re.compile(r"<TCP(?:v6)?:\[[^>]{1,80}->([^>]{1,80}?)\]>")
 _CLOSES = ("SOCK_CLOEXEC", "0x80000")
 
 
@@ -21,8 +22,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     if listener is None or fd is None or fd < 0:
         return
     run = listener.run
-    peer = address(call.rest)
-    connection = Connection(fd, run, call.tid, f"{peer[0]}:{peer[1]}" if peer else "", cite(call))
+    connection = Connection(fd, run, call.tid, _peer(call), cite(call))
     connection.accepted_s = call.end_s if call.end_s is not None else call.time_s
     connection.called = task.called
     keep(run, connection)
@@ -32,6 +32,14 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
     task.process.put(fd, connection, cloexec=any(flag in call.rest for flag in _CLOSES))
+
+
+def _peer(call: Syscall) -> str:
+    """Return the address of the client: from the arguments, else from the name that -yy gives to the descriptor."""
+    if found := address(call.rest):
+        return f"{found[0]}:{found[1]}"
+    named = _PEER.search(call.rest, max(call.result_at, 0))
+    return named[1] if named else ""
 
 
 def keep(run: Run, connection: Connection) -> None:

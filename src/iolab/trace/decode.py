@@ -20,11 +20,14 @@ CONTROL = re.compile(r"\d{1,9}(?:<[^>]*>)?, (?:EPOLL_CTL_(ADD|MOD|DEL)|0x([123])
 OPERATIONS = {"1": "ADD", "2": "DEL", "3": "MOD"}
 DATA = re.compile(r'"((?:[^"\\]|\\.)*)')  # strace may have cut its end
 
-_READY = re.compile(r"\{u32=(\d{1,10})(?:, u64=(\d{1,20}))?\}|data=0x([0-9a-f]{1,16})\}")
-_COMMENT = re.compile(r'(?:0x[0-9a-f]{1,16}|\d{1,10}|"(?:\\x[0-9a-f]{2}){1,16}") /\* ([A-Z][A-Z0-9_|]*|htons\(\d+\)|inet_\w+\([^*]{1,80}\)) \*/')
+EPOLL_DATA = re.compile(r"\{u32=(\d{1,10})(?:, u64=(\d{1,20}))?\}|data=0x([0-9a-f]{1,16})\}")
+_COMMENT = re.compile(
+    r'(?:0x[0-9a-f]{1,16}|\d{1,10}|"(?:\\x[0-9a-f]{2}){1,16}") '
+    r"/\* ([A-Z][A-Z0-9_|]*|htons\(\d+\)|inet_\w+\([^*]{1,80}\)) \*/"
+)
 _ADDRESS = re.compile(
     r"sa_family=(?:AF_INET|0x2|0xa)(?:6)?, "
-    r'(?P<rest>[^}]{0,200})'
+    r"(?P<rest>[^}]{0,200})"
 )
 _PORT = re.compile(r'sin6?_port=(?:htons\((\d{1,5})\)|"((?:\\x[0-9a-f]{2}){2}|[^"]{0,16})")')
 _HOST = re.compile(r'(?:inet_addr\("|inet_pton\(AF_INET6, "|sin6?_addr=")([^"]*)"')
@@ -90,8 +93,10 @@ def ready(call: Syscall) -> list[tuple[int, int | None]]:
     and libuv put the descriptor into the lower half (the upper half of newer Pythons is garbage), others a pointer.
     """
     found: list[tuple[int, int | None]] = []
-    for low, word, hexadecimal in _READY.findall(call.rest[: call.result_at] if call.result_at > 0 else call.rest):
+    for low, word, hexadecimal in EPOLL_DATA.findall(call.rest[: call.result_at] if call.result_at > 0 else call.rest):
         number = int(hexadecimal, 16) if hexadecimal else int(word or low)
+        if low and number & 0xFFFFFFFF != int(low):
+            number = int(low)
         fd = int(low) if low else number & 0xFFFFFFFF
         found.append((number, fd if fd < HIGHEST_FD else None))
     return found

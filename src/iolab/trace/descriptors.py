@@ -19,7 +19,7 @@ _OPTION = re.compile(r"(?:SOL_SOCKET|0x1), (?:SO_REUSEPORT|0xf), \[([01])\]")
 _RANGE = re.compile(r"(\d{1,10}|~0U?|0x[0-9a-f]{1,8}), (\d{1,10}|~0U?|0x[0-9a-f]{1,8}), ([\w|]{1,60})")
 _RIGHTS = re.compile(r"cmsg_level=(?:SOL_SOCKET|0x1), cmsg_type=(?:SCM_RIGHTS|0x1), cmsg_data=\[(.{1,9000}?)\]\}")
 _FD = re.compile(r"\d{1,9}")
-_COMMANDS = {"0x0": "F_DUPFD", "0x2": "F_SETFD", "0x406": "F_DUPFD_CLOEXEC"}
+_COMMANDS = {"0x0": "F_DUPFD", "0x1": "F_GETFD", "0x2": "F_SETFD", "0x406": "F_DUPFD_CLOEXEC"}
 _DOMAINS = {"AF_INET": "inet", "AF_INET6": "inet", "0x2": "inet", "0xa": "inet", "PF_INET": "inet", "PF_INET6": "inet"}
 
 
@@ -153,6 +153,8 @@ def _fcntl(task: Task, call: Syscall) -> None:
         what = task.process.find(call.fd)
         if what is not None or task.process.table.get(call.returned) is not None:
             task.process.put(call.returned or 0, what, cloexec=command == "F_DUPFD_CLOEXEC")
+    elif command == "F_GETFD" and call.fd is not None:
+        task.process.table.mark(call.fd, cloexec=bool((call.returned or 0) & 1))
     elif command == "F_SETFD" and call.fd is not None:
         task.process.table.mark(call.fd, cloexec=bool(bits(match[2] or "0", {"FD_CLOEXEC": 1}) & 1))
 

@@ -28,6 +28,7 @@ SERVERS = {  # by their parts; the first that is there is the one that accepts c
     "haproxy": "HAProxy",
     "caddy": "Caddy",
 }
+_LOOPS = {"uvloop": "uvloop", "gevent": "gevent", "node": "libuv", "libnode": "libuv", "libuv": "libuv"}
 _ON_ASYNCIO = ("uvicorn", "tornado", "aiohttp")
 
 
@@ -50,7 +51,9 @@ class Identity:
         server = SERVERS.get(self.server or "", "")
         if server and self.starlette:
             server = f"Starlette and {server}"
-        if server and self.loop and self.loop != server:
+        if server and self.loop and self.loop.startswith(server):
+            return self.loop
+        if server and self.loop:
             return f"{server} on {self.loop}"
         return server or self.loop or ""
 
@@ -80,20 +83,15 @@ def _loop(
     """Return the loop's name, and the part that shows it."""
     parts = program.parts
     registered = bool(run and any(each.add or each.woke for each in run.listeners))
-    if "uvloop" in parts:
-        return "uvloop", "uvloop"
-    if "gevent" in parts:
-        return "gevent", "gevent"
-    for part in ("node", "libnode", "libuv"):
+    for part, name in _LOOPS.items():
         if part in parts:
-            return "libuv", part
+            return name, part
     if "libjvm" in parts or "java" in parts:
         return ("Java NIO", "libnio") if "libnio" in parts and registered and kind == "epoll" else (None, None)
     if "huge pages" in parts and sockets_only_go:
         return "Go's netpoller", "huge pages"
-    if "asyncio" in parts and (server in _ON_ASYNCIO or (registered and server is None)):
-        return "asyncio", "asyncio"
-    return None, None
+    on_asyncio = "asyncio" in parts and (server in _ON_ASYNCIO or (registered and server is None))
+    return ("asyncio", "asyncio") if on_asyncio else (None, None)
 
 
 def _kind(run: Run | None) -> str | None:

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 
 from iolab.trace import connections
-from iolab.trace.decode import CONTROL, OPERATIONS, address
+from iolab.trace.decode import CONTROL, EPOLL_DATA, OPERATIONS, address
 from iolab.trace.events import Syscall
-from iolab.trace.objects import Epoll, Socket
+from iolab.trace.objects import Descriptor, Epoll, Socket
 from iolab.trace.processes import Process, Processes, Task
 from iolab.trace.records import Cited, Connection, Listener, Run, cite
 
@@ -14,8 +14,7 @@ MOST_LISTENERS = 20_000  # of a run, kept
 MOST_BINDS = 100  # elsewhere, kept
 
 _NAMED = re.compile(r"\d{1,9}<(TCP|TCPv6|UDP|UDPv6|socket|[A-Z-]{3,14}):\[(.{1,120}?)\]>")
-_WORD = re.compile(r"u64=(\d{1,20})|data=0x([0-9a-f]{1,16})|u32=(\d{1,10})")
-_ANYWHERE = ("::", "0.0.0.0", "")
+_ANYWHERE = ("::", "0.0.0.0", "")  # noqa: S104 (compared with, not bound to)
 
 
 class Listening:
@@ -100,7 +99,7 @@ class Listening:
 
     def socket(self, task: Task, call: Syscall) -> Socket | None:
         """Return the socket that a call on a listening socket means; -y and -yy name it where its table does not."""
-        found = task.process.find(call.fd, kept=True)
+        found = self._inherited(task, call.fd)
         if isinstance(found, Socket):
             return found
         name = _NAMED.match(call.rest)
@@ -110,8 +109,17 @@ class Listening:
             return self._inodes.get(name[2])
         if self.runs and name[1].startswith("TCP") and name[2].endswith(f":{self._port}"):
             listener = self.runs[-1].listeners[0]
-            return Socket("tcp", bound=listener.bound, host=listener.addr, listener=listener)
+            return Socket("tcp", bound=listener.bind, host=listener.addr, listener=listener)
         return None
+
+    def _inherited(self, task: Task, fd: int | None) -> Descriptor | None:
+        """Return what a descriptor refers to; its use shows that an execve kept it, whatever the log has of that."""
+        found = task.process.find(fd)
+        if found is None and fd is not None:
+            found = task.process.find(fd, kept=True)
+            if isinstance(found, Socket):
+                task.process.put(fd, found)
+        return found
 
     def _run_for(self, task: Task, socket: Socket, fd: int) -> Run:
         """Return the run of a socket that begins to listen: the newest, or the server's next life."""
@@ -167,7 +175,7 @@ class Listening:
                 break
 
     def _added(self, task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
-        what = task.process.find(fd)
+        what = self._inherited(task, fd)
         if what is None and task.process.run and f"{fd}<" in call.rest:
             at = call.rest.find(f", {fd}<")
             what = self._by_name(call.rest[at + 2 :]) if at > 0 else None
@@ -197,7 +205,7 @@ class Listening:
 
 def _word(rest: str) -> int | None:
     """Return the word that epoll returns for a descriptor, as it was given to epoll_ctl."""
-    match = _WORD.search(rest, rest.find("EPOLL_CTL"))
+    match = EPOLL_DATA.search(rest)
     if match is None:
         return None
-    return int(match[2], 16) if match[2] else int(match[1] or match[3])
+    return int(match[3], 16) if match[3] else int(match[2] or match[1])

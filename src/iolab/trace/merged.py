@@ -1,4 +1,4 @@
-"""The files of `strace -ff`, one a thread, as one log: as strace-log-merge writes it, with the thread before each line."""
+"""The files of `strace -ff`, one a thread, as one log with the thread before each line (as strace-log-merge does)."""
 
 import heapq
 import re
@@ -85,5 +85,3 @@ def merged(paths: Sequence[Path]) -> Merged:
         with open_log(path):
             pass
     return Merged(paths)
-
-

@@ -67,7 +67,8 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
             for step in story.steps
         ],
         "clicks": [_click(click, story, index, names) for click in story.clicks[:MOST_CLICKS]],
-        "requests": _requests(story, index),
+        "requests": (requests := _requests(story, index)),
+        "requests_left_out": story.watch.run.requests.count - len(requests) if story.watch.run and requests else 0,
         "clicks_left_out": Counter(click.status for click in story.clicks[MOST_CLICKS:]),
     }
 
@@ -80,7 +81,8 @@ def main_name(story: Story) -> str:
 
 def role(story: Story, task: Task) -> str:
     """Say what a thread does, as far as the log shows it."""
-    if task.tid in mains(story):
+    run = task.process.run
+    if task.tid in mains(story) and (task.registered or (run and task is run.binder)):
         return main_name(story)
     if task.registered:
         return "an event loop"
@@ -249,9 +251,7 @@ def _cited(cited: Cited, means: str, story: Story, index: dict[Lane, int]) -> di
     }
 
 
-def _click(
-    click: Click, story: Story, index: dict[Lane, int], names: dict[tuple[int, int], str]
-) -> dict[str, Any]:
+def _click(click: Click, story: Story, index: dict[Lane, int], names: dict[tuple[int, int], str]) -> dict[str, Any]:
     steps = {cited.line: (cited, means) for cited, means in click.lines}
     opened = click.opened
     pid = _pid(story, opened.wake.tid if opened.wake else opened.tid)

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from iolab.trace.decode import bits, symbolic
@@ -101,7 +100,7 @@ class Processes:
     the call that made it returns.
     """
 
-    def __init__(self, cloning: Mapping[int, Syscall]) -> None:
+    def __init__(self, cloning: dict[int, Syscall]) -> None:
         self._cloning = cloning
         self.tasks: dict[int, Task] = {}
         self.all: list[Process] = []
@@ -203,10 +202,10 @@ class Processes:
     def executed(self, task: Task, call: Syscall) -> None:
         """Take an execve that succeeded: another program, with the descriptors that are left."""
         process = task.process
-        if task.tid != process.pid and process.threads.keys() != {task.tid} and process.born is None:
-            if process.pid in self.tasks:
-                process = task.process = self._process(task.tid, process.table.copy(), Program(), process)
-                process.threads[task.tid], process.alive = task, 1
+        shared = task.tid != process.pid and process.born is None and process.pid in self.tasks
+        if shared and task.born is None:  # taken for a thread of the first process, and is none
+            process = task.process = self._process(task.tid, process.table.copy(), Program(), process)
+            process.threads[task.tid], process.alive = task, 1
         process.table.execute()
         process.program = Program()
         process.program.execute(call)
@@ -240,5 +239,3 @@ def kind_of_birth(call: Syscall) -> str:
     if flags & 0x10000 or (flags & 0x100 and not flags & 0x4000):
         return "thread"
     return "vfork" if flags & 0x4000 else "fork"
-
-

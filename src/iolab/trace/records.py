@@ -192,8 +192,7 @@ class Sleep:
             return
         self.timeouts += 1
         self.slept_s += duration_s
-        if duration_s > self.longest_s:
-            self.longest_s = duration_s
+        self.longest_s = max(self.longest_s, duration_s)
 
     def add(self, duration_s: float, timeout_s: float | None) -> None:
         """Add a wait's duration; a check without waiting (timeout 0) is not a sleep."""
@@ -224,7 +223,7 @@ class Run:
 
     @property
     def main(self) -> "Task | None":
-        """The thread that the story is about: the one that bound if it serves or waits, else the one that serves most."""
+        """The thread that the story is about: the one that bound if it serves, else the one that serves most."""
         binder = self.binder
         if binder and binder.serves and binder.sleep.calls + binder.sleep.unended:
             return binder

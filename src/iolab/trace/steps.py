@@ -135,7 +135,9 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
         )
         who = "It"
     if task.under_way:
-        parts.append(f"{newest(watch, who)} was in a wait that had not ended when the log did (line {task.under_way.line})")
+        parts.append(
+            f"{newest(watch, who)} was in a wait that had not ended when the log did (line {task.under_way.line})"
+        )
     total_s = task_serving_s(run, task)
     at_most = "at most " if sleep.at_most else ""
     if sleep.timed and total_s and total_s >= LEAST_SERVED_S:
@@ -152,8 +154,8 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
     others = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.calls]
     if others:
         pids = {each.process.pid for each in (task, *others)}
-        where = f" in {count(len(pids), 'process')}" if len(pids) > 1 else ""
-        parts.append(f"{count(len(others), 'other thread')} waited and served, too{where}: the table has a row for each")
+        where = f" ({len(pids)} processes in all)" if len(pids) > 1 else ""
+        parts.append(f"{count(len(others), 'other thread')} waited and served too{where}: the table has a row for each")
     lines = ((task.under_way, "A wait that had not ended when the log did."),) if task.under_way else ()
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
     return Step(3, title, status, ". ".join(parts) + ".", lines)

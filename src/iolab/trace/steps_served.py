@@ -6,8 +6,8 @@ from iolab.trace.telling import (
     Click,
     Status,
     Step,
-    acceptors,
     a_second,
+    acceptors,
     count,
     newest,
     range_ms,
@@ -29,7 +29,9 @@ def connected(watch: Watch, title: str) -> Step:
     shown = next((each for each in sockets if each.fd in clicked_on), (sockets or connections)[0])
     lines: list[tuple[Cited, str]] = []
     if shown.accept:
-        lines.append((shown.accept, f"{shown.accept.name} takes a connection from the accept queue: it is fd {shown.fd}."))
+        lines.append(
+            (shown.accept, f"{shown.accept.name} takes a connection from the accept queue: it is fd {shown.fd}.")
+        )
     if shown.add:
         same = shown.accept is None or shown.accept.tid == shown.add.tid
         who = "the same thread serves it" if same else f"thread {shown.add.tid} serves it"
@@ -45,8 +47,10 @@ def connected(watch: Watch, title: str) -> Step:
     accepted = sum(run.accepted for run in watch.runs)
     sentence = f"The server accepted {count(accepted, 'connection')}; fd {shown.fd} "
     if sockets:
-        sentence += "became the websocket that carries the clicks." if title.startswith("A browser") else (
-            "became a websocket."
+        sentence += (
+            "became the websocket that carries the clicks."
+            if title.startswith("A browser")
+            else ("became a websocket.")
         )
     elif title.startswith("A browser"):
         sentence += "is the first of them; the log shows no upgrade to a websocket."
@@ -119,9 +123,10 @@ def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited,
     fd = request.connection.fd
     lines: list[tuple[Cited, str]] = []
     if wake := request.wake:
+        ready = "ready to read" if wake.fd == fd else "ready: a connection is waiting"
         end = f" at line {wake.line}" if wake.line != wake.start_line else ""
         cited = Cited(wake.start_line, wake.text, wake.end_s, wake.tid, wake.name)
-        lines.append((cited, f"The wait ends{end}: fd {wake.fd} is ready to read."))
+        lines.append((cited, f"The wait ends{end}: fd {wake.fd} is {ready}."))
     if request.accept:
         lines.append((request.accept, f"{request.accept.name} takes the connection: it is fd {fd}."))
     if request.worker:
@@ -129,7 +134,8 @@ def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited,
     what = f": {request.text}" if request.text else ""
     lines.append((request.read, f"Thread {names.get(request.tid, request.tid)} reads the request{what}."))
     if request.answer:
-        took = f" {request.took_ms:.1f} ms after the wake-up" if request.took_ms is not None and request.wake else ""
+        since = "the wake-up" if request.wake else "the accept" if request.accept else "the read"
+        took = f", {request.took_ms:.1f} ms after {since}" if request.took_ms is not None else ""
         status = f" with status {request.status}" if request.status else ""
         by = names.get(request.answer.tid, request.answer.tid)
         lines.append((request.answer, f"Thread {by} sends the answer{status}{took}."))

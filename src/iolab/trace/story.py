@@ -55,8 +55,8 @@ def tell(
 ) -> Story:
     """Read a log to its end and return its story; no text raises.
 
-    A click opens `script`: the fifth step is about it if the log shows Streamlit, else about requests. With `draw` false the timeline, which only
-    a page needs, stays empty: that takes a third less time.
+    A click opens `script`: the fifth step is about it if the log shows Streamlit, else about requests. With `draw`
+    false the timeline, which only a page needs, stays empty: that takes a third less time.
     """
     log = Strace(lines)
     watch, timeline = Watch(port, script or SCRIPT, log.cloning), Timeline()

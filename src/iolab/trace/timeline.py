@@ -26,6 +26,8 @@ _KINDS = {
 }
 _SLEEPS = {**dict.fromkeys(WAIT_CALLS, "wait"), "clock_nanosleep": "sleep", "nanosleep": "sleep", "futex": "lock"}
 
+_BUSY = ("read", "write", "accept", "listen", "wake")
+
 Lane = tuple[str, int, int]  # ("thread", tid, 0) or ("fd", fd, the process that has it); number -1: all others
 
 
@@ -72,7 +74,9 @@ class Timeline:
     @property
     def idle(self) -> set[Lane]:
         """The descriptors on which nothing was read, written or accepted."""
-        busy = {mark.lane for mark in self._marks.values() if mark.kind in ("read", "write", "accept", "listen", "wake")}
+        busy = {
+            mark.lane for mark in self._marks.values() if mark.kind in ("read", "write", "accept", "listen", "wake")
+        }
         return {lane for lane in self.seen if lane[0] == "fd" and lane not in busy}
 
     def see(self, event: Syscall | Signal | Exit, task: Task | None) -> None:
@@ -91,10 +95,10 @@ class Timeline:
 
     def _call(self, call: Syscall, lane: Lane, at: float, task: Task | None) -> None:
         sleeping = _SLEEPS.get(call.name)
-        if sleeping and (sleeping != "lock" or "FUTEX_WAIT" in call.rest):
-            if sleeping != "wait" or waits(call):
-                self._slept(call, lane, sleeping, at, task)
-                return
+        waiting = waits(call) if sleeping == "wait" else sleeping != "lock" or "FUTEX_WAIT" in call.rest
+        if sleeping and waiting:
+            self._slept(call, lane, sleeping, at, task)
+            return
         pid = task.process.pid if task else 0
         kind = _KINDS.get(call.name, "other")
         if call.error:

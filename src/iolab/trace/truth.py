@@ -21,7 +21,7 @@ def as_json(story: Story) -> dict[str, Any]:
         "loop_kind": it.kind,
         "loop_evidence": list(it.evidence),
         **_listening(story),
-        "accept_lines": [line for run in watch.runs for line in run.accept_lines],
+        "accept_lines": [line for run in watch.runs for line in sorted(run.accept_lines)],
         "accept_call": watch.accept_call,
         "waits": waits(watch),
         "opens": [_open(opened, story) for opened in all_opens(watch)],
@@ -33,7 +33,7 @@ def as_json(story: Story) -> dict[str, Any]:
         "proved": story.proved,
         "duration_s": duration_s(watch),
         "waiting": _waiting(story),
-        "connections": [_connection(connection, story) for run in watch.runs for connection in run.connections],
+        "connections": [_connection(each, story) for run in watch.runs for each in sorted(run.connections, key=_begun)],
         "connections_accepted": sum(run.accepted for run in watch.runs),
         "requests": _requests(story),
         "processes": [_process(process, story) for process in watch.processes.all],
@@ -111,6 +111,10 @@ def _open(opened: Open, story: Story) -> dict[str, Any]:
         if len(wake.rearm) == 2:
             found["rearm"] = [list(each) for each in wake.rearm]
     return found
+
+
+def _begun(connection: Connection) -> int:
+    return _line(connection.accept) or _line(connection.add) or 0
 
 
 def _connection(connection: Connection, story: Story) -> dict[str, Any]:

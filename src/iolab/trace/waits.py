@@ -13,31 +13,39 @@ def wait(task: Task, call: Syscall) -> None:
     run = task.process.run
     if run is None:
         return
+    idle = IDLE.match(call.rest)
+    if idle is None and not waits(call):
+        return
     if call.tid not in run.tasks:
-        if not waits(call):
-            return
         run.tasks[call.tid] = task
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
-    if idle := IDLE.match(call.rest):
+    if idle:
         task.wait_calls[call.name] += 1
         task.unnamed = None
         task.sleep.idle(float(idle[2]), int(idle[1]))
-        return
-    if not waits(call):
-        return
-    if call.end_line is None:
+    elif call.end_line is None:
         _not_ended(task, call)
-        return
-    task.wait_calls[call.name] += 1
+    else:
+        task.wait_calls[call.name] += 1
+        _ended(task, run, call)
+
+
+def _ended(task: Task, run: Run, call: Syscall) -> None:
     returned = call.returned
+    if returned is None and call.error is None:  # `= ?`: its thread was killed in it
+        task.sleep.unended += 1
+        task.waited_until_s = call.end_s
+        if (took_s := _took_s(call)) is not None:
+            task.sleep.add(took_s, None)
+        return
     _slept(task, call, returned)
     task.unnamed = None
-    if not returned or returned < 0 or call.name not in EPOLL_WAITS:
-        if returned and returned > 0 and run.idle is None:
+    if returned and returned > 0:
+        if call.name in EPOLL_WAITS:
+            _woken(task, run, call)
+        elif run.idle is None:
             run.idle = (-1, 0.0)  # a poll or select returned: what for is not looked up
-        return
-    _woken(task, run, call)
 
 
 def _woken(task: Task, run: Run, call: Syscall) -> None:
@@ -121,17 +129,22 @@ def _slept(task: Task, call: Syscall, returned: int | None) -> None:
     timeout = timeout_s(call)
     if timeout == 0:
         sleep.polls += 1
-    elif returned == 0:
+    elif returned == 0 and call.name != "io_uring_enter":  # which returns how many entries it took
         sleep.timeouts += 1
-    elif returned and returned > 0:
+    elif returned is not None and returned >= 0:
         sleep.wakes += 1
     elif call.error == "ETIME":
         sleep.timeouts += 1
-    end_s, start_s = call.end_s, call.time_s
-    duration_s = call.duration_s
+    took_s = _took_s(call)
+    if took_s is not None:
+        sleep.add(took_s, timeout)
+    elif call.time_s is not None and not call.whole_seconds:
+        task.untimed = call.time_s, timeout
+
+
+def _took_s(call: Syscall) -> float | None:
+    """Return how long a call took, by its duration, else by its two stamps."""
+    duration_s, end_s, start_s = call.duration_s, call.end_s, call.time_s
     if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
-        duration_s = end_s - start_s
-    if duration_s is not None:
-        sleep.add(duration_s, timeout)
-    elif start_s is not None and not call.whole_seconds:
-        task.untimed = start_s, timeout
+        return max(0.0, end_s - start_s)
+    return duration_s

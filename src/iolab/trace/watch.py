@@ -4,7 +4,7 @@ Memory grows with the story (a record a process, a thread, a click, some thousan
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from iolab.trace import clicks, connections, waits
 from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WRITES, readable
@@ -22,7 +22,7 @@ Handler = Callable[[Task, Syscall], None]
 class Watch:
     """Takes a log's events one by one (`see`) and keeps the facts; `cloning` are births that the log has begun."""
 
-    def __init__(self, port: int, script: str, cloning: Mapping[int, Syscall]) -> None:
+    def __init__(self, port: int, script: str, cloning: dict[int, Syscall]) -> None:
         self.port = port
         self.processes = Processes(cloning)
         self.counts: Counter[str] = Counter()
@@ -95,23 +95,26 @@ class Watch:
                 self.first_s = time_s
             self.last_s = time_s
         if type(event) is Syscall:
-            tid, name = event.tid, event.name
-            task = self._tasks.get(tid) or self.processes.task(event)
-            if event.end_line is not None:
-                task.calls[name] += 1
-            task.last = event
-            if task.unended or task.untimed:
-                waits.end_wakes(task, event)
-            if self.runs:
-                self._recent(event)
-            if handler := self._handlers.get(name):
-                handler(task, event)
+            self._see_call(event)
         elif isinstance(event, Exit):
             self.processes.end(event)
             if self.run:
                 self.run.clones.pop(event.tid, None)
         if self.clicks.following:
             self.clicks.follow(event)
+
+    def _see_call(self, call: Syscall) -> None:
+        name = call.name
+        task = self._tasks.get(call.tid) or self.processes.task(call)
+        if call.end_line is not None:
+            task.calls[name] += 1
+        task.last = call
+        if task.unended or task.untimed:
+            waits.end_wakes(task, call)
+        if self.runs:
+            self._recent(call)
+        if handler := self._handlers.get(name):
+            handler(task, call)
 
     def finish(self) -> None:
         """Take the end of the log: what had not ended then lasted at least until its last known moment."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from iolab.trace.decode import CLONES, EPOLL_WAITS, OPENS, READS, WRITES
+from iolab.trace.decode import EPOLL_WAITS, OPENS, READS, WRITES
 from iolab.trace.facts import loop_of
 from iolab.trace.records import MAIN_THREAD, Cited
 from iolab.trace.strace import Strace
@@ -40,8 +40,8 @@ def nothing_listens(watch: Watch, log: Strace) -> Reason:
     if udp := watch.listening.datagrams:
         return Reason(
             "udp",
-            f"The socket that was bound to port {watch.port} is a UDP socket: UDP has neither listen nor connections, so"
-            " this story has no listening socket.",
+            f"The socket that was bound to port {watch.port} is a UDP socket: UDP has neither listen nor connections,"
+            " so this story has no listening socket.",
             "",
             tuple(cited for cited in (udp.created, udp.bound) if cited),
             "A datagram socket (UDP): it receives without listening.",
@@ -115,14 +115,16 @@ def no_registration(watch: Watch) -> Reason:
         )
     if not watch.saw_pids and (watch.processes.first_birth or _called(watch, "epoll_ctl")):
         return _not_followed(watch, "The log does not have the thread that registered the listening socket")
-    if not _called(watch, "epoll_ctl"):
-        return _no_epoll_ctl(watch)
+    waits_in = watch.run.main.wait_calls if watch.run and watch.run.main else {}
+    if not _called(watch, "epoll_ctl") or (waits_in and not set(waits_in) & set(EPOLL_WAITS)):
+        return _no_epoll_ctl(watch, list(waits_in))
     return Reason("not_registered", "No epoll_ctl in the log adds the listening socket: the log may end before it.")
 
 
-def _no_epoll_ctl(watch: Watch) -> Reason:
-    epolls = [name for name in EPOLL_WAITS if _called(watch, name)]
-    others = [name for name in WAIT_CALLS if name not in EPOLL_WAITS and _called(watch, name)]
+def _no_epoll_ctl(watch: Watch, waits_in: list[str]) -> Reason:
+    found = waits_in or [name for name in WAIT_CALLS if _called(watch, name)]
+    epolls = [name for name in found if name in EPOLL_WAITS]
+    others = [name for name in found if name not in EPOLL_WAITS]
     seen = (watch.uring,) if watch.uring else ()
     means = "An io_uring: a queue of requests that the kernel reads without a system call for each."
     if watch.uring and (epolls or others == ["io_uring_enter"]):
