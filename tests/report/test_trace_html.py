@@ -103,7 +103,7 @@ def test_story_and_lines_are_there_without_javascript(show: Open) -> None:
 
 def test_a_click_unfolds_by_keyboard_and_the_timeline_goes_there(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     row = page.locator("#click-1")
     line = row.locator("li", has_text="4060")
     assert not line.is_visible()
@@ -123,7 +123,7 @@ def test_a_click_unfolds_by_keyboard_and_the_timeline_goes_there(show: Open) -> 
 
 def test_zoom_and_pan(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     half = press(page, "+")
     assert span(half) == pytest.approx(span(everything) / 2)
     right = press(page, "ArrowRight")
@@ -142,7 +142,7 @@ def test_zoom_and_pan(show: Open) -> None:
 
 def test_wheel_and_drag(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     box = page.locator("#timeline").bounding_box()
     assert box
     page.mouse.move(box["x"] + 600, box["y"] + 100)

@@ -14,7 +14,7 @@ from iolab.trace.words import of_line
 
 SHOWN_LANES = 24  # of each kind: 16 connections and what else a server holds; more unfold
 MOST_LANES = 320  # of each kind in the page
-MOST_LINES = 100  # of a step
+MOST_LINES = 24  # of a step
 MOST_CLICK_LINES = 160
 MOST_CLICKS = 40  # with their lines, 28 KB each: further ones are counted
 LONGEST = 1000  # characters of a line: strace -s 256 writes fewer
@@ -135,21 +135,31 @@ def _pid(story: Story, tid: int) -> int:
     return task.process.pid if task else tid
 
 
+def _working(story: Story) -> set[int]:
+    """Return the threads of the first request, which the page shows when it opens."""
+    run = story.watch.run
+    requests = run.requests.first[:1] if run else []
+    lines = [cited for request in requests for cited, _ in request_lines(request, {})]
+    return {cited.tid for cited in lines}
+
+
 def _lanes(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, Any]]:
     """Return the lanes: the story's own threads first, by process, then the descriptors; quiet ones are folded."""
     seen = story.timeline.seen
     tasks = {task.tid: task for process in story.watch.processes.all for task in process.threads.values()}
     first = mains(story)
+    working = _working(story)
     roles = {tid: role(story, task) for tid, task in tasks.items() if ("thread", tid, 0) in seen}
     of_story = {tasks[tid].process.pid for tid in roles if roles[tid]}
+    busy = {tasks[tid].process.pid for tid in working if tid in tasks}
     chosen: list[dict[str, Any]] = []
     for kind in ("thread", "fd"):
         lanes = [lane for lane in seen if lane[0] == kind and lane[1] >= 0]
 
-        def weight(lane: Lane, kind: str = kind) -> tuple[bool, bool, int]:
+        def weight(lane: Lane, kind: str = kind) -> tuple[bool, bool, bool, int]:
             if kind == "thread":
-                return lane[1] in first, bool(roles.get(lane[1])), seen[lane]
-            return (lane[2], lane[1]) in names, lane[2] in of_story, seen[lane]
+                return lane[1] in first, lane[1] in working, bool(roles.get(lane[1])), seen[lane]
+            return (lane[2], lane[1]) in names, lane[2] in busy, lane[2] in of_story, seen[lane]
 
         ranked = sorted(lanes, key=weight, reverse=True)[:MOST_LANES]
         shown = set(ranked[:SHOWN_LANES])
