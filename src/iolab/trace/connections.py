@@ -28,6 +28,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     keep(run, connection)
     run.accept_lines.append(call.line)
     run.tasks.setdefault(call.tid, task)
+    task.process.run = run
     task.accepts += 1
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s

@@ -16,6 +16,7 @@ MOST_KEPT = 10_000  # processes and threads told apart after their end
 
 _FLAGS = re.compile(r"flags=([\w|]{1,400})")
 _BITS = {"CLONE_VM": 0x100, "CLONE_FILES": 0x400, "CLONE_VFORK": 0x4000, "CLONE_THREAD": 0x10000}
+SUPERSEDED = re.compile(r"superseded by execve in pid (\d{1,9})")  # which has the number of the first thread then
 _LOADER = re.compile(r'/ld\.so\.(?:cache|preload)"')
 
 
@@ -213,7 +214,8 @@ class Processes:
 
     def end(self, event: Exit) -> None:
         """Take the end of a thread."""
-        task = self.living(event.tid)
+        superseded = SUPERSEDED.match(event.how)
+        task = self.living(int(superseded[1]) if superseded else event.tid)
         if task:
             task.ended = event.how
             self.forget(task)

@@ -93,7 +93,9 @@ class Watch:
         if (time_s := event.time_s) is not None:
             if self.first_s is None:
                 self.first_s = time_s
-            self.last_s = time_s
+                self.last_s = time_s
+            elif time_s > self.last_s:  # type: ignore[operator]
+                self.last_s = time_s
         if type(event) is Syscall:
             self._see_call(event)
         elif isinstance(event, Exit):
