@@ -27,7 +27,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     connection.called = task.called
     keep(run, connection)
     run.accept_lines.append(call.line)
-    run.tasks.setdefault(call.tid, task)
+    run.join(task)
     task.process.run = run
     task.accepts += 1
     if task.serves_from_s is None:
@@ -89,7 +89,7 @@ def _asked(task: Task, connection: Connection, call: Syscall, asked: str, wake: 
     requests = run.requests
     requests.count += 1
     task.requests += 1
-    run.tasks.setdefault(call.tid, task)
+    run.join(task)
     request = Request(requests.count, connection, cite(call), call.tid)
     named = _REQUEST.match(asked)
     request.text = named[1] if named else ""
@@ -123,7 +123,7 @@ def write(task: Task, connection: Connection, call: Syscall) -> None:
     status = _STATUS.search(readable(call.rest[:200]))
     request.status = status[1] if status else ""
     if call.tid != request.tid:
-        connection.run.tasks.setdefault(call.tid, task)
+        connection.run.join(task)
         task.requests += 1
         if task.born and connection.accept and task.born.line > connection.accept.line:
             request.worker = request.worker or task.born

@@ -187,10 +187,12 @@ class Listening:
                 epoll.watches = listener
             if listener.add is None:
                 listener.add, listener.epoll_fd = cite(call), call.fd
-            cited = listener.adds.setdefault(call.tid, cite(call))
+            cited = listener.adds.get(call.tid) or cite(call)
+            if len(listener.adds) < MOST_LISTENERS:
+                listener.adds[call.tid] = cited
             task.registered = task.registered or cited
             task.process.run = listener.run
-            listener.run.tasks.setdefault(call.tid, task)
+            listener.run.join(task)
             if task.serves_from_s is None or task.registered is cited:
                 task.serves_from_s = call.time_s
         elif task.process.run:

@@ -103,14 +103,15 @@ def fd_names(story: Story) -> dict[tuple[int, int], str]:
     names: dict[tuple[int, int], str] = {}
     clicked = {(opened.wake.tid, opened.wake.fd) for run in story.watch.runs for opened in run.opens if opened.wake}
     for run in story.watch.runs:
-        tasks = run.tasks
         for connection in run.connections:
             pid = _pid(story, connection.tid)
             names[pid, connection.fd] = _connection_name(connection, clicked)
+        holders = {run.process.pid, *(task.process.pid for task in run.tasks.values())}
+        fds = {listener.fd for listener in run.listeners}
+        for kind, fd, pid in story.timeline.seen:
+            if kind == "fd" and fd in fds and pid in holders:
+                names.setdefault((pid, fd), "the listening socket")
         for listener in run.listeners:
-            holders = {run.process.pid, *(_pid(story, tid) for tid in (*listener.adds, *tasks))}
-            for pid in holders:
-                names.setdefault((pid, listener.fd), "the listening socket")
             if listener.epoll_fd is not None and listener.add:
                 names[_pid(story, listener.add.tid), listener.epoll_fd] = "epoll"
         for opened in run.opens:

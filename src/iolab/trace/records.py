@@ -14,6 +14,7 @@ MAIN_THREAD = "main thread (file watcher)"
 SCRIPT_THREAD = "script thread"
 
 KEPT_REQUESTS = 40
+MOST_TASKS = 10_000  # threads of a run, kept
 MOST_CONNECTIONS = 10_000  # kept; further ones are counted
 KEPT_AFTER_OPEN = 2000  # events after an open in which its answer is looked for
 
@@ -220,6 +221,11 @@ class Run:
     tasks: "dict[int, Task]" = field(default_factory=dict)  # that wait, or serve
     binder: "Task | None" = None
     idle: tuple[int, float] | None = None  # waits that ended, and seconds: from registration to the first connection
+
+    def join(self, task: "Task") -> None:
+        """Take a thread that waits or serves, if there are not too many."""
+        if task.tid not in self.tasks and len(self.tasks) < MOST_TASKS:
+            self.tasks[task.tid] = task
 
     @property
     def main(self) -> "Task | None":

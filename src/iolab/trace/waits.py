@@ -16,8 +16,7 @@ def wait(task: Task, call: Syscall) -> None:
     idle = IDLE.match(call.rest)
     if idle is None and not waits(call):
         return
-    if call.tid not in run.tasks:
-        run.tasks[call.tid] = task
+    run.join(task)
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
     if idle:
