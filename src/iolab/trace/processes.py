@@ -195,7 +195,7 @@ class Processes:
         if known is not None:
             begun = self._tentative.pop(child, None)
             if begun is not None and (begun is call or begun.line == call.line):
-                return  # its first calls came before this one returned
+                return  # its first calls are before the line where this one returned
             # Of a log that tells a child's first calls before it, or whose end of an earlier thread is not in it.
             self.forget(known)
         self._unseen[child] = self._born(task, child, call)

@@ -126,7 +126,7 @@ class Open:
 
 @dataclass(eq=False)
 class Request:
-    """What a connection received, and the answer to it; `wake` is the wait that ended for it, `tid` who read it."""
+    """What a connection received, and the answer to it; `wake` is the wait that ended for it, `tid` the thread that read it."""
 
     number: int
     connection: Connection

@@ -125,18 +125,18 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
     if task is None or not sleep.calls + sleep.unended:
         reason = no_waits(watch, loop_of(watch))
         return Step(3, title, "missing", reason.sentence, advice=reason.advice)
-    who = subject(run, task, names)
+    actor = subject(run, task, names)
     parts = []
     if sleep.calls or not task.under_way:
         parts.append(
-            f"{newest(watch, who)} waited {times(sleep.wakes + sleep.timeouts)}:"
+            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts)}:"
             f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout."
             f" It also checked {times(sleep.polls)} without waiting (timeout 0)"
         )
-        who = "It"
+        actor = "It"
     if task.under_way:
         parts.append(
-            f"{newest(watch, who)} was in a wait that had not ended when the log did (line {task.under_way.line})"
+            f"{newest(watch, actor)} was in a wait that had not ended when the log did (line {task.under_way.line})"
         )
     total_s = task_serving_s(run, task)
     at_most = "at most " if sleep.at_most else ""

@@ -34,8 +34,8 @@ def connected(watch: Watch, title: str) -> Step:
         )
     if shown.add:
         same = shown.accept is None or shown.accept.tid == shown.add.tid
-        who = "the same thread serves it" if same else f"thread {shown.add.tid} serves it"
-        lines.append((shown.add, f"epoll watches fd {shown.fd} too: {who}."))
+        actor = "the same thread serves it" if same else f"thread {shown.add.tid} serves it"
+        lines.append((shown.add, f"epoll watches fd {shown.fd} too: {actor}."))
     if shown.upgrade:
         lines.append((shown.upgrade, "The browser asks to turn this connection into a websocket."))
     if shown.switched:
@@ -65,9 +65,9 @@ def _no_connection(watch: Watch, title: str) -> Step:
     clicks = bool(script_opens(watch))
     if not watch.runs and (watch.listening.binds or not clicks):
         why = f"Nothing listens on port {watch.port} in this log"
-        who = "the click used another port" if clicks else f"{title.split()[1]} cannot connect"
-        who = who if clicks else f"a {who}"
-        return Step(4, title, "missing", f"{why}: {who}.")
+        actor = "the click used another port" if clicks else f"{title.split()[1]} cannot connect"
+        actor = actor if clicks else f"a {actor}"
+        return Step(4, title, "missing", f"{why}: {actor}.")
     if clicks:
         why = "There was a click, so a browser was connected; but the log shows neither accept4 nor epoll_ctl for it."
         return Step(4, title, "missing", why, advice="Trace with accept4, epoll_ctl and recvfrom in the filter.")
@@ -143,7 +143,7 @@ def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited,
 
 
 def totals(watch: Watch, names: dict[int, int]) -> Step:
-    """Tell how many calls there were, and who served."""
+    """Tell how many calls there were, and actor served."""
     counts = total_calls(watch)
     total = sum(counts.values())
     if not total:
@@ -161,7 +161,7 @@ def _served(watch: Watch, run: Run, names: dict[int, int]) -> str:
     task = run.main
     accepting = acceptors(run)
     woke = rate(task.sleep.wakes + task.sleep.timeouts, task_serving_s(run, task)) if task else None
-    who = newest(watch, subject(run, task, names))
+    actor = newest(watch, subject(run, task, names))
     if len(accepting) > 1:
         pids = {each.process.pid for each in accepting}
         by = count(len(accepting), "thread") + (f" of {len(pids)} processes" if len(pids) > 1 else "")
@@ -176,8 +176,8 @@ def _served(watch: Watch, run: Run, names: dict[int, int]) -> str:
     else:
         tail = ""
     if woke is not None:
-        return f" {who} woke {a_second(woke)}{' and ' + served if served else ''}.{tail}"
+        return f" {actor} woke {a_second(woke)}{' and ' + served if served else ''}.{tail}"
     if served:
-        one = newest(watch, "One thread") if task is run.binder else who
+        one = newest(watch, "One thread") if task is run.binder else actor
         return f" {one} {served}."
     return tail
