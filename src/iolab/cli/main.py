@@ -43,7 +43,7 @@ COMMANDS = {
     "explain": Command("Look at results", "1 s", "Explain the median of a cell: CELL=C16", "runs:explain"),
     "compare": Command("Look at results", "1 s", 'Compare two runs: RUNS="results/a results/b"', "runs:compare"),
     "export": Command("Look at results", "1 s", "Write the newest run as CSV tables", "runs:export"),
-    "trace": Command("Look at results", "1 s", "Explain the strace log of Streamlit: CLICK=1", "trace:trace"),
+    "trace": Command("Look at results", "1 s", "Explain an strace log: CLICK=1, or CMD= PORT=", "trace:trace"),
     "trace-compare": Command("Look at results", "1 min", "Compare three event loops", "trace:trace_compare"),
     "up": Command("Standing lab", "30 s", "Start the servers, Streamlit, and Locust's page", "live:up"),
     "down": Command("Standing lab", "5 s", "Stop everything that `up` started", "live:down"),

@@ -126,7 +126,7 @@ class Open:
 
 @dataclass(eq=False)
 class Request:
-    """What a connection received, and the answer to it; `wake` is the wait that ended for it, `tid` the thread that read it."""
+    """What a connection received, and the answer to it; `wake` is the wait that ended for it, `tid` its reader."""
 
     number: int
     connection: Connection
