@@ -60,10 +60,11 @@ def tell(
     """
     log = Strace(lines)
     watch, timeline = Watch(port, script or SCRIPT, log.cloning), Timeline()
+    see, draws, tasks = watch.see, timeline.see, watch.processes.tasks
     for event in log:
-        watch.see(event)
+        see(event)
         if draw:
-            timeline.see(event, watch.processes.tasks.get(event.tid))
+            draws(event, tasks.get(event.tid))
     watch.finish()
     script = script if shows_streamlit(watch) else None
     clicks = tuple(_click(number, opened) for number, opened in enumerate(script_opens(watch), 1))

@@ -16,7 +16,8 @@ def wait(task: Task, call: Syscall) -> None:
     idle = IDLE.match(call.rest)
     if idle is None and not waits(call):
         return
-    run.join(task)
+    if call.tid not in run.tasks:
+        run.join(task)
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
     if idle:

@@ -90,33 +90,35 @@ class Watch:
 
     def see(self, event: Syscall | Signal | Exit) -> None:
         """Take the next event."""
-        if (time_s := event.time_s) is not None:
+        time_s = event.time_s
+        if time_s is not None and (self.last_s is None or time_s > self.last_s):
+            self.last_s = time_s
             if self.first_s is None:
                 self.first_s = time_s
-                self.last_s = time_s
-            elif time_s > self.last_s:  # type: ignore[operator]
-                self.last_s = time_s
-        if type(event) is Syscall:
-            self._see_call(event)
-        elif isinstance(event, Exit):
+        if type(event) is not Syscall:
+            self._see_other(event)
+            return
+        name = event.name
+        task = self._tasks.get(event.tid) or self.processes.task(event)
+        if event.end_line is not None:
+            task.calls[name] += 1
+        task.last = event
+        if task.unended or task.untimed:
+            waits.end_wakes(task, event)
+        if self.runs:
+            self._recent(event)
+        if handler := self._handlers.get(name):
+            handler(task, event)
+        if self.clicks.following:
+            self.clicks.follow(event)
+
+    def _see_other(self, event: Syscall | Signal | Exit) -> None:
+        if isinstance(event, Exit):
             self.processes.end(event)
             if self.run:
                 self.run.clones.pop(event.tid, None)
         if self.clicks.following:
             self.clicks.follow(event)
-
-    def _see_call(self, call: Syscall) -> None:
-        name = call.name
-        task = self._tasks.get(call.tid) or self.processes.task(call)
-        if call.end_line is not None:
-            task.calls[name] += 1
-        task.last = call
-        if task.unended or task.untimed:
-            waits.end_wakes(task, call)
-        if self.runs:
-            self._recent(call)
-        if handler := self._handlers.get(name):
-            handler(task, call)
 
     def finish(self) -> None:
         """Take the end of the log: what had not ended then lasted at least until its last known moment."""
