@@ -190,11 +190,10 @@ class Listening:
             cited = listener.adds.get(call.tid) or cite(call)
             if len(listener.adds) < MOST_LISTENERS:
                 listener.adds[call.tid] = cited
-            again = task.registered is not None  # taken off the list and put back, as nginx does after each accept
             task.registered = task.registered or cited
             task.process.run = listener.run
             listener.run.join(task)
-            if task.serves_from_s is None or not again:
+            if task.serves_from_s is None or task.registered.line == call.line:  # not put back, as by nginx
                 task.serves_from_s = call.time_s
         elif task.process.run:
             connections.register(task, epoll, fd, call)
