@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
-from tests.contract.rfc6455 import PING, frame
+from tests.contract.rfc6455 import HANDSHAKE, PING, frame
 from tests.contract.test_chat_connections import Serve, heard, serve  # noqa: F401 (a fixture)
 from tests.contract.test_lean_frames import module
 from tests.waiting import wait_until
@@ -19,12 +19,6 @@ from tests.waiting import wait_until
 LEAN = ROOT / "services" / "asyncio" / "chat_lean.py"
 HEADS = module("lean_heads")
 HOST = "Host: lab:8082"
-HANDSHAKE = {
-    "Upgrade": "websocket",
-    "Connection": "keep-alive, Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
 
 
 def status(*lines: str) -> int:
