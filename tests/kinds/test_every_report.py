@@ -70,8 +70,8 @@ def test_the_machine_s_findings_stand_in_every_report_and_summary(kind: str, tmp
         assert {"busy_machine", "stolen_time"} <= {each["id"] for each in cell["findings"]}
     assert summary["trust"]["level"] != "good"
     for name in ("report.md", "report.html"):
-        assert "of core 0, the server's" in texts[name]
-        assert "of the CPU time of core 1, the load generator's" in texts[name]
+        assert "of core 0 (the server's)" in texts[name]
+        assert "of the CPU time of core 1 (the load generator's)" in texts[name]
     assert "Trust: limited." in texts["terminal"] or "Trust: poor." in texts["terminal"]
 
 

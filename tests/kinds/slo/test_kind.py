@@ -137,7 +137,7 @@ def test_what_disturbed_the_machine_is_said_once_a_model(world: World) -> None:
     assert [each for each in findings(0.0) if "hypervisor" in each.message] == []
     (stolen,) = [each for each in findings(1.0, 2.0) if "hypervisor" in each.message]
     assert (stolen.place, stolen.severity) == ("A", "warning")
-    assert "took 50% of the CPU time of core 0, the server's" in stolen.message
+    assert "took 50% of the CPU time of core 0 (the server's)" in stolen.message
 
 
 def test_a_search_that_goes_on_takes_the_step_that_failed_again_and_comes_to_the_same_end(world: World) -> None:
