@@ -61,6 +61,7 @@ def recording(kind: str, results: Path) -> RunFolder:
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
         "slo": {
             **LOAD,
+            "objective": "p99<100ms",
             "lead_s": 0.0,
             "value_s": 0.02,
             "low_s": 0.02,
