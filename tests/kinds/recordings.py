@@ -73,7 +73,7 @@ def recording(kind: str, results: Path) -> RunFolder:
             "late_p99_s": 0.0,
             "highest_rps": 20_000.0,
         },
-        "freeze": {"name": "planned", "generator": "locust"},
+        "freeze": {"name": "planned"},
         "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},
     }

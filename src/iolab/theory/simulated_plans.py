@@ -137,12 +137,12 @@ def _alike(services: Array) -> bool:
 
 def _request_by_request(arrivals: Array, services: Array, workers: int) -> Array:
     """Return the response times where each request gets the worker that is free first, of all plans at once."""
-    came, lasts = np.ascontiguousarray(arrivals.T), np.ascontiguousarray(services.T)
-    found, rows = np.empty_like(came), np.arange(len(arrivals))
+    arrived, lasting = np.ascontiguousarray(arrivals.T), np.ascontiguousarray(services.T)
+    found, rows = np.empty_like(arrived), np.arange(len(arrivals))
     free_s = np.zeros((len(arrivals), workers))
-    for index, arrival in enumerate(came):
+    for index, arrival in enumerate(arrived):
         first = free_s.argmin(axis=1)
-        done = np.maximum(arrival, free_s[rows, first]) + lasts[index]
+        done = np.maximum(arrival, free_s[rows, first]) + lasting[index]
         free_s[rows, first] = done
         found[index] = done - arrival
     return found.T

@@ -255,7 +255,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     assert written["cells"][2]["m_d_c"] is None
 
 
-@pytest.mark.parametrize(("width", "there", "not_there"), [(80, "Rate", "p95"), (105, "p99", "One"), (130, "One", "…")])
+@pytest.mark.parametrize(("width", "there", "not_there"), [(80, "Rate", "p95"), (105, "p99", "One"), (150, "One", "…")])
 def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(make: Make, width: int, there: str, not_there: str) -> None:
     make(variant="exponential")
     text = terminal(document.report(make(busy=None)), width)

@@ -154,9 +154,7 @@ MEANS = (
     Column("Mean", _time("measured", "mean_s"), bold=True),
     Column("Same trace", _time("same", "mean_s"), short="Trace", answer=True),
     Column[OpenCell]("Difference", lambda cell: numbers.off(cell.off), short="Diff", answer=True),
-    Column[OpenCell](
-        "Simulated plans", lambda cell: _range(cell, "mean_s"), short="Range", rank=5, answer=True
-    ),
+    Column[OpenCell]("Simulated plans", lambda cell: _range(cell, "mean_s"), short="Range", rank=5, answer=True),
     Column("M/D/c", _time("constant", "mean_s"), answer=True),
     Column("M/M/c", _time("exponential", "mean_s"), answer=True),
     Column("p50", _time("measured", "p50_s"), rank=4),
