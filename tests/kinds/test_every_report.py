@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from iolab import comparing
 from iolab.cli.console import Console
 from iolab.cli.run import write_reports
 from iolab.kinds import registry
-from iolab.report import brief, two_runs
+from iolab.report import brief
 from iolab.results.folder import RunFolder
 from iolab.results.possible import possible
 from tests import quiet
@@ -123,12 +124,13 @@ def test_compare_and_export_of_a_run_that_is_not_whole_say_so_first(kind: str, i
     number = recording(kind, tmp_path / "count").count_trials()
     whole = changed(kind, tmp_path / "one", run=lambda info: planned(info, "complete"))
     partial = changed(kind, tmp_path / "other", run=lambda info: planned(info, "partial"))
+    again = changed(kind, tmp_path / "again", run=lambda info: planned(info, "complete"))
     done = inside("compare", str(whole.path), str(partial.path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Second: This run was interrupted: it has ")
-    page = registry.kind(kind).compare(whole, partial).document()
-    assert page.lacks.startswith("Second: This run was interrupted")
-    assert two_runs.lacking((whole, whole)) == ""
+    assert done.stdout.startswith(f"{partial.path.name} (second): This run was interrupted: it has ")
+    lacks = [comparing.judged([[whole], [other]], None, None, None).document().lacks for other in (partial, again)]
+    assert lacks[0].startswith(f"{partial.path.name} (second): This run was interrupted")
+    assert lacks[1] == ""
     exported = inside("export", str(partial.path), "--to", str(tmp_path / "tables"))
     assert exported.stderr.startswith("This run was interrupted: it has ")
     heading, *rows = (tmp_path / "tables" / "cells.csv").read_text().splitlines()

@@ -10,9 +10,11 @@ from iolab.kinds.closed.crosscheck import CellName, Told
 from iolab.kinds.closed.crosscheck import verdict as verdict_of
 from iolab.kinds.closed.explain import Part
 from iolab.kinds.closed.records import Cell
-from iolab.report import numbers
-from iolab.report.brief import rich_table
+from iolab.report import doubts, numbers
+from iolab.report.brief import MOST, rich_table, show_findings
 from iolab.report.document import plain
+from iolab.report.doubts import condensed
+from iolab.results.records import Finding
 
 
 def show_budget(console: Console, analysis: Analysis, cell: Cell, parts: Sequence[Part]) -> None:

@@ -179,9 +179,6 @@ def _loop(cells: Cells) -> list[str]:
         " open socket, but no stack: the event loop starts the wait, handles other requests, and continues when epoll"
         f" reports that something is ready. It uses {_cpu_per_request(many)} of CPU time a request"
     )
-    cpu_ms = _cpu_ms(many)
-    if cpu_ms:
-        told += f", so CPU time would limit it only at about {1000 / cpu_ms:,.0f} requests a second"
     return [f"{told}.", *_above(many)]
 
 
