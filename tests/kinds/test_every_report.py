@@ -128,7 +128,9 @@ def test_compare_and_export_of_a_run_that_is_not_whole_say_so_first(kind: str, i
     done = inside("compare", str(whole.path), str(partial.path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{partial.path.name} (second): This run was interrupted: it has ")
-    lacks = [comparing.judged([[whole], [other]], None, None, None).document().lacks for other in (partial, again)]
+    lacks = [
+        comparing.judged([[whole.path], [other.path]], None, None, None).document().lacks for other in (partial, again)
+    ]
     assert lacks[0].startswith(f"{partial.path.name} (second): This run was interrupted")
     assert lacks[1] == ""
     exported = inside("export", str(partial.path), "--to", str(tmp_path / "tables"))
