@@ -15,10 +15,10 @@ MOVED := $(shell [ ! -e .venv ] || [ "$$(cat .venv/folder 2>/dev/null)" = "$$(pw
 
 # Commands of kinds of experiments: the registry has them.
 KINDS := $(shell awk -F '"' '/": Entry/ {print $$4}' src/iolab/kinds/registry.py)
-COMMANDS := $(KINDS) lab ready learn answer hint submit grade run theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
+COMMANDS := $(KINDS) lab ready learn answer hint submit grade run ab theory open report explain export crosscheck contract locust worker up down trace-compare compare doctor
 
 .DEFAULT_GOAL := help
-.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock walk mutate walltime pagecost aa arrivals workers parsebench gradebench clean
+.PHONY: help $(COMMANDS) trace sweep backlog test test-docker test-load test-all check format reference manifests translations sbom lock walk mutate walltime pagecost aa coverage arrivals workers parsebench gradebench clean
 
 help: ## Start | | Show this help
 	@cat docs/make-help.txt
@@ -92,6 +92,9 @@ pagecost: .venv/run ## Maintain | 3 min | Measure what the lab's page costs
 
 aa: .venv/run ## Maintain | | A/A test: false-positive rate of `compare`
 	@$(BIN)/python benchmarks/aa.py
+
+coverage: .venv/run ## Maintain | 10 min | Simulate: do intervals hold the true value?
+	@$(BIN)/python -m benchmarks.coverage
 
 arrivals: .venv/run ## Maintain | | Benchmark the open-loop load generator
 	@$(BIN)/python benchmarks/arrivals.py

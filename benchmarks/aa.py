@@ -1,53 +1,143 @@
-"""How often does a comparison see a difference where there is none? Measures the same thing twice, 40 times.
+"""A/A test: how often does `make compare` see a difference that is not there, and how much do runs vary?
 
-    make aa [RUNTIME=docker] [REQUESTS=100] ...
+    make aa [PAIRS=10] [TIME=1h] [RUNTIME=docker] [MODELS=C] ...
 
-Runs pairs of the same small benchmark (B and C with 4 and 16 users, 5 repeats) one after the other, and compares the
-two runs of each pair in every cell. A 95% interval may exclude the truth in 5% of the comparisons: 2 of 40. Takes the
-options of `iolab bench`; the runs stay in results/aa. Ends with status 1 where there were more alarms than chance
-allows (5 or more of 40 happen in one series of twenty).
+Measures the experiment of `make bench`, with its default settings and fresh servers, twice for each pair, and compares
+the two runs; takes the options of `make bench` too. With TIME, the runs begin at equal distances over that time:
+runs one after the other vary less than runs of different hours. The runs stay in results/aa.
+
+Prints, each with its 95% interval: the share of pairs with a false alarm, with the noise threshold and without it; and
+the deviation between runs of each figure of each cell, from which the threshold was chosen (report/compare.py). Ends
+with status 1 if there were more false alarms than 5% and chance allow.
 """
 
+import math
+import os
+import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from scipy.stats import binom
+from scipy.stats import beta, binom, chi2
 
-from iolab.kinds.closed.cells import analyse
-from iolab.kinds.closed.compare import compare
+from iolab.kinds import registry
+from iolab.options import span
+from iolab.report.cells import RunCell, figure
+from iolab.report.compare import NOISE, Comparison, compare
 from iolab.results.folder import RunFolder
+from iolab.theory.between_runs import CONFIDENCE
 
-PAIRS = 10
-NOMINAL = 0.05
-SAME = ("--models", "B,C", "--concurrency", "4,16", "--requests", "100", "--repeats", "5")
+NOMINAL = 1 - CONFIDENCE
+A_SIDE = 3  # runs, where several are compared
 RESULTS = Path("results/aa")
+CLOSED = registry.kind("closed")
+
+Run = Sequence[RunCell]
 
 
 def main() -> int:
-    """Run all pairs and count the alarms."""
-    alarms = comparisons = 0
-    for pair in range(1, PAIRS + 1):
-        one, other = (_run() for _ in range(2))
-        found = compare(analyse(one), analyse(other))
-        wrong = [each for each in found if each.different]
-        comparisons, alarms = comparisons + len(found), alarms + len(wrong)
-        ratios = ", ".join(
-            f"{each.first.cell.model} c={each.first.cell.concurrency} {each.ratio:.3f}{'!' if each.different else ''}"
-            for each in found
-        )
-        print(f"pair {pair:2}: {ratios}", flush=True)
-    chance = float(binom.sf(alarms - 1, comparisons, NOMINAL))
+    """Measure all pairs, print what they show, and return the exit status."""
+    pairs, time_s = int(os.environ.get("PAIRS") or 10), span(os.environ.get("TIME") or "1s")
+    begun_s, runs = time.monotonic(), list[Run]()
+    for number in range(2 * pairs):
+        time.sleep(max(0.0, begun_s + number * time_s / (2 * pairs) - time.monotonic()))
+        runs.append(CLOSED.run_cells(_run()))
+        if number % 2:
+            print(
+                f"pair {number // 2 + 1:2} of {pairs}: {_told(compare([runs[-2:-1], runs[-1:]], CLOSED))}", flush=True
+            )
+    print(f"\n{2 * pairs} runs over {(time.monotonic() - begun_s) / 60:.0f} min.")
+    chances = [_alarms(what, found) for what, found in series(runs).items() if found]
+    count, of = without_threshold(runs)
+    low, high = share_of(count, of)
     print(
-        f"\n{alarms} false alarms in {comparisons} comparisons: {alarms / comparisons:.1%} (nominal {NOMINAL:.0%}; so"
-        f" many or more come by chance in {chance:.0%} of such series)."
+        f"One run a side, without the threshold: {count} of {of} figures, {count / of:.0%} ({low:.0%} to {high:.0%})."
     )
-    return 0 if chance >= NOMINAL else 1
+    print(f"\n{'deviation between runs':<26} {'of one run':>10}  95% interval")
+    for name, values in figures(runs).items():
+        deviation, (low, high) = spread(values)
+        print(f"{name:<26} {deviation:>10.2%}  {low:.2%} to {high:.2%}")
+    return 0 if min(chances) >= NOMINAL else 1
+
+
+def series(runs: Sequence[Run]) -> dict[str, list[int]]:
+    """Return the number of false alarms of each comparison, by what is compared."""
+    pairs = [compare([[one], [other]], CLOSED) for one, other in zip(runs[::2], runs[1::2], strict=True)]
+    groups = [runs[at : at + 2 * A_SIDE] for at in range(0, len(runs) - 2 * A_SIDE + 1, 2 * A_SIDE)]
+    several = [compare([group[::2], group[1::2]], CLOSED) for group in groups]
+    return {
+        f"one run a side, NOISE={NOISE:.0%}": [_differing(each) for each in pairs],
+        f"{A_SIDE} runs a side": [_differing(each) for each in several],
+    }
+
+
+def without_threshold(runs: Sequence[Run]) -> tuple[int, int]:
+    """Return how many figures of the pairs have a within-run interval that does not contain 1, and of how many."""
+    pairs = [compare([[one], [other]], CLOSED) for one, other in zip(runs[::2], runs[1::2], strict=True)]
+    found = [each.difference for pair in pairs for row in pair.rows for each in row.figures if each.difference]
+    return sum(replace(each, noise=0.0).p < NOMINAL for each in found), len(found)
+
+
+def figures(runs: Sequence[Run]) -> dict[str, list[float]]:
+    """Return the value of each figure of each cell in all runs that have it, by its name."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for cell in run:
+            for metric in CLOSED.metrics:
+                value = figure(cell.values, metric)
+                if value:
+                    found.setdefault(f"{CLOSED.name_of(cell.values)}, {metric}", []).append(value)
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def spread(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """Return the standard deviation of the logarithms of values, and its 95% interval (of a normal distribution)."""
+    freedom = len(values) - 1
+    deviation = statistics.stdev(map(math.log, values))
+    bounds = [math.sqrt(freedom / chi2.ppf(share, freedom)) for share in ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)]
+    return deviation, (deviation * bounds[0], deviation * bounds[1])
+
+
+def share_of(count: int, of: int) -> tuple[float, float]:
+    """Return the 95% interval of a probability from `count` of `of`.
+
+    Source: Clopper, Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial (1934).
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = float(beta.ppf(tail, count, of - count + 1)) if count else 0.0
+    high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
+    return low, high
+
+
+def _alarms(what: str, found: Sequence[int]) -> float:
+    """Print how many comparisons had a false alarm; return the probability of so many or more at the nominal rate."""
+    count, of = sum(each > 0 for each in found), len(found)
+    low, high = share_of(count, of)
+    print(
+        f"{what}: a false alarm in {count} of {of} comparisons of all cells: {count / of:.0%} (95% interval"
+        f" {low:.0%} to {high:.0%}; nominal {NOMINAL:.0%})."
+    )
+    return float(binom.sf(count - 1, of, NOMINAL))
+
+
+def _differing(found: Comparison) -> int:
+    return sum(each.differs for row in found.rows for each in row.figures)
+
+
+def _told(found: Comparison) -> str:
+    ratios = [each for row in found.rows for each in row.figures if each.ratio is not None]
+    widest = max(ratios, key=lambda each: abs(math.log(each.ratio or 1.0)))
+    furthest = f"{widest.ratio:.3f} ({widest.metric})"
+    return f"{_differing(found)} of {len(ratios)} figures differ; ratio furthest from 1: {furthest}"
 
 
 def _run() -> RunFolder:
-    command = [sys.executable, "-m", "iolab", "bench", *SAME, "--results", str(RESULTS), *sys.argv[1:]]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "iolab", "bench", "--results", str(RESULTS), *sys.argv[1:]]
+    variables: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=variables)
     return RunFolder.open(RESULTS / "latest")
 
 

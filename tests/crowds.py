@@ -12,7 +12,8 @@ import numpy as np
 from iolab.chat.entries import Entry, Form, Outcome, Transport
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, MachineUsage, ModelInfo, RunInfo
+from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, ModelInfo, RunInfo, ServerUsage
+from tests import quiet
 
 KIB, MIB = 1024, 2**20
 PATIENCE_S, QUIET_S, BUSY_S = 10.0, 10.0, 20.0
@@ -92,10 +93,10 @@ def add(made: RunFolder, kind: Kind, users: int, **changes: Any) -> CrowdRecord:
         "valid": True, "reason": None, "patience_s": PATIENCE_S, "held": held, "late": outcomes.count("late"),
         "waiting": outcomes.count("waiting"), "refused": outcomes.count("refused"), "lost": outcomes.count("lost"),
         "obstacle": None if held == users else kind.obstacle, "evidence": "" if held == users else kind.evidence,
-        "quiet_s": QUIET_S, "busy_s": BUSY_S, "clicks_per_s": held / 100, "clicks": len(clicks),
+        "quiet_s": QUIET_S, "busy_s": BUSY_S, "clicks_per_s": held / 50, "clicks": len(clicks),
         "answered": sum(click.answered_s is not None for click in clicks), **_holdings(kind, users, held, workers),
-        "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
-        "machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=0.1, own_s=0.5, clock_step_s=0.0, slowed=0),
+        "server": ServerUsage(cpu_s=1.3), "client": ClientUsage(cpu_s=2.0), "client_share": min(0.1 + users / 1e5, 0.7),
+        "machine": quiet.machine(45.0, (1.5, 2.5), (0.05, 0.05), own_s=0.5),
         "rows": made.write_rows(index, users=entries, clicks=clicks),
     }  # fmt: skip
     record = CrowdRecord.model_validate({**facts, **changes})
@@ -117,7 +118,7 @@ def _entries(kind: Kind, users: int) -> list[Entry]:
 
 
 def _clicks(kind: Kind, held: int) -> list[Click]:
-    number = round(held / 100 * BUSY_S)
+    number = round(held / 50 * BUSY_S)
     waits_s = np.geomspace(kind.p50_ms**2 / kind.p99_ms, kind.p99_ms, max(number, 1)) / 1000
     order = np.random.default_rng(1).permutation(max(number, 1))[:number]
     return [

@@ -9,6 +9,7 @@ from typing import Literal
 
 from iolab.errors import LoadFailed, ServerFailed
 from iolab.host.cores import CpuPlan
+from iolab.host.python import Python
 from iolab.host.signals import Interrupted
 from iolab.kind import Line
 from iolab.lab import Model
@@ -143,6 +144,9 @@ class FakeRuntime:
 
     def facts(self) -> dict[str, str]:
         return {}
+
+    def pythons(self, models: Sequence[Model]) -> dict[str, Python]:
+        return {model.name: Python("3.13.5 (main) [GCC 14.2.0]", gil=True) for model in models}
 
 
 @dataclass

@@ -26,6 +26,7 @@ from iolab.kinds.faults.records import (
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from tests import quiet
 
 PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"
 FIGURES: dict[Fault, Figures] = {
@@ -49,12 +50,29 @@ CPUS = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(1,), shared=False, pinned=Tru
 CLICKS = Clicks(sent=400, answered=399, p50_s=0.001, p99_s=0.004, slowest_s=0.02, lost=0, unrecorded=0)
 
 
+def figures(fault: Fault, shares: Sequence[int]) -> Figures:
+    """Return the figures of a fault with fewer users than FIGURES has."""
+    found, users = FIGURES[fault], sum(shares)
+    names = (
+        "reached",
+        "stuck",
+        "cut",
+        "vanished",
+        "detected",
+        "reconnecting",
+        *(["served"] if fault == "herd" else []),
+    )
+    few = {name: min(value, users) for name in names if (value := getattr(found, name, None)) is not None}
+    return found.model_copy(update=few)
+
+
 def record(fault: Fault, **changes: Any) -> FaultRecord:
     """Return a record of a fault."""
     facts: dict[str, Any] = {
         "index": list(FIGURES).index(fault), "model": "C", "title": "asyncio", "service": "asyncio", "transport": "websocket",
         "asked": 1000, "allowed": 1000, "cpus": 1.0, "fault": fault, "users": 1000, "back": 1000, "duration_s": 8.0,
         "started": datetime(2026, 11, 25, tzinfo=UTC), "valid": True, "reason": None, "figures": FIGURES[fault], "clicks": CLICKS,
+        "server": quiet.SERVER, "client": quiet.CLIENT, "machine": quiet.machine(8.0),
     }  # fmt: skip
     return FaultRecord.model_validate({**facts, **changes})
 

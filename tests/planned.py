@@ -21,9 +21,11 @@ from iolab.lab import Lab
 from iolab.loadgen.openloop import Arrivals, OpenLoad, Turn
 from iolab.loadgen.workers import Crew
 from iolab.results.folder import RunFolder
+from iolab.results.records import MachineUsage
 from iolab.results.samples import OpenSample
 from iolab.runtime.choice import Place
 from iolab.theory import queueing
+from tests import quiet
 from tests.conftest import ROOT
 from tests.fakes import FakeRuntime, Watcher
 
@@ -59,10 +61,12 @@ class FakeLoop:
         samples = self._samples(plan)
         if event == "server dies":
             self.runtime.servers[-1].dead = True
-            return OpenLoad(samples[:5], 0.1)
+            return OpenLoad(samples[:5], 0.0)
         if event == "unanswered":
             samples[-3:] = [sample._replace(status=0, service_s=None, failure="timeout") for sample in samples[-3:]]
-        return OpenLoad(samples, 0.1, "load worker 1 was lost" if event == "lost" else "", 0, ())
+        if event == "late":
+            samples = [each._replace(sent_s=each.sent_s + 0.005, done_s=each.done_s + 0.005) for each in samples]
+        return OpenLoad(samples, 0.0, "load worker 1 was lost" if event == "lost" else "", 0, ())
 
     def _samples(self, plan: Arrivals) -> list[OpenSample]:
         gaps = np.random.default_rng(plan.seed).exponential(1 / plan.rate_rps, int(plan.rate_rps * plan.duration_s))
@@ -73,6 +77,17 @@ class FakeLoop:
             OpenSample(float(at), float(at), float(at + took), 200, SERVICE_S)
             for at, took in zip(came, stayed, strict=True)
         ]
+
+
+@dataclass
+class FakeWatch:
+    """The machine during a plan: quiet, unless the plan's event is "busy"."""
+
+    loop: FakeLoop
+
+    def usage(self) -> MachineUsage:
+        busy = self.loop.events.get(len(self.loop.plans) - 1) == "busy"
+        return quiet.machine(10.0, (8.0, 7.0) if busy else (0.0, 0.0))
 
 
 class World:
@@ -91,7 +106,12 @@ class World:
             self.crews.append(crew)
             yield self.loop
 
+        @contextmanager
+        def watching() -> Iterator[FakeWatch]:
+            yield FakeWatch(self.loop)
+
         monkeypatch.setattr(arrivals, "gathered", gathered)
+        monkeypatch.setattr(arrivals, "watching", watching)
 
     def plan(self, name: str, **changes: Any) -> planning.Plan[Any]:
         return planning.plan(self.root, ROOT / "experiments" / f"{name}.toml", changes, self.settings)

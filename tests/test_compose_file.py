@@ -40,6 +40,11 @@ def test_every_service_has_limits_and_an_init(name: str) -> None:
     assert block["pids_limit"] > 0
 
 
+@pytest.mark.parametrize("name", [*MEASURED, "broken", "locust", "locust-worker", "loadgen"])
+def test_the_lab_gives_servers_and_load_their_open_files_whatever_the_engine_does(name: str) -> None:
+    assert SERVICES[name]["ulimits"] == {"nofile": "${OPEN_FILES:-4096}"}
+
+
 @every_service
 def test_ports_are_published_on_loopback_unless_the_user_says_otherwise(name: str) -> None:
     assert all(port.startswith("${BIND:-127.0.0.1}:") for port in SERVICES[name].get("ports", []))

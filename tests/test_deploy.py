@@ -205,6 +205,7 @@ def test_the_stack_is_what_compose_runs(name: str) -> None:
     assert block.get("labels", {}).get("iolab.model") == compose.get("labels", {}).get("iolab.model")
     limits = block["deploy"]["resources"]["limits"]
     assert mib(limits["memory"]) == mib(compose["mem_limit"])
+    assert block["ulimits"] == compose["ulimits"]
     assert (limits["pids"], limits.get("cpus")) == (compose["pids_limit"], compose.get("cpus"))
     assert (block["init"], block["read_only"], block["cap_drop"]) == (True, True, ["ALL"])
     assert block["user"] == "1000:1000"

@@ -8,7 +8,7 @@ from iolab.errors import UsageError
 from iolab.experiment import ServerSettings
 from iolab.experiment_file import kind_of
 from iolab.kinds import registry
-from iolab.kinds.closed.plan import trials
+from iolab.kinds.closed.plan import expected_medians_s, rounded, trials
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Lab
 from tests.conftest import ROOT
@@ -45,6 +45,25 @@ def test_the_seed_decides_the_order(lab: Lab) -> None:
 def test_requests_are_the_next_multiple_of_the_concurrency(lab: Lab) -> None:
     requests = {trial.concurrency: trial.requests for trial in trials(read(), lab.models)}
     assert requests == {4: 200, 16: 208}
+
+
+@pytest.mark.parametrize(
+    ("asked", "users", "sent"),
+    [(200, 16, 208), (1_000_000, 7, 999_999), (1_000_000, 16, 1_000_000), (999_998, 7, 999_999), (1, 900, 900)],
+)
+def test_requests_are_never_rounded_above_the_rows_of_hey(lab: Lab, asked: int, users: int, sent: int) -> None:
+    assert rounded(asked, users) == sent
+    (trial,) = trials(read(concurrency=[users], load={"requests": asked}, repeats=1), lab.select(("C",)))
+    assert trial.requests == sent
+
+
+def test_the_shortest_expected_median_is_that_of_the_users_that_circulate(lab: Lab) -> None:
+    medians_s = expected_medians_s(read(concurrency=[4, 16]), lab.models)
+    found = {(trial.model, trial.concurrency): median_s for trial, median_s in medians_s.items()}
+    assert (found["A", 4], found["A", 16]) == pytest.approx((0.08, 0.14))  # 7 users behind a backlog of 5
+    assert (found["B", 4], found["B", 16]) == pytest.approx((0.02, 0.04))
+    random = expected_medians_s(read(server={"wait_distribution": "exponential"}), lab.models)
+    assert min(random.values()) == pytest.approx(0.02 * math.log(2))
 
 
 def test_a_cell_is_measured_once_however_often_it_is_named() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from iolab import planning, session
 from iolab.bench import Bench
+from iolab.cli import compare as cli_compare
 from iolab.cli import run as cli_run
 from iolab.cli import runs as cli_runs
 from iolab.cli.console import Console
@@ -444,19 +445,20 @@ def test_two_runs_of_a_kind_are_compared_and_a_cell_is_explained(
     world: World, kind: Null, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = (world.measure(world.plan(levels=count)).folder for count in (2, 3))
-    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    arguments = [str(first.path), str(second.path), "--results", str(world.folder)]
+    assert cli_compare.compare.main(arguments, standalone_mode=False) == 0
     said = capsys.readouterr().out
     assert [line.split() for line in said.splitlines() if line.strip().startswith("level")] == [
-        ["level", "0", "took", "s", "1", "1", "1.000"],
-        ["level", "1", "took", "s", "2", "2", "1.000"],
+        ["level", "0", "took", "s", "1", "1", "1.000", "-", "within", "the", "noise"],
+        ["level", "1", "took", "s", "2", "2", "1.000", "-", "within", "the", "noise"],
     ]
     assert "The runs differ in levels: 2 and 3." in said
-    assert "a difference can be chance" in said
+    assert "No interval for 2 of 2 figures: one run a side, with too few repeats." in said
     for name in ("2", "level 2"):  # a value of the key, or the name that is offered
         assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0
         assert "took s" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"CELL=9 matches 0 cells of this run; choose one: level 0; level 1; level 2$"):
         cli_runs.explain.main([str(second.path), "9"], standalone_mode=False)
     bench = world.root / "tests" / "data" / "runs" / "docker-bench"
-    with pytest.raises(UsageError, match=r"is of kind null and .* of kind closed: compare two of one kind"):
-        cli_runs.compare.main([str(first.path), str(bench)], standalone_mode=False)
+    with pytest.raises(UsageError, match=r"is of kind null and .* of kind closed: compare runs of one kind"):
+        cli_compare.compare.main([str(first.path), str(bench)], standalone_mode=False)

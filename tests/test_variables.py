@@ -56,6 +56,7 @@ def test_what_a_command_does_not_take_is_refused(
         ("bench", "CPUS=2 MODELS=A QUICK=1 WAIT=1 ASYNCIO_PORT=9082 PYTHON=python3.13 BASE_IMAGE=x CA_FILE=y"),
         ("up", "CPUS=2 WAIT_MS=5 THREADS=16 LOADS=all BIND=0.0.0.0 COMPOSE_PROJECT_NAME=mine REMOTE_TARGETS=1"),
         ("trace", "CLICK=1 LOOP=uvloop CPU_MS=5"),
+        ("trace", "CMD=x\\ -w\\ 2 PORT=8000 REQUESTS=5"),
         ("compare", "RUNS=a\\ b"),
     ],
 )

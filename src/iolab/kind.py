@@ -2,21 +2,19 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from iolab.bench import Bench
-from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
-from iolab.report import compare, terminal
-from iolab.report.answers import without
-from iolab.report.document import Document, Section
-from iolab.results.differences import differing
+from iolab.report import cells, terminal
+from iolab.report.cells import RunCell
+from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo, TrialRecord
 from iolab.results.rows import Row
@@ -96,21 +94,14 @@ class Report:
 
 
 class Where(NamedTuple):
-    """Where a run is measured: its runtime's name, and the cores for each CPU limit."""
+    """Where a run is measured, and by what: its runtime's name, the cores for each CPU limit, the load generator."""
 
     runtime: Literal["docker", "local"]
     plans: Mapping[float, CpuPlan]
+    generator: str
 
 
 Show = Callable[["Console"], None]
-
-
-@dataclass(frozen=True)
-class TwoRuns:
-    """Two runs compared: a function that prints it, and one that makes its page."""
-
-    show: Show
-    document: Callable[[], Document]
 
 
 class Kind(ABC, Generic[E, T, R]):
@@ -121,7 +112,8 @@ class Kind(ABC, Generic[E, T, R]):
     record: type[R]
     rows: Mapping[str, type[Any]]  # the types of a trial's rows, by their kind
     key: Sequence[str]  # the fields that identify a cell; see `key_of`
-    metrics: Sequence[str]  # the figures of a cell in summary.json to compare two runs by; `clicks.p50_s`: of a table
+    metrics: Sequence[str]  # the figures of a cell in summary.json to compare runs by; `clicks.p50_s`: of a table
+    rising: Collection[str] = ()  # those of them that are better the higher they are; others are better the lower
     theory: Sequence[str] = ()  # the figures and findings of a cell in summary.json that tell what theory predicts
     generator: Literal["iolab", "crowd", "boards"] | None = None  # where the experiment has no choice
     fresh_servers: bool | None = True  # whether each trial has a server of its own; None: where starting one is cheap
@@ -192,32 +184,22 @@ class Kind(ABC, Generic[E, T, R]):
         """Return what the newest run in `results` answers to the course's question about `users` chat users."""
         return ()
 
-    def compare(self, first: RunFolder, second: RunFolder, *, hide: bool = False) -> TwoRuns:
-        """Return the comparison of two runs, to `hide` theory or not; raises UsageError if no cell is in both."""
-        hidden = self.theory if hide else ()
-        one, other = (without(self.report(folder).cells, hidden) for folder in (first, second))
-        found = compare.compare(one, other, self.key, self.metrics)
-        if not found:
-            raise UsageError(compare.why_nothing(one, other, self.key))
-        differences = differing(first.read_run(), second.read_run())
+    def run_cells(self, folder: RunFolder) -> Sequence[RunCell]:
+        """Return the cells of a run as runs are compared; of kinds with rows, with the errors that repeats give."""
+        return cells.run_cells(self.report(folder).cells)
 
-        def page() -> Document:
-            from iolab.report import two_runs  # noqa: PLC0415 (not for measuring)
-
-            section = Section("Every figure of every cell", [two_runs.of_figures(found)])
-            findings = two_runs.inherited(one, other, self.key)
-            return two_runs.page((first, second), [section], findings, differences, method=[terminal.CHANCE])
-
-        return TwoRuns(lambda console: terminal.show_compared(console, found, differences), page)
+    def name_of(self, cell: Mapping[str, Any], left_out: Collection[str] = ()) -> str:
+        """Return the name of a cell in a comparison, without the fields of its key that are `left_out`."""
+        return cells.name_of(cell, [name for name in self.key if name not in left_out])
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
         """Return a function that prints all figures of one cell; raises UsageError if there is no such cell."""
-        cells = self.report(folder).cells
+        found = self.report(folder).cells
         words = (cell, *([] if cpus is None else [str(cpus)]), *([] if variant is None else [variant]))
-        found = compare.find(cells, self.key, " ".join(words))
-        figures = list(compare.flat(found, self.key))
+        one = cells.find(found, self.key, " ".join(words))
+        figures = list(cells.flat(one, self.key))
         return lambda console: terminal.show_cell(
-            console, compare.name_of(found, self.key), figures, found.get("findings", ())
+            console, cells.name_of(one, self.key), figures, one.get("findings", ())
         )
 
 

@@ -66,6 +66,11 @@ class Model:
         return self.service.labels.get(THREADS) == "each"
 
     @property
+    def threads(self) -> float:
+        """How many threads compute requests; math.inf: one for each connection. An event loop has one."""
+        return math.inf if self.thread_each else self.workers if math.isfinite(self.workers) else 1
+
+    @property
     def port(self) -> Port:
         """The port on which it serves."""
         return self.service.ports[0]

@@ -62,7 +62,7 @@ def measure(
     limits.raise_soft_limits()  # servers and load generators inherit them
     limits.check_open_files()
     info = _info(planned, place, kind)
-    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans))
+    kind.check(planned.experiment, planned.models, Where(info.runtime, place.plans, info.generator))
     folder = planned.begun or RunFolder.create(results, planned.experiment.name)
     with _keeping(folder, kind):
         if planned.begun:
@@ -197,6 +197,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
+                threads=model.threads,
             )
             for model in planned.models
         ),
@@ -210,10 +211,13 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 loadgen=one.loadgen,
                 shared=one.shared,
                 pinned=place.runtime.pinned,
+                siblings=one.siblings,
             )
             for one in place.plans.values()
         ),
-        environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts()),
+        environment=environment.facts(
+            planned.models, place.runtime.name, place.runtime.facts(), place.runtime.pythons(planned.models)
+        ),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

@@ -11,8 +11,9 @@ import pytest
 from iolab.host import cores
 from iolab.lab import Lab
 from iolab.runtime import cgroup
-from iolab.runtime.compose import Engine, image_id
+from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerRuntime
+from iolab.runtime.images import image_id
 from tests import own
 from tests.conftest import Run, Start, copied_lab, undisturbed
 from tests.contract import yours

@@ -19,10 +19,13 @@ pytestmark = pytest.mark.docker
 __all__ = ["copy"]
 
 
-def test_without_the_app_it_says_what_to_start(iolab: Run) -> None:
-    done = iolab("trace", "--runtime", "docker", "--click", "1")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "start it with `make up`" in done.stderr
+def test_without_the_standing_app_a_click_starts_one_and_stops_it(iolab: Run, copy: Path, project: str) -> None:
+    done = iolab("trace", "--runtime", "docker", "--click", "1", "--json", cwd=copy)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["clicks_visible"] == 1
+    assert found["proved"] is True
+    assert (copy / "results" / "trace" / "log_streamlit.txt").is_file()  # `make trace` reads it again
 
 
 @pytest.mark.bounds

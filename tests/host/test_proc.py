@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,51 @@ def test_no_other_module_names_these_files() -> None:
         if f'"{start}' in path.read_text()
     ]
     assert {path.name for path in named} == {"proc.py"}
+
+
+def listening(*hosts: str, port: str = "1F40", state: str = "0A") -> str:
+    """Rows of net/tcp and net/tcp6: sockets that listen on port 8000."""
+    return "".join(f" 0: {host}:{port} {'0' * len(host)}:0000 {state} 0:0 0:0 0 0 0 1\n" for host in hosts)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "address"),
+    [
+        (["0100007F"], "127.0.0.1"),
+        (["00000000"], "127.0.0.1"),
+        (["0" * 32], "::1"),
+        (["0" * 24 + "01000000"], "::1"),
+        (["0" * 32, "00000000"], "127.0.0.1"),
+        (["0200007F"], "127.0.0.2"),
+        (["0" * 16 + "FFFF0000" + "0100007F"], "127.0.0.1"),  # ::ffff:127.0.0.1
+        (["0101A8C0"], None),  # 192.168.1.1
+        (["B80D0120" + "0" * 16 + "01000000"], None),  # 2001:db8::1
+        (["0101A8C0", "0100007F"], "127.0.0.1"),
+        ([], None),
+    ],
+)
+@pytest.mark.skipif(sys.byteorder != "little", reason="the rows are those of a little-endian machine")
+def test_a_port_is_reached_at_an_address_of_this_machine_alone(hosts: list[str], address: str | None) -> None:
+    assert proc.reached_at(listening(*hosts), 8000) == address
+
+
+def test_a_connection_or_another_port_is_not_reached() -> None:
+    assert proc.reached_at(listening("0100007F", state="01"), 8000) is None
+    assert proc.reached_at(listening("0100007F", port="1F41"), 8000) is None
+
+
+@pytest.mark.needs("linux")
+def test_a_socket_of_this_machine_is_reached_where_it_listens() -> None:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            listener = socket.create_server((address, 0), family=family)
+        except OSError:  # a kernel without IPv6
+            continue
+        with listener:
+            assert proc.reached_at(proc.tables(), listener.getsockname()[1]) == address
+
+
+def test_the_processes_that_one_traces_are_found(tmp_path: Path) -> None:
+    texts = {f"{pid}__status": f"Name:\tx\nTracerPid:\t{tracer}\n" for pid, tracer in ((7, 5), (12, 5), (9, 0), (5, 0))}
+    assert proc.traced_by(5, write(tmp_path, **texts, self__status="TracerPid:\t5\n")) == [7, 12]
+    assert proc.traced_by(6, tmp_path) == []

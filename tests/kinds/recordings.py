@@ -12,7 +12,7 @@ from iolab.kinds.arrival_records import Calibration
 from iolab.results.folder import RunFolder
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample, Pair, Sample
-from tests import crowds
+from tests import crowds, quiet
 from tests import faults as made_up
 from tests.conftest import RECORDED, ROOT
 
@@ -43,7 +43,8 @@ def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Seq
             generator="locust", cpu_plans=(CPUS.model_copy(update={"cpus": settings.cpus[0]}),), trials_planned=1, started=datetime.now(UTC), status="complete",
         )
     )  # fmt: skip
-    envelope = {"index": 0, "started": datetime.now(UTC), "duration_s": 4.0, "valid": True, "reason": None}
+    used = {"server": quiet.SERVER, "client": quiet.CLIENT, "machine": quiet.machine()}
+    envelope = {"index": 0, "started": datetime.now(UTC), "duration_s": 4.0, "valid": True, "reason": None, **used}
     folder.append(of_kind.record.model_validate({**envelope, **facts, "rows": folder.write_rows(0, **rows)}))
     return folder
 
@@ -59,7 +60,19 @@ def recording(kind: str, results: Path) -> RunFolder:
         return made_up.run(made_up.folder(results))
     facts: dict[str, dict[str, Any]] = {
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
-        "slo": {**LOAD, "lead_s": 0.0, "value_s": 0.02, "holds": True},
+        "slo": {
+            **LOAD,
+            "lead_s": 0.0,
+            "value_s": 0.02,
+            "low_s": 0.02,
+            "high_s": 0.02,
+            "counted": 80,
+            "independent": 80,
+            "open": False,
+            "unanswered": 0,
+            "late_p99_s": 0.0,
+            "highest_rps": 20_000.0,
+        },
         "freeze": {"name": "planned", "generator": "locust"},
         "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},

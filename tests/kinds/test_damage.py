@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from iolab.cli import compare as cli_compare
 from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds import registry
@@ -143,7 +144,7 @@ def test_a_kind_that_is_not_that_of_the_trials_is_told_of_run_json(folder: RunFo
             assert said in done.stderr
             assert todo in done.stderr
     with pytest.raises(UsageError, match=r"run\.json: kind = 'sum'"):
-        cli_runs.compare.main([str(folder.path), str(RECORDED)], standalone_mode=False)
+        cli_compare.compare.main([str(folder.path), str(RECORDED)], standalone_mode=False)
 
 
 @pytest.mark.parametrize("measured", [True, False])

@@ -35,12 +35,32 @@ def streamlit() -> Path:
         return app.environment(ROOT, "uvicorn", lambda _: None)
 
 
+CONFIG = """\
+[server]
+port = 9
+address = "192.0.2.1"
+headless = false
+runOnSave = true
+fileWatcherType = "poll"
+baseUrlPath = "abc"
+[theme]
+this is not TOML
+"""
+
+
 @pytest.mark.load
 @needs_strace
+@pytest.mark.parametrize("theirs", [False, True], ids=["plain", "settings of the user"])
 def test_a_local_app_is_clicked_and_tells_a_proved_story(
-    inside: Run, streamlit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: Run, streamlit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: bool
 ) -> None:
     monkeypatch.setattr(app, "IDLE_S", 1.5)
+    if theirs:
+        (tmp_path / ".streamlit").mkdir()
+        (tmp_path / ".streamlit" / "config.toml").write_text(CONFIG)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for name, value in {"BASE_URL_PATH": "abc", "PORT": "9", "HEADLESS": "false", "ENABLE_STATIC": "x"}.items():
+            monkeypatch.setenv(f"STREAMLIT_SERVER_{name}", value)
     done = inside("trace", "--runtime", "local", "--click", "2", "--json", "--html")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -49,6 +69,7 @@ def test_a_local_app_is_clicked_and_tells_a_proved_story(
     assert [step["status"] for step in found["steps"]] == ["proved"] * 6
     assert found["server"] == "uvicorn"
     assert (tmp_path / "results" / "trace" / "trace.html").is_file()
+    assert not Path("/nonexistent").exists()  # the home that the app is given stays what it is
     again = inside("trace", str(tmp_path / "results" / "trace" / "log_streamlit.txt"), "--port", str(found["port"]))
     assert "✓ proved" in again.stdout
 

@@ -18,7 +18,7 @@ SPACE = {"CODESPACES": "true", "CODESPACE_NAME": "fuzzy-lamp-42"}
 REFUSED = "strace: test_ptrace_get_syscall_info: PTRACE_TRACEME: Operation not permitted"
 
 
-def rows(place: Machine, folder: Path = HOME, refused: str = "") -> list[tuple[bool, str, str]]:
+def rows(place: Machine, folder: Path = HOME, refused: str = "") -> list[tuple[bool | None, str, str]]:
     return surroundings.rows(place, folder, refused)
 
 

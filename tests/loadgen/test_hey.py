@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from iolab.errors import LoadFailed
@@ -23,6 +25,15 @@ class FakeDriver:
     def ask(self, job: dict[str, object], timeout_s: float) -> dict[str, object]:
         self.job = job
         return self.answer_
+
+
+def test_a_load_of_more_requests_than_hey_keeps_is_not_started() -> None:
+    driver = FakeDriver()
+    with pytest.raises(LoadFailed, match="hey keeps the results of 1,000,000 requests, and this load has 1,000,004"):
+        Hey(driver).run(replace(JOB, requests=1_000_004))  # type: ignore[arg-type]
+    assert driver.job == {}
+    Hey(driver).run(replace(JOB, requests=1_000_000))  # type: ignore[arg-type]
+    assert driver.job
 
 
 def test_rows_are_read_by_name_and_put_in_order() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from iolab.report import doubts
 from iolab.report.doubts import Found
-from iolab.results.records import ClientUsage, CpuPlanInfo, Finding, MachineUsage, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, CpuPlanInfo, Finding, RunInfo, ServerUsage, TrialRecord
+from tests import quiet
 
 
 def finding(message: str, severity: str = "warning", remedy: str = "RUN=1: again") -> Finding:
@@ -45,7 +46,7 @@ def test_what_to_doubt_of_a_trial_is_that_it_is_not_valid_and_what_the_machine_d
         trials_planned=2,
         started=datetime.now(UTC),
     )
-    busy = MachineUsage(span_s=10.0, cores=2, busy_s=15.0, own_s=0.0)
+    busy = quiet.machine(10.0, (10.0, 5.0))
     of_its_own = {"server": ServerUsage(cpu_s=1.0), "client": ClientUsage(cpu_s=1.0)}
     one = TrialRecord(index=0, started=run.started, duration_s=10, valid=True, reason=None, machine=busy, **of_its_own)
     other = TrialRecord(index=1, started=run.started, duration_s=10, valid=False, reason="the server died")

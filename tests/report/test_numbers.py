@@ -23,6 +23,11 @@ def test_a_percentile_of_too_few_is_not_one_of_nothing() -> None:
     ]
 
 
+def test_the_median_of_a_few_values_is_not_known() -> None:
+    assert [numbers.median([0.02] * count) for count in (6, 5, 0)] == ["20.0 ms", "too few", "-"]
+    assert numbers.median([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) == "350 ms"
+
+
 def test_things_are_counted_with_their_noun() -> None:
     found = [
         numbers.counted(*each)

@@ -5,18 +5,25 @@ import pytest
 from scipy.stats import bootstrap
 from scipy.stats import t as student
 
-from iolab.theory.statistics import Array, least_count, median_interval, percentile, quantile_estimate, ratio_interval
-
-
-def test_least_counts_are_those_of_wilks() -> None:
-    # https://en.wikipedia.org/wiki/Tolerance_interval: 59 for 95%/95%, 299 for 99%/95%
-    assert (least_count(0.95), least_count(0.99), least_count(0.5)) == (59, 299, 5)
+from iolab.theory.statistics import Array, median_interval, percentile, quantile_estimate, quantile_of, ratio_interval
 
 
 def test_a_percentile_of_too_few_values_is_not_known() -> None:
-    assert percentile(np.arange(298.0), 0.99) is None
-    assert percentile(np.arange(299.0), 0.99) == pytest.approx(295.02)
+    assert percentile(np.arange(367.0), 0.99) is None
+    assert percentile(np.arange(368.0), 0.99) == pytest.approx(363.33)
+    assert percentile(np.arange(200.0), 0.99) is None
+    assert percentile(np.arange(71.0), 0.95) is None
+    assert percentile(np.arange(72.0), 0.95) is not None
+    assert percentile(np.arange(5.0), 0.5) is None
+    assert percentile(np.arange(6.0), 0.5) == 2.5
     assert percentile(np.empty(0), 0.95) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+@pytest.mark.parametrize("quantile", [0.0, 0.01, 0.5, 0.95, 1.0])
+def test_quantiles_are_numpy_s(count: int, quantile: float) -> None:
+    values = np.random.default_rng(count).normal(size=count)
+    assert quantile_of(values, quantile) == pytest.approx(float(np.quantile(values, quantile)), rel=1e-12)
 
 
 def test_the_interval_comes_from_the_repeats_not_from_the_requests() -> None:

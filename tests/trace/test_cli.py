@@ -88,7 +88,7 @@ def test_a_log_without_a_click_says_so(inside: Run) -> None:
         (["src"], "src is a folder"),
         (["README.md", "--click", "1"], "leave out CLICK and LOOP, or the log"),
         (["--service", "nothing"], "SERVICE=nothing: no such model"),
-        (["--service", "asyncio", "--click", "1"], "leave out the log, CLICK and LOOP"),
+        (["--service", "asyncio", "--click", "1"], "leave out the log, CLICK, LOOP and CMD"),
         (["--loop", "curio"], "'curio' is not one of"),
         (["--port", "0"], "0 is not in the range"),
     ],

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -227,9 +228,16 @@ def test_helpers_answers_are_those_of_the_labs_own_functions(
         assert {each["model"] for each in answers["points"]} == {"A", "B", "C", "D"}
         page = await client.get(f"/compare?run={first.name}&run={second.name}")
         text = await page.text()
-        assert "no difference shown" in text
+        assert "within the noise" in text
         assert text.count("<svg") == 2  # wide and narrow
         assert (await client.get(f"/compare?run={first.name}")).status == 400
+        runs = await (await client.get("/api/runs")).json()
+        settings = {each["name"]: each["settings"] for each in runs}
+        assert settings[first.name] == settings[second.name]
+        third = first.with_name(f"{first.name}-3")
+        shutil.copytree(first, third)
+        page = await client.get(f"/compare?run={first.name},{third.name}&run={second.name}")
+        assert "2 and 1 runs" in await page.text()
         document = await client.get("/docs/experiments.md")
         assert "sandbox" in document.headers["Content-Security-Policy"]
         assert '<h2 id="the-broken-winner">' in await document.text()

@@ -1,5 +1,6 @@
 """The addresses that commands print: of the lab's page if it is open, else of a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,14 @@ def of_run(folder: RunFolder) -> str:
     path = folder.path.resolve()
     page = _page(path.parent)
     return f"{page}/#run/{quote(path.name)}" if page else (path / "report.html").as_uri()
+
+
+def of_comparison(sides: Sequence[Sequence[RunFolder]], file: Path) -> str:
+    """Return where a browser finds a comparison of runs, of which `file` is the page without the lab."""
+    folders = {folder.path.resolve().parent for side in sides for folder in side}
+    page = _page(folders.pop()) if len(folders) == 1 else ""
+    names = "/".join(",".join(quote(folder.path.name) for folder in side) for side in sides)
+    return f"{page}/#run/{names}" if page else file.resolve().as_uri()
 
 
 def of_trace(file: Path) -> str:

@@ -35,14 +35,14 @@ def command(name: str) -> click.Command:
         plan = planned(entry.experiment, path, settings.changes(given), settings, resume, quick=quick)
         return measured(Console(), plan, runtime, results, wait=wait)
 
-    example = _experiment(entry, settings)
+    shown = example(entry, settings)
     found = list(options.settings(settings))
-    arguments = [f"{each.flag}: {each.help(example)}" for each in found if not each.flag.startswith("-")]
+    arguments = [f"{each.flag}: {each.help(shown)}" for each in found if not each.flag.startswith("-")]
     help_ = f"TOML file of the experiment.  [default: experiments/{entry.experiment}.toml]"
     path = click.Option(["--experiment", "path"], envvar="EXPERIMENT", type=parameters.PATH, help=help_)
     made = click.command(
         entry.command,
-        params=[path, *(parameters.parameter(each, example) for each in found)],
+        params=[path, *(parameters.parameter(each, shown) for each in found)],
         help="\n\n".join((f"{entry.title}.", *arguments)),
         epilog=f"For make, an option is a variable: --cpus 2 is `make {entry.command} CPUS=2`.",
     )(parameters.runtime(parameters.results(parameters.resume(parameters.quick(parameters.wait(measure))))))
@@ -52,7 +52,7 @@ def command(name: str) -> click.Command:
     return made
 
 
-def _experiment(entry: registry.Entry, settings: type[Experiment]) -> Experiment | None:
+def example(entry: registry.Entry, settings: type[Experiment]) -> Experiment | None:
     """Return the experiment of EXPERIMENT, or the default one; None if it cannot be read, which a run reports."""
     try:
         path = os.environ.get("EXPERIMENT") or find_root(Path.cwd()) / "experiments" / f"{entry.experiment}.toml"

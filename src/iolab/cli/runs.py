@@ -1,4 +1,4 @@
-"""The commands that work on run folders: compare, explain, export."""
+"""The commands that work on run folders: report, open, explain, export."""
 
 import os
 from itertools import islice
@@ -12,7 +12,7 @@ from iolab.cli.run import checkout, given_or_newest, place_of_reports, report_ru
 from iolab.errors import UsageError
 from iolab.host import opener
 from iolab.kinds import registry
-from iolab.report import index
+from iolab.report import index, run_report
 from iolab.report.answers import without
 from iolab.report.export import Format, Source
 from iolab.report.export import export as exported
@@ -56,26 +56,6 @@ def open_(results: Path | None) -> int:
 
 
 @click.command()
-@click.argument("runs", metavar="FIRST SECOND", envvar="RUNS", nargs=-1, type=Path)
-def compare(runs: tuple[Path, ...]) -> int:
-    """Compare the cells of two runs of the same kind: what is higher or lower in SECOND than in FIRST."""
-    if len(runs) != 2:
-        raise UsageError('say which two runs: make compare RUNS="results/one results/other"')
-    first, second = (RunFolder.open(path) for path in runs)
-    if first.path == second.path:
-        raise UsageError(f"{runs[0]} and {runs[1]} are the same run, which does not differ from itself")
-    one, other = (registry.kind_of(folder) for folder in (first, second))
-    if one is not other:
-        raise UsageError(f"{runs[0]} is of kind {one.name} and {runs[1]} of kind {other.name}: compare two of one kind")
-    try:
-        hide = any(withheld(folder, checkout()) for folder in (first, second))
-        one.compare(first, second, hide=hide).show(Console())
-    except UsageError as error:
-        raise UsageError(f"{runs[0]} and {runs[1]}: {error}") from error
-    return 0
-
-
-@click.command()
 @click.argument("run", metavar="[RUN]", envvar="RUN", type=parameters.PATH, required=False)
 @click.option("--csv", "form", flag_value="csv", default="csv", help="Write CSV files.  [default]")
 @click.option("--parquet", "form", flag_value="parquet", help="Write Parquet files (needs pyarrow).")
@@ -87,12 +67,13 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     folder = given_or_newest(run, results)
     of_kind = registry.kind_of(folder)
     cells = of_kind.report(folder).cells  # first: it tells which file is damaged
+    if lacks := run_report.what_is_missing(folder.read_run(), folder.count_trials()):
+        output.line(lacks, err=True)
     if of_kind.theory and withheld(folder, checkout(), answers=answers):
         cells = without(cells, of_kind.theory)
         output.line("Figures of theory are left out until your prediction is recorded; ANSWERS=1 adds them.", err=True)
-    trials = folder.read_trials(of_kind.record)
-    if folder.read_run().status == "running":
-        output.line(f"This run has not ended, or was killed: the tables have {len(trials)} trials.", err=True)
+    trials, run_info = folder.read_trials(of_kind.record), folder.read_run()
+    cells = [{**cell, "run_status": run_info.status} for cell in cells]
     source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
     target = to.resolve() if to else place_of_reports(folder, results).path / "export"
     for path in exported(folder, source, form, target):

@@ -11,7 +11,7 @@ import click
 from iolab.cli import output, parameters
 from iolab.cli.console import Console
 from iolab.errors import UsageError
-from iolab.kinds.slo.plan import Objective
+from iolab.kinds.slo.objective import Objective
 from iolab.options import Word, choice
 from iolab.report import theory_terminal
 from iolab.theory.calculator import Server, closed, objective_result, open_loop

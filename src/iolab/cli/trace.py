@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from iolab.cli import addresses, output, parameters
+from iolab.cli import addresses, clicking, output, parameters, variables
 from iolab.cli.console import Console
 from iolab.errors import UsageError
 from iolab.host import limits
@@ -31,7 +29,12 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 @click.command()
 @click.argument("log", metavar="[LOG]", envvar="LOG", type=parameters.PATH, required=False)
-@click.option("--port", type=click.IntRange(1, 65535), help=f"Port on which the app listens.  [default: {PORT}]")
+@click.option(
+    "--port",
+    envvar="PORT",
+    type=click.IntRange(1, 65535),
+    help=f"Port on which the server of CMD, or of a LOG, listens.  [default of a LOG: {PORT}]",
+)
 @click.option(
     "--click",
     "clicks",
@@ -44,6 +47,17 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
     "--loop", envvar="LOOP", type=click.Choice(LOOPS), help="Run Streamlit on this event loop, and press the button."
 )
 @click.option("--service", "services", envvar="SERVICE", help="Trace measured servers instead: letters, names, or all.")
+@click.option(
+    "--cmd", "command", envvar="CMD", help='Trace any server instead, such as "gunicorn -w 2 app:app"; it needs PORT.'
+)
+@click.option(
+    "--requests",
+    envvar="REQUESTS",
+    type=click.IntRange(1, 1000),
+    default=16,
+    show_default=True,
+    help="Requests to the server of CMD, all at once.",
+)
 @parameters.runtime
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of the story.")
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
@@ -54,6 +68,8 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     clicks: int,
     loop: Loop | None,
     services: str | None,
+    command: str | None,
+    requests: int,
     runtime: str,
     as_object: bool,
     html: bool,
@@ -61,21 +77,24 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
 ) -> int:
     """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input.
 
-    Without LOG, the log of the Streamlit app is read: results/trace/log_streamlit.txt.
+    Without LOG, the log of the Streamlit app is read: results/trace/log_streamlit.txt. CMD and PORT run any server on
+    this machine, and send it requests.
     """
     console = Console()
-    live = bool(clicks or loop or runtime == "local") and log is None
-    if log is not None and (clicks or loop):
-        raise UsageError("a LOG is read as it is: leave out CLICK and LOOP, or the log")
     folder = (results or default_results()) / "trace"
+    _check(log, command, services, clicks_here=bool(clicks or loop))
+    if command is not None:
+        from iolab.cli import trace_command  # noqa: PLC0415 (asyncio: not for a story)
+
+        return trace_command.run(console, command, port, requests, runtime=runtime, folder=folder, as_object=as_object)
     if services:
-        if log is not None or clicks or loop:
-            raise UsageError("SERVICE runs a server of its own: leave out the log, CLICK and LOOP")
         return trace_services(console, re.split(r"[,\s]+", services.strip()), runtime, folder, as_object)
+    port = port if log or _typed("port") else None  # servers read PORT, too: an exported one is not of the app's log
+    live = bool(clicks or loop or runtime == "local") and log is None
     path = log or folder / log_name(None)
     if live:
         with terminal.busy(Console(stderr=as_object)) as say:
-            traced = make_log(loop, clicks, runtime, folder, say)
+            traced = clicking.make_log(loop, clicks, runtime, folder, say)
         path, port = traced.log, port or traced.port
     story = read(path, port or PORT, draw=html)
     if as_object:
@@ -95,41 +114,23 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     return 1 if live and not story.clicks else 0
 
 
-def make_log(loop: Loop | None, clicks: int, runtime: str, folder: Path, say: Callable[[str], None]) -> app.Traced:
-    """Let the app be clicked, in a container or here, and say where its log is."""
-    the_lab = Lab.read(find_root(Path.cwd()))
-    limits.raise_soft_limits()
-    limits.check_open_files()
-    engine, reason = app.engine_or_reason(runtime)
-    if engine and not loop:
-        say("Pressing the button")
-        return app.press_standing(the_lab, clicks)
-    if engine and loop:
-        with app.in_docker(the_lab, engine, loop, say) as traced:
-            _use(traced, clicks or 1, say)
-        return traced
-    if not (clicks or loop or sys.stdin.isatty()):
-        raise UsageError("without a terminal no user can click: add CLICK=1")
-    say(f"Streamlit runs as a local process: {reason}")
-    with app.here(the_lab, loop or "uvicorn", folder / log_name(loop), say) as traced:
-        if clicks or loop:
-            _use(traced, clicks or 1, say)
-        else:
-            _let_click(traced)
-    return traced
+def _check(log: Path | None, command: str | None, services: str | None, *, clicks_here: bool) -> None:
+    """Raise UsageError for options that exclude each other."""
+    for name, is_given, other in (("CMD", command is not None, "SERVICE"), ("SERVICE", bool(services), "CMD")):
+        if is_given and (log is not None or clicks_here or (services and command is not None)):
+            raise UsageError(f"{name} runs a server of its own: leave out the log, CLICK, LOOP and {other}")
+    if log is not None and clicks_here:
+        raise UsageError("a LOG is read as it is: leave out CLICK and LOOP, or the log")
+    if command is None and _typed("cmd"):
+        raise UsageError("CMD is empty: give the command that starts the server")
+    if command is None and _typed("requests"):
+        raise UsageError('REQUESTS is the number of requests to a server of yours: add CMD="..." and PORT=')
 
 
-def _use(traced: app.Traced, clicks: int, say: Callable[[str], None]) -> None:
-    say(f"Watching the idle app for {app.IDLE_S:g} s")
-    time.sleep(app.IDLE_S)
-    say("Pressing the button")
-    traced.press(clicks)
-    time.sleep(app.SETTLE_S)
-
-
-def _let_click(traced: app.Traced) -> None:
-    output.line(f"Open http://localhost:{traced.port}, press the button, then press Enter here.", err=True)
-    sys.stdin.readline()
+def _typed(name: str) -> bool:
+    """Say whether the user typed an option for this command, as one or as a variable of make: not if it is exported."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE or name.upper() in variables.typed(os.environ.get("MAKEFLAGS", ""))
 
 
 def trace_services(console: Console, names: list[str], runtime: str, folder: Path, as_object: bool) -> int:
@@ -186,7 +187,7 @@ def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
     found: dict[str, loops.LoopFacts] = {}
     with terminal.busy(console) as say:
         for loop in LOOPS:
-            traced = make_log(loop, clicks, runtime, folder, say)
+            traced = clicking.make_log(loop, clicks, runtime, folder, say)
             found[loop] = loops.facts(read(traced.log, traced.port, draw=False))
     trace_terminal.show_loops(console, found)
     console.print(f"Logs: {os.path.relpath(folder)}/log_streamlit-*.txt", highlight=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from iolab.results.records import Finding
 
+NOT_CHECKED = "not_checked"  # the id of a finding: something could not be looked at, so it is not known to be fine
 GRAVITY = {"error": 0, "warning": 1, "note": 2}
 
 

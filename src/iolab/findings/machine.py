@@ -1,13 +1,15 @@
-"""Findings of the machine: quotas, cores, and other programs."""
+"""Findings of the machine: quotas, cores, clocks and heat; neighbours.py has those of other programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from iolab.findings import neighbours
 from iolab.findings.evidence import Conditions
 from iolab.results.records import Finding, RunInfo, ServerUsage, TrialRecord
 
 THROTTLED_SHARE = 0.02
-BUSY_SHARE, STEAL_SHARE, LEAST_SPAN_S = 0.25, 0.05, 0.2  # /proc/stat counts in steps of 10 ms
 CLOCK_STEP_S = 0.05
+BOTH_BUSY = 0.1  # share of the time: up to it, two threads of one physical core hardly meet
+QUOTA = "raise its quota (--cpus of the container, CPUQuota of the systemd unit), or use fewer CPUS"
 
 
 def throttled(evidence: Conditions) -> Iterator[Finding]:
@@ -48,38 +50,64 @@ def not_pinned(evidence: Conditions) -> Iterator[Finding]:
         )
 
 
-def busy_machine(evidence: Conditions) -> Iterator[Finding]:
-    """Other programs, or other virtual machines on the same host, used the CPU while trials ran."""
-    worst: tuple[float, int, float, int] | None = None
-    stolen: tuple[float, int] | None = None
+def sibling_cores(evidence: Conditions) -> Iterator[Finding]:
+    """A core of the server and one of the load generator are threads of one physical core."""
+    pairs = evidence.plan.siblings
+    if not pairs or evidence.plan.shared:
+        return
+    shares = [share for trial in evidence.trials for pair in pairs if (share := _both_busy(trial, pair)) is not None]
+    server, load = pairs[0]
+    more = f", and {len(pairs) - 1} more such pairs" if len(pairs) > 1 else ""
+    met = f"; both computed for at most {max(shares):.0%} of the time" if shares else ""
+    yield Finding(
+        id="sibling_cores",
+        severity="note" if shares and max(shares) <= BOTH_BUSY else "warning",
+        message=f"core {server} (server) and core {load} (load generator) are two threads of one physical core{more}:"
+        f" while one computes, the other is slower{met}",
+        remedy="fewer CPUS, or a machine with more physical cores, or without SMT",
+        value=max(shares, default=None),
+    )
+
+
+def _both_busy(trial: TrialRecord, pair: tuple[int, int]) -> float | None:
+    """Return for which share of a trial both cores can have computed at most; None if that is not known."""
+    busy = {core.core: core.busy_s for core in trial.machine.by_core or ()}
+    if not trial.machine.span_s or not busy.keys() >= set(pair):
+        return None
+    return min(busy[core] for core in pair) / trial.machine.span_s
+
+
+def own_quota(evidence: Conditions) -> Iterator[Finding]:
+    """A quota of the lab's own control group, as in a dev container or in CI, throttled it, or can."""
+    worst: tuple[float, TrialRecord] | None = None
     for trial in evidence.trials:
-        machine = trial.machine
-        if not machine.span_s or not machine.cores or machine.busy_s is None:
-            continue
-        known = (trial.server.cpu_s, trial.client.cpu_s, machine.own_s)
-        if None not in known and machine.span_s >= LEAST_SPAN_S:
-            others = (machine.busy_s - sum(each or 0.0 for each in known)) / machine.span_s
-            if others > BUSY_SHARE * machine.cores and (worst is None or others > worst[2]):
-                worst = (others / machine.cores, trial.repeat, others, machine.cores)
-        share = (machine.steal_s or 0.0) / (machine.span_s * machine.cores)
-        if share > STEAL_SHARE and (stolen is None or share > stolen[0]):
-            stolen = (share, trial.repeat)
+        throttled_s, span_s = trial.machine.group_throttled_s, trial.machine.span_s
+        if throttled_s and span_s and throttled_s > THROTTLED_SHARE * span_s:
+            worst = max(worst or (0.0, trial), (throttled_s / span_s, trial), key=lambda each: each[0])
     if worst:
-        _, repeat, others, cores = worst
+        share, trial = worst
+        throttled_s, span_s = trial.machine.group_throttled_s, trial.machine.span_s
         yield Finding(
-            id="busy_machine",
+            id="own_quota",
             severity="warning",
-            message=f"other programs or containers used {others:.1f} of {cores} cores{evidence.during(repeat)}",
-            remedy="stop other programs (top and docker ps show them), and run it again",
-            value=others,
+            message=f"a CPU quota of the lab's own control group throttled it for {throttled_s:.2f} s of"
+            f" {span_s:.1f} s{evidence.during(trial.repeat)}",
+            remedy=QUOTA,
+            value=share,
         )
-    if stolen:
+        return
+    quotas = [trial.machine.group_quota for trial in evidence.trials if trial.machine.group_quota is not None]
+    used = len({*evidence.plan.server, *evidence.plan.loadgen})
+    if evidence.runtime == "local" and quotas and min(quotas) < used:  # containers have control groups of their own
+        uncounted = all(trial.machine.group_throttled_s is None for trial in evidence.trials)
+        told = "whether it throttled them is not known" if uncounted else "it did not throttle them"
         yield Finding(
-            id="stolen_time",
-            severity="warning",
-            message=f"the hypervisor took {stolen[0]:.0%} of this machine's CPU time{evidence.during(stolen[1])}",
-            remedy="other virtual machines use the same host: run it again later, or on a dedicated machine",
-            value=stolen[0],
+            id="own_quota",
+            severity="warning" if uncounted else "note",
+            message=f"the lab's own control group has a quota of {min(quotas):g} CPUs, and servers and load generator"
+            f" have {used} cores: {told}",
+            remedy=QUOTA,
+            value=used / min(quotas),
         )
 
 
@@ -97,12 +125,22 @@ def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
                 value=abs(step_s),
             )
             break
-    slowed = sum(trial.machine.slowed or 0 for trial in evidence.trials)
+
+
+def slowed_by_heat(evidence: Conditions) -> Iterator[Finding]:
+    """Heat slowed a core of the server or the load generator; nothing where the processor does not count it."""
+    used, anywhere = {*evidence.plan.server, *evidence.plan.loadgen}, not evidence.plan.pinned
+    slowed = sum(
+        core.slowed or 0
+        for trial in evidence.trials
+        for core in trial.machine.by_core or ()
+        if anywhere or core.core in used
+    )
     if slowed:
         yield Finding(
             id="slowed_by_heat",
             severity="warning",
-            message=f"heat slowed the processor's cores {slowed} times",
+            message=f"heat slowed the cores of server and load generator {slowed} times",
             remedy="let it cool, plug in the laptop, and run it again",
             value=slowed,
         )
@@ -118,5 +156,18 @@ def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator
         duration_s=sum(trial.duration_s for trial in trials),
         runtime=run.runtime,
     )
-    for rule in (throttled, shared_cores, not_pinned, busy_machine, clock_trouble):
-        yield from rule(evidence)
+    yield from (finding for rule in RULES for finding in rule(evidence))
+
+
+RULES: Sequence[Callable[[Conditions], Iterator[Finding]]] = (
+    throttled,
+    shared_cores,
+    sibling_cores,
+    not_pinned,
+    own_quota,
+    neighbours.busy_machine,
+    neighbours.stolen_time,
+    neighbours.not_checked,
+    clock_trouble,
+    slowed_by_heat,
+)

@@ -11,12 +11,20 @@ from typing import Any
 import psutil
 
 import iolab
-from iolab.host import proc
+from iolab.host import proc, python
+from iolab.host.python import Python
 from iolab.lab import Model
+from iolab.results.records import GIL_OF_SERVERS
 
 
-def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts about this machine, in the order in which a report shows them."""
+def facts(
+    models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any], servers: Mapping[str, Python]
+) -> dict[str, Any]:
+    """Return the facts about this machine, in the order in which a report shows them.
+
+    `servers` is the Python of each service, as far as it is known.
+    """
+    mine = python.here()
     found: dict[str, Any] = {
         "iolab": iolab.__version__,
         "cpu": proc.fields(proc.text(proc.PROC / "cpuinfo")).get("model name") or platform.processor(),
@@ -26,7 +34,10 @@ def facts(models: Sequence[Model], runtime: str, runtime_facts: Mapping[str, Any
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "load_average": [round(one, 2) for one in os.getloadavg()],
-        "python of the lab": platform.python_version(),
+        "python of the lab": mine.version,
+        "GIL of the lab": mine.gil,
+        "python of the servers": {name: each.version for name, each in servers.items()},
+        GIL_OF_SERVERS: {name: each.gil for name, each in servers.items()},
         **runtime_facts,
         "packages": _packages(models, installed=runtime == "local"),
     }

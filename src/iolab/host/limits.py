@@ -16,6 +16,8 @@ MACOS_PORTS = 16_384  # 49152 to 65535
 UNLIMITED_BYTES = 2**60  # memory.limit_in_bytes without a limit is about 2^63
 LEAST_FILES = 64  # of a run: with fewer, servers and load generators end in errors of their own
 OPEN_FILES = "open files"  # of a server, as run.json names the limit
+CONTAINER_FILES = 65_536  # of a process in a container: an experiment has up to 10,000 users on one server
+FILES_VARIABLE = "OPEN_FILES"  # of docker-compose.yml
 ENGINES = ("containerd", "dockerd")
 CAP_SYS_RESOURCE = 24  # may raise hard limits (man 7 capabilities); <linux/capability.h>
 
@@ -68,6 +70,15 @@ def read(proc: Path = PROC, groups: Path = GROUPS) -> Facts:
         backlog=kernel.number(proc / "sys/net/core/somaxconn"),
         buffers_bytes=_buffers(proc),
     )
+
+
+def container_files(facts: Facts) -> int:
+    """Return how many open files the lab gives each process of a container: as many as the engine can, at most.
+
+    What an engine gives by itself differs: 1,024, 20,000, or a million. If the engine runs elsewhere, as in the virtual
+    machine of Docker Desktop, its limit is not known; it is far higher there.
+    """
+    return min(CONTAINER_FILES, facts.engine_files or CONTAINER_FILES)
 
 
 def open_files() -> int | None:
@@ -131,12 +142,8 @@ def _ports(proc: Path) -> int | None:
     span = kernel.numbers(proc / "sys/net/ipv4/ip_local_port_range")
     if len(span) != 2:
         return MACOS_PORTS if sys.platform == "darwin" else None
-    ports = set(range(span[0], span[1] + 1))
-    for part in kernel.text(proc / "sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
-        first, _, last = part.partition("-")
-        if first:
-            ports -= set(range(int(first), int(last or first) + 1))
-    return len(ports)
+    reserved = kernel.listed(kernel.text(proc / "sys/net/ipv4/ip_local_reserved_ports"))
+    return len(set(range(span[0], span[1] + 1)) - set(reserved))
 
 
 def _buffers(proc: Path) -> int | None:
@@ -145,7 +152,7 @@ def _buffers(proc: Path) -> int | None:
 
 
 def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
-    for folder in _own_groups(proc, groups, "pids"):
+    for folder in kernel.own_groups(proc, groups, "pids"):
         limit, used = kernel.number(folder / "pids.max"), kernel.number(folder / "pids.current")
         if limit is not None and used is not None:
             yield limit - used
@@ -153,7 +160,7 @@ def _group_tasks(proc: Path, groups: Path) -> Iterator[int]:
 
 def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
     """Return what is left of each limit; unused pages of the page cache count as free."""
-    for folder in _own_groups(proc, groups, "memory"):
+    for folder in kernel.own_groups(proc, groups, "memory"):
         v1 = (folder / "memory.limit_in_bytes").is_file()
         limit = kernel.number(folder / ("memory.limit_in_bytes" if v1 else "memory.max"))
         used = kernel.number(folder / ("memory.usage_in_bytes" if v1 else "memory.current"))
@@ -165,20 +172,12 @@ def _group_memory(proc: Path, groups: Path) -> Iterator[int]:
 def cpu_quota(proc: Path = PROC, groups: Path = GROUPS) -> float | None:
     """Return for how many CPUs the control groups of this process give time; None without a quota."""
     quotas = []
-    for folder in _own_groups(proc, groups, "cpu"):
+    for folder in kernel.own_groups(proc, groups, "cpu"):
         v1 = [kernel.text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
         quota, period = (kernel.text(folder / "cpu.max").split() or v1)[:2]  # "max", or -1: no quota
         if quota.isdecimal() and period.isdecimal() and int(period):
             quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
-
-
-def _own_groups(proc: Path, groups: Path, controller: str) -> Iterator[Path]:
-    """Return the folders of this process's control group and of those around it, v1 or v2."""
-    for name, path in kernel.groups("self", proc).items():
-        if name in ("", controller):
-            mount, inner = groups / name, groups / name / path.lstrip("/")
-            yield from (folder for folder in (inner, *inner.parents) if folder == mount or mount in folder.parents)
 
 
 def _left(limit: int | None, used: int | None) -> int | None:

@@ -23,8 +23,11 @@ def free() -> int:
     return port
 
 
-def check_free(address: str, port: int, wanted_for: str) -> None:
-    """Raise UsageError if `port` is in use, with the name and pid of the program if the system reports them."""
+def check_free(address: str, port: int, wanted_for: str, otherwise: str = "choose another port in .env") -> None:
+    """Raise UsageError if `port` is in use, with the name and pid of the program if the system reports them.
+
+    `otherwise` says what the user can do if that program must stay.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         # As servers do: without it, lingering connections of an earlier server would look like a program on this port.
@@ -39,7 +42,7 @@ def check_free(address: str, port: int, wanted_for: str) -> None:
                 ) from error
     raise UsageError(
         f"port {port} for {wanted_for} is in use by {_holder(port)}:"
-        " stop it (`make down`, if it is the lab), or choose another port in .env"
+        f" stop it (`make down`, if it is the lab), or {otherwise}"
     )
 
 

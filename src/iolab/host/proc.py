@@ -22,6 +22,7 @@ NETWORK_SETTINGS = (LINEAR_TIMEOUTS, "net.ipv4.tcp_abort_on_overflow", BACKLOG_M
 BUSY, STEAL = (0, 1, 2, 5, 6), 7  # columns of /proc/stat; those of BUSY are user, nice, system, irq, softirq
 SWITCHES = "voluntary_ctxt_switches"
 Address = tuple[str, int]
+_FAMILIES = {8: socket.AF_INET, 32: socket.AF_INET6}  # by the hexadecimal digits of an address in net/tcp and net/tcp6
 
 
 def read(path: Path) -> str:
@@ -45,6 +46,13 @@ def numbers(path: Path) -> list[int]:
 def number(path: Path) -> int | None:
     """Return the first number in a file."""
     return next(iter(numbers(path)), None)
+
+
+def listed(content: str) -> list[int]:
+    """Return the numbers of a list such as "0-3,8"; a part that is no number or range is left out."""
+    parts = (part.partition("-") for part in content.strip().split(","))
+    spans = [(first, last or first) for first, _, last in parts if first.isdigit() and (last or first).isdigit()]
+    return [each for first, last in spans for each in range(int(first), int(last) + 1)]
 
 
 def fields(content: str) -> dict[str, str]:
@@ -161,6 +169,14 @@ def groups(pid: int | str, proc: Path = PROC) -> dict[str, str]:
     return {controller: line[2] for line in lines if len(line) == 3 for controller in line[1].split(",")}
 
 
+def own_groups(proc: Path, mounted: Path, controller: str) -> Iterator[Path]:
+    """Return the folders of this process's control group and of those around it, v1 or v2, for a controller."""
+    for name, path in groups("self", proc).items():
+        if name in ("", controller):
+            mount, inner = mounted / name, mounted / name / path.lstrip("/")
+            yield from (folder for folder in (inner, *inner.parents) if folder == mount or mount in folder.parents)
+
+
 def sockets_bytes(proc: Path = PROC) -> int | None:
     """Return the memory of TCP's buffers, which net/sockstat counts in pages."""
     words = fields(text(proc / "net/sockstat")).get("TCP", "").split()
@@ -168,23 +184,25 @@ def sockets_bytes(proc: Path = PROC) -> int | None:
 
 
 class Connection(NamedTuple):
-    """A row of net/tcp or net/tcp6: the local port, the state, and the remote end as it is written there."""
+    """A row of net/tcp or net/tcp6: the local port, the state, the remote end and the local host as written there."""
 
     port: int
     state: int
     written: str
+    host: str = ""
 
     @property
     def other(self) -> Address:
         """The remote IPv4 address, which is written in hex, in the byte order of memory."""
         host, _, port = self.written.partition(":")
-        return socket.inet_ntoa(struct.pack("=I", int(host, 16))), int(port, 16)
+        return socket.inet_ntoa(_in_order(host)), int(port, 16)
 
 
 def connections(content: str) -> Iterator[Connection]:
     """Return the rows of net/tcp or net/tcp6, or of both together."""
     rows = (line.split(maxsplit=4)[1:4] for line in content.splitlines() if not line.lstrip().startswith("sl"))
-    return (Connection(int(local.rpartition(":")[2], 16), int(state, 16), other) for local, other, state in rows)
+    ends = ((local.partition(":"), other, int(state, 16)) for local, other, state in rows)
+    return (Connection(int(port, 16), state, other, host) for (host, _, port), other, state in ends)
 
 
 def folder_of(descriptor: int, proc: Path = PROC) -> Path | None:
@@ -212,3 +230,28 @@ def tables() -> str:
 def listens(content: str, port: int) -> bool:
     """Return whether a process listens on a port, without connecting to it."""
     return any(row.port == port and row.state == LISTEN for row in connections(content))
+
+
+def reached_at(content: str, port: int) -> str | None:
+    """Return the loopback address by which a client of this machine reaches a port; None if no process listens there.
+
+    A socket that listens on another address only is reached at none, too.
+    """
+    hosts = {row.host for row in connections(content) if row.port == port and row.state == LISTEN}
+    written = [socket.inet_ntop(_FAMILIES[len(host)], _in_order(host)) for host in hosts if len(host) in _FAMILIES]
+    known = {host.removeprefix("::ffff:") for host in written}  # an IPv6 socket of an IPv4 address, as Java's are
+    for any_address, loopback in (("0.0.0.0", "127.0.0.1"), ("::", "::1")):  # noqa: S104 (compared, not bound)
+        if known & {any_address, loopback}:
+            return loopback
+    return min((host for host in known if host.startswith("127.")), default=None)
+
+
+def traced_by(tracer: int, proc: Path = PROC) -> list[int]:
+    """Return the processes that a process traces, such as strace, by their numbers."""
+    found = (path for path in proc.iterdir() if path.name.isdigit())
+    return sorted(int(path.name) for path in found if sizes(text(path / "status")).get("TracerPid") == tracer)
+
+
+def _in_order(written: str) -> bytes:
+    """Return the bytes of an address that is written as words in the byte order of memory."""
+    return b"".join(struct.pack("=I", int(written[at : at + 8], 16)) for at in range(0, len(written), 8))

@@ -15,6 +15,7 @@ import numpy as np
 from iolab.bench import Bench
 from iolab.errors import LoadFailed, TrialFailed
 from iolab.experiment import ServerSettings
+from iolab.findings.generator import LATE_S, REMEDY
 from iolab.host.activity import watching
 from iolab.host.cores import CpuPlan
 from iolab.kind import Line, Measured
@@ -23,7 +24,7 @@ from iolab.lab import Model
 from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop, Turn
 from iolab.loadgen.workers import Crew, gathered
 from iolab.report import numbers
-from iolab.results.records import MachineUsage, ServerUsage
+from iolab.results.records import Finding, MachineUsage, ServerUsage
 from iolab.results.rows import MOST_ROWS
 from iolab.results.samples import OpenSample
 from iolab.runtime import Server
@@ -202,6 +203,26 @@ def line(measured: Measured[R]) -> Line:
         numbers.milliseconds(value_s * 1000) for value_s in (sum(responses_s) / len(responses_s), max(responses_s))
     )
     return Line(f"{place} {len(responses_s):5} responses   mean {mean:>8}   slowest {slowest:>8}{failed}")
+
+
+def late_p99_s(samples: Sequence[OpenSample]) -> float | None:
+    """Return the 99th percentile of how late requests were sent; None without requests."""
+    late = [sample.sent_s - sample.planned_s for sample in samples]
+    return float(np.quantile(late, 0.99)) if late else None
+
+
+def late_sends(late_s: float | None) -> Finding | None:
+    """Return the finding of a trial that has that percentile of lateness; None if requests were sent in time."""
+    if late_s is None or late_s <= LATE_S:
+        return None
+    return Finding(
+        id="late_sends",
+        severity="warning",
+        message=f"suspect: one request in a hundred was sent {late_s * 1000:.1f} ms late or more,"
+        " and its response time includes this lateness",
+        remedy=REMEDY,
+        value=late_s * 1000,
+    )
 
 
 def _served(bench: Bench, client: OpenLoop, planned: Planned) -> Server:

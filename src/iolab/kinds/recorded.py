@@ -7,6 +7,7 @@ from iolab.errors import UsageError
 from iolab.experiment import Experiment
 from iolab.kinds import registry
 from iolab.results.folder import RunFolder
+from iolab.results.possible import possible
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, TrialRecord
 
 E = TypeVar("E", bound=Experiment)
@@ -27,11 +28,13 @@ class Recorded(Generic[E, R]):
 def read(folder: RunFolder, settings: type[E], record: type[R]) -> Recorded[E, R]:
     """Read a run folder of the kind with these settings; raises UsageError if its files are damaged.
 
+    A value of a trial that cannot be is not known (results/possible.py).
+
     The model, service, CPU limit and variant of a trial, if it has these fields, must be named in run.json.
     """
     run = folder.read_run()
     experiment = registry.recorded(folder, run, settings)
-    trials = folder.read_trials(record)
+    trials = [possible(trial, run) for trial in folder.read_trials(record)]
     if run.status == "complete" and not trials:
         raise UsageError(f"{folder.path / 'trials.jsonl'} contains none of the {run.trials_planned} trials of this run")
     if not run.models:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from uv import find_uv_bin
 
 from iolab.errors import EngineMissing, UsageError
 from iolab.host import leftovers, ports
-from iolab.host.processes import last_lines, run, temporary_folder
+from iolab.host.processes import last_lines, run
 from iolab.lab import Lab, Service
 from iolab.live import standing
 from iolab.live.process import LAST_LINES, listening
@@ -53,12 +53,12 @@ def log_name(loop: Loop | None) -> str:
     return f"log_streamlit-{loop}.txt" if loop else "log_streamlit.txt"
 
 
-def press_standing(lab: Lab, clicks: int) -> Traced:
-    """Press the button of the app that `make up` has started; raises UsageError if it is not running."""
-    find_engine()
+def press_standing(lab: Lab, clicks: int, say: Say) -> Traced | None:
+    """Press the button of the app that `make up` has started; None if it is not running."""
     compose = Compose(lab.root, lab.project, {"CPUS": "1"})
     if SERVICE not in compose.running():
-        raise UsageError("the Streamlit app is not running: start it with `make up` first, or use RUNTIME=local")
+        return None
+    say("Pressing the button")
     traced = Traced(
         lab.root / "results" / "trace" / log_name(None),
         _service(lab).ports[0].container,
@@ -70,9 +70,13 @@ def press_standing(lab: Lab, clicks: int) -> Traced:
 
 
 @contextmanager
-def in_docker(lab: Lab, engine: Engine, loop: Loop, say: Say) -> Iterator[Traced]:
-    """Run a variant in a Compose project of its own, separate from `make up`; remove it at the end."""
+def in_docker(lab: Lab, engine: Engine, loop: Loop | None, say: Say) -> Iterator[Traced]:
+    """Run a variant in a Compose project of its own, separate from `make up`; remove it at the end.
+
+    Without a loop, it is the one that `make up` starts, and its log has that name.
+    """
     log = lab.root / "results" / "trace" / log_name(loop)
+    loop = loop or LOOPS[0]
     variables = standing.variables(lab, engine, 1) | {
         "LOOP": loop,
         "TRACE_LOG": f"/trace/{log.name}",
@@ -118,7 +122,7 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"Starting Streamlit on {loop} under strace")
     variables = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("STREAMLIT_")},
+        **os.environ,
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PORT": str(port),
         "PUBLISHED_PORT": str(port),
@@ -127,29 +131,25 @@ def here(lab: Lab, loop: Loop, log: Path, say: Say) -> Iterator[Traced]:
         "TRACE_LOG": str(log.absolute()),
         "LOOP": loop,
     }
-    with (
-        temporary_folder() as home,
-        listening(
-            # The app must not read the user's ~/.streamlit/config.toml.
-            NAME,
-            ["sh", "traced.sh"],
-            service.folder,
-            {**variables, "HOME": str(home)},
-            port=port,
-            limit_s=START_LIMIT_S,
-        ),
-    ):
+    with listening(NAME, ["sh", "traced.sh"], service.folder, variables, port=port, limit_s=START_LIMIT_S):
         yield Traced(log, port, lambda clicks: _press(python, service, port, clicks))
 
 
 def _press(python: Path, service: Service, port: int, clicks: int) -> None:
     pressing = [str(python), "press.py", f"http://127.0.0.1:{port}", "--clicks", str(clicks)]
     try:
-        done = run(pressing, cwd=service.folder, timeout_s=PRESS_LIMIT_S)
+        done = run(pressing, cwd=service.folder, env=unset(os.environ), timeout_s=PRESS_LIMIT_S)
     except subprocess.TimeoutExpired:
         raise UsageError(f"the button could not be pressed within {PRESS_LIMIT_S:g} s") from None
     if done.status != 0:
         raise UsageError(last_lines(done.stderr, LAST_LINES))
+
+
+def unset(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return `variables` without the user's settings of Streamlit, as traced.sh does: an import of it reads them."""
+    return {name: value for name, value in variables.items() if not name.startswith("STREAMLIT_")} | {
+        "HOME": "/nonexistent"  # of ~/.streamlit
+    }
 
 
 def folder(root: Path, loop: Loop) -> Path:

@@ -1,5 +1,6 @@
 """Starts programs to observe them: waits until a program listens, without connecting to it."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -35,26 +36,35 @@ def listening(
         yield process
 
 
-def wait(name: str, ready: Callable[[], bool], why_ended: Callable[[], str | None], limit_s: float) -> None:
-    """Return when it is ready; raises UsageError if it has ended, or is not ready within `limit_s`."""
+def wait(
+    name: str,
+    ready: Callable[[], bool],
+    why_ended: Callable[[], str | None],
+    limit_s: float,
+    instead: Callable[[], str] = str,
+) -> None:
+    """Return when it is ready; raises UsageError if it has ended, or is not ready within `limit_s`.
+
+    `instead` says what it did instead, for the message.
+    """
     deadline = time.monotonic() + limit_s
     while not ready():
         if why := why_ended():
             raise UsageError(explain(why) or f"{name} did not start: {why}")
         if time.monotonic() > deadline:
-            raise UsageError(f"{name} did not listen within {limit_s:g} s")
+            raise UsageError(f"{name} did not listen within {limit_s:g} s{instead()}")
         time.sleep(POLL_S)
 
 
-def ended(process: subprocess.Popen[bytes], output: IO[bytes]) -> str | None:
-    """Return a program's exit status and its last output; None if it is running."""
+def ended(process: subprocess.Popen[bytes], output: IO[bytes], lines: int = LAST_LINES) -> str | None:
+    """Return a program's exit status and the last lines of its output; None if it is running."""
     status = process.poll()
     if status is None:
         return None
-    return f"exit status {status}; its last output: {last_lines(text_of(output), LAST_LINES, 'none')}"
+    return f"exit status {status}; its last output: {last_lines(text_of(output), lines, 'none')}"
 
 
 def text_of(output: IO[bytes]) -> str:
-    """Return all that a program has written to this file."""
-    output.seek(0)
-    return output.read().decode(errors="replace")
+    """Return all that a program has written to this file; where it writes next is not changed."""
+    file = output.fileno()
+    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")

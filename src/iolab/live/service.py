@@ -1,6 +1,5 @@
 """Observes a measured server under some simultaneous requests: system calls, context switches and time."""
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.host import proc
 from iolab.lab import Lab, Model
-from iolab.live import server
+from iolab.live import asking, server
 from iolab.live.app import Say
 from iolab.runtime.compose import Engine
 from iolab.trace.costs import Switches
@@ -65,28 +64,10 @@ def keep_older(log: Path) -> None:
 def load(address: tuple[str, int], count: int) -> float:
     """Send `count` requests at once, each on a connection of its own; return the seconds until the last answer."""
     began = time.perf_counter()
-    try:
-        statuses = asyncio.run(_ask_all(address, count))
-    except (OSError, TimeoutError) as error:
-        raise UsageError(f"the server did not answer {count} requests at once: {error or 'time ran out'}") from error
-    wrong = [status for status in statuses if status != "200"]
+    wrong = [answer for answer in asking.at_once(address, count, LOAD_LIMIT_S) if answer != "200"]
     if wrong:
-        raise UsageError(f"{len(wrong)} of {count} requests were answered with {wrong[0] or 'nothing'}")
+        raise UsageError(f"{len(wrong)} of {count} requests at once were not answered with 200: {wrong[0]}")
     return time.perf_counter() - began
-
-
-async def _ask_all(address: tuple[str, int], count: int) -> list[str]:
-    async with asyncio.timeout(LOAD_LIMIT_S):
-        return await asyncio.gather(*(_ask(address) for _ in range(count)))
-
-
-async def _ask(address: tuple[str, int]) -> str:
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    words = answer.decode(errors="replace").split(maxsplit=2)
-    return words[1] if len(words) > 1 else ""
 
 
 def switches(statuses: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from iolab.errors import UsageError
-from iolab.host import cores, ports
+from iolab.host import cores, cpu, ports
 from iolab.host.lock import only_bench
 from iolab.host.processes import last_lines
 from iolab.lab import Lab, Model, Service
@@ -31,7 +31,7 @@ def variables(lab: Lab, engine: Engine, limit: float) -> dict[str, str]:
     return {
         "LAB_UID": str(uid),
         "LAB_GID": str(gid),
-        **cores.plan(limit, range(engine.cores)).variables(),
+        **cores.plan(limit, range(engine.cores), cpu.siblings()).variables(),
         "TARGETS": targets(lab, lambda model: f"{model.name}:{model.port.container}"),
     }
 

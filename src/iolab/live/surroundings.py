@@ -5,7 +5,7 @@ from pathlib import Path
 
 from iolab.host.machine import Machine, on_windows_disk
 
-Row = tuple[bool, str, str]
+Row = tuple[bool | None, str, str]
 
 
 def rows(place: Machine, folder: Path, refused: str) -> list[Row]:

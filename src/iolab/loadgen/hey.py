@@ -10,6 +10,8 @@ from iolab.loadgen import Job, Load
 from iolab.loadgen.driver import Driver, counters
 from iolab.results.samples import Sample
 
+MOST_ROWS = 1_000_000  # hey keeps the results of so many requests, and drops those that follow (requester.go, maxRes)
+
 
 class Hey:
     """Runs hey and reads its rows; its own summary counts failures as requests served, so it is ignored."""
@@ -21,7 +23,11 @@ class Hey:
         self._driver = driver
 
     def run(self, job: Job) -> Load:
-        """Run hey once."""
+        """Run hey once; raises LoadFailed, too, where it would drop results."""
+        if job.requests > MOST_ROWS:
+            raise LoadFailed(
+                f"hey keeps the results of {MOST_ROWS:,} requests, and this load has {job.requests:,}: make it shorter"
+            )
         size = ("-n", str(job.requests), "-c", str(job.users))
         argv = ["hey", *size, "-t", str(math.ceil(job.answer_limit_s)), "-o", "csv", f"{job.url}/"]
         done = self._driver.ask({"argv": argv}, job.timeout_s)

@@ -24,7 +24,12 @@ class UserProcesses:
 
     def __init__(self, drivers: Sequence[Driver], shares: Sequence[int], sources: Sequence[str]) -> None:
         self._drivers, self.shares, self._sources = drivers, shares, sources
-        self.cpu_s = 0.0  # of all of them, for all their jobs
+        self._cpu_s = [0.0 for _ in drivers]
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU time of all processes since their start, as of the last answer of each."""
+        return sum(self._cpu_s)
 
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
         """Give each process its job at the same time, and return the answers, with all rows; raises LoadFailed."""
@@ -37,7 +42,7 @@ class UserProcesses:
             answers = [each.result() for each in waiting]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # an interruption does not wait for answers
-        self.cpu_s += sum(answer["cpu_s"] for answer in answers)
+        self._cpu_s = [answer["cpu_s"] for answer in answers]
         return answers
 
     def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:

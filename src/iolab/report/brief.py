@@ -20,7 +20,7 @@ from iolab.report.document import (
     Sentences,
     Table,
 )
-from iolab.report.doubts import Found
+from iolab.report.doubts import Found, Trust
 from iolab.report.numbers import counted
 
 END = re.compile(r"(?<=\.) (?=[A-Z])")  # of a sentence
@@ -33,9 +33,9 @@ GAP = 2  # columns of text between columns of a table
 
 def show(console: Console, document: Document, address: str) -> None:
     """Print the brief form of a report, and the address of the full one."""
-    _print(console, document.question, "bold")
     if document.lacks:
         _print(console, document.lacks, "bold red")
+    _print(console, document.question, "bold")
     for text in filter(None, [document.verdict, document.course]):
         _print(console, text)
     blocks = [block for section in document.answer if section.brief for block in section.blocks]
@@ -43,8 +43,7 @@ def show(console: Console, document: Document, address: str) -> None:
         console.print(rich_table(table, console.width))
     for text in _sentences(blocks):
         _print(console, f"- {text}")
-    level, why = document.trust
-    console.print(Text.assemble((f"Trust: {level}.", TRUST[level]), f" {why}"))
+    show_trust(console, document.trust)
     for each in [each for each in document.findings if each.severity != "note"][:1]:
         _print(console, f"  → {each.remedy}")
     for text in filter(None, [*document.closing, _more(document)]):
@@ -80,6 +79,11 @@ def _more(document: Document) -> str:
     ]
     said = ", and ".join(filter(None, parts))
     return f"The report has {said}." if said else ""
+
+
+def show_trust(console: Console, trust: Trust) -> None:
+    """Print how far the numbers can be trusted, and why."""
+    console.print(Text.assemble((f"Trust: {trust.level}.", TRUST[trust.level]), f" {trust.text}"))
 
 
 def show_address(console: Console, what: str, address: str) -> None:

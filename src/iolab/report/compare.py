@@ -1,117 +1,255 @@
-"""Cells of any kind of run, from summary.json: the comparison of two runs, and all figures of one cell."""
+"""Runs of any kind compared, figure by figure: ratios to the first side, their intervals, and what they show."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import statistics
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from iolab.errors import UsageError
+from iolab.report.cells import Cell, RunCell, figure
+from iolab.report.pairing import ORDINALS, Pair, Pairing, Side, paired
+from iolab.results.records import Finding
+from iolab.theory.between_runs import CONFIDENCE, Difference, between, holm, of_two_runs
 
-Cell = Mapping[str, Any]
+NOISE = 0.03  # runs of the same settings are taken to differ by at most so much: docs/methodology.md has the data
+NOT_SHOWN, IN_THE_NOISE, UNKNOWN = "no difference shown", "within the noise", "no interval"
 
 
-class Compared(NamedTuple):
-    """One figure of one cell in two runs; `ratio` is second / first; its 95% interval is None if it is not known."""
+@dataclass(frozen=True)
+class Compared:
+    """One figure of one cell: its value in each run of the first side (`firsts`) and of side `second` (from 1).
 
-    cell: str
+    `p` is adjusted for all comparisons (Holm). `smallest` is the ratio above 1 that the comparison could have shown;
+    None if it could show none. `noise` is the share by which two runs of the same settings are taken to differ, where
+    each side has a single run; 0 where the runs themselves show it.
+    """
+
     metric: str
-    first: float
-    second: float
-    ratio: float | None
-    interval: tuple[float, float] | None
-    not_valid: tuple[str, ...] = ()  # in which of the two runs the cell is not valid
+    second: int
+    firsts: tuple[float, ...]
+    seconds: tuple[float, ...]
+    higher_is_better: bool
+    noise: float
+    difference: Difference | None = None
+    p: float | None = None
+    smallest: float | None = None
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """The value of each side: the geometric mean of its runs, or the mean where it has no logarithm."""
+        first, second = (_mean(side) for side in (self.firsts, self.seconds))
+        return first, second
+
+    @property
+    def ratio(self) -> float | None:
+        """The second value / the first; None where one of them is 0, or infinite."""
+        first, second = self.values
+        return second / first if _logarithmic((*self.firsts, *self.seconds)) else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95% interval of the ratio: between runs, or within the two runs where each side has one."""
+        return self.difference.interval if self.difference else None
+
+    @property
+    def differs(self) -> bool:
+        """Whether a difference is shown, with all comparisons taken together."""
+        return self.p is not None and self.p < 1 - CONFIDENCE
+
+    @property
+    def never(self) -> bool:
+        """Whether it ended in the runs of the first side, and in no run of the other one."""
+        return all(map(math.isfinite, self.firsts)) and not any(map(math.isfinite, self.seconds))
+
+    @property
+    def worse_by(self) -> float:
+        """How many times worse the second side is; below 1 it is better, infinite if it never ended."""
+        if self.ratio is None:
+            return math.inf if self.never else 1.0
+        return 1 / self.ratio if self.higher_is_better else self.ratio
 
     @property
     def verdict(self) -> str:
-        """The conclusion from the interval."""
-        if self.interval is None:
-            return "no interval: too few repeats to show a difference"
-        if self.interval[0] <= 1 <= self.interval[1]:
-            return "no difference shown"
-        return "higher" if self.interval[0] > 1 else "lower"
+        """The conclusion about this figure."""
+        if self.never:
+            return "never ended"
+        if self.differs:
+            return "worse" if self.worse_by > 1 else "better"
+        if self.ratio is not None and self.noise and abs(math.log(self.ratio)) <= math.log1p(self.noise):
+            return IN_THE_NOISE
+        return NOT_SHOWN if self.p is not None else UNKNOWN
 
 
-def name_of(cell: Cell, key: Sequence[str]) -> str:
-    """Return a cell's name: the fields of its key that have a value."""
-    return ", ".join(f"{name.replace('_', ' ')} {cell[name]}" for name in key if cell.get(name) not in (None, ""))
+@dataclass(frozen=True)
+class Row:
+    """All figures of one cell of the first side and of side `second` (from 1)."""
+
+    name: str
+    second: int
+    pair: Pair
+    figures: Sequence[Compared]
+
+    @property
+    def changes(self) -> list[Compared]:
+        """The figures that differ."""
+        return [each for each in self.figures if each.differs or each.never]
+
+    @property
+    def sides(self) -> tuple[tuple[str, Sequence[RunCell]], ...]:
+        """The cells of both sides, with the names of the sides."""
+        return (ORDINALS[0], self.pair.first), (ORDINALS[self.second], self.pair.second)
+
+    @property
+    def not_valid(self) -> tuple[str, ...]:
+        """The sides with a run in which the cell is not valid."""
+        return tuple(name for name, cells in self.sides if not all(cell.valid for cell in cells))
+
+    @property
+    def doubts(self) -> list[tuple[str, list[Finding]]]:
+        """The warnings and errors of each side, whether its experiment is made to show them or not."""
+        return [
+            (name, [each for cell in cells for each in cell.findings if each.severity != "note"])
+            for name, cells in self.sides
+        ]
+
+    @property
+    def verdict(self) -> str:
+        """The conclusion from all figures: "better" and "worse" only if no figure says the opposite."""
+        if changed := {"better" if each.worse_by < 1 else "worse" for each in self.changes}:
+            verdict = "mixed" if len(changed) > 1 else changed.pop()
+            return f"suspect: {verdict}" if any(findings for _, findings in self.doubts) else verdict
+        verdicts = {each.verdict for each in self.figures}
+        return next((each for each in (NOT_SHOWN, UNKNOWN) if each in verdicts), IN_THE_NOISE)
 
 
-def compare(
-    first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str], metrics: Sequence[str]
-) -> list[Compared]:
-    """Return the figures of all cells that both runs have, in the order of the first."""
-    found = []
-    for cell, other in in_both(first, second, key):
-        not_valid = tuple(which for which, one in (("first", cell), ("second", other)) if not one.get("valid", True))
-        for metric in metrics:
-            one, two = figure(cell, metric), figure(other, metric)
-            if one is not None and two is not None:
-                ratio = two / one if one and math.isfinite(one) and math.isfinite(two) else None
-                found.append(Compared(name_of(cell, key), metric, one, two, ratio, None, not_valid))
+@dataclass(frozen=True)
+class Comparison:
+    """Several sides, each with one run or more, compared with the first; `comparisons` are those that p counts."""
+
+    runs: tuple[int, ...]
+    rows: Sequence[Row]
+    pairings: Sequence[Pairing]
+    noise: float
+    comparisons: int
+
+    @property
+    def single(self) -> bool:
+        """Whether every side has a single run, so that nothing is known about what differs from run to run."""
+        return max(self.runs) == 1
+
+    def failing(self, above: float) -> list[tuple[Row, Compared]]:
+        """Return the figures that differ and are worse by more than a share, such as 0.05."""
+        return [(row, each) for row in self.rows for each in row.changes if each.worse_by > 1 + above]
+
+    def broken(self) -> list[Row]:
+        """Return the cells that are valid in the first side, and not in another one."""
+        return [row for row in self.rows if row.not_valid == (ORDINALS[row.second],)]
+
+    def blind(self, above: float) -> list[tuple[Row, Compared]]:
+        """Return the figures in which a difference of that share could not have been shown."""
+        return [
+            (row, each)
+            for row in self.rows
+            for each in row.figures
+            if not each.differs and (each.smallest is None or each.smallest > 1 + above)
+        ]
+
+
+class Compares(Protocol):
+    """What a kind of experiment says about its cells: their key, their figures, and their names."""
+
+    @property
+    def key(self) -> Sequence[str]:
+        """The fields that identify a cell."""
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """The figures of a cell that are compared."""
+
+    @property
+    def rising(self) -> Collection[str]:
+        """Those of them that are better the higher they are."""
+
+    def name_of(self, cell: Cell, left_out: Collection[str] = ()) -> str:
+        """Return the name of a cell, without the fields of its key that are `left_out`."""
+
+
+def compare(sides: Sequence[Side], kind: Compares, noise: float = NOISE) -> Comparison:
+    """Compare the cells of each other side with those of the first; raises UsageError if nothing can be compared."""
+    pairings = paired(sides, kind.key)
+    rows = []
+    for pairing in pairings:
+        single = len(sides[0]) == len(sides[pairing.second]) == 1
+        for pair in pairing.pairs:
+            unknown = noise if single else 0.0
+            found = [_figure(pair, each, pairing.second, each in kind.rising, unknown) for each in kind.metrics]
+            figures = [each for each in found if each]
+            if figures:
+                rows.append(Row(_name(kind, pairing, pair), pairing.second, pair, figures))
+    if not rows:
+        names = "; ".join(_name(kind, pairing, pair) for pairing in pairings for pair in pairing.pairs)
+        raise UsageError(f"the cells that are in both have no figure in both ({names})")
+    judged, comparisons = _judged(rows)
+    return Comparison(tuple(map(len, sides)), judged, pairings, noise, comparisons)
+
+
+def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each cell of the first side together, in their order."""
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(id(row.pair.first), []).append(row)
+    return list(found.values())
+
+
+def _name(kind: Compares, pairing: Pairing, pair: Pair) -> str:
+    return kind.name_of(pair.first[0].values, pairing.left_out)
+
+
+def _figure(pair: Pair, metric: str, second: int, higher_is_better: bool, noise: float) -> Compared | None:
+    """Return a figure of a pair of cells, not judged yet; None if a side does not have it."""
+    sides = [
+        [(cell, value) for cell in cells if (value := figure(cell.values, metric)) is not None]
+        for cells in (pair.first, pair.second)
+    ]
+    if not all(sides):
+        return None
+    firsts, seconds = (tuple(value for _, value in side) for side in sides)
+    found = Compared(metric, second, firsts, seconds, higher_is_better, noise)
+    if not _logarithmic((*firsts, *seconds)):
+        return found
+    resolution = max(cell.resolution.get(metric, 0.0) for side in sides for cell, _ in side)
+    if len(firsts) > 1 or len(seconds) > 1:
+        return replace(found, difference=between(firsts, seconds, resolution))
+    errors = [cell.within.get(metric) for side in sides for cell, _ in side]
+    if noise and errors[0] and errors[1]:
+        of_two = of_two_runs((firsts[0], seconds[0]), (errors[0], errors[1]), noise, resolution)
+        return replace(found, difference=of_two)
     return found
 
 
-def in_both(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -> list[tuple[Cell, Cell]]:
-    """Return the cells that both runs have, in the order of the first."""
-    others = {tuple(cell.get(name) for name in key): cell for cell in second}
-    pairs = [(cell, others.get(tuple(cell.get(name) for name in key))) for cell in first]
-    return [(cell, other) for cell, other in pairs if other is not None]
-
-
-def figure(cell: Cell, metric: str) -> float | None:
-    """Return a number of a cell, or of one of its tables for a metric such as `clicks.p50_s`.
-
-    None is missing or was not measured; "Infinity" never ended.
-    """
-    value: Any = cell
-    for name in metric.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if value == "Infinity":
-        return math.inf
-    return value if isinstance(value, int | float) else None
-
-
-def why_nothing(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -> str:
-    """Say why two runs cannot be compared: one has no cells, no cell is in both, or shared cells have no figures."""
-    for which, cells in (("first", first), ("second", second)):
-        if not cells:
-            return f"the {which} has no cell: no trial of it has ended"
-    if both := in_both(first, second, key):
-        names = "; ".join(name_of(cell, key) for cell, _ in both)
-        return f"the cells that are in both have no figure in both ({names})"
-    return f"they have no cell in common: {_apart(first, second, key)}"
-
-
-def _apart(first: Sequence[Cell], second: Sequence[Cell], key: Sequence[str]) -> str:
-    for name in key:
-        one, other = ({str(cell.get(name)) for cell in cells} for cells in (first, second))
-        if not one & other:
-            first_names, second_names = (", ".join(sorted(names)) or "missing" for names in (one, other))
-            return f"{name} is {first_names} in the first and {second_names} in the second"
-    return f"no combination of {', '.join(key)} is in both"
-
-
-def find(cells: Sequence[Cell], key: Sequence[str], wanted: str) -> Cell:
-    """Return the one cell whose key contains all words of `wanted`; raises UsageError with a list of cells."""
-    if not cells:
-        raise UsageError(f"CELL={wanted}: this run has no cell: no trial of it has ended")
-    words = wanted.lower().replace(",", " ").split()
-    named = {name_of(cell, key): cell for cell in cells}
-    found = [named[wanted]] if wanted in named else []
-    found = found or [
-        cell
-        for cell in cells
-        if words and set(words) <= set(" ".join(str(cell.get(name)).lower() for name in key).replace(",", " ").split())
+def _judged(rows: Sequence[Row]) -> tuple[list[Row], int]:
+    """Return the rows with their adjusted p values, and how many comparisons there are."""
+    known = [each.difference for row in rows for each in row.figures if each.difference]
+    adjusted = iter(holm([each.p for each in known]))
+    judged = [
+        replace(
+            row,
+            figures=[
+                replace(each, p=next(adjusted), smallest=each.difference.smallest(len(known)))
+                if each.difference
+                else each
+                for each in row.figures
+            ],
+        )
+        for row in rows
     ]
-    found = [cell for cell in found if str(cell.get(key[0])).lower() == words[0]] or found
-    if len(found) != 1:
-        raise UsageError(f"CELL={wanted} matches {len(found)} cells of this run; choose one: {'; '.join(named)}")
-    return found[0]
+    return judged, len(known)
 
 
-def flat(cell: Cell, key: Sequence[str], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of a cell's figures, those of its tables under the table's name."""
-    for name, value in cell.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, (), f"{before}{name} ")
-        elif name != "findings" and name not in key:
-            yield f"{before}{name}", value
+def _logarithmic(values: Sequence[float]) -> bool:
+    return all(0 < value < math.inf for value in values)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.geometric_mean(values) if _logarithmic(values) else statistics.fmean(values)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from iolab.findings import GRAVITY, generator, machine
+from iolab.findings import GRAVITY, NOT_CHECKED, generator, machine
 from iolab.report import numbers
 from iolab.report.marked import Answer
 from iolab.results.records import Finding, RunInfo, TrialRecord
@@ -30,11 +30,14 @@ class Trust(NamedTuple):
     text: str
 
 
-def of_trials(
-    run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float
-) -> list[tuple[str, Sequence[Finding]]]:
+def of_trials(run: RunInfo, records: Iterable[tuple[str, TrialRecord]], cpus: float) -> list[tuple[str, list[Finding]]]:
     """Return the findings of each trial of (place, record): not valid, and those of load generator and machine."""
-    return [(place, (*invalid(record), *during(run, (record,), cpus))) for place, record in records]
+    return [(place, of_record(run, record, cpus)) for place, record in records]
+
+
+def of_record(run: RunInfo, record: TrialRecord, cpus: float, *others: TrialRecord) -> list[Finding]:
+    """Return the findings of a trial, and of the machine and load generator during `others` that belong to it."""
+    return [*invalid(record), *during(run, (record, *others), cpus)]
 
 
 def during(run: RunInfo, records: Sequence[TrialRecord], cpus: float) -> list[Finding]:
@@ -88,11 +91,14 @@ def trust(places: Places, noun: str, *, some_expected: bool = False) -> Trust:
 
     `some_expected` says that there are further findings, of what the experiment is made to show.
     """
-    there = [(place, [each for each in findings if each.severity != "note"]) for place, findings in places]
+    all_of_them = list(places)
+    there = [(place, [each for each in findings if each.severity != "note"]) for place, findings in all_of_them]
     concerned = {place: findings for place, findings in there if findings}
     if not concerned:
         beyond = " beyond what this experiment is made to show" if some_expected else ""
-        return Trust("good", f"No check found a reason to doubt these numbers{beyond}.")
+        text = f"No check found a reason to doubt these numbers{beyond}"
+        unchecked = next((each for _, found in all_of_them for each in found if each.id == NOT_CHECKED), None)
+        return Trust("limited", f"{text}, but {unchecked.message}.") if unchecked else Trust("good", f"{text}.")
     worst = min((each for findings in concerned.values() for each in findings), key=lambda each: GRAVITY[each.severity])
     reasons = len({each.id for findings in concerned.values() for each in findings})
     number = f"{len(concerned)} of {len(there)} {noun}s" if len(there) > 1 else f"The {noun}"

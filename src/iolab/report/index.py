@@ -12,7 +12,9 @@ from iolab.results import files
 
 NAME = "index.html"
 REPORTS = "reports"  # of runs of the checkout, whose folders are left as they are
-OURS = frozenset({"trace", "sbom", "contract", REPORTS})  # logs, pages, outcomes of make contract: no runs
+OURS = frozenset(
+    {"trace", "sbom", "contract", "compare", "ab", "aa", REPORTS}
+)  # logs, pages, outcomes, series: no runs
 
 
 class Entry(NamedTuple):

@@ -22,7 +22,7 @@ from iolab.report.glossary import Glossary
 
 def render(document: Document) -> str:
     """Return report.md."""
-    lines = [f"# {document.question}", "", *([f"**{document.lacks}**", ""] if document.lacks else [])]
+    lines = [*([f"**{document.lacks}**", ""] if document.lacks else []), f"# {document.question}", ""]
     lines += _spaced(filter(None, [document.verdict, document.course]))
     lines += [f"**Trust: {document.trust.level}.** {document.trust.text}", "", document.about, ""]
     lines += _header(document)

@@ -1,7 +1,10 @@
 """Formats numbers and units, for every report and the terminal."""
 
 import math
+import statistics
 from collections.abc import Sequence
+
+from iolab.theory.enough import least_count
 
 NOT_KNOWN = "-"
 NEVER = "never"
@@ -20,6 +23,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
 
 
+def figure(value: float) -> str:
+    """Return any figure with four significant digits; "never" if it is infinite."""
+    return NEVER if math.isinf(value) else f"{value:,.4g}"
+
+
 def latency(value_s: float | None) -> str:
     """Return a response time in seconds the same way."""
     return milliseconds(None if value_s is None else value_s * 1000)
@@ -28,6 +36,12 @@ def latency(value_s: float | None) -> str:
 def percentile(value_s: float | None, count: int) -> str:
     """Return a percentile of `count` response times, or "too few" if it is not known."""
     return TOO_FEW if value_s is None and count else latency(value_s)
+
+
+def median(values_s: Sequence[float]) -> str:
+    """Return the median of response times in seconds, or "too few" of them, or "-" without any."""
+    known = len(values_s) >= least_count(0.5)
+    return percentile(statistics.median(values_s) if known else None, len(values_s))
 
 
 def rate(value: float | None) -> str:
@@ -81,6 +95,11 @@ def mean_users(value: float | None) -> str:
 def count(value: float | None) -> str:
     """Return a number of things."""
     return NOT_KNOWN if value is None else f"{value:,.0f}"
+
+
+def slow_rate(value_rps: float | None) -> str:
+    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
+    return rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"
 
 
 def counted(number: int, noun: str) -> str:

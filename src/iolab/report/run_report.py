@@ -7,6 +7,7 @@ from iolab.report.document import Cards, Document, Section
 from iolab.report.doubts import Places, Trust
 from iolab.results.records import RunInfo
 
+PYTHON = "python of the lab"
 QUICK = "Quick run: fewer requests, wider intervals."
 NO_TRIAL = Trust("poor", "No trial has ended: there are no numbers.")
 HERE = "the folder of this file"  # of a report that is written to the run folder
@@ -50,7 +51,11 @@ def report(
         findings=doubts.found(doubted, f"every {noun}"),
         details=details,
         method=[*filter(None, [*method[:1], cpu_plan(run), *method[1:]])],
-        facts=machine(run.environment),
+        facts=[
+            ("date", f"{run.started:%Y-%m-%d %H:%M:%S} UTC"),
+            ("seed", "none: nothing in this kind of experiment is random" if seed(run) is None else str(seed(run))),
+            *machine(run.environment),
+        ],
         raw=f"The raw data are in {HERE}: run.json, trials.jsonl with one line"
         f" per trial, summary.json, and in samples/ {rows}. make report RUN= with this folder rebuilds this page.",
         closing=closing,
@@ -66,18 +71,25 @@ def _said(answer: Sequence[Section]) -> str:
 def about(run: RunInfo, trials: int, load: str) -> str:
     """Return which run a report is of: experiment, date, trials, what made the load, where servers ran, the machine."""
     count = f"{trials} of {run.trials_planned} trials" if run.trials_planned else f"{trials} trials"
-    parts = [str(run.experiment["name"]), f"{run.started:%Y-%m-%d %H:%M} UTC", count, f"load by {load}"]
+    name, began = str(run.experiment["name"]), f"{run.started:%Y-%m-%d %H:%M} UTC"
+    parts = [name, began, count, f"load by {load}", *([] if seed(run) is None else [f"seed {seed(run)}"])]
     texts = [f"Experiment {', '.join(parts)}.", QUICK if run.quick else ""]
     texts += [f"Servers ran {numbers.PLACES[run.runtime]}: {run.runtime_reason}.", _briefly(run.environment)]
     return " ".join(filter(None, texts))
 
 
+def seed(run: RunInfo) -> int | None:
+    """Return the seed of a run's random choices; None if its kind makes none."""
+    value = run.experiment.get("seed")
+    return value if isinstance(value, int) else None
+
+
 def _briefly(environment: Mapping[str, object]) -> str:
     """Return the machine and its Python in a sentence, as far as they are known."""
-    known = {name: environment.get(name) for name in ("cores", "cpu", "kernel", "python of the lab")}
+    known = {name: environment.get(name) for name in ("cores", "cpu", "kernel", PYTHON)}
     cores = numbers.counted(int(str(known["cores"])), "core") if known["cores"] else ""
     processor = " of ".join(filter(None, [cores, str(known["cpu"] or "")]))
-    python = f"Python {known['python of the lab']}" if known["python of the lab"] else ""
+    python = f"Python {str(known[PYTHON]).split()[0]}" if known[PYTHON] else ""
     parts = [each for each in (processor, str(known["kernel"] or ""), python) if each]
     return f"Machine: {', '.join(parts)}." if parts else ""
 
@@ -109,8 +121,10 @@ def machine(environment: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {version}" for key, version in value.items())
+        return ", ".join(f"{key} {_text('', version)}" for key, version in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return numbers.memory(int(str(value))) if name.endswith("_bytes") else str(value)

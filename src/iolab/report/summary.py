@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from iolab.report import run_report
 from iolab.report.document import Document
 from iolab.results.records import RunInfo
 
@@ -18,6 +19,8 @@ def summary(run: RunInfo, document: Document, cells: Sequence[Mapping[str, Any]]
         "runtime": run.runtime,
         "status": run.status,
         "quick": run.quick,
+        "seed": run_report.seed(run),
+        "environment": run.environment,
         **facts,
         "question": document.question,
         "verdict": document.verdict,

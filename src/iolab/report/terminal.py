@@ -1,6 +1,5 @@
 """Terminal output that several commands share."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +9,10 @@ from rich.markup import escape
 
 from iolab.report import numbers
 from iolab.report.brief import facts_table, rich_table, show_findings
-from iolab.report.compare import Compared
 from iolab.report.document import Facts, plain
 from iolab.report.doubts import Found
 
-CHANCE = "Ratios are of single runs, without an interval: a difference can be chance. Repeat both runs to find out."
-INVALID = "(!)"  # marks a cell that is not valid
+MARKS = {True: "[green]✓[/]", False: "[yellow]✗[/]", None: "[cyan]?[/]"}
 
 
 @contextmanager
@@ -39,55 +36,14 @@ def show_pages(console: Console, pages: Sequence[tuple[str, str]]) -> None:
     console.print("Stop everything with `make down`.", highlight=False)
 
 
-def show_facts(console: Console, facts: Sequence[tuple[bool, str, str]]) -> None:
-    """Print the results of `doctor`: (fine or not, name, description)."""
+def show_facts(console: Console, facts: Sequence[tuple[bool | None, str, str]]) -> None:
+    """Print the results of `doctor`: (fine or not, or None for not checked; name; description)."""
     for fine, name, text in facts:
         console.print(
-            f"{'[green]✓[/]' if fine else '[yellow]✗[/]'} [bold]{escape(name):<14}[/] {escape(text)}",
+            f"{MARKS[fine]} [bold]{escape(name):<14}[/] {escape(text)}",
             highlight=False,
             soft_wrap=True,
         )
-
-
-def show_compared(console: Console, found: Sequence[Compared], differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print a row for each figure of each cell of two runs, then the other differences between the runs."""
-    rows, before = [], ""
-    for each in found:
-        ratio = numbers.NOT_KNOWN if each.ratio is None else f"{each.ratio:.3f}"
-        name = f"{each.cell} {INVALID}" if each.not_valid else each.cell
-        rows.append(
-            ["" if each.cell == before else name, each.metric.replace("_", " ").replace(".", " "),
-             compared_value(each.first), compared_value(each.second), ratio]
-        )  # fmt: skip
-        before = each.cell
-    console.print(rich_table(plain(("Cell", "Figure", "First", "Second", "Ratio"), rows, text=2), console.width))
-    show_not_valid(console, [(each.cell, each.not_valid) for each in found])
-    console.print(CHANCE)
-    show_differences(console, differences)
-
-
-def compared_value(value: float) -> str:
-    """Return a figure of a comparison; one that never ended is infinite."""
-    return "never" if math.isinf(value) else f"{value:,.4g}"
-
-
-def show_not_valid(console: Console, cells: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """Print which of the compared cells are not valid, and in which of the two runs."""
-    for cell, runs in dict.fromkeys(cells):
-        if runs:
-            where = "both runs" if len(runs) == 2 else f"the {runs[0]} run"
-            console.print(
-                f"{INVALID} {cell}: not valid in {where}, so its ratio says nothing about the servers. See the report.",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-
-
-def show_differences(console: Console, differences: Sequence[tuple[str, str, str]]) -> None:
-    """Print the settings that differ between two runs."""
-    for name, one, other in differences:
-        console.print(f"The runs differ in {name}: {one} and {other}.", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_cell(

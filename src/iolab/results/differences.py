@@ -1,30 +1,47 @@
-"""In what two runs differ, besides their results: settings and machines."""
+"""In what runs differ, besides their results: settings and machines."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from iolab.results.records import RunInfo
+if TYPE_CHECKING:  # pydantic is large, and the page that lists runs needs the names alone
+    from iolab.results.records import RunInfo
 
 NO_CONDITIONS = ("name", "question", "models", "course")  # settings that change nothing measured, or are named apart
+MACHINE = ("cpu", "cores", "kernel", "machine", "iolab")  # facts of the environment
 
 
-def differing(first: RunInfo, second: RunInfo) -> list[tuple[str, str, str]]:
-    """Return (name, first, second) for settings that differ between two runs, and for differences of the machines."""
-    pairs: list[tuple[str, Any, Any]] = [
-        ("runtime", first.runtime, second.runtime),
-        ("load generator", first.generator, second.generator),
-        ("models", _letters(first), _letters(second)),
+class Setting(NamedTuple):
+    """A setting, or a fact of the machine, that is not the same in all runs: its values in each side, as texts.
+
+    A side whose runs agree has one value.
+    """
+
+    name: str
+    values: tuple[tuple[str, ...], ...]
+
+
+def differing(sides: Sequence[Sequence["RunInfo"]]) -> list[Setting]:
+    """Return what differs between any two runs: settings first, then facts of the machines."""
+    conditions = [[dict(_conditions(run)) for run in side] for side in sides]
+    names = dict.fromkeys(name for side in conditions for run in side for name in run)
+    found = [
+        Setting(name, tuple(tuple(dict.fromkeys(_text(run.get(name)) for run in side)) for side in conditions))
+        for name in names
     ]
-    one_settings, other_settings = (dict(_settings(run.experiment)) for run in (first, second))
-    names = [name for name in dict.fromkeys((*one_settings, *other_settings)) if name not in NO_CONDITIONS]
-    pairs += [(name, one_settings.get(name), other_settings.get(name)) for name in names]
-    here, there = first.environment, second.environment
-    pairs += [(name, here.get(name), there.get(name)) for name in ("cpu", "cores", "kernel", "machine", "iolab")]
-    return [(name, _text(one), _text(other)) for name, one, other in pairs if one != other]
+    return [each for each in found if len({value for side in each.values for value in side}) > 1]
 
 
-def _letters(run: RunInfo) -> str:
-    return ", ".join(model.letter for model in run.models)
+def uneven(settings: Sequence[Setting]) -> list[Setting]:
+    """Return those in which runs of the same side differ, so that they are no repetitions of each other."""
+    return [each for each in settings if any(len(side) > 1 for side in each.values)]
+
+
+def _conditions(run: "RunInfo") -> Iterator[tuple[str, Any]]:
+    yield "runtime", run.runtime
+    yield "load generator", run.generator
+    yield "models", ", ".join(model.letter for model in run.models)
+    yield from ((name, value) for name, value in _settings(run.experiment) if name not in NO_CONDITIONS)
+    yield from ((name, run.environment.get(name)) for name in MACHINE)
 
 
 def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,10 @@
 """Writes and reads results/: atomic, append-only. Nothing measured is overwritten or lost."""
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -89,6 +91,16 @@ class RunFolder:
         """Return whether any trial has ended; a line that a crash cut off does not count."""
         path = self.path / "trials.jsonl"
         return path.exists() and b"\n" in files.read(path)
+
+    def count_trials(self) -> int:
+        """Return how many trials are on disk, of whatever kind; one that was measured again counts once."""
+        path = self.path / "trials.jsonl"
+        lines = files.read(path).splitlines() if path.exists() else []
+        found: set[int] = set()
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError):  # a line that a crash cut off
+                found.add(json.loads(line)["index"])
+        return len(found)
 
     def drop_cut_line(self) -> None:
         """Remove what a crash left: unfinished files, and a last line of trials.jsonl that is cut off."""

@@ -1,9 +1,10 @@
 """The records in results/: versioned, and validated when they are read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -22,12 +23,17 @@ def _workers(value: float) -> float:
 Workers = Annotated[float, AfterValidator(_workers)]
 
 
+GIL_OF_SERVERS = "GIL of the servers"  # in run.json's environment: by service, whether it is on
 LARGEST = 10**18  # of bytes, nanoseconds, anything
 
 
 class Record(BaseModel):
-    """Base of all records; unknown keys are refused when a record is read."""
+    """Base of all records; unknown keys are refused when a record is read.
 
+    `parts` are counts, and the counts (of the record, else of its trial) that they cannot exceed: see possible.py.
+    """
+
+    parts: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
     @model_validator(mode="after")
@@ -80,11 +86,25 @@ class ClientUsage(Record):
     most_open: int | None = None
 
 
+class CoreUsage(Record):
+    """One core during the load: computed by programs (without interrupts), stolen, and how often heat slowed it.
+
+    `slowed` is None where the processor does not count it.
+    """
+
+    core: int
+    busy_s: float
+    steal_s: float
+    slowed: int | None = None
+
+
 class MachineUsage(Record):
     """The whole machine during the load; None was not measured.
 
     `busy_s` is the CPU time of all cores and programs, `own_s` that of iolab itself; `steal_s` is CPU time that the
     hypervisor stole; `clock_step_s` is how far the wall clock was set; `slowed` counts how often heat slowed a core.
+    `by_core` has each core. `group_quota` is for how many CPUs the lab's own control groups give time (None: no quota,
+    or not known), `group_throttled_s` for how long they were throttled.
     """
 
     cores: int | None = None
@@ -94,6 +114,9 @@ class MachineUsage(Record):
     own_s: float | None = None
     clock_step_s: float | None = None
     slowed: int | None = None
+    by_core: tuple[CoreUsage, ...] | None = None
+    group_quota: float | None = None
+    group_throttled_s: float | None = None
 
 
 class Holding(Record):
@@ -138,6 +161,7 @@ class TrialRecord(Record):
 class LoadRecord(TrialRecord):
     """A trial that sends requests to one server: `requested` were planned, `sent` were sent, `ok` got status 200."""
 
+    parts = MappingProxyType({"ok": "sent", "errors": "sent"})
     model: str
     service: str
     cpus: float
@@ -152,6 +176,7 @@ class ModelInfo(Record):
     """A measured model, as the run saw it; `workers` may be infinite.
 
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
+    `threads` is how many of its threads compute requests; None: not known.
     """
 
     letter: Annotated[str, Field(min_length=1)]
@@ -159,16 +184,22 @@ class ModelInfo(Record):
     service: Annotated[str, Field(min_length=1)]
     workers: Workers
     backlog: int | None = None
+    threads: Workers | None = None
 
 
 class CpuPlanInfo(Record):
-    """The cores of the servers and of the load generator; `pinned` is whether that could be enforced."""
+    """The cores of the servers and of the load generator; `pinned` is whether that could be enforced.
+
+    `siblings` are pairs of a server's core and a load generator's that are two threads of one physical core; None: not
+    known.
+    """
 
     cpus: float
     server: tuple[int, ...]
     loadgen: tuple[int, ...]
     shared: bool
     pinned: bool
+    siblings: tuple[tuple[int, int], ...] | None = None
 
 
 class RunInfo(Record):
@@ -199,6 +230,15 @@ class RunInfo(Record):
         if self.experiment.get("kind", self.kind) != self.kind:
             raise ValueError(f"kind is {self.kind}, and its experiment is of kind {self.experiment['kind']}")
         return self
+
+    def has_lock(self, service: str) -> bool:
+        """Return whether a server's interpreter lock was on, as in any usual build of Python, or is not known."""
+        found = self.environment.get(GIL_OF_SERVERS)
+        return not isinstance(found, dict) or found.get(service) is not False
+
+    def at_once(self, model: ModelInfo) -> float:
+        """Return how many threads of a server could compute at once: one, where it has an interpreter lock."""
+        return 1.0 if self.has_lock(model.service) else model.threads or 1.0
 
     def measured_s(self, trials: Sequence[TrialRecord]) -> float:
         """Return how long it was measured; for a killed run, until its last trial ended."""

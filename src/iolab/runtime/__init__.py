@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from iolab.host import proc
 from iolab.host.activity import difference
 from iolab.host.cores import CpuPlan
+from iolab.host.python import Python
 from iolab.lab import Model
 
 NULL_SERVER = "null_server.py"
@@ -183,6 +184,9 @@ class Runtime(Protocol):
 
         Raises ServerFailed if it does not start.
         """
+
+    def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
+        """Return the Python of each model's server by its service's name, as far as it is known."""
 
     def facts(self) -> Mapping[str, Any]:
         """Return what a reader of the results must know about it: engine, versions, settings of its kernel's TCP."""

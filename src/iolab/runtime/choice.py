@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from iolab.errors import EngineMissing, UsageError
 from iolab.experiment import Experiment
 from iolab.host import cores as cpus
-from iolab.host import programs
+from iolab.host import cpu, limits, programs
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
 from iolab.runtime.compose import BUILDING, find_engine
@@ -53,7 +53,8 @@ def choose(
                 raise
             reason = missing.why
     local = LocalRuntime(lab, host)
-    plans = {limit: cpus.plan(limit, cpus.available()) for limit in experiment.cpus}
+    threads, quota = cpu.siblings(), limits.cpu_quota()
+    plans = {limit: cpus.plan(limit, cpus.available(), threads, quota) for limit in experiment.cpus}
     for limit in experiment.cpus:
         if limit != int(limit):
             raise UsageError(f"CPUS={limit:g}: a fraction of a CPU needs Docker ({reason}); give a whole number")
@@ -67,7 +68,7 @@ def _docker(
     from iolab.runtime.docker import DockerRuntime  # noqa: PLC0415 (Docker's client: 0.2 s, for Docker alone)
 
     engine = find_engine()
-    plans = {limit: cpus.plan(limit, range(engine.cores)) for limit in experiment.cpus}
+    plans = {limit: cpus.plan(limit, range(engine.cores), cpu.siblings()) for limit in experiment.cpus}
     runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
     stale = runtime.build(models)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.host import proc
+from iolab.host import limits
 from iolab.host.processes import Finished, last_lines, run
+from iolab.runtime.images import image_id
 
 LEAST_COMPOSE = (2, 26)
 LEAST_ENGINE = (20, 10)
@@ -88,14 +89,18 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 class Compose:
-    """`docker compose` for one project of the lab, with the variables that its file takes."""
+    """`docker compose` for one project of the lab, with the variables that its file takes.
+
+    The open files of containers are among them: what this engine can give.
+    """
 
     def __init__(self, root: Path, project: str, variables: Mapping[str, str], override: Path | None = None) -> None:
-        files = ["-f", str(root / "docker-compose.yml"), *(["-f", str(override)] if override else [])]
+        compose_files = ["-f", str(root / "docker-compose.yml"), *(["-f", str(override)] if override else [])]
         self.project = project
         self._root = root
-        self._base = ["docker", "compose", "--ansi", "never", *files, "-p", project]
-        self.variables = dict(variables)
+        self._base = ["docker", "compose", "--ansi", "never", *compose_files, "-p", project]
+        files = limits.container_files(limits.read())
+        self.variables = {limits.FILES_VARIABLE: str(files), **variables}
 
     def __call__(self, *arguments: str, timeout_s: float = COMMAND_LIMIT_S, check: bool = True) -> Finished:
         """Run one subcommand; raises UsageError, in one line, if it fails and `check` is set."""
@@ -160,21 +165,6 @@ class Compose:
         if images and all(image_id(image) for image in images):
             return why
         raise EngineMissing(why, remedy)
-
-
-def image_id(image: str) -> str:
-    """Return the id of an image, without the name of its hash; "" if the engine does not have the image."""
-    return run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout_s=20).stdout.strip()[7:]
-
-
-def network_settings(image: str) -> dict[str, int]:
-    """Return the network settings in a container of that image; nothing where it cannot be started.
-
-    A container's network namespace has the kernel's defaults, whatever its host is set to.
-    """
-    paths = [str(proc.setting_path(name)) for name in proc.NETWORK_SETTINGS]
-    container = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "grep", image]
-    return proc.network_settings(run([*container, "-H", ".", *paths], timeout_s=20).stdout)
 
 
 def _engine_trouble(text: str) -> tuple[str, str]:

@@ -15,10 +15,12 @@ from iolab.errors import ServerFailed, UsageError
 from iolab.host import limits, proc
 from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import temporary_folder
+from iolab.host.python import Python
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
-from iolab.runtime.compose import Compose, Engine, image_id, network_settings
+from iolab.runtime.compose import Compose, Engine
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
+from iolab.runtime.images import image_id, image_pythons, network_settings
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
@@ -34,7 +36,7 @@ class DockerRuntime:
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
         self._lab, self._engine, self._host = lab, engine, host
-        self._files = limits.read().engine_files
+        self._files = limits.container_files(limits.read())
         self._stack = ExitStack()
         self._master = ""  # the container of the driver that other load workers connect to
         # make may have put a list of values into the environment, which Compose cannot read.
@@ -120,9 +122,7 @@ class DockerRuntime:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
     def _write_override(self, model: Model | None = None, command: ServerCommand | None = None) -> None:
-        text = _override(
-            self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {}, self._files
-        )
+        text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
         self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan, script: str) -> str:
@@ -150,6 +150,10 @@ class DockerRuntime:
             yield f"http://{address}:{port}"
         finally:
             self._remove("name", name)
+
+    def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
+        """Ask the images."""
+        return image_pythons({model.name: model.service.image for model in models})
 
     def facts(self) -> Mapping[str, Any]:
         """Return versions of engine, Compose and control groups, ids of images, and network settings of a container."""
@@ -200,21 +204,17 @@ class DockerRuntime:
                 network.remove()
 
 
-def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand], files: int | None) -> str:
+def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
     """Return what a benchmark changes in the compose file. JSON values are valid YAML; the tag replaces a list.
 
     Ports are any free ones, so that `make up` can run at the same time; there are no healthchecks, whose CPU time would
-    be counted as the server's. A server may have `files` open files, if that is known: many engines allow 1,024.
+    be counted as the server's.
     """
-    allowed = {"ulimits": {"nofile": files}} if files else {}
     blocks = [
         f"  {model.name}:\n"
         f'    ports: !override ["{host}::{model.port.container}"]\n'
         f"    healthcheck: !override {{ disable: true }}\n"
-        + "".join(
-            f"    {key}: {json.dumps(value)}\n"
-            for key, value in {**allowed, **_changes(commands.get(model.name))}.items()
-        )
+        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
         for model in (*lab.measured, *lab.shown)
     ]
     return "services:\n" + "".join(blocks)

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import psutil
 
 from iolab.errors import ServerFailed
-from iolab.host import leftovers, limits, ports, proc
+from iolab.host import leftovers, limits, ports, proc, python
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.host.programs import local_command
+from iolab.host.python import Python
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
@@ -197,6 +198,11 @@ class LocalRuntime:
             if not port:
                 raise ServerFailed("the null server did not start")
             yield f"http://{HOST}:{int(port)}"
+
+    def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
+        """Return this interpreter for all of them: it starts them."""
+        found = python.of_servers()
+        return {model.name: found for model in models} if found else {}
 
     def facts(self) -> Mapping[str, Any]:
         """Return the network settings of this machine, where servers and load generator run."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iolab import experiment_file, options, planning
+from iolab import comparing, experiment_file, options, planning
 from iolab.errors import LabError, UsageError
 from iolab.kinds import registry
 from iolab.lab import find_root
@@ -22,7 +22,6 @@ from iolab.theory.capacity import queue
 from iolab.theory.closed_loop import behind_short_queue, closed_loop
 from iolab.web.lessons import lesson
 from iolab.web.questions import filled
-from iolab.withheld import withheld
 
 MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
@@ -173,14 +172,10 @@ def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]
     }
 
 
-def compare(first: str, second: str) -> str:
-    """Return the page that compares two runs; raises UsageError."""
-    one, other = RunFolder.open(Path(first)), RunFolder.open(Path(second))
-    kinds = registry.kind_of(one), registry.kind_of(other)
-    if kinds[0] is not kinds[1]:
-        raise UsageError(f"one run is of kind {kinds[0].name}, the other of kind {kinds[1].name}: tick two of one kind")
-    hide = any(withheld(folder, find_root(Path.cwd())) for folder in (one, other))
-    return pages.render(kinds[0].compare(one, other, hide=hide).document())
+def compare(sides: list[list[str]]) -> str:
+    """Return the page that compares the runs of all sides with the first; raises UsageError."""
+    judged = comparing.judged([[Path(run) for run in side] for side in sides], find_root(Path.cwd()))
+    return pages.render(judged.document())
 
 
 def document(name: str) -> str:

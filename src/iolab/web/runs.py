@@ -1,5 +1,6 @@
 """The runs in results/, as the list shows them; a run folder may be damaged, hostile, or vanish at any moment."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.host import lock
 from iolab.kinds.registry import KINDS
 from iolab.results import files
+from iolab.results.differences import NO_CONDITIONS
 from iolab.web.questions import filled
 
 NAME = re.compile(r"[0-9A-Za-z][\w.+-]{0,200}")  # of a run folder; nothing that leads elsewhere
@@ -47,6 +49,7 @@ class Entry:
     lacks: str = ""
     report: bool = False
     planned: int = 0
+    settings: str = ""  # the same for runs of the same settings
 
 
 class Runs:
@@ -173,7 +176,16 @@ def _entry(path: Path) -> Entry:
         lacks=_text(summary.get("lacks")),
         report=bool(_changed(path / "report.html")),
         planned=int(number(run.get("trials_planned")) or 0),
+        settings=_settings(run),
     )
+
+
+def _settings(run: Mapping[str, Any]) -> str:
+    """Return a digest of what a run measures, and where: runs that have the same are repetitions of each other."""
+    experiment = {name: value for name, value in _table(run.get("experiment")).items() if name not in NO_CONDITIONS}
+    where = [run.get(name) for name in ("kind", "runtime", "generator", "models", "quick")]
+    told = json.dumps([experiment, where], sort_keys=True)
+    return hashlib.sha256(told.encode(errors="replace")).hexdigest()[:16]
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from iolab.errors import UsageError
 from iolab.web import follow, guard
 from iolab.web.helper import Helper
 from iolab.web.runs import Runs
@@ -79,12 +78,12 @@ class Shelf:
         return _page(await self._helper.ask("document", name=request.match_info["name"]))
 
     async def compare(self, request: web.Request) -> web.Response:
-        """Answer with the page that compares two runs."""
-        runs = request.query.getall("run", [])
-        if len(runs) != 2:
-            raise UsageError("compare takes two runs")
-        first, second = (str(self._runs.file(run, "run.json").parent) for run in runs)
-        return _page(await self._helper.ask("compare", first=first, second=second))
+        """Answer with the page that compares runs: a `run` for each side, with commas between runs of one side."""
+        sides = [
+            [str(self._runs.file(run, "run.json").parent) for run in side.split(",")]
+            for side in request.query.getall("run", [])
+        ]
+        return _page(await self._helper.ask("compare", sides=sides))
 
 
 async def stream(request: web.Request, messages: AsyncIterator[bytes]) -> web.StreamResponse:

@@ -119,7 +119,7 @@ def test_ways_of_one_kind_of_work_stand_together_and_sections_ask_for_each_culpr
     (shown,) = (block for block in answer.blocks if isinstance(block, Table))
     assert [row[0].split()[0] for row in shown.rows] == ["await", *["time.sleep"] * 2, *["computing"] * 3]
     assert shown.ends == {2}
-    assert shown.rows[0][-2:] == ["0.8 ms", "0.8 ms"]
+    assert shown.rows[0][-3:] == ["0.8 ms", "20", "0.8 ms"]
     assert [section.heading for section in document.details] == [
         "Waiting in the loop: which code blocks it?",
         "Computing in the loop: which code blocks it?",

@@ -27,6 +27,7 @@ class Games:
         self._world = world
         self.events: dict[int, BaseException] = {}
         self.played = self.opened = 0
+        self.cpu_s = 0.1
 
     def play(self, url: str, boards: int, moves: int, answer_limit_s: float, timeout_s: float) -> tuple[Pair, ...]:
         if moves < MOVES:

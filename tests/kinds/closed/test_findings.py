@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,15 +9,16 @@ import pytest
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.records import ClosedRecord
-from iolab.results.records import ClientUsage, CpuPlanInfo, MachineUsage, ServerUsage
+from iolab.results.records import ClientUsage, CpuPlanInfo, ServerUsage
 from iolab.theory.littles_law import Population
+from tests import quiet
 
 
 def trial(**changes: object) -> ClosedRecord:
     clean = ClosedRecord(
         index=0, repeat=0, model="A", service="blocking", concurrency=16, cpus=1.0, requested=208, sent=208, ok=208, errors=0,
         started=datetime.now(UTC), duration_s=4.0, valid=True, reason=None, rows={"requests": "samples/0000.csv.gz"},
-        server=ServerUsage(), client=ClientUsage(),
+        server=quiet.SERVER, client=quiet.CLIENT, machine=quiet.machine(),
     )  # fmt: skip
     return clean.model_copy(update=changes)
 
@@ -335,24 +337,18 @@ def test_a_queue_of_slightly_longer_service_times_is_no_delayed_acknowledgement(
     assert "delayed_ack" not in found(replace(CLEAN, median_s=0.365, expected_s=0.32, latencies_s=slow))
 
 
-def usage(**changes: float) -> MachineUsage:
-    quiet = {"cores": 2, "span_s": 4.0, "busy_s": 1.2, "steal_s": 0.0, "own_s": 0.1, "clock_step_s": 0.0, "slowed": 0}
-    return MachineUsage.model_validate(quiet | changes)
-
-
 @pytest.mark.parametrize(
     ("changes", "id_", "words"),
     [
         ({}, None, ""),
-        ({"busy_s": 5.1}, "busy_machine", "used 1.0 of 2 cores during repeat 1"),
-        ({"steal_s": 1.0}, "stolen_time", "12% of this machine's CPU time"),
+        ({"busy_s": (0.8, 3.3)}, "busy_machine", "used 0.8 of core 1, the load generator's during repeat 1"),
+        ({"steal_s": (0.48, 0.0)}, "stolen_time", "12% of the CPU time of core 0, the server's during repeat 1"),
         ({"clock_step_s": -3.0}, "clock_step", "set by -3.00 s"),
         ({"slowed": 4}, "slowed_by_heat", "4 times"),
     ],
 )
-def test_what_the_machine_did_meanwhile(changes: dict[str, float], id_: str | None, words: str) -> None:
-    known = trial(machine=usage(**changes), server=ServerUsage(cpu_s=0.8), client=ClientUsage(cpu_s=0.2))
-    told = found(replace(CLEAN, trials=(known,)))
+def test_what_the_machine_did_meanwhile(changes: dict[str, Any], id_: str | None, words: str) -> None:
+    told = found(replace(CLEAN, trials=(trial(machine=quiet.machine(**changes)),)))
     assert list(told) == ([id_] if id_ else [])
     assert not id_ or words in told[id_][1]
 

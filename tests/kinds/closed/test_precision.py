@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
+from iolab.errors import UsageError
 from iolab.kinds.closed.plan import Trial
-from iolab.kinds.closed.precision import Precision, half_width, rounds_until
+from iolab.kinds.closed.precision import Precision, at_least, check_resolution, reach, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.results.samples import Sample
+from iolab.theory.statistics import median_interval
 from tests.conftest import Run
 
 
@@ -34,7 +37,7 @@ def endless() -> Iterator[list[Trial]]:
 
 def test_it_is_reached_when_every_cell_is_known() -> None:
     known = Precision(0.03, 0.0001)
-    for latency_s in (0.0208, 0.0209, 0.0208):
+    for latency_s in (0.0208, 0.0209, 0.0208, 0.0209, 0.0208):
         known.add(record("C"), samples(latency_s))
     assert known.reached()
     for latency_s in (0.080, 0.095, 0.110):
@@ -42,6 +45,31 @@ def test_it_is_reached_when_every_cell_is_known() -> None:
     assert not known.reached()
     for _ in range(40):
         known.add(record("A"), samples(0.095))
+    assert known.reached()
+
+
+def test_three_repeats_that_agree_by_chance_do_not_end_it() -> None:
+    known = Precision(0.03, 0.0001)
+    for number in range(5):
+        assert not known.reached(), number
+        known.add(record(), samples(0.02))
+    assert known.reached()
+
+
+def test_it_must_be_reached_in_two_rounds_one_after_the_other() -> None:
+    """The last of six repeats makes the interval short enough; the round before, it was too long."""
+    latencies_s = (0.0200, 0.0205, 0.0200, 0.0205, 0.0215, 0.0203)
+    wanted = 0.037
+    widths = []
+    for count in (5, 6):
+        values = [np.full(20, each) for each in latencies_s[:count]]
+        widths.append(reach(median_interval(values, 0.0001), float(np.median(np.concatenate(values)))) or 1.0)
+    assert widths[1] < wanted < widths[0]
+    known = Precision(wanted, 0.0001)
+    for latency_s in latencies_s:
+        known.add(record(), samples(latency_s))
+    assert not known.reached()
+    known.add(record(), samples(0.0203))
     assert known.reached()
 
 
@@ -54,7 +82,7 @@ def test_each_setting_is_a_cell_of_its_own() -> None:
 
 def test_variants_that_differ_are_no_repeats_that_disagree() -> None:
     known = Precision(0.03, 0.0001)
-    for _ in range(3):
+    for _ in range(5):
         for variant, latency_s in (("short queue", 0.02), ("long queue", 0.32)):
             known.add(record().model_copy(update={"variant": variant}), samples(latency_s))
     assert known.reached()
@@ -62,7 +90,7 @@ def test_variants_that_differ_are_no_repeats_that_disagree() -> None:
 
 def test_what_is_not_valid_tells_nothing() -> None:
     known = Precision(0.5, 0.0001)
-    for _ in range(3):
+    for _ in range(9):
         known.add(record(valid=False), samples(0.02))
     assert not known.reached()
 
@@ -77,15 +105,42 @@ def test_at_least_the_planned_rounds_then_until_enough_or_out_of_time(
     assert len(done) == rounds
 
 
-def test_half_a_width_is_a_share_of_the_median() -> None:
-    assert half_width((19.0, 21.0), 20.0) == pytest.approx(0.05)
-    assert half_width(None, 20.0) is None
+def test_the_longer_side_of_an_interval_is_a_share_of_the_median() -> None:
+    assert reach((19.0, 21.0), 20.0) == pytest.approx(0.05)
+    assert reach((19.8, 22.0), 20.0) == pytest.approx(0.1)
+    assert reach((18.0, 20.2), 20.0) == pytest.approx(0.1)
+    assert reach(None, 20.0) is None
+
+
+def test_no_interval_is_shorter_than_the_precision_asked_for() -> None:
+    assert at_least((19.9, 20.1), 20.0, 0.05) == pytest.approx((19.0, 21.0))
+    assert at_least((18.0, 20.1), 20.0, 0.05) == pytest.approx((18.0, 21.0))
+    assert at_least((19.9, 23.0), 20.0, 0.05) == pytest.approx((19.0, 23.0))
+
+
+def a_trial(model: str, users: int) -> Trial:
+    return Trial(index=0, repeat=0, model=model, service="x", concurrency=users, cpus=1.0, requests=4)
+
+
+def test_a_precision_below_the_resolution_is_refused_with_the_least_one() -> None:
+    medians_s = {a_trial("A", 4): 0.08, a_trial("C", 16): 0.02}
+    check_resolution(0.005, "hey", medians_s)  # 0.1 ms
+    check_resolution(0.0001, "locust", medians_s)
+    with pytest.raises(UsageError) as refused:
+        check_resolution(0.0049, "hey", medians_s)
+    assert str(refused.value) == (
+        "PRECISION=0.49%: hey measures in steps of 0.1 ms, and that share of the shortest expected median (C with"
+        " 16 users, 20 ms) is 0.098 ms: ask for 0.5% or more, or use LOADGEN=locust"
+    )
+    with pytest.raises(UsageError, match=r"ask for 0\.13% or more"):
+        check_resolution(0.001, "hey", {a_trial("A", 4): 0.08})  # 0.125%, rounded up
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--precision", "300%"), "PRECISION=300%: must be a share below 1"),
+        (("--precision", "0.1%", "--runtime", "local", "--models", "C"), "hey measures in steps of 0.1 ms"),
         (("--budget", "soon"), "must be a time, such as 90s"),
     ],
 )

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from iolab.errors import UsageError
+from iolab.findings import NOT_CHECKED
 from iolab.kinds.closed import words
-from iolab.kinds.closed.cells import Analysis, analyse
+from iolab.kinds.closed.cells import AnalysedCell, Analysis, analyse
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.figures import colours_of
 from iolab.kinds.closed.records import Cell
@@ -129,7 +130,16 @@ def test_the_backlog_is_the_server_s_own_as_the_kernel_limits_it(
     assert (found.backlog, found.predicted_median_ms, found.predicted_mean_ms) == (backlog, predicted_ms, 320)
 
 
+def looked_at(one: AnalysedCell) -> AnalysedCell:
+    """Return a cell of which other programs were checked: the recorded run has no figures of each core."""
+    left = tuple(each for each in one.cell.findings if each.id != NOT_CHECKED)
+    assert len(left) == len(one.cell.findings) - 1
+    return replace(one, cell=one.cell.model_copy(update={"findings": left}))
+
+
 def test_what_an_experiment_is_made_to_show_is_no_reason_for_doubt(analysis: Analysis) -> None:
+    cells = [looked_at(one) for one in analysis.cells]
+    analysis = replace(analysis, cells=tuple(cells))
     each = next(one for one in analysis.cells if (one.cell.model, one.cell.concurrency) == ("A", 16))
     shown = tuple(one.model_copy(update={"expected": True}) for one in each.cell.findings)
     expected = replace(each, cell=each.cell.model_copy(update={"findings": shown}))

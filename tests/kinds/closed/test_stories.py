@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from iolab.experiment import Variant
 from iolab.kinds.closed import cpu_figures, figures
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.cpu_stories import cores, of_limits
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import backlog, cores, no_open_queue, of_limits, stories
+from iolab.kinds.closed.stories import backlog, no_open_queue, stories
 from iolab.report.drawing import MARKERS
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.theory.closed_loop import mm1_response_s
@@ -108,12 +109,12 @@ def limits(analysis: Analysis, rates: dict[float, float]) -> Analysis:
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
-        ({0.1: 740.0, 1.0: 750.0}, "0.1 CPU is as good as 1"),
+        ({0.1: 740.0, 1.0: 750.0}, "740/s with 0.1 CPU (throttled for 1.50 s), 750/s with 1"),
         (
             {0.1: 20.0, 0.5: 100.0, 1.0: 200.0},
-            "CPU is the limit over the whole range: 10.0 times the rate with 10 times the CPU",
+            "The rate rises over the whole range: 10.0 times the rate with 10 times the CPU",
         ),
-        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "Above 0.5 CPU, more CPU changes nothing"),
+        ({0.1: 100.0, 0.5: 740.0, 1.0: 750.0}, "Above 0.5 CPU, the rate changes by less than 10% in this run"),
     ],
 )
 def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: str) -> None:
@@ -146,20 +147,45 @@ def test_the_experiments_are_there() -> None:
     assert {path.stem for path in Path(ROOT / "experiments").glob("*.toml")} >= {"bench", "backlog", "cores"}
 
 
+def repeated(analysis: Analysis, *rates: tuple[float, ...]) -> Analysis:
+    """Return an analysis whose cells have these rates, one a repeat."""
+    cells = [replace(each, steady_rps=mine) for each, mine in zip(analysis.cells, rates, strict=True)]
+    return replace(analysis, cells=tuple(cells))
+
+
 @pytest.mark.parametrize(
-    ("rates", "why"),
+    ("low", "high", "words"),
     [
-        ({1.0: 158.0, 2.0: 157.0}, "Only one thread computes at a time."),
-        ({0.25: 39.0, 1.0: 40.0}, "Its computing needs no more CPU than that (throttled for 1.50 s)."),
+        ((740.0,), (750.0,), "1 repeat of each: too few for an interval, so whether they differ is not known."),
+        ((740.0, 741.0), (750.0, 751.0, 752.0), "2 repeats of each: too few for an interval"),
+        ((740.0, 745.0, 742.0), (750.0, 752.0, 749.0), "so they are less than 10% apart."),
+        ((700.0, 745.0, 790.0), (750.0, 800.0, 700.0), "so no difference is shown."),
+        ((690.0, 691.0, 692.0), (750.0, 751.0, 752.0), "so they are less than 10% apart."),
+        ((681.0, 682.0, 683.0), (740.0, 750.0, 760.0), "so they differ."),
     ],
 )
-def test_who_computes_is_not_said_to_wait_only(run: Analysis, rates: dict[float, float], why: str) -> None:
-    computing = limits(run, rates)
-    server = computing.experiment.server.model_copy(update={"cpu_ms": 5.0})
-    (told,) = cores(replace(computing, experiment=computing.experiment.model_copy(update={"server": server})))
-    assert told.endswith(why)
-    (waiting,) = cores(computing)
-    assert "waiting needs no CPU" in waiting
+def test_rates_that_are_close_are_the_same_only_as_far_as_their_repeats_show(
+    run: Analysis, low: tuple[float, ...], high: tuple[float, ...], words: str
+) -> None:
+    few, many = float(np.mean(low)), float(np.mean(high))
+    (told,) = cores(repeated(limits(run, {0.25: few, 1.0: many}), low, high))
+    assert words in told
+    assert ("95% interval within this run" in told) == (min(len(low), len(high)) >= 3)
+
+
+def test_what_a_request_takes_and_what_theory_expects_is_said_where_it_is_known(run: Analysis) -> None:
+    same = limits(run, {1.0: 158.0, 2.0: 157.0})
+    (told,) = cores(same)
+    assert told.endswith("Theory expects the same rate with both.")  # which CPU time a request took is not known
+    used = ServerUsage(cpu_s=1.0)
+    cells = [
+        replace(
+            each, cell=each.cell.model_copy(update={"server": used, "counted": 200, "predicted_throughput_rps": rps})
+        )
+        for each, rps in zip(same.cells, (100.0, 200.0), strict=True)
+    ]
+    (told,) = cores(replace(same, cells=tuple(cells)))
+    assert told.endswith("A request takes 5.00 ms of CPU time.")
 
 
 def test_what_did_not_happen_is_not_explained(run: Analysis) -> None:
@@ -241,7 +267,7 @@ def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str
 
 def test_tables_have_row_headings_and_pages_are_a4(run: Analysis, recorded_page: str) -> None:
     shown = recorded_page
-    assert shown.count('<th scope="row"') == 2 * len(run.cells) + 6
+    assert shown.count('<th scope="row"') == 5 * len(run.cells) + 6
     assert "@page { size: A4" in shown
 
 
@@ -251,12 +277,13 @@ def test_the_verdict_of_several_limits_says_how_much_more_is_served(run: Analysi
         cell(run, model=model, cpus=cpus, steady_rps=rps, variant="waiting") for (model, cpus), rps in rates.items()
     ]
     assert of_limits(cells) == (
-        "waiting: A serves as much with 0.25 CPU as with 1, and compared with 0.25 CPU, 1 CPU serves 1.9 times (B) as"
-        " much."
+        "waiting: the rates of A with 0.25 and with 1 CPU are less than 10% apart, and compared with 0.25 CPU, 1 CPU"
+        " serves 1.9 times (B) as much."
     )
     computing = [cell(run, model="D", cpus=cpus, steady_rps=180.0, variant="computing") for cpus in (0.25, 1.0)]
     assert of_limits([*cells[:2], *computing]) == (
-        "waiting: A serves as much with 0.25 CPU as with 1; computing: D serves as much with 0.25 CPU as with 1."
+        "waiting: the rates of A with 0.25 and with 1 CPU are less than 10% apart; computing: the rates of D with 0.25"
+        " and with 1 CPU are less than 10% apart."
     )
     assert of_limits([cell(run, cpus=cpus, steady_rps=None) for cpus in (0.25, 1.0)]) == ""
 

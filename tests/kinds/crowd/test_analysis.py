@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from iolab.chat.entries import Entry
@@ -19,8 +20,9 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
 from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, Holding, MachineUsage
-from tests import crowds
+from iolab.results.records import CpuPlanInfo, Holding
+from iolab.theory.statistics import percentile
+from tests import crowds, quiet
 from tests.conftest import ROOT
 from tests.rendered import summary
 
@@ -80,9 +82,10 @@ def test_what_was_not_measured_is_none_and_never_zero(level: Level) -> None:
     values = (blind.server_bytes, blind.virtual_bytes, blind.kernel.total, blind.kernel.slab, blind.idle_share,
               blind.quiet_switches, blind.busy_switches, blind.pause_s)  # fmt: skip
     assert values == (None,) * len(values)
-    some = Holding(sockets_bytes=0, slab_bytes=0, stacks_bytes=0)
+    some = Holding(sockets_bytes=0, slab_bytes=7, stacks_bytes=0)
     partly = level(empty=some, quiet=some)
-    assert (partly.kernel.slab, partly.kernel.tables, partly.kernel.total) == (0.0, None, None)
+    known = (partly.kernel.sockets, partly.kernel.slab, partly.kernel.stacks, partly.kernel.tables)
+    assert (*known, partly.kernel.total) == (0.0, 0.0, None, None, None)  # a kernel without stacks cannot be
 
 
 def test_a_kernel_that_gave_memory_back_does_not_tell_what_a_connection_takes(level: Level) -> None:
@@ -92,9 +95,19 @@ def test_a_kernel_that_gave_memory_back_does_not_tell_what_a_connection_takes(le
     assert "its slab by 10,486 bytes for each" in disturbed.findings[0].message
 
 
-def test_memory_that_shrank_is_told_as_it_is(level: Level) -> None:
-    shrunk = level(empty=Holding(rss_bytes=10**8), quiet=Holding(rss_bytes=10**8 - 1024 * 1000))
-    assert shrunk.server_bytes == -1024
+def test_users_that_cost_nothing_or_less_are_not_known(level: Level) -> None:
+    """A server cannot hold a thousand users in the memory that it had without any."""
+    for grown in (-1024 * 1000, 0):
+        cell = level(empty=Holding(rss_bytes=10**8), quiet=Holding(rss_bytes=10**8 + grown))
+        assert cell.server_bytes is None
+
+
+@pytest.mark.parametrize(("growth", "known"), [(0, False), (2047, False), (2048, True)])
+def test_a_connection_without_memory_in_the_kernel_is_not_known(level: Level, growth: int, known: bool) -> None:
+    """Two ends of a connection are two sockets: 0 bytes in the kernel is no result."""
+    facts = {"sockets_bytes": 0, "stacks_bytes": 2**20, "tables_bytes": 2**20}
+    cell = level(empty=Holding(slab_bytes=2**20, **facts), quiet=Holding(slab_bytes=2**20 + growth * 1000, **facts))
+    assert (cell.kernel.total is not None) is known
 
 
 def test_who_was_never_served_waits_for_ever(level: Level) -> None:
@@ -107,12 +120,28 @@ def test_who_was_never_served_waits_for_ever(level: Level) -> None:
 
 
 def test_a_click_without_an_answer_is_later_than_any_other() -> None:
-    times = Times.of([0.001] * 197 + [None] * 3)
-    assert (times.count, times.never, times.p50_s, times.p99_s, times.max_s) == (200, 3, 0.001, math.inf, math.inf)
-    assert Times.of([0.001] * 199 + [None]).p99_s == 0.001
-    assert Times.of([0.001] * 99).p99_s is None
+    times = Times.of([0.001] * 395 + [None] * 5)
+    assert (times.count, times.never, times.p50_s, times.p99_s, times.max_s) == (400, 5, 0.001, math.inf, math.inf)
+    assert Times.of([0.001] * 396 + [None] * 4).p99_s == 0.001
     assert Times.of([None] * 100).p50_s == math.inf
     assert Times.of([]) == Times(0, 0, None, None, None)
+
+
+@pytest.mark.parametrize(("count", "known"), [(200, False), (367, False), (368, True)])
+def test_a_p99_needs_as_many_clicks_as_requests(count: int, known: bool) -> None:
+    assert (Times.of([0.001] * count).p99_s is not None) == known
+    assert (percentile(np.full(count, 0.001), 0.99) is not None) == known
+
+
+def test_above_a_median_that_never_ended_nothing_ended() -> None:
+    assert Times.of([0.001] * 2 + [None] * 8).p99_s == math.inf
+    assert Times.of([None] * 5).p50_s is None  # even that takes six
+
+
+def test_how_late_clicks_were_sent_is_known_of_any_number(tmp_path: Path) -> None:
+    record = crowds.add(crowds.folder(tmp_path), crowds.C, 100)
+    assert cell(record, (), [Click(0, 1.0, 1.007, 1.008)]).late_p99_s == pytest.approx(0.007)
+    assert cell(record, (), []).late_p99_s is None
 
 
 def test_clicks_count_from_the_moment_for_which_they_were_planned(tmp_path: Path) -> None:
@@ -139,8 +168,8 @@ def test_a_clean_level_has_no_finding(level: Level) -> None:
         ("lost_users", {"held": 990, "lost": 10, "evidence": "reset by peer"}),
         ("collector_pause", {"quiet": Holding(collector_pause_s=0.31)}),
         ("kernel_disturbed", {"quiet": Holding(slab_bytes=80 * crowds.MIB)}),
-        ("busy_machine", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=80.0, steal_s=0.0, own_s=0.5)}),
-        ("stolen_time", {"machine": MachineUsage(cores=2, span_s=45.0, busy_s=6.0, steal_s=30.0, own_s=0.5)}),
+        ("busy_machine", {"machine": quiet.machine(45.0, (44.0, 2.5), own_s=0.5)}),
+        ("stolen_time", {"machine": quiet.machine(45.0, (1.5, 2.5), (30.0, 0.0), own_s=0.5)}),
     ],
 )
 def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[str, Any]) -> None:
@@ -153,14 +182,16 @@ def test_what_must_be_known_is_found(level: Level, wanted: str, changes: dict[st
 def test_late_sends_few_and_unanswered_clicks_are_found(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
     late = [
-        Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(200)
+        Click(user, user / 100, user / 100 + 0.007, None if user < 3 else user / 100 + 0.008) for user in range(400)
     ]
-    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(9, clicks=late), answered=197)
+    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(9, clicks=late), answered=397)
     crowds.add(folder, crowds.C, 100)
     first, second = reversed(analyse(folder).cells)
     assert ids(first) == ["client_was_the_limit", "unanswered_clicks"]
-    assert "3 of 200 clicks" in first.findings[1].message
+    assert "3 of 400 clicks" in first.findings[1].message
     assert ids(second) == ["few_clicks"]
+    assert second.findings[0].message == "40 clicks in 20 s: too few to know the 99th percentile, which needs 368"
+    assert second.findings[0].remedy == "more users make more clicks: USERS=1200"
 
 
 def test_a_pause_says_when_it_was(level: Level) -> None:

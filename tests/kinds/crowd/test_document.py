@@ -193,7 +193,7 @@ def test_report_writes_all_of_it_and_other_commands_say_what_it_is(inside: Run, 
     assert "## Which users are held" in (folder.path / "report.md").read_text()
     assert len(json.loads((folder.path / "summary.json").read_text())["cells"]) == 10
     for arguments, said in (
-        (("compare", str(folder.path), str(BENCH)), "of kind crowd and .* of kind closed: compare two of one kind"),
+        (("compare", str(folder.path), str(BENCH)), "of kind crowd and .* of kind closed: compare runs of one kind"),
         (
             ("explain", str(folder.path), "C16"),
             "CELL=C16 matches 0 cells of this run; choose one: model A, transport poll, form usual, asked",

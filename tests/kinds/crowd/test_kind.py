@@ -124,7 +124,7 @@ def test_each_level_has_a_server_of_its_own_and_is_on_disk_as_it_ends(world: Wor
     assert len(outcome.folder.read_rows(first.rows, "clicks", Click)) == 5
     assert world.watcher.count == 6
     assert world.watcher.begun[:3] == ["B poll: 5 users", "B poll: 10 users", "C websocket: 5 users"]
-    assert world.watcher.lines[0].text == "B poll            5 users   held       5   median click   200 ms"
+    assert world.watcher.lines[0].text == "B poll            5 users   held       5   median click  too few"
 
 
 def test_a_form_is_a_server_of_its_own_and_a_continued_run_knows_which_it_has(world: World) -> None:

@@ -120,8 +120,8 @@ def test_what_is_not_known_is_left_out_of_sentences(tmp_path: Path) -> None:
 
 def test_an_unanswered_tail_is_said(tmp_path: Path) -> None:
     folder = crowds.folder(tmp_path)
-    clicks = [Click(0, each / 10, each / 10, None if each < 5 else each / 10 + 0.001) for each in range(200)]
-    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(7, clicks=clicks), answered=195)
+    clicks = [Click(0, each / 10, each / 10, None if each < 5 else each / 10 + 0.001) for each in range(400)]
+    crowds.add(folder, crowds.C, 1000, rows=folder.write_rows(7, clicks=clicks), answered=395)
     assert "1.0 ms in the median, no answer at p99" in "\n".join(sentences(analyse(folder)))
 
 

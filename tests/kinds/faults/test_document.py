@@ -12,8 +12,8 @@ from iolab.kinds.faults import words as fault_words
 from iolab.kinds.faults.analysis import FaultsAnalysis, analyse
 from iolab.kinds.faults.document import COLUMNS, report
 from iolab.kinds.faults.records import Clicks
-from iolab.results.records import CpuPlanInfo, MachineUsage
-from tests import faults, rendered
+from iolab.results.records import CpuPlanInfo
+from tests import faults, quiet, rendered
 
 
 def whole(results: Path) -> FaultsAnalysis:
@@ -113,7 +113,7 @@ def test_what_must_be_known_of_a_fault_is_found(tmp_path: Path) -> None:
     ]
     capped = {"capped": "15 of 20 users can connect: 64 open files."}
     assert findings(tmp_path, capped) == [("note", "baseline; herd: 15 of 20 users can connect: 64 open files")]
-    stolen = {"machine": MachineUsage(cores=2, span_s=8.0, busy_s=6.0, steal_s=8.0, own_s=0.5)}
+    stolen = {"machine": quiet.machine(8.0, steal_s=(4.0, 0.0))}
     plan = CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True)
     found = findings(tmp_path, stolen, cpu_plans=(plan,))
     assert [severity for severity, _ in found] == ["warning", "warning"]

@@ -38,6 +38,7 @@ class FakePeople:
 
     def __init__(self, shares: Sequence[int]) -> None:
         self.shares = shares
+        self.cpu_s = 0.0
 
     def connect(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return []
@@ -48,6 +49,7 @@ class FakePeople:
         return []
 
     def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:
+        self.cpu_s += 0.1
         answers: dict[str, dict[str, Any]] = {
             "count_outcomes": {"held": sum(self.shares), "late": 0},
             "end_clicks": {"rows": [["c1-0", 1, 10.0, 10.001, 10.002]], "acknowledged": ["c1-0"]},
@@ -81,11 +83,11 @@ class World:
         if fault in self.events:
             raise self.events[fault]
         if fault == "killed":
-            stage.server.kill()
+            stage.kill()
         if fault == "herd":
-            stage.server = stage.restart()
+            stage.start_again()
             stage.rows = HERD
-        return made_up.FIGURES[fault]
+        return made_up.figures(fault, stage.users.shares)
 
     def plan(self, **changes: Any) -> planning.Plan[FaultsExperiment]:
         changes = {"crowd": {"users": [20]}, "faults": {"least_s": 0.001}, **changes}

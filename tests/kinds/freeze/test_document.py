@@ -13,6 +13,7 @@ from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import markdown, pages
 from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import Sample
+from tests import quiet
 from tests.conftest import ROOT
 from tests.rendered import figures
 
@@ -48,6 +49,9 @@ def analysis(*standstills: Standstill, run: RunInfo = RUN) -> Analysis:
             duration_s=10,
             valid=True,
             reason=None,
+            server=quiet.SERVER,
+            client=quiet.CLIENT,
+            machine=quiet.machine(10.0),
         )
         for number, each in enumerate(standstills)
     ]

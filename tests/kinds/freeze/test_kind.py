@@ -82,7 +82,8 @@ def test_what_limited_the_client_is_a_finding_here_too(world: World, planned: Pl
     assert (other.client.waited, other.client.most_open, other.client.loop_late_p99_ms) == (12, 7, 1.0)
     assert closed.client.waited is None
     cells = registry.kind("freeze").report(folder).cells
-    assert [[each["id"] for each in cell["findings"]] for cell in cells][1] == ["no_connection_left"]
+    found = {each["id"] for each in cells[1]["findings"]}
+    assert found - {"not_checked"} == {"no_connection_left"}  # the made-up trial is too short to be looked at
 
 
 def test_reports_are_made_of_what_is_on_disk(world: World, planned: Planned) -> None:

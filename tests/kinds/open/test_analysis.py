@@ -24,6 +24,7 @@ from iolab.results.folder import RunFolder
 from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, ServerUsage
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
+from tests import quiet
 from tests.conftest import ROOT
 from tests.rendered import figures, markdown, page, terminal
 
@@ -81,7 +82,7 @@ def make(tmp_path: Path) -> Make:
             "index": number, "model": "A" if busy else "C", "service": "one" if busy else "any", "cpus": 1.0, "variant": variant, "requested": len(seen), "sent": len(seen),
             "ok": sum(each.status == 200 for each in seen), "errors": 0, "started": datetime.now(UTC),
             "duration_s": 60.0, "valid": True, "reason": None, "rows": folder.write_rows(number, requests=seen),
-            "server": ServerUsage(), "client": ClientUsage(), "process": "poisson", "rate_rps": rate_rps,
+            "server": quiet.SERVER, "client": quiet.CLIENT, "machine": quiet.machine(60.0), "process": "poisson", "rate_rps": rate_rps,
             "plan_s": 60.0, "seed": 1, "utilisation": busy, "calibration": KNOWN,
         }  # fmt: skip
         folder.append(OpenRecord.model_validate({**facts, **(record or {})}))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from iolab.cli import compare as cli_compare
 from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
@@ -202,7 +203,8 @@ def test_two_runs_are_compared_by_what_was_planned_not_by_the_rate_that_a_calibr
     second = world.measure(world.plan("queue", **SMALL)).folder
     rates = [sorted(one.rate_rps for one in folder.read_trials(OpenRecord)) for folder in (first, second)]
     assert not set(rates[0]) & set(rates[1])
-    assert cli_runs.compare.main([str(first.path), str(second.path)], standalone_mode=False) == 0
+    arguments = [str(first.path), str(second.path), "--results", str(world.results)]
+    assert cli_compare.compare.main(arguments, standalone_mode=False) == 0
     said = " ".join(capsys.readouterr().out.split())
     for model in ("model A, service blocking", "model C, service asyncio"):
         for share in (0.4, 0.8):

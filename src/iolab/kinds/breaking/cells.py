@@ -19,6 +19,8 @@ from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop
 from iolab.theory.statistics import Array, percentile
 
+Read = recorded.Recorded[BreakExperiment, BreakRecord]
+
 
 @dataclass(frozen=True)
 class StrategyResult:
@@ -29,11 +31,13 @@ class StrategyResult:
     samples: Sequence[Sample]
     bystander: Sequence[Sample]
     usage: ServerUsage
+    lock: bool = True  # whether its interpreter has one
 
     @property
     def median_ms(self) -> float | None:
-        """The median response time of the users."""
-        return _median_ms(self.samples)
+        """The median response time of the users; None with too few requests."""
+        value = percentile(_latencies_s(self.samples), 0.5)
+        return None if value is None else value * 1000
 
     @property
     def p95_ms(self) -> float | None:
@@ -47,12 +51,17 @@ class StrategyResult:
         begun = [one.start_s for one in self.samples if one.start_s is not None]
         answered = [one for one in self.samples if one.status == 200]
         ended = [one.start_s + one.latency_s for one in answered if one.start_s is not None and one.latency_s]
-        return len(ended) / (max(ended) - min(begun)) if ended else 0.0
+        span_s = max(ended) - min(begun) if ended else 0.0
+        return len(ended) / span_s if span_s > 0 else 0.0
 
     @property
     def bystander_median_ms(self) -> float | None:
-        """The median response time of the bystander, whose request does no work at all."""
-        return _median_ms(self.bystander)
+        """The median response time of the bystander, whose request does no work at all.
+
+        It describes these requests, however few: behind a blocked loop there are two a second.
+        """
+        values = _latencies_s(self.bystander)
+        return float(np.median(values)) * 1000 if len(values) else None
 
     @property
     def bystander_slowest_ms(self) -> float | None:
@@ -63,11 +72,6 @@ class StrategyResult:
 
 def _latencies_s(samples: Sequence[Sample]) -> Array:
     return np.array([one.latency_s for one in samples if one.status == 200 and one.latency_s is not None])
-
-
-def _median_ms(samples: Sequence[Sample]) -> float | None:
-    values = _latencies_s(samples)
-    return float(np.median(values)) * 1000 if len(values) else None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def analyse(folder: RunFolder) -> Analysis:
     for record in records:
         if record.strategy not in experiment.broken.strategies:
             raise recorded.not_of_the_run(folder, record, f"strategy {record.strategy.name}")
-    loads = [(record, _result(folder, experiment, record)) for record in records if not record.seeks]
+    loads = [(record, _result(folder, found, record)) for record in records if not record.seeks]
     culprits = {record.strategy: record.culprit for record in records if record.valid and record.culprit}
     return Analysis(
         run=run,
@@ -98,24 +102,27 @@ def analyse(folder: RunFolder) -> Analysis:
         records=records,
         results=[result for record, result in loads if record.valid],
         culprits=list(culprits.values()),
-        cells=[_cell(run, experiment, record, result, culprits.get(record.strategy)) for record, result in loads],
+        cells=[_cell(found, record, result, culprits.get(record.strategy)) for record, result in loads],
     )
 
 
-def _result(folder: RunFolder, experiment: BreakExperiment, record: BreakRecord) -> StrategyResult:
+def _result(folder: RunFolder, read: Read, record: BreakRecord) -> StrategyResult:
+    experiment, lock = read.experiment, read.run.has_lock(record.strategy.service)
     users, cpus = experiment.concurrency[0], experiment.cpus[0]
     return StrategyResult(
         strategy=record.strategy,
-        expected=expected(record.strategy, users, experiment.work_ms(record.strategy) / 1000, cpus),
+        expected=expected(record.strategy, users, experiment.work_ms(record.strategy) / 1000, cpus, lock=lock),
         samples=folder.rows_of(record, "requests", Sample),
         bystander=folder.rows_of(record, "bystander", Sample),
         usage=record.server,
+        lock=lock,
     )
 
 
-def _cell(
-    run: RunInfo, experiment: BreakExperiment, record: BreakRecord, result: StrategyResult, culprit: Culprit | None
-) -> dict[str, Any]:
+def _cell(read: Read, record: BreakRecord, result: StrategyResult, culprit: Culprit | None) -> dict[str, Any]:
+    experiment = read.experiment
+    searches = [each for each in read.trials if each.seeks and each.strategy == record.strategy]
+    findings = doubts.of_record(read.run, record, experiment.cpus[0], *searches)
     return {
         **record.strategy.model_dump(),
         "concurrency": experiment.concurrency[0],
@@ -134,5 +141,5 @@ def _cell(
         "bystander_slowest_ms": rounded(result.bystander_slowest_ms),
         "server": record.server.model_dump(),
         "culprit": culprit.model_dump() if culprit else None,
-        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in findings],
     }

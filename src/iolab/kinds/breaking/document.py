@@ -12,9 +12,14 @@ from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
 from iolab.report.marked import Answer
 
+
+def _median(one: StrategyResult) -> str:
+    return numbers.TOO_FEW if one.median_ms is None and one.samples else numbers.milliseconds(one.median_ms)
+
+
 COLUMNS = (
     Column[StrategyResult]("Strategy", lambda one: one.strategy.name, numeric=False),
-    Column[StrategyResult]("Median", lambda one: numbers.milliseconds(one.median_ms), bold=True),
+    Column[StrategyResult]("Median", _median, bold=True),
     Column[StrategyResult](
         "Theory: response time",
         lambda one: numbers.milliseconds(one.expected.latency_s * 1000),
@@ -28,6 +33,7 @@ COLUMNS = (
     Column[StrategyResult](
         "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
     ),
+    Column[StrategyResult]("of its requests", lambda one: str(len(one.bystander)), rank=1, short="of"),
     Column[StrategyResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
 )
 METHOD = (
@@ -133,7 +139,7 @@ def sentences(results: Sequence[StrategyResult]) -> list[str]:
     }
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
         found.append("Threads help if requests wait: a thread that sleeps does not stop the loop.")
-    if _alike(rates, ("compute", "thread"), ("compute", "loop")):
+    if all(one.lock for one in results) and _alike(rates, ("compute", "thread"), ("compute", "loop")):
         text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
         if any(
             each.strategy.place == "thread" and each.strategy.work == "compute" and harmed(each, baseline)

@@ -26,6 +26,7 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
     rows = MappingProxyType({"requests": Sample, "bystander": Sample})
     key = ("name", "service")
     metrics = ("median_ms", "p95_ms", "throughput_rps", "bystander_median_ms", "bystander_slowest_ms")
+    rising = ("throughput_rps",)
     theory = ("predicted_mean_ms", "predicted_throughput_rps", "culprit")
 
     def models(self, experiment: BreakExperiment, lab: Lab) -> Sequence[Model]:

@@ -34,11 +34,11 @@ class Strategy(Settings):
             raise ValueError(f"{self.name}: pool = {self.pool} is for threads or processes, not for {self.place}")
         return self
 
-    def at_once(self, cpus: float) -> float:
-        """Return how many requests can be worked on at once; only one thread that computes has the interpreter lock."""
+    def at_once(self, cpus: float, *, lock: bool = True) -> float:
+        """Return how many requests can be worked on at once; with a `lock` of the interpreter, one thread computes."""
         if self.place == "await":
             return math.inf
-        if self.place == "loop" or (self.place == "thread" and self.work == "compute"):
+        if self.place == "loop" or (lock and self.place == "thread" and self.work == "compute"):
             return 1
         return self.pool if self.work == "wait" else min(self.pool, max(1, math.floor(cpus)))
 
@@ -59,9 +59,9 @@ class Broken(Settings):
         return self
 
 
-def expected(strategy: Strategy, users: int, work_s: float, cpus: float) -> ClosedLoop:
-    """Return the prediction for `users` users whose requests each take `work_s` of work."""
-    return closed_loop(users, strategy.at_once(cpus), work_s)
+def expected(strategy: Strategy, users: int, work_s: float, cpus: float, *, lock: bool = True) -> ClosedLoop:
+    """Return the prediction for `users` users whose requests each take `work_s`; `lock`: the interpreter has one."""
+    return closed_loop(users, strategy.at_once(cpus, lock=lock), work_s)
 
 
 @dataclass(frozen=True)

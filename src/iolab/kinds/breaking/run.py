@@ -18,7 +18,7 @@ from iolab.kinds.breaking.records import BreakRecord
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.lab import Lab, Model
 from iolab.loadgen import Job, Load
-from iolab.results.records import MachineUsage, ServerUsage
+from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
 from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.runtime.probe import get
@@ -104,13 +104,17 @@ def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
     """Find which code blocks the loop, by its debug mode and a watchdog; their cost is not measured."""
     strategy, users, plan = trial.strategy, experiment.concurrency[0], bench.plans[experiment.cpus[0]]
     culprit, reason = None, None
+    usage, client, machine = ServerUsage(), ClientUsage(), MachineUsage()
     started = datetime.now(UTC)
     try:
         generator = bench.generator(plan)
         watched = experiment.variables_of(strategy, STANDSTILL * experiment.work_ms(strategy))
         with bench.runtime.serve(server_of(bench.lab, strategy.service), plan, watched) as server:
-            started = datetime.now(UTC)
-            generator.run(Job(server.url, users, SIGHTS * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))
+            job = Job(server.url, users, SIGHTS * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S)
+            with metering(server) as meter, watching() as watch:
+                started = datetime.now(UTC)
+                client = generator.run(job).usage
+            usage, machine = meter.usage(), watch.usage()
             server.check_alive()
             culprit = find_culprit(strategy.work, server.log())
     except TrialFailed as error:
@@ -124,6 +128,9 @@ def seek(experiment: BreakExperiment, trial: Trial, bench: Bench) -> Measured[Br
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
         reason=reason,
+        server=usage,
+        client=client,
+        machine=machine,
     )
     return Measured(record)
 

@@ -9,6 +9,7 @@ from iolab.kinds.chess.plan import Arithmetic, Played, arithmetic
 from iolab.kinds.chess.records import ChessRecord
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.report import doubts
+from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo, ServerUsage
 from iolab.results.samples import Pair
@@ -43,11 +44,12 @@ def analyse(folder: RunFolder) -> Analysis:
     exhibitions, cells = [], []
     for record in records:
         model = models[record.model]
-        expected = arithmetic(experiment.chess, experiment.boards, model.workers)
+        masters = min(run.at_once(model), max(1.0, experiment.cpus[0]))
+        expected = arithmetic(experiment.chess, experiment.boards, model.workers, masters)
         exhibition = None
         if record.valid:
             pairs = folder.rows_of(record, "pairs", Pair, experiment.boards * experiment.chess.moves)
-            played = Played(experiment.chess, tuple(pairs))
+            played = Played(experiment.chess, tuple(pairs), masters)
             exhibition = Exhibition(model, expected, played, record.server)
             exhibitions.append(exhibition)
         cells.append(_cell(run, experiment, record, expected, exhibition))
@@ -70,8 +72,8 @@ def _cell(
         "least_s": expected.least_s,
         "most_s": expected.most_s,
         "took_s": round(played.took_s, 1) if played else None,
-        "master_moved": round(played.busy, 4) if played else None,
+        "master_moved": rounded(played.busy, 4) if played else None,
         "thought_in_step": round(played.in_step, 2) if played else None,
         "server": record.server.model_dump(),
-        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.of_record(run, record, experiment.cpus[0])],
     }

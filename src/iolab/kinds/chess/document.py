@@ -25,6 +25,7 @@ NOTE = Answer(
     f" At once: boards in play. {IN_STEP}",
     IN_STEP,
 )
+ONE_MASTER = " Only one thread at a time has the interpreter lock, so every server has only one master."
 BARS = "Bars: measured."
 BRACKETS = "Brackets: calculated minimum and maximum."
 LANES = "A lane for each board, over the time of the story."
@@ -33,6 +34,11 @@ LANES = "A lane for each board, over the time of the story."
 def name(shown: Exhibition) -> str:
     """Return a server's letter and title."""
     return f"{shown.model.letter} {shown.model.title}"
+
+
+def _moved(shown: Exhibition) -> str:
+    """Return for which share of the time the master moved pieces."""
+    return numbers.NOT_KNOWN if shown.played.busy is None else f"{shown.played.busy:.0%}"
 
 
 def bounds(arithmetic: Arithmetic) -> str:
@@ -46,7 +52,7 @@ COLUMNS = (
     Column[Exhibition]("Measured", lambda one: clock(one.played.took_s), bold=True),
     Column[Exhibition]("Calculated", lambda one: bounds(one.arithmetic), answer=True),
     Column[Exhibition]("At once", lambda one: str(one.arithmetic.boards_at_once), rank=1, answer=True),
-    Column[Exhibition]("Master moves", lambda one: f"{one.played.busy:.0%}"),
+    Column[Exhibition]("Master moves", _moved),
     Column[Exhibition]("In step", lambda one: f"{one.played.in_step:.1f}"),
 )
 
@@ -78,7 +84,7 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
     if not exhibitions:
         return []
     return [
-        Sentences([rules(experiment)]),
+        Sentences([rules(experiment, lock=all(each.played.masters == 1 for each in exhibitions))]),
         Figure(
             partial(bars, exhibitions), f"{BARS} {BRACKETS}", Figure(partial(bars, exhibitions, theory=False), BARS)
         ),
@@ -111,15 +117,15 @@ def verdict(exhibitions: Sequence[Exhibition], boards: int) -> str:
     return f"{text}: {by_time[-1].model.letter} needed {ratio:.1f} times as long as {by_time[0].model.letter}."
 
 
-def rules(experiment: ChessExperiment) -> str:
-    """Describe the games, and the requests that they are for a server."""
+def rules(experiment: ChessExperiment, *, lock: bool = True) -> str:
+    """Describe the games, and the requests that they are for a server; `lock`: only one thread computes at a time."""
     game = experiment.chess
     return (
         f"{experiment.boards} games of {game.moves} pairs of moves: the master needs {game.master_s:g} s for a move, an"
         f" opponent {game.opponent_s:g} s. Times are those of the games: one second of a game takes"
         f" {game.scale_ms:g} ms here. A request is a pair of moves: the opponent's thinking is its wait,"
         " the master's move its computing."
-        " Only one thread at a time has the interpreter lock, so every server has only one master."
+        f"{ONE_MASTER if lock else ''}"
     )
 
 
@@ -139,7 +145,7 @@ def sentence(shown: Exhibition, boards: int) -> str:
     if at_once == 1:
         return (
             f"The master stays at a board until its opponent has moved: {boards} x {rules.moves} x {rules.pair_s:g} s."
-            f" The other boards wait. The master moves pieces {shown.played.busy:.0%} of the time."
+            f" The other boards wait. The master moves pieces {_moved(shown)} of the time."
         )
     if at_once < boards:
         text = f"{at_once} opponents can think at once; there is no thread for the other {boards - at_once}."
@@ -154,7 +160,7 @@ def sentence(shown: Exhibition, boards: int) -> str:
 
 def _took(shown: Exhibition) -> str:
     played = shown.played
-    return f"All games took {clock(played.took_s)}, and the master moved pieces {played.busy:.0%} of the time."
+    return f"All games took {clock(played.took_s)}, and the master moved pieces {_moved(shown)} of the time."
 
 
 def _convoy(shown: Exhibition) -> str:

@@ -25,6 +25,7 @@ class Chess(Kind[ChessExperiment, Trial, ChessRecord]):
     rows = MappingProxyType({"pairs": Pair})
     key = ("model", "service")
     metrics = ("took_s", "master_moved")
+    rising = ("master_moved",)
     theory = ("boards_at_once", "least_s", "most_s")
     generator = "boards"
 

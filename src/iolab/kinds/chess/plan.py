@@ -15,9 +15,11 @@ from pydantic import Field, model_validator
 
 from iolab.experiment import Settings
 from iolab.options import Option
+from iolab.results.possible import within
 from iolab.results.samples import Pair
 from iolab.theory.closed_loop import closed_loop
 
+MOST_BUSY = 1.1  # computing is timed by clocks that tick
 LEAST_WAIT_MS, MOST_MS = 0.1, 60_000  # limits of the servers' settings (experiment.py)
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -69,18 +71,21 @@ class Arithmetic:
     most_s: float
 
 
-def arithmetic(rules: Rules, boards: int, workers: float) -> Arithmetic:
+def arithmetic(rules: Rules, boards: int, workers: float, masters: float = 1.0) -> Arithmetic:
     """Return how long an exhibition takes if `workers` opponents (math.inf: any number) can think at once.
+
+    `masters` move at once: threads of a server that can compute at the same time. With an interpreter lock it is one.
 
     At least: the bottleneck, the master or the boards in play, is never idle; that is the bound of a closed loop
     (`theory.closed_loop`, with its source), in which the master's moves are the computing. At most: boards in play move
     in step; all opponents think together while the master waits, then the master moves at each board.
     """
     at_once = int(min(boards, workers))
-    bound = closed_loop(boards, workers, rules.opponent_s, rules.master_s)
+    bound = closed_loop(boards, workers, rules.opponent_s, rules.master_s, masters, masters)
     least_s = max(boards * rules.moves / bound.throughput_rps, rules.moves * rules.pair_s)
     turns = math.ceil(boards / at_once)
-    return Arithmetic(at_once, least_s, rules.moves * turns * (rules.opponent_s + at_once * rules.master_s))
+    moves_s = math.ceil(at_once / min(masters, at_once)) * rules.master_s
+    return Arithmetic(at_once, least_s, rules.moves * turns * (rules.opponent_s + moves_s))
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Played:
 
     rules: Rules
     pairs: tuple[Pair, ...]
+    masters: float = 1.0
 
     def game_s(self, measured_s: float) -> float:
         """Return seconds of the game for measured seconds."""
@@ -105,9 +111,10 @@ class Played:
         return self.game_s(max(pair.end_s for pair in self.pairs) - self.begin_s)
 
     @property
-    def busy(self) -> float:
-        """The share of the time in which the master moved pieces."""
-        return len(self.pairs) * self.rules.master_s / self.took_s
+    def busy(self) -> float | None:
+        """The share of the time in which the master moved pieces; None if that is more than there is."""
+        moved = within(len(self.pairs) * self.rules.master_s / self.took_s / self.masters, 0, MOST_BUSY)
+        return None if moved is None else min(moved, 1.0)
 
     @property
     def in_step(self) -> float:

@@ -14,7 +14,7 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.lab import Model
 from iolab.loadgen.boards import Boards
 from iolab.loadgen.starting import running_generator
-from iolab.results.records import MachineUsage, ServerUsage
+from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
 from iolab.runtime.usage import metering
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
     expected = arithmetic(rules, boards, model.workers)
     least_s, most_s = (game_s * rules.scale_ms / 1000 for game_s in (expected.least_s, expected.most_s))
     pairs: tuple[Pair, ...] = ()
-    usage, machine, reason = ServerUsage(), MachineUsage(), None
+    usage, client, machine, reason = ServerUsage(), ClientUsage(), MachineUsage(), None
     started = datetime.now(UTC)
     bench.say(f"{boards} boards on {model.title}: {least_s:.0f} s or more")
     try:
@@ -51,7 +51,7 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
             with metering(server) as meter, watching() as watch:
                 started = datetime.now(UTC)
                 pairs = driver.play(server.url, boards, rules.moves, answer_limit_s, START_S + PATIENCE * most_s)
-            usage, machine = meter.usage(), watch.usage()
+            usage, client, machine = meter.usage(), ClientUsage(cpu_s=driver.cpu_s), watch.usage()
             server.check_alive()
     except TrialFailed as error:
         reason = str(error)
@@ -66,6 +66,7 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
         valid=reason is None,
         reason=reason,
         server=usage,
+        client=client,
         machine=machine,
     )
     return Measured(record, {"pairs": pairs})

@@ -13,21 +13,23 @@ from iolab.experiment import ServerSettings
 from iolab.host.limits import OPEN_FILES
 from iolab.host.proc import BACKLOG_MAX, LINEAR_TIMEOUTS, SETTINGS
 from iolab.kinds import recorded
-from iolab.kinds.closed import usage
+from iolab.kinds.closed import percentiles, usage
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.plan import prediction
 from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
+from iolab.results.possible import within
 from iolab.results.records import ModelInfo, RunInfo
 from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, even
 from iolab.theory.littles_law import Steady, population, span_s, steady
-from iolab.theory.statistics import RESOLUTION_S, Array, median_interval, percentile
+from iolab.theory.statistics import RESOLUTION_S, Array, percentile
 
 Read = recorded.Recorded[ClosedExperiment, ClosedRecord]
 OWN_DESCRIPTORS = 2  # that waitress counts, too: its listening socket and its trigger
+MOST_UTILISATION = 1.1  # measured: rate and service time are known to some percent
 ALLOWANCE_S, ALLOWANCE_SHARE = 10.0, 0.25  # what a benchmark may add to the time of its requests
 
 
@@ -112,7 +114,8 @@ def analyse(folder: RunFolder) -> Analysis:
 
 def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted: Counted) -> AnalysedCell:
     first, settings = trials[0], read.experiment.settings(trials[0].variant)
-    theory, backlog = prediction(first, model.workers, settings), _backlog(read.run, model, settings)
+    theory = _prediction(read, first)
+    backlog = _backlog(read.run, model, settings)
     short = (
         behind_short_queue(first.concurrency, backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
         if backlog
@@ -120,11 +123,10 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     )
     evidence = replace(
         _evidence(read, trials, counted, short or theory, short=short is not None),
-        **_limited(read.experiment, first, model, settings),
+        **_limited(read, first, model, settings),
     )
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
-    interval = median_interval(counted.repeats_s, RESOLUTION_S[read.run.generator])
     predictable = settings.wait_distribution == "constant" and even(first.concurrency, model.workers)
     steady_rps = counted.steady_rps
     finite = steady_rps is not None and math.isfinite(model.workers)
@@ -141,15 +143,12 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         ok=sum(trial.ok for trial in trials),
         counted=len(latencies),
         errors=sum(trial.errors for trial in trials),
-        median_ms=_ms(evidence.median_s),
-        median_ci_ms=(round(interval[0] * 1000, 3), round(interval[1] * 1000, 3)) if interval else None,
         mean_ms=_ms(float(latencies.mean()) if len(latencies) else None),
-        p95_ms=_ms(percentile(latencies, 0.95)),
-        p99_ms=_ms(percentile(latencies, 0.99)),
         max_ms=_ms(evidence.slowest_s),
+        **percentiles.figures(counted.repeats_s, RESOLUTION_S[read.run.generator], read.experiment.precision),
         throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
         steady_rps=None if steady_rps is None else round(steady_rps, 3),
-        utilisation=round((steady_rps or 0.0) * settings.service_ms / 1000 / model.workers, 4) if finite else None,
+        utilisation=_utilisation(steady_rps or 0.0, settings.service_ms, model.workers) if finite else None,
         service_ms=settings.service_ms,
         backlog=backlog,
         # The mean is the median where every request takes the same time; with random service times it is not.
@@ -166,6 +165,11 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     return AnalysedCell(cell, tuple(counted.repeats_s), tuple(one.throughput_rps for one in counted.steady))
 
 
+def _utilisation(rate_rps: float, service_ms: float, workers: float) -> float | None:
+    """Return the utilisation of each worker; None if it is more than there can be: the service time is another one."""
+    return within(round(rate_rps * service_ms / 1000 / workers, 4), 0, MOST_UTILISATION)
+
+
 def _backlog(run: RunInfo, model: ModelInfo, settings: ServerSettings) -> int | None:
     """Return the listen backlog of a server that accepts a connection only to serve it; None: not so, or not known.
 
@@ -177,15 +181,15 @@ def _backlog(run: RunInfo, model: ModelInfo, settings: ServerSettings) -> int | 
     return min(wanted, int(run.environment.get(SETTINGS, {}).get(BACKLOG_MAX, wanted)))
 
 
-def _limited(
-    experiment: ClosedExperiment, first: ClosedRecord, model: ModelInfo, settings: ServerSettings
-) -> dict[str, Any]:
+def _limited(read: Read, first: ClosedRecord, model: ModelInfo, settings: ServerSettings) -> dict[str, Any]:
     """Return what a connection limit below the users means for a pool: how many connections it accepts, and theory."""
     accepted = (settings.connection_limit or first.concurrency + OWN_DESCRIPTORS) - OWN_DESCRIPTORS
     if accepted >= first.concurrency or math.isinf(model.workers) or settings.wait_distribution != "constant":
         return {}
-    fewer = closed_loop(accepted, model.workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
-    varies = len({experiment.settings(each).connection_limit for each in experiment.variants}) > 1
+    wait_s, cpu_s = settings.wait_ms / 1000, settings.cpu_ms / 1000
+    fewer = closed_loop(accepted, model.workers, wait_s, cpu_s, first.cpus, read.run.at_once(model))
+    variants = read.experiment.variants
+    varies = len({read.experiment.settings(each).connection_limit for each in variants}) > 1
     return {"accepted": accepted, "accepted_s": fewer.latency_s, "limit_varies": varies}
 
 
@@ -202,7 +206,7 @@ def _evidence(
         plan=read.cpu_plans[trials[0].cpus],
         usage=usage.server(counted.trials),
         duration_s=sum(spans),
-        median_s=float(np.median(latencies)) if len(latencies) else None,
+        median_s=percentile(latencies, 0.5),
         slowest_s=float(latencies.max()) if len(latencies) else None,
         backlog=settings.backlog or own,
         short_queue=short,
@@ -217,9 +221,9 @@ def _evidence(
             if (each := population(one, trial.concurrency))
         ],
         medians_s=[
-            (trial.repeat, float(np.median(one)))
+            (trial.repeat, median_s)
             for trial, one in zip(counted.trials, counted.repeats_s, strict=True)
-            if len(one)
+            if (median_s := percentile(one, 0.5)) is not None
         ],
         spans_s=spans,
         latencies_s=latencies,
@@ -233,11 +237,12 @@ def _open_files(recorded: object) -> int | None:
 
 
 def _theory_s(read: Read) -> float:
-    return sum(
-        trial.requested
-        / prediction(trial, read.models[trial.model].workers, read.experiment.settings(trial.variant)).throughput_rps
-        for trial in read.trials
-    )
+    return sum(trial.requested / _prediction(read, trial).throughput_rps for trial in read.trials)
+
+
+def _prediction(read: Read, trial: ClosedRecord) -> ClosedLoop:
+    model = read.models[trial.model]
+    return prediction(trial, model.workers, read.experiment.settings(trial.variant), read.run.at_once(model))
 
 
 def _latencies(samples: Sequence[Sample]) -> Array:

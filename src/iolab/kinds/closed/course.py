@@ -24,6 +24,7 @@ EXPECTED: Mapping[tuple[str, int], tuple[float, str]] = {
     ("C", 4): (20.0, "0.02 s"),
     ("C", 16): (20.0, "0.02 s"),
 }
+LEAST_ABOVE_MS = 0.1  # the resolution of hey
 OPEN_ENDED = ("A", 16)
 OF_THE_POOL = 3  # the question that the figure of saturation belongs to
 
@@ -181,11 +182,24 @@ def _loop(cells: Cells) -> list[str]:
     cpu_ms = _cpu_ms(many)
     if cpu_ms:
         told += f", so CPU time would limit it only at about {1000 / cpu_ms:,.0f} requests a second"
-    more_ms = (many.median_ms or 0.0) - many.service_ms
+    return [f"{told}.", *_above(many)]
+
+
+def _above(cell: Cell) -> list[str]:
+    """Say what is known of the time above the service time, and what is not: which part of it is a late timer."""
+    more_ms = (cell.median_ms or 0.0) - cell.service_ms
+    if more_ms < LEAST_ABOVE_MS:
+        return []
+    uses = [
+        f"{cpu_s / cell.counted * 1000:.2f} ms of CPU time of {whose}"
+        for whose, cpu_s in (("the server", cell.server.cpu_s), ("the load generator", cell.client.cpu_s))
+        if cpu_s and cell.counted
+    ]
+    known = f" A request takes {numbers.listed(uses)}." if uses else ""
     return [
-        told + ".",
-        f"The {more_ms:.1f} ms above {many.service_ms:g} ms are the resolution of epoll's timeout, 1 ms and rounded up,"
-        " and the HTTP stacks of server and client.",
+        f"The median lies {more_ms:.1f} ms above {cell.service_ms:g} ms.{known} A timer that ends late is a part of it,"
+        " too, of a size that was not measured: epoll counts its timeout in milliseconds, and Python rounds it up. make"
+        f" explain CELL={cell.model}{cell.concurrency} lists the parts."
     ]
 
 

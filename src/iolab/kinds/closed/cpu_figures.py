@@ -125,12 +125,14 @@ def saturation(analysis: Analysis, narrow: bool) -> str:
     cells = [one.cell for one in analysis.cells if one.cell.steady_rps and one.cell.median_ms]
     most, server = max(cell.concurrency for cell in cells), analysis.experiment.server
     users = range(1, 2 * most + 1)
-    workers = {model.letter: model.workers for model in analysis.run.models if model.letter in models(cells)}
+    shown = [model for model in analysis.run.models if model.letter in models(cells)]
+    workers = {model.letter: (model.workers, analysis.run.at_once(model)) for model in shown}
     with drawing.sheet(narrow, 7.0 if narrow else 3.7) as figure:
         panels = figure.subplots(*((2, 1) if narrow else (1, 2)))
         ends: dict[str, tuple[float, float]] = {}
-        for each in dict.fromkeys(workers.values()):
-            theory = [closed_loop(c, each, server.wait_ms / 1000, server.cpu_ms / 1000) for c in users]
+        for each, threads in dict.fromkeys(workers.values()):
+            wait_s, cpu_s = server.wait_ms / 1000, server.cpu_ms / 1000
+            theory = [closed_loop(c, each, wait_s, cpu_s, threads=threads) for c in users]
             curves = [one.throughput_rps for one in theory], [one.latency_s * 1000 for one in theory]
             for axes, curve in zip(panels, curves, strict=True):
                 axes.plot(users, curve, color=MUTED, linewidth=1.3)

@@ -4,9 +4,11 @@ from functools import partial
 
 from iolab.kinds.closed import course, cpu_figures, figures, words
 from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.cpu_stories import of_limits
+from iolab.kinds.closed.percentile_table import meaning, percentiles
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import of_limits, stories
-from iolab.kinds.closed.table import columns, findings, resources
+from iolab.kinds.closed.stories import stories
+from iolab.kinds.closed.table import columns, findings, named, resources
 from iolab.report import document, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Figure, Folded, Section, Sentences, Table
 from iolab.report.marked import Answer
@@ -46,6 +48,7 @@ def report(analysis: Analysis) -> Document:
         verdict=Answer(_verdict(analysis)),
         details=[
             *_course(analysis),
+            Section("Percentiles", [percentiles(analysis, named(analysis)), meaning(analysis)] if measured else []),
             Section("Resources", [_table(analysis, resources(analysis))] if analysis.cells else []),
             Section("Distributions", [*_distributions(analysis)] if measured else []),
         ],

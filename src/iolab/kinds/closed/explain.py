@@ -74,7 +74,7 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         parts.append(Part(client_ms, "the load generator's own work", "its CPU time a request"))
     if math.isinf(workers) and cell.server.threads_peak == 1:
         clock_ms = max(0.0, min(CLOCK_MS, cell.median_ms - sum(part.ms for part in parts)))
-        known = "assumed: epoll counts in ms, and asyncio rounds up, by 0.5 ms on average"
+        known = "assumed, not measured: epoll counts in ms, and asyncio rounds up, by 0.5 ms on average"
         parts.append(Part(clock_ms, "the event loop's clock", known))
     left_ms = cell.median_ms - sum(part.ms for part in parts)
     what = "scheduling, TCP, timers that fire late" if left_ms >= 0 else "counted twice above: some of it overlaps"

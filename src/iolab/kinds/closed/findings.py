@@ -159,16 +159,12 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     refused.listen_queue_overflowed,
     littles_law_broken,
     few_requests_a_user,
-    machine.throttled,
     short_for_the_quota,
-    machine.shared_cores,
-    machine.not_pinned,
+    *machine.RULES,
     loadgen_was_the_bottleneck,
     repeats.repeats_disagree,
-    machine.busy_machine,
     timers.slow_by_a_timer,
     timers.delayed_acknowledgements,
-    machine.clock_trouble,
 )
 
 

@@ -1,24 +1,23 @@
 """The closed loop as a kind of experiment."""
 
 import json
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 from iolab.bench import Bench
-from iolab.errors import UsageError
-from iolab.kind import History, Kind, Line, Measured, Report, Show, TwoRuns
+from iolab.kind import History, Kind, Line, Measured, Report, Show, Where
 from iolab.kinds import registry
 from iolab.kinds.closed import run
-from iolab.kinds.closed.plan import Trial, prediction, rounds, trials
-from iolab.kinds.closed.precision import Precision, rounds_until
+from iolab.kinds.closed.plan import Trial, expected_medians_s, prediction, rounds, trials
+from iolab.kinds.closed.precision import Precision, check_resolution, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.report import numbers
-from iolab.results.differences import differing
+from iolab.report.cells import RunCell
 from iolab.results.folder import RunFolder
 from iolab.results.samples import Sample
 from iolab.theory.statistics import RESOLUTION_S
@@ -32,10 +31,16 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     record = ClosedRecord
     rows = MappingProxyType({"requests": Sample})
     key = ("model", "service", "concurrency", "cpus", "variant")
-    metrics = ("median_ms", "p95_ms", "p99_ms", "steady_rps", "throughput_rps")
+    metrics = ("median_ms", "p95_ms", "p99_ms", "steady_rps")
+    rising = ("steady_rps",)
     fresh_servers = None
     theory = ("predicted_median_ms", "predicted_mean_ms", "predicted_throughput_rps")
     explains_medians = True
+
+    def check(self, experiment: ClosedExperiment, models: Sequence[Model], where: Where) -> None:
+        """Refuse a precision that the load generator cannot measure."""
+        if experiment.precision is not None:
+            check_resolution(experiment.precision, where.generator, expected_medians_s(experiment, models))
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
@@ -90,15 +95,15 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     def line(self, measured: Measured[ClosedRecord]) -> Line:
         """Return the median and the slowest response time of a trial."""
         record = measured.record
-        latencies_ms = sorted(
-            sample.latency_s * 1000
+        latencies_s = sorted(
+            sample.latency_s
             for sample in measured.rows["requests"]
             if isinstance(sample, Sample) and sample.status == 200 and sample.latency_s is not None
         )
         place = f"{record.model} {record.service:<20} c = {record.concurrency:<4}"
-        if not record.valid or not latencies_ms:
+        if not record.valid or not latencies_s:
             return Line(f"{place} invalid: {record.reason}", None if record.valid else "red")
-        median, slowest = numbers.milliseconds(statistics.median(latencies_ms)), numbers.milliseconds(latencies_ms[-1])
+        median, slowest = numbers.median(latencies_s), numbers.latency(latencies_s[-1])
         failed = f"   {record.errors} failed" if record.errors else ""
         return Line(f"{place} median {median:>8}   slowest {slowest:>8}{failed}")
 
@@ -114,19 +119,19 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         objects = [json.loads(each.cell.model_dump_json()) for each in analysed.cells]
         return Report(objects, lambda: self.drawn(analysed))
 
-    def compare(self, first: RunFolder, second: RunFolder, *, hide: bool = False) -> TwoRuns:
-        """Return two runs compared: ratios with their intervals, and findings."""
-        from iolab.kinds.closed import cells, compare, comparison  # noqa: PLC0415 (not for measuring)
+    def run_cells(self, folder: RunFolder) -> Sequence[RunCell]:
+        """Return the cells of a run as runs are compared, with the errors that its repeats give."""
+        from iolab.kinds.closed import cells, compared  # noqa: PLC0415 (not for measuring)
 
-        one, other = cells.analyse(first), cells.analyse(second)
-        found = compare.compare(one, other)
-        if not found:
-            raise UsageError(compare.why_nothing(one, other))
-        differences = differing(one.run, other.run)
-        return TwoRuns(
-            lambda console: comparison.show(console, found, differences, hide=hide),
-            lambda: comparison.page((first, second), found, differences, hide=hide),
-        )
+        return compared.run_cells(cells.analyse(folder))
+
+    def name_of(self, cell: Mapping[str, Any], left_out: Collection[str] = ()) -> str:
+        """Return the name of a cell in a comparison: A16, 1 CPU."""
+        model = "" if "model" in left_out else cell["model"]
+        users = "" if "concurrency" in left_out else str(cell["concurrency"])
+        limit = "" if "cpus" in left_out else f"{cell['cpus']:g} CPU"
+        variant = "" if "variant" in left_out else cell["variant"]
+        return ", ".join(filter(None, [f"{model}{users}" if model else f"{users} users", limit, variant]))
 
     def explain(self, folder: RunFolder, cell: str, cpus: float | None, variant: str | None) -> Show:
         """Return what prints the parts of a cell's median."""

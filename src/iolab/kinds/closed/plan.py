@@ -9,11 +9,12 @@ from iolab.experiment import ServerSettings, Settings
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
-from iolab.theory.closed_loop import ClosedLoop, closed_loop
+from iolab.loadgen.hey import MOST_ROWS
+from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop
 
 
 class Trial(Settings):
-    """One load on one server: `requests` is a multiple of `concurrency`, at least as many as were asked for."""
+    """One load on one server; `requests` is a multiple of `concurrency`."""
 
     index: int
     repeat: int
@@ -54,13 +55,40 @@ def rounds(experiment: ClosedExperiment, models: Iterable[Model]) -> Iterator[li
                 service=model.name,
                 concurrency=concurrency,
                 cpus=cpus,
-                requests=math.ceil(experiment.load.requests / concurrency) * concurrency,
+                requests=rounded(experiment.load.requests, concurrency),
                 variant=variant,
             )
             for position, (model, concurrency, cpus, variant) in enumerate(cells)
         ]
 
 
-def prediction(trial: Trial | ClosedRecord, workers: float, settings: ServerSettings) -> ClosedLoop:
-    """Return what theory says of a trial on a server with `workers` workers."""
-    return closed_loop(trial.concurrency, workers, settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus)
+def rounded(requests: int, users: int) -> int:
+    """Return how many requests a trial sends: the next multiple of the users, or the last that hey has rows for."""
+    return min(math.ceil(requests / users), MOST_ROWS // users) * users
+
+
+def expected_medians_s(experiment: ClosedExperiment, models: Iterable[Model]) -> dict[Trial, float]:
+    """Return about which median each trial of a round will have, in seconds, in theory.
+
+    With random service times theory gives a mean. The median of an exponential time is ln 2 of it, and behind a queue
+    it is more.
+    """
+    letters = {model.letter: model for model in models}
+    found = {}
+    for trial in next(rounds(experiment, letters.values())):
+        model, settings = letters[trial.model], experiment.settings(trial.variant)
+        short = None
+        if model.backlog is not None:
+            backlog, wait_s, cpu_s = settings.backlog or model.backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000
+            short = behind_short_queue(trial.concurrency, backlog, wait_s, cpu_s, trial.cpus)
+        mean_s = (short or prediction(trial, model.workers, settings)).latency_s
+        found[trial] = mean_s * (math.log(2) if settings.wait_distribution == "exponential" else 1.0)
+    return found
+
+
+def prediction(
+    trial: Trial | ClosedRecord, workers: float, settings: ServerSettings, threads: float = 1.0
+) -> ClosedLoop:
+    """Return what theory says of a trial on a server with `workers` workers, of which `threads` compute at once."""
+    wait_s, cpu_s = settings.wait_ms / 1000, settings.cpu_ms / 1000
+    return closed_loop(trial.concurrency, workers, wait_s, cpu_s, trial.cpus, threads)

@@ -10,7 +10,12 @@ class ClosedRecord(LoadRecord):
 
 
 class Cell(Record):
-    """One object of summary.json: all repeats of a model at one concurrency, CPU limit and variant."""
+    """One object of summary.json: all repeats of a model at one concurrency, CPU limit and variant.
+
+    A percentile is None with too few requests (theory.enough). `median_ci_ms` comes from the repeats, whatever requests
+    of one load have in common, and is about this run; `p50_ci_ms`, `p95_ci_ms` and `p99_ci_ms` are 95% intervals of
+    independent requests, by order statistics. `repeat_p50_ms` and so on have the value of each repeat that counts.
+    """
 
     model: str
     title: str
@@ -27,9 +32,15 @@ class Cell(Record):
     median_ms: float | None
     median_ci_ms: tuple[float, float] | None
     mean_ms: float | None
+    p50_ci_ms: tuple[float, float] | None
     p95_ms: float | None
+    p95_ci_ms: tuple[float, float] | None
     p99_ms: float | None
+    p99_ci_ms: tuple[float, float] | None
     max_ms: float | None
+    repeat_p50_ms: tuple[float | None, ...]
+    repeat_p95_ms: tuple[float | None, ...]
+    repeat_p99_ms: tuple[float | None, ...]
     throughput_rps: float | None  # of the whole span, ramp-up and ramp-down too
     steady_rps: float | None  # while every user has a request under way, of the repeats counted together
     utilisation: float | None  # of the workers in that time; None where they are not finite

@@ -14,7 +14,9 @@ class Load(Settings):
     """What the load generator does in one trial."""
 
     requests: Annotated[
-        int, Field(ge=1, le=1_000_000), Option("Requests a trial, rounded up to a multiple of the users.")
+        int,
+        Field(ge=1, le=1_000_000),
+        Option("Requests a trial, rounded up to a multiple of the users, at most 1,000,000."),
     ] = 200
     generator: Annotated[
         Literal["auto", "hey", "locust"], Option("Load generator; auto: hey where it is installed.", "--loadgen")

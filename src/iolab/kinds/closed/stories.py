@@ -1,8 +1,8 @@
 """Sentences about what an experiment shows, made of its numbers; where the data do not show it, they say so."""
 
-from collections.abc import Sequence
-
+from iolab.kinds.closed import cpu_stories
 from iolab.kinds.closed.cells import Analysis
+from iolab.kinds.closed.cpu_stories import SAME
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report.numbers import milliseconds
@@ -10,8 +10,6 @@ from iolab.theory.closed_loop import mm1_response_s
 
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's
 EXPLODES = 5.0
-SAME = 0.10
-UNHELD_S = 0.02  # a quota that stopped a server for less had no effect
 
 
 def stories(analysis: Analysis) -> list[tuple[str, list[str]]]:
@@ -20,7 +18,7 @@ def stories(analysis: Analysis) -> list[tuple[str, list[str]]]:
     if len({analysis.experiment.settings(each).backlog for each in analysis.experiment.variants}) > 1:
         found.append(("What the listen backlog changes", backlog(analysis)))
     if len(analysis.experiment.cpus) > 1:
-        found.append(("What the CPU limit changes", cores(analysis)))
+        found.append(("What the CPU limit changes", cpu_stories.cores(analysis)))
     return [(heading, sentences) for heading, sentences in found if sentences]
 
 
@@ -131,90 +129,3 @@ def dropped(cell: Cell) -> str:
     again = cell.client.syn_retransmits
     told = f"the kernel drops {numbers.counted(number, 'packet')} of connection attempts"
     return told + (f", and attempts are sent again {numbers.counted(again, 'time')}" if again is not None else "")
-
-
-def cores(analysis: Analysis) -> list[str]:
-    """Say for each model and variant what the CPU limit changed, between the lowest and the highest."""
-    told = []
-    groups: dict[tuple[str, str, int], list[Cell]] = {}
-    for each in analysis.cells:
-        cell = each.cell
-        groups.setdefault((cell.model, cell.variant, cell.concurrency), []).append(cell)
-    for (model, variant, users), cells in groups.items():
-        measured = sorted((cell for cell in cells if cell.steady_rps), key=lambda cell: cell.cpus)
-        if len(measured) > 1:
-            what = f"{model}{f', {variant}' if variant else ''}, {numbers.users(users)}"
-            cpu_ms = analysis.experiment.settings(variant).cpu_ms
-            told.append(f"{what}: {_limit(measured, cpu_ms)}")
-    return told
-
-
-def _limit(cells: Sequence[Cell], cpu_ms: float) -> str:
-    """Say whether, and from which limit on, more CPU changes nothing; `cells` are by rising limit."""
-    best = cells[-1].steady_rps or 0.0
-    enough = next(cell for cell in cells if (cell.steady_rps or 0.0) >= (1 - SAME) * best)
-    low, high = cells[0], cells[-1]
-    held = low.server.throttled_s
-    throttled = f" (throttled for {numbers.seconds(held)})" if held and held > UNHELD_S else ""
-    if enough is low:
-        why = "Its requests only wait, and waiting needs no CPU"
-        if cpu_ms:
-            why = "Only one thread computes at a time" if low.cpus >= 1 else "Its computing needs no more CPU than that"
-        return (
-            f"{low.cpus:g} CPU is as good as {high.cpus:g}: {numbers.rate(low.steady_rps)} and {numbers.rate(best)}."
-            f" {why}{throttled}."
-        )
-    text = (
-        f"{numbers.rate(low.steady_rps)} with {low.cpus:g} CPU{throttled}, {numbers.rate(best)} with {high.cpus:g};"
-        f" the median changes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
-    )
-    if enough is not high:
-        return f"{text} Above {enough.cpus:g} CPU, more CPU changes nothing."
-    gain, more = best / (low.steady_rps or best), high.cpus / low.cpus
-    text += f" CPU is the limit over the whole range: {gain:.1f} times the rate with {more:.3g} times the CPU."
-    return text + _convoy(high, cpu_ms)
-
-
-def _convoy(cell: Cell, cpu_ms: float) -> str:
-    """Say why an event loop that computes misses its bound, where the median shows it: first all compute, then wait."""
-    if (cell.server.throttled_s or 0) > UNHELD_S or not cpu_ms or not cell.median_ms:
-        return ""
-    together_ms = cell.concurrency * cpu_ms + cell.service_ms - cpu_ms
-    if cell.median_ms < (1 + SAME) * cell.predicted_mean_ms or abs(cell.median_ms / together_ms - 1) > SAME:
-        return ""
-    return (
-        f" Its median is above the bound of theory, {milliseconds(cell.predicted_mean_ms)}, and near"
-        f" {cell.concurrency} x {cpu_ms:g} + {cell.service_ms - cpu_ms:g} = {together_ms:g} ms: as if all requests"
-        " computed one after the other, and then all waited."
-    )
-
-
-def of_limits(cells: Sequence[Cell]) -> str:
-    """Say for each variant how many times the throughput is with the highest CPU limit, compared with the lowest."""
-    variants = dict.fromkeys((cell.variant, cell.concurrency) for cell in cells)
-    told = []
-    for variant, users_at_once in variants:
-        there = [cell for cell in cells if (cell.variant, cell.concurrency) == (variant, users_at_once)]
-        several = len({each[1] for each in variants}) > 1
-        where = ", ".join(filter(None, [variant, numbers.users(users_at_once) if several else ""]))
-        if said_of := _gains(there):
-            told.append(f"{where}: {said_of}" if where else said_of)
-    return f"{'; '.join(told)}." if told else ""
-
-
-def _gains(cells: Sequence[Cell]) -> str:
-    """Return a clause about cells that differ by their model and CPU limit alone."""
-    low, high = min(cell.cpus for cell in cells), max(cell.cpus for cell in cells)
-    rates = {(cell.model, cell.cpus): cell.steady_rps for cell in cells}
-    gains = {
-        model: (rates.get((model, high)) or 0.0) / lowest
-        for model in dict.fromkeys(cell.model for cell in cells)
-        if (lowest := rates.get((model, low))) and rates.get((model, high))
-    }
-    same = [model for model, gain in gains.items() if gain < 1 + SAME]
-    more = [f"{gain:.1f} times ({model})" for model, gain in gains.items() if gain >= 1 + SAME]
-    serve = "serves" if len(same) == 1 else "serve"
-    clauses = [f"{numbers.listed(same)} {serve} as much with {low:g} CPU as with {high:g}"] if same else []
-    if more:
-        clauses.append(f"compared with {low:g} CPU, {high:g} CPU serves {numbers.listed(more)} as much")
-    return ", and ".join(clauses)

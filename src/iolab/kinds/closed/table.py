@@ -18,14 +18,14 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
         _model(analysis),
         Column("Users", lambda cell: str(cell.concurrency), rank=0 if len(analysis.experiment.concurrency) > 1 else 3),
         *_condition(analysis),
-        Column("Median", lambda cell: numbers.milliseconds(cell.median_ms), bold=True),
+        Column("Median", lambda cell: words.percentile(cell.median_ms, cell), bold=True),
         Column(unit, words.services, rank=3),
         Column(
             "Median, theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms), short="Theory", answer=True
         ),
         Column("off", lambda cell: numbers.off(cell.residual), rank=2, answer=True),
-        Column("p95", lambda cell: words.tail(cell.p95_ms, cell), rank=4),
-        Column("p99", lambda cell: words.tail(cell.p99_ms, cell), rank=1),
+        Column("p95", lambda cell: words.percentile(cell.p95_ms, cell), rank=4),
+        Column("p99", lambda cell: words.percentile(cell.p99_ms, cell), rank=1),
         Column("Slowest", lambda cell: numbers.milliseconds(cell.max_ms), rank=5),
         Column(
             "Throttled", lambda cell: numbers.seconds(cell.server.throttled_s), rank=0 if _throttles(analysis) else 6
@@ -45,10 +45,7 @@ def _throttles(analysis: Analysis) -> bool:
 def resources(analysis: Analysis) -> list[Column[Cell]]:
     """Return the columns of resources, and of what the main table has no room for."""
     return [
-        _model(analysis),
-        Column("Users", lambda cell: str(cell.concurrency)),
-        *_condition(analysis),
-        Column("Median, 95% interval", words.interval),
+        *named(analysis),
         Column("Utilisation", words.utilisation),
         Column("Rate, whole span", lambda cell: numbers.rate(cell.throughput_rps)),
         Column("CPU a request", words.cpu_a_request),
@@ -61,6 +58,11 @@ def resources(analysis: Analysis) -> list[Column[Cell]]:
         Column("SYN cookies", lambda cell: numbers.count(cell.server.syn_cookies)),
         Column("Client's CPU a request", words.client_cpu_a_request),
     ]
+
+
+def named(analysis: Analysis) -> list[Column[Cell]]:
+    """Return the columns that name a cell."""
+    return [_model(analysis), Column("Users", lambda cell: str(cell.concurrency)), *_condition(analysis)]
 
 
 def _model(analysis: Analysis) -> Column[Cell]:

@@ -4,19 +4,21 @@ import math
 from collections.abc import Sequence
 
 from iolab.kinds.closed.cells import Analysis
-from iolab.kinds.closed.precision import half_width
+from iolab.kinds.closed.precision import LEAST_ROUNDS, reach
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report import settings as settings_of
 from iolab.report.marked import Answer
 from iolab.report.numbers import milliseconds, seconds, users
+from iolab.theory.enough import least_count
 
+STEP_MS = 0.001  # of figures in summary.json
 FLAT, EXPLODED_TAIL, PROPORTIONAL = 1.25, 10.0, 0.75
 
 
-def tail(value: float | None, cell: Cell) -> str:
-    """Return a high percentile, or that there were too few requests to know it."""
-    return milliseconds(value) if value is not None or not cell.ok else numbers.TOO_FEW
+def percentile(value_ms: float | None, cell: Cell) -> str:
+    """Return a percentile, or that there were too few requests to know it."""
+    return milliseconds(value_ms) if value_ms is not None or not cell.counted else numbers.TOO_FEW
 
 
 def services(cell: Cell) -> str:
@@ -44,14 +46,12 @@ def _a_request(cpu_s: float | None, requests: int) -> str:
     return numbers.NOT_KNOWN if cpu_s is None or not requests else f"{cpu_s / requests * 1000:.2f} ms"
 
 
-def interval(cell: Cell) -> str:
-    """Return the 95% interval of the median."""
-    if cell.median_ci_ms is None:
+def interval(ends_ms: tuple[float, float] | None) -> str:
+    """Return both ends of an interval, or one where they look the same."""
+    if ends_ms is None:
         return numbers.NOT_KNOWN
-    low, high = cell.median_ci_ms
-    return (
-        f"{milliseconds(low)} to {milliseconds(high)}" if milliseconds(low) != milliseconds(high) else milliseconds(low)
-    )
+    low, high = (milliseconds(end) for end in ends_ms)
+    return f"{low} to {high}" if low != high else low
 
 
 def by_model(analysis: Analysis) -> list[list[Cell]]:
@@ -73,7 +73,7 @@ def verdict(cells: Sequence[Cell]) -> str:
     """
     measured = [cell for cell in cells if cell.median_ms]
     if not measured:
-        return "no result"
+        return "no median" if any(cell.counted for cell in cells) else "no result"
     first, last = measured[0], measured[-1]
     few, many = first.median_ms or math.nan, last.median_ms or math.nan
     if len(measured) < 2:
@@ -94,6 +94,8 @@ def said(label: str, cells: Sequence[Cell]) -> str:
 def sentence(cells: Sequence[Cell]) -> str:
     """Return the medians of one model in a sentence."""
     measured = [cell for cell in cells if cell.median_ms is not None]
+    if not measured and any(cell.counted for cell in cells):
+        return f"Too few requests for a median, which needs {least_count(0.5)}."
     if not measured:
         return "No trial was valid; see the findings."
     parts = [f"{milliseconds(cell.median_ms)} with {users(cell.concurrency)}" for cell in measured]
@@ -139,20 +141,26 @@ def precision(analysis: Analysis) -> str:
     if wanted is None:
         return ""
     cells = [each.cell for each in analysis.cells]
-    widths = {
-        f"{cell.model} with {users(cell.concurrency)}": half_width(cell.median_ci_ms, cell.median_ms) for cell in cells
-    }
+    known = {cell: reach(cell.median_ci_ms, cell.median_ms) for cell in cells}
     rounds = max((cell.repeats for cell in cells), default=0)
-    poor = {name: width for name, width in widths.items() if width is None or width > wanted}
+    # An interval that is as long as was requested is recorded in thousandths of a millisecond.
+    poor = [
+        cell
+        for cell, each in known.items()
+        if each is None or (each - wanted) * (cell.median_ms or 0.0) > STEP_MS or cell.repeats < LEAST_ROUNDS
+    ]
     if not poor:
-        worst = max((width for width in widths.values() if width is not None), default=0.0)
-        return f"Precision: every median is known within {worst:.1%} after {rounds} rounds ({wanted:.1%} requested)."
-    listed = ", ".join(f"{name} {'unknown' if width is None else f'{width:.1%}'}" for name, width in poor.items())
+        return f"Precision: every median is known within the {wanted:.1%} requested, after {rounds} rounds."
+    listed = ", ".join(f"{place(cell, analysis)} {_known(known[cell])}" for cell in poor)
     return (
         f"Precision: {wanted:.1%} was requested; after {rounds} rounds in {seconds(analysis.run.wall_s)}"
-        f" (limit {seconds(analysis.experiment.budget_s)}) {len(widths) - len(poor)} of {len(widths)} medians are"
+        f" (limit {seconds(analysis.experiment.budget_s)}) {len(cells) - len(poor)} of {len(cells)} medians are"
         f" that precise; not {listed}."
     )
+
+
+def _known(width: float | None) -> str:
+    return "unknown" if width is None else f"{width:.1%}"
 
 
 def question(analysis: Analysis) -> str:
@@ -172,7 +180,7 @@ def settings(analysis: Analysis) -> str:
     experiment = analysis.experiment
     parts = [
         *settings_of.servers(experiment.server, experiment.vary),
-        f"{experiment.load.requests} requests a trial, rounded up to a multiple of the users",
+        f"{experiment.load.requests} requests a trial, rounded to a multiple of the users",
         _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."
@@ -187,6 +195,11 @@ def rounds(analysis: Analysis) -> int:
 def _repeats(analysis: Analysis) -> str:
     text = numbers.counted(rounds(analysis), "repeat")
     return f"{text}, each on a server of its own" if analysis.run.fresh_servers else text
+
+
+def place(cell: Cell, analysis: Analysis) -> str:
+    """Name a cell: A with 16 users, 0.5 CPU."""
+    return f"{cell.model} with {users(cell.concurrency)}{condition(cell, analysis, before=', ')}"
 
 
 def name(cells: Sequence[Cell], analysis: Analysis) -> str:
@@ -228,11 +241,10 @@ def short_queues(analysis: Analysis) -> list[str]:
 
 
 def _short_queue(cell: Cell, analysis: Analysis) -> str:
-    where = f"{cell.model} with {users(cell.concurrency)}{condition(cell, analysis, before=', ')}"
     inside = (cell.backlog or 0) + 2
     return (
-        f"{where}: the accept queue (listen backlog {cell.backlog}) holds fewer connections than there are users."
-        f" Theory is the median of the {inside} users that circulate, (backlog + 2) x S ="
+        f"{place(cell, analysis)}: the accept queue (listen backlog {cell.backlog}) holds fewer connections than there"
+        f" are users. Theory is the median of the {inside} users that circulate, (backlog + 2) x S ="
         f" {milliseconds(cell.predicted_median_ms)}; with a longer accept queue it is c x S ="
         f" {milliseconds(cell.predicted_mean_ms)}."
     )

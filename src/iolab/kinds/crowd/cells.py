@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from iolab.chat.entries import Entry
-from iolab.chat.times import Times
+from iolab.chat.times import Times, ranked
 from iolab.kinds.crowd.records import Click, CrowdRecord
+from iolab.results.possible import within
 from iolab.results.records import Finding, Holding
 
 SHRUNK_BYTES = 256  # a connection: less does not change the figures
+LEAST_KERNEL_BYTES = 2 * 1024  # of a connection: the smallest struct tcp_sock of Linux is larger, and there are two
 LEAST_USERS = 50  # with fewer, other changes of the process exceed the memory of its users
 
 
@@ -38,9 +40,13 @@ class Kernel:
 
     @property
     def total(self) -> float | None:
-        """The sum; None if a part is not known or shrank, since a smaller sum would look like less memory."""
+        """The sum; None if a part is not known or shrank, since a smaller sum would look like less memory.
+
+        None, too, if it is less than the kernel needs for two sockets.
+        """
         parts = (self.sockets, self.slab, self.stacks, self.tables)
-        return None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
+        total = None if None in parts or self.shrunk else sum(part or 0.0 for part in parts)
+        return within(total, LEAST_KERNEL_BYTES)
 
     @property
     def shrunk(self) -> dict[str, float]:
@@ -98,12 +104,12 @@ class CrowdCell:
     @property
     def server_bytes(self) -> float | None:
         """The server's memory for each user, in bytes."""
-        return self._growth("rss_bytes", self.served)
+        return within(self._growth("rss_bytes", self.served), 1)
 
     @property
     def virtual_bytes(self) -> float | None:
         """The server's address space for each user, in bytes."""
-        return self._growth("virtual_bytes", self.served)
+        return within(self._growth("virtual_bytes", self.served), 1)
 
     @property
     def kernel(self) -> Kernel:
@@ -119,8 +125,9 @@ class CrowdCell:
 
     @property
     def idle_share(self) -> float | None:
-        """The share of a core that the server uses while no user clicks."""
-        return _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
+        """The share of a core that the server uses while no user clicks; None if that is more than there are cores."""
+        share = _a_second(self.record.quiet, self.record.quiet_end, "cpu_s", self.record.quiet_s)
+        return within(share, 0, self.record.machine.cores)
 
     @property
     def quiet_switches(self) -> float | None:
@@ -148,14 +155,14 @@ def _a_second(before: Holding, after: Holding, name: str, span_s: float) -> floa
 def cell(record: CrowdRecord, entries: Sequence[Entry], clicks: Sequence[Click]) -> CrowdCell:
     """Compute the figures of one cell from its record and rows; without entries, `prompt` is not known."""
     waits = [None if entry.served_s is None else entry.served_s - entry.start_s for entry in entries]
-    late = Times.of([click.sent_s - click.planned_s for click in clicks])
+    late = sorted(click.sent_s - click.planned_s for click in clicks)
     return CrowdCell(
         record=record,
         established=Times.of(waits),
         clicks=Times.of([None if each.answered_s is None else each.answered_s - each.planned_s for each in clicks]),
         prompt=sum(wait is not None and wait <= record.patience_s for wait in waits) if entries else None,
         rate=_rate(entries),
-        late_p99_s=late.p99_s,
+        late_p99_s=ranked(late, 0.99) if late else None,
     )
 
 

@@ -1,16 +1,18 @@
 """Findings of crowd cells: whether a cell measures the server, or something else."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
-from iolab.chat.times import LEAST_P99
 from iolab.findings import by_gravity, machine
 from iolab.kinds.crowd.cells import CrowdCell
-from iolab.kinds.crowd.records import CrowdRecord
-from iolab.results.records import Finding, RunInfo, ServerUsage
+from iolab.report.numbers import counted
+from iolab.results.records import Finding, RunInfo
+from iolab.theory.enough import least_count
 
 CLIENT_SHARE = 0.8  # of a core: above it, clicks queue in the client
 LATE_S = 0.005  # of the 99th percentile of sends
 PAUSE_S = 0.05  # that a user notices
+ROOM = 1.2  # clicks come at random times: so many more users than needed on average
 
 
 def invalid(cell: CrowdCell) -> Iterator[Finding]:
@@ -55,14 +57,17 @@ def unanswered_clicks(cell: CrowdCell) -> Iterator[Finding]:
 
 
 def few_clicks(cell: CrowdCell) -> Iterator[Finding]:
-    """A 99th percentile needs a hundred clicks; a cell with few users has few clicks."""
-    if cell.counts and not cell.few and cell.clicks.count < LEAST_P99:
+    """A 99th percentile needs a few hundred clicks; a cell with few users has few clicks."""
+    needed, count = least_count(0.99), cell.clicks.count
+    if cell.counts and not cell.few and count < needed:
+        more = math.ceil(cell.record.users * needed / count * ROOM / 100) * 100 if count else 0
         yield Finding(
             id="few_clicks",
             severity="note",
-            message=f"{cell.clicks.count} clicks in {cell.record.busy_s:.0f} s: too few to know the 99th percentile",
-            remedy="more users (USERS) make more clicks",
-            value=LEAST_P99 - cell.clicks.count,
+            message=f"{counted(count, 'click')} in {cell.record.busy_s:.0f} s: too few to know the 99th percentile,"
+            f" which needs {needed}",
+            remedy=f"more users make more clicks{f': USERS={more}' if more else ' (USERS)'}",
+            value=needed - count,
         )
 
 
@@ -131,11 +136,5 @@ RULES: Sequence[Callable[[CrowdCell], Iterator[Finding]]] = (
 
 def findings(cell: CrowdCell, run: RunInfo) -> tuple[Finding, ...]:
     """Return all findings of a cell, the most severe first."""
-    of_the_machine = machine.during(run, [_with_usage(cell.record)], cell.record.cpus)
+    of_the_machine = machine.during(run, [cell.record], cell.record.cpus)
     return by_gravity([*(finding for rule in RULES for finding in rule(cell)), *of_the_machine])
-
-
-def _with_usage(record: CrowdRecord) -> CrowdRecord:
-    began, ended = record.empty.cpu_s, record.busy.cpu_s
-    usage = ServerUsage(cpu_s=None if began is None or ended is None else ended - began)
-    return record.model_copy(update={"server": usage})

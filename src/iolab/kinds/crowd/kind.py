@@ -1,6 +1,5 @@
 """Crowds as a kind of experiment."""
 
-import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +27,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
     rows = MappingProxyType({"users": Entry, "clicks": Click})
     key = ("model", "transport", "form", "asked", "processes")
     metrics = ("held", "click_p50_ms", "click_p99_ms", "server_bytes_per_user", "idle_share")
+    rising = ("held", "idle_share")
     generator = "crowd"
 
     def models(self, experiment: CrowdExperiment, lab: Lab) -> Sequence[Model]:
@@ -79,7 +79,7 @@ class Crowds(Kind[CrowdExperiment, CrowdTrial, CrowdRecord]):
         ]
         clicks = "no click answered"
         if times_s:
-            clicks = f"median click {numbers.milliseconds(statistics.median_high(times_s) * 1000):>8}"
+            clicks = f"median click {numbers.median(times_s):>8}"
         text = f"held {record.held:>7,}   {clicks}" if record.valid else f"invalid: {record.reason}"
         server = record.transport if record.form == "usual" else f"{record.transport}, {record.form}"
         return Line(

@@ -1,5 +1,6 @@
 """The records of a crowd run: a line for each trial, a row for each user and for each click."""
 
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from iolab.chat.entries import Form, Transport
@@ -34,6 +35,13 @@ class CrowdRecord(TrialRecord):
     after `quiet_s` without a click, `busy` after `busy_s` of clicks at `clicks_per_s` in all.
     """
 
+    parts = MappingProxyType(
+        {
+            **dict.fromkeys(("held", "late", "waiting", "refused", "lost"), "users"),
+            "users": "asked",
+            "answered": "clicks",
+        }
+    )
     model: str
     title: str
     service: str

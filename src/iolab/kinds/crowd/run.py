@@ -19,8 +19,9 @@ from iolab.kinds.crowd.plan import CrowdTrial
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.loadgen.users import UserProcesses, clients, holding
-from iolab.results.records import ClientUsage, Holding, MachineUsage
+from iolab.results.records import ClientUsage, Holding, MachineUsage, ServerUsage
 from iolab.runtime import ServerCommand, footprint, probe
+from iolab.runtime.usage import Meter
 
 SETTLE_S = 0.5
 CLICK_WAIT_S = 10.0  # for the last answers
@@ -38,6 +39,7 @@ class CrowdResult:
     evidence: str = ""
     client: ClientUsage = field(default_factory=ClientUsage)
     client_share: float | None = None
+    server: ServerUsage = field(default_factory=ServerUsage)
     machine: MachineUsage = field(default_factory=MachineUsage)
     reason: str | None = None
 
@@ -79,6 +81,8 @@ def _load(  # noqa: PLR0917
         time.sleep(SETTLE_S)
         diagnosis = LossDiagnosis(server)
         diagnosis.begin()
+        meter = Meter(server)
+        meter.begin()
         result.moments["empty"] = footprint.read(server)
         url = urlsplit(server.url)
         rows = users.connect((url.hostname or "", url.port or 0), chat.users, crowd.connect_rps, crowd.patience_s)
@@ -93,6 +97,8 @@ def _load(  # noqa: PLR0917
         outcomes = users.all("outcomes", 60.0)
         result.entries = entries([row for answer in outcomes for row in answer["rows"]], begin_s)
         result.client = ClientUsage(cpu_s=round(users.cpu_s, 6))
+        meter.end()
+        result.server = meter.usage()
         pool = None if chat.thread_each else chat.threads
         if result.count("waiting") + result.count("refused") + result.count("lost"):
             result.obstacle, result.evidence = diagnosis.why(result.count("waiting"), result.count("refused"), pool)
@@ -154,6 +160,7 @@ def _record(
         clicks=len(result.clicks),
         answered=sum(click.answered_s is not None for click in result.clicks),
         **moments,
+        server=result.server,
         client=result.client,
         client_share=result.client_share,
         client_processes=processes,

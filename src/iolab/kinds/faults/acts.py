@@ -146,7 +146,7 @@ def killed(stage: Stage) -> Killed:
     """Kill the server while users click, and wait until they detect it."""
     time.sleep(stage.faults.least_s)
     begin_s = time.perf_counter()  # the drivers use the same clock, the machine's monotonic one
-    stage.server.kill()
+    stage.kill()
     wait_s = stage.stated_s()
     answers = stage.users.all("partings", wait_s + ANSWER_S, wait_s=wait_s)
     stage.rows = [Disconnection(user, lost_s - begin_s) for answer in answers for user, lost_s in answer["rows"]]
@@ -162,7 +162,7 @@ def killed(stage: Stage) -> Killed:
 def herd(stage: Stage) -> Herd:
     """Start the server again, and reconnect all users at once."""
     begin = time.monotonic()
-    stage.server = stage.restart()
+    stage.start_again()
     start_s = time.monotonic() - begin
     counted = stage.server.listen_counters()
     rows, tries = stage.reconnect()

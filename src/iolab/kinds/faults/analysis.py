@@ -44,6 +44,6 @@ def objects(analysis: FaultsAnalysis) -> list[dict[str, Any]]:
 
 
 def _cell(record: FaultRecord, analysis: FaultsAnalysis) -> dict[str, Any]:
-    facts = json.loads(record.model_dump_json(exclude={"rows", "started", "server", "client"}))
+    facts = json.loads(record.model_dump_json(exclude={"rows", "started"}))
     findings_ = [finding.model_dump() for finding in analysis.findings(record)]
     return {**facts, "acknowledged_clicks_safe": record.acknowledged_clicks_safe, "findings": findings_}

@@ -5,7 +5,7 @@ from functools import partial
 from iolab.kinds.faults import figure, words
 from iolab.kinds.faults.analysis import FaultsAnalysis
 from iolab.kinds.faults.records import FaultRecord
-from iolab.report import document, doubts, drawing, numbers, run_report
+from iolab.report import document, drawing, numbers, run_report
 from iolab.report.document import Block, Card, Cards, Column, Document, Facts, Figure, Section, Sentences
 from iolab.report.numbers import percentile
 
@@ -42,9 +42,7 @@ def report(analysis: FaultsAnalysis) -> Document:
             Section("What each fault does", [Sentences(effects)] if effects else [], brief=True),
         ],
         noun="fault",
-        findings=(
-            (words.name(record.fault), (*doubts.invalid(record), *analysis.findings(record))) for record in records
-        ),
+        findings=((words.name(record.fault), analysis.findings(record)) for record in records),
         details=[Section(words.name(record.fault).capitalize(), _details(record, analysis)) for record in records],
         method=[words.settings(analysis), words.METHOD],
         rows="a row for each click, and for each user that a message reached, that connected or lost its connection",

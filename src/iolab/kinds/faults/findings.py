@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from iolab.findings import by_gravity, machine
+from iolab.findings import by_gravity
 from iolab.kinds.faults.records import FaultRecord
+from iolab.report import doubts
 from iolab.results.records import Finding, RunInfo
 
 
@@ -42,5 +43,4 @@ def capped(record: FaultRecord) -> Iterator[Finding]:
 
 def findings(record: FaultRecord, run: RunInfo) -> tuple[Finding, ...]:
     """Return all findings of a fault, the most severe first."""
-    of_the_machine = machine.during(run, [record], record.cpus)
-    return by_gravity([*unsafe_clicks(record), *capped(record), *of_the_machine])
+    return by_gravity([*unsafe_clicks(record), *capped(record), *doubts.of_record(run, record, record.cpus)])

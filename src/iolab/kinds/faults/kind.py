@@ -29,6 +29,7 @@ class FaultsKind(Kind[FaultsExperiment, Trial, FaultRecord]):
         *("users", "back", "clicks.answered", "clicks.p50_s", "clicks.p99_s", "clicks.slowest_s"),
         *("figures.median_s", "figures.last_s", "figures.cut_s", "figures.noticed_s", "figures.freed_s"),
     )
+    rising = ("users", "back", "clicks.answered")
     generator = "crowd"
     fresh_servers = False
     not_resumable = "the users that all faults shared are disconnected"

@@ -1,6 +1,7 @@
 """The records of a faults run: a line for each fault, and rows for clicks, users and received messages."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -61,6 +62,7 @@ class Clicks(Record):
     are not in the server's log: both must be 0. None: not known.
     """
 
+    parts = MappingProxyType({"answered": "sent", "lost": "sent", "unrecorded": "sent"})
     sent: int = 0
     answered: int = 0
     p50_s: float | None = None
@@ -84,6 +86,7 @@ class Broadcast(Record):
     """
 
     fault: Literal["broadcast"] = "broadcast"
+    parts = MappingProxyType({"reached": "users"})
     messages: int
     reached: int
     first_s: float | None
@@ -100,6 +103,7 @@ class SlowReaders(Record):
     """
 
     fault: Literal["slow"] = "slow"
+    parts = MappingProxyType({"stuck": "users", "cut": "stuck", "others_lost": "users"})
     stuck: int
     chars: int
     messages: int
@@ -121,6 +125,7 @@ class Vanished(Record):
     """
 
     fault: Literal["vanished"] = "vanished"
+    parts = MappingProxyType({"vanished": "users", "left": "vanished"})
     vanished: int
     stated_s: float
     first_s: float | None
@@ -137,6 +142,7 @@ class HalfOpen(Record):
     """
 
     fault: Literal["half_open"] = "half_open"
+    parts = MappingProxyType({"kept": "sent", "served": "newcomers", "served_before": "newcomers"})
     sent: int
     kept: int | None
     cookies: int | None
@@ -154,6 +160,7 @@ class Killed(Record):
     """The server is killed (SIGKILL): seconds until the first, the median and the last user detects it."""
 
     fault: Literal["killed"] = "killed"
+    parts = MappingProxyType({"detected": "users"})
     detected: int
     first_s: float | None
     median_s: float | None
@@ -167,6 +174,7 @@ class Herd(Record):
     """
 
     fault: Literal["herd"] = "herd"
+    parts = MappingProxyType({"served": "reconnecting", "reconnecting": "asked"})
     start_s: float
     reconnecting: int
     served: int
@@ -191,6 +199,7 @@ class FaultRecord(TrialRecord):
     (ClickRow) and, for some faults, "deliveries" (Delivery), "disconnections" (Disconnection) or "users" (Entry).
     """
 
+    parts = MappingProxyType({"allowed": "asked", "users": "allowed", "back": "allowed"})
     model: str
     title: str
     service: str

@@ -22,8 +22,9 @@ from iolab.kinds.faults.clicks import checked
 from iolab.kinds.faults.plan import Trial
 from iolab.kinds.faults.records import KIND_OF_ROWS, Clicks, Fault, FaultRecord, Figures
 from iolab.kinds.faults.settings import FaultsExperiment
-from iolab.kinds.faults.stage import ANSWER_S, Stage
+from iolab.kinds.faults.stage import ANSWER_S, Spending, Stage
 from iolab.loadgen.users import UserProcesses, clients, holding
+from iolab.results.records import ClientUsage
 from iolab.runtime import Server
 
 ACTS: Mapping[Fault, Callable[[Stage], Figures]] = {
@@ -82,17 +83,20 @@ def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: S
     began, started = time.monotonic(), datetime.now(UTC)
     users, figures, back, reason = 0, None, None, None
     clicks, files = Clicks(), dict[str, str]()
+    stage.used, client_s = Spending.of(stage.server), None
     killed = trial.fault == "killed"
     bench.say(words.name(trial.fault))
     with watching() as watch:
         try:
             users = _held(stage.users)
+            before_s = stage.users.cpu_s
             begin_s = _begin_clicks(experiment, trial, stage.users)
             figures = ACTS[trial.fault](stage)
             if not killed:
                 time.sleep(max(0.0, experiment.faults.least_s - (time.monotonic() - began)))
             wait_s = DEAD_ANSWERS_S if killed else LAST_ANSWERS_S
             answers = stage.users.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
+            client_s = round(stage.users.cpu_s - before_s, 6)
             clicks, files = checked(bench, trial.index, begin_s, answers, stage.server)
             if not killed:
                 stage.server.check_alive()
@@ -111,6 +115,8 @@ def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: S
         back=back,
         figures=figures,
         clicks=clicks,
+        server=stage.used.usage(stage.server),
+        client=ClientUsage(cpu_s=client_s),
         machine=watch.usage(),
         rows=files,
     )

@@ -10,14 +10,46 @@ from iolab.chat.servers import ChatServer
 from iolab.chat.settings import ChatUsers
 from iolab.errors import ServerFailed
 from iolab.host import proc
+from iolab.host.activity import difference
 from iolab.kinds.faults.records import Delivery, Disconnection
 from iolab.kinds.faults.settings import Faults
 from iolab.loadgen.users import UserProcesses
-from iolab.runtime import Server, probe
+from iolab.results.records import ServerUsage
+from iolab.runtime import Server, Snapshot, probe
 
 ANSWER_S = 30.0  # for a driver's answer, beyond what it is told to wait
 
 Rows = list[Entry] | list[Delivery] | list[Disconnection]
+
+
+@dataclass
+class Spending:
+    """The CPU time and throttled time of the servers during one fault, which may kill one and start another."""
+
+    since: Snapshot | None = None  # of the server that runs now
+    cpu_s: float | None = 0.0
+    throttled_s: float | None = 0.0
+
+    @classmethod
+    def of(cls, server: Server) -> "Spending":
+        """Begin to count."""
+        return cls(server.snapshot())
+
+    def until_now(self, server: Server) -> None:
+        """Add what the running server has used until now; it is not counted further."""
+        if self.since is not None:
+            before, now, self.since = self.since, server.snapshot(), None
+            self.cpu_s = _sum(self.cpu_s, difference(before.cpu_s, now.cpu_s))
+            self.throttled_s = _sum(self.throttled_s, difference(before.throttled_s, now.throttled_s))
+
+    def usage(self, server: Server) -> ServerUsage:
+        """Return what all servers of the fault have used."""
+        self.until_now(server)
+        return ServerUsage(cpu_s=self.cpu_s, throttled_s=self.throttled_s)
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 @dataclass
@@ -30,8 +62,19 @@ class Stage:
     crowd: ChatUsers
     faults: Faults
     restart: Callable[[], Server]
+    used: Spending = field(default_factory=Spending)
     messages: int = 0  # sent so far
     rows: Rows = field(default_factory=list)
+
+    def kill(self) -> None:
+        """Kill the server."""
+        self.used.until_now(self.server)
+        self.server.kill()
+
+    def start_again(self) -> None:
+        """Start the server again; a new one has used nothing."""
+        self.server = self.restart()
+        self.used.since = Snapshot(cpu_s=0.0, throttled_s=0.0)
 
     @property
     def place(self) -> tuple[str, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from iolab.kinds import recorded
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
-from iolab.report import doubts
+from iolab.report import doubts, numbers
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import RunInfo
@@ -40,10 +40,15 @@ class Standstill:
         found["slowest"] = float(values.max()) if len(values) else None
         return {name: None if value is None else round(value * 1000, 3) for name, value in found.items()}
 
-    def late(self, limit_s: float = LATE_S) -> float:
-        """Return the share of the requests that took longer than that."""
+    def late(self, limit_s: float = LATE_S) -> float | None:
+        """Return the share of the answered requests that took longer than that; None if none was answered."""
         values = self.latencies_s
-        return float((values > limit_s).mean()) if len(values) else 0.0
+        return float((values > limit_s).mean()) if len(values) else None
+
+
+def percent(share: float | None) -> str:
+    """Return a share of requests as a report has it."""
+    return numbers.NOT_KNOWN if share is None else f"{share:.1%}"
 
 
 @dataclass(frozen=True)
@@ -87,5 +92,5 @@ def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, stan
         "requests": len(standstill.samples),
         **standstill.percentiles_ms(),
         "later_than_100_ms": rounded(standstill.late(), 6),
-        "findings": [finding.model_dump() for finding in doubts.during(run, (record,), experiment.cpus[0])],
+        "findings": [finding.model_dump() for finding in doubts.of_record(run, record, experiment.cpus[0])],
     }

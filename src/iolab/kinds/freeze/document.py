@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill
+from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill, percent
 from iolab.kinds.freeze.run import ROOM
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import document, doubts, drawing, numbers, run_report
@@ -99,7 +99,7 @@ def percentiles(standstills: Sequence[Standstill]) -> Table:
         ["Response time", *(f"{each.name} ({each.generator})" for each in standstills)],
         [
             *([name, *(_known(values[name]) for values in found)] for name in names),
-            ["later than 100 ms", *(f"{each.late():.1%}" for each in standstills)],
+            ["later than 100 ms", *(percent(each.late()) for each in standstills)],
             ["requests", *(f"{len(each.samples):,}" for each in standstills)],
         ],
     )
@@ -152,7 +152,7 @@ def picture(standstills: Sequence[Standstill], stop: Freeze, narrow: bool) -> st
             )
             axes.set_title(
                 f"{each.name}, {len(each.samples):,} requests:{chr(10) if narrow else ' '}"
-                f"{each.late():.1%} later than 100 ms"
+                f"{percent(each.late())} later than 100 ms"
             )
         if latencies_ms:
             limits = drawing.ends(min(latencies_ms), max(latencies_ms))

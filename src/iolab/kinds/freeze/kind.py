@@ -58,7 +58,7 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
 
     def line(self, measured: Measured[FreezeRecord]) -> Line:
         """Return how many requests were late, and the slowest."""
-        from iolab.kinds.freeze.cells import Standstill  # noqa: PLC0415 (numpy)
+        from iolab.kinds.freeze.cells import Standstill, percent  # noqa: PLC0415 (numpy)
 
         record = measured.record
         place = f"{record.name:<11} by {record.generator:<6}"
@@ -67,7 +67,9 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
         samples = [row for row in measured.rows.get("requests", ()) if isinstance(row, Sample)]
         counted = Standstill(record.name, record.generator, samples)
         slowest = numbers.milliseconds(counted.percentiles_ms()["slowest"])
-        return Line(f"{place} {len(samples)} requests   {counted.late():.1%} later than 100 ms   slowest {slowest}")
+        return Line(
+            f"{place} {len(samples)} requests   {percent(counted.late())} later than 100 ms   slowest {slowest}"
+        )
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""

@@ -21,9 +21,10 @@ from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.loadgen import Job, Load
 from iolab.loadgen.openloop import Arrivals, OpenLoop
 from iolab.loadgen.starting import running_generator
-from iolab.results.records import ClientUsage, MachineUsage
+from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
 from iolab.results.samples import Sample
 from iolab.runtime import Server
+from iolab.runtime.usage import Meter
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 LEAD_S = 0.3  # that of loadtest/arrivals_process.py
@@ -54,19 +55,23 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
     """Measure one trial on a server of its own; a trial that fails is a record with a reason."""
     freeze, plan = experiment.freeze, bench.plans[experiment.cpus[0]]
     samples, usage, machine, reason = list[Sample](), ClientUsage(), MachineUsage(), None
+    used = ServerUsage()
     started = datetime.now(UTC)
     prepare = {"closed loop": _closed, "planned": _planned}[trial.name]
     bench.say(f"{trial.name}, by {trial.generator}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
     try:
         with prepare(experiment, bench) as prepared:
             server = prepared.server
+            meter = Meter(server)
+            meter.begin()  # no sample in between: where a shell in the container reads, it is frozen, too
             started = datetime.now(UTC)
             with watching() as watch, standstill(server, prepared.lead_s + freeze.after_s, freeze.for_s):
                 load, usage = prepared.send()
                 samples = [*load.samples]
                 server.check_alive()
                 load.check_complete(prepared.requests)
-            machine = watch.usage()
+            meter.end()
+            used, machine = meter.usage(), watch.usage()
     except TrialFailed as error:
         reason = str(error)
         if isinstance(error, LoadFailed):
@@ -77,6 +82,7 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
         reason=reason,
+        server=used,
         client=usage,
         machine=machine,
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from iolab.findings import by_gravity
-from iolab.findings.generator import LATE_S, REMEDY
+from iolab.findings.generator import LATE_S
+from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.report import doubts
 from iolab.results.records import Finding, RunInfo
@@ -41,15 +42,8 @@ def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Fi
         )
     if measured is None:
         return
-    if measured.late_p99_s > LATE_S:
-        yield Finding(
-            id="late_sends",
-            severity="warning",
-            message=f"suspect: one request in a hundred was sent {measured.late_p99_s * 1000:.1f} ms late or more,"
-            " and its response time includes this lateness",
-            remedy=REMEDY,
-            value=measured.late_p99_s * 1000,
-        )
+    if late := arrivals.late_sends(measured.late_p99_s):
+        yield late
     yield from _same_trace(cell)
     yield from _as_planned(record, samples)
     if measured.mean_ci_s and record.utilisation is not None:

@@ -1,17 +1,64 @@
-"""From the run folder of a search to the rate that each model sustains, compared with theory."""
+"""From the run folder of a search to the bracket of each model, compared with theory."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iolab.kinds import recorded
-from iolab.kinds.slo.plan import Found, Objective, by_theory, next_trial, tried
+from iolab.kinds.arrival_records import Calibration
+from iolab.kinds.slo.objective import Objective
+from iolab.kinds.slo.plan import next_trial
 from iolab.kinds.slo.records import SloRecord
+from iolab.kinds.slo.search import Bracket, bracket
 from iolab.kinds.slo.settings import SloExperiment
+from iolab.kinds.slo.steps import TriedRate, tried
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo
 
 UNFINISHED = "it was interrupted"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The result of a model's search: its rates in the order in which they were tried, and the bracket.
+
+    `theory_rps` is the rate up to which an M/D/c queue meets the objective, or M/M/c with exponential service; None if
+    the model has no queue. `reason` says why the search did not end; "" if it did. `highest_rps` is the most that the
+    load generator sends, and `limit` what ended it at the lowest rate at which it did.
+    """
+
+    letter: str
+    name: str
+    workers: float
+    tried: tuple[TriedRate, ...]
+    calibration: Calibration
+    theory_rps: float | None
+    highest_rps: float
+    reason: str = ""
+
+    @property
+    def bracket(self) -> Bracket:
+        """What the verdicts say."""
+        return bracket([each.step for each in self.tried])
+
+    @property
+    def best(self) -> TriedRate | None:
+        """The highest rate at which the objective holds, of those below the lowest at which it fails."""
+        return self._at(self.bracket.holds_rps)
+
+    @property
+    def broken(self) -> TriedRate | None:
+        """The lowest rate at which it fails."""
+        return self._at(self.bracket.fails_rps)
+
+    @property
+    def limit(self) -> str:
+        """What ended the load generator."""
+        ended = self._at(self.bracket.client_rps)
+        return ended.disturbance.message if ended and ended.disturbance else ""
+
+    def _at(self, rate_rps: float | None) -> TriedRate | None:
+        return next((each for each in self.tried if each.rate_rps == rate_rps), None)
 
 
 @dataclass(frozen=True)
@@ -30,19 +77,27 @@ def analyse(folder: RunFolder) -> SloAnalysis:
     read = recorded.read(folder, SloExperiment, SloRecord)
     records, objective = read.trials, read.experiment.wanted
     begun = [model for model in read.run.models if any(record.model == model.letter for record in records)]
-    found = tuple(_found(model, records, read.experiment) for model in begun)
+    found = tuple(_found(model, read.run, records, read.experiment) for model in begun)
     return SloAnalysis(read.run, read.experiment, objective, found, tuple(records))
 
 
-def _found(model: ModelInfo, records: Sequence[SloRecord], experiment: SloExperiment) -> Found:
+def _found(model: ModelInfo, run: RunInfo, records: Sequence[SloRecord], experiment: SloExperiment) -> Found:
     own = [record for record in records if record.model == model.letter]
-    trials = tuple(tried(record) for record in own if record.valid)
-    calibration = own[0].calibration
-    theory_rps = None
+    objective, calibration, theory_rps = experiment.wanted, own[0].calibration, None
     if math.isfinite(model.workers):
-        distribution = experiment.server.wait_distribution
-        theory_rps = by_theory(experiment.wanted, calibration, model.workers, distribution)
+        theory_rps = objective.by_theory(
+            calibration.service_s, calibration.transit_s, model.workers, experiment.server.wait_distribution
+        )
     reason = next((str(record.reason) for record in own if not record.valid), "")
-    if not reason and next_trial(model.letter, records, 0):
+    if not reason and next_trial(experiment, model, run, records):
         reason = UNFINISHED
-    return Found(model.letter, model.service, model.workers, trials, calibration, theory_rps, reason)
+    return Found(
+        letter=model.letter,
+        name=model.service,
+        workers=model.workers,
+        tried=tuple(tried(run, own, objective)),
+        calibration=calibration,
+        theory_rps=theory_rps,
+        highest_rps=own[0].highest_rps,
+        reason=reason,
+    )

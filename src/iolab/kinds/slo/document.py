@@ -1,17 +1,19 @@
-"""The report of a search for the highest rate: what each model sustains, compared with theory."""
+"""The report of a search for the highest rate: the bracket of each model, and each rate that was tried."""
 
-from collections.abc import Iterator, Sequence
-
-from iolab.kinds.slo.analysis import SloAnalysis
-from iolab.kinds.slo.plan import BISECTIONS, HIGH, LOW, NO_QUEUE_RPS, Found, Objective, TriedRate
+from iolab.kinds.slo import findings, words
+from iolab.kinds.slo.analysis import Found, SloAnalysis
+from iolab.kinds.slo.plan import spans_s
 from iolab.kinds.slo.records import SloRecord
-from iolab.report import document, doubts, drawing, numbers, run_report, settings
+from iolab.kinds.slo.steps import AGAIN, TriedRate
+from iolab.report import document, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
 from iolab.report.marked import Answer
-from iolab.results.records import Finding
+from iolab.report.numbers import slow_rate
+from iolab.theory.order_statistics import CONFIDENCE
 
 RATES = (
-    '"Holds at" is the highest rate of arrivals at which the objective held, "fails at" the lowest at which it did not.'
+    '"Holds at" is the highest rate at which the objective holds, "fails at" the lowest at which it does not: the'
+    f" {CONFIDENCE:.0%} interval of the value lies on one side of the limit. In between is what is not known."
 )
 NOTE = Answer(
     f"{RATES} Theory is the rate up to which an M/D/c queue of the calibrated service time (M/M/c with exponential"
@@ -21,7 +23,8 @@ NOTE = Answer(
 )
 TIMES = (
     "Response times count from the planned moment of a request: waiting time and service time. Requests that were"
-    " planned before a trial reached its steady state are not counted."
+    ' planned before a trial reached its steady state are not counted. "Independent" is how many independent requests'
+    " would know as much: response times behind one queue resemble each other."
 )
 
 
@@ -31,8 +34,8 @@ def report(analysis: SloAnalysis) -> Document:
     cards = [
         Card(
             f"{each.letter} · {_title(analysis, each.letter)}",
-            verdict(each),
-            sentence(each, objective),
+            words.verdict(each),
+            words.sentences(each, objective),
             drawing.of_letter(each.letter),
         )
         for each in analysis.found
@@ -44,65 +47,26 @@ def report(analysis: SloAnalysis) -> Document:
         lacks=_lacks(analysis),
         answer=[Section("", [Cards(cards), _rates(analysis)], brief=True)],
         noun="server",
-        findings=_doubts(analysis),
+        findings=[(each.letter, findings.of_server(analysis, each)) for each in analysis.found],
         details=[Section("Steps", [_steps(analysis)])],
-        method=[
-            f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
-            "Each server is calibrated first, under a closed loop. The first trial"
-            f" of a search is the highest rate: {HIGH:.0%} utilisation, {NO_QUEUE_RPS:,.0f} a second without a queue,"
-            " or the most that the load generator sends in time. If the objective fails there, the next trial is"
-            f" {LOW / HIGH:.0%} of that rate; if it holds there, {BISECTIONS} trials halve the interval on a"
-            " logarithmic scale. A request without a response breaks the"
-            " objective.",
-        ],
+        method=_method(analysis),
         rows="for each request when it was planned, sent and done, and the service time that the server reported",
     )
 
 
-def verdict(found: Found) -> str:
-    """Return the highest rate at which the objective held."""
-    if found.best:
-        return _rate(found.best.rate_rps)
-    return "not known" if found.reason else "none"
-
-
-def sentence(found: Found, objective: Objective) -> str:
-    """Say what one model sustains, or what is known if its search did not end."""
-    best, broken, ended = found.best, found.broken, not found.reason
-    text = f"{found.letter} {'meets' if best else 'does not meet'} {objective.text}"
-    if best and broken:
-        text += f" {'up to' if ended else 'at'} {_rate(best.rate_rps)}{_utilisation(found, best)};"
-        text += f" at {_rate(broken.rate_rps)} {_failure(broken, objective)}."
-    elif best:
-        text += f" at {_rate(best.rate_rps)}{', the highest rate that was tried' if ended else ''}."
-    elif broken:
-        text += " at any rate that was tried." if ended else f" at {_rate(broken.rate_rps)}."
-    else:
-        text = ""
-    return text if ended else f"{text} The search for {found.letter} did not end: {found.reason}.".strip()
-
-
-def _utilisation(found: Found, trial: TriedRate) -> str:
-    if found.theory_rps is None:
-        return ""
-    return f", {trial.rate_rps * found.calibration.service_s / found.workers:.0%} utilisation"
-
-
-def _failure(broken: TriedRate, objective: Objective) -> str:
-    value = _value(broken)
-    return "a request got no response" if value == numbers.NOT_KNOWN else f"the {_name(objective)} is {value}"
-
-
-def _doubts(analysis: SloAnalysis) -> Iterator[tuple[str, Sequence[Finding]]]:
-    """Yield the findings of each server: its invalid trials, and those of the machine during all of its trials."""
-    for each in analysis.found:
-        records = [record for record in analysis.records if record.model == each.letter]
-        invalid = [
-            finding.model_copy(update={"message": f"{_place(record)}: {finding.message}"})
-            for record in records
-            for finding in doubts.invalid(record)
-        ]
-        yield each.letter, (*invalid, *doubts.during(analysis.run, records, records[0].cpus))
+def _method(analysis: SloAnalysis) -> list[str]:
+    experiment, search = analysis.experiment, analysis.experiment.search
+    spans = numbers.listed([numbers.seconds(each) for each in spans_s(search)])
+    return [
+        f"Settings: {', '.join(settings.servers(experiment.server))}, Poisson arrivals, seed {experiment.seed}.",
+        "Each server is calibrated first, under a closed loop. The rates that follow depend on verdicts alone: up by at"
+        " most half where the objective does not fail, down by a third where it does not hold, then halves of what is"
+        f" between them, until rates differ by less than {search.within:.0%}. A rate is measured for {spans} at most,"
+        " longer only as long as that can decide. A verdict needs a"
+        f" {CONFIDENCE:.0%} interval on one side of the limit: order statistics of as many independent requests as"
+        " would know as much, by the autocorrelation of the response times. A request without a response breaks the"
+        f" objective. A trial that was disturbed decides nothing and is measured again, up to {AGAIN} times.",
+    ]
 
 
 def _lacks(analysis: SloAnalysis) -> str:
@@ -112,7 +76,7 @@ def _lacks(analysis: SloAnalysis) -> str:
 
 
 def _rates(analysis: SloAnalysis) -> Table:
-    name = _name(analysis.objective)
+    name = analysis.objective.name
     queue = "M/D/c" if analysis.experiment.server.wait_distribution == "constant" else "M/M/c"
     columns: list[Column[Found]] = [
         Column(
@@ -121,56 +85,51 @@ def _rates(analysis: SloAnalysis) -> Table:
             numeric=False,
             shorten=lambda text: text.split()[0],
         ),
-        Column("Holds at", lambda each: _rate(each.best.rate_rps) if each.best else "none", bold=True),
-        Column(f"{name} there", lambda each: _value(each.best)),
-        Column("Fails at", lambda each: _rate(each.broken.rate_rps if each.broken else None)),
-        Column(f"{name} there", lambda each: _value(each.broken)),
-        Column(f"Theory, {queue}", lambda each: _rate(each.theory_rps), short=queue, answer=True),
+        Column("Holds at", lambda each: slow_rate(each.bracket.holds_rps), bold=True),
+        Column(f"{name} there", lambda each: _value(each.best), rank=2),
+        Column("Fails at", lambda each: slow_rate(each.bracket.fails_rps), bold=True),
+        Column(f"{name} there", lambda each: _value(each.broken), rank=2),
+        Column(
+            "Not decided",
+            lambda each: numbers.listed([slow_rate(one) for one in each.bracket.open_rps]),
+            rank=3,
+        ),
+        Column(f"Theory, {queue}", lambda each: slow_rate(each.theory_rps), short=queue, answer=True),
     ]
     return document.table(columns, analysis.found, note=NOTE, marked=lambda each: bool(each.reason))
 
 
 def _steps(analysis: SloAnalysis) -> Table:
-    columns: list[Column[SloRecord]] = [
-        Column("Model", lambda record: f"{record.model}  {_title(analysis, record.model)}", numeric=False),
-        Column("Rate", lambda record: _rate(record.rate_rps)),
-        Column("Utilisation", lambda record: numbers.share(record.utilisation)),
-        Column("Measured for", lambda record: numbers.seconds(record.plan_s - record.lead_s)),
-        Column("Requests", lambda record: str(record.sent)),
-        Column("Failed", lambda record: str(record.errors)),
-        Column(_name(analysis.objective), lambda record: _milliseconds(record.value_s), bold=True),
-        Column("Holds", lambda record: ("yes" if record.holds else "no") if record.valid else "not valid"),
+    steps = [(found.letter, tried) for found in analysis.found for tried in found.tried]
+    columns: list[Column[tuple[str, TriedRate]]] = [
+        Column("Model", lambda step: f"{step[0]}  {_title(analysis, step[0])}", numeric=False),
+        Column("Rate", lambda step: slow_rate(step[1].rate_rps)),
+        Column("Utilisation", lambda step: numbers.share(_record(step[1]).utilisation)),
+        Column("Measured for", lambda step: numbers.seconds(sum(each.plan_s - each.lead_s for each in step[1].good))),
+        Column("Requests", lambda step: numbers.count(step[1].last.counted if step[1].last else 0)),
+        Column("Independent", lambda step: numbers.count(step[1].last.independent if step[1].last else 0)),
+        Column("No answer", lambda step: numbers.count(step[1].last.unanswered if step[1].last else 0)),
+        Column("Disturbed trials", lambda step: str(len(step[1].disturbed))),
+        Column(analysis.objective.name, lambda step: _value(step[1]), bold=True),
+        Column(f"{CONFIDENCE:.0%} interval", lambda step: words.interval(step[1].last) if step[1].last else "-"),
+        Column(analysis.objective.text, lambda step: words.VERDICTS[step[1].verdict], numeric=False),
     ]
     return document.table(
         columns,
-        analysis.records,
+        steps,
         note=TIMES,
-        marked=lambda record: not record.valid,
-        group=lambda record: record.model,
+        marked=lambda step: step[1].verdict in (None, "client", "disturbed"),
+        group=lambda step: step[0],
     )
 
 
-def _place(record: SloRecord) -> str:
-    return f"{record.model} at {_rate(record.rate_rps)}"
+def _record(tried: TriedRate) -> SloRecord:
+    return (*tried.good, *tried.disturbed)[-1]
 
 
 def _title(analysis: SloAnalysis, letter: str) -> str:
     return next(model.title for model in analysis.run.models if model.letter == letter)
 
 
-def _name(objective: Objective) -> str:
-    """Return what the objective bounds: p99, or mean."""
-    return objective.text.partition("<")[0].strip()
-
-
-def _value(trial: TriedRate | None) -> str:
-    return _milliseconds(trial.value_s if trial else None)
-
-
-def _milliseconds(value_s: float | None) -> str:
-    return numbers.milliseconds(None if value_s is None else value_s * 1000)
-
-
-def _rate(value_rps: float | None) -> str:
-    """Return a rate with one more digit than elsewhere: rates that hold and that fail are close together."""
-    return numbers.rate(value_rps) if value_rps is None or value_rps >= 100 else f"{value_rps:.1f}/s"
+def _value(tried: TriedRate | None) -> str:
+    return numbers.latency(tried.last.value_s if tried and tried.last else None)

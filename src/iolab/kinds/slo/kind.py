@@ -1,30 +1,33 @@
 """The search for the highest rate as a kind of experiment."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from iolab.bench import Bench
 from iolab.kind import History, Kind, Line, Measured, Report
-from iolab.kinds import arrivals
-from iolab.kinds.slo import run
-from iolab.kinds.slo.plan import BISECTIONS, ENDS, Objective, SloTrial, next_trial
+from iolab.kinds.slo import expected, run
+from iolab.kinds.slo.objective import Objective
+from iolab.kinds.slo.plan import MOST_TRIALS, SloTrial, limits, next_trial
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import SloExperiment
+from iolab.kinds.slo.steps import tried
+from iolab.kinds.slo.words import line
 from iolab.lab import Lab, Model
-from iolab.report import numbers
 from iolab.results.folder import RunFolder
 from iolab.results.samples import OpenSample
 
 
 class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
-    """The highest rate of arrivals at which an objective holds, by bisection, of each model."""
+    """Between which rates of arrivals an objective breaks, by steps that are decided by intervals, of each model."""
 
     name = "slo"
     settings = SloExperiment
     record = SloRecord
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service")
-    metrics = ("highest_rps",)
+    metrics = ("holds_rps", "fails_rps")
+    rising = ("holds_rps", "fails_rps")
     theory = ("theory_rps",)
     generator = "iolab"
     fresh_servers = False
@@ -39,8 +42,9 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
     ) -> Iterator[SloTrial]:
         """Yield the next trial of a model until its search has ended, and go on with the next model."""
         for number, model in enumerate(models):
-            while trial := next_trial(model.letter, history.records, experiment.seed, number * (ENDS + BISECTIONS)):
-                yield trial
+            first = number * MOST_TRIALS
+            while trial := next_trial(experiment, model, history.run, history.records, first):
+                yield replace(trial, left_s=_left_s(experiment, model, history))
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
         """Return 0: the number of trials is not known beforehand."""
@@ -49,7 +53,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
 
     def expected_s(self, experiment: SloExperiment, models: Sequence[Model]) -> float:
         """Return about how long the searches take."""
-        return run.expected_s(experiment, models)
+        return expected.expected_s(experiment, models)
 
     def describe(self, trial: SloTrial) -> str:
         """Return a trial's name, shown while it is measured."""
@@ -60,13 +64,8 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         return run.run(experiment, trial, bench)
 
     def line(self, measured: Measured[SloRecord]) -> Line:
-        """Return the response times, the value of the objective, and whether it holds."""
-        line, record = arrivals.line(measured), measured.record
-        if not record.valid:
-            return line
-        figure, _, bound = record.objective.partition("<")
-        value = "not known" if record.value_s is None else numbers.latency(record.value_s)
-        return Line(f"{line.text}   {figure} {value:>8}, {'is' if record.holds else 'is not'} below {bound}")
+        """Return the rate, the value that decides, its interval, and the verdict."""
+        return line(measured.record)
 
     def report(self, folder: RunFolder) -> Report:
         """Return the reports of a run."""
@@ -74,6 +73,16 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
 
         analysed = analysis.analyse(folder)
         return Report(summary.objects(analysed), lambda: self.drawn(analysed), {"objective": analysed.objective.text})
+
+
+def _left_s(experiment: SloExperiment, model: Model, history: History[SloRecord]) -> float | None:
+    """Return about how long a model's search still takes; None before it has begun."""
+    own = [record for record in history.records if record.model == model.letter]
+    if not own:
+        return None
+    steps = [each.step for each in tried(history.run, own, experiment.wanted) if each.verdict]
+    service_s = own[0].calibration.service_s
+    return expected.rest_s(experiment, model.workers, service_s, limits(own[0], model.workers), steps)
 
 
 KIND = Slo()

@@ -2,21 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import asdict
+
+import numpy as np
 
 from iolab.bench import Bench
 from iolab.kind import Measured
 from iolab.kinds import arrivals
 from iolab.kinds.arrivals import Planned
-from iolab.kinds.slo.plan import HIGH, NO_QUEUE_RPS, SloTrial, TriedRate, search
+from iolab.kinds.slo.judgement import judge
+from iolab.kinds.slo.plan import SloTrial, first_rps, spans_s
 from iolab.kinds.slo.records import SloRecord
-from iolab.kinds.slo.settings import SloExperiment
-from iolab.lab import Model
+from iolab.kinds.slo.settings import Search, SloExperiment
+from iolab.kinds.slo.steps import LOOKS
 from iolab.loadgen.openloop import Arrivals
+from iolab.results.samples import OpenSample
 from iolab.theory import queueing
+from iolab.theory.statistics import Array
 
-USUAL = 0.85  # of the highest rate: about where an objective ends to hold
-RELAXATIONS = 3.0  # to measure for: what comes within one is correlated
+ENOUGH = 200_000  # requests of a trial: more of them would not make an interval narrower that matters
+NO_QUEUE_LEAD_S = 2.0  # of a model without a queue: its CPU can have one
+NOT_OF_THE_SERVER = ("no connection", "not sent")
 
 
 def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
@@ -27,10 +33,10 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     objective, model, cores = experiment.wanted, bench.models[trial.model], bench.plans[experiment.cpus[0]]
     client = arrivals.generator(bench, experiment.load, cores)
     calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
+    highest_rps = min(experiment.load.most_rps(cores), _most_rps(experiment.search))
+    rate_rps = trial.rate_rps or first_rps(calibration, model.workers, highest_rps)
+    lead_s, plan_s = times(experiment.search, rate_rps, calibration.service_s, model.workers, len(trial.earlier))
     capacity_rps = model.workers / calibration.service_s
-    highest_rps = HIGH * capacity_rps if math.isfinite(capacity_rps) else NO_QUEUE_RPS
-    rate_rps = trial.rate_rps or min(highest_rps, experiment.load.most_rps(cores), _most_rps(experiment))
-    lead_s, plan_s = times(experiment, rate_rps, calibration.service_s, model.workers)
     planned = Planned(
         index=trial.index,
         model=model,
@@ -42,42 +48,48 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
         calibration=calibration,
     )
     result = arrivals.send(bench, client, planned)
-    value_s = objective.value_s([each for each in result.load.samples if each.planned_s >= lead_s])
-    holds = result.failure is None and value_s is not None and value_s < objective.limit_s
-    facts = {"objective": objective.text, "lead_s": lead_s, "value_s": value_s, "holds": holds}
+    samples = [(lead_s, result.load.samples)]
+    if not result.failure:
+        samples += [(each.lead_s, bench.read_rows(each.rows, "requests", OpenSample)) for each in trial.earlier]
+    planned_s, sent_s, lost = zip(*(series(*each) for each in samples), strict=True)
+    measured_s = sum(record.plan_s - record.lead_s for record in trial.earlier) + plan_s - lead_s
+    is_last = len(trial.earlier) + 1 >= LOOKS
+    most_s = measured_s if is_last else max(measured_s, experiment.search.most_s)
+    facts = {
+        "objective": objective.text,
+        "lead_s": lead_s,
+        "highest_rps": highest_rps,
+        "late_p99_s": arrivals.late_p99_s(result.load.samples),
+        "unanswered": sum(lost),
+        **asdict(judge(objective, planned_s, sent_s, most_s / measured_s)),
+    }
     return arrivals.record(SloRecord, planned, result, result.failure, facts)
 
 
-def _most_rps(experiment: SloExperiment) -> float:
-    """Return the highest rate of which a run holds the requests of the longest trial."""
-    longest_s = experiment.search.lead_s + max(experiment.search.least_s, experiment.search.most_s)
-    return arrivals.MOST_REQUESTS / longest_s
+def series(lead_s: float, samples: Sequence[OpenSample]) -> tuple[Array, Array, int]:
+    """Return response times of a trial from planned and from actual sending, and how many the server left unanswered.
 
-
-def times(experiment: SloExperiment, rate_rps: float, service_s: float, workers: float) -> tuple[float, float]:
-    """Return how long a trial takes to reach its steady state, and how long it takes with what is measured."""
-    search, forgets_s = experiment.search, queueing.relaxation_s(rate_rps, service_s, workers)
-    lead_s = min(search.lead_s, forgets_s)
-    long_enough_s = experiment.wanted.least_requests() / rate_rps
-    return lead_s, lead_s + max(search.least_s, min(search.most_s, RELAXATIONS * forgets_s), long_enough_s)
-
-
-def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:
-    """Return about how long a search takes for each model: that of one whose objective holds up to a usual rate.
-
-    A model without a queue needs one trial where the objective holds at the highest rate.
+    Requests that were planned before `lead_s` are left out.
     """
-    service_s, total_s = experiment.server.service_ms / 1000, 0.0
-    for model in models:
-        total_s += arrivals.calibration_s(service_s, model.workers)
-        if math.isinf(model.workers):
-            total_s += experiment.search.least_s
-            continue
-        highest_rps = HIGH * model.workers / service_s
-        trials = search(partial(_usual, USUAL * highest_rps), highest_rps)
-        total_s += sum(times(experiment, trial.rate_rps, service_s, model.workers)[1] for trial in trials)
-    return total_s
+    counted = [each for each in samples if each.planned_s >= lead_s]
+    answered = [each for each in counted if each.status == 200]
+    lost = sum(each.status != 200 and each.failure not in NOT_OF_THE_SERVER for each in counted)
+    planned = np.array([each.done_s - each.planned_s for each in answered])
+    return planned, np.array([each.done_s - each.sent_s for each in answered]), lost
 
 
-def _usual(most_rps: float, rate_rps: float) -> TriedRate:
-    return TriedRate(rate_rps, None, rate_rps < most_rps)
+def _most_rps(search: Search) -> float:
+    """Return the highest rate of which a run holds the requests of the shortest trial."""
+    return arrivals.MOST_REQUESTS / (search.lead_s + search.least_s)
+
+
+def times(search: Search, rate_rps: float, service_s: float, workers: float, looks: int) -> tuple[float, float]:
+    """Return how long a trial takes to reach its steady state, and how long it takes with what is measured.
+
+    `looks` undisturbed trials were at this rate before. The first part is the relaxation time of the queue.
+    """
+    spans = spans_s(search)
+    forgets_s = NO_QUEUE_LEAD_S if math.isinf(workers) else queueing.relaxation_s(rate_rps, service_s, workers)
+    lead_s = min(search.lead_s, forgets_s)
+    enough_s = max(search.least_s, ENOUGH / rate_rps)
+    return lead_s, lead_s + min(spans[min(looks, len(spans) - 1)], enough_s)

@@ -5,23 +5,27 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from iolab.experiment import OneLimit, Seed, ServedExperiment, Settings
-from iolab.kinds.slo.plan import Objective
+from iolab.kinds.slo.objective import Objective
 from iolab.loadgen.workers import ALONE, Senders
 from iolab.options import Option
 
-Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class Search(Settings):
-    """How long a trial is: it is measured for at least `least_s`, for `most_s` where requests depend on earlier ones.
+    """How long a rate is measured: for `least_s` at first, and for `most_s` together if that does not decide.
 
     At most `lead_s` before are not counted: a trial begins with an empty queue, which makes its first responses fast.
-    More than `most_s` are measured where it takes longer to know the percentile of the objective.
+    Rates that are `within` that share of each other are not told apart.
     """
 
     least_s: Seconds = 10.0
-    most_s: Seconds = 20.0
-    lead_s: Seconds = 10.0
+    most_s: Annotated[
+        Seconds,
+        Option("Longest time to measure one rate; what is not decided then is undecided.", "--duration"),
+    ] = 120.0
+    lead_s: Seconds = 30.0
+    within: Annotated[float, Field(ge=0.01, le=1.0)] = 0.15
 
 
 class SloExperiment(ServedExperiment):

@@ -5,8 +5,10 @@ import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from iolab.theory.enough import least_count
+
 WINDOW_S, OF_LAST = 10.0, 200  # throughput is of these seconds, median and p95 of so many requests
-LEAST_S, LEAST_OF_P95 = 1.0, 20
+LEAST_S = 1.0
 
 
 class Row(NamedTuple):
@@ -33,6 +35,6 @@ def measured(rows: Iterable[Row], since_s: float, now_s: float) -> dict[str, flo
     recent = sum(row.done_s >= now_s - span_s for row in answered)
     return {
         "rps": recent / span_s if recent and span_s >= LEAST_S else None,
-        "median_s": statistics.median(latencies) if latencies else None,
-        "p95_s": latencies[math.ceil(0.95 * len(latencies)) - 1] if len(latencies) >= LEAST_OF_P95 else None,
+        "median_s": statistics.median(latencies) if len(latencies) >= least_count(0.5) else None,
+        "p95_s": latencies[math.ceil(0.95 * len(latencies)) - 1] if len(latencies) >= least_count(0.95) else None,
     }

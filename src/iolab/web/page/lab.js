@@ -401,7 +401,7 @@ function entryOf(run) {
   const box = make("input", { type: "checkbox", value: run.name, checked: ticked.includes(run.name) });
   box.setAttribute("aria-label", `Compare ${run.name}`);
   box.addEventListener("change", () => {
-    ticked = box.checked ? [...ticked, run.name].slice(-2) : ticked.filter((name) => name !== run.name);
+    ticked = box.checked ? [...ticked, run.name] : ticked.filter((name) => name !== run.name);
     for (const other of document.querySelectorAll(".entry input")) other.checked = ticked.includes(other.value);
     tick();
   });
@@ -418,20 +418,34 @@ function entryOf(run) {
 }
 
 function tick() {
-  $("#compare").disabled = ticked.length !== 2;
+  $("#compare").disabled = ticked.length < 2;
+}
+
+// The sides of a comparison, each a list of runs, the oldest first: runs of the same settings are one side, unless all are.
+async function sidesOf(names) {
+  const runs = $("#together").checked ? await ask("/api/runs") || [] : [];
+  const settings = (name) => (runs.find((run) => run.name === name) || {}).settings || name;
+  const sides = new Map(), sorted = [...names].sort();
+  for (const name of sorted) sides.set(settings(name), [...(sides.get(settings(name)) || []), name]);
+  return sides.size > 1 ? [...sides.values()] : sorted.map((name) => [name]);
+}
+
+function addressOf(sides) {
+  return `#run/${sides.map((side) => side.map(encodeURIComponent).join(",")).join("/")}`;
 }
 
 function openRun(rest) {
-  const [name, other] = rest.split("/");
+  const sides = rest.split("/").map((side) => side.split(",")), [[name]] = sides;
   const frame = $("#run-report");
   $("#run-head").replaceChildren();
   $("#run-chart").replaceChildren();
   $("#run-live").hidden = true;
   frame.hidden = true;
-  if (other) {
-    $("#run-title").textContent = "Two runs compared";
-    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, name), " · second: ", make("code", {}, other), " · ", make("a", { href: `#run/${encodeURIComponent(other)}/${encodeURIComponent(name)}` }, "swap them"), " · in a terminal: ", make("code", {}, `make compare RUNS="${folder}/${name} ${folder}/${other}"`)));
-    frame.src = `/compare?run=${encodeURIComponent(name)}&run=${encodeURIComponent(other)}`;
+  if (sides.length > 1) {
+    const typed = sides.map((side) => side.map((run) => `${folder}/${run}`).join(" ")).join(sides.some((side) => side.length > 1) ? " : " : " ");
+    $("#run-title").textContent = `${sides.flat().length} runs compared`;
+    $("#run-head").append(make("p", { className: "muted" }, "First: ", make("code", {}, sides[0].join(" ")), " · ", make("a", { href: addressOf([...sides].reverse()) }, "reverse the order"), " · in a terminal: ", make("code", {}, `make compare RUNS="${typed}"`)));
+    frame.src = `/compare?${sides.map((side) => `run=${side.map(encodeURIComponent).join(",")}`).join("&")}`;
     frame.hidden = false;
     return () => { frame.src = "about:blank"; };
   }
@@ -668,7 +682,7 @@ function setUpStart() {
     if (job) showJob(job);
   });
   $("#job-stop").addEventListener("click", () => ask("/api/stop", {}));
-  $("#compare").addEventListener("click", () => { location.hash = `#run/${[...ticked].sort().map(encodeURIComponent).join("/")}`; }); // the older run is the first
+  $("#compare").addEventListener("click", async () => { location.hash = addressOf(await sidesOf(ticked)); });
 }
 
 // ---------------------------------------------------------------- what if

@@ -1,0 +1,160 @@
+"""Findings of other programs and other virtual machines: on the cores of servers and load generator, and elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from iolab.findings import NOT_CHECKED
+from iolab.findings.evidence import Conditions
+from iolab.results.records import CoreUsage, CpuPlanInfo, Finding, TrialRecord
+
+BUSY_SHARE, STEAL_SHARE = 0.25, 0.05  # of a core
+IDLE_SHARE = 0.05  # of each core: what an idle system computes
+LEAST_SPAN_S, LEAST_STEAL_S = 0.2, 0.05  # /proc/stat counts in steps of 10 ms
+QUIET = "stop other programs (top and docker ps show them), and run it again"
+LISTED = 8  # cores
+
+
+class Set(NamedTuple):
+    """Cores that matter, whose they are, and the CPU time of the lab's own programs on them."""
+
+    whose: str
+    cores: Sequence[CoreUsage]
+    own_s: float
+
+    def others(self, span_s: float) -> float:
+        """Return how many cores other programs used."""
+        return (sum(core.busy_s for core in self.cores) - self.own_s) / span_s
+
+    def surely(self, span_s: float) -> list[int]:
+        """Return the cores on which others computed, even if all of the lab's own time was spent on that core."""
+        return [core.core for core in self.cores if (core.busy_s - self.own_s) / span_s > BUSY_SHARE]
+
+
+class Worst(NamedTuple):
+    """The trial in which a finding was worst."""
+
+    value: float
+    repeat: int
+    text: str
+
+
+def why_unchecked(trial: TrialRecord) -> str:
+    """Return why other programs and stolen time could not be checked in a trial; "" if they were."""
+    machine = trial.machine
+    if machine.by_core is None or machine.span_s is None:
+        return "this system does not tell what each of its cores does (/proc/stat)"
+    if machine.span_s < LEAST_SPAN_S:
+        return f"a trial of {machine.span_s:.2f} s is too short for the kernel's clock ticks"
+    if trial.server.cpu_s is None:
+        return "the CPU time of the server is not known"
+    return "the CPU time of the load generator is not known" if trial.client.cpu_s is None else ""
+
+
+def not_checked(evidence: Conditions) -> Iterator[Finding]:
+    """In no trial was it known what other programs did: nothing may be taken for quiet."""
+    valid = [trial for trial in evidence.trials if trial.valid]
+    reasons = [why_unchecked(trial) for trial in valid]
+    if reasons and all(reasons):
+        known = any((trial.machine.span_s or 0.0) >= LEAST_SPAN_S and trial.machine.by_core for trial in valid)
+        what = "other programs were" if known else "other programs and stolen time were"
+        yield Finding(
+            id=NOT_CHECKED,
+            severity="note",
+            message=f"{what} not checked: {max(reasons, key=reasons.count)}",
+            remedy="look at the machine yourself during a run (top), or use Linux",
+        )
+
+
+def busy_machine(evidence: Conditions) -> Iterator[Finding]:
+    """Other programs computed on the cores of the server or the load generator; those elsewhere are only named."""
+    near: Worst | None = None
+    far: Worst | None = None
+    for trial in evidence.trials:
+        if why_unchecked(trial):
+            continue
+        span_s = trial.machine.span_s or 0.0
+        for each in sets(trial, evidence.plan):
+            used, sure = each.others(span_s), each.surely(span_s)
+            if (sure or used > tolerated(len(each.cores))) and (near is None or used > near.value):
+                near = Worst(used, trial.repeat, f"{used:.1f} of {_named(each, sure)}")
+        elsewhere = _elsewhere(trial, evidence.plan)
+        used = sum(core.busy_s for core in elsewhere) / span_s
+        if used > tolerated(len(elsewhere)) and (far is None or used > far.value):
+            far = Worst(used, trial.repeat, f"{used:.1f} of the {_cores(len(elsewhere))} that the run did not use")
+    if near:
+        yield Finding(
+            id="busy_machine",
+            severity="warning",
+            message=f"other programs or containers used {near.text}{evidence.during(near.repeat)}",
+            remedy=QUIET,
+            value=near.value,
+        )
+    if far:
+        yield Finding(
+            id="busy_elsewhere",
+            severity="note",
+            message=f"other programs or containers used {far.text}{evidence.during(far.repeat)}",
+            remedy="nothing to do: servers and load generator have cores of their own; memory and caches are shared",
+            value=far.value,
+        )
+
+
+def stolen_time(evidence: Conditions) -> Iterator[Finding]:
+    """The hypervisor gave time of the server's or the load generator's cores to other virtual machines."""
+    worst: Worst | None = None
+    for trial in evidence.trials:
+        span_s = trial.machine.span_s
+        if not span_s or span_s < LEAST_SPAN_S:
+            continue
+        for each in sets(trial, evidence.plan):
+            for core in each.cores:
+                share = core.steal_s / span_s
+                enough = core.steal_s > LEAST_STEAL_S and share > STEAL_SHARE
+                if enough and (worst is None or share > worst.value):
+                    worst = Worst(share, trial.repeat, f"{share:.0%} of the CPU time of {_named(each, [core.core])}")
+    if worst:
+        yield Finding(
+            id="stolen_time",
+            severity="warning",
+            message=f"the hypervisor took {worst.text}{evidence.during(worst.repeat)}",
+            remedy="other virtual machines use the same host: run it again later, or on a dedicated machine",
+            value=worst.value,
+        )
+
+
+def sets(trial: TrialRecord, plan: CpuPlanInfo) -> list[Set]:
+    """Return the cores of the server and those of the load generator; where they are the same, or any: one set."""
+    known = trial.machine.by_core or ()
+    server_s, client_s = trial.server.cpu_s or 0.0, (trial.client.cpu_s or 0.0) + (trial.machine.own_s or 0.0)
+    if not plan.pinned:
+        return [Set("this machine's", known, server_s + client_s)]
+    theirs = [core for core in known if core.core in plan.server]
+    loads = [core for core in known if core.core in plan.loadgen]
+    if plan.shared:
+        cores = [core for core in known if core in theirs or core in loads]
+        return [Set("the server's and the load generator's", cores, server_s + client_s)]
+    found = [Set("the server's", theirs, server_s), Set("the load generator's", loads, client_s)]
+    return [each for each in found if each.cores]
+
+
+def tolerated(cores: int) -> float:
+    """Return how many of so many cores other programs may use before it is a finding: an idle system computes, too."""
+    return max(BUSY_SHARE, IDLE_SHARE * cores)
+
+
+def _elsewhere(trial: TrialRecord, plan: CpuPlanInfo) -> list[CoreUsage]:
+    used = {*plan.server, *plan.loadgen}
+    return [core for core in trial.machine.by_core or () if plan.pinned and core.core not in used]
+
+
+def _named(each: Set, sure: Sequence[int]) -> str:
+    """Return "core 3, the server's", or "2 cores (3, 4), the load generator's"."""
+    numbers = sure or [core.core for core in each.cores]
+    if len(numbers) == 1:
+        return f"core {numbers[0]}, {'one of ' if len(each.cores) > 1 else ''}{each.whose}"
+    listed = ", ".join(map(str, numbers[:LISTED])) + (" and more" if len(numbers) > LISTED else "")
+    return f"{_cores(len(numbers))} ({listed}), {each.whose}"
+
+
+def _cores(number: int) -> str:
+    return "1 core" if number == 1 else f"{number} cores"

@@ -1,0 +1,96 @@
+"""Which cells are compared: the same ones, or those that differ in one setting, which is named."""
+
+from typing import Any
+
+import pytest
+
+from iolab.errors import UsageError
+from iolab.report.cells import RunCell
+from iolab.report.pairing import paired
+
+KEY = ("model", "service", "concurrency", "cpus", "variant")
+
+
+def run(*cells: dict[str, Any]) -> list[RunCell]:
+    whole = {"model": "A", "service": "blocking", "concurrency": 4, "cpus": 1.0, "variant": ""}
+    return [RunCell({**whole, **cell}) for cell in cells]
+
+
+A4, A16 = {"concurrency": 4}, {"concurrency": 16}
+B4 = {"model": "B", "service": "threadpool", "concurrency": 4}
+
+
+def test_cells_of_the_same_settings_are_compared() -> None:
+    (found,) = paired([[run(A4, A16), run(A4)], [run(A16, B4)]], KEY)
+    assert (found.second, found.left_out, found.differs) == (1, (), "")
+    (pair,) = found.pairs
+    assert [cell.values["concurrency"] for cell in (*pair.first, *pair.second)] == [16, 16]
+    both = paired([[run(A4), run(A4)], [run(A4)]], KEY)[0].pairs[0]
+    assert (len(both.first), len(both.second)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left_out", "differs"),
+    [
+        ({"cpus": 0.25}, {"cpus": 1.0}, ("cpus",), "CPUs 0.25 against 1"),
+        ({"variant": "backlog 5"}, {"variant": ""}, ("variant",), "setting backlog 5 against not varied"),
+        ({"model": "A"}, B4, ("model", "service"), "model A against B"),
+        ({"concurrency": 4}, {"concurrency": 16}, ("concurrency",), "users 4 against 16"),
+    ],
+)
+def test_cells_that_differ_in_one_setting_are_compared_and_it_is_named(
+    first: dict[str, Any], second: dict[str, Any], left_out: tuple[str, ...], differs: str
+) -> None:
+    (found,) = paired([[run(first)], [run(second)]], KEY)
+    assert (found.left_out, found.differs, len(found.pairs)) == (left_out, differs, 1)
+
+
+def test_other_settings_still_pair_the_cells() -> None:
+    slow = [{**each, "cpus": 0.25} for each in (A4, A16)]
+    (found,) = paired([[run(*slow)], [run(A16, A4)]], KEY)
+    users = [(pair.first[0].values["concurrency"], pair.second[0].values["concurrency"]) for pair in found.pairs]
+    assert users == [(4, 4), (16, 16)]
+
+
+def test_each_side_is_paired_with_the_first() -> None:
+    first, same, other = (run({"cpus": cpus}) for cpus in (0.25, 0.25, 1.0))
+    assert [(each.second, each.left_out) for each in paired([[first], [same], [other]], KEY)] == [
+        (1, ()),
+        (2, ("cpus",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ([], [A4], "the first has no cell: no trial of it has ended"),
+        ([A4], [], "the second has no cell: no trial of it has ended"),
+        (
+            [{"cpus": 0.25}],
+            [{"concurrency": 16}],
+            "their cells differ in more than one setting, so no ratio has one cause: users 4 in the first and 16 in the"
+            " second; CPUs 0.25 in the first and 1 in the second: compare runs that differ in one",
+        ),
+        (
+            [A4, B4],
+            [{"model": "C", "service": "asyncio"}],
+            "model A and B in the first and C in the second: to compare them, each needs one value of it, or the same",
+        ),
+        (
+            [{"cpus": 0.25}],
+            [{"cpus": 0.5}, {"cpus": 1.0}],
+            "CPUs 0.25 in the first and 0.5 and 1 in the second: to compare them, each needs one value of it, or the same",
+        ),
+        (
+            [{"cpus": 1.0}, {"cpus": 2.0, "concurrency": 16}],
+            [{"cpus": 2.0}, {"cpus": 1.0, "concurrency": 16}],
+            "they have no cell in common: no combination of model, users, CPUs, setting is in both",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(
+    first: list[dict[str, Any]], second: list[dict[str, Any]], why: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        paired([[run(*first)], [run(*second)]], KEY)
+    assert str(refused.value) == why

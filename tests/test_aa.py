@@ -1,0 +1,73 @@
+"""What `make aa` and the simulation of comparisons say of made-up runs."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import aa, coverage_compare
+from iolab.report.cells import RunCell
+from iolab.report.compare import NOISE
+from iolab.theory.between_runs import Within
+
+
+def runs(factors: list[float]) -> list[aa.Run]:
+    """Return a run for each factor, of two cells whose repeats agree within 0.1%."""
+    errors = {"median_ms": Within(0.001, 4), "steady_rps": Within(0.001, 4)}
+    return [
+        [
+            RunCell(
+                {"model": "A", "service": "blocking", "concurrency": users, "cpus": 1.0, "variant": "",
+                 "median_ms": 20 * factor, "steady_rps": 50 / factor},
+                within=errors,
+            )
+            for users in (4, 16)
+        ]
+        for factor in factors
+    ]  # fmt: skip
+
+
+def test_false_alarms_are_counted_with_the_threshold_and_without() -> None:
+    steady = runs([1.0, 1.01, 1.0, 0.99, 1.01, 1.0])
+    pairs, several = aa.series(steady).values()
+    assert pairs == [0, 0, 0]
+    assert several == [0]
+    assert aa.without_threshold(steady) == (12, 12)  # each repeat says that 1% is a difference
+    wild = runs([1.0, 1.2, 1.0, 1.0, 1.0, 1.0])
+    assert aa.series(wild)[f"one run a side, NOISE={NOISE:.0%}"] == [4, 0, 0]
+
+
+def test_the_deviation_between_runs_is_that_of_logarithms_with_its_interval() -> None:
+    values = [20 * math.exp(each) for each in (0.0, 0.01, 0.02)]
+    deviation, (low, high) = aa.spread(values)
+    assert deviation == pytest.approx(0.01)
+    # chi-square with two degrees of freedom: 7.3778 and 0.050636 (tables of the distribution)
+    assert (low, high) == pytest.approx((0.01 * math.sqrt(2 / 7.3778), 0.01 * math.sqrt(2 / 0.050636)), rel=1e-4)
+    draw = np.random.default_rng(3)
+    found = [aa.spread(np.exp(draw.normal(0, 0.02, 8)).tolist())[1] for _ in range(600)]
+    assert 0.92 < np.mean([low < 0.02 < high for low, high in found]) < 0.98
+    assert set(aa.figures(runs([1.0, 1.1]))) == {
+        "A4, 1 CPU, median_ms",
+        "A4, 1 CPU, steady_rps",
+        "A16, 1 CPU, median_ms",
+        "A16, 1 CPU, steady_rps",
+    }
+
+
+def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
+    # 4 of 20 at 95%: 5.73% to 43.66% (Clopper and Pearson's chart; R: binom.test(4, 20))
+    assert aa.share_of(4, 20) == pytest.approx((0.0573, 0.4366), abs=1e-4)
+    assert aa.share_of(0, 10) == pytest.approx((0.0, 0.3085), abs=1e-4)
+    assert aa.share_of(10, 10) == pytest.approx((0.6915, 1.0), abs=1e-4)
+
+
+def test_the_simulation_of_comparisons_has_the_shape_that_theory_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage_compare, "DEVIATIONS", (0.01,))
+    monkeypatch.setattr(coverage_compare, "RUNS", (1, 5))
+    one, five = coverage_compare.figures(draws=60)
+    assert one.alone > 0.15  # an interval within one run knows nothing of what differs from run to run
+    assert five.alone < 0.09
+    assert five.false_alarms < 0.2
+    assert five.found[0.10] > five.found[0.05]
+    assert five.found[0.10] > 0.8
+    assert str(five).count("%") == 6
