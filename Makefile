@@ -93,7 +93,7 @@ pagecost: .venv/run ## Maintain | 3 min | Measure what the lab's page costs
 aa: .venv/run ## Maintain | | A/A test: false-positive rate of `compare`
 	@$(BIN)/python benchmarks/aa.py
 
-coverage: .venv/run ## Maintain | 10 min | Simulate: do intervals hold the true value?
+coverage: .venv/run ## Maintain | | Simulate: do intervals hold the true value?
 	@$(BIN)/python -m benchmarks.coverage
 
 arrivals: .venv/run ## Maintain | | Benchmark the open-loop load generator

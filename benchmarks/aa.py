@@ -17,9 +17,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from scipy.stats import beta, binom, chi2
 
@@ -36,11 +37,16 @@ RESULTS = Path("results/aa")
 CLOSED = registry.kind("closed")
 
 Run = Sequence[RunCell]
+Number = TypeVar("Number", int, float)
 
 
 def main() -> int:
     """Measure all pairs, print what they show, and return the exit status."""
-    pairs, time_s = int(os.environ.get("PAIRS") or 10), span(os.environ.get("TIME") or "1s")
+    try:
+        pairs, time_s = _given("PAIRS", "10", int), _given("TIME", "1s", span)
+    except ValueError as mistake:
+        print(f"{mistake}: PAIRS is a number of pairs from 1, TIME a time such as 1h", file=sys.stderr)
+        return 2
     begun_s, runs = time.monotonic(), list[Run]()
     for number in range(2 * pairs):
         time.sleep(max(0.0, begun_s + number * time_s / (2 * pairs) - time.monotonic()))
@@ -134,10 +140,24 @@ def _told(found: Comparison) -> str:
     return f"{_differing(found)} of {len(ratios)} figures differ; ratio furthest from 1: {furthest}"
 
 
+def _given(name: str, default: str, read: Callable[[str], Number]) -> Number:
+    """Return a variable's value, which is above 0; raises ValueError."""
+    text = os.environ.get(name) or default
+    try:
+        value = read(text)
+    except ValueError:
+        raise ValueError(f"{name}={text}") from None
+    if value <= 0:
+        raise ValueError(f"{name}={text}")
+    return value
+
+
 def _run() -> RunFolder:
+    """Measure one run; ends the program, with the command's status, if that fails."""
     command = [sys.executable, "-m", "iolab", "bench", "--results", str(RESULTS), *sys.argv[1:]]
     variables: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=variables)
+    if status := subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=variables).returncode:
+        sys.exit(status)
     return RunFolder.open(RESULTS / "latest")
 
 

@@ -24,7 +24,8 @@ from iolab.theory.order_statistics import interval
 from iolab.theory.statistics import median_interval, ratio_interval
 
 NOMINAL = 0.95
-OTHERS: Sequence[str] = ()  # benchmarks of other intervals, as modules; each prints a table of its own
+# Of other intervals: all modules coverage_*, each of which prints a table of its own (tests/test_coverage.py).
+OTHERS: Sequence[str] = ("benchmarks.coverage_slo", "benchmarks.coverage_compare")
 LOADS: dict[str, Repeats] = {
     "independent": independent,
     "closed loop, 4 users, 8 workers": ClosedLoop(4, 8).repeats,

@@ -61,7 +61,7 @@ class Row(NamedTuple):
         )
 
 
-def figures(draws: int = 1000, seed: int = 1991) -> list[Row]:
+def figures(draws: int = 500, seed: int = 1991) -> list[Row]:
     """Return a row for each deviation between runs and each number of runs a side."""
     draw = np.random.default_rng(seed)
     return [_row(draw, draws, deviation, runs) for deviation in DEVIATIONS for runs in RUNS]

@@ -49,12 +49,13 @@ OPTIONS = (
 
 
 DISTURBANCES = {"stolen_time", "busy_machine"}
+OF_THE_MACHINE = {"busy_elsewhere", "sibling_cores", "own_quota", "not_checked"}  # whatever is measured on it
 EFFECTS = {"outlier_repeat", "first_run", "repeats_disagree", "littles_law"}
 
 
 def undisturbed(found: Iterable[str]) -> set[str]:
     """Return findings without those of a machine that others share, and without what that causes, if it was seen."""
-    ids = set(found)
+    ids = set(found) - OF_THE_MACHINE
     return ids - DISTURBANCES - EFFECTS if ids & DISTURBANCES else ids
 
 

@@ -61,6 +61,17 @@ def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
     assert aa.share_of(10, 10) == pytest.approx((0.6915, 1.0), abs=1e-4)
 
 
+@pytest.mark.parametrize(("name", "text"), [("PAIRS", "0"), ("PAIRS", "x"), ("TIME", "soon")])
+def test_a_mistake_ends_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    assert aa.main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{name}={text}: ")
+    assert said.count("\n") == 1
+
+
 def test_the_simulation_of_comparisons_has_the_shape_that_theory_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage_compare, "DEVIATIONS", (0.01,))
     monkeypatch.setattr(coverage_compare, "RUNS", (1, 5))

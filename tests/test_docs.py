@@ -159,6 +159,7 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
     by_the_lab = {
         "SERVER_CPUSET",
+        "OPEN_FILES",
         "LOADGEN_CPUSET",
         "TARGETS",
         "LOADS",

@@ -91,6 +91,11 @@ def test_the_backlog_of_a_server_that_accepts_only_what_it_serves_is_its_own_def
     assert 'number("BACKLOG", 5, ' in (folder / "server.py").read_text()
 
 
+def test_as_many_threads_compute_as_serve_and_an_event_loop_is_one() -> None:
+    models = Lab.read_defaults(ROOT).models
+    assert {model.letter: model.threads for model in models} == {"A": 1, "B": 8, "C": 1, "D": math.inf}
+
+
 @pytest.mark.parametrize("backlog", ["0", "-1", "short", ""])
 def test_a_wrong_backlog_is_named(backlog: str) -> None:
     block = BLOCK.format(letter="Z", workers="1").replace(

@@ -79,13 +79,13 @@ def test_a_quiet_machine_has_none() -> None:
 @pytest.mark.parametrize("number", [2, 8, 64])
 @pytest.mark.parametrize(
     ("core", "whose"),
-    [(0, "core 0, the server's"), (1, "core 1, {}the load generator's")],
+    [(0, "core 0 (the server's)"), (1, "core 1 ({}the load generator's)")],
 )
 def test_one_neighbour_on_a_core_that_matters_is_found_on_any_number_of_cores(
     number: int, core: int, whose: str
 ) -> None:
     told = found(usage(number, {**OWN, core: 9.9}), plan(number))
-    one_of = "one of " if number > 2 else ""
+    one_of = "of " if number > 2 else ""
     assert set(told) == {"busy_machine"}
     assert told["busy_machine"].severity == "warning"
     assert f"used 0.9 of {whose.format(one_of)}" in told["busy_machine"].message
@@ -105,7 +105,12 @@ def test_a_neighbour_is_told_from_the_load_generator_s_own_time_where_that_is_po
     spread = dict.fromkeys(range(1, 17), 6.3)
     assert found(usage(64, {0: 1.0, **spread}), plan(64), **client) == {}
     told = found(usage(64, {0: 1.0, **spread, 3: 10.0, 4: 10.0, 5: 10.0}), plan(64), **client)
-    assert "of 16 cores (1, 2, 3, 4, 5, 6, 7, 8 and more), the load generator's" in told["busy_machine"].message
+    assert "of cores 1, 2, 3, 4, 5, 6, 7, 8 and more (of the load generator's)" in told["busy_machine"].message
+
+
+def test_neighbours_of_server_and_load_generator_are_both_named() -> None:
+    message = found(usage(2, {0: 9.0, 1: 6.1}), plan(2))["busy_machine"].message
+    assert message.endswith("used 0.8 of core 0 (the server's) and 0.5 of core 1 (the load generator's)")
 
 
 @pytest.mark.parametrize(("busy_s", "named"), [(3.4, False), (3.6, True)])
@@ -141,19 +146,19 @@ def test_what_cannot_be_looked_at_is_not_checked_and_never_fine(
 
 def test_stolen_time_counts_on_cores_that_matter_alone() -> None:
     told = found(usage(64, OWN, {16: 0.8}), plan(64))
-    assert "took 8% of the CPU time of core 16, one of the load generator's" in told["stolen_time"].message
+    assert "took 8% of the CPU time of core 16 (of the load generator's)" in told["stolen_time"].message
     assert found(usage(64, OWN, {17: 9.0}), plan(64)) == {}
     assert found(usage(2, OWN, {0: 0.4}), plan(2)) == {}
-    assert "core 0, the server's" in found(usage(2, OWN, {0: 0.6}), plan(2))["stolen_time"].message
+    assert "core 0 (the server's)" in found(usage(2, OWN, {0: 0.6}), plan(2))["stolen_time"].message
     assert "stolen_time" not in found(usage(2, {}, {0: 0.04}, span_s=0.5), plan(2))  # four ticks of the clock
 
 
 def test_where_cores_are_shared_or_not_pinned_all_of_them_matter() -> None:
     both = found(usage(2, {0: 1.0, 1: 9.0}), plan(2, 2.0))
-    assert "core 1, one of the server's and the load generator's" in both["busy_machine"].message
+    assert "core 1 (of the server's and the load generator's)" in both["busy_machine"].message
     free = found(usage(4, {3: 9.0}, {}, {3: 2}), plan(4, pinned=False))
     assert set(free) == {"not_pinned", "busy_machine", "slowed_by_heat"}
-    assert "core 3, one of this machine's" in free["busy_machine"].message
+    assert "core 3 (of this machine's)" in free["busy_machine"].message
 
 
 def test_heat_counts_on_cores_that_matter_and_not_known_is_not_0() -> None:

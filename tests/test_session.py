@@ -437,7 +437,7 @@ def test_a_run_of_any_kind_is_reported_and_exported(
     ]
     assert [row["level"] for row in tables["trials"]] == ["0", "1", "2"]
     assert tables["cells"][0] == {
-        "level": "0", "server_cpu_s": "", "findings": "nothing", "took_low_ms": "", "took_high_ms": "", "took_s": "1.0",
+        "run_status": "complete", "level": "0", "server_cpu_s": "", "findings": "nothing", "took_low_ms": "", "took_high_ms": "", "took_s": "1.0",
     }  # fmt: skip
 
 

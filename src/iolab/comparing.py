@@ -44,10 +44,12 @@ class Judged:
 
     def plain(self) -> dict[str, Any]:
         """Return all of it for a program."""
-        found, above = self.compare.found, self.compare.above
+        found, above, shown = self.compare.found, self.compare.above, self.document()
         return {
             "kind": self.kind.name,
             "sides": [[folder.path.name for folder in side] for side in self.compare.sides],
+            "trust": shown.trust._asdict(),
+            "findings": [each._asdict() for each in shown.findings],
             "noise": found.noise if found.single else None,
             "comparisons": found.comparisons,
             "paired_without": [each.differs or None for each in found.pairings],
@@ -106,6 +108,10 @@ def judged(
         found = compare(cells, kind, NOISE if noise is None else noise)
     except UsageError as error:
         raise UsageError(f"{' and '.join(str(path) for side in paths for path in side)}: {error}") from error
+    if noise is not None and not found.single:
+        raise UsageError(
+            f"NOISE={noise:.2g}: it is for one run a side; several runs show how much they vary: leave it out"
+        )
     settings = differing([[folder.read_run() for folder in side] for side in sides])
     return Judged(kind, comparison.Compare(sides, found, settings, above), hide)
 

@@ -17,7 +17,8 @@ from iolab.kinds import registry
 from iolab.loadgen.starting import start_generator
 from iolab.planning import Plan
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, Status
+from iolab.results.records import ModelInfo, RunInfo, Status
+from iolab.runtime import plan_info
 from iolab.runtime.choice import Place
 
 
@@ -207,17 +208,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         runtime=place.runtime.name,
         runtime_reason=place.reason,
         generator=kind.generator or place.generator,
-        cpu_plans=tuple(
-            CpuPlanInfo(
-                cpus=one.cpus,
-                server=one.server,
-                loadgen=one.loadgen,
-                shared=one.shared,
-                pinned=place.runtime.pinned,
-                siblings=one.siblings,
-            )
-            for one in place.plans.values()
-        ),
+        cpu_plans=tuple(plan_info(one, pinned=place.runtime.pinned) for one in place.plans.values()),
         environment=environment.facts(
             planned.models, place.runtime.name, place.runtime.facts(), place.runtime.pythons(planned.models)
         ),

@@ -7,6 +7,12 @@ from io import BytesIO
 Answer = tuple[int, bytes]  # the opcode of a frame, and its payload
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 LIMIT = 1024
+HANDSHAKE = {  # 1.3, with the key of its example
+    "Upgrade": "websocket",
+    "Connection": "keep-alive, Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 # RFC 3629, section 4: the octets of each character.
 CHARACTERS = (
     rb"[\x00-\x7f]",

@@ -7,6 +7,7 @@ compression (12, 13), which the server does not agree to.
 
 import importlib.util
 import itertools
+import socket
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.contract import rfc6455
-from tests.contract.rfc6455 import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Answer, frame
+from tests.contract.rfc6455 import BINARY, CLOSE, CONTINUATION, HANDSHAKE, PING, PONG, TEXT, Answer, frame
+from tests.contract.test_chat_connections import Serve, heard, serve  # noqa: F401 (a fixture)
 
 GREEK = "\u03ba\u1f79\u03c3\u03bc\u03b5".encode()
 PARTS = [GREEK[at : at + 1] for at in range(len(GREEK))]
@@ -145,6 +147,23 @@ def test_a_case_is_answered_as_the_rfc_says_whole_and_by_the_octet(case: str) ->
     assert said(data) == expected
     assert said(data, tuple(range(len(data)))) == expected  # 2.6, 2.11, 3.3, 3.4, 5.4, 5.5 and others: in octets
     assert rfc6455.answers(data) == expected
+
+
+def test_the_running_server_answers_all_cases_the_same(serve: Serve) -> None:  # noqa: F811
+    chat = serve(ROOT / "services" / "asyncio" / "chat_lean.py")
+    handshake = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+    wrong = []
+    for case, (data, expected) in CASES.items():
+        ended = expected and expected[-1][0] == CLOSE
+        wanted = b"".join(FRAMES.frame(*each) for each in (expected if ended else [*expected, END]))
+        with socket.create_connection(("127.0.0.1", chat.port), timeout=20) as one:
+            one.sendall(f"GET /ws HTTP/1.1\r\nHost: lab\r\n{handshake}\r\n".encode())
+            one.sendall(data if ended else data + close(1000))
+            head, _, got = heard(one, b"never").partition(b"\r\n\r\n")  # to the end: the server closes
+        if not head.startswith(b"HTTP/1.1 101 ") or got != FRAMES.frame(TEXT, b"hello") + wanted:
+            wrong.append((case, got))
+    assert wrong == []
+    assert chat.users() == 0
 
 
 payloads = (

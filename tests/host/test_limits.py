@@ -92,6 +92,13 @@ def test_a_container_gets_what_its_engine_has_or_may_raise(
     assert read(proc, tmp_path / "none").engine_files is None
 
 
+@pytest.mark.parametrize(("engine_files", "given"), [(None, 65_536), (20_000, 20_000), (1_048_576, 65_536)])
+def test_a_container_is_given_what_the_engine_can_whatever_it_gives_by_itself(
+    engine_files: int | None, given: int
+) -> None:
+    assert allowances.container_files(Facts(engine_files=engine_files)) == given
+
+
 def test_the_tightest_group_around_this_process_counts_on_v1(tmp_path: Path) -> None:
     proc = write(tmp_path / "proc", {"self/cgroup": "8:pids:/a/b\n4:memory:/a/b\n1:cpu,cpuacct:/\n0::/\n"})
     groups = write(

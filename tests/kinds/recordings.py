@@ -62,6 +62,7 @@ def recording(kind: str, results: Path) -> RunFolder:
         "open": {**LOAD, "variant": "constant", "planned_utilisation": 0.4, "utilisation_of": "A"},
         "slo": {
             **LOAD,
+            "objective": "p99<100ms",
             "lead_s": 0.0,
             "value_s": 0.02,
             "low_s": 0.02,
@@ -73,7 +74,7 @@ def recording(kind: str, results: Path) -> RunFolder:
             "late_p99_s": 0.0,
             "highest_rps": 20_000.0,
         },
-        "freeze": {"name": "planned", "generator": "locust"},
+        "freeze": {"name": "planned"},
         "break": {"strategy": BREAK["broken"]["strategies"][0]},
         "chess": {"model": "A", "service": "blocking"},
     }

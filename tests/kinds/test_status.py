@@ -78,7 +78,7 @@ def test_precision_is_that_of_status_200_alone() -> None:
 def test_a_standstill_has_the_response_times_of_status_200_alone() -> None:
     """While a server is frozen, something before it may answer 503 at once: those requests are not quick."""
     slow = [Sample(number * 0.01, 2.0 if number < 50 else 0.02, 200) for number in range(100)]
-    seen = Standstill("planned", "locust", [*slow, *[Sample(1.0, QUICK_S, 503)] * 900])
+    seen = Standstill("planned", [*slow, *[Sample(1.0, QUICK_S, 503)] * 900])
     assert len(seen.latencies_s) == 100
     assert seen.late() == 0.5
     assert seen.percentiles_ms()["p90"] == 2000

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from iolab.report import trace_html
+from iolab.trace.page import page_data
 from tests.trace.logs import CLICK, SERVER, recorded, story_of
 
 K2 = "k2_recommended_seccomp_2click"
@@ -103,7 +104,7 @@ def test_story_and_lines_are_there_without_javascript(show: Open) -> None:
 
 def test_a_click_unfolds_by_keyboard_and_the_timeline_goes_there(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     row = page.locator("#click-1")
     line = row.locator("li", has_text="4060")
     assert not line.is_visible()
@@ -123,7 +124,7 @@ def test_a_click_unfolds_by_keyboard_and_the_timeline_goes_there(show: Open) -> 
 
 def test_zoom_and_pan(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     half = press(page, "+")
     assert span(half) == pytest.approx(span(everything) / 2)
     right = press(page, "ArrowRight")
@@ -142,7 +143,7 @@ def test_zoom_and_pan(show: Open) -> None:
 
 def test_wheel_and_drag(show: Open) -> None:
     page = show(recorded(K2))
-    everything = visible(page)
+    everything = press(page, "0")
     box = page.locator("#timeline").bounding_box()
     assert box
     page.mouse.move(box["x"] + 600, box["y"] + 100)
@@ -318,3 +319,114 @@ def test_without_javascript_there_is_no_dead_control(show: Open) -> None:
 def test_a_row_says_its_columns_to_who_cannot_see_them(show: Open) -> None:
     page = show(recorded(K2))
     assert re.search(r"file opened:\s*11\.3", page.locator("#click-1 summary").inner_text())
+
+
+def many() -> bytes:
+    """A server of 64 processes and 200 threads that answers 100 requests."""
+    lines = [
+        '10 1700000000.0 bind(6, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("0.0.0.0")}, 16) = 0 <0.1>',
+        "10 1700000000.1 listen(6, 511) = 0 <0.1>",
+    ]
+    for process in range(100, 163):
+        lines.append(f"10 1700000000.2 clone(child_stack=NULL, flags=SIGCHLD) = {process} <0.1>")
+        lines += [
+            f"{process} 1700000000.3 clone3({{flags=CLONE_VM|CLONE_FILES|CLONE_THREAD}}, 88) = {1000 + 2 * process + nth} <0.1>"
+            for nth in range(2)
+        ]
+        lines.append(f"{process} 1700000000.4 epoll_ctl(8, EPOLL_CTL_ADD, 6, {{events=EPOLLIN, data=0x6}}) = 0 <0.1>")
+        lines += [
+            f"{process} 1700000000.5 epoll_ctl(8, EPOLL_CTL_ADD, {fd}, {{events=EPOLLIN}}) = 0 <0.1>" for fd in (3, 4)
+        ]
+    for number in range(100):
+        at, process = 1700000001 + number / 10, 100 + number % 63
+        worker = 1000 + 2 * process
+        lines += [
+            f"{process} {at:.6f} epoll_wait(8, [{{events=EPOLLIN, data=0x6}}], 9, -1) = 1 <0.01>",
+            f"{process} {at + 0.02:.6f} accept4(6, NULL, NULL, 0) = 10 <0.001>",
+            f'{worker} {at + 0.03:.6f} recvfrom(10, "GET /{number} HTTP/1.1", 99, 0, NULL, NULL) = 20 <0.001>',
+            f'{worker} {at + 0.04:.6f} sendto(10, "HTTP/1.1 200 OK", 15, 0, NULL, 0) = 15 <0.001>',
+        ]
+    return "\n".join(lines).encode()
+
+
+def test_the_page_opens_at_the_first_click_or_request(show: Open) -> None:
+    page = show(recorded(K2))
+    click = json.loads(page.locator("#data").inner_text())["clicks"][0]
+    start, end = visible(page)
+    assert start < click["wake_at"] < click["at"] < end
+    assert end - start < 0.2
+    page = show(many())
+    request = json.loads(page.locator("#data").inner_text())["requests"][0]
+    start, end = visible(page)
+    assert start < request["wake_at"] < request["at"] < end
+    assert end - start < 0.5
+    everything = press(page, "0")
+    assert everything[1] - everything[0] > 10
+    start, end = press(page, "c")
+    assert start < request["wake_at"] < end
+
+
+def test_many_threads_and_processes_stay_readable(show: Open) -> None:
+    page = show(many(), width=1280)
+    lanes = json.loads(page.locator("#data").inner_text())["lanes"]
+    assert len({lane["process"] for lane in lanes}) == 64
+    unfolded = [lane for lane in lanes if not lane["folded"]]
+    assert len(unfolded) <= 48
+    assert {(1200, 100), (100, 100)} <= {(lane["number"], lane["process"]) for lane in unfolded}  # of the first request
+    height = page.locator("#timeline").evaluate("it => it.clientHeight")
+    button = page.get_by_role("button", name="more lanes")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator("#timeline").evaluate("it => it.clientHeight") > 2 * height
+    button.click()
+    assert page.locator("#timeline").evaluate("it => it.clientHeight") == height
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_descriptors_without_reads_and_writes_are_folded(show: Open) -> None:
+    lanes = json.loads(show(many()).locator("#data").inner_text())["lanes"]
+    quiet = [lane["folded"] for lane in lanes if lane["kind"] == "fd" and lane["number"] in (3, 4)]
+    assert quiet
+    assert all(quiet)
+
+
+def test_the_find_box_finds_lanes_and_lines(show: Open) -> None:
+    page = show(recorded(K2))
+    box, found = page.locator("#find"), page.locator("#found")
+    box.fill("13350")
+    assert re.fullmatch(r"1 lane, \d+ lines", found.inner_text())
+    box.fill("EPOLL_CTL_ADD")
+    assert found.inner_text().startswith("0 lanes, ")
+    assert page.locator("#step-2 .lines li:visible").count() == 1
+    assert page.locator("#step-1 .lines li:visible").count() == 0
+    before = visible(page)
+    box.press("Enter")
+    assert visible(page) != before
+    box.press("Escape")
+    assert found.inner_text() == ""
+    assert page.locator("#step-1 .lines li:visible").count() == 3
+
+
+def test_two_tabs_have_two_websockets_and_the_clicks_came_on_one() -> None:
+    tab = SERVER[SERVER.index("10 1700000001.500100") :].replace("= 8 <", "= 12 <", 1).replace("(8,", "(12,")
+    tab = tab.replace("ADD, 8,", "ADD, 12,").replace("u32=8", "u32=12").replace("1700000001.500", "1700000001.600")
+    story = story_of(
+        SERVER + tab + CLICK.replace("u32=8, u64=139637976727560", "u32=12, u64=12").replace("(8,", "(12,")
+    )
+    names = {(lane["number"]): lane["name"] for lane in page_data(story)["lanes"] if lane["kind"] == "fd"}
+    assert (names[12], names[8]) == ("the websocket", "another websocket")
+    assert "fd 12 became the websocket that carries the clicks" in story.steps[3].sentence
+
+
+def test_on_paper_the_story_comes_first(show: Open) -> None:
+    page = show(many(), width=718)
+    page.emulate_media(media="print")
+    page.locator("#timeline").wait_for(state="visible")
+    tops = [page.locator(place).evaluate("it => it.getBoundingClientRect().top") for place in ("#step-1", "#timeline")]
+    assert tops[0] < tops[1]
+    assert tops[0] < 400
+    page.emulate_media(media="screen")
+    tops = [page.locator(place).evaluate("it => it.getBoundingClientRect().top") for place in ("#step-1", "#timeline")]
+    assert tops[0] > tops[1]

@@ -39,6 +39,18 @@ def test_littles_law_holds_everywhere() -> None:
             assert prediction.throughput_rps * prediction.latency_s == pytest.approx(users)
 
 
+@pytest.mark.parametrize(
+    ("threads", "cpus", "rate_rps"),
+    [(1.0, 2.0, 200), (8.0, 2.0, 400), (8.0, 0.5, 100), (2.0, 8.0, 400), (math.inf, 4.0, 800), (1.0, 1.0, 200)],
+)
+def test_without_an_interpreter_lock_as_many_threads_compute_as_there_are_threads_and_cpus(
+    threads: float, cpus: float, rate_rps: float
+) -> None:
+    assert closed_loop(64, math.inf, 0.02, 0.005, cpus, threads).throughput_rps == pytest.approx(rate_rps)
+    with pytest.raises(ValueError, match="threads"):
+        closed_loop(64, math.inf, 0.02, 0.005, cpus, 0)
+
+
 def test_computing_binds_where_one_thread_at_a_time_may_compute() -> None:
     """5 ms of CPU and no wait at c = 16: about 200 a second, however many threads (measured: 165 to 197)."""
     for workers in (1, 8, math.inf):

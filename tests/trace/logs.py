@@ -30,6 +30,16 @@ def recorded(name: str) -> bytes:
     return gzip.decompress((FOLDER / f"{name}.txt.gz").read_bytes())
 
 
+def server_log(name: str) -> bytes:
+    """Return a recorded log of another server than Streamlit's."""
+    return gzip.decompress((FOLDER / "servers" / f"{name}.txt.gz").read_bytes())
+
+
+def case(name: str) -> str:
+    """Return a small log that shows one thing."""
+    return (FOLDER.parent / "strace_cases" / f"{name}.txt").read_text(encoding="latin-1")
+
+
 def truth(name: str) -> dict[str, Any]:
     """Return what is true of a recorded log."""
     found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())

@@ -77,35 +77,44 @@ def ab(  # noqa: PLR0917 (each is an option of the command line)
     as it is in make bench. Other options are common to both sides. Each round of a side is a run of its own, on
     fresh servers, with a folder and a report as any other run.
     """
-    root, console = find_root(Path.cwd()), Console()
-    folder = results_folder(results)
-    given = {each.variable: common[each.name] for each in _common if common.get(each.name) is not None}
+    root, console, folder = find_root(Path.cwd()), Console(), results_folder(results)
+    texts: dict[Name, str] = {"A": a or "", "B": b or ""}
     if resume:
-        if a or b or rounds or path or given:
+        if any(texts.values()) or rounds or path or any(value is not None for value in common.values()):
             raise UsageError("RESUME goes on with the settings of that series: leave out what would change it")
-        file, found, folder = resume, files.read(resume), resume.resolve().parent.parent
+        found, folder = files.read(resume), resume.resolve().parent.parent
         plans = {name: interleaved.plan_of(root, found.side(name)) for name in NAMES}
         runtimes: Mapping[Name, Wanted] = {name: found.side(name).runtime for name in NAMES}
+        rounds = found.rounds
     else:
-        texts: dict[Name, str] = {"A": a or "", "B": b or ""}
         if not any(texts.values()):
             raise UsageError('say which two settings: make ab A="BACKLOG=5" B="BACKLOG=128"')
-        sides = {name: interleaved.parsed(name, text) for name, text in texts.items()}
-        file_of_both = path or root / "experiments" / "bench.toml"
-        plans = interleaved.plans(root, file_of_both, sides, common, rounds or ROUNDS)
+        sides, rounds = {name: interleaved.parsed(name, text) for name, text in texts.items()}, rounds or ROUNDS
+        plans = interleaved.plans(root, path or root / "experiments" / "bench.toml", sides, common, rounds)
         runtimes = {name: sides[name].runtime or runtime for name in NAMES}
         interleaved.check_differ(plans, runtimes)
-    with only_bench(EXPERIMENT, None, wait=output.line if wait else None):
+    expected_s = rounds * sum(interleaved.expected_s(each) for each in plans.values())
+    with only_bench(EXPERIMENT, expected_s, wait=output.line if wait else None):
         places = {name: _place(console, plans[name], runtimes[name]) for name in NAMES}
-        if not resume:
-            interleaved.check_differ(plans, {name: places[name].runtime.name for name in NAMES})
-            file = files.new_path(folder)
-            described = {name: _side(texts[name], plans[name], places[name]) for name in NAMES}
-            found = Series(a=described["A"], b=described["B"], rounds=rounds or ROUNDS)
-            files.write(file, found)
+        file = resume or _begun(folder, texts, plans, places, rounds)
         status = _measured(console, root, folder, file, places)
-    _compared(console, folder, file, results)
+    _compared(console, folder, file)
     return status
+
+
+def _begun(
+    results: Path,
+    texts: Mapping[Name, str],
+    plans: Mapping[Name, planning.Plan[Any]],
+    places: Mapping[Name, Place],
+    rounds: int,
+) -> Path:
+    """Write the file of a new series, and return where it is."""
+    interleaved.check_differ(plans, {name: places[name].runtime.name for name in NAMES})
+    a, b = (_side(texts[name], plans[name], places[name]) for name in NAMES)
+    file = files.new_path(results)
+    files.write(file, Series(a=a, b=b, rounds=rounds))
+    return file
 
 
 def _place(console: Console, plan: planning.Plan[Any], runtime: Wanted) -> Place:
@@ -182,14 +191,14 @@ def _run(console: Console, plan: planning.Plan[Any], place: Place, file: Path, t
         return session.measure(plan, place, file.resolve().parent.parent, observer)
 
 
-def _compared(console: Console, results: Path, file: Path, given: Path | None) -> None:
+def _compared(console: Console, results: Path, file: Path) -> None:
     """Compare the complete runs of a series, and say how to go on if some are missing."""
     found = files.read(file)
     done = interleaved.complete(results, found)
     order = interleaved.turns(found.rounds)
     sides = [[done[turn].path for turn in order if turn.side == name and turn in done] for name in NAMES]
     if all(sides):
-        comparison.show(console, comparing.judged(sides, checkout()), given)
+        comparison.show(console, comparing.judged(sides, checkout()), results)
     else:
         _say(console, "Nothing to compare: no run of one of the sides is complete.")
     missing = 2 * found.rounds - len(done)

@@ -67,13 +67,14 @@ def export(run: Path | None, form: Format, to: Path | None, results: Path | None
     folder = given_or_newest(run, results)
     of_kind = registry.kind_of(folder)
     cells = of_kind.report(folder).cells  # first: it tells which file is damaged
-    if lacks := run_report.what_is_missing(folder.read_run(), folder.count_trials()):
+    info = folder.read_run()
+    if lacks := run_report.what_is_missing(info, folder.count_trials()):
         output.line(lacks, err=True)
     if of_kind.theory and withheld(folder, checkout(), answers=answers):
         cells = without(cells, of_kind.theory)
         output.line("Figures of theory are left out until your prediction is recorded; ANSWERS=1 adds them.", err=True)
-    trials, run_info = folder.read_trials(of_kind.record), folder.read_run()
-    cells = [{**cell, "run_status": run_info.status} for cell in cells]
+    trials = folder.read_trials(of_kind.record)
+    cells = [{"run_status": info.status, **cell} for cell in cells]  # first: a table travels without this message
     source = Source(trials, of_kind.record, of_kind.rows, cells, of_kind.key, of_kind.key_of)
     target = to.resolve() if to else place_of_reports(folder, results).path / "export"
     for path in exported(folder, source, form, target):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from iolab.report import brief, costs_terminal, terminal, trace_terminal
 from iolab.results import files
 from iolab.trace import costs, loops, turns
 from iolab.trace.decode import CLONES
+from iolab.trace.merged import merged
 from iolab.trace.source import open_log
 from iolab.trace.story import PORT, SCRIPT, Story, tell
 from iolab.trace.truth import as_json
@@ -27,8 +29,14 @@ from iolab.trace.truth import as_json
 LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 
 
+class _Logs(click.Path):
+    """Paths of the command line; the variable LOG is one path, whatever characters it has."""
+
+    envvar_list_splitter = "\n"
+
+
 @click.command()
-@click.argument("log", metavar="[LOG]", envvar="LOG", type=parameters.PATH, required=False)
+@click.argument("logs", metavar="[LOG]...", envvar="LOG", type=_Logs(path_type=Path), nargs=-1)
 @click.option(
     "--port",
     envvar="PORT",
@@ -63,7 +71,7 @@ LONG_LOG_BYTES = 20 << 20  # reading it takes seconds: say so
 @click.option("--html", is_flag=True, help="Write results/trace/trace.html too.")
 @parameters.results
 def trace(  # noqa: PLR0917 (each is an option of the command line)
-    log: Path | None,
+    logs: tuple[Path, ...],
     port: int | None,
     clicks: int,
     loop: Loop | None,
@@ -75,12 +83,13 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
     html: bool,
     results: Path | None,
 ) -> int:
-    """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input.
+    """Explain an strace log, step by step. LOG can be a .gz file, or - for standard input, or all files of strace -ff.
 
     Without LOG, the log of the Streamlit app is read: results/trace/log_streamlit.txt. CMD and PORT run any server on
     this machine, and send it requests.
     """
     console = Console()
+    log = logs[0] if logs else None
     folder = (results or default_results()) / "trace"
     _check(log, command, services, clicks_here=bool(clicks or loop))
     if command is not None:
@@ -96,12 +105,13 @@ def trace(  # noqa: PLR0917 (each is an option of the command line)
         with terminal.busy(Console(stderr=as_object)) as say:
             traced = clicking.make_log(loop, clicks, runtime, folder, say)
         path, port = traced.log, port or traced.port
-    story = read(path, port or PORT, draw=html)
+    story = read(path, port or PORT, draw=html, others=logs[1:])
     if as_object:
         output.line(json.dumps(as_json(story), indent=1))
     elif story.lines and not any(story.watch.calls.values()):
+        why = f" ({story.foreign} wrote something before each line)" if story.foreign else ""
         raise UsageError(
-            f"{story.source}: none of its {story.lines} lines is a system call as strace writes it;"
+            f"{story.source}: none of its {story.lines} lines is a system call as strace writes it{why};"
             " give the file that strace -o wrote"
         )
     else:
@@ -194,8 +204,13 @@ def trace_compare(clicks: int, runtime: str, results: Path | None) -> int:
     return 0
 
 
-def read(path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
-    """Return the story of a log; `draw` with the timeline that a page needs."""
+def read(
+    path: Path, port: int, script: str | None = SCRIPT, *, draw: bool = True, others: Sequence[Path] = ()
+) -> Story:
+    """Return the story of a log, or of it and `others` (strace -ff); `draw` with the timeline that a page needs."""
+    if others:
+        paths = (path, *others)
+        return tell(merged(paths), f"{os.path.relpath(path)} and {len(others)} more files", port, script, draw=draw)
     standard_input = str(path) == "-"
     with open_log(path) as lines, ExitStack() as stack:
         if not standard_input and path.stat().st_size > LONG_LOG_BYTES:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import neighbours
 from iolab.findings.evidence import Conditions
-from iolab.results.records import Finding, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import CpuPlanInfo, Finding, RunInfo, ServerUsage, TrialRecord
 
 THROTTLED_SHARE = 0.02
 CLOCK_STEP_S = 0.05
-BOTH_BUSY = 0.1  # share of the time: up to it, two threads of one physical core hardly meet
+BOTH_BUSY = 0.1  # share of the time: up to it, two threads of one physical core rarely meet
 QUOTA = "raise its quota (--cpus of the container, CPUQuota of the systemd unit), or use fewer CPUS"
 
 
@@ -148,13 +148,18 @@ def slowed_by_heat(evidence: Conditions) -> Iterator[Finding]:
 
 def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator[Finding]:
     """Yield the findings of the machine during single trials under one CPU limit, each only once."""
+    yield from on(next(plan for plan in run.cpu_plans if plan.cpus == cpus), run.runtime, trials)
+
+
+def on(plan: CpuPlanInfo, runtime: str, trials: Sequence[TrialRecord]) -> Iterator[Finding]:
+    """Yield the findings of the machine during trials on the cores of a plan, each only once."""
     throttled_s = [trial.server.throttled_s for trial in trials if trial.server.throttled_s is not None]
     evidence = Conditions(
         trials=trials,
-        plan=next(plan for plan in run.cpu_plans if plan.cpus == cpus),
+        plan=plan,
         usage=ServerUsage(throttled_s=sum(throttled_s) if throttled_s else None),
         duration_s=sum(trial.duration_s for trial in trials),
-        runtime=run.runtime,
+        runtime=runtime,
     )
     yield from (finding for rule in RULES for finding in rule(evidence))
 

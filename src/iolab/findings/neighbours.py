@@ -73,10 +73,14 @@ def busy_machine(evidence: Conditions) -> Iterator[Finding]:
         if why_unchecked(trial):
             continue
         span_s = trial.machine.span_s or 0.0
+        disturbed: list[tuple[float, str]] = []
         for each in sets(trial, evidence.plan):
             used, sure = each.others(span_s), each.surely(span_s)
-            if (sure or used > tolerated(len(each.cores))) and (near is None or used > near.value):
-                near = Worst(used, trial.repeat, f"{used:.1f} of {_named(each, sure)}")
+            if sure or used > tolerated(len(each.cores)):
+                disturbed.append((used, f"{used:.1f} of {_named(each, sure)}"))
+        most = max((used for used, _ in disturbed), default=0.0)
+        if disturbed and (near is None or most > near.value):
+            near = Worst(most, trial.repeat, " and ".join(text for _, text in disturbed))
         elsewhere = _elsewhere(trial, evidence.plan)
         used = sum(core.busy_s for core in elsewhere) / span_s
         if used > tolerated(len(elsewhere)) and (far is None or used > far.value):
@@ -148,12 +152,11 @@ def _elsewhere(trial: TrialRecord, plan: CpuPlanInfo) -> list[CoreUsage]:
 
 
 def _named(each: Set, sure: Sequence[int]) -> str:
-    """Return "core 3, the server's", or "2 cores (3, 4), the load generator's"."""
+    """Return "core 3 (the server's)", or "cores 3, 4 (of the load generator's)"."""
     numbers = sure or [core.core for core in each.cores]
-    if len(numbers) == 1:
-        return f"core {numbers[0]}, {'one of ' if len(each.cores) > 1 else ''}{each.whose}"
+    whose = f"of {each.whose}" if len(each.cores) > 1 else each.whose
     listed = ", ".join(map(str, numbers[:LISTED])) + (" and more" if len(numbers) > LISTED else "")
-    return f"{_cores(len(numbers))} ({listed}), {each.whose}"
+    return f"core{'s' if len(numbers) > 1 else ''} {listed} ({whose})"
 
 
 def _cores(number: int) -> str:

@@ -40,8 +40,8 @@ KINDS = {
         "make queue PROCESS=constant: send the same rates at equal distances",
         "make freeze: stop a server, and count with and without planned times",
     ), docs="queueing.md"),
-    "slo": Entry("slo", "slo", "slo", "7 min", "Find the highest rate that meets an objective", (
-        "make slo SLO='mean<50ms': search with an objective for the mean",
+    "slo": Entry("slo", "slo", "slo", "15 min", "Find the highest rate that meets an objective", (
+        "make slo SLO='p95<100ms': search with an objective that needs fewer requests",
         "make queue: measure response times at several utilisations",
     ), docs="queueing.md#the-highest-rate-of-a-server"),
     "crowd": Entry("crowd", "crowd", "crowd", "10 min", "Hold thousands of mostly idle connections", (

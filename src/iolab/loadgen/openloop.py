@@ -99,34 +99,23 @@ class OpenLoop:
             done = self._driver.ask(job, timeout_s, told)
         except LoadFailed as error:
             return OpenLoad(samples(told), None, str(error))
-        lost = tuple(done.get("lost", ()))
-        stopped = _why(done, timeout_s)
-        rows = [row for _, row in _rows(told)]
-        return OpenLoad(
-            samples(told),
-            done["cpu_s"],
-            stopped,
-            done.get("workers", 0),
-            lost,
-            done["busiest_share"],
-            read_late_s=[row.read_late_s for row in rows if row.read_late_s >= 0],
-            resent=sum(row.resent > 0 for row in rows),
-            waited=done["waited"],
-            most_open=done["most_open"],
-        )
+        return _load(told, done, _why(done, timeout_s))
 
     def closed(self, url: str, users: int, requests: int, answer_limit_s: float) -> list[Turn]:
         """Run a closed loop of `users` users; raises LoadFailed if the client or the workers are lost."""
+        load = self.closed_load(url, users, requests, answer_limit_s)
+        turns = [Turn(each.sent_s, each.done_s - each.sent_s, each.status, each.service_s) for each in load.samples]
+        return sorted(turns, key=lambda turn: turn.start_s)
+
+    def closed_load(self, url: str, users: int, requests: int, answer_limit_s: float) -> OpenLoad:
+        """Run the same, and return what `run` returns: of the same client, only that users wait for their answers."""
         job = {"url": url, "users": users, "requests": requests, "answer_limit_s": answer_limit_s}
         told: list[dict[str, Any]] = []
         timeout_s = math.ceil(requests / users) * answer_limit_s + START_LIMIT_S
         done = self._driver.ask(job, timeout_s, told)
         if done["timed_out"] or done.get("lost") or done.get("workers") == 0:
             raise LoadFailed(_why(done, timeout_s))
-        turns = [
-            Turn(row.sent_s, row.done_s - row.sent_s, int(row.status), _known(row.service_s)) for _, row in _rows(told)
-        ]
-        return sorted(turns, key=lambda turn: turn.start_s)
+        return _load(told, done)
 
 
 class LedWorkers(OpenLoop):
@@ -142,6 +131,23 @@ class LedWorkers(OpenLoop):
     def gather(self, count: int, timeout_s: float) -> int:
         """Wait until `count` workers have joined, or for `timeout_s`; return how many have joined."""
         return int(self._driver.ask({"gather": count}, timeout_s)["workers"])
+
+
+def _load(told: Sequence[Mapping[str, Any]], done: Mapping[str, Any], stopped: str = "") -> OpenLoad:
+    """Return the result of a load whose driver has `told` rows, and has ended with `done`."""
+    rows = [row for _, row in _rows(told)]
+    return OpenLoad(
+        samples(told),
+        done["cpu_s"],
+        stopped,
+        done.get("workers", 0),
+        tuple(done.get("lost", ())),
+        done["busiest_share"],
+        read_late_s=[row.read_late_s for row in rows if row.read_late_s >= 0],
+        resent=sum(row.resent > 0 for row in rows),
+        waited=done["waited"],
+        most_open=done["most_open"],
+    )
 
 
 class Told(NamedTuple):

@@ -135,8 +135,8 @@ class Comparison:
 
     @property
     def single(self) -> bool:
-        """Whether every side has a single run, so that nothing is known about what differs from run to run."""
-        return max(self.runs) == 1
+        """Whether there are two sides with a single run, of which nothing is known about differences between runs."""
+        return any(each.noise for row in self.rows for each in row.figures)
 
     def failing(self, above: float) -> list[tuple[Row, Compared]]:
         """Return the figures that differ and are worse by more than a share, such as 0.05."""

@@ -48,7 +48,7 @@ def method(found: Comparison) -> list[str]:
         "The interval of a ratio of two single runs is made of the repeats within each of them. It does not contain"
         " what differs from run to run."
     )
-    return [*([of_one] if _has_single(found) else []), *([of_runs] if max(found.runs) > 1 else []), holm]
+    return [*([of_one] if found.single else []), *([of_runs] if max(found.runs) > 1 else []), holm]
 
 
 def lacks(sides: Sequence[Sequence[RunFolder]], settings: Sequence[Setting]) -> str:
@@ -98,14 +98,10 @@ def _unknown(found: Comparison) -> list[str]:
     return [f"No interval for {len(unknown)} of {numbers.counted(every, 'figure')}: {why}."]
 
 
-def _has_single(found: Comparison) -> bool:
-    return any(each.noise for row in found.rows for each in row.figures)
-
-
 def _unit(found: Comparison) -> list[str]:
     """Say what the runs can tell about differences from run to run."""
     said = []
-    if _has_single(found):
+    if found.single:
         share = _share(found.noise)
         said.append(
             "One run a side does not show how much runs of the same settings differ. A difference up to"

@@ -31,7 +31,13 @@ TERMS = (
     Term(
         "95% interval",
         r"95% intervals?",
-        "A range that would contain the true value in 95 of 100 experiments like this one.",
+        "A range that would contain the true value in 95 of 100 experiments like this one. Its heading says what it"
+        " allows for: differences within this run, or only independent requests.",
+    ),
+    Term(
+        "order statistics",
+        r"order statistics",
+        "The measured values in rising order. A percentile lies between two of them, whatever its distribution.",
     ),
     Term(
         "closed loop",

@@ -36,8 +36,9 @@ def render(document: Document) -> str:
     lines += [*(f"- {name}: {value}" for name, value in document.facts), ""] if document.facts else []
     lines += [document.raw, ""]
     glossary = Glossary()
-    for line in lines[1:]:
-        glossary.note(line)
+    for line in lines:
+        if not line.startswith("# "):
+            glossary.note(line)
     if glossary.used:
         lines += ["## Terms", "", *(f"- {term.name}: {term.meaning}" for term in glossary.used), ""]
     return "\n".join(line if isinstance(line, Markup) else escaped(line) for line in lines)

@@ -11,17 +11,19 @@ from iolab.report import numbers
 from iolab.report.brief import rich_table
 from iolab.report.document import Column, plain, table
 from iolab.trace import loops
-from iolab.trace.facts import duration_s
+from iolab.trace.facts import duration_s, share_asleep
 from iolab.trace.loops import LoopFacts
-from iolab.trace.page import main_name
+from iolab.trace.page import mains, role
+from iolab.trace.processes import Task
 from iolab.trace.records import Cited
-from iolab.trace.steps import Click, Status, Step
 from iolab.trace.story import Story
+from iolab.trace.telling import Click, Status, Step
 
 SHOWN_CLICKS = 3
 SHOWN_LINES = 8
 SHOWN_ROWS = 3  # of a long line
 SHOWN_THREADS = 6
+MOST_SERVING = 24  # threads that serve, each with a row
 GUTTER = 8  # columns: a line number and a blank
 TAIL = 22  # characters of a line's end that stay: its result
 CLICK_TIMES = {  # since the wake-up, by the fields of a click
@@ -68,7 +70,8 @@ def notes(story: Story) -> list[str]:
     strange = story.unreadable - story.cut  # a line that is cut cannot be read either
     if strange > 0:
         lines = "1 line is not in strace's format" if strange == 1 else f"{strange} lines are not in strace's format"
-        found.append(f"{lines} and {'is' if strange == 1 else 'are'} left out.")
+        why = f" ({story.foreign} wrote something before it)" if story.foreign else ""
+        found.append(f"{lines}{why} and {'is' if strange == 1 else 'are'} left out.")
     if story.damaged:
         found.append(f"The log is damaged after line {story.lines} ({story.damaged}): only the lines before were read.")
     return found
@@ -142,21 +145,44 @@ def _click(console: Console, click: Click) -> None:
 
 
 def _threads(console: Console, story: Story) -> None:
+    """Print a row for each thread that serves or waits, then those with most calls."""
     watch = story.watch
     if not watch.calls:
         return
-    mains = {run.tid for run in watch.runs}
-    scripts = {click.opened.tid for click in story.clicks}
+    first = mains(story)
+    tasks = {task.tid: task for process in watch.processes.all for task in process.threads.values()}
+    roles = {tid: role(story, task) for tid, task in tasks.items()}
+    several = len(watch.processes.all) > 1
+    busiest = sorted(
+        watch.calls.items(), key=lambda item: (item[0] not in first, not roles.get(item[0]), -sum(item[1].values()))
+    )
+    served = sum(1 for tid in roles if roles[tid])
+    shown = min(max(SHOWN_THREADS, served), MOST_SERVING)
     rows = []
-    busiest = sorted(watch.calls.items(), key=lambda item: (item[0] not in mains, -sum(item[1].values())))
-    for tid, counts in busiest[:SHOWN_THREADS]:
-        role = main_name(story) if tid in mains else "script thread" if tid in scripts else ""
+    for tid, counts in busiest[:shown]:
+        task = tasks.get(tid)
+        process = [str(story.thread(task.process.pid)) if task else ""] if several else []
+        said = _said(task, roles.get(tid, "")) if task and several else roles.get(tid, "")
         common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
-        rows.append([str(story.thread(tid)) if tid >= 0 else "others", role, str(sum(counts.values())), common])
-    rest = busiest[SHOWN_THREADS:]
+        number = str(story.thread(tid)) if tid >= 0 else "others"
+        rows.append([number, *process, said, str(sum(counts.values())), common])
+    rest = busiest[shown:]
     if rest:
-        rows.append([f"{len(rest)} more", "", str(sum(sum(counts.values()) for _, counts in rest)), ""])
-    console.print(rich_table(plain(("Thread", "Role", "Calls", "Most frequent calls"), rows, text=4), console.width))
+        rows.append(
+            [f"{len(rest)} more", *([""] if several else []), "", str(sum(sum(c.values()) for _, c in rest)), ""]
+        )
+    head = ("Thread", *(("Process",) if several else ()), "Role", "Calls", "Most frequent calls")
+    console.print(rich_table(plain(head, rows, text=len(head)), console.width))
+
+
+def _said(task: Task, said: str) -> str:
+    """Say what a thread does, with how much it accepted and how long it waited."""
+    run = task.process.run
+    if run and task.serves:
+        share = share_asleep(run, task)
+        said += f", accepted {task.accepts}" if task.accepts else ""
+        said += f", idle {100 * share:.1f}%" if share is not None else ""
+    return said
 
 
 def show_loops(console: Console, found: Mapping[str, LoopFacts]) -> None:

@@ -10,8 +10,21 @@ from iolab.host.activity import difference
 from iolab.host.cores import CpuPlan
 from iolab.host.python import Python
 from iolab.lab import Model
+from iolab.results.records import CpuPlanInfo
 
 NULL_SERVER = "null_server.py"
+
+
+def plan_info(plan: CpuPlan, *, pinned: bool) -> CpuPlanInfo:
+    """Return the record of a plan; `pinned` is whether the runtime can enforce it."""
+    return CpuPlanInfo(
+        cpus=plan.cpus,
+        server=plan.server,
+        loadgen=plan.loadgen,
+        shared=plan.shared,
+        pinned=pinned,
+        siblings=plan.siblings,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter, deque
 
 from iolab.trace.decode import first_string
 from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.processes import Task
 from iolab.trace.records import KEPT_AFTER_OPEN, MAIN_THREAD, Cited, Open, Run, Wake, cite
 
 KEPT_LINES = 1500  # before an open, to show what led to it; the socket pair between threads is talkative
@@ -26,7 +27,7 @@ class Clicks:
         """Whether the arguments of an open, in plain text, may name the script."""
         return self._stem in arguments
 
-    def open(self, run: Run | None, call: Syscall, rest: str, by: str) -> None:
+    def open(self, run: Run | None, task: Task, call: Syscall, rest: str, by: str) -> None:
         """Take an open whose arguments name the script; `rest` is those in plain text, `by` which thread it was."""
         path = first_string(rest)
         if path is None or "/site-packages/" in path or call.error:
@@ -35,11 +36,11 @@ class Clicks:
             return
         name = path.rsplit("/", 1)[-1]
         if name == self._script:
-            self._script_opened(run, call, path, by)
+            self._script_opened(run, task, call, path, by)
         elif name.startswith(f"{self._stem}.") and name.endswith(".pyc"):
             self.pyc_opens.append((cite(call), _number(call)))
 
-    def _script_opened(self, run: Run | None, call: Syscall, path: str, by: str) -> None:
+    def _script_opened(self, run: Run | None, task: Task, call: Syscall, path: str, by: str) -> None:
         opened = Open(cite(call), call.end_line, call.tid, path, _number(call) or None, call.stamp, by)
         if run is None:
             self.orphans.append(opened)
@@ -52,7 +53,8 @@ class Clicks:
         if clone:
             opened.clone, opened.wake = clone
         else:
-            opened.wake = _cause(run, call.line)
+            loop = run.main
+            opened.wake = _cause(loop if loop and loop.wakes else task, call.line)
         twin = run.opens[-2] if opened.wake and len(run.opens) > 1 and run.opens[-2].wake is opened.wake else None
         self._tell_before(opened, twin)
         self.following = [*self.following[1 - MOST_FOLLOWED :], opened]
@@ -74,14 +76,17 @@ class Clicks:
 
     def follow(self, event: Syscall | Signal | Exit) -> None:
         """Take an event that comes after the opens that are followed."""
+        line, name = event.line, event.name if type(event) is Syscall else None
+        over = False
         for opened in self.following:
-            if event.line > opened.cited.line:
+            if line > opened.cited.line:
                 opened.after -= 1
-                if isinstance(event, Syscall) and not opened.answered_before(event):
-                    opened.calls[event.name] += 1
+                if name and (opened.answer is None or opened.answer.line >= line):
+                    opened.calls[name] += 1
                 if opened.after > KEPT_AFTER_OPEN - KEPT_LINES_AFTER:
-                    opened.lines.append(Cited(event.line, event.text, event.time_s, event.tid))
-        if any(opened.after <= 0 for opened in self.following):
+                    opened.lines.append(Cited(line, event.text, event.time_s, event.tid))
+                over = over or opened.after <= 0
+        if over:
             self.following = [opened for opened in self.following if opened.after > 0]
 
     def answer(self, fd: int, call: Syscall) -> None:
@@ -91,17 +96,17 @@ class Clicks:
                 opened.answer = cite(call)
 
 
-def clone(run: Run, call: Syscall) -> None:
+def clone(run: Run, task: Task, call: Syscall) -> None:
     """Keep the call that started a thread, and the wake-up before it: a click of that thread has both."""
     child = call.returned
     if not child or child < 0:
         return
-    run.clones[child] = cite(call), _cause(run, call.line)
+    run.clones[child] = cite(call), _cause(task, call.line)
 
 
-def _cause(run: Run, before: int) -> Wake | None:
+def _cause(task: Task, before: int) -> Wake | None:
     """Return the last wake-up before a line; where reads are seen, the last that may have read a binary frame."""
-    wakes = [wake for wake in run.wakes if wake.line < before]
+    wakes = [wake for wake in task.wakes if wake.line < before]
     found = [wake for wake in wakes if wake.frame in ("binary", "hidden")] or wakes
     return found[-1] if found else None
 

@@ -1,75 +1,131 @@
-"""The connections of a server: how each is accepted, what it carries, when it becomes a websocket."""
+"""The connections of a server: how each is accepted, what it carries, when it becomes a websocket, what is answered."""
 
 import re
 from dataclasses import replace
 
-from iolab.trace.decode import DATA, frame_kind, readable
+from iolab.trace.decode import DATA, address, frame_kind, readable
 from iolab.trace.events import Syscall
-from iolab.trace.records import Connection, Run, cite
+from iolab.trace.objects import Epoll, Socket
+from iolab.trace.processes import Task
+from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Request, Run, Wake, cite
 
-_PEER = re.compile(r'sin6?_port=htons\((\d{1,5})\)[^}]{0,120}?(?:inet_addr\("|AF_INET6, ")([^"]*)"')
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
+_REQUEST = re.compile(r'"([A-Z]{3,8} \S{1,80}) HTTP/')
+_STATUS = re.compile(r'"HTTP/1\.[01] (\d{3})')
+_PEER = re.compile(r"<TCP(?:v6)?:\[[^>]{1,80}->([^>]{1,80}?)\]>")
+_CLOSES = ("SOCK_CLOEXEC", "0x80000")
 
 
-def accept(run: Run, call: Syscall) -> bool:
-    """Take an accept of any thread, and say whether it accepted a connection of this server."""
-    fd, listening = call.returned, call.fd
-    if fd is None or fd < 0 or listening is None or run.listener_of(listening) is None:
-        return False
-    peer = _PEER.search(readable(call.rest))
-    connection = Connection(fd, f"{peer[2]}:{peer[1]}" if peer else "", cite(call))
-    run.connections.append(connection)
-    run.open_fds[fd] = connection
+def accept(task: Task, call: Syscall, socket: Socket) -> None:
+    """Take an accept of any thread on a listening socket of the server."""
+    listener, fd = socket.listener, call.returned
+    if listener is None or fd is None or fd < 0:
+        return
+    run = listener.run
+    connection = Connection(fd, run, call.tid, _peer(call), cite(call))
+    connection.accepted_s = call.end_s if call.end_s is not None else call.time_s
+    connection.called = task.called
+    keep(run, connection)
     run.accept_lines.append(call.line)
-    return True
+    run.join(task)
+    task.process.run = run
+    task.accepts += 1
+    if task.serves_from_s is None:
+        task.serves_from_s = call.time_s
+    task.process.put(fd, connection, cloexec=any(flag in call.rest for flag in _CLOSES))
 
 
-def register(run: Run, fd: int, call: Syscall) -> None:
-    """Take what was put on an interest list: a listener, or a connection."""
-    if listener := run.listener_of(fd):
-        if listener.add is None:
-            listener.add, listener.epoll_fd = cite(call), call.fd
-        return
-    if fd in run.early or not _on_list(run, call.fd):
-        return
-    connection = run.open_fds.get(fd)
-    if connection is None and not run.accept_lines:
-        connection = Connection(fd)
+def _peer(call: Syscall) -> str:
+    """Return the address of the client: from the arguments, else from the name that -yy gives to the descriptor."""
+    if found := address(call.rest):
+        return f"{found[0]}:{found[1]}"
+    named = _PEER.search(call.rest, max(call.result_at, 0))
+    return named[1] if named else ""
+
+
+def keep(run: Run, connection: Connection) -> None:
+    """Count a connection, and keep its record if there are not too many."""
+    run.accepted += 1
+    if len(run.connections) < MOST_CONNECTIONS:
         run.connections.append(connection)
-        run.open_fds[fd] = connection
-    if connection:
-        connection.add = connection.add or cite(call)
 
 
-def _on_list(run: Run, epoll_fd: int | None) -> bool:
-    """Whether this epoll is the listener's: then what is added there, and was not before, is a connection."""
-    return any(each.epoll_fd == epoll_fd for each in run.listeners)
+def register(task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
+    """Take a descriptor that was put on the list on which the listening socket is: a connection, if it is new there."""
+    listener = epoll.watches
+    what = task.process.find(fd)
+    if isinstance(what, Connection):
+        what.add = what.add or cite(call)
+    elif listener and what is None and fd not in epoll.early and not listener.run.accept_lines:
+        connection = Connection(fd, listener.run, call.tid)
+        connection.add = cite(call)
+        keep(listener.run, connection)
+        task.process.put(fd, connection)
 
 
-def read(run: Run, call: Syscall) -> None:
+def read(task: Task, connection: Connection, fd: int, call: Syscall) -> None:
     """Take what a connection received: a request, or the frame that the last wake-up was for."""
-    fd = call.fd
-    if fd is None or not call.returned or call.returned < 0:
+    if not call.returned or call.returned < 0:
         return
-    connection = run.open_fds.get(fd)
     data = DATA.search(call.arguments)
-    if connection is None or data is None:
+    if data is None:
         return
     connection.reads += 1
-    if run.unnamed and all(wake.line != run.unnamed.line or wake.fd != fd for wake in run.wakes):
-        run.wakes.append(replace(run.unnamed, fd=fd, rearm=[]))
+    if task.unnamed and all(wake.line != task.unnamed.line or wake.fd != fd for wake in task.wakes):
+        task.wakes.append(replace(task.unnamed, fd=fd, rearm=[]))
     asked = readable(data[0])
     if connection.upgrade is None and _UPGRADE.search(asked) and not asked.startswith('"\\'):
         connection.upgrade = cite(call)
-    for wake in reversed(run.wakes):
-        if wake.fd == fd:
-            if wake.read is None:
-                wake.read, wake.frame = cite(call), frame_kind(data[1]) if data[1] else "hidden"
-            break
+    wake = next((each for each in reversed(task.wakes) if each.fd == fd), None)
+    if wake and wake.read is None:
+        wake.read, wake.frame = cite(call), frame_kind(data[1]) if data[1] else "hidden"
+    if connection.request is None and not connection.websocket:
+        _asked(task, connection, call, asked, wake)
 
 
-def write(run: Run, fd: int, call: Syscall) -> None:
-    """Take what was sent on a connection: a response may make a websocket of it."""
-    connection = run.open_fds.get(fd)
-    if connection and connection.switched is None and '"HTTP/1.1 101 ' in readable(call.rest):
+def _asked(task: Task, connection: Connection, call: Syscall, asked: str, wake: Wake | None) -> None:
+    """Begin a request: the first data that a connection receives after it was accepted or answered."""
+    run = connection.run
+    requests = run.requests
+    requests.count += 1
+    task.requests += 1
+    run.join(task)
+    request = Request(requests.count, connection, cite(call), call.tid)
+    named = _REQUEST.match(asked)
+    request.text = named[1] if named else ""
+    first = connection.reads == 1
+    if wake is None and first:
+        wake = connection.called
+    if wake and (first or not wake.taken) and wake.line <= call.line:
+        wake.taken, request.wake, request.from_s = True, wake, wake.end_s
+    if first:
+        request.accept = connection.accept
+    if request.from_s is None:
+        request.from_s = connection.accepted_s if first and connection.accept else call.time_s
+    if task.born and connection.accept and task.born.line > connection.accept.line:
+        request.worker = task.born
+    connection.request = request
+    if len(requests.first) < KEPT_REQUESTS:
+        requests.first.append(request)
+
+
+def write(task: Task, connection: Connection, call: Syscall) -> None:
+    """Take what was sent on a connection: a response may make a websocket of it, and answers a request."""
+    if call.end_line is None or (call.returned or -1) <= 0:
+        return
+    if connection.switched is None and '"HTTP/1.1 101 ' in readable(call.rest):
         connection.switched = cite(call)
+    request = connection.request
+    if request is None:
+        return
+    connection.request = None
+    request.answer = cite(call)
+    status = _STATUS.search(readable(call.rest[:200]))
+    request.status = status[1] if status else ""
+    if call.tid != request.tid:
+        connection.run.join(task)
+        task.requests += 1
+        if task.born and connection.accept and task.born.line > connection.accept.line:
+            request.worker = request.worker or task.born
+    connection.run.requests.answer(request)
+    task.process.program.said(readable(call.rest[:1200]))

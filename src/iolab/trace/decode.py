@@ -1,21 +1,80 @@
 """Kinds of system calls, and their arguments as strace writes them -> descriptors, timeouts, bytes, frames."""
 
+import ipaddress
 import re
+from collections.abc import Mapping
 
 from iolab.trace.events import Syscall
 
 EPOLL_WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2")
-WAITS = (*EPOLL_WAITS, "poll", "ppoll", "select", "pselect6")
 CLONES = ("clone", "clone3", "fork", "vfork")
 ACCEPTS = ("accept", "accept4")
 READS = ("recvfrom", "read", "recvmsg", "recv", "readv")
-WRITES = ("sendto", "write", "sendmsg", "send", "writev")
+WRITES = ("sendto", "write", "sendmsg", "send", "writev", "sendfile", "splice")
 OPENS = ("openat", "open", "openat2")
+SOCKET_READS = ("recvfrom", "recvmsg", "recv")  # of sockets only: their end is the other side's
+HIGHEST_FD = 1 << 20  # Linux's fs.nr_open: a larger number in epoll's data is no descriptor
 
-CONTROL = re.compile(r"\d+(?:<[^>]*>)?, EPOLL_CTL_(ADD|MOD|DEL), (\d{1,9})")  # the arguments of epoll_ctl
+# Of epoll_ctl: the operation by its name or, as strace -X raw writes it, its number; the descriptor.
+CONTROL = re.compile(r"\d{1,9}(?:<[^>]*>)?, (?:EPOLL_CTL_(ADD|MOD|DEL)|0x([123])(?: /\*[^*]*\*/)?), (\d{1,9})")
+OPERATIONS = {"1": "ADD", "2": "DEL", "3": "MOD"}
 DATA = re.compile(r'"((?:[^"\\]|\\.)*)')  # strace may have cut its end
 
-_READY = re.compile(r"\{u32=(\d{1,9})[,}]|data=0x([0-9a-f]{1,16})\}")
+EPOLL_DATA = re.compile(r"\{u32=(\d{1,10})(?:, u64=(\d{1,20}))?\}|data=0x([0-9a-f]{1,16})\}")
+_COMMENT = re.compile(
+    r'(?:0x[0-9a-f]{1,16}|\d{1,10}|"(?:\\x[0-9a-f]{2}){1,16}") '
+    r"/\* ([A-Z][A-Z0-9_|]*|htons\(\d+\)|inet_\w+\([^*]{1,80}\)) \*/"
+)
+_ADDRESS = re.compile(
+    r"sa_family=(?:AF_INET|0x2|0xa)(?:6)?, "
+    r"(?P<rest>[^}]{0,200})"
+)
+_PORT = re.compile(r'sin6?_port=(?:htons\((\d{1,5})\)|"((?:\\x[0-9a-f]{2}){2}|[^"]{0,16})")')
+_HOST = re.compile(r'(?:inet_addr\("|inet_pton\(AF_INET6, "|sin6?_addr=")([^"]*)"')
+
+
+def bits(text: str, names: Mapping[str, int]) -> int:
+    """Return the flags of a text such as O_RDONLY|0x80000, with the values that `names` gives."""
+    value = 0
+    for part in text.split("|"):
+        if part in names:
+            value |= names[part]
+        elif part[:1].isdigit():
+            try:
+                value |= int(part, 16 if part.startswith("0x") else 8 if part[0] == "0" else 10)
+            except ValueError:
+                continue
+    return value
+
+
+def symbolic(text: str) -> str:
+    """Return arguments with the names that strace -X verbose writes as comments in the place of the numbers."""
+    return _COMMENT.sub(r"\1", text) if "/* " in text else text
+
+
+def address(text: str) -> tuple[str, int] | None:
+    """Return host and port of the Internet address in the arguments of a call; None without one."""
+    text = readable(symbolic(text))
+    found = _ADDRESS.search(text)
+    port = _PORT.search(found["rest"]) if found else None
+    if found is None or port is None:
+        return None
+    host = _HOST.search(found["rest"])
+    number = int(port[1]) if port[1] else int.from_bytes(_raw(port[2])[:2], "big")
+    return (_host(host[1]) if host else ""), number
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("latin-1", errors="replace") if "\\x" not in text else unescape(text)
+
+
+def _host(text: str) -> str:
+    """Return an address: strace -X raw writes its four or sixteen bytes."""
+    if "\\x" in text or (len(text) in (4, 16) and not set(text) <= set("0123456789abcdefABCDEF:.")):
+        raw = _raw(text)
+        if len(raw) in (4, 16):
+            return str(ipaddress.ip_address(raw))
+    return text
 
 
 def first_string(text: str) -> str | None:
@@ -27,29 +86,30 @@ def first_string(text: str) -> str | None:
     return found[1] if found and text.startswith('"', found.end()) else None
 
 
-def ready_fds(call: Syscall) -> list[int]:
-    """Return the descriptors that an epoll_wait returned with.
+def ready(call: Syscall) -> list[tuple[int, int | None]]:
+    """Return what an epoll_wait returned with: the word given to epoll_ctl, and the descriptor that it may mean.
 
-    strace before 6.10 writes {u32=7, u64=...}, later ones data=0x7f8f00000007. Python and libuv put the descriptor
-    into the lower half; the upper half of newer Pythons is garbage.
+    strace before 6.10 writes {u32=7, u64=...}, later ones data=0x7f8f00000007. A program may put anything there: Python
+    and libuv put the descriptor into the lower half (the upper half of newer Pythons is garbage), others a pointer.
     """
-    return [
-        int(decimal) if decimal else int(hexadecimal, 16) & 0xFFFFFFFF
-        for decimal, hexadecimal in _READY.findall(call.arguments)
-    ]
+    found: list[tuple[int, int | None]] = []
+    for low, word, hexadecimal in EPOLL_DATA.findall(call.rest[: call.result_at] if call.result_at > 0 else call.rest):
+        number = int(hexadecimal, 16) if hexadecimal else int(word or low)
+        if low and number & 0xFFFFFFFF != int(low):
+            number = int(low)
+        fd = int(low) if low else number & 0xFFFFFFFF
+        found.append((number, fd if fd < HIGHEST_FD else None))
+    return found
+
+
+def ready_fds(call: Syscall) -> list[int]:
+    """Return the descriptors that an epoll_wait returned with, where its data is the descriptor."""
+    return [fd for _, fd in ready(call) if fd is not None]
 
 
 def hides_fds(call: Syscall) -> bool:
     """Say whether an epoll_wait returned more than strace wrote: -s also cuts lists short, -s 0 to `[...]`."""
     return "...]" in call.rest
-
-
-def timeout_ms(call: Syscall) -> int | None:
-    """Return the timeout of an epoll_wait or poll in milliseconds; -1 for none; None where it cannot be read."""
-    last = call.arguments.removesuffix(", NULL, 8").rpartition(", ")[2]  # epoll_pwait's signal mask comes after it
-    if last == "NULL":
-        return -1
-    return int(last) if len(last) < 10 and last.removeprefix("-").isdecimal() else None
 
 
 def frame_kind(data: str) -> str:

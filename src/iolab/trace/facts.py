@@ -3,8 +3,12 @@
 from collections import Counter
 
 from iolab.trace.decode import EPOLL_WAITS
+from iolab.trace.identity import Identity, identify
+from iolab.trace.processes import Task
 from iolab.trace.records import SCRIPT_THREAD, Open, Run
 from iolab.trace.watch import Watch
+
+LEAST_RATE_S = 1.0  # "times a second" needs a second
 
 
 def script_opens(watch: Watch) -> list[Open]:
@@ -17,6 +21,15 @@ def all_opens(watch: Watch) -> list[Open]:
     return [*watch.clicks.orphans, *(opened for run in watch.runs for opened in run.opens)]
 
 
+def shows_streamlit(watch: Watch) -> bool:
+    """Whether the log shows Streamlit: its files, its websocket, or its script that a click opens."""
+    return (
+        any("streamlit" in process.program.parts for process in watch.processes.all)
+        or watch.streamlit_socket
+        or bool(all_opens(watch) or watch.clicks.pyc_opens)
+    )
+
+
 def waits(watch: Watch) -> dict[str, int]:
     """Return how often each epoll wait was called, by name."""
     counts: Counter[str] = Counter()
@@ -25,11 +38,14 @@ def waits(watch: Watch) -> dict[str, int]:
     return dict(counts)
 
 
+def identity(watch: Watch) -> Identity:
+    """Say which server and which loop ran, with what shows it."""
+    return identify(watch.made, watch.run, sockets_only_go=watch.mask_of_size_0)
+
+
 def loop_of(watch: Watch) -> str | None:
-    """Say which event loop ran: "uvloop" or "asyncio"; None where the log does not show it."""
-    if watch.made.uvloop or watch.uring:
-        return "uvloop"
-    return "asyncio" if watch.made.server or any(run.listeners and run.listeners[0].add for run in watch.runs) else None
+    """Return the name of the event loop, such as "uvloop" or "asyncio"; None where nothing in the log shows it."""
+    return identity(watch).loop
 
 
 def duration_s(watch: Watch) -> float | None:
@@ -40,8 +56,31 @@ def duration_s(watch: Watch) -> float | None:
 
 
 def serving_s(run: Run) -> float | None:
-    """Return how long a run has served: from its registration (else its bind) to its last call, in seconds."""
-    first = run.listeners[0].add or run.listeners[0].bind
-    if first.time_s is None or run.last_s is None or run.last_s <= first.time_s:
+    """Return how long the main thread of a run has served, in seconds; see `task_serving_s`."""
+    return task_serving_s(run, run.main) if run.main else None
+
+
+def task_serving_s(run: Run, task: Task) -> float | None:
+    """Return how long a thread has served: from its registration (else bind, else first wait) to its last call's end.
+
+    A wait that the log does not end counts to the log's last known moment. None where that is no time at all.
+    """
+    first_s = task.serves_from_s
+    if task is run.binder:
+        first = run.listeners[0].adds.get(task.tid) or run.listeners[0].bind
+        first_s = first.time_s
+    ends = [each for each in (task.last_s, task.waited_until_s) if each is not None]
+    if first_s is None or not ends or max(ends) <= first_s:
         return None
-    return run.last_s - first.time_s
+    return max(ends) - first_s
+
+
+def share_asleep(run: Run, task: Task) -> float | None:
+    """Return the share of its time that a thread slept, 0 to 1; None where the log does not tell."""
+    total_s = task_serving_s(run, task)
+    return min(1.0, task.sleep.slept_s / total_s) if total_s and task.sleep.timed else None
+
+
+def rate(number: int, seconds: float | None) -> float | None:
+    """Return how often a second something happened; None in less than a second."""
+    return number / seconds if seconds is not None and seconds >= LEAST_RATE_S else None

@@ -1,14 +1,12 @@
 """Which event loop a story shows, and what that loop does."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, median
 
-from iolab.trace.decode import WAITS
-from iolab.trace.facts import loop_of
+from iolab.trace.facts import identity
 from iolab.trace.story import Story
 
-SERVERS = {"uvicorn": "Starlette and uvicorn", "tornado": "Tornado"}
 LEAST_IDLE_S = 1.0  # a rate of less than that is chance
 TICKING_PER_S = 2.0  # more wake-ups than that without a connection are a timer, not chance
 
@@ -32,24 +30,27 @@ class LoopFacts:
     clicks: int
     calls_per_click: float | None
     open_ms: float | None
+    kind: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 def facts(story: Story) -> LoopFacts:
     """Return what a story shows of its loop."""
-    watch, run = story.watch, story.watch.run
-    counts: Counter[str] = Counter()
-    if run:
-        counts.update({name: number for name, number in watch.calls.get(run.tid, Counter()).items() if name in WAITS})
+    watch, run, it = story.watch, story.watch.run, identity(story.watch)
+    task = run.main if run else None
+    counts = task.wait_calls if task else Counter[str]()
     listeners = [listener for each in watch.runs for listener in each.listeners]
-    registers = "epoll_ctl" if any(each.add for each in listeners) else "io_uring" if watch.uring else None
+    registers = "epoll_ctl" if any(each.add for each in listeners) else None
+    if registers is None and watch.uring and it.loop == "uvloop":
+        registers = "io_uring"
     answered = [click.opened for click in story.clicks if click.opened.answer and click.opened.wake]
     opens = [click.open_ms for click in story.clicks if click.open_ms is not None]
-    idle = run.idle if run else None
+    idle = run.idle if run and run.idle and run.idle[0] >= 0 else None
     return LoopFacts(
         program=program(story),
         streamlit=watch.made.streamlit,
-        server=SERVERS.get(watch.made.server or ""),
-        loop=loop_of(watch),
+        server=replace(it, loop=None).title or None,
+        loop=it.loop,
         wait_call=counts.most_common(1)[0][0] if counts else None,
         accept_call=watch.accept_call,
         registers=registers,
@@ -58,14 +59,14 @@ def facts(story: Story) -> LoopFacts:
         clicks=len(story.clicks),
         calls_per_click=mean(sum(opened.calls.values()) for opened in answered) if answered else None,
         open_ms=median(opens) if opens else None,
+        kind=it.unnamed,
+        evidence=it.evidence,
     )
 
 
 def program(story: Story) -> str:
     """Name the program, as far as the log shows it: "Streamlit 1.67.0: Starlette and uvicorn on asyncio"."""
-    made, loop = story.watch.made, loop_of(story.watch)
-    server = SERVERS.get(made.server or "", "")
-    on = f"{server} on {loop}" if server and loop else server or (loop or "")
+    made, on = story.watch.made, identity(story.watch).title
     return f"Streamlit {made.streamlit}{': ' if on else ''}{on}" if made.streamlit else on
 
 
@@ -78,9 +79,14 @@ def sentence(of: LoopFacts) -> str:
         signs.append(f"registers descriptors by {of.registers}")
     if of.accept_call:
         signs.append(f"accepts connections by {of.accept_call}")
-    if not (signs and of.program):
+    name = of.program or of.kind[:1].upper() + of.kind[1:]
+    if not (signs and name):
         return ""
-    text = f"{of.program}: {', '.join(signs)}."
+    text = f"{name}: {', '.join(signs)}."
+    if of.evidence:
+        text += f" What shows it: {'; '.join(of.evidence)}."
+    elif not of.program:
+        text += " Nothing in the log names the program."
     if of.idle_wakeups_per_s is not None:
         rate = of.idle_wakeups_per_s
         if rate > TICKING_PER_S:

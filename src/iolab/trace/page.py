@@ -3,14 +3,18 @@
 from collections import Counter
 from typing import Any
 
-from iolab.trace.facts import loop_of
-from iolab.trace.records import Cited
-from iolab.trace.steps import Click
+from iolab.trace.facts import identity, loop_of
+from iolab.trace.processes import Task
+from iolab.trace.records import Cited, Connection, Request
+from iolab.trace.steps_served import request_lines
 from iolab.trace.story import Story
+from iolab.trace.telling import Click
 from iolab.trace.timeline import Lane, Mark
 from iolab.trace.words import of_line
 
-MOST_LANES = 24  # of each kind: 16 connections and what else a server holds
+SHOWN_LANES = 24  # of each kind: 16 connections and what else a server holds; more unfold
+MOST_LANES = 320  # of each kind in the page
+MOST_LINES = 24  # of a step
 MOST_CLICK_LINES = 160
 MOST_CLICKS = 40  # with their lines, 28 KB each: further ones are counted
 LONGEST = 1000  # characters of a line: strace -s 256 writes fewer
@@ -22,20 +26,31 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
     `focus_s` is what it shows at first, by the log's own clock: everything otherwise.
     """
     timeline = story.timeline
-    lanes = _lanes(story)
-    index = {lane: number for number, (lane, _, _) in enumerate(lanes)}
     names = fd_names(story)
+    lanes = _lanes(story, names)
+    index = {each["lane"]: number for number, each in enumerate(lanes)}
+    several = len({each["pid"] for each in lanes}) > 1
     return {
         "source": story.source,
         "port": story.port,
         "unit": timeline.unit,
         "end": timeline.end,
-        "focus": [_round(each - timeline.origin_s) for each in focus_s] if focus_s and timeline.origin_s else None,
+        "focus": _focus(story, focus_s),
         "lines": story.lines,
         "loop": loop_of(story.watch),
-        "server": story.watch.made.server,
+        "server": identity(story.watch).server,
         "streamlit": story.watch.made.streamlit,
-        "lanes": [{"kind": lane[0], "number": lane[1], "name": name, "calls": calls} for lane, name, calls in lanes],
+        "lanes": [
+            {
+                "kind": each["lane"][0],
+                "number": story.thread(each["lane"][1]) if each["lane"][0] == "thread" else each["lane"][1],
+                "process": story.thread(each["pid"]) if several else None,
+                "name": each["name"],
+                "calls": each["calls"],
+                "folded": each["folded"],
+            }
+            for each in lanes
+        ],
         "lanes_left_out": sum(1 for lane in timeline.seen if lane not in index),
         "bars": [_bar(bar, index) for bar in timeline.bars if bar.lane in index],
         "marks": [_mark(mark, index) for mark in timeline.marks if mark.lane in index],
@@ -46,11 +61,14 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
                 "status": step.status,
                 "sentence": step.sentence,
                 "advice": step.advice,
-                "lines": [_cited(cited, means, story, index) for cited, means in step.lines],
+                "lines": [_cited(cited, means, story, index) for cited, means in step.lines[:MOST_LINES]],
+                "lines_left_out": max(0, len(step.lines) - MOST_LINES),
             }
             for step in story.steps
         ],
         "clicks": [_click(click, story, index, names) for click in story.clicks[:MOST_CLICKS]],
+        "requests": (requests := _requests(story, index)),
+        "requests_left_out": story.watch.run.requests.count - len(requests) if story.watch.run and requests else 0,
         "clicks_left_out": Counter(click.status for click in story.clicks[MOST_CLICKS:]),
     }
 
@@ -61,52 +79,157 @@ def main_name(story: Story) -> str:
     return "the event loop" if loops or loop_of(story.watch) else "the listening thread"
 
 
-def fd_names(story: Story) -> dict[int, str]:
-    """Say what each descriptor of the story is."""
-    names: dict[int, str] = {}
+def role(story: Story, task: Task) -> str:
+    """Say what a thread does, as far as the log shows it."""
+    run = task.process.run
+    if task.tid in mains(story) and (task.registered or (run and task is run.binder)):
+        return main_name(story)
+    if task.registered:
+        return "an event loop"
+    if task.accepts:
+        return "accepts"
+    if task.requests:
+        return "serves"
+    return "script thread" if any(click.opened.tid == task.tid for click in story.clicks) else ""
+
+
+def mains(story: Story) -> set[int]:
+    """Return the threads that the story is about: of each run, the one that serves."""
+    return {run.main.tid for run in story.watch.runs if run.main}
+
+
+def fd_names(story: Story) -> dict[tuple[int, int], str]:
+    """Say what each descriptor of the story is, by its process and its number."""
+    names: dict[tuple[int, int], str] = {}
+    clicked = {(opened.wake.tid, opened.wake.fd) for run in story.watch.runs for opened in run.opens if opened.wake}
     for run in story.watch.runs:
         for connection in run.connections:
-            names[connection.fd] = "the websocket" if connection.websocket else "a connection"
+            pid = _pid(story, connection.tid)
+            names[pid, connection.fd] = _connection_name(connection, clicked)
+        holders = {run.process.pid, *(task.process.pid for task in run.tasks.values())}
+        fds = {listener.fd for listener in run.listeners}
+        for kind, fd, pid in story.timeline.seen:
+            if kind == "fd" and fd in fds and pid in holders:
+                names.setdefault((pid, fd), "the listening socket")
         for listener in run.listeners:
-            names[listener.fd] = "the listening socket"
-            if listener.epoll_fd is not None:
-                names[listener.epoll_fd] = "epoll"
-        for click in run.opens:
-            if click.wake:
-                names[click.wake.fd] = "the websocket"
-        for fd in run.early:
-            names.setdefault(fd, "the loop's self-pipe")
+            if listener.epoll_fd is not None and listener.add:
+                names[_pid(story, listener.add.tid), listener.epoll_fd] = "epoll"
+        for opened in run.opens:
+            if opened.wake:
+                names[_pid(story, opened.wake.tid), opened.wake.fd] = "the websocket"
     return names
 
 
-def _lanes(story: Story) -> list[tuple[Lane, str, int]]:
-    """Return the lanes to draw: (lane, name, calls); the story's own first, then the busiest."""
-    watch, names, seen = story.watch, fd_names(story), story.timeline.seen
-    mains = {run.tid for run in watch.runs}
-    scripts = {click.opened.tid for click in story.clicks}
+def _connection_name(connection: Connection, clicked: set[tuple[int, int]]) -> str:
+    if not connection.websocket:
+        return "a connection"
+    return "the websocket" if not clicked or (connection.tid, connection.fd) in clicked else "another websocket"
 
-    def weight(lane: Lane) -> tuple[bool, int]:
-        important = lane[1] in (mains | scripts) if lane[0] == "thread" else lane[1] in names
-        return important, seen[lane]
 
-    chosen: list[tuple[Lane, str, int]] = []
+def _pid(story: Story, tid: int) -> int:
+    """Return the process of a thread that is or was in the log."""
+    task = story.watch.processes.tasks.get(tid)
+    if task is None:
+        for run in story.watch.runs:
+            if tid in run.tasks:
+                return run.tasks[tid].process.pid
+    return task.process.pid if task else tid
+
+
+def _working(story: Story) -> set[int]:
+    """Return the threads of the first request, which the page shows when it opens."""
+    run = story.watch.run
+    requests = run.requests.first[:1] if run else []
+    lines = [cited for request in requests for cited, _ in request_lines(request, {})]
+    return {cited.tid for cited in lines}
+
+
+def _lanes(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, Any]]:
+    """Return the lanes: the story's own threads first, by process, then the descriptors; quiet ones are folded."""
+    seen = story.timeline.seen
+    tasks = {task.tid: task for process in story.watch.processes.all for task in process.threads.values()}
+    first = mains(story)
+    working = _working(story)
+    roles = {tid: role(story, task) for tid, task in tasks.items() if ("thread", tid, 0) in seen}
+    of_story = {tasks[tid].process.pid for tid in roles if roles[tid]}
+    busy = {tasks[tid].process.pid for tid in working if tid in tasks}
+    chosen: list[dict[str, Any]] = []
     for kind in ("thread", "fd"):
         lanes = [lane for lane in seen if lane[0] == kind and lane[1] >= 0]
-        kept = set(sorted(lanes, key=weight, reverse=True)[:MOST_LANES])
+
+        def weight(lane: Lane, kind: str = kind) -> tuple[bool, bool, bool, int]:
+            if kind == "thread":
+                return lane[1] in first, lane[1] in working, bool(roles.get(lane[1])), seen[lane]
+            return (lane[2], lane[1]) in names, lane[2] in busy, lane[2] in of_story, seen[lane]
+
+        ranked = sorted(lanes, key=weight, reverse=True)[:MOST_LANES]
+        shown = set(ranked[:SHOWN_LANES])
+        kept = set(ranked)
         for lane in lanes:
-            if lane not in kept:
-                continue
-            if kind == "fd":
-                name = names.get(lane[1], "")
-            elif lane[1] in mains:
-                name = main_name(story)
-            else:
-                name = "script thread" if lane[1] in scripts else ""
-            chosen.append((lane, name, seen[lane]))
-    # The event loop above the other threads; within a kind, in the order of their first call.
+            if lane in kept:
+                pid = tasks[lane[1]].process.pid if kind == "thread" and lane[1] in tasks else lane[2]
+                name = roles.get(lane[1], "") if kind == "thread" else names.get((lane[2], lane[1]), "")
+                folded = lane not in shown or (kind == "fd" and lane in story.timeline.idle)
+                chosen.append({"lane": lane, "pid": pid, "name": name, "calls": seen[lane], "folded": folded})
+    # The event loop above the other threads; then by process, in the order of their first call.
+    order = {pid: number for number, pid in enumerate(dict.fromkeys(each["pid"] for each in chosen))}
     return sorted(
-        chosen, key=lambda each: (each[0][0] != "thread", not (each[0][0] == "thread" and each[0][1] in mains))
+        chosen,
+        key=lambda each: (
+            each["lane"][0] != "thread",
+            each["lane"][0] == "thread" and each["lane"][1] not in first,
+            order[each["pid"]],
+        ),
     )
+
+
+def _focus(story: Story, focus_s: tuple[float, float] | None) -> list[float] | None:
+    """Return what the page shows at first: the given time, else the first click, else the first request."""
+    origin_s = story.timeline.origin_s
+    if focus_s:
+        return [_round(each - origin_s) for each in focus_s] if origin_s else None
+    opened = story.clicks[0].opened if story.clicks else None
+    run = story.watch.run
+    request = next((each for each in run.requests.first if each.answer), None) if run else None
+    if opened:
+        last = opened.answer or opened.cited
+        begin = opened.wake.end_s if opened.wake else opened.cited.time_s
+        begin_line = opened.wake.line if opened.wake else opened.cited.line
+    elif request and request.answer:
+        last, begin, begin_line = request.answer, request.from_s, request.read.line
+    else:
+        return None
+    if origin_s is None:
+        return [float(begin_line - 20), float(last.line + 20)]
+    if begin is None or last.time_s is None:
+        return None
+    room = max((last.time_s - begin) * 0.5, 0.005)
+    return [_round(begin - origin_s - room), _round(last.time_s - origin_s + room)]
+
+
+def _requests(story: Story, index: dict[Lane, int]) -> list[dict[str, Any]]:
+    """Return the first requests with their lines; none where the story is about clicks."""
+    run = story.watch.run
+    if story.clicks or run is None or story.steps[4].title == "The click":
+        return []
+    return [_request(request, story, index) for request in run.requests.first]
+
+
+def _request(request: Request, story: Story, index: dict[Lane, int]) -> dict[str, Any]:
+    lines = request_lines(request, dict(story.names))
+    at = _at(request.read, story)
+    origin_s = story.timeline.origin_s
+    return {
+        "number": request.number,
+        "thread": story.thread(request.tid),
+        "fd": request.connection.fd,
+        "text": request.text,
+        "status": request.status,
+        "took_ms": request.took_ms,
+        "wake_at": at if request.from_s is None or origin_s is None else _round(request.from_s - origin_s),
+        "at": at if request.answer is None else _at(request.answer, story),
+        "lines": [{**_cited(cited, means, story, index), "step": True} for cited, means in lines],
+    }
 
 
 def _bar(bar: Mark, index: dict[Lane, int]) -> list[Any]:
@@ -135,13 +258,15 @@ def _cited(cited: Cited, means: str, story: Story, index: dict[Lane, int]) -> di
         "text": cited.text if len(cited.text) <= LONGEST else f"{cited.text[:LONGEST]} ...",
         "means": means,
         "at": _at(cited, story),
-        "lane": index.get(("thread", cited.tid)),
+        "lane": index.get(("thread", cited.tid, 0)),
     }
 
 
-def _click(click: Click, story: Story, index: dict[Lane, int], names: dict[int, str]) -> dict[str, Any]:
+def _click(click: Click, story: Story, index: dict[Lane, int], names: dict[tuple[int, int], str]) -> dict[str, Any]:
     steps = {cited.line: (cited, means) for cited, means in click.lines}
     opened = click.opened
+    pid = _pid(story, opened.wake.tid if opened.wake else opened.tid)
+    of_process = {fd: name for (owner, fd), name in names.items() if owner == pid}
     lines = opened.lines
     if len(lines) > MOST_CLICK_LINES:
         half = MOST_CLICK_LINES // 2
@@ -166,7 +291,7 @@ def _click(click: Click, story: Story, index: dict[Lane, int], names: dict[int, 
         "left_out": len(lines) - len(kept) if len(lines) > len(kept) else 0,
         "lines": [
             {
-                **_cited(*(steps.get(each.line) or (each, of_line(each.text, names))), story, index),
+                **_cited(*(steps.get(each.line) or (each, of_line(each.text, of_process))), story, index),
                 "step": each.line in steps,
                 "thread": story.thread(each.tid),
             }

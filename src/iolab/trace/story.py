@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from iolab.trace.facts import script_opens
+from iolab.trace.facts import script_opens, shows_streamlit
 from iolab.trace.lines import Lines
+from iolab.trace.merged import Merged
 from iolab.trace.records import Cited, Open
-from iolab.trace.steps import Click, Step, tell_steps
+from iolab.trace.steps import tell_steps
 from iolab.trace.strace import Strace
+from iolab.trace.telling import Click, Step
 from iolab.trace.timeline import Timeline
 from iolab.trace.watch import Watch
 
@@ -31,6 +33,7 @@ class Story:
     unreadable: int
     cut: bool
     damaged: str | None
+    foreign: str | None = None
     names: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -47,17 +50,23 @@ class Story:
         return self.names.get(tid, tid)
 
 
-def tell(lines: Lines, source: str, port: int = PORT, script: str | None = SCRIPT, *, draw: bool = True) -> Story:
+def tell(
+    lines: Lines | Merged, source: str, port: int = PORT, script: str | None = SCRIPT, *, draw: bool = True
+) -> Story:
     """Read a log to its end and return its story; no text raises.
 
-    A click opens `script`; without one, the step of the click is left out. With `draw` false the timeline, which only
-    a page needs, stays empty: that takes a third less time.
+    A click opens `script`: the fifth step is about it if the log shows Streamlit, else about requests. With `draw`
+    false the timeline, which only a page needs, stays empty: that takes a third less time.
     """
-    log, watch, timeline = Strace(lines), Watch(port, script or SCRIPT), Timeline()
+    log = Strace(lines)
+    watch, timeline = Watch(port, script or SCRIPT, log.cloning), Timeline()
+    see, draws, tasks = watch.see, timeline.see, watch.processes.tasks
     for event in log:
-        watch.see(event)
+        see(event)
         if draw:
-            timeline.see(event)
+            draws(event, tasks.get(event.tid))
+    watch.finish()
+    script = script if shows_streamlit(watch) else None
     clicks = tuple(_click(number, opened) for number, opened in enumerate(script_opens(watch), 1))
     return Story(
         source=source,
@@ -72,6 +81,7 @@ def tell(lines: Lines, source: str, port: int = PORT, script: str | None = SCRIP
         unreadable=log.unreadable,
         cut=lines.cut,
         damaged=lines.damaged,
+        foreign=max(log.foreign, key=lambda name: log.foreign[name], default=None),
         names={0: log.first_pid} if log.first_pid is not None else {},
     )
 

@@ -5,37 +5,49 @@ The format is strace's own (man 1 strace, "TRACE OUTPUT FORMAT"): an optional pi
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from iolab.trace.clock import Clock
+from iolab.trace.decode import CLONES
 from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.foreign import foreign_prefix
 
 MOST_PENDING = 1 << 16  # calls under way at once; a kernel has fewer threads
-DAY_S = 86400.0
 
+_STAMP = r"\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?|\d{1,10}\.\d{1,9}|\d{10}"  # -t, -tt; -ttt, -r; -ttt in whole seconds
 _LEADER = (
     r" *(?:\[pid +(\d{1,9})(?:<[^>]*>)?\] +|(\d{1,7})(?:<[^>]*>)? +)?"  # [pid 17] | 17 | 17<python>
-    r"(?:([\d:.]+) +)?"  # -t, -tt, -ttt, -r
+    rf"(?:({_STAMP}) +)?"
     r"(?:\(\+ *[\d.]+\) )?(?:\[[ 0-9a-fx?]+\] )*"  # -r beside -t; -n and -i
 )
 # Nearly all lines, at half the cost of _CALL and _OTHER.
 _USUAL = re.compile(
-    r"(?:(\d{1,7}) +)?(?:(\d{10}\.\d{6}) |([\d:.]+) )?(?:([a-z_]\w*)\(|<\.\.\. (\w+) resumed>)", re.ASCII
+    rf"(?:(\d{{1,7}}) +)?(?:(\d{{10}}\.\d{{6}}) |({_STAMP}) )?(?:([a-z_]\w*)\(|<\.\.\. (\w+) resumed>)", re.ASCII
 )
 _CALL = re.compile(_LEADER + r"([a-z_]\w*)\(", re.ASCII)
 _OTHER = re.compile(_LEADER + r"(?:<\.\.\. (\w+) resumed>(.*)|--- (\w+)(.*) ---|\+\+\+ (.*) \+\+\+)", re.ASCII)
-_CHATTER = re.compile(r"strace: |\[ Process ")
+# What strace says of itself; before 4.11 without its name.
+_CHATTER = re.compile(r"strace: |\[ Process |Process \d{1,9} (?:attached|detached|resumed|suspended|\()")
+_ATTACHED = re.compile(r"Process (\d{1,9}) attached")
+_STACK = " > "  # a frame of a stack trace (-k)
 _UNFINISHED = "<unfinished ...>"
 # Where strace writes to standard error, it reports a new thread in the middle of a line; the call goes on below it.
-_TORN = re.compile(r"strace: Process (\d{1,9}) attached$")
-_REST_OF_TORN = re.compile(r" =>|[,)] | <unfinished \.\.\.>$")
+_TORN = re.compile(r"(?:strace: )?Process (\d{1,9}) attached(?: \(waiting for parent\))?$")
+_REST_OF_TORN = re.compile(r" =>|[,)] | ?<unfinished \.\.\.>$|(?:child_)?stack=|\{?flags=")
 _DETACHED = "<detached ...>"  # strace was detached from the thread in the middle of this call
+_SUPERSEDED = re.compile(r"superseded by execve in pid (\d{1,9})")
 
 
 class Strace:
     """Iterates once over a log's events, in the order in which they ended, and counts the lines of each sort.
 
     No text raises: a line that cannot be read is counted in `unreadable`. A line without a pid belongs to thread 0;
-    where strace wrote `[pid 17]` only when there was more than one process, thread 0 is the first, `first_pid`.
+    where strace wrote `[pid 17]` only when there was more than one process, thread 0 is the first, `first_pid`; after
+    its end, lines without a mark are those of the one that is left.
+
+    `cloning` are the births under way, by the thread that made the call. `foreign` counts, of the lines that cannot be
+    read, those that would be strace's without what another program (grep -n) wrote before them.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -45,9 +57,14 @@ class Strace:
         self.unreadable = 0
         self.chatter = 0
         self.first_pid: int | None = None
-        self._clock = _Clock()
+        self._clock = Clock()
         self._pending: dict[int, Syscall] = {}
+        self.cloning: dict[int, Syscall] = {}
+        self.foreign: Counter[str] = Counter()
         self._children: set[int] = set()
+        self._bare = 0
+        self._first_ended = False
+        self.stack_lines = 0
         self._torn: Syscall | None = None
 
     def __iter__(self) -> Iterator[Syscall | Signal | Exit]:
@@ -60,7 +77,7 @@ class Strace:
                 yield from self._unusual(number, text)
                 continue
             pid, stamp, other_stamp, name, resumed = match.groups()
-            tid = int(pid) if pid else 0
+            tid = int(pid) if pid else self._bare
             if stamp:
                 time_s = float(stamp)
             else:
@@ -73,6 +90,8 @@ class Strace:
                 yield self._resumed(call)
             elif at > 0 and rest[at - 1] == ")" and tid not in pending and not rest.endswith(_UNFINISHED):
                 call.result_at = at
+                if not pid and name in CLONES:
+                    self._bore(call)
                 yield call
             else:
                 yield from self._began(call)
@@ -102,61 +121,118 @@ class Strace:
         if call.result_at < 0:
             call.end_line = None
             self.unreadable += not rest.endswith(_DETACHED)
+        elif call.name in CLONES:
+            self._bore(call)
         yield call
 
     def _keep(self, call: Syscall) -> None:
         if len(self._pending) < MOST_PENDING:
             self._pending[call.tid] = call
+            if call.name in CLONES:
+                self.cloning[call.tid] = call
 
-    def _abandoned(self, tid: int) -> Syscall:
-        return self._pending.pop(tid)
+    def _abandoned(self, tid: int, at_s: float | None = None) -> Syscall:
+        """Return a call that does not end; if its thread was killed in it, that was `at_s`."""
+        self.cloning.pop(tid, None)
+        call = self._pending.pop(tid)
+        call.end_stamp_s = at_s
+        return call
 
-    def _bracketed(self, pid: int) -> int:
+    def _bore(self, call: Syscall) -> None:
+        """Learn from its result which thread a call made."""
+        child = call.returned
+        if child and child > 0 and child != call.tid:
+            self._children.add(child)
+
+    def _attached(self, pid: int, number: int) -> None:
+        """Take strace's word that it follows a thread; before the first call, it is one that strace was attached to."""
+        if self.first_pid is None and number <= self.chatter and not self._children:
+            self.first_pid = pid
+        elif pid != self.first_pid:
+            self._children.add(pid)
+
+    def _bracketed(self, pid: int, name: str | None, *, resumed: bool) -> int:
         """Return the thread of `[pid N]`: the first process has no such mark until there is a second."""
         if self.first_pid is None and pid not in self._children:
-            self.first_pid = pid
+            inside = self._pending.get(0)
+            if inside is not None and not (resumed and inside.name == name) and inside.name in CLONES:
+                self._children.add(pid)  # the first process is inside of the call that made this one
+            else:
+                self.first_pid = pid
         return 0 if pid == self.first_pid else pid
 
     def _unusual(self, number: int, text: str) -> Iterator[Syscall | Signal | Exit]:
         if match := _CALL.match(text):
             bracket, pid, stamp, name = match.groups()
-            tid = int(pid) if pid else 0 if bracket is None else self._bracketed(int(bracket))
+            tid = self._tid(bracket, pid, name, resumed=False)
             time_s = self._clock.time_of(stamp) if stamp else None
             yield from self._began(Syscall(number, tid, stamp, time_s, name, text[match.end() :], text))
         elif match := _OTHER.match(text):
-            yield self._other(number, text, match)
+            yield from self._other(number, text, match)
         elif _CHATTER.match(text.lstrip()):
             self.chatter += 1
-            if born := re.search(r"Process (\d{1,9}) attached", text):
-                self._children.add(int(born[1]))
+            if born := _ATTACHED.search(text):
+                self._attached(int(born[1]), number)
         elif (torn := self._torn) and self._pending.get(torn.tid) is torn and _REST_OF_TORN.match(text):
             self._torn = None
             if text.endswith(_UNFINISHED):
                 self.unfinished += 1
             else:
-                del self._pending[torn.tid]
+                self._done(torn.tid)
                 yield self._ended(torn, text, number, None)
+        elif text.startswith(_STACK):
+            self.stack_lines += 1
         elif text.strip():
             self.unreadable += 1
+            if prefix := foreign_prefix(text):
+                self.foreign[prefix] += 1
 
-    def _other(self, number: int, text: str, match: re.Match[str]) -> Syscall | Signal | Exit:
+    def _tid(self, bracket: str | None, pid: str | None, name: str | None, *, resumed: bool) -> int:
+        if pid:
+            return int(pid)
+        return self._bare if bracket is None else self._bracketed(int(bracket), name, resumed=resumed)
+
+    def _done(self, tid: int) -> Syscall | None:
+        self.cloning.pop(tid, None)
+        return self._pending.pop(tid, None)
+
+    def _other(self, number: int, text: str, match: re.Match[str]) -> Iterator[Syscall | Signal | Exit]:
         bracket, pid, stamp, resumed, rest, signal, _, how = match.groups()
-        tid = int(pid) if pid else 0 if bracket is None else self._bracketed(int(bracket))
+        tid = self._tid(bracket, pid, resumed, resumed=bool(resumed))
         time_s = self._clock.time_of(stamp) if stamp else None
         if signal:
-            return Signal(number, tid, time_s, signal, text)
-        if how is not None:
-            self._children.discard(tid)
-            return Exit(number, tid, time_s, how, text)
-        return self._resumed(Syscall(number, tid, stamp, time_s, resumed, rest, text))
+            yield Signal(number, tid, time_s, signal, text)
+        elif how is not None:
+            if other := _SUPERSEDED.match(how):
+                self._superseded(tid, int(other[1]))
+            elif tid in self._pending:
+                yield self._abandoned(tid, time_s)
+            self._gone(tid, bracketed=bracket is not None)
+            yield Exit(number, tid, time_s, how, text)
+        else:
+            yield self._resumed(Syscall(number, tid, stamp, time_s, resumed, rest, text))
+
+    def _superseded(self, tid: int, by: int) -> None:
+        """Give a thread's execve to the first thread of its process, whose number it has from then on."""
+        self._done(tid)
+        if execve := self._done(by):
+            execve.tid = tid
+            self._pending[tid] = execve
+
+    def _gone(self, tid: int, *, bracketed: bool) -> None:
+        self._children.discard(tid)
+        if bracketed and tid == 0:
+            self._first_ended = True
+        if self._first_ended and len(self._children) == 1:
+            self._bare = next(iter(self._children))
 
     def _resumed(self, end: Syscall) -> Syscall:
         number, tid, name, text = end.line, end.tid, end.name, end.text
-        call = self._pending.pop(tid, None)
+        call = self._done(tid)
         rest = end.rest.replace(_UNFINISHED, "").lstrip()
         if call is None or call.name != name:
             if call is not None:
-                self._pending[tid] = call
+                self._keep(call)
             # The log begins in the middle of this call: it has an end, and the arguments that the kernel wrote.
             call = Syscall(number, tid, None, None, name, "", text)
         if call.rest and not rest.startswith(")"):
@@ -171,6 +247,8 @@ class Strace:
         if call.result_at < 0:
             call.end_line = None
             self.unreadable += not call.rest.endswith(_DETACHED)
+        elif call.name in CLONES:
+            self._bore(call)
         return call
 
 
@@ -187,34 +265,3 @@ def _result_at(rest: str, at: int) -> int:
             return at
         at = rest.rfind(" = ", 0, before + 1)
     return -1
-
-
-class _Clock:
-    """Makes seconds of time stamps: of the epoch (-ttt), of the day (-t, -tt), relative to the line before (-r)."""
-
-    def __init__(self) -> None:
-        self._sum_s = 0.0
-        self._days = 0
-        self._last_s = 0.0
-
-    def time_of(self, stamp: str) -> float | None:
-        """Return the time of a line with this stamp; None for text that is not a time."""
-        try:
-            if ":" in stamp:
-                hours, minutes, seconds = stamp.split(":")
-                if len(stamp) > 20:
-                    return None
-                of_day = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-                if of_day < self._last_s - DAY_S / 2:
-                    self._days += 1
-                self._last_s = of_day
-                return self._days * DAY_S + of_day
-            value = float(stamp)
-        except (ValueError, OverflowError):
-            return None
-        if value > 1e11:
-            return None
-        if value >= 1e6:
-            return value
-        self._sum_s += value
-        return self._sum_s

@@ -3,8 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WAITS, WRITES, ready_fds, timeout_ms
+from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WRITES, ready
 from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.objects import Epoll
+from iolab.trace.processes import Task
+from iolab.trace.waiting import WAIT_CALLS, timeout_s, waits
 
 MOST_MARKS = 6000
 MOST_BARS = 4000
@@ -21,9 +24,11 @@ _KINDS = {
     "listen": "listen",
     "epoll_ctl": "register",
 }
-_SLEEPS = {**dict.fromkeys(WAITS, "wait"), "clock_nanosleep": "sleep", "nanosleep": "sleep", "futex": "lock"}
+_SLEEPS = {**dict.fromkeys(WAIT_CALLS, "wait"), "clock_nanosleep": "sleep", "nanosleep": "sleep", "futex": "lock"}
 
-Lane = tuple[str, int]  # ("thread", tid) or ("fd", fd)
+_BUSY = ("read", "write", "accept", "listen", "wake")
+
+Lane = tuple[str, int, int]  # ("thread", tid, 0) or ("fd", fd, the process that has it); number -1: all others
 
 
 @dataclass(slots=True)
@@ -66,49 +71,62 @@ class Timeline:
         """The time stamp that counts as zero; None where the axis is lines."""
         return self._origin
 
-    def see(self, event: Syscall | Signal | Exit) -> None:
-        """Take the next event."""
+    @property
+    def idle(self) -> set[Lane]:
+        """The descriptors on which nothing was read, written or accepted."""
+        busy = {
+            mark.lane for mark in self._marks.values() if mark.kind in ("read", "write", "accept", "listen", "wake")
+        }
+        return {lane for lane in self.seen if lane[0] == "fd" and lane not in busy}
+
+    def see(self, event: Syscall | Signal | Exit, task: Task | None) -> None:
+        """Take the next event, of this task."""
         if self._origin is None and self._width == 1.0 and not self.end and event.time_s is not None:
             self.unit, self._origin, self._width = "s", event.time_s, FINEST_S
         at = self._at(event)
         self.end = max(self.end, at)
-        lane = ("thread", event.tid)
+        lane = ("thread", event.tid, 0)
         if isinstance(event, Signal):
             self._mark(lane, "signal", at, event.line)
         elif isinstance(event, Exit):
             self._mark(lane, "exit", at, event.line)
         else:
-            self._call(event, lane, at)
+            self._call(event, lane, at, task)
 
-    def _call(self, call: Syscall, lane: Lane, at: float) -> None:
+    def _call(self, call: Syscall, lane: Lane, at: float, task: Task | None) -> None:
         sleeping = _SLEEPS.get(call.name)
-        if sleeping and (sleeping != "lock" or "FUTEX_WAIT" in call.rest):
-            self._slept(call, lane, sleeping, at)
+        waiting = waits(call) if sleeping == "wait" else sleeping != "lock" or "FUTEX_WAIT" in call.rest
+        if sleeping and waiting:
+            self._slept(call, lane, sleeping, at, task)
             return
+        pid = task.process.pid if task else 0
         kind = _KINDS.get(call.name, "other")
         if call.error:
             kind = "other" if kind != "open" else "open"
         self._mark(lane, kind, at, call.line)
         if kind in ("read", "write", "listen", "accept") and (fd := call.fd) is not None:
-            self._mark(("fd", fd), kind, at, call.line)
+            self._mark(("fd", fd, pid), kind, at, call.line)
             if kind == "accept" and call.returned is not None:
-                self._mark(("fd", call.returned), kind, at, call.line)
+                self._mark(("fd", call.returned, pid), kind, at, call.line)
         elif kind == "register" and (match := CONTROL.match(call.rest)):
-            self._mark(("fd", int(match[2])), kind, at, call.line)
+            self._mark(("fd", int(match[3]), pid), kind, at, call.line)
 
-    def _slept(self, call: Syscall, lane: Lane, kind: str, at: float) -> None:
+    def _slept(self, call: Syscall, lane: Lane, kind: str, at: float, task: Task | None) -> None:
         end_s = call.end_s
         end = at if end_s is None or self._origin is None else max(at, end_s - self._origin)
         self.end = max(self.end, end)
         happened = kind == "wait" and bool(call.returned) and (call.returned or 0) > 0
-        if kind != "wait" or timeout_ms(call) != 0:
+        if kind != "wait" or timeout_s(call) != 0:
             self._bar(lane, kind, at, end, call.line)
         else:
             self._mark(lane, "look", at, call.line)
         if happened:
             self._mark(lane, "wake", end, call.end_line or call.line)
-            for fd in ready_fds(call):
-                self._mark(("fd", fd), "wake", end, call.end_line or call.line)
+            epoll = task.process.find(call.fd) if task else None
+            for word, guess in ready(call):
+                fd = epoll.descriptor(word, guess) if isinstance(epoll, Epoll) else guess
+                if fd is not None:
+                    self._mark(("fd", fd, task.process.pid if task else 0), "wake", end, call.end_line or call.line)
 
     def _bar(self, lane: Lane, kind: str, start: float, end: float, line: int) -> None:
         self.seen[lane] += 1
@@ -147,7 +165,7 @@ class Timeline:
         self.seen[lane] += 1
         if len(self.seen) > LANES_KEPT:
             self.seen.pop(lane)
-            lane = (lane[0], -1)
+            lane = (lane[0], -1, 0)
             self.seen[lane] += 1
         key = (lane, kind, int(at / self._width))
         mark = self._marks.get(key)

@@ -2,23 +2,26 @@
 
 from typing import Any
 
-from iolab.trace.facts import all_opens, duration_s, loop_of, serving_s, waits
-from iolab.trace.records import Cited, Connection, Listener, Open
+from iolab.trace.facts import all_opens, duration_s, identity, share_asleep, task_serving_s, waits
+from iolab.trace.processes import Process, Task
+from iolab.trace.records import Cited, Connection, Listener, Open, Request, Run
 from iolab.trace.steps import Click, Step
 from iolab.trace.story import Story
 
 
 def as_json(story: Story) -> dict[str, Any]:
     """Return the story as plain values. Lines count from 1; a thread without a pid column is 0."""
-    watch = story.watch
+    watch, it = story.watch, identity(story.watch)
     return {
         **_read(story),
         "streamlit": watch.made.streamlit,
         "python_version": watch.made.python,
-        "server": watch.made.server,
-        "loop": loop_of(watch),
+        "server": it.server,
+        "loop": it.loop,
+        "loop_kind": it.kind,
+        "loop_evidence": list(it.evidence),
         **_listening(story),
-        "accept_lines": [line for run in watch.runs for line in run.accept_lines],
+        "accept_lines": [line for run in watch.runs for line in sorted(run.accept_lines)],
         "accept_call": watch.accept_call,
         "waits": waits(watch),
         "opens": [_open(opened, story) for opened in all_opens(watch)],
@@ -30,7 +33,10 @@ def as_json(story: Story) -> dict[str, Any]:
         "proved": story.proved,
         "duration_s": duration_s(watch),
         "waiting": _waiting(story),
-        "connections": [_connection(connection) for run in watch.runs for connection in run.connections],
+        "connections": [_connection(each, story) for run in watch.runs for each in sorted(run.connections, key=_begun)],
+        "connections_accepted": sum(run.accepted for run in watch.runs),
+        "requests": _requests(story),
+        "processes": [_process(process, story) for process in watch.processes.all],
         "clicks": [_click(click) for click in story.clicks],
         "calls_by_thread": {
             str(story.thread(tid) if tid >= 0 else "others"): dict(counts.most_common())
@@ -107,8 +113,13 @@ def _open(opened: Open, story: Story) -> dict[str, Any]:
     return found
 
 
-def _connection(connection: Connection) -> dict[str, Any]:
+def _begun(connection: Connection) -> int:
+    return _line(connection.accept) or _line(connection.add) or 0
+
+
+def _connection(connection: Connection, story: Story) -> dict[str, Any]:
     return {
+        "tid": story.thread(connection.tid),
         "fd": connection.fd,
         "peer": connection.peer or None,
         "accept_line": _line(connection.accept),
@@ -131,20 +142,80 @@ def _click(click: Click) -> dict[str, Any]:
     }
 
 
-def _waiting(story: Story) -> dict[str, Any] | None:
+def _requests(story: Story) -> dict[str, Any] | None:
     run = story.watch.run
     if run is None:
         return None
-    sleep, total_s = run.sleep, serving_s(run)
+    found = run.requests
+    return {
+        "count": found.count,
+        "answered": found.answered,
+        "least_ms": found.least_ms if found.timed else None,
+        "mean_ms": found.sum_ms / found.timed if found.timed else None,
+        "most_ms": found.most_ms if found.timed else None,
+        "first": [_request(request, story) for request in found.first],
+    }
+
+
+def _request(request: Request, story: Story) -> dict[str, Any]:
+    return {
+        "request": request.number,
+        "fd": request.connection.fd,
+        "wake_line": request.wake.line if request.wake else None,
+        "accept_line": _line(request.accept),
+        "read_line": request.read.line,
+        "read_tid": story.thread(request.tid),
+        "worker_line": _line(request.worker),
+        "answer_line": _line(request.answer),
+        "answer_tid": story.thread(request.answer.tid) if request.answer else None,
+        "status": request.status or None,
+        "text": request.text or None,
+        "wake_to_answer_ms": request.took_ms,
+    }
+
+
+def _process(process: Process, story: Story) -> dict[str, Any]:
+    return {
+        "pid": story.thread(process.pid),
+        "parent": None if process.parent is None else story.thread(process.parent),
+        "how": process.how,
+        "born_line": _line(process.born),
+        "command": process.command,
+        "ended": process.ended,
+        "threads": [_task(task, story) for task in process.threads.values()],
+    }
+
+
+def _task(task: Task, story: Story) -> dict[str, Any]:
+    run = task.process.run
+    return {
+        "tid": story.thread(task.tid),
+        "born_line": _line(task.born),
+        "calls": sum(task.calls.values()),
+        "accepted": task.accepts,
+        "requests": task.requests,
+        "epoll_add_line": _line(task.registered) if task.registered and task.registered.name == "epoll_ctl" else None,
+        "waiting": _sleep(run, task) if run and task.sleep.calls + task.sleep.unended else None,
+    }
+
+
+def _waiting(story: Story) -> dict[str, Any] | None:
+    run = story.watch.run
+    return _sleep(run, run.main) if run and run.main else None
+
+
+def _sleep(run: Run, task: Task) -> dict[str, Any]:
+    sleep = task.sleep
     return {
         "calls": sleep.calls,
         "by_event": sleep.wakes,
         "by_timeout": sleep.timeouts,
         "polls": sleep.polls,
+        "unended": sleep.unended,
         "slept_s": sleep.slept_s if sleep.timed else None,
         "longest_s": sleep.longest_s if sleep.timed else None,
-        "serving_s": total_s,
-        "share_asleep": min(1.0, sleep.slept_s / total_s) if total_s and sleep.timed else None,
+        "serving_s": task_serving_s(run, task),
+        "share_asleep": share_asleep(run, task),
     }
 
 

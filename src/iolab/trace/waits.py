@@ -1,82 +1,150 @@
-"""How the thread that listens waits: what wakes it, and how long it sleeps."""
+"""How a thread waits: what wakes it, and how long it sleeps."""
 
-from iolab.trace.decode import EPOLL_WAITS, hides_fds, ready_fds, timeout_ms
+from iolab.trace.decode import EPOLL_WAITS, hides_fds, ready
 from iolab.trace.events import Syscall
-from iolab.trace.records import Run, Wake, cite
+from iolab.trace.objects import Epoll, Socket
+from iolab.trace.processes import Task
+from iolab.trace.records import Connection, Run, Wake, cite
+from iolab.trace.waiting import IDLE, timeout_s, waits
 
 
-def wait(run: Run, call: Syscall) -> None:
-    """Take a waiting call of the run's thread, and what it returned."""
-    if call.end_line is None:
+def wait(task: Task, call: Syscall) -> None:
+    """Take a waiting call of a process that serves, and what it returned."""
+    run = task.process.run
+    if run is None:
         return
-    _slept(run, call)
-    run.unnamed = None
-    if run.idle is None and call.returned and call.returned > 0:
-        _first_connection(run, call)
-    if call.name not in EPOLL_WAITS or not call.returned or call.returned < 0 or not _same_epoll(run, call.fd):
+    idle = IDLE.match(call.rest)
+    if idle is None and not waits(call):
         return
-    for fd in ready_fds(call):
-        if listener := run.listener_of(fd):
-            listener.woke = listener.woke or cite(call)
+    if call.tid not in run.tasks:
+        run.join(task)
+    if task.serves_from_s is None:
+        task.serves_from_s = call.time_s
+    if idle:
+        task.wait_calls[call.name] += 1
+        task.unnamed = None
+        task.sleep.idle(float(idle[2]), int(idle[1]))
+    elif call.end_line is None:
+        _not_ended(task, call)
+    else:
+        task.wait_calls[call.name] += 1
+        _ended(task, run, call)
+
+
+def _ended(task: Task, run: Run, call: Syscall) -> None:
+    returned = call.returned
+    if returned is None and call.error is None:  # `= ?`: its thread was killed in it
+        task.sleep.unended += 1
+        task.waited_until_s = call.end_s
+        if (took_s := _took_s(call)) is not None:
+            task.sleep.add(took_s, None)
+        return
+    _slept(task, call, returned)
+    task.unnamed = None
+    if returned and returned > 0:
+        if call.name in EPOLL_WAITS:
+            _woken(task, run, call)
+        elif run.idle is None:
+            run.idle = (-1, 0.0)  # a poll or select returned: what for is not looked up
+
+
+def _woken(task: Task, run: Run, call: Syscall) -> None:
+    epoll = task.process.find(call.fd)
+    known = isinstance(epoll, Epoll)
+    others = any(listener.add for listener in run.listeners[:1]) and not (isinstance(epoll, Epoll) and epoll.watches)
+    for word, guess in ready(call):
+        fd = epoll.descriptor(word, guess) if isinstance(epoll, Epoll) else guess
+        if fd is None:
             continue
-        if fd in run.early and fd not in run.open_fds:
+        what = task.process.find(fd)
+        if isinstance(what, Socket) and what.listener:
+            what.listener.woke = what.listener.woke or cite(call)
+            task.registered = task.registered or cite(call)
+            task.called = _wake(task, fd, call)
+            _first_connection(task, run, call)
             continue
-        if run.accept_lines and fd not in run.open_fds:
+        connected = isinstance(what, Connection)
+        if not connected and (run.accept_lines or others or (known and fd in epoll.early)):  # type: ignore[union-attr]
             continue
-        run.wakes.append(_wake(run, fd, call, call.end_line))
+        task.wakes.append(_wake(task, fd, call))
     if hides_fds(call):
-        run.unnamed = _wake(run, -1, call, call.end_line)
+        task.unnamed = _wake(task, -1, call)
 
 
-def end_wakes(run: Run, call: Syscall) -> None:
+def end_wakes(task: Task, call: Syscall) -> None:
     """Without durations a wait has ended, at the latest, when its thread makes the next call."""
-    for wake in run.unended:
+    for wake in task.unended:
         wake.end_s = call.time_s
-    run.unended = []
-    if run.untimed and call.time_s is not None:
-        start_s, timeout = run.untimed
-        run.sleep.add(call.time_s - start_s, timeout)
-        run.sleep.at_most = True
-    run.untimed = None
+    task.unended = []
+    if task.untimed and call.time_s is not None:
+        start_s, timeout = task.untimed
+        task.sleep.add(call.time_s - start_s, timeout)
+        task.sleep.at_most = True
+    task.untimed = None
 
 
-def _same_epoll(run: Run, epoll_fd: int | None) -> bool:
-    known = [listener.epoll_fd for listener in run.listeners if listener.epoll_fd is not None]
-    return not known or epoll_fd in known
+def end_of_log(task: Task, last_s: float | None) -> None:
+    """Count a wait that the log does not end up to the last known moment."""
+    waiting = task.under_way
+    if waiting is None:
+        return
+    task.sleep.unended += 1
+    if waiting.time_s is not None and last_s is not None and last_s >= waiting.time_s:
+        task.sleep.add(last_s - waiting.time_s, None)
+        task.waited_until_s = last_s
 
 
-def _wake(run: Run, fd: int, call: Syscall, end_line: int) -> Wake:
+def _not_ended(task: Task, call: Syscall) -> None:
+    if call.end_stamp_s is not None and call.time_s is not None:  # its thread was killed then
+        task.sleep.unended += 1
+        task.sleep.add(max(0.0, call.end_stamp_s - call.time_s), None)
+        task.waited_until_s = call.end_stamp_s
+        return
+    task.under_way = cite(call)
+    if call.whole_seconds:
+        task.under_way.time_s = None
+
+
+def _wake(task: Task, fd: int, call: Syscall) -> Wake:
+    end_line = call.end_line or call.line
     wake = Wake(fd, end_line, call.line, call.text, call.stamp, call.time_s, call.end_s, call.tid, call.name)
     if wake.end_s is None:
-        run.unended.append(wake)
+        task.unended.append(wake)
     return wake
 
 
-def _first_connection(run: Run, call: Syscall) -> None:
+def _first_connection(task: Task, run: Run, call: Syscall) -> None:
     """Note how often the thread woke before the first connection."""
+    if run.idle is not None:
+        return
     registered = run.listeners[0].add or run.listeners[0].bind
-    if any(run.listener_of(fd) for fd in ready_fds(call)):
-        end_s = call.end_s if call.end_s is not None else call.time_s
-        if end_s is not None and registered.time_s is not None:
-            run.idle = run.sleep.wakes + run.sleep.timeouts - 1, end_s - registered.time_s
+    end_s = call.end_s if call.end_s is not None else call.time_s
+    if end_s is not None and registered.time_s is not None:
+        run.idle = task.sleep.wakes + task.sleep.timeouts - 1, end_s - registered.time_s
 
 
-def _slept(run: Run, call: Syscall) -> None:
-    sleep = run.sleep
+def _slept(task: Task, call: Syscall, returned: int | None) -> None:
+    sleep = task.sleep
     sleep.calls += 1
-    ready = call.returned
-    timeout = timeout_ms(call)
+    timeout = timeout_s(call)
     if timeout == 0:
         sleep.polls += 1
-    elif ready == 0:
+    elif returned == 0 and call.name != "io_uring_enter":  # which returns how many entries it took
         sleep.timeouts += 1
-    elif ready and ready > 0:
+    elif returned is not None and returned >= 0:
         sleep.wakes += 1
-    end_s, start_s = call.end_s, call.time_s
-    duration_s = call.duration_s
+    elif call.error == "ETIME":
+        sleep.timeouts += 1
+    took_s = _took_s(call)
+    if took_s is not None:
+        sleep.add(took_s, timeout)
+    elif call.time_s is not None and not call.whole_seconds:
+        task.untimed = call.time_s, timeout
+
+
+def _took_s(call: Syscall) -> float | None:
+    """Return how long a call took, by its duration, else by its two stamps."""
+    duration_s, end_s, start_s = call.duration_s, call.end_s, call.time_s
     if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
-        duration_s = end_s - start_s
-    if duration_s is not None:
-        sleep.add(duration_s, timeout)
-    elif start_s is not None and not call.whole_seconds:
-        run.untimed = start_s, timeout
+        return max(0.0, end_s - start_s)
+    return duration_s

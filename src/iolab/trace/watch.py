@@ -1,60 +1,60 @@
-"""Reads system calls one by one and keeps what the story needs: listeners, connections, wake-ups, clicks.
+"""Reads system calls one by one and keeps what the story needs: processes, listeners, connections, wake-ups, clicks.
 
-Memory grows with the story (a record a connection, a click, a thread), not with the log.
+Memory grows with the story (a record a process, a thread, a click, some thousands of connections), not with the log.
 """
 
-import re
 from collections import Counter
+from collections.abc import Callable
 
 from iolab.trace import clicks, connections, waits
-from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WAITS, WRITES, readable
+from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WRITES, readable
+from iolab.trace.descriptors import Descriptors, other
 from iolab.trace.events import Exit, Signal, Syscall
-from iolab.trace.program import Made
-from iolab.trace.records import MAIN_THREAD, SCRIPT_THREAD, Cited, Listener, Run, cite
+from iolab.trace.listening import Listening
+from iolab.trace.processes import Process, Processes, Task
+from iolab.trace.program import Program
+from iolab.trace.records import MAIN_THREAD, SCRIPT_THREAD, Cited, Connection, Run, cite
+from iolab.trace.waiting import WAIT_CALLS
 
-MOST_THREADS = 2000  # told apart; what later ones do counts as one
-
-_ADDRESS = re.compile(
-    r"sa_family=AF_INET6?, sin6?_port=htons\((\d{1,5})\)[^}]{0,120}?"
-    r'(?:inet_addr\("([^"]*)"\)|inet_pton\(AF_INET6, "([^"]*)")'
-)
-MOST_LISTENERS = 64  # of a run; a server has one or two
-_LOADER = re.compile(r'/ld\.so\.cache"|/glibc-hwcaps/')
+Handler = Callable[[Task, Syscall], None]
 
 
 class Watch:
-    """Takes a log's events one by one (`see`) and keeps the facts."""
+    """Takes a log's events one by one (`see`) and keeps the facts; `cloning` are births that the log has begun."""
 
-    def __init__(self, port: int, script: str) -> None:
+    def __init__(self, port: int, script: str, cloning: dict[int, Syscall]) -> None:
         self.port = port
-        self.runs: list[Run] = []
-        self.made = Made()
+        self.processes = Processes(cloning)
+        self.counts: Counter[str] = Counter()
+        self.listening = Listening(port, self.processes, self.counts)
+        self.descriptors = Descriptors(self.processes)
         self.clicks = clicks.Clicks(script)
-        self.calls: dict[int, Counter[str]] = {}
-        self.binds: list[tuple[int, str, Cited]] = []  # port, address, line: successful binds elsewhere
-        self.busy: Cited | None = None
         self.first_s: float | None = None
         self.last_s: float | None = None
         self.accept_call: str | None = None
-        self.ends: Counter[str] = Counter()
         self.uring: Cited | None = None
-        self.saw_pids = False
-        self._binders: set[int] = set()
-        self._added: dict[int, set[int]] = {}
-        self._unbound: dict[tuple[int, int], tuple[str, Cited]] = {}
-        self._by_name = {
-            "bind": self._bind,
-            "listen": self._listen,
-            "epoll_ctl": self._control,
+        self.mask_of_size_0 = False  # epoll_pwait with a signal mask of 0 bytes
+        self.streamlit_socket = False  # a request for Streamlit's websocket
+        self._tasks = self.processes.tasks
+        self.runs = self.listening.runs  # the newest last
+        self._recent = self.clicks.recent.append
+        self._handlers: dict[str, Handler] = {
+            **self.descriptors.by_name,
+            "bind": self.listening.bind,
+            "listen": self.listening.listen,
+            "epoll_ctl": self.listening.control,
             "io_uring_setup": self._io_uring,
+            "execve": self._execute,
+            "execveat": self._execute,
             **dict.fromkeys(ACCEPTS, self._accept),
             **dict.fromkeys(OPENS, self._open),
-        }
-        self._by_name_in_run = {  # of the thread that listens
-            **dict.fromkeys(WAITS, waits.wait),
-            **dict.fromkeys(CLONES, clicks.clone),
-            **dict.fromkeys(READS, connections.read),
+            **dict.fromkeys(WAIT_CALLS, waits.wait),
+            **dict.fromkeys(CLONES, self._clone),
+            "epoll_pwait": self._pwait,
+            **dict.fromkeys(READS, self._read),
             **dict.fromkeys(WRITES, self._write),
+            "recvmsg": self._received,
+            "sendmsg": self._sent,
         }
 
     @property
@@ -62,142 +62,143 @@ class Watch:
         """The newest run."""
         return self.runs[-1] if self.runs else None
 
+    @property
+    def saw_pids(self) -> bool:
+        """Whether the log tells threads apart."""
+        return bool(self._tasks.keys() - {0} or self.calls.keys() - {0})
+
+    @property
+    def calls(self) -> dict[int, Counter[str]]:
+        """How often each thread made each call; -1 is all threads after the first thousands."""
+        return self.processes.calls
+
+    @property
+    def server(self) -> Process | None:
+        """The process that the story is about."""
+        run = self.run
+        if run:
+            return run.main.process if run.main else run.process
+        return self.processes.all[0] if self.processes.all else None
+
+    @property
+    def made(self) -> Program:
+        """What the server is made of; without a server, the program that opened most that is known."""
+        server = self.server
+        if self.run and server:
+            return server.program
+        return max((each.program for each in self.processes.all), key=lambda it: len(it.parts), default=Program())
+
     def see(self, event: Syscall | Signal | Exit) -> None:
         """Take the next event."""
-        if event.tid:
-            self.saw_pids = True
-        if event.time_s is not None:
+        time_s = event.time_s
+        if time_s is not None and (self.last_s is None or time_s > self.last_s):
+            self.last_s = time_s
             if self.first_s is None:
-                self.first_s = event.time_s
-            self.last_s = event.time_s
-        if isinstance(event, Syscall):
-            self._see_call(event)
-        elif isinstance(event, Exit):
-            self.ends[event.how] += 1
-            self._added.pop(event.tid, None)
+                self.first_s = time_s
+        if type(event) is not Syscall:
+            self._see_other(event)
+            return
+        name = event.name
+        task = self._tasks.get(event.tid) or self.processes.task(event)
+        if event.end_line is not None:
+            task.calls[name] += 1
+        task.last = event
+        if task.unended or task.untimed:
+            waits.end_wakes(task, event)
+        if self.runs:
+            self._recent(event)
+        if handler := self._handlers.get(name):
+            handler(task, event)
+        if self.clicks.following:
+            self.clicks.follow(event)
+
+    def _see_other(self, event: Syscall | Signal | Exit) -> None:
+        if isinstance(event, Exit):
+            self.processes.end(event)
             if self.run:
                 self.run.clones.pop(event.tid, None)
         if self.clicks.following:
             self.clicks.follow(event)
 
-    def _see_call(self, call: Syscall) -> None:
-        of_thread = self.calls.get(call.tid)
-        if of_thread is None:
-            if len(self.calls) >= MOST_THREADS:
-                of_thread = self.calls.setdefault(-1, Counter())
-            else:
-                of_thread = self.calls[call.tid] = Counter()
-        if call.end_line is not None:
-            of_thread[call.name] += 1
-        run = self.run
-        if run:
-            if call.tid == run.tid:
-                waits.end_wakes(run, call)
-                run.last_s = call.time_s if call.time_s is not None else run.last_s
-                if handler_in_run := self._by_name_in_run.get(call.name):
-                    handler_in_run(run, call)
-            self.clicks.recent.append(call)
-        handler = self._by_name.get(call.name)
-        if handler:
-            handler(call)
+    def finish(self) -> None:
+        """Take the end of the log: what had not ended then lasted at least until its last known moment."""
+        tasks = {task.tid: task for run in self.runs for task in run.tasks.values()}
+        ends = [task.last_s for task in self.processes.tasks.values() if task.last_s is not None]
+        known = [each for each in (*ends, self.last_s) if each is not None]
+        last_s = max(known) if known else None
+        for task in tasks.values():
+            waits.end_of_log(task, last_s)
+        self.last_s = last_s
 
-    def _bind(self, call: Syscall) -> None:
-        address = _ADDRESS.search(readable(call.rest))
-        fd = call.fd
-        if address is None or fd is None:
+    def _accept(self, task: Task, call: Syscall) -> None:
+        if call.returned is None or call.returned < 0:
             return
-        port, host, cited = int(address[1]), address[2] or address[3], cite(call)
-        if port:
-            self._binders.add(call.tid)
-        if port == self.port and call.error == "EADDRINUSE":
-            self.busy = cited
-        if call.returned != 0 or port == 0:
-            return
-        if port != self.port:
-            if len(self.binds) < 100:
-                self.binds.append((port, host, cited))
-            return
-        self._unbound[call.tid, fd] = host, cited
-
-    @property
-    def not_listening(self) -> Cited | None:
-        """The first bind to the port that no listen of its thread has followed."""
-        return min((cited for _, cited in self._unbound.values()), key=lambda cited: cited.line, default=None)
-
-    def _listen(self, call: Syscall) -> None:
-        fd = call.fd
-        if fd is None:
-            return
-        if call.error == "EADDRINUSE" and (call.tid, fd) in self._unbound:
-            del self._unbound[call.tid, fd]
-            self.busy = cite(call)
-        if call.returned != 0:
-            return
-        bound = self._unbound.pop((call.tid, fd), None)
-        if bound:
-            host, cited = bound
-            run = self._run_for(call.tid, host, cited)
-            if len(run.listeners) < MOST_LISTENERS:
-                run.listeners.append(Listener(call.tid, fd, host, cited, [cite(call)]))
-        elif self.run and call.tid == self.run.tid and (listener := self.run.listener_of(fd)):
-            listener.listens.append(cite(call))
-
-    def _run_for(self, tid: int, host: str, cited: Cited) -> Run:
-        """Return the run that a listener belongs to: a second one on the same address is the server's next life."""
-        run = self.run
-        if run and run.tid == tid and all(listener.addr != host for listener in run.listeners):
-            return run
-        run = Run(tid, frozenset(self._added.get(tid, ())), cited)
-        self.runs.append(run)
-        return run
-
-    def _control(self, call: Syscall) -> None:
-        match = CONTROL.match(call.rest)
-        if match is None or call.returned != 0:
-            return
-        operation, fd = match[1], int(match[2])
-        added = self._added.setdefault(call.tid, set())
-        if operation == "ADD":
-            added.add(fd)
-        elif operation == "DEL":
-            added.discard(fd)  # of a loop that was closed: a connection may get that number later
-        run = self.run
-        if run is None or call.tid != run.tid:
-            return
-        if operation == "ADD":
-            connections.register(run, fd, call)
-        elif operation == "DEL" and (listener := run.listener_of(fd)):
-            listener.removed = listener.removed or cite(call)
-        for wake in reversed(run.wakes):
-            if wake.fd == fd:
-                expected = ("DEL", "ADD")[len(wake.rearm)] if len(wake.rearm) < 2 else None
-                if operation == expected:
-                    wake.rearm.append((call.line, operation))
-                break
-
-    def _accept(self, call: Syscall) -> None:
-        if self.run and connections.accept(self.run, call):
+        socket = self.listening.socket(task, call)
+        if socket and socket.listener:
+            connections.accept(task, call, socket)
             self.accept_call = call.name
+        else:
+            other(task, call)
 
-    def _write(self, run: Run, call: Syscall) -> None:
-        if (fd := call.fd) is not None:
-            connections.write(run, fd, call)
+    def _received(self, task: Task, call: Syscall) -> None:
+        self.descriptors.received(task, call)
+        self._read(task, call)
+
+    def _read(self, task: Task, call: Syscall) -> None:
+        process = task.process
+        if process.run is None or (fd := call.fd) is None:
+            return
+        what = process.table.get(fd) or (process.assumed and process.find(fd))
+        if type(what) is Connection:
+            connections.read(task, what, fd, call)
+            if not self.streamlit_socket and "/_stcore/" in call.rest:
+                self.streamlit_socket = True
+
+    def _pwait(self, task: Task, call: Syscall) -> None:
+        if not self.mask_of_size_0:
+            self.mask_of_size_0 = ", NULL, 0)" in call.rest
+        waits.wait(task, call)
+
+    def _sent(self, task: Task, call: Syscall) -> None:
+        self.descriptors.sent(task, call)
+        self._write(task, call)
+
+    def _write(self, task: Task, call: Syscall) -> None:
+        process = task.process
+        if process.run is None or (fd := call.fd) is None:
+            return
+        what = process.table.get(fd) or (process.assumed and process.find(fd))
+        if type(what) is Connection:
+            connections.write(task, what, call)
+        if self.clicks.following and task.registered:
             self.clicks.answer(fd, call)
 
-    def _open(self, call: Syscall) -> None:
-        rest, run = readable(call.rest), self.run
+    def _clone(self, task: Task, call: Syscall) -> None:
+        self.processes.birth(task, call)
+        run = task.process.run
+        if run:
+            clicks.clone(run, task, call)
+
+    def _execute(self, task: Task, call: Syscall) -> None:
+        if call.returned == 0:
+            self.processes.executed(task, call)
+
+    def _open(self, task: Task, call: Syscall) -> None:
+        process, rest = task.process, call.rest
+        if process.run is not None:
+            other(task, call)
+        if "\\x" in rest:
+            rest = readable(rest)
+        process.program.learn(rest)
         if self.clicks.named_in(rest):
-            main = call.tid == run.tid if run else call.tid in self._binders or not self.saw_pids
-            self.clicks.open(run, call, rest, MAIN_THREAD if main else SCRIPT_THREAD)
-        elif run is None:
-            self._program(call.tid, rest)
+            run = task.process.run or self.run
+            if run:
+                main = call.tid == run.tid or (task is run.main)
+            else:
+                main = call.tid in self.listening.binders or not self.saw_pids
+            self.clicks.open(run, task, call, rest, MAIN_THREAD if main else SCRIPT_THREAD)
 
-    def _io_uring(self, call: Syscall) -> None:
-        if (call.returned or -1) >= 0:
+    def _io_uring(self, task: Task, call: Syscall) -> None:
+        other(task, call)
+        if (call.returned if call.returned is not None else -1) >= 0:
             self.uring = self.uring or cite(call)
-
-    def _program(self, tid: int, opened: str) -> None:
-        """Learn what a program is made of from the files that it opens before it listens."""
-        if _LOADER.search(opened):
-            self._added.pop(tid, None)  # a new program in this thread: an earlier log's fds are gone
-        self.made.learn(opened)

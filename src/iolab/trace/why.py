@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from iolab.trace.decode import OPENS
+from iolab.trace.decode import EPOLL_WAITS, OPENS, READS, WRITES
+from iolab.trace.facts import loop_of
 from iolab.trace.records import MAIN_THREAD, Cited
 from iolab.trace.strace import Strace
+from iolab.trace.waiting import WAIT_CALLS
 from iolab.trace.watch import Watch
 
 
@@ -19,18 +21,32 @@ class Reason:
     of_line: str = ""
 
 
+PREFIXED = "{} wrote something before each line"
+
+
 def nothing_listens(watch: Watch, log: Strace) -> Reason:
     """Say why no listener on the port is found."""
     calls = sum(sum(counts.values()) for counts in watch.calls.values())
     if not log.lines:
         return Reason("empty", "The log is empty.", "Start the app under strace first: make up.")
     if not calls:
+        prefix = max(log.foreign, key=lambda name: log.foreign[name], default=None)
         return Reason(
             "rubbish",
-            f"None of the {log.lines} lines is a system call as strace writes it.",
+            f"None of the {log.lines} lines is a system call as strace writes it"
+            + (f": {PREFIXED.format(prefix)}." if prefix else "."),
             "Give the file that strace -o wrote.",
         )
-    if bound := watch.not_listening:
+    if udp := watch.listening.datagrams:
+        return Reason(
+            "udp",
+            f"The socket that was bound to port {watch.port} is a UDP socket: UDP has neither listen nor connections,"
+            " so this story has no listening socket.",
+            "",
+            tuple(cited for cited in (udp.created, udp.bound) if cited),
+            "A datagram socket (UDP): it receives without listening.",
+        )
+    if bound := watch.listening.not_listening:
         return Reason(
             "no_listen",
             f"A socket was bound to port {watch.port}, but no listen follows: the log ends before it, or its filter"
@@ -39,12 +55,13 @@ def nothing_listens(watch: Watch, log: Strace) -> Reason:
             (bound,),
             "The socket gets its address; it does not accept connections yet.",
         )
-    return _port_busy(watch, watch.busy) if watch.busy else _not_bound(watch, log)
+    busy = watch.listening.busy
+    return _port_busy(watch, busy) if busy else _not_bound(watch, log)
 
 
 def _port_busy(watch: Watch, busy: Cited) -> Reason:
     taken = f"Port {watch.port} was taken by another program: {busy.name} failed with EADDRINUSE, and the server"
-    if later := [each for each in watch.binds if each[2].line > busy.line]:
+    if later := [each for each in watch.listening.binds if each[2].line > busy.line]:
         return Reason(
             "port_busy",
             f"{taken} took port {later[0][0]} instead.",
@@ -62,14 +79,14 @@ def _port_busy(watch: Watch, busy: Cited) -> Reason:
 
 
 def _not_bound(watch: Watch, log: Strace) -> Reason:
-    if watch.binds:
-        ports = sorted({port for port, _, _ in watch.binds})
+    if watch.listening.binds:
+        ports = sorted({port for port, _, _ in watch.listening.binds})
         named = ", ".join(map(str, ports[:5]))
         return Reason(
             "other_port",
             f"Nothing was bound to port {watch.port}, but to {named}.",
             f"Use that port: --port {ports[0]}.",
-            tuple(cited for _, _, cited in watch.binds[:5]),
+            tuple(cited for _, _, cited in watch.listening.binds[:5]),
             "This is the port that was bound.",
         )
     if not any("bind" in counts for counts in watch.calls.values()):
@@ -86,7 +103,7 @@ def no_registration(watch: Watch) -> Reason:
     """Say why the listener is on no interest list."""
     if not watch.runs:
         return Reason("no_listener", "There is no listening socket to register.")
-    if watch.uring or watch.made.uvloop or _called(watch, "epoll_pwait"):
+    if loop_of(watch) == "uvloop":
         seen = (watch.uring,) if watch.uring else ()
         return Reason(
             "uvloop",
@@ -96,20 +113,72 @@ def no_registration(watch: Watch) -> Reason:
             seen,
             "An io_uring: a queue of requests that the kernel reads without a system call for each.",
         )
-    if not _called(watch, "epoll_ctl"):
-        waits = [name for name in ("poll", "ppoll", "select", "pselect6") if _called(watch, name)]
-        if waits:
-            return Reason("no_epoll", f"This server does not use epoll: it waits in {waits[0]}.")
-        return Reason(
-            "no_epoll_ctl", "The log has no epoll_ctl: the server uses no epoll, or the filter leaves it out."
-        )
-    if not watch.saw_pids:
-        return Reason(
-            "no_follow",
-            "The log does not have the thread that registered the listening socket: strace ran without -f.",
-            "Trace with -f.",
-        )
+    if not watch.saw_pids and (watch.processes.first_birth or _called(watch, "epoll_ctl")):
+        return _not_followed(watch, "The log does not have the thread that registered the listening socket")
+    waits_in = watch.run.main.wait_calls if watch.run and watch.run.main else {}
+    if not _called(watch, "epoll_ctl") or (waits_in and not set(waits_in) & set(EPOLL_WAITS)):
+        return _no_epoll_ctl(watch, list(waits_in))
     return Reason("not_registered", "No epoll_ctl in the log adds the listening socket: the log may end before it.")
+
+
+def _no_epoll_ctl(watch: Watch, waits_in: list[str]) -> Reason:
+    found = waits_in or [name for name in WAIT_CALLS if _called(watch, name)]
+    epolls = [name for name in found if name in EPOLL_WAITS]
+    others = [name for name in found if name not in EPOLL_WAITS]
+    seen = (watch.uring,) if watch.uring else ()
+    means = "An io_uring: a queue of requests that the kernel reads without a system call for each."
+    if watch.uring and (epolls or others == ["io_uring_enter"]):
+        return Reason(
+            "io_uring",
+            "The log has no epoll_ctl, but an io_uring: a program can register descriptors and accept connections"
+            " through it, and no system call shows each of them.",
+            "",
+            seen,
+            means,
+        )
+    if epolls:
+        return Reason(
+            "no_epoll_ctl",
+            f"The server waits in {epolls[0]}, but the log has no epoll_ctl: the filter leaves it out.",
+            "Trace with epoll_ctl in the filter.",
+        )
+    if others:
+        return Reason("no_epoll", f"This server does not use epoll: it waits in {others[0]}.")
+    return Reason("no_epoll_ctl", "The log has no epoll_ctl: the server uses no epoll, or the filter leaves it out.")
+
+
+def no_waits(watch: Watch, loop: str | None) -> Reason:
+    """Say why no wait of the server is found."""
+    run = watch.run
+    blocking = run is not None and any(each.accepts for each in run.tasks.values())
+    if loop == "uvloop":
+        why = "The listening thread makes no call that waits, or the log does not record it."
+        why += " uvloop waits in epoll_pwait: an strace filter with epoll_wait alone misses it."
+        return Reason("no_waits", why, "Trace with epoll_pwait in the filter.")
+    if not watch.saw_pids and watch.processes.first_birth and not blocking:
+        return _not_followed(watch, "The thread of this log makes no call that waits")
+    if blocking:
+        return Reason(
+            "blocking",
+            "The log has no call that waits for several descriptors: the server waits in accept and in reads.",
+        )
+    return Reason("no_waits", "The listening thread makes no call that waits, or the log does not record it.")
+
+
+def request_missing(watch: Watch) -> Reason:
+    """Say why no request is found."""
+    run = watch.run
+    if run is None:
+        return Reason("no_listener", "Without a server there is no request.")
+    if not run.accepted:
+        return Reason("no_connection", "The log shows no connection, so it shows no request.")
+    if not any(_called(watch, name) for name in (*READS, *WRITES)):
+        return Reason(
+            "no_reads",
+            "The log has no call that reads or sends: its filter leaves them out, so it shows no request.",
+            "Trace with read, write, recvfrom, sendto, recvmsg, sendmsg, readv and writev in the filter.",
+        )
+    return Reason("no_request", "Nothing was read from a connection that the log shows.")
 
 
 def click_missing(watch: Watch) -> Reason:
@@ -146,15 +215,24 @@ def click_missing(watch: Watch) -> Reason:
             "Trace with openat in the filter: make up does.",
         )
     if not watch.saw_pids:
-        return Reason(
-            "no_follow",
-            "The log has only one thread: strace ran without -f, so the system calls of script threads are not in it.",
-            "Trace with -f.",
-        )
+        return _not_followed(watch, "The log has only one thread, so the system calls of script threads are not in it")
     return Reason(
         "no_click",
         "There was no click yet: no thread has opened balloons.py.",
         f"If the app runs, open http://localhost:{watch.port} and press the button, or: make trace CLICK=1.",
+    )
+
+
+def _not_followed(watch: Watch, what: str) -> Reason:
+    """Say that other threads are not in the log: two ways to trace make such a log."""
+    birth = watch.processes.first_birth
+    others = f"it started others (line {birth.line}), and " if birth else ""
+    return Reason(
+        "no_follow",
+        f"{what}: {others}strace ran without -f, or this is one file of strace -ff.",
+        "Trace with -f, or give all files of -ff together: iolab trace log.*",
+        (birth,) if birth else (),
+        "Another thread or process starts: its calls are not in this log.",
     )
 
 

@@ -10,17 +10,19 @@ from iolab.trace.decode import (
     DATA,
     EPOLL_WAITS,
     OPENS,
+    OPERATIONS,
     READS,
-    WAITS,
+    SOCKET_READS,
     WRITES,
     first_string,
     frame_kind,
     readable,
     ready_fds,
-    timeout_ms,
 )
 from iolab.trace.events import Exit, Signal, Syscall
+from iolab.trace.processes import kind_of_birth
 from iolab.trace.strace import Strace
+from iolab.trace.waiting import FOR_EVER, WAIT_CALLS, timeout_s, waits
 
 SHORT_PATH = 60  # characters
 
@@ -31,7 +33,7 @@ _FRAMES = {
     "ping": "a ping frame: a check that the other side is still connected",
     "pong": "a pong frame: the response to a ping",
 }
-_OPERATIONS = {
+_CHANGES = {
     "ADD": "epoll now watches fd {fd}",
     "DEL": "epoll no longer watches fd {fd}",
     "MOD": "epoll now watches fd {fd} for other events",
@@ -73,7 +75,7 @@ def of_event(event: Syscall | Signal | Exit, names: Mapping[int, str]) -> str:
         return "Nothing to read or write at present (EAGAIN): the call does not wait."
     if event.error:
         return f"The call fails: {event.error}."
-    if event.name in WAITS:
+    if event.name in WAIT_CALLS and waits(event):
         return _wait(event, names)
     return _data(event, names) if event.name in (*READS, *WRITES) else _other(event, names)
 
@@ -82,19 +84,21 @@ def _other(call: Syscall, names: Mapping[int, str]) -> str:
     if call.name in ACCEPTS:
         return f"Takes a connection from the accept queue: it is fd {call.returned}."
     if call.name in CLONES:
-        return "Starts a new thread" + (f": {call.returned}." if call.returned else ".")
+        what = "thread" if kind_of_birth(call) == "thread" else "process"
+        return f"Starts a new {what}" + (f": {call.returned}." if call.returned else ".")
     if call.name in OPENS:
         path = first_string(readable(call.rest))
         if path is None:
             return "Opens a file."
         return f"Opens {path if len(path) <= SHORT_PATH else path.rsplit('/', 1)[-1] or path}."
     if match := CONTROL.match(call.rest):
-        return _OPERATIONS[match[1]].format(fd=_named(int(match[2]), names)) + "."
+        operation = match[1] or OPERATIONS[match[2]]
+        return _CHANGES[operation].format(fd=_named(int(match[3]), names)) + "."
     return _PLAIN.get(call.name, "")
 
 
 def _wait(call: Syscall, names: Mapping[int, str]) -> str:
-    timeout = timeout_ms(call)
+    timeout = timeout_s(call)
     ready = call.returned
     if call.result_at < 0:
         return "The thread sleeps until an event or a timeout; the log does not show the end."
@@ -104,7 +108,7 @@ def _wait(call: Syscall, names: Mapping[int, str]) -> str:
         return f"Woken: fd {ready_names} is ready." if ready_names else "Woken: a descriptor is ready."
     if timeout == 0:
         return "A check without waiting: no descriptor is ready."
-    return "Slept until the timeout: no descriptor became ready." if timeout != -1 else "Slept."
+    return "Slept until the timeout: no descriptor became ready." if timeout != FOR_EVER else "Slept."
 
 
 def _data(call: Syscall, names: Mapping[int, str]) -> str:
@@ -115,7 +119,7 @@ def _data(call: Syscall, names: Mapping[int, str]) -> str:
     data = match[1] if match else ""
     where = f" {'from' if reads else 'to'} fd {_named(fd, names)}" if fd is not None else ""
     if call.returned == 0 and reads:
-        return f"The other side of fd {_named(fd, names)} has closed." if fd is not None else "The end of the data."
+        return _end(call, fd, names)
     if request := _REQUEST.match(data):
         return f"{verb} a request for {request[2]}{where}."
     if status := _STATUS.match(data):
@@ -128,6 +132,20 @@ def _data(call: Syscall, names: Mapping[int, str]) -> str:
         )
     kind = frame_kind(data)
     return f"{verb} {_FRAMES.get(kind, 'data')}{where}."
+
+
+_CONNECTED = re.compile(r"\d+<(?:TCP|TCPv6|UNIX|UNIX-STREAM|socket|SCTP)[\w-]*:")
+_A_FILE = re.compile(r"\d+<(?:/[^>]*|[^<>]*\(deleted\))>")
+
+
+def _end(call: Syscall, fd: int | None, names: Mapping[int, str]) -> str:
+    """Say what a read of nothing means: a connection has a side that closes, a file has an end."""
+    if _A_FILE.match(call.rest):
+        return "The end of the file."
+    connected = call.name in SOCKET_READS or _CONNECTED.match(call.rest) or "connection" in names.get(fd or -1, "")
+    if fd is not None and (connected or "websocket" in names.get(fd, "")):
+        return f"The other side of fd {_named(fd, names)} has closed."
+    return "The end of the data: of a file, or of a connection whose other side has closed."
 
 
 def _named(fd: int, names: Mapping[int, str]) -> str:

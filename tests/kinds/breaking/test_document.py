@@ -1,6 +1,7 @@
 """The report of work that blocks, on made-up measurements."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -100,6 +101,9 @@ def test_nothing_is_claimed_that_the_data_do_not_show() -> None:
         result("computing in 2 processes", 110, 1),
     ]
     assert breaking.sentences(unharmed) == []
+    alike = [HEALTHY, result("computing in the loop", 100, 1), result("computing in 8 threads", 101, 1)]
+    assert "interpreter lock" in " ".join(breaking.sentences(alike))
+    assert breaking.sentences([replace(one, lock=False) for one in alike]) == []  # a free-threaded build on one CPU
     assert breaking.sentences([HEALTHY]) == []
 
 

@@ -38,6 +38,13 @@ def test_theory_knows_who_works_at_the_same_time(which: Strategy, cpus: float, r
     assert found.latency_s == pytest.approx(16 / rate_rps)
 
 
+def test_threads_that_compute_work_at_the_same_time_without_an_interpreter_lock() -> None:
+    threads = strategy("compute", "thread", 8)
+    assert [threads.at_once(cpus, lock=False) for cpus in (1, 2, 16)] == [1, 2, 8]
+    assert expected(threads, 16, 0.02, 2, lock=False).throughput_rps == pytest.approx(100)
+    assert strategy("compute", "loop").at_once(8, lock=False) == 1
+
+
 def test_figures_are_of_answers() -> None:
     samples = tuple(Sample(number * 0.1, 0.05, 200) for number in range(10))
     bystander = (Sample(0.0, 0.001, 200), Sample(0.1, 0.6, 200), Sample(0.2, 0.003, 200), Sample(0.3, None, 0))

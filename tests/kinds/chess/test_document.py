@@ -15,7 +15,7 @@ from iolab.kinds.chess.plan import Played, arithmetic
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import clock, timeline
 from iolab.lab import Lab
-from iolab.report import markdown, pages
+from iolab.report import markdown, numbers, pages
 from iolab.report.document import Figure
 from iolab.results.records import ModelInfo, RunInfo, ServerUsage
 from iolab.results.samples import Pair
@@ -83,6 +83,19 @@ CONVOY = shown("asyncio", [[0, 0, 0, 0], [75, 75, 75, 75]], 75)
 )
 def test_times_are_said_in_few_words(seconds: float, said: str) -> None:
     assert clock(seconds) == said
+
+
+def test_the_lock_is_named_where_there_is_one_master_alone() -> None:
+    assert "interpreter lock" in chess.rules(EXPERIMENT)
+    assert "interpreter lock" not in chess.rules(EXPERIMENT, lock=False)
+    two = replace(CONVOY, played=replace(CONVOY.played, masters=2))
+    assert "moves of the master of" not in chess.sentence(two, BOARDS)
+
+
+def test_a_master_who_moved_longer_than_the_evening_is_not_known() -> None:
+    played = replace(CONVOY.played, pairs=CONVOY.played.pairs * 50)
+    assert played.busy is None
+    assert f"moves pieces {numbers.NOT_KNOWN} of the time" in chess.sentence(replace(ONE_BY_ONE, played=played), BOARDS)
 
 
 def test_sentences_say_what_the_data_show() -> None:

@@ -30,6 +30,14 @@ def test_in_step_thinking_and_walking_add_up() -> None:
     assert arithmetic(Rules(), 24, 1).most_s == arithmetic(Rules(), 24, 1).least_s
 
 
+def test_without_an_interpreter_lock_there_are_as_many_masters_as_threads_and_cpus() -> None:
+    """24 boards x 30 moves of 5 s are an hour for one master, and half of that for two."""
+    two = arithmetic(Rules(), 24, math.inf, 2)
+    assert two.least_s == pytest.approx(HOUR / 2)
+    assert two.most_s == 30 * (55 + 12 * 5)
+    assert arithmetic(Rules(), 24, 1, 2).most_s == 12 * HOUR  # one thread is one master
+
+
 def test_few_boards_take_as_long_as_one_game() -> None:
     assert arithmetic(Rules(), 3, math.inf).least_s == 30 * 60
     assert arithmetic(Rules(), 1, 8).boards_at_once == 1

@@ -170,10 +170,7 @@ def test_a_run_that_is_not_complete_says_so_first(made: Made) -> None:
     other.write_run(other.read_run().model_copy(update={"status": "partial"}))
     found = judged([one], [other])
     text = printed(found.document())
-    assert (
-        text.splitlines()[0]
-        == f"{other.path.name} (second): This run was interrupted: it has {other.count_trials()} of {other.read_run().trials_planned} trials."
-    )
+    assert text.splitlines()[0] == f"{other.path.name} (second): This run was interrupted: it has 24 of 24 trials."
     assert not judged([one], [made(1.0)]).document().lacks
 
 
@@ -253,6 +250,9 @@ def test_json_is_one_object_with_all_of_it(inside: Run, made: Made, tmp_path: Pa
     assert [len(side) for side in median["runs"]] == [2, 2]
     assert ["A4, 1 CPU", "median_ms"] in found["failing"]
     assert not (tmp_path / "results" / "compare").exists()
+    refused = inside("compare", *first, ":", *second, "--noise", "2%")
+    assert refused.returncode == 2
+    assert "NOISE=0.02: it is for one run a side" in refused.stderr
     alone = inside("compare", first[0], first[1], "--json", "--noise", "2%")
     assert json.loads(alone.stdout)["noise"] == 0.02
 

@@ -9,6 +9,7 @@ from iolab.experiment import Variant
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.course import answers, applies, table
 from iolab.kinds.closed.document import report
+from iolab.results.records import ClientUsage
 from tests.rendered import figures, markdown, page
 
 
@@ -101,6 +102,26 @@ def test_threads_for_all_users_serve_them_without_turns(
     assert words in told
     assert ("turns" in told) == (threads < 16)
     assert ("see the findings" in told) == (median_ms == 40.3)
+
+
+@pytest.mark.parametrize(
+    ("median_ms", "client", "words"),
+    [
+        (20.7, ClientUsage(cpu_s=0.1872), "0.7 ms above 20 ms. A request takes"),
+        (20.7, ClientUsage(cpu_s=0.1872), "0.30 ms of CPU time of the load generator"),
+        (20.7, ClientUsage(), "How late it ended was not measured."),
+        (20.05, ClientUsage(), ""),
+        (19.9, ClientUsage(), ""),
+    ],
+)
+def test_what_lies_above_the_service_time_is_not_said_to_be_a_timer(
+    run: Analysis, median_ms: float, client: ClientUsage, words: str
+) -> None:
+    told = text(changed(run, "C", 16, median_ms=median_ms, client=client), 4)
+    assert words in told
+    assert ("above 20 ms" in told) == bool(words)
+    assert ("load generator" in told) == (client.cpu_s is not None)
+    assert "are the resolution of epoll" not in told
 
 
 def test_what_was_not_measured_is_said(run: Analysis) -> None:

@@ -50,7 +50,11 @@ def test_all_that_are_here_measure_the_same_cells(inside: Run, tmp_path: Path, m
     done = inside("crosscheck", "--runtime", "local", "--requests", "48", "--repeats", "1")
     assert done.returncode == 0, done.stderr
     (kept,) = {path.resolve() for path in (tmp_path / "results").glob("*/crosscheck.json")}
-    found = json.loads(kept.read_text())
+    written = json.loads(kept.read_text())
+    found = written["cells"]
+    assert written["environment"]["python of the lab"]
+    assert (written["seed"], written["lacks"]) == (1991, "")
+    assert f"Trust: {written['trust']['level']}." in done.stdout
     generators = {one["generator"] for one in found}
     assert generators == {"locust"} | {name for name in ("hey", "wrk") if shutil.which(name)}
     assert len(found) == 4 * len(generators)

@@ -347,8 +347,8 @@ def test_a_queue_of_slightly_longer_service_times_is_no_delayed_acknowledgement(
     ("changes", "id_", "words"),
     [
         ({}, None, ""),
-        ({"busy_s": (0.8, 3.3)}, "busy_machine", "used 0.8 of core 1, the load generator's during repeat 1"),
-        ({"steal_s": (0.48, 0.0)}, "stolen_time", "12% of the CPU time of core 0, the server's during repeat 1"),
+        ({"busy_s": (0.8, 3.3)}, "busy_machine", "used 0.8 of core 1 (the load generator's) during repeat 1"),
+        ({"steal_s": (0.48, 0.0)}, "stolen_time", "12% of the CPU time of core 0 (the server's) during repeat 1"),
         ({"clock_step_s": -3.0}, "clock_step", "set by -3.00 s"),
         ({"slowed": 4}, "slowed_by_heat", "4 times"),
     ],

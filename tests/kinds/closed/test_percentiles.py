@@ -114,7 +114,10 @@ def test_repeats_that_differ_by_more_than_independent_requests_are_named(run: An
     assert not differ([each / 1000 for each in alike], 0.5)
     assert differ([each / 1000 for each in apart], 0.5)
     assert not differ([], 0.5)
-    assert "too short: A with 4 users." in " ".join(meaning(of(run, *apart)).texts)
+    assert "too short: p50 of A with 4 users; p95 of A with 4 users." in " ".join(meaning(of(run, *apart)).texts)
+    one = np.concatenate([np.linspace(20, 21, 180), np.full(20, 30.0)])
+    other = np.concatenate([np.linspace(20, 21, 180), np.full(20, 50.0)])
+    assert "too short: p95 of A with 4 users." in " ".join(meaning(of(run, one, other)).texts)
     assert "too short: " not in " ".join(meaning(of(run, *alike)).texts)
 
 

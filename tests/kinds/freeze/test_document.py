@@ -25,7 +25,7 @@ RUN = RunInfo(
     models=(ModelInfo(letter="C", title="asyncio", service="asyncio", workers=8),),
     runtime="local",
     runtime_reason="a test",
-    generator="hey",
+    generator="iolab",
     cpu_plans=(CpuPlanInfo(cpus=1.0, server=(0,), loadgen=(0,), shared=True, pinned=True),),
     environment={},
     trials_planned=2,
@@ -36,7 +36,7 @@ RUN = RunInfo(
 
 def counted(name: Name, latencies_s: Sequence[float]) -> Standstill:
     samples = tuple(Sample(number * 10 / len(latencies_s), each, 200) for number, each in enumerate(latencies_s))
-    return Standstill(name, "hey", samples)
+    return Standstill(name, samples)
 
 
 def analysis(*standstills: Standstill, run: RunInfo = RUN) -> Analysis:
@@ -44,7 +44,6 @@ def analysis(*standstills: Standstill, run: RunInfo = RUN) -> Analysis:
         FreezeRecord(
             index=number,
             name=each.name,
-            generator=each.generator,
             started=RUN.started,
             duration_s=10,
             valid=True,
@@ -100,7 +99,7 @@ def test_percentiles_of_both_ways_stand_side_by_side() -> None:
     assert (MANY_LATE.percentiles_ms()["p95"] or 0) > 1000
     assert counted("planned", [0.02] * 10).percentiles_ms()["p99"] is None
     shown = freeze.percentiles([FEW_LATE, MANY_LATE])
-    assert [column.heading for column in shown.columns] == ["Response time", "closed loop (hey)", "planned (hey)"]
+    assert [column.heading for column in shown.columns] == ["Response time", "closed loop", "planned"]
     assert shown.rows[0] == ["p50", "21.0 ms", "21.0 ms"]
     assert ["later than 100 ms", "1.0%", "19.2%"] in shown.rows
     assert ["requests", "400", "400"] in shown.rows
@@ -113,16 +112,13 @@ def test_the_report_has_the_question_the_table_and_the_sentences() -> None:
         document.question
         == "A server is stopped for 2 s of 10 s: which response times do 4 users and planned requests have?"
     )
-    assert "load by hey" in document.about
+    assert "load by the lab's client for planned arrivals" in document.about
     assert not document.lacks
     (found,) = document.findings
     assert (found.severity, found.place) == ("warning", "every trial")
     assert "left no core for the load generator" in found.message
     text = markdown.render(document)
-    assert (
-        "| Response time | closed loop (hey) | planned (hey) |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |"
-        in text
-    )
+    assert "| Response time | closed loop | planned |\n| :-- | --: | --: |\n| p50 | 21.0 ms | 21.0 ms |" in text
     assert "coordinated omission" in text
     assert "asyncio, wait 20 ms constant" in text
     assert "listen backlog 1024" in text

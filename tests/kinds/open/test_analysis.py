@@ -102,11 +102,53 @@ def test_an_ideal_queue_agrees_with_itself(make: Make) -> None:
     assert cell.exponential
     assert cell.off == pytest.approx(0.0, abs=1e-6)
     assert cell.off_p95 == pytest.approx(0.0, abs=1e-6)
-    assert cell.measured.mean_ci_s
-    assert cell.measured.mean_ci_s[0] < cell.measured.mean_s < cell.measured.mean_ci_s[1]
+    assert cell.chance
+    assert cell.likely is True
+    assert cell.chance.mean_s[0] < cell.measured.mean_s < cell.chance.mean_s[1]
+    assert cell.chance.mean_s[0] < cell.constant.mean_s < cell.chance.mean_s[1]
     assert cell.constant.mean_s < cell.exponential.mean_s
     assert ids(make()) <= {"short_plan"}
-    assert words.proof(make().cells).endswith("the theory does not describe this server.")
+    assert "or the theory does not describe this server: the range of simulated plans" in words.proof(make().cells)
+
+
+def test_a_mean_that_chance_does_not_make_is_said(make: Make) -> None:
+    """At 80% for a minute, 95% of simulated plans have means of about 50 to 90 ms."""
+    slow = make(lambda seen: [each._replace(done_s=each.done_s + 0.1) for each in seen])
+    (cell,) = slow.cells
+    assert cell.likely is False
+    assert "the measured mean lies in the range of simulated plans in 0 of 1 plan;" in words.sentence(slow.cells)
+    written = opensummary.objects(slow)[0]["simulated_plans"]
+    assert written["measured_within"] is False
+    assert written["mean_ms"][0] < written["mean_ms"][1] < written["p99_ms"][1]
+
+
+def test_a_short_plan_says_what_chance_does_and_how_long_it_must_be(make: Make) -> None:
+    """At 80% a minute is too short, at 30% it is long enough."""
+    analysis = make(busy=0.8)
+    (finding,) = [each for each in analysis.cells[-1].findings if each.id == "short_plan"]
+    assert re.search(
+        r"95% of simulated plans of 60 s have a mean between \d+\.\d ms and \d+(\.\d)? ms", finding.message
+    )
+    seconds = float(re.findall(r"DURATION=(\d+)s", finding.remedy)[0])
+    assert 130 < seconds < 350  # by simulation 240
+    assert finding.measured is not None
+    assert not re.search(r"\d", finding.measured)
+    text = " ".join(markdown(document.report(analysis)).split())
+    assert re.search(
+        r"A constant: 95% of plans have a mean within 10% of the true one if they last for about \d min", text
+    )
+    assert re.search(
+        r"95% of [\d,]+ simulated plans of the same rate and length, which begin with an empty queue", text
+    )
+    quiet = make(busy=0.3).cells[0]
+    assert quiet.record.utilisation == 0.3
+    assert "short_plan" not in {each.id for each in quiet.findings}
+
+
+def test_a_trace_is_no_matter_of_chance(make: Make) -> None:
+    (cell,) = make(record={"process": "trace"}).cells
+    assert (cell.chance, cell.likely) == (None, None)
+    assert words.chance([cell]) == ""
 
 
 def test_what_the_trace_does_not_explain_is_said(make: Make) -> None:
@@ -187,7 +229,11 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     analysis = make(busy=None)
     report = document.report(analysis)
     plain = " ".join(markdown(report).split())
-    assert "contains the mean of M/D/1 in 1 of 1 plans with 50% utilisation or more, and that of M/M/1 in 0." in plain
+    found = (
+        "At 50% utilisation or more, the measured mean lies in the range of simulated plans in 1 of 1 plan; the mean of"
+    )
+    assert f"{found} M/D/1 does in 1, that of M/M/1 in 0." in plain
+    assert f"{found} M/D/1 does in 0, that of M/M/1 in 1." in plain
     assert "**C · Any, constant: 20.9 ms at 39/s.** Mean response time: 20.9 ms at 39/s." in plain
     assert "service times by at most 0.0%" in plain
     assert "| A One | exponential | 50% |" in plain
@@ -210,7 +256,7 @@ def test_reports_say_which_theory_is_right(make: Make) -> None:
     assert written["cells"][2]["m_d_c"] is None
 
 
-@pytest.mark.parametrize(("width", "there", "not_there"), [(80, "Rate", "p95"), (105, "p99", "One"), (130, "One", "…")])
+@pytest.mark.parametrize(("width", "there", "not_there"), [(80, "Rate", "p95"), (105, "p99", "One"), (150, "One", "…")])
 def test_a_narrow_terminal_has_fewer_columns_and_cuts_none(make: Make, width: int, there: str, not_there: str) -> None:
     make(variant="exponential")
     text = terminal(document.report(make(busy=None)), width)

@@ -190,6 +190,11 @@ def test_what_disturbed_a_trial_is_said_and_another_one_takes_its_place(world: W
     disturbed, repeated = records(outcome.folder)[1:3]
     assert (disturbed.late_p99_s or 0) > 0.002
     assert repeated.rate_rps == disturbed.rate_rps
+    assert (bool(disturbed.disturbance), repeated.disturbance) == (True, "")
+    line = world.watcher.lines[-len(records(outcome.folder)) :][1]
+    assert "   does not count: suspect: one request in a hundred was sent 5.0 ms late" in line.text
+    assert "holds" not in line.text
+    assert line.style == "yellow"
     assert "again, because the last trial was disturbed" in world.watcher.begun[-len(records(outcome.folder)) :][2]
     assert len(records(outcome.folder)) >= len(records(whole.folder))
     printed = world.printed(outcome.folder)

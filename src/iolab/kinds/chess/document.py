@@ -151,6 +151,8 @@ def sentence(shown: Exhibition, boards: int) -> str:
         text = f"{at_once} opponents can think at once; there is no thread for the other {boards - at_once}."
     else:
         text = f"All {boards} opponents think at once, while the master walks from board to board."
+    if shown.played.masters > 1:  # of a free-threaded build: how they share the boards is not computed
+        return f"{text} {_convoy(shown)}"
     text += (
         f" A round of {at_once} boards takes {clock(round_s)}: {at_once} moves of the master of {rules.master_s:g} s,"
         f" or one pair of {rules.pair_s:g} s, whichever is longer."

@@ -179,9 +179,6 @@ def _loop(cells: Cells) -> list[str]:
         " open socket, but no stack: the event loop starts the wait, handles other requests, and continues when epoll"
         f" reports that something is ready. It uses {_cpu_per_request(many)} of CPU time a request"
     )
-    cpu_ms = _cpu_ms(many)
-    if cpu_ms:
-        told += f", so CPU time would limit it only at about {1000 / cpu_ms:,.0f} requests a second"
     return [f"{told}.", *_above(many)]
 
 
@@ -197,9 +194,9 @@ def _above(cell: Cell) -> list[str]:
     ]
     known = f" A request takes {numbers.listed(uses)}." if uses else ""
     return [
-        f"The median lies {more_ms:.1f} ms above {cell.service_ms:g} ms.{known} A timer that ends late is a part of it,"
-        " too, of a size that was not measured: epoll counts its timeout in milliseconds, and Python rounds it up. make"
-        f" explain CELL={cell.model}{cell.concurrency} lists the parts."
+        f"The median lies {more_ms:.1f} ms above {cell.service_ms:g} ms.{known} A timer that ends late may be"
+        " a part of it: epoll counts its timeout in milliseconds, and Python rounds it up. How late it ended was not"
+        f" measured. make explain CELL={cell.model}{cell.concurrency} lists the parts."
     ]
 
 

@@ -4,15 +4,21 @@ import re
 import resource
 import shutil
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from iolab.errors import LoadFailed
+from iolab.findings import by_gravity, machine
+from iolab.host.activity import watching
 from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import run
 from iolab.kinds.closed.cells import Analysis
 from iolab.lab import Model
-from iolab.runtime import Runtime
+from iolab.results.records import ClientUsage, Finding, TrialRecord
+from iolab.runtime import Runtime, Server, plan_info
+from iolab.runtime.usage import metering
 
 AGREE = 0.02
 WRK_S = 3
@@ -26,10 +32,11 @@ CellName = tuple[str, int]
 
 @dataclass(frozen=True)
 class Told:
-    """The result of one load generator for a cell: the median in ms, and its own CPU time a request in ms."""
+    """The result of one load generator for a cell: the median in ms, its own CPU time a request in ms, and findings."""
 
     median_ms: float
     client_ms: float | None
+    findings: tuple[Finding, ...] = ()
 
 
 def of_run(analysis: Analysis) -> dict[CellName, Told]:
@@ -39,7 +46,7 @@ def of_run(analysis: Analysis) -> dict[CellName, Told]:
         cell = each.cell
         if cell.median_ms:
             client_ms = cell.client.cpu_s / cell.counted * 1000 if cell.client.cpu_s and cell.counted else None
-            told[cell.model, cell.concurrency] = Told(cell.median_ms, client_ms)
+            told[cell.model, cell.concurrency] = Told(cell.median_ms, client_ms, cell.findings)
     return told
 
 
@@ -54,16 +61,38 @@ def by_wrk(
         for model in models:
             for users in concurrency:
                 with runtime.serve(model, plan) as server, affinity(plan.loadgen):
-                    tries = [wrk(server.url, users) for _ in range(repeats)]
-                clients = [each.client_ms for each in tries if each.client_ms is not None]
+                    tries = [_tried(server, users, repeat) for repeat in range(repeats)]
+                clients = [each.client_ms for each, _ in tries if each.client_ms is not None]
+                found = machine.on(plan_info(plan, pinned=runtime.pinned), runtime.name, [trial for _, trial in tries])
                 told[model.letter, users] = Told(
-                    statistics.median(each.median_ms for each in tries), statistics.mean(clients) if clients else None
+                    statistics.median(each.median_ms for each, _ in tries),
+                    statistics.mean(clients) if clients else None,
+                    by_gravity(found),
                 )
     return told
 
 
-def wrk(url: str, users: int) -> Told:
-    """Run wrk for WRK_S seconds, and return its median."""
+def _tried(server: Server, users: int, repeat: int) -> tuple[Told, TrialRecord]:
+    """Run wrk once; return its result, and what server, client and machine did meanwhile."""
+    started, began = datetime.now(UTC), time.monotonic()
+    with metering(server) as meter, watching() as watch:
+        one, cpu_s = wrk(server.url, users)
+    trial = TrialRecord(
+        index=repeat,
+        repeat=repeat,
+        started=started,
+        duration_s=time.monotonic() - began,
+        valid=True,
+        reason=None,
+        server=meter.usage(),
+        client=ClientUsage(cpu_s=cpu_s),
+        machine=watch.usage(),
+    )
+    return one, trial
+
+
+def wrk(url: str, users: int) -> tuple[Told, float]:
+    """Run wrk for WRK_S seconds; return its median, and its CPU time in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ["wrk", "--threads", "1", "--connections", str(users), "--duration", f"{WRK_S}s", "--latency", url]
     done = run(command, timeout_s=WRK_S + 30)
@@ -72,7 +101,7 @@ def wrk(url: str, users: int) -> Told:
     if done.status != 0 or median is None or requests is None:
         raise LoadFailed(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Told(float(median[1]) * _FACTORS[median[2]], cpu_s / max(1, int(requests[1])) * 1000)
+    return Told(float(median[1]) * _FACTORS[median[2]], cpu_s / max(1, int(requests[1])) * 1000), cpu_s
 
 
 def verdict(told: Mapping[str, Told]) -> str:

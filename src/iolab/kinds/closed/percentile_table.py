@@ -56,11 +56,14 @@ def meaning(analysis: Analysis) -> Sentences:
             f'"{WITHIN}": of the median, from the differences between repeats, so it allows for requests that depend on'
             f" each other. It says nothing about another run, which can differ by more.{servers}{least}"
         )
-    if apart := [each for each in analysis.cells if differ(each.repeats_s, 0.5)]:
-        names = numbers.listed([words.place(each.cell, analysis) for each in apart])
+    apart = {
+        name: [words.place(each.cell, analysis) for each in analysis.cells if differ(each.repeats_s, quantile)]
+        for name, quantile in QUANTILES.items()
+    }
+    if named := [f"{name} of {numbers.listed(places)}" for name, places in apart.items() if places]:
         told.append(
-            "Medians of two repeats differ by more than those of independent requests (their intervals have no value in"
-            f" common), and the first interval of p50 is too short: {names}."
+            "Two repeats differ by more than independent requests would (the intervals of each repeat have no value in"
+            f" common), so the first interval is too short: {'; '.join(named)}."
         )
     return Sentences(told)
 

@@ -25,7 +25,6 @@ class Standstill:
     """The freeze as one way of measuring sees it: samples, and response times in ms (None: too few requests)."""
 
     name: Name
-    generator: str
     samples: Sequence[Sample]
 
     @property
@@ -67,9 +66,7 @@ def analyse(folder: RunFolder) -> Analysis:
     read = recorded.read(folder, FreezeExperiment, FreezeRecord)
     run, experiment = read.run, read.experiment
     records = sorted(read.trials, key=lambda record: record.index)
-    found = [
-        (each, Standstill(each.name, each.generator, folder.rows_of(each, "requests", Sample))) for each in records
-    ]
+    found = [(each, Standstill(each.name, folder.rows_of(each, "requests", Sample))) for each in records]
     return Analysis(
         run=run,
         experiment=experiment,
@@ -82,7 +79,6 @@ def analyse(folder: RunFolder) -> Analysis:
 def _cell(run: RunInfo, experiment: FreezeExperiment, record: FreezeRecord, standstill: Standstill) -> dict[str, Any]:
     return {
         "name": record.name,
-        "generator": record.generator,
         "model": run.models[0].letter,
         "service": run.models[0].service,
         "concurrency": experiment.concurrency[0],

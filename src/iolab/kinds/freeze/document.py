@@ -18,13 +18,11 @@ MUCH_MORE = 3.0  # times the closed loop's share of late requests
 def report(analysis: Analysis) -> Document:
     """Return the report of a run."""
     run, experiment, number = analysis.run, analysis.experiment, len(analysis.records)
-    generators = dict.fromkeys(record.generator for record in analysis.records)
     return run_report.report(
         run,
         number,
         question=question(experiment),
         verdict=verdict(analysis.standstills),
-        load=" and ".join(generators),
         answer=[Section("", _answer(analysis), brief=True)],
         noun="trial",
         findings=doubts.of_trials(run, ((each.name, each) for each in analysis.records), experiment.cpus[0]),
@@ -96,7 +94,7 @@ def percentiles(standstills: Sequence[Standstill]) -> Table:
     found = [each.percentiles_ms() for each in standstills]
     names = (*(f"p{share * 100:g}" for share in PERCENTILES), "slowest")
     return document.plain(
-        ["Response time", *(f"{each.name} ({each.generator})" for each in standstills)],
+        ["Response time", *(each.name for each in standstills)],
         [
             *([name, *(_known(values[name]) for values in found)] for name in names),
             ["later than 100 ms", *(percent(each.late()) for each in standstills)],

@@ -23,7 +23,8 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
     settings = FreezeExperiment
     record = FreezeRecord
     rows = MappingProxyType({"requests": Sample})
-    key = ("name", "generator")
+    key = ("name",)
+    generator = "iolab"
     metrics = ("p50", "p90", "p99", "slowest", "later_than_100_ms")
 
     def models(self, experiment: FreezeExperiment, lab: Lab) -> Sequence[Model]:
@@ -36,9 +37,8 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
     def plan(
         self, experiment: FreezeExperiment, models: Sequence[Model], history: History[FreezeRecord]
     ) -> Iterator[Trial]:
-        """Yield the closed loop, by the run's generator, and planned arrivals, by the lab's own client."""
-        generators = {"closed loop": history.run.generator, "planned": "iolab"}
-        return history.missing(Trial(index, name, generators[name]) for index, name in enumerate(NAMES))
+        """Yield the closed loop and the planned arrivals."""
+        return history.missing(Trial(index, name) for index, name in enumerate(NAMES))
 
     def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:
         """Return how many ways of measuring there are."""
@@ -50,7 +50,7 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
 
     def describe(self, trial: Trial) -> str:
         """Return a trial's name, shown while it is measured."""
-        return f"{trial.name}, by {trial.generator}"
+        return trial.name
 
     def run(self, experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
         """Measure a trial."""
@@ -61,11 +61,11 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
         from iolab.kinds.freeze.cells import Standstill, percent  # noqa: PLC0415 (numpy)
 
         record = measured.record
-        place = f"{record.name:<11} by {record.generator:<6}"
+        place = f"{record.name:<11}"
         if not record.valid:
             return Line(f"{place} invalid: {record.reason}", "red")
         samples = [row for row in measured.rows.get("requests", ()) if isinstance(row, Sample)]
-        counted = Standstill(record.name, record.generator, samples)
+        counted = Standstill(record.name, samples)
         slowest = numbers.milliseconds(counted.percentiles_ms()["slowest"])
         return Line(
             f"{place} {len(samples)} requests   {percent(counted.late())} later than 100 ms   slowest {slowest}"

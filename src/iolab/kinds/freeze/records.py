@@ -12,4 +12,3 @@ class FreezeRecord(TrialRecord):
     """One line of trials.jsonl: a load during which the server was frozen; its rows are of kind "requests"."""
 
     name: Name
-    generator: str

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from iolab.bench import Bench
-from iolab.errors import LoadFailed, TrialFailed
+from iolab.errors import TrialFailed
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import FreezeExperiment
-from iolab.loadgen import Job, Load
-from iolab.loadgen.openloop import Arrivals, OpenLoop
+from iolab.loadgen import Load
+from iolab.loadgen.openloop import Arrivals, OpenLoad, OpenLoop
 from iolab.loadgen.starting import running_generator
 from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
 from iolab.results.samples import Sample
@@ -28,7 +28,6 @@ from iolab.runtime.usage import Meter
 from iolab.theory.closed_loop import ClosedLoop, closed_loop
 
 LEAD_S = 0.3  # that of loadtest/arrivals_process.py
-START_S = 5.0  # at most, of a load generator
 ROOM = 0.9  # of the closed loop's rate: the server must be able to catch up after the freeze
 ANSWER_LIMIT_S = 20.0
 
@@ -39,43 +38,37 @@ class Trial:
 
     index: int
     name: Name
-    generator: str
 
 
 class Prepared(NamedTuple):
-    """A warm server, the load for it and what that took, its number of requests, the time until the first of them."""
+    """A warm server, a function that sends the load, and its number of requests."""
 
     server: Server
-    send: Callable[[], tuple[Load, ClientUsage]]
+    send: Callable[[], OpenLoad]
     requests: int
-    lead_s: float
 
 
 def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[FreezeRecord]:
     """Measure one trial on a server of its own; a trial that fails is a record with a reason."""
-    freeze, plan = experiment.freeze, bench.plans[experiment.cpus[0]]
+    freeze = experiment.freeze
     samples, usage, machine, reason = list[Sample](), ClientUsage(), MachineUsage(), None
     used = ServerUsage()
     started = datetime.now(UTC)
-    prepare = {"closed loop": _closed, "planned": _planned}[trial.name]
-    bench.say(f"{trial.name}, by {trial.generator}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
+    bench.say(f"{trial.name}: {freeze.run_s:g} s, {freeze.for_s:g} s of it frozen")
     try:
-        with prepare(experiment, bench) as prepared:
-            server = prepared.server
-            meter = Meter(server)
+        with _prepared(experiment, trial, bench) as prepared:
+            meter = Meter(prepared.server)
             meter.begin()  # no sample in between: where a shell in the container reads, it is frozen, too
             started = datetime.now(UTC)
-            with watching() as watch, standstill(server, prepared.lead_s + freeze.after_s, freeze.for_s):
-                load, usage = prepared.send()
-                samples = [*load.samples]
-                server.check_alive()
-                load.check_complete(prepared.requests)
+            with watching() as watch, standstill(prepared.server, LEAD_S + freeze.after_s, freeze.for_s):
+                load = prepared.send()
+                usage, samples = load.usage, counted(trial.name, load)
+                prepared.server.check_alive()
+                Load(samples, load.cpu_s, load.stopped).check_complete(prepared.requests)
             meter.end()
             used, machine = meter.usage(), watch.usage()
     except TrialFailed as error:
         reason = str(error)
-        if isinstance(error, LoadFailed):
-            bench.restart_generator(plan)
     record = FreezeRecord(
         **asdict(trial),
         started=started,
@@ -90,41 +83,33 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
 
 
 @contextmanager
-def _closed(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
-    """Prepare a closed loop that lasts about as long as the experiment says, including the freeze."""
+def _prepared(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Iterator[Prepared]:
+    """Prepare the load of a trial: both are sent by the same client, so that they differ in nothing but the plan.
+
+    The closed loop lasts about as long as the experiment says, including the freeze; planned requests come at a
+    constant rate a little below that of the closed loop.
+    """
     (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
-    users = experiment.concurrency[0]
-    requests = _theory(experiment, bench).requests(users, freeze.run_s - freeze.for_s)
-    generator = bench.generator(plan)
-    with bench.runtime.serve(model, plan) as server:
-        generator.run(Job(server.url, users, 2 * users, ANSWER_LIMIT_S, START_S + ANSWER_LIMIT_S))  # to warm up
-        job = Job(server.url, users, requests, ANSWER_LIMIT_S, freeze.run_s + 60)
-
-        def send() -> tuple[Load, ClientUsage]:
-            load = generator.run(job)
-            return load, load.usage
-
-        yield Prepared(server, send, requests, 0.0)
-
-
-@contextmanager
-def _planned(experiment: FreezeExperiment, bench: Bench) -> Iterator[Prepared]:
-    """Prepare arrivals at a constant rate, a little below that of the closed loop."""
-    (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
-    users = experiment.concurrency[0]
-    arrivals = Arrivals("constant", ROOM * _theory(experiment, bench).throughput_rps, freeze.run_s, experiment.seed)
+    users, theory = experiment.concurrency[0], _theory(experiment, bench)
     with (
-        running_generator(OpenLoop, bench.runtime, plan) as generator,
+        running_generator(OpenLoop, bench.runtime, plan) as client,
         bench.runtime.serve(model, plan) as server,
     ):
-        generator.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)  # to warm up
+        client.closed(server.url, users, 2 * users, ANSWER_LIMIT_S)  # to warm up
+        if trial.name == "closed loop":
+            requests = theory.requests(users, freeze.run_s - freeze.for_s)
+            yield Prepared(server, lambda: client.closed_load(server.url, users, requests, ANSWER_LIMIT_S), requests)
+        else:
+            arrivals = Arrivals("constant", ROOM * theory.throughput_rps, freeze.run_s, experiment.seed)
+            requests = int(arrivals.rate_rps * arrivals.duration_s)
+            yield Prepared(server, lambda: client.run(server.url, arrivals, ANSWER_LIMIT_S), requests)
 
-        def send() -> tuple[Load, ClientUsage]:
-            load = generator.run(server.url, arrivals, ANSWER_LIMIT_S)
-            samples = [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
-            return Load(samples, load.cpu_s, load.stopped), load.usage
 
-        yield Prepared(server, send, int(arrivals.rate_rps * arrivals.duration_s), LEAD_S)
+def counted(name: Name, load: OpenLoad) -> list[Sample]:
+    """Return the response times of a load: from when a user sent a request, or from when it was planned."""
+    if name == "closed loop":
+        return [Sample(one.sent_s, one.done_s - one.sent_s, one.status) for one in load.samples]
+    return [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
 
 
 def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:

@@ -4,32 +4,32 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from iolab.errors import UsageError
 from iolab.kinds import recorded
 from iolab.kinds.arrival_records import OpenRecord
-from iolab.kinds.open.findings import findings
+from iolab.kinds.open.findings import KNOWN, findings
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.records import Finding, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from iolab.theory.capacity import Distribution, queue
+from iolab.theory.plan_length import needed_s as needed
 from iolab.theory.queueing import ResponseTime
-from iolab.theory.statistics import Array, percentile, t_quantile
-
-BATCHES = 10  # for the interval of a mean: response times that follow each other are correlated
+from iolab.theory.simulated_plans import Plan, Range, Services, simulated
+from iolab.theory.statistics import Array, percentile
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Response times of a plan, from the planned moments; `mean_ci_s` is a 95% interval, None with too few requests."""
+    """Response times of a plan, from the planned moments."""
 
     count: int
     mean_s: float
-    mean_ci_s: tuple[float, float] | None
     p50_s: float | None
     p95_s: float | None
     p99_s: float | None
@@ -38,7 +38,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class OpenCell:
-    """One plan: measured, the same trace simulated, and theory for constant (M/D/c) and exponential service (M/M/c)."""
+    """One plan: measured, the same trace simulated, and theory for constant (M/D/c) and exponential service (M/M/c).
+
+    `chance` is the range of simulated plans of the same rate, length, start and service times, None if arrivals are a
+    trace; `needed_s` is how long a plan must be for a mean that is KNOWN, None if there is no queue.
+    """
 
     record: OpenRecord
     workers: float
@@ -46,6 +50,8 @@ class OpenCell:
     same: ResponseTime | None
     constant: ResponseTime | None
     exponential: ResponseTime | None
+    chance: Range | None
+    needed_s: float | None
     findings: tuple[Finding, ...]
     shares: tuple[float, ...] = ()  # of its requests that each process of the server served, if the server says so
 
@@ -62,6 +68,13 @@ class OpenCell:
     def waiting_s(self, response_s: float) -> float:
         """Return the part of a mean response time that is neither service nor transit."""
         return response_s - self.record.calibration.service_s - self.record.calibration.transit_s
+
+    @property
+    def likely(self) -> bool | None:
+        """Whether the measured mean is one that chance makes; None where that is not known."""
+        if not self.measured or not self.chance:
+            return None
+        return self.chance.mean_s[0] <= self.measured.mean_s <= self.chance.mean_s[1]
 
     @property
     def off(self) -> float | None:
@@ -92,20 +105,33 @@ def analyse(folder: RunFolder) -> OpenAnalysis:
     records = sorted(
         found.trials, key=lambda each: (order.index(each.model), variants.index(each.variant), each.rate_rps)
     )
-    cells = [_cell(folder, found.run, found.models[each.model], each) for each in records]
+    cells = [
+        _cell(
+            folder,
+            found.run,
+            found.models[each.model],
+            each,
+            found.experiment.settings(each.variant).wait_distribution,
+        )
+        for each in records
+    ]
     return OpenAnalysis(found.run, found.experiment, tuple(cells))
 
 
-def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord) -> OpenCell:
+def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord, variant: Distribution) -> OpenCell:
     samples = folder.rows_of(record, "requests", OpenSample, record.sent)
     answered = [sample for sample in samples if sample.status == 200]
     measured = _measured(answered, samples) if answered else None
-    same = _simulated(answered, record, model.workers) if answered else None
-    constant = exponential = None
+    services = _services(answered, record) if answered else None
+    same = _simulated(answered, services, record, model.workers) if services is not None else None
+    constant = exponential = needed_s = None
     if record.utilisation is not None:
         _check_rate(folder, model, record, record.utilisation)
         constant, exponential = _theory("constant", record, model), _theory("exponential", record, model)
-    cell = OpenCell(record, model.workers, measured, same, constant, exponential, ())
+        if record.queues == 1:  # the simulation of plans has one queue
+            needed_s = needed(queue(variant, record.rate_rps, record.calibration.service_s, model.workers), KNOWN)
+    chance = None if services is None or record.queues > 1 else _chance(services, record, model.workers)
+    cell = OpenCell(record, model.workers, measured, same, constant, exponential, chance, needed_s, ())
     return replace(cell, shares=_shares(answered), findings=findings(run, cell, samples))
 
 
@@ -140,7 +166,6 @@ def _measured(answered: Sequence[OpenSample], samples: Sequence[OpenSample]) -> 
     return Measured(
         count=len(responses),
         mean_s=float(responses.mean()),
-        mean_ci_s=_interval(responses),
         p50_s=percentile(responses, 0.5),
         p95_s=percentile(responses, 0.95),
         p99_s=percentile(responses, 0.99),
@@ -148,17 +173,11 @@ def _measured(answered: Sequence[OpenSample], samples: Sequence[OpenSample]) -> 
     )
 
 
-def _interval(responses: Array) -> tuple[float, float] | None:
-    """Return the 95% interval of the mean by batch means; None with fewer than ten values a batch.
-
-    Source: Law, Simulation Modeling and Analysis (2015), section 9.5.3.
-    """
-    size = len(responses) // BATCHES
-    if size < 10:
-        return None
-    means = responses[: size * BATCHES].reshape(BATCHES, size).mean(axis=1)
-    half = float(t_quantile(BATCHES - 1) * means.std(ddof=1) / math.sqrt(BATCHES))
-    return float(responses.mean()) - half, float(responses.mean()) + half
+def _services(answered: Sequence[OpenSample], record: OpenRecord) -> Array:
+    """Return how long each request occupied a worker; the mean where the server does not say it."""
+    reported = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
+    found: Array = np.nan_to_num(reported, nan=float(np.nanmean(reported))) + record.calibration.overhead_s
+    return found
 
 
 def _shares(answered: Sequence[OpenSample]) -> tuple[float, ...]:
@@ -167,14 +186,14 @@ def _shares(answered: Sequence[OpenSample]) -> tuple[float, ...]:
     return () if None in counts else tuple(counts[each] / len(answered) for each in sorted(counts, key=str))
 
 
-def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: float) -> ResponseTime | None:
+def _simulated(
+    answered: Sequence[OpenSample], services: Array, record: OpenRecord, workers: float
+) -> ResponseTime | None:
     """Return the response times of an ideal queue with the same arrivals, service times and workers.
 
     Of several queues, each has the arrivals of its own process; None if it is not known which those are.
     """
     arrivals = np.array([sample.planned_s for sample in answered])
-    reported = np.array([math.nan if sample.service_s is None else sample.service_s for sample in answered])
-    services = np.nan_to_num(reported, nan=float(np.nanmean(reported))) + record.calibration.overhead_s
     if record.queues == 1:
         responses = queueing.many_servers(arrivals, services, workers)
     elif any(sample.process is None for sample in answered):
@@ -185,3 +204,12 @@ def _simulated(answered: Sequence[OpenSample], record: OpenRecord, workers: floa
         responses = np.concatenate([queueing.one_server(arrivals[mine], services[mine]) for mine in own])
     responses = responses + record.calibration.transit_s
     return ResponseTime(float(responses.mean()), *(float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99))))
+
+
+def _chance(services: Array, record: OpenRecord, workers: float) -> Range | None:
+    """Return the range of simulated plans, with the transit time; None for arrivals of a trace."""
+    if record.process not in ("poisson", "constant"):
+        return None
+    process: Literal["poisson", "constant"] = "poisson" if record.process == "poisson" else "constant"
+    found = simulated(Plan(process, record.rate_rps, record.plan_s, workers), Services(services))
+    return found.later(record.calibration.transit_s) if found else None

@@ -11,14 +11,17 @@ from iolab.report.document import Card, Cards, Column, Document, Figure, Section
 from iolab.report.marked import Answer
 
 CAPTION = (
-    "Marks: the measured mean response time, from the planned moment of a request to its response, with its 95%"
-    " interval (batch means); those of constant and exponential service stand a little apart."
+    "Marks: the measured mean response time, from the planned moment of a request to its response; those of constant"
+    " and exponential service stand a little apart."
 )
-THEORY = "Lines: theory. Dashes: an ideal queue with the same arrivals and service times."
+THEORY = (
+    "Lines: theory. Dashes: an ideal queue with the same arrivals and service times. Bars: 95% of simulated plans of"
+    " the same length have their mean there."
+)
 PLANNED = "Response times count from the planned moment of a request: waiting time and service time."
 NOTE = Answer(
-    f'{PLANNED} "Same trace" and the theories include the time that client and network take. The columns M/D/c and'
-    " M/M/c are means.",
+    f'{PLANNED} "Same trace", the range of simulated plans and the theories include the time that client and network'
+    " take. The columns M/D/c and M/M/c are means.",
     PLANNED,
 )
 
@@ -52,6 +55,11 @@ def report(analysis: OpenAnalysis) -> Document:
         noun="plan",
         findings=((words.place(cell), cell.findings) for cell in analysis.cells),
         details=[
+            Section(
+                "How much chance is in a plan",
+                [Sentences([*filter(None, [words.chance(analysis.cells)]), *words.lengths(analysis.cells)])],
+                answer=True,
+            ),
             Section("Percentiles", [_table(analysis, TAILS, Answer(words.exactness(analysis)))]),
             Section("Calibration", [Sentences(words.calibrations(analysis))]),
         ],
@@ -146,10 +154,19 @@ def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
     return text
 
 
+def _range(cell: OpenCell, name: str) -> str:
+    """Return the range of simulated plans."""
+    if cell.chance is None:
+        return numbers.NOT_KNOWN
+    low_s, high_s = getattr(cell.chance, name)
+    return f"{numbers.latency(low_s)} to {numbers.latency(high_s)}"
+
+
 MEANS = (
     Column("Mean", _time("measured", "mean_s"), bold=True),
     Column("Same trace", _time("same", "mean_s"), short="Trace", answer=True),
     Column[OpenCell]("Difference", lambda cell: numbers.off(cell.off), short="Diff", answer=True),
+    Column[OpenCell]("Simulated plans", lambda cell: _range(cell, "mean_s"), short="Range", rank=5, answer=True),
     Column("M/D/c", _time("constant", "mean_s"), answer=True),
     Column("M/M/c", _time("exponential", "mean_s"), answer=True),
     Column("p50", _time("measured", "p50_s"), rank=4),
@@ -160,10 +177,12 @@ TAILS = (
     Column("p95", _time("measured", "p95_s"), bold=True),
     Column("Same trace p95", _time("same", "p95_s"), answer=True),
     Column[OpenCell]("Difference p95", lambda cell: numbers.off(cell.off_p95), answer=True),
+    Column[OpenCell]("Range p95", lambda cell: _range(cell, "p95_s"), answer=True),
     Column("M/D/c p95", _time("constant", "p95_s"), answer=True),
     Column("M/M/c p95", _time("exponential", "p95_s"), answer=True),
     Column("p99", _time("measured", "p99_s"), bold=True),
     Column("Same trace p99", _time("same", "p99_s"), answer=True),
+    Column[OpenCell]("Range p99", lambda cell: _range(cell, "p99_s"), answer=True),
     Column("M/D/c p99", _time("constant", "p99_s"), answer=True),
     Column("M/M/c p99", _time("exponential", "p99_s"), answer=True),
 )

@@ -1,4 +1,4 @@
-"""Response time against utilisation: measured with intervals, over theory's curves."""
+"""Response time against utilisation: measured, the range of simulated plans, and theory's curves."""
 
 from collections.abc import Sequence
 
@@ -77,25 +77,19 @@ def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str
 
 
 def _marks(axes: Axes, cell: OpenCell, variants: Sequence[str], *, theory: bool) -> float:
-    """Draw the measured and, with `theory`, the simulated mean of a cell; return its interval's upper end in ms."""
+    """Draw the measured and, with `theory`, the simulated means of a cell; return the highest value in ms."""
     measured = cell.measured
     if measured is None or cell.record.utilisation is None:
         return 0.0
     different = sorted(set(variants))
     place = cell.record.utilisation + drawing.beside(different.index(cell.record.variant), len(different), APART)
     colour, marker = LOOKS.get(cell.record.variant, (drawing.COLOURS[2], "^"))
-    low, high = measured.mean_ci_s or (measured.mean_s, measured.mean_s)
-    axes.errorbar(
-        place,
-        measured.mean_s * 1000,
-        yerr=[[(measured.mean_s - low) * 1000], [(high - measured.mean_s) * 1000]],
-        color=colour,
-        marker=marker,
-        markersize=8,
-        markeredgecolor=drawing.PAPER,
-        capsize=4,
-        linewidth=1.6,
-    )
+    axes.plot(place, measured.mean_s * 1000, marker, color=colour, markersize=8, markeredgecolor=drawing.PAPER)
+    ends = [measured.mean_s]
     if theory and cell.same:
         axes.plot(place, cell.same.mean_s * 1000, "_", color=drawing.INK, markersize=16, markeredgewidth=1.6)
-    return high * 1000
+    if theory and cell.chance:
+        low, high = (each * 1000 for each in cell.chance.mean_s)
+        axes.vlines(place, low, high, color=colour, linewidth=4, alpha=0.35)
+        ends.append(cell.chance.mean_s[1])
+    return max(ends) * 1000

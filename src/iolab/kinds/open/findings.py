@@ -10,7 +10,7 @@ from iolab.findings import by_gravity
 from iolab.findings.generator import LATE_S
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
-from iolab.report import doubts
+from iolab.report import doubts, numbers
 from iolab.results.records import Finding, RunInfo
 from iolab.results.samples import OpenSample
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from iolab.kinds.open.analysis import OpenCell
 
 AGREES = 0.05  # relative difference of measured and simulated, if above LATE_S: timers and HTTP have jitter
-KNOWN = 0.10  # half width of a mean's interval: above it, the plan should be longer
+KNOWN = 0.10  # half the width of the range of means: above it, the plan should be longer
 SIGMAS = 4.0
 LEAST_GAPS = 50
 
@@ -46,17 +46,34 @@ def _of_the_plan(cell: "OpenCell", samples: Sequence[OpenSample]) -> Iterator[Fi
         yield late
     yield from _same_trace(cell)
     yield from _as_planned(record, samples)
-    if measured.mean_ci_s and record.utilisation is not None:
-        half = (measured.mean_ci_s[1] - measured.mean_ci_s[0]) / 2 / measured.mean_s
-        if half > KNOWN:
-            yield Finding(
-                id="short_plan",
-                severity="note",
-                message=f"the mean is known only to ±{half:.0%}: a queue at this utilisation varies slowly, so the"
-                " result depends on these arrivals; the simulation of the same trace has the same arrivals",
-                remedy=f"make it longer: DURATION={record.plan_s * (half / KNOWN) ** 2:.0f}s",
-                value=half,
-            )
+    yield from _short(cell)
+
+
+def _short(cell: "OpenCell") -> Iterator[Finding]:
+    """Say how much chance is in a mean, and how long a plan must be, where it is too short."""
+    if not cell.chance or not cell.constant or cell.needed_s is None or not cell.measured:
+        return
+    low_s, high_s = cell.chance.mean_s
+    half = (high_s - low_s) / (high_s + low_s)
+    if half > KNOWN:
+        low, high = numbers.latency(low_s), numbers.latency(high_s)
+        longer = max(cell.needed_s, cell.record.plan_s * (half / KNOWN) ** 2)
+        lasts = numbers.duration(cell.record.plan_s)
+        yield Finding(
+            id="short_plan",
+            severity="note",
+            message=f"95% of simulated plans of {lasts} have a mean between {low} and {high}: a queue at this"
+            " utilisation varies slowly, so the result depends on these arrivals; the simulation of the same trace has"
+            " the same arrivals",
+            measured="a queue at this utilisation varies slowly: the result of so short a plan depends on its arrivals",
+            remedy=f"for a mean that is known to {KNOWN:.0%}, make it longer: DURATION={_rounded(longer):.0f}s",
+            value=half,
+        )
+
+
+def _rounded(seconds: float) -> float:
+    """Return a time with two digits: it is an estimate."""
+    return float(f"{seconds:.2g}")
 
 
 def _invalid(record: OpenRecord) -> Finding:

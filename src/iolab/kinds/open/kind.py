@@ -27,7 +27,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
     rows = MappingProxyType({"requests": OpenSample})
     key = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
     metrics = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
-    theory = ("same_trace", "m_d_c", "m_m_c", "off_the_trace")
+    theory = ("same_trace", "m_d_c", "m_m_c", "simulated_plans", "needed_s", "off_the_trace", "short_plan")
     generator = "iolab"
     fresh_servers = False
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from iolab.kinds.open.analysis import OpenAnalysis
+from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 
 PLAN = {"model", "service", "variant", "process", "planned_utilisation", "utilisation_of", "utilisation"}
 
@@ -24,6 +24,8 @@ def objects(analysis: OpenAnalysis) -> list[dict[str, Any]]:
                 "same_trace": _milliseconds(asdict(cell.same)) if cell.same else None,
                 "m_d_c": _milliseconds(asdict(cell.constant)) if cell.constant else None,
                 "m_m_c": _milliseconds(asdict(cell.exponential)) if cell.exponential else None,
+                "simulated_plans": _range(cell),
+                "needed_s": None if cell.needed_s is None else round(cell.needed_s, 1),
                 "calibration": _milliseconds(record.calibration.model_dump()),
                 "server": record.server.model_dump(),
                 "client": record.client.model_dump(),
@@ -32,6 +34,13 @@ def objects(analysis: OpenAnalysis) -> list[dict[str, Any]]:
             }
         )
     return cells
+
+
+def _range(cell: OpenCell) -> dict[str, Any] | None:
+    """Return between which values 95% of the simulated plans lie, and whether the measured mean does, too."""
+    if cell.chance is None:
+        return None
+    return {**_milliseconds(asdict(cell.chance)), "measured_within": cell.likely}
 
 
 def _milliseconds(values: Mapping[str, Any]) -> dict[str, Any]:

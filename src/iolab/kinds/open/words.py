@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from iolab.kinds.open import splitting
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
+from iolab.kinds.open.findings import KNOWN
 from iolab.report import numbers
 from iolab.report import settings as settings_of
 from iolab.report.marked import Answer
@@ -62,27 +62,51 @@ def _without_a_queue(growth: float) -> str:
 
 
 def _theory(cells: Sequence[OpenCell]) -> str:
-    """Say how often each theory's mean lies in the interval of the measured one, at utilisations that are not low."""
-    known = [
-        cell for cell in cells if (cell.record.utilisation or 0) >= LIGHT and cell.measured and cell.measured.mean_ci_s
-    ]
+    """Say how often the measured mean, and each theory's, lies among those of simulated plans, where it is busy."""
+    known = [cell for cell in cells if (cell.record.utilisation or 0) >= LIGHT and cell.likely is not None]
     if not known:
         return ""
     constant, exponential = (
-        sum(_holds(cell, theory) for cell, theory in pairs)
+        sum(_in_range(cell, theory) for cell, theory in pairs)
         for pairs in ([(cell, cell.constant) for cell in known], [(cell, cell.exponential) for cell in known])
     )
-    fixed, random = (splitting.theory(cells[0], name) for name in ("M/D", "M/M"))
+    workers, likely = int(cells[0].workers), sum(cell.likely is True for cell in known)
     return (
-        f"The interval of the measured mean contains the mean of {fixed} in {constant} of {len(known)} plans with"
-        f" {LIGHT:.0%} utilisation or more, and that of {random} in {exponential}."
+        f"At {LIGHT:.0%} utilisation or more, the measured mean lies in the range of simulated plans in {likely} of"
+        f" {numbers.counted(len(known), 'plan')}; the mean of M/D/{workers} does in {constant}, that of M/M/{workers}"
+        f" in {exponential}."
     )
 
 
-def _holds(cell: OpenCell, theory: ResponseTime | None) -> bool:
-    if theory is None or cell.measured is None or cell.measured.mean_ci_s is None:
+def _in_range(cell: OpenCell, theory: ResponseTime | None) -> bool:
+    if theory is None or cell.chance is None:
         return False
-    return cell.measured.mean_ci_s[0] <= theory.mean_s <= cell.measured.mean_ci_s[1]
+    return cell.chance.mean_s[0] <= theory.mean_s <= cell.chance.mean_s[1]
+
+
+def chance(cells: Sequence[OpenCell]) -> str:
+    """Say what the range of simulated plans is; "" if there is none."""
+    plans = [cell.chance.plans for cell in cells if cell.chance]
+    if not plans:
+        return ""
+    number = f"{min(plans):,}" if min(plans) == max(plans) else f"{min(plans):,} to {max(plans):,}"
+    return (
+        f"Range: 95% of {number} simulated plans of the same rate and length, which begin with an empty queue and draw"
+        " the measured service times, have a mean in it. It shows what chance in the arrivals does."
+    )
+
+
+def lengths(cells: Sequence[OpenCell]) -> list[str]:
+    """Say how long plans must be for a mean that is known, a sentence for each model and variant."""
+    groups: dict[tuple[str, str], list[OpenCell]] = {}
+    for cell in cells:
+        if cell.needed_s is not None:
+            groups.setdefault((cell.record.model, cell.record.variant), []).append(cell)
+    return [
+        f"{' '.join(filter(None, name))}: 95% of plans have a mean within {KNOWN:.0%} of the true one if they last for"
+        f" about {numbers.listed([f'{numbers.duration(cell.needed_s or 0)} at {load(cell)}' for cell in found])}."
+        for name, found in groups.items()
+    ]
 
 
 def proof(cells: Sequence[OpenCell]) -> str:
@@ -105,7 +129,7 @@ def proof(cells: Sequence[OpenCell]) -> str:
         )
     return (
         f"{text} A larger difference between measurement and theory is therefore due to chance in these arrivals, or"
-        " the theory does not describe this server."
+        " the theory does not describe this server: the range of simulated plans shows how much chance there is."
     )
 
 

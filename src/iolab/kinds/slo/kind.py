@@ -49,7 +49,7 @@ class Slo(Kind[SloExperiment, SloTrial, SloRecord]):
         for number, model in enumerate(models):
             first = number * MOST_TRIALS
             while trial := next_trial(experiment, model, history.run, history.records, first):
-                yield replace(trial, left_s=_left_s(experiment, model, history))
+                yield replace(trial, left_s=_left_s(experiment, model, history), run=history.run)
 
     def count(self, experiment: SloExperiment, models: Sequence[Model]) -> int:
         """Return 0: the number of trials is not known beforehand."""

@@ -24,6 +24,7 @@ class SloTrial:
     """A trial for one model at `rate_rps`; None: at the first rate, which the calibration tells.
 
     `earlier` are the undisturbed trials at that rate; `again` says that the one before was disturbed.
+    `run` is what its findings need, and `left_s` about how long the search still takes.
     """
 
     index: int
@@ -34,6 +35,7 @@ class SloTrial:
     earlier: tuple[SloRecord, ...] = ()
     again: bool = False
     left_s: float | None = None
+    run: RunInfo | None = None
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ class SloRecord(OpenRecord):
     in it. `independent` is how many independent requests would know as much; `open` says that more requests are likely
     to decide, as far as the time limit allows them. `unanswered` counts requests to which the server gave no answer
     200, each of which breaks the `objective`. `highest_rps` is the highest rate that can be sent.
+    `disturbance` says why the trial does not count, "" if it does.
     """
 
     objective: str
@@ -25,3 +26,4 @@ class SloRecord(OpenRecord):
     unanswered: int
     late_p99_s: float | None
     highest_rps: float
+    disturbance: str = ""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from iolab.kinds.slo.judgement import judge
 from iolab.kinds.slo.plan import SloTrial, first_rps, spans_s
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import Search, SloExperiment
-from iolab.kinds.slo.steps import LOOKS
+from iolab.kinds.slo.steps import LOOKS, disturbances
 from iolab.loadgen.openloop import Arrivals
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
@@ -63,7 +63,12 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
         "unanswered": sum(lost),
         **asdict(judge(objective, planned_s, sent_s, most_s / measured_s)),
     }
-    return arrivals.record(SloRecord, planned, result, result.failure, facts)
+    measured = arrivals.record(SloRecord, planned, result, result.failure, facts)
+    if trial.run is None:
+        return measured
+    why = disturbances(trial.run, measured.record, objective.limit_s)
+    record = measured.record.model_copy(update={"disturbance": why[0].message if why else ""})
+    return replace(measured, record=record)
 
 
 def series(lead_s: float, samples: Sequence[OpenSample]) -> tuple[Array, Array, int]:

@@ -31,9 +31,12 @@ def line(record: SloRecord) -> Line:
     place = f"{record.model} {slow_rate(record.rate_rps):>8}{busy}"
     if not record.valid:
         return Line(f"{place} invalid: {record.reason}", "red")
+    place += f"   {record.counted:,} responses   {known(record)}"
+    if record.disturbance:
+        return Line(f"{place}   does not count: {record.disturbance}", "yellow")
     objective = Objective.parse(record.objective)
     verdict = decided(record, objective.limit_s, record.unanswered)
-    return Line(f"{place}   {record.counted:,} responses   {known(record)}   {objective.text} {VERDICTS[verdict]}")
+    return Line(f"{place}   {objective.text} {VERDICTS[verdict]}")
 
 
 def known(record: SloRecord | None) -> str:

@@ -5,6 +5,7 @@
   const tip = document.getElementById("tip");
   const pen = canvas.getContext("2d");
   const inSeconds = data.unit === "s";
+  const events = data.clicks.length ? data.clicks : data.requests;
   const ROW = 26, TOP = 44, GROUP = 24, LEAST = inSeconds ? 0.0005 : 4;
   const whole = { start: inSeconds ? 0 : 1, end: Math.max(data.end, inSeconds ? 0.001 : 2) };
   const pad = (whole.end - whole.start) * 0.01;
@@ -15,9 +16,9 @@
   let nextClick = 0;
   let printing = false;
 
-  const details = data.clicks.flatMap((click) => click.lines.map((line) => ({ ...line, click: click.number })));
+  const details = events.flatMap((event) => event.lines);
   const pins = data.steps.flatMap((step) => step.lines.map((line) => ({ ...line, number: step.number })))
-    .concat(data.clicks.flatMap((click) => click.lines.filter((line) => line.step).map((line) => ({ ...line, number: 5 }))))
+    .concat(events.flatMap((event) => event.lines.filter((line) => line.step).map((line) => ({ ...line, number: 5 }))))
     .filter((pin) => pin.at !== null && pin.lane !== null);
   const wakes = data.marks.filter((mark) => mark[1] === "wake" && data.lanes[mark[0]].kind === "thread");
 
@@ -25,9 +26,25 @@
   const PAPER = 718;
   const paneWidth = () => (printing ? PAPER : canvas.clientWidth);
   const labelWidth = () => (paneWidth() < 700 ? 118 : 250);
-  const firstFd = data.lanes.findIndex((lane) => lane.kind === "fd");
-  const laneTop = (lane) => TOP + GROUP + lane * ROW + (firstFd >= 0 && lane >= firstFd ? GROUP : 0);
-  const height = () => laneTop(Math.max(data.lanes.length - 1, 0)) + ROW + 10;
+  // Which lanes are drawn: all that are not folded, or what the find box matches; row by lane.
+  const ON_PAPER = 18;
+  let rows = [], row = new Map(), unfolded = false, wanted = "";
+  const drawn = (lane) => row.has(lane);
+  const firstFd = () => rows.findIndex((lane) => data.lanes[lane].kind === "fd");
+  const rowTop = (index) => TOP + GROUP + index * ROW + (firstFd() >= 0 && index >= firstFd() ? GROUP : 0);
+  const laneTop = (lane) => rowTop(row.get(lane) ?? 0);
+  const height = () => rowTop(Math.max(rows.length - 1, 0)) + ROW + 10;
+  const title = (lane) => `${lane.kind === "fd" ? `fd ${lane.number}` : `thread ${lane.number}`} ${lane.name} ${lane.process === null ? "" : `process ${lane.process}`}`;
+
+  function choose() {
+    const all = data.lanes.map((_, index) => index);
+    const matching = wanted ? all.filter((index) => title(data.lanes[index]).toLowerCase().includes(wanted)) : [];
+    const usual = all.filter((index) => unfolded || !data.lanes[index].folded);
+    rows = matching.length ? matching : usual;
+    if (printing) rows = rows.slice(0, ON_PAPER);
+    row = new Map(rows.map((lane, index) => [lane, index]));
+    return matching.length;
+  }
   const x = (at) => labelWidth() + ((at - view.start) / (view.end - view.start)) * (paneWidth() - labelWidth() - 14);
   const timeAt = (px) => view.start + ((px - labelWidth()) / (paneWidth() - labelWidth() - 14)) * (view.end - view.start);
 
@@ -85,17 +102,17 @@
   }
 
   function drawLanes(width) {
-    data.lanes.forEach((_, lane) => {
-      pen.fillStyle = lane % 2 ? ink.paper : ink.panel;
-      pen.fillRect(0, laneTop(lane), width, ROW);
+    rows.forEach((_, index) => {
+      pen.fillStyle = index % 2 ? ink.paper : ink.panel;
+      pen.fillRect(0, rowTop(index), width, ROW);
     });
   }
 
   function drawClicks() {
     pen.fillStyle = ink.band;
     pen.globalAlpha = 0.75;
-    for (const click of data.clicks) {
-      const from = x(click.wake_at ?? click.lines[0].at ?? click.at);
+    for (const click of events) {
+      const from = x(click.wake_at ?? click.lines[0]?.at ?? click.at);
       const to = x(click.at ?? click.wake_at);
       pen.fillRect(Math.min(from, to) - 2, TOP, Math.max(Math.abs(to - from), 3) + 4, height() - TOP);
     }
@@ -103,7 +120,7 @@
   }
 
   function drawBar([lane, kind, start, end]) {
-    if (end < view.start || start > view.end) return;
+    if (end < view.start || start > view.end || !drawn(lane)) return;
     pen.fillStyle = ink[kind] || ink.wait;
     pen.fillRect(x(start), laneTop(lane) + 4, Math.max(x(end) - x(start), 1), ROW - 8);
   }
@@ -112,7 +129,7 @@
     const seen = new Set();
     for (const mark of data.marks) {
       const [lane, kind, at] = mark;
-      if (kind === "look" || at < view.start || at > view.end) continue;
+      if (kind === "look" || !drawn(lane) || at < view.start || at > view.end) continue;
       const place = Math.round(x(at) * 2) / 2;
       const key = `${lane} ${kind} ${place}`;
       if (seen.has(key)) continue;
@@ -130,7 +147,7 @@
     if (inSeconds && view.end - view.start > 1) return;
     if (!inSeconds && view.end - view.start > 400) return;
     for (const line of details) {
-      if (line.at === null || line.lane === null || line.at < view.start || line.at > view.end) continue;
+      if (line.at === null || line.lane === null || !drawn(line.lane) || line.at < view.start || line.at > view.end) continue;
       pen.fillStyle = ink.ink;
       pen.beginPath();
       pen.arc(x(line.at), laneTop(line.lane) + ROW / 2, line.step ? 4 : 2, 0, 7);
@@ -140,7 +157,7 @@
 
   // Pins that are too close to distinguish share one label, "1 · 2", so that no pin hides another.
   function pinGroups() {
-    const seen = pins.filter((pin) => pin.at >= view.start && pin.at <= view.end).sort((one, other) => one.at - other.at);
+    const seen = pins.filter((pin) => drawn(pin.lane) && pin.at >= view.start && pin.at <= view.end).sort((one, other) => one.at - other.at);
     const groups = [];
     for (const pin of seen) {
       const place = x(pin.at);
@@ -209,17 +226,20 @@
     pen.fillStyle = ink.muted;
     pen.font = "600 13px system-ui, sans-serif";
     pen.fillText(inSeconds ? "Time" : "Line of the log", 12, 16);
-    if (data.lanes.length) pen.fillText("Threads", 12, TOP + 17);
-    if (firstFd >= 0) pen.fillText("File descriptors", 12, laneTop(firstFd) - 7);
-    data.lanes.forEach((lane, index) => {
-      const y = laneTop(index) + 17;
+    if (rows.length && firstFd() !== 0) pen.fillText("Threads", 12, TOP + 17);
+    if (firstFd() >= 0) pen.fillText("File descriptors", 12, rowTop(firstFd()) - 7);
+    rows.forEach((number_, index) => {
+      const lane = data.lanes[number_];
+      const y = rowTop(index) + 17;
       pen.fillStyle = ink.ink;
       pen.font = "600 14px system-ui, sans-serif";
       const number = lane.kind === "fd" ? `fd ${lane.number}` : `${lane.number || "thread"}`;
       pen.fillText(number, 12, y);
       pen.fillStyle = ink.muted;
       pen.font = "13px system-ui, sans-serif";
-      if (labelWidth() > 200) pen.fillText(fit(lane.name, labelWidth() - 84), 76, y);
+      const of = lane.process === null || (lane.kind === "thread" && lane.process === lane.number) ? "" : `of ${lane.process}`;
+      if (labelWidth() > 200) pen.fillText(fit([lane.name, of].filter(Boolean).join(", "), labelWidth() - 84), 76, y);
+      else if (of) pen.fillText(fit(of, labelWidth() - 66), 60, y);
     });
   }
 
@@ -259,18 +279,18 @@
   }
 
   function showClick(number) {
-    const click = data.clicks[number];
+    const click = events[number];
     if (!click) return;
-    const first = click.wake_at ?? click.lines[0].at ?? click.at;
+    const first = click.wake_at ?? click.lines[0]?.at ?? click.at;
     const last = Math.max(...click.lines.filter((line) => line.step && line.at !== null).map((line) => line.at), click.at ?? first);
     const room = Math.max((last - first) * 0.25, inSeconds ? 0.002 : 4);
     show(first - room, last + room);
-    nextClick = (number + 1) % data.clicks.length;
+    nextClick = (number + 1) % events.length;
   }
 
   function nextWake(direction) {
     const here = chosen ? chosen.at : direction > 0 ? view.start : view.end;
-    const ahead = wakes.filter((wake) => (direction > 0 ? wake[2] > here : wake[2] < here));
+    const ahead = wakes.filter((wake) => drawn(wake[0]) && (direction > 0 ? wake[2] > here : wake[2] < here));
     const wake = direction > 0 ? ahead[0] : ahead[ahead.length - 1];
     if (!wake) return;
     chosen = { at: wake[2] };
@@ -283,9 +303,10 @@
     const names = { wake: "wake-up", register: "epoll_ctl", listen: "bind, listen", clone: "new thread", open: "open", exit: "the end of a thread", other: "other calls" };
     const many = count > 1 ? `${count} × ` : "";
     const lines = line === last ? `line ${line}` : `lines ${line} to ${last}`;
-    const row = data.lanes[lane];
-    const name = row.kind === "fd" ? `fd ${row.number}` : `thread ${row.number || ""}`.trim();
-    return `${many}${names[kind] || kind}, ${name}${row.name ? ` (${row.name})` : ""}: ${inSeconds ? `${at.toFixed(6)} s, ` : ""}${lines}`;
+    const its = data.lanes[lane];
+    const name = its.kind === "fd" ? `fd ${its.number}` : `thread ${its.number || ""}`.trim();
+    const of = its.process === null ? "" : ` of process ${its.process}`;
+    return `${many}${names[kind] || kind}, ${name}${of}${its.name ? ` (${its.name})` : ""}: ${inSeconds ? `${at.toFixed(6)} s, ` : ""}${lines}`;
   }
 
   function describeBar([lane, kind, start, end, count, line, last]) {
@@ -296,8 +317,10 @@
   }
 
   function under(px, py) {
-    const lane = data.lanes.findIndex((_, index) => py >= laneTop(index) && py < laneTop(index) + ROW);
-    if (lane < 0 || px < labelWidth()) return null;
+    const index = rows.findIndex((_, number) => py >= rowTop(number) && py < rowTop(number) + ROW);
+    if (index < 0) return null;
+    const lane = rows[index];
+    if (px < labelWidth()) return title(data.lanes[lane]);
     const close = (at) => Math.abs(x(at) - px);
     if (view.end - view.start <= (inSeconds ? 1 : 400)) {
       const line = details.filter((each) => each.lane === lane && each.at !== null && close(each.at) < 5).sort((one, other) => close(one.at) - close(other.at))[0];
@@ -325,7 +348,43 @@
     all: () => show(limits.start, limits.end),
     click: () => showClick(nextClick),
     wake: () => nextWake(1),
+    fold: () => {
+      unfolded = !unfolded;
+      document.querySelector("[data-do=fold]").setAttribute("aria-pressed", unfolded);
+      choose();
+      resize();
+    },
   };
+
+  // The find box: lanes by number, name and process; lines by any of their text.
+  const box = document.getElementById("find"), found = document.getElementById("found");
+  let place = -1;
+  function find() {
+    wanted = box.value.trim().toLowerCase();
+    place = -1;
+    const lanes = choose();
+    let lines = 0;
+    document.querySelectorAll(".lines li").forEach((line) => {
+      const matches = !wanted || line.textContent.toLowerCase().includes(wanted);
+      line.hidden = !matches;
+      lines += matches && wanted ? 1 : 0;
+    });
+    document.querySelectorAll("details.click").forEach((each) => {
+      each.hidden = Boolean(wanted) && !each.querySelector(".lines li:not([hidden])") && !each.querySelector("summary").textContent.toLowerCase().includes(wanted);
+    });
+    found.textContent = wanted ? `${lanes} ${lanes === 1 ? "lane" : "lanes"}, ${lines} ${lines === 1 ? "line" : "lines"}` : "";
+    resize();
+  }
+  box.addEventListener("input", find);
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { box.value = ""; find(); }
+    if (event.key !== "Enter" || !wanted) return;
+    const links = [...document.querySelectorAll(".lines li:not([hidden]) .at")].filter((link) => link.dataset.at !== "");
+    if (!links.length) return;
+    place = (place + 1) % links.length;
+    chosen = { at: Number(links[place].dataset.at) };
+    goTo(chosen.at, Math.min(view.end - view.start, inSeconds ? 0.05 : 60));
+  });
   const keys = {
     "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.all, Home: actions.all, c: actions.click, n: actions.click,
     ".": actions.wake, ",": () => nextWake(-1), ArrowLeft: () => pan(-0.2), ArrowRight: () => pan(0.2),
@@ -377,11 +436,15 @@
   function print(on) {
     if (on === printing) return;
     printing = on;
-    const rows = [...document.querySelectorAll("details.click")];
+    const folds = [...document.querySelectorAll("details.click")];
     if (on) {
-      wereOpen = rows.filter((row) => row.open);
-      rows.forEach((row) => { row.open = true; });
-    } else rows.forEach((row) => { row.open = wereOpen.includes(row); });
+      wereOpen = folds.filter((fold) => fold.open);
+      folds.forEach((fold) => { fold.open = true; });
+    } else folds.forEach((fold) => { fold.open = wereOpen.includes(fold); });
+    // On paper the story comes first: a drawing that does not fit below the head would leave the first sheet empty.
+    const figure = document.querySelector("figure.timeline"), story = document.querySelector("section");
+    if (on) story.after(figure); else story.before(figure);
+    choose();
     colours();
     resize();
   }
@@ -390,6 +453,7 @@
   matchMedia("print").addEventListener("change", (event) => print(event.matches));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { colours(); draw(); });
   new ResizeObserver(resize).observe(canvas.parentElement);
+  choose();
   colours();
   resize();
   document.documentElement.dataset.ready = "yes";
