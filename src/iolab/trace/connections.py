@@ -28,7 +28,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     keep(run, connection)
     run.accept_lines.append(call.line)
     run.join(task)
-    task.process.run = run
+    task.process.serve(run)
     task.accepts += 1
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s

@@ -25,7 +25,7 @@ class Listening:
         self.runs: list[Run] = []
         self.binds: list[tuple[int, str, Cited]] = []  # port, address, line: successful binds elsewhere
         self.busy: Cited | None = None
-        self.own: tuple[Cited, Listener] | None = None  # a bind that the server's own listening socket refused
+        self.own: tuple[Cited, str, Cited] | None = None  # a refused bind, and the own socket that has it
         self.datagrams: Socket | None = None
         self.binders: set[int] = set()
         self._unbound: dict[Socket, Cited] = {}
@@ -67,14 +67,19 @@ class Listening:
 
     def _refused(self, task: Task, cited: Cited, host: str) -> None:
         """Take an EADDRINUSE: of the server's own listening socket, or of another program."""
-        run = self.runs[-1] if self.runs else None
-        if run and run.process.root == task.process.root:
-            own = [each for each in run.listeners if not each.closed]
-            holder = next((each for each in own if each.addr in _ANYWHERE or each.addr == host), None)
-            if holder or (own and host in _ANYWHERE):
-                self.own = cited, holder or own[0]
+        root, run = task.process.root, self.runs[-1] if self.runs else None
+        own = [(socket.host, bound) for socket, bound in self._unbound.items() if self._root(bound.tid) == root]
+        if run and run.process.root == root:
+            own += [(each.addr, each.bind) for each in run.listeners if not each.closed]
+        for addr, bound in own:
+            if addr in _ANYWHERE or host in _ANYWHERE or addr == host:
+                self.own = cited, addr, bound
                 return
         self.busy = cited
+
+    def _root(self, tid: int) -> int | None:
+        task = self._processes.living(tid)
+        return task.process.root if task else None
 
     def listen(self, task: Task, call: Syscall) -> None:
         """Take a listen: of the process that bound, or of one that has its socket."""
@@ -94,7 +99,7 @@ class Listening:
             if len(run.listeners) < MOST_LISTENERS:
                 run.listeners.append(listener)
             run.hosts[socket.host] = listener
-        task.process.run = socket.listener.run
+        task.process.serve(socket.listener.run)
         socket.listener.listens.append(cite(call))
 
     def socket(self, task: Task, call: Syscall) -> Socket | None:
@@ -123,7 +128,7 @@ class Listening:
 
     def _run_for(self, task: Task, socket: Socket, fd: int) -> Run:
         """Return the run of a socket that begins to listen: the newest, or the server's next life."""
-        process, run = task.process, self.runs[-1] if self.runs else None
+        process, run = task.process.assumed_of, self.runs[-1] if self.runs else None
         if run and self._same_life(run, process, socket, fd):
             return run
         cited = socket.bound or Cited(0, "")
@@ -191,7 +196,7 @@ class Listening:
             if len(listener.adds) < MOST_LISTENERS:
                 listener.adds[call.tid] = cited
             task.registered = task.registered or cited
-            task.process.run = listener.run
+            task.process.serve(listener.run)
             listener.run.join(task)
             if task.serves_from_s is None or task.registered is cited:
                 task.serves_from_s = call.time_s

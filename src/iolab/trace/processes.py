@@ -8,7 +8,7 @@ from iolab.trace.decode import bits, symbolic
 from iolab.trace.events import Exit, Syscall
 from iolab.trace.objects import Descriptor
 from iolab.trace.program import Program
-from iolab.trace.records import Cited, Run, Sleep, Wake, cite
+from iolab.trace.records import Cited, Connection, Run, Sleep, Wake, cite
 from iolab.trace.tables import Table
 
 KEPT_WAKES = 512  # of a thread, between the wake-up that a click causes and the clone of its thread
@@ -36,12 +36,27 @@ class Process:
     how: str = "not shown"
     born: Cited | None = None
     assumed: "Process | None" = None
+    overlay: bool = False  # of a thread of `assumed`, as far as a log shows that has no births
     run: Run | None = None
     command: str | None = None
     ended: str | None = None
     threads: "dict[int, Task]" = field(default_factory=dict)
     alive: int = 0
     forked: bool = False
+
+    @property
+    def assumed_of(self) -> "Process":
+        """The process that this one is a part of."""
+        return self.assumed if self.overlay and self.assumed else self
+
+    def serve(self, run: Run) -> None:
+        """Belong to a server, with all threads."""
+        if self.run is run:
+            return
+        self.run = run
+        for task in self.threads.values():
+            if task.process.assumed is self:
+                task.process.run = run
 
     def find(self, fd: int | None, *, kept: bool = False) -> Descriptor | None:
         """Return what a descriptor refers to."""
@@ -53,8 +68,11 @@ class Process:
     def put(self, fd: int, what: Descriptor | None, *, cloexec: bool = False) -> None:
         """Let a descriptor refer to something; None closes it."""
         self.table.put(fd, what, cloexec=cloexec)
-        if self.assumed is not None and what is not None and self.assumed.table.get(fd) is None:
-            self.assumed.table.put(fd, what, cloexec=cloexec)
+        if self.assumed is not None and what is not None:
+            before = self.assumed.table.get(fd)
+            owner = self.assumed.threads.get(before.tid) if isinstance(before, Connection) else None
+            if before is None or (isinstance(before, Connection) and (not owner or owner.process is not self.assumed)):
+                self.assumed.table.put(fd, what, cloexec=cloexec)
 
 
 @dataclass(eq=False)
@@ -148,15 +166,22 @@ class Processes:
         first = next((each for each in self.tasks.values() if each.process.born is None), None)
         own = call.name == "execve" or _LOADER.search(call.rest) is not None
         if first and not own and not self.births_seen:
-            process = first.process
-            if call.name == "bind" and process.run:
-                process = self._process(call.tid, Table(), Program(), None)
-        elif first and not own:
+            return self._part_of(first.process.assumed_of, call.tid)
+        if first and not own:
             process = self._process(call.tid, Table(), Program(), None)
             process.assumed, process.run = first.process, first.process.run
         else:
             process = self._process(call.tid, Table(), Program(), None)
         return self._thread(call.tid, process, None)
+
+    def _part_of(self, base: Process, tid: int) -> Task:
+        """Take a thread of a log without births: of the first process, or of a child that has its descriptors."""
+        part = Process(base.pid, Table(), base.program, base.root, base.parent, base.how, base.born, base, overlay=True)
+        part.run, part.command = base.run, base.command
+        task = self._thread(tid, part, None)
+        if len(base.threads) < MOST_KEPT:
+            base.threads[tid] = task
+        return task
 
     def _process(self, pid: int, table: Table[Descriptor], program: Program, parent: Process | None) -> Process:
         process = Process(pid, table, program, parent.root if parent else pid, parent.pid if parent else None)
@@ -178,7 +203,9 @@ class Processes:
         kind = kind_of_birth(birth)
         if kind == "thread":
             return self._thread(tid, parent.process, cite(birth))
-        process = self._process(tid, parent.process.table.copy(), parent.process.program, parent.process)
+        table = parent.process.table
+        shares = bool(_flags(birth) & 0x400)
+        process = self._process(tid, table if shares else table.copy(), parent.process.program, parent.process)
         parent.process.forked = True
         process.how, process.born, process.run = kind, cite(birth), parent.process.run
         process.command, process.assumed = parent.process.command, parent.process.assumed
@@ -203,9 +230,9 @@ class Processes:
     def executed(self, task: Task, call: Syscall) -> None:
         """Take an execve that succeeded: another program, with the descriptors that are left."""
         process = task.process
-        shared = task.tid != process.pid and process.born is None and process.pid in self.tasks
-        if shared and task.born is None:  # taken for a thread of the first process, and is none
-            process = task.process = self._process(task.tid, process.table.copy(), Program(), process)
+        if process.overlay:  # taken for a thread of the first process, and is none
+            process.assumed_of.threads.pop(task.tid, None)
+            process = task.process = self._process(task.tid, process.table.copy(), Program(), None)
             process.threads[task.tid], process.alive = task, 1
         process.table.execute()
         process.program = Program()
@@ -232,12 +259,16 @@ class Processes:
             task.process.table = Table()
 
 
+def _flags(call: Syscall) -> int:
+    match = _FLAGS.search(symbolic(call.rest))
+    return bits(match[1], _BITS) if match else 0
+
+
 def kind_of_birth(call: Syscall) -> str:
     """Say what a call made: "thread", "fork" or "vfork". A thread has CLONE_THREAD, or shares memory without vfork."""
     if call.name in ("fork", "vfork"):
         return call.name
-    match = _FLAGS.search(symbolic(call.rest))
-    flags = bits(match[1], _BITS) if match else 0
+    flags = _flags(call)
     if flags & 0x10000 or (flags & 0x100 and not flags & 0x4000):
         return "thread"
     return "vfork" if flags & 0x4000 else "fork"
