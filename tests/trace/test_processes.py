@@ -312,3 +312,11 @@ def test_a_poll_or_select_wakes_for_a_request(wait: str) -> None:
     lines = [BIND, LISTEN, wait.format(fd=6), accept(10, 6, 8), serve(10, 8), wait.format(fd=8), serve(10, 8)]
     requests = found(*lines)["requests"]["first"]
     assert [each["wake_line"] for each in requests] == [3, 7]
+
+
+def test_programs_that_share_the_port_are_one_run_whatever_their_parents() -> None:
+    start = '{0} execve("/usr/bin/server", ["server"], 0x7ffd /* 9 vars */) = 0\n'
+    lines = [start.format(tid) + REUSE.format(tid) + (BIND + LISTEN).replace("10 ", f"{tid} ") for tid in (20, 30)]
+    assert len(story_of("".join(lines)).watch.runs) == 1
+    alone = [line.replace("SO_REUSEPORT", "SO_REUSEADDR") for line in lines]
+    assert len(story_of("".join(alone)).watch.runs) == 2

@@ -12,11 +12,11 @@ from iolab.report.brief import rich_table
 from iolab.report.document import Column, plain, table
 from iolab.trace import loops
 from iolab.trace.facts import duration_s, share_asleep
+from iolab.trace.lanes import mains, role
 from iolab.trace.loops import LoopFacts
-from iolab.trace.page import mains, role
-from iolab.trace.processes import Task
 from iolab.trace.records import Cited
 from iolab.trace.story import Story
+from iolab.trace.tasks import Task
 from iolab.trace.telling import Click, Status, Step
 
 SHOWN_CLICKS = 3

@@ -6,8 +6,8 @@ from dataclasses import replace
 from iolab.trace.decode import DATA, address, frame_kind, readable
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.processes import Task
 from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Request, Run, Wake, cite
+from iolab.trace.tasks import Task
 
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
 _REQUEST = re.compile(r'"([A-Z]{3,8} \S{1,80}) HTTP/')

@@ -6,8 +6,9 @@ from collections import deque
 from iolab.trace.decode import bits, symbolic
 from iolab.trace.events import Syscall
 from iolab.trace.objects import MOST_IN_FLIGHT, Descriptor, Epoll, PairEnd, ProcessHandle, Socket
-from iolab.trace.processes import Processes, Task
+from iolab.trace.processes import Processes
 from iolab.trace.records import Connection, cite
+from iolab.trace.tasks import Task
 
 _SOCKET = re.compile(r"(\w+), ([\w|]{1,80}), (\w+)")
 _TYPES = {"SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOCK_RAW": 3, "SOCK_SEQPACKET": 5, "SOCK_NONBLOCK": 0x800,

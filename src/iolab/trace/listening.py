@@ -7,8 +7,9 @@ from iolab.trace import connections
 from iolab.trace.decode import CONTROL, EPOLL_DATA, OPERATIONS, address
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Descriptor, Epoll, Socket
-from iolab.trace.processes import Process, Processes, Task
+from iolab.trace.processes import Processes
 from iolab.trace.records import Cited, Connection, Listener, Run, cite
+from iolab.trace.tasks import Process, Task
 
 MOST_LISTENERS = 20_000  # of a run, kept
 MOST_BINDS = 100  # elsewhere, kept

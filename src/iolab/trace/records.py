@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iolab.trace.events import Syscall
 
 if TYPE_CHECKING:
-    from iolab.trace.processes import Process, Task
+    from iolab.trace.tasks import Process, Task
 
 MAIN_THREAD = "main thread (file watcher)"
 SCRIPT_THREAD = "script thread"

@@ -5,8 +5,8 @@ import re
 from iolab.trace.decode import EPOLL_WAITS, hides_fds, ready
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.processes import Task
 from iolab.trace.records import Connection, Run, Wake, cite
+from iolab.trace.tasks import Task
 from iolab.trace.waiting import IDLE, timeout_s, waits
 
 LONGEST_RESULT = 20_000  # characters in which descriptors are looked for
