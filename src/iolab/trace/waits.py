@@ -164,7 +164,7 @@ def _slept(task: Task, call: Syscall, returned: int | None) -> None:
 
 def _took_s(call: Syscall) -> float | None:
     """Return how long a call took, by its duration, else by its two stamps."""
-    duration_s, end_s, start_s = call.duration_s, call.end_s, call.time_s
-    if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
-        return max(0.0, end_s - start_s)
+    duration_s = call.duration_s
+    if duration_s is None and not call.whole_seconds and (start_s := call.time_s) is not None:
+        return None if call.end_stamp_s is None else max(0.0, call.end_stamp_s - start_s)
     return duration_s
