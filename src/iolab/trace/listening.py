@@ -28,6 +28,7 @@ class Listening:
         self.busy: Cited | None = None
         self.own: tuple[Cited, str, Cited] | None = None  # a refused bind, and the own socket that has it
         self.datagrams: Socket | None = None
+        self.named: Cited | None = None  # an accept on a socket that -yy names with the port, and no bind shows
         self.binders: set[int] = set()
         self._unbound: dict[Socket, Cited] = {}
         self._inodes: dict[str, Socket] = {}
@@ -116,6 +117,8 @@ class Listening:
         if self.runs and name[1].startswith("TCP") and name[2].endswith(f":{self._port}"):
             listener = self.runs[-1].listeners[0]
             return Socket("tcp", bound=listener.bind, host=listener.addr, listener=listener)
+        if name[1].startswith("TCP") and name[2].endswith(f":{self._port}"):
+            self.named = self.named or cite(call)
         return None
 
     def _inherited(self, task: Task, fd: int | None) -> Descriptor | None:

@@ -115,6 +115,7 @@ def end_of_log(task: Task, last_s: float | None) -> None:
 
 
 def _not_ended(task: Task, call: Syscall) -> None:
+    task.wait_calls[call.name] += 1
     if call.end_stamp_s is not None and call.time_s is not None:  # its thread was killed then
         task.sleep.unended += 1
         task.sleep.add(max(0.0, call.end_stamp_s - call.time_s), None)

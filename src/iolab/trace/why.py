@@ -89,6 +89,15 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
             tuple(cited for _, _, cited in watch.listening.binds[:5]),
             "This is the port that was bound.",
         )
+    if seen := watch.listening.named:
+        return Reason(
+            "no_bind",
+            f"The server listened on port {watch.port} before the log begins: {seen.name} in line {seen.line} takes a"
+            " connection from that socket, as strace names it (-yy). The log has neither its bind nor its listen.",
+            "Trace from the start, with bind in the filter: make up does.",
+            (seen,),
+            "strace names the descriptor as a socket of the port.",
+        )
     if not any("bind" in counts for counts in watch.calls.values()):
         return Reason(
             "no_bind",
