@@ -41,6 +41,7 @@ def mains(story: Story) -> set[int]:
 def fd_names(story: Story) -> dict[tuple[int, int], str]:
     """Say what each descriptor of the story is, by its process and its number."""
     names: dict[tuple[int, int], str] = {}
+    asyncio = loop_of(story.watch) == "asyncio"
     clicked = {(opened.wake.tid, opened.wake.fd) for run in story.watch.runs for opened in run.opens if opened.wake}
     for run in story.watch.runs:
         for connection in run.connections:
@@ -53,7 +54,10 @@ def fd_names(story: Story) -> dict[tuple[int, int], str]:
                 names.setdefault((pid, fd), "the listening socket")
         for listener in run.listeners:
             if listener.epoll_fd is not None and listener.add:
-                names[process_of(story, listener.add.tid), listener.epoll_fd] = "epoll"
+                pid = process_of(story, listener.add.tid)
+                names[pid, listener.epoll_fd] = "epoll"
+                if asyncio:
+                    names |= {(pid, fd): "the loop's self-pipe" for fd in listener.early if (pid, fd) not in names}
         for opened in run.opens:
             if opened.wake:
                 names[process_of(story, opened.wake.tid), opened.wake.fd] = "the websocket"

@@ -195,7 +195,7 @@ class Listening:
                 epoll.early = frozenset(other for other, found in others.items() if not isinstance(found, Connection))
                 epoll.watches = listener
             if listener.add is None:
-                listener.add, listener.epoll_fd = cite(call), call.fd
+                listener.add, listener.epoll_fd, listener.early = cite(call), call.fd, epoll.early
             cited = listener.adds.get(call.tid) or cite(call)
             if len(listener.adds) < MOST_LISTENERS:
                 listener.adds[call.tid] = cited
