@@ -114,3 +114,20 @@ def test_without_streamlit_nothing_is_said_of_it(name: str) -> None:
     for word in ("balloons", "click", "websocket", "browser", " script"):
         assert word not in text
     assert [step.number for step in story.steps] == [1, 2, 3, 4, 5, 6]
+
+
+@by_server
+def test_a_thread_serves_from_its_first_registration_and_sleeps_no_longer_than_that(name: str) -> None:
+    """A worker of nginx takes the listening socket off its list after each accept, and puts it back: that is no start."""
+    _, found, truth = told(name)
+    first: dict[int, int] = {}
+    for add in truth["epoll_adds"]:
+        first.setdefault(add["tid"], add["line"])
+    lines = server_log(name).decode("latin-1").splitlines()
+    for tid, thread in threads(found).items():
+        if tid in first and thread["waiting"]:
+            began_s = float(lines[first[tid] - 1].split()[1])
+            ended_s = max(float(line.split()[1]) for line in lines if int(line.split()[0]) == tid and "+++" not in line)
+            assert thread["waiting"]["serving_s"] == pytest.approx(ended_s - began_s, abs=0.15)
+        if thread["waiting"]:
+            assert thread["waiting"]["slept_s"] <= thread["waiting"]["serving_s"] + 1e-3

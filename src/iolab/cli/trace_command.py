@@ -29,7 +29,7 @@ def run(
     with terminal.busy(Console(stderr=as_object)) as say:
         unwanted = set(variables.typed(os.environ.get("MAKEFLAGS", "")))
         asked = live.observe(words, port, requests, folder / live.log_name(words), unwanted=unwanted, say=say)
-    story = trace.read(asked.log, port, None)
+    story = trace.read(asked.log, port)
     focus_s = (asked.start_s - MARGIN_S, asked.end_s + MARGIN_S)
     title = f"{requests} request{'' if requests == 1 else 's'} at once to {shlex.join(words)}"
     page = trace.write_page(story, folder / live.page_name(words), title, focus_s)

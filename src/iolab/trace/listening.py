@@ -202,7 +202,7 @@ class Listening:
             task.registered = task.registered or cited
             task.process.serve(listener.run)
             listener.run.join(task)
-            if task.serves_from_s is None or task.registered is cited:
+            if task.serves_from_s is None or task.registered.line == call.line:  # not put back, as by nginx
                 task.serves_from_s = call.time_s
         elif task.process.run:
             connections.register(task, epoll, fd, call)
