@@ -19,18 +19,25 @@ def main_name(story: Story) -> str:
     return "the event loop" if loops or loop_of(story.watch) else "the listening thread"
 
 
-def role(story: Story, task: Task) -> str:
-    """Say what a thread does, as far as the log shows it."""
+def roles(story: Story) -> dict[int, str]:
+    """Say what each thread does, as far as the log shows it; "" where it does not."""
+    first, main = mains(story), main_name(story)
+    scripts = {click.opened.tid for click in story.clicks}
+    tasks = [task for process in story.watch.processes.all for task in process.threads.values()]
+    return {task.tid: _role(task, main if task.tid in first else "", scripts) for task in tasks}
+
+
+def _role(task: Task, main: str, scripts: set[int]) -> str:
     run = task.process.run
-    if task.tid in mains(story) and (task.registered or (run and task is run.binder)):
-        return main_name(story)
+    if main and (task.registered or (run and task is run.binder)):
+        return main
     if task.registered:
         return "an event loop"
     if task.accepts:
         return "accepts"
     if task.requests:
         return "serves"
-    return "script thread" if any(click.opened.tid == task.tid for click in story.clicks) else ""
+    return "script thread" if task.tid in scripts else ""
 
 
 def mains(story: Story) -> set[int]:
@@ -94,8 +101,8 @@ def lanes_of(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, 
     tasks = {task.tid: task for process in story.watch.processes.all for task in process.threads.values()}
     first = mains(story)
     working = _working(story)
-    roles = {tid: role(story, task) for tid, task in tasks.items() if ("thread", tid, 0) in seen}
-    of_story = {tasks[tid].process.pid for tid in roles if roles[tid]}
+    said = roles(story)
+    of_story = {tasks[tid].process.pid for tid in said if said[tid] and ("thread", tid, 0) in seen}
     busy = {tasks[tid].process.pid for tid in working if tid in tasks}
     chosen: list[dict[str, Any]] = []
     for kind in ("thread", "fd"):
@@ -103,7 +110,7 @@ def lanes_of(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, 
 
         def weight(lane: Lane, kind: str = kind) -> tuple[bool, bool, bool, int]:
             if kind == "thread":
-                return lane[1] in first, lane[1] in working, bool(roles.get(lane[1])), seen[lane]
+                return lane[1] in first, lane[1] in working, bool(said.get(lane[1])), seen[lane]
             return (lane[2], lane[1]) in names, lane[2] in busy, lane[2] in of_story, seen[lane]
 
         ranked = sorted(lanes, key=weight, reverse=True)[:MOST_LANES]
@@ -112,7 +119,7 @@ def lanes_of(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, 
         for lane in lanes:
             if lane in kept:
                 pid = tasks[lane[1]].process.pid if kind == "thread" and lane[1] in tasks else lane[2]
-                name = roles.get(lane[1], "") if kind == "thread" else names.get((lane[2], lane[1]), "")
+                name = said.get(lane[1], "") if kind == "thread" else names.get((lane[2], lane[1]), "")
                 folded = lane not in shown or (kind == "fd" and lane in story.timeline.idle)
                 chosen.append({"lane": lane, "pid": pid, "name": name, "calls": seen[lane], "folded": folded})
     # The event loop above the other threads; then by process, in the order of their first call.
