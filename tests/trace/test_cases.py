@@ -189,7 +189,7 @@ def test_a_server_that_listened_before_the_log_began_is_known_by_the_name_of_its
     line = "10 accept4(6<TCP:[0.0.0.0:8079]>, NULL, NULL, 0) = 7<TCP:[127.0.0.1:8079->127.0.0.1:4000]>\n"
     step = story_of(line).steps[0]
     assert step.status == "missing"
-    assert "listened on port 8079 before the log begins: accept4 in line 1" in step.sentence
+    assert "accept4 in line 1 takes a connection from a socket of port 8079" in step.sentence
 
 
 def test_a_server_that_waits_in_accept_has_no_rate_of_wakes() -> None:

@@ -92,9 +92,10 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
     if seen := watch.listening.named:
         return Reason(
             "no_bind",
-            f"The server listened on port {watch.port} before the log begins: {seen.name} in line {seen.line} takes a"
-            " connection from that socket, as strace names it (-yy). The log has neither its bind nor its listen.",
-            "Trace from the start, with bind in the filter: make up does.",
+            f"{seen.name} in line {seen.line} takes a connection from a socket of port {watch.port}, as strace names it"
+            " (-yy), but the log has neither its bind nor its listen: they were before the log, or in a process that is not"
+            " in it.",
+            "Trace from the start, with bind in the filter (make up does), or give all files of -ff together.",
             (seen,),
             "strace names the descriptor as a socket of the port.",
         )
