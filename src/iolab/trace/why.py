@@ -93,8 +93,8 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
         return Reason(
             "no_bind",
             f"{seen.name} in line {seen.line} takes a connection from a socket of port {watch.port}, as strace names it"
-            " (-yy), but the log has neither its bind nor its listen: they were before the log, or in a process that is not"
-            " in it.",
+            " (-yy), but the log has neither its bind nor its listen: they were before the log, or in a process that"
+            " is not in it.",
             "Trace from the start, with bind in the filter (make up does), or give all files of -ff together.",
             (seen,),
             "strace names the descriptor as a socket of the port.",
