@@ -6,7 +6,7 @@ The logs are those of tests/data/strace, or LOG. Each figure is the best of 15 s
 work only ever slows; beside it what reading the lines alone takes. Memory is the largest of a process that tells the
 story of a log with LINES lines (a real one with two clicks, then its idle end again and again), and of one that tells
 a tenth of it: the ratio says whether it grows with the log. Ends with status 1 where the parser reads fewer than
-250,000 lines a second.
+400,000 lines a second, or the parser with the story fewer than 200,000.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from iolab.trace.story import tell
 from iolab.trace.strace import Strace
 
 ROOT = Path(__file__).parents[1]
-ALLOWED_LINES_S = 250_000
+PARSER_LINES_S = 400_000
+STORY_LINES_S = 200_000
 ROUNDS = 15
 READING_LINES = 8_000  # at least, of each reading
 IDLE_LINES = 200
@@ -60,14 +61,16 @@ def main() -> int:
     speeds = _speeds(texts)
     for log, figures in speeds.items():
         print(f"{log.name.split('.')[0]:32}" + "".join(f"{figure:>12,.0f}" for figure in figures))
-    slowest = min(figures[1] for figures in speeds.values())
+    parser, story = (min(figures[column] for figures in speeds.values()) for column in (1, 2))
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         part, whole = (pool.apply(told_memory, (count,)) for count in (given.lines // 10, given.lines))
     print(f"\nMemory at most: {whole.mib:.0f} MiB for {whole.lines:,} lines ({whole.bytes / 1e6:,.0f} MB,", end="")
     print(f" {whole.took_s:.0f} s), {part.mib:.0f} MiB for a tenth of them: {whole.mib / part.mib:.2f} times.")
-    enough = slowest >= ALLOWED_LINES_S
-    print(f"The slowest log is parsed at {slowest:,.0f} lines a second: {'at least' if enough else 'BELOW'} 250,000.")
-    return 0 if enough else 1
+    targets = (("parsed", parser, PARSER_LINES_S), ("parsed and told", story, STORY_LINES_S))
+    for what, lines_s, target in targets:
+        enough = "at least" if lines_s >= target else "BELOW"
+        print(f"The slowest log is {what} at {lines_s:,.0f} lines a second: {enough} {target:,}.")
+    return 0 if all(lines_s >= target for _, lines_s, target in targets) else 1
 
 
 def _text(log: Path) -> bytes:

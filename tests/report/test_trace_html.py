@@ -430,3 +430,9 @@ def test_on_paper_the_story_comes_first(show: Open) -> None:
     page.emulate_media(media="screen")
     tops = [page.locator(place).evaluate("it => it.getBoundingClientRect().top") for place in ("#step-1", "#timeline")]
     assert tops[0] > tops[1]
+
+
+def test_descriptors_have_their_names() -> None:
+    lanes = page_data(story_of(recorded(K2)))["lanes"]
+    names = {lane["number"]: lane["name"] for lane in lanes if lane["kind"] == "fd"}
+    assert (names[4], names[6], names[13]) == ("the loop's self-pipe", "the listening socket", "the websocket")

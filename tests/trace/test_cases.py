@@ -183,3 +183,30 @@ def test_no_escape_sequence_of_a_log_reaches_the_terminal(inside: Run) -> None:
         assert done.returncode == 0
         assert "\x1b" not in done.stdout + done.stderr
         assert "\x07" not in done.stdout + done.stderr
+
+
+def test_a_server_that_listened_before_the_log_began_is_known_by_the_name_of_its_socket() -> None:
+    line = "10 accept4(6<TCP:[0.0.0.0:8079]>, NULL, NULL, 0) = 7<TCP:[127.0.0.1:8079->127.0.0.1:4000]>\n"
+    step = story_of(line).steps[0]
+    assert step.status == "missing"
+    assert "accept4 in line 1 takes a connection from a socket of port 8079" in step.sentence
+
+
+def test_a_server_that_waits_in_accept_has_no_rate_of_wakes() -> None:
+    log = (
+        '10 1700000000.0 bind(3, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("0.0.0.0")}, 16) = 0 <0.1>\n'
+        "10 1700000000.1 listen(3, 5) = 0 <0.1>\n10 1700000000.2 fork() = 20 <0.1>\n"
+        "20 1700000000.3 accept4(3, NULL, NULL, 0) = 4 <2.0>\n20 1700000002.7 accept4(3, <unfinished ...>\n"
+    )
+    story = story_of(log)
+    assert "waits in accept and in reads" in story.steps[2].sentence
+    assert "a second" not in story.steps[5].sentence
+    assert "Process 20 served 1 connection" in story.steps[5].sentence
+
+
+def test_a_select_that_does_not_end_says_what_the_server_waits_in() -> None:
+    log = case("a-wait-without-end").splitlines()
+    wait = "10 1700000000.000300 pselect6(8, [7], NULL, NULL, {tv_sec=5, tv_nsec=0}, NULL <unfinished ...>"
+    story = story_of("\n".join([*log[:2], wait]))
+    assert "it waits in pselect6" in story.steps[1].sentence
+    assert as_json(story)["loop_kind"] == "select"

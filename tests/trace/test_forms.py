@@ -166,6 +166,22 @@ def test_files_of_ff_of_a_real_server(tmp_path: Path) -> None:
     assert [each["how"] for each in found["processes"]] == ["not shown", "fork", "fork"]
 
 
+def test_files_of_ff_are_in_the_order_in_which_calls_ended(tmp_path: Path) -> None:
+    """Thread 20 accepts for five seconds; meanwhile the descriptor that it will get is another's, which is closed."""
+    accept = "= 8 <{}>\n"
+    log = (
+        '10 1700000000.0 bind(6, {sa_family=AF_INET, sin_port=htons(8079), sin_addr=inet_addr("1.1.1.1")}, 16) = 0 <0.1>\n'
+        "10 1700000000.2 listen(6, 9) = 0 <0.1>\n"
+        "10 1700000000.4 clone3({flags=CLONE_VM|CLONE_FILES|CLONE_THREAD}, 88) = 20 <0.1>\n"
+        f"20 1700000001.0 accept4(6, NULL, NULL, 0) {accept.format('5.000000')}"
+        f"10 1700000001.5 accept4(6, NULL, NULL, 0) {accept.format('0.100000')}"
+        "10 1700000003.0 close(8) = 0 <0.1>\n"
+        '20 1700000006.1 read(8, "GET / HTTP/1.1", 99) = 14 <0.1>\n'
+    )
+    found = as_json(story_of_files(split(log, tmp_path)))
+    assert [(each["read_tid"], each["fd"]) for each in found["requests"]["first"]] == [(20, 8)]
+
+
 def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
     lines = [f"{10 + n} 1700000000.{n:06d} close({n}) = 0" for n in range(3000)]
     story = story_of_files(split("\n".join(lines), tmp_path))

@@ -34,6 +34,9 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
         lambda n: SERVER + "".join(f"1 epoll_ctl(3, EPOLL_CTL_ADD, {number}, {{}}) = 0\n" for number in range(n)), 4_000
     ),
     "processes": (lambda n: SERVER + "".join(WORKER.format(n=number + 100) for number in range(n)), 1_250),
+    "workers of a parent that only binds": (
+        lambda n: LISTENS.format(n=7) + "".join(WORKER.replace("10 ", "1 ", 1).format(n=number + 100) for number in range(n)), 1_250
+    ),
     "processes, each of the one before": (
         lambda n: SERVER + "".join(f"{number or 10} fork() = {number + 1}\n{number + 1} close(9) = 0\n" for number in [0, *range(100, 100 + n)]), 2_500
     ),

@@ -233,3 +233,90 @@ def test_an_execve_of_another_thread_ends_the_first() -> None:
     assert result["unreadable_lines"] == 0
     assert result["processes"][0]["command"] == "nginx"
     assert result["accept_lines"] == [7]
+
+
+def test_a_log_without_births_still_tells_its_workers_apart() -> None:
+    """A filter without clone: each worker has an epoll and connections of the same numbers as the others."""
+    worker = (
+        "{n} epoll_create1(0) = 8\n{n} epoll_ctl(8, EPOLL_CTL_ADD, 6, {{events=EPOLLIN, data={{u32=6, u64=6}}}}) = 0\n"
+        "{n} epoll_wait(8, [{{events=EPOLLIN, data={{u32=6, u64=6}}}}], 9, -1) = 1\n"
+    )
+    ask, answer = serve(20, 9).splitlines(keepends=True)
+    result = found(
+        *(BIND, LISTEN, worker.format(n=20), worker.format(n=30), accept(20, 6, 9), accept(30, 6, 9)),
+        *(ask, serve(30, 9), answer),
+    )
+    assert [each["tid"] for each in result["connections"]] == [20, 30]
+    assert sorted(served(result)) == [(20, 20), (30, 30)]
+    assert [(each["pid"], len(each["threads"])) for each in result["processes"]] == [(10, 3)]
+    assert len(result["listeners"]) == 1
+
+
+def test_in_a_log_without_births_one_thread_accepts_and_another_serves() -> None:
+    result = found(
+        BIND,
+        LISTEN,
+        "30 futex(0x1, FUTEX_WAKE, 1) = 0\n",
+        accept(20, 6, 9),
+        serve(30, 9),
+        accept(20, 6, 9),
+        serve(30, 9),
+    )
+    assert served(result) == [(30, 30), (30, 30)]
+
+
+def test_sockets_that_share_the_port_in_a_log_without_births() -> None:
+    lines = [REUSE.format(tid) + (BIND + LISTEN).replace("10 ", f"{tid} ") for tid in (20, 30)]
+    story = story_of("".join([*lines, accept(20, 6, 8), accept(30, 6, 8)]))
+    assert len(story.watch.runs) == 1
+    assert [each["tid"] for each in as_json(story)["listeners"]] == [20, 30]
+
+
+def test_a_process_may_share_the_table() -> None:
+    birth = "10 clone(child_stack=0x7f, flags=CLONE_FILES|SIGCHLD) = 20\n"
+    result = found(BIND, LISTEN, birth, accept(10, 6, 8), serve(20, 8))
+    assert served(result) == [(20, 20)]
+    assert [each["pid"] for each in result["processes"]] == [10, 20]
+
+
+def test_a_connection_that_a_parent_passes_to_its_worker() -> None:
+    """As node's cluster: the parent accepts, the worker answers."""
+    pair = "10 socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, [3, 4]) = 0\n"
+    rights = "[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[%s]}]"
+    send = f"10 sendmsg(3, {{msg_name=NULL, msg_control={rights % '8'}, msg_flags=0}}, 0) = 1\n10 close(8) = 0\n"
+    take = f"20 recvmsg(4, {{msg_name=NULL, msg_control={rights % '11'}, msg_flags=0}}, MSG_CMSG_CLOEXEC) = 1\n"
+    result = found(pair, FORK.format(20), BIND, LISTEN, accept(10, 6, 8), send, take, serve(20, 11))
+    assert [each["tid"] for each in result["connections"]] == [10]
+    assert served(result) == [(20, 20)]
+
+
+def test_a_second_bind_may_be_refused_before_the_first_listens() -> None:
+    other = BIND.replace("bind(6", "bind(7").replace("= 0\n", "= -1 EADDRINUSE (Address already in use)\n")
+    story = story_of(BIND + other + LISTEN)
+    assert story.watch.listening.busy is None
+    assert "the server's own socket 0.0.0.0:8079" in story.steps[0].sentence
+    foreign = story_of(other + BIND.replace("8079", "8080") + LISTEN)
+    assert "another program" in foreign.steps[0].sentence
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "10 poll([{{fd=6, events=POLLIN}}, {{fd=8, events=POLLIN}}], 2, -1) = 1 ([{{fd={fd}, revents=POLLIN}}])\n",
+        "10 ppoll([{{fd=6}}], 1, NULL, NULL, 8) = 1 ([{{fd={fd}, revents=POLLIN}}])\n",
+        "10 select(9, [6 8], NULL, NULL, {{tv_sec=1, tv_usec=0}}) = 1 (in [{fd}], left {{tv_sec=0, tv_usec=6}})\n",
+        "10 pselect6(9, [6 8], NULL, NULL, NULL, NULL) = 1 (in [{fd}])\n",
+    ],
+)
+def test_a_poll_or_select_wakes_for_a_request(wait: str) -> None:
+    lines = [BIND, LISTEN, wait.format(fd=6), accept(10, 6, 8), serve(10, 8), wait.format(fd=8), serve(10, 8)]
+    requests = found(*lines)["requests"]["first"]
+    assert [each["wake_line"] for each in requests] == [3, 7]
+
+
+def test_programs_that_share_the_port_are_one_run_whatever_their_parents() -> None:
+    start = '{0} execve("/usr/bin/server", ["server"], 0x7ffd /* 9 vars */) = 0\n'
+    lines = [start.format(tid) + REUSE.format(tid) + (BIND + LISTEN).replace("10 ", f"{tid} ") for tid in (20, 30)]
+    assert len(story_of("".join(lines)).watch.runs) == 1
+    alone = [line.replace("SO_REUSEPORT", "SO_REUSEADDR") for line in lines]
+    assert len(story_of("".join(alone)).watch.runs) == 2

@@ -12,11 +12,11 @@ from iolab.report.brief import rich_table
 from iolab.report.document import Column, plain, table
 from iolab.trace import loops
 from iolab.trace.facts import duration_s, share_asleep
+from iolab.trace.lanes import mains, roles
 from iolab.trace.loops import LoopFacts
-from iolab.trace.page import mains, role
-from iolab.trace.processes import Task
 from iolab.trace.records import Cited
 from iolab.trace.story import Story
+from iolab.trace.tasks import Task
 from iolab.trace.telling import Click, Status, Step
 
 SHOWN_CLICKS = 3
@@ -151,18 +151,18 @@ def _threads(console: Console, story: Story) -> None:
         return
     first = mains(story)
     tasks = {task.tid: task for process in watch.processes.all for task in process.threads.values()}
-    roles = {tid: role(story, task) for tid, task in tasks.items()}
+    said_of = roles(story)
     several = len(watch.processes.all) > 1
     busiest = sorted(
-        watch.calls.items(), key=lambda item: (item[0] not in first, not roles.get(item[0]), -sum(item[1].values()))
+        watch.calls.items(), key=lambda item: (item[0] not in first, not said_of.get(item[0]), -sum(item[1].values()))
     )
-    served = sum(1 for tid in roles if roles[tid])
+    served = sum(1 for tid in said_of if said_of[tid])
     shown = min(max(SHOWN_THREADS, served), MOST_SERVING)
     rows = []
     for tid, counts in busiest[:shown]:
         task = tasks.get(tid)
         process = [str(story.thread(task.process.pid)) if task else ""] if several else []
-        said = _said(task, roles.get(tid, "")) if task and several else roles.get(tid, "")
+        said = _said(task, said_of.get(tid, "")) if task and several else said_of.get(tid, "")
         common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
         number = str(story.thread(tid)) if tid >= 0 else "others"
         rows.append([number, *process, said, str(sum(counts.values())), common])

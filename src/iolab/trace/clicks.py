@@ -4,8 +4,8 @@ from collections import Counter, deque
 
 from iolab.trace.decode import first_string
 from iolab.trace.events import Exit, Signal, Syscall
-from iolab.trace.processes import Task
 from iolab.trace.records import KEPT_AFTER_OPEN, MAIN_THREAD, Cited, Open, Run, Wake, cite
+from iolab.trace.tasks import Task
 
 KEPT_LINES = 1500  # before an open, to show what led to it; the socket pair between threads is talkative
 KEPT_LINES_AFTER = 40  # of them, to show
@@ -22,10 +22,6 @@ class Clicks:
         self.pyc_opens: list[tuple[Cited, str]] = []
         self.recent: deque[Syscall] = deque(maxlen=KEPT_LINES)
         self.following: list[Open] = []
-
-    def named_in(self, arguments: str) -> bool:
-        """Whether the arguments of an open, in plain text, may name the script."""
-        return self._stem in arguments
 
     def open(self, run: Run | None, task: Task, call: Syscall, rest: str, by: str) -> None:
         """Take an open whose arguments name the script; `rest` is those in plain text, `by` which thread it was."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 from iolab.trace.decode import DATA, address, frame_kind, readable
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.processes import Task
 from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Request, Run, Wake, cite
+from iolab.trace.tasks import Task
 
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
 _REQUEST = re.compile(r'"([A-Z]{3,8} \S{1,80}) HTTP/')
@@ -28,7 +28,7 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     keep(run, connection)
     run.accept_lines.append(call.line)
     run.join(task)
-    task.process.run = run
+    task.process.serve(run)
     task.accepts += 1
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s

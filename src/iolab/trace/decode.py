@@ -117,7 +117,10 @@ def frame_kind(data: str) -> str:
 
     `data` is as strace writes it: octal or hexadecimal escapes. Data that is not a frame is "other".
     """
-    raw, kind = unescape(data), "other"
+    kind = _OPCODES.get(first[0] & 0x0F, "other") if (first := unescape(data[:4])) and first[0] & 0x80 else "other"
+    if kind in ("other", "binary"):  # else perhaps a short frame, behind which there may be others
+        return kind
+    raw = unescape(data)
     while raw and raw[0] & 0x80:
         kind = _OPCODES.get(raw[0] & 0x0F, "other")
         if len(raw) == 1:  # strace -s 1

@@ -6,8 +6,9 @@ from collections import deque
 from iolab.trace.decode import bits, symbolic
 from iolab.trace.events import Syscall
 from iolab.trace.objects import MOST_IN_FLIGHT, Descriptor, Epoll, PairEnd, ProcessHandle, Socket
-from iolab.trace.processes import Processes, Task
-from iolab.trace.records import cite
+from iolab.trace.processes import Processes
+from iolab.trace.records import Connection, cite
+from iolab.trace.tasks import Task
 
 _SOCKET = re.compile(r"(\w+), ([\w|]{1,80}), (\w+)")
 _TYPES = {"SOCK_STREAM": 1, "SOCK_DGRAM": 2, "SOCK_RAW": 3, "SOCK_SEQPACKET": 5, "SOCK_NONBLOCK": 0x800,
@@ -68,7 +69,9 @@ class Descriptors:
         source = end.inbox if isinstance(end, PairEnd) and end.inbox else self._in_flight
         cloexec = "MSG_CMSG_CLOEXEC" in call.rest
         for fd in _fds(rights[1]):
-            task.process.put(fd, source.popleft() if source else None, cloexec=cloexec)
+            what = source.popleft() if source else None
+            task.process.put(fd, what, cloexec=cloexec)
+            _joins(task, what)
 
     def _close_range(self, task: Task, call: Syscall) -> None:
         match = _RANGE.match(call.rest)
@@ -84,6 +87,15 @@ class Descriptors:
             other_task = self._processes.living(handle.pid)
             what = other_task.process.find(int(match[1])) if other_task else None
             task.process.put(call.returned or 0, what, cloexec=True)
+            _joins(task, what)
+
+
+def _joins(task: Task, what: Descriptor | None) -> None:
+    """Take a process as one of the server's, if it received a socket of it."""
+    if isinstance(what, Connection):
+        task.process.serve(what.run)
+    elif isinstance(what, Socket) and what.listener:
+        task.process.serve(what.listener.run)
 
 
 def other(task: Task, call: Syscall) -> None:

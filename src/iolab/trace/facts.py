@@ -4,8 +4,8 @@ from collections import Counter
 
 from iolab.trace.decode import EPOLL_WAITS
 from iolab.trace.identity import Identity, identify
-from iolab.trace.processes import Task
 from iolab.trace.records import SCRIPT_THREAD, Open, Run
+from iolab.trace.tasks import Task
 from iolab.trace.watch import Watch
 
 LEAST_RATE_S = 1.0  # "times a second" needs a second

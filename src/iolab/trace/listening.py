@@ -7,8 +7,9 @@ from iolab.trace import connections
 from iolab.trace.decode import CONTROL, EPOLL_DATA, OPERATIONS, address
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Descriptor, Epoll, Socket
-from iolab.trace.processes import Process, Processes, Task
+from iolab.trace.processes import Processes
 from iolab.trace.records import Cited, Connection, Listener, Run, cite
+from iolab.trace.tasks import Process, Task
 
 MOST_LISTENERS = 20_000  # of a run, kept
 MOST_BINDS = 100  # elsewhere, kept
@@ -25,8 +26,9 @@ class Listening:
         self.runs: list[Run] = []
         self.binds: list[tuple[int, str, Cited]] = []  # port, address, line: successful binds elsewhere
         self.busy: Cited | None = None
-        self.own: tuple[Cited, Listener] | None = None  # a bind that the server's own listening socket refused
+        self.own: tuple[Cited, str, Cited] | None = None  # a refused bind, and the own socket that has it
         self.datagrams: Socket | None = None
+        self.named: Cited | None = None  # an accept on a socket that -yy names with the port, and no bind shows
         self.binders: set[int] = set()
         self._unbound: dict[Socket, Cited] = {}
         self._inodes: dict[str, Socket] = {}
@@ -67,14 +69,19 @@ class Listening:
 
     def _refused(self, task: Task, cited: Cited, host: str) -> None:
         """Take an EADDRINUSE: of the server's own listening socket, or of another program."""
-        run = self.runs[-1] if self.runs else None
-        if run and run.process.root == task.process.root:
-            own = [each for each in run.listeners if not each.closed]
-            holder = next((each for each in own if each.addr in _ANYWHERE or each.addr == host), None)
-            if holder or (own and host in _ANYWHERE):
-                self.own = cited, holder or own[0]
+        root, run = task.process.root, self.runs[-1] if self.runs else None
+        own = [(socket.host, bound) for socket, bound in self._unbound.items() if self._root(bound.tid) == root]
+        if run and run.process.root == root:
+            own += [(each.addr, each.bind) for each in run.listeners if not each.closed]
+        for addr, bound in own:
+            if addr in _ANYWHERE or host in _ANYWHERE or addr == host:
+                self.own = cited, addr, bound
                 return
         self.busy = cited
+
+    def _root(self, tid: int) -> int | None:
+        task = self._processes.living(tid)
+        return task.process.root if task else None
 
     def listen(self, task: Task, call: Syscall) -> None:
         """Take a listen: of the process that bound, or of one that has its socket."""
@@ -94,7 +101,7 @@ class Listening:
             if len(run.listeners) < MOST_LISTENERS:
                 run.listeners.append(listener)
             run.hosts[socket.host] = listener
-        task.process.run = socket.listener.run
+        task.process.serve(socket.listener.run)
         socket.listener.listens.append(cite(call))
 
     def socket(self, task: Task, call: Syscall) -> Socket | None:
@@ -110,6 +117,8 @@ class Listening:
         if self.runs and name[1].startswith("TCP") and name[2].endswith(f":{self._port}"):
             listener = self.runs[-1].listeners[0]
             return Socket("tcp", bound=listener.bind, host=listener.addr, listener=listener)
+        if name[1].startswith("TCP") and name[2].endswith(f":{self._port}"):
+            self.named = self.named or cite(call)
         return None
 
     def _inherited(self, task: Task, fd: int | None) -> Descriptor | None:
@@ -123,7 +132,7 @@ class Listening:
 
     def _run_for(self, task: Task, socket: Socket, fd: int) -> Run:
         """Return the run of a socket that begins to listen: the newest, or the server's next life."""
-        process, run = task.process, self.runs[-1] if self.runs else None
+        process, run = task.process.assumed_of, self.runs[-1] if self.runs else None
         if run and self._same_life(run, process, socket, fd):
             return run
         cited = socket.bound or Cited(0, "")
@@ -186,12 +195,12 @@ class Listening:
                 epoll.early = frozenset(other for other, found in others.items() if not isinstance(found, Connection))
                 epoll.watches = listener
             if listener.add is None:
-                listener.add, listener.epoll_fd = cite(call), call.fd
+                listener.add, listener.epoll_fd, listener.early = cite(call), call.fd, epoll.early
             cited = listener.adds.get(call.tid) or cite(call)
             if len(listener.adds) < MOST_LISTENERS:
                 listener.adds[call.tid] = cited
             task.registered = task.registered or cited
-            task.process.run = listener.run
+            task.process.serve(listener.run)
             listener.run.join(task)
             if task.serves_from_s is None or task.registered.line == call.line:  # not put back, as by nginx
                 task.serves_from_s = call.time_s

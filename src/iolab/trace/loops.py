@@ -45,7 +45,7 @@ def facts(story: Story) -> LoopFacts:
         registers = "io_uring"
     answered = [click.opened for click in story.clicks if click.opened.answer and click.opened.wake]
     opens = [click.open_ms for click in story.clicks if click.open_ms is not None]
-    idle = run.idle if run and run.idle and run.idle[0] >= 0 else None
+    idle = run.idle if run else None
     return LoopFacts(
         program=program(story),
         streamlit=watch.made.streamlit,

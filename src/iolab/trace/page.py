@@ -4,16 +4,14 @@ from collections import Counter
 from typing import Any
 
 from iolab.trace.facts import identity, loop_of
-from iolab.trace.processes import Task
-from iolab.trace.records import Cited, Connection, Request
+from iolab.trace.lanes import fd_names, lanes_of, process_of
+from iolab.trace.records import Cited, Request
 from iolab.trace.steps_served import request_lines
 from iolab.trace.story import Story
 from iolab.trace.telling import Click
 from iolab.trace.timeline import Lane, Mark
 from iolab.trace.words import of_line
 
-SHOWN_LANES = 24  # of each kind: 16 connections and what else a server holds; more unfold
-MOST_LANES = 320  # of each kind in the page
 MOST_LINES = 24  # of a step
 MOST_CLICK_LINES = 160
 MOST_CLICKS = 40  # with their lines, 28 KB each: further ones are counted
@@ -27,7 +25,7 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
     """
     timeline = story.timeline
     names = fd_names(story)
-    lanes = _lanes(story, names)
+    lanes = lanes_of(story, names)
     index = {each["lane"]: number for number, each in enumerate(lanes)}
     several = len({each["pid"] for each in lanes}) > 1
     return {
@@ -71,116 +69,6 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
         "requests_left_out": story.watch.run.requests.count - len(requests) if story.watch.run and requests else 0,
         "clicks_left_out": Counter(click.status for click in story.clicks[MOST_CLICKS:]),
     }
-
-
-def main_name(story: Story) -> str:
-    """Name the thread that listens after what it does."""
-    loops = any(listener.add or listener.woke for run in story.watch.runs for listener in run.listeners)
-    return "the event loop" if loops or loop_of(story.watch) else "the listening thread"
-
-
-def role(story: Story, task: Task) -> str:
-    """Say what a thread does, as far as the log shows it."""
-    run = task.process.run
-    if task.tid in mains(story) and (task.registered or (run and task is run.binder)):
-        return main_name(story)
-    if task.registered:
-        return "an event loop"
-    if task.accepts:
-        return "accepts"
-    if task.requests:
-        return "serves"
-    return "script thread" if any(click.opened.tid == task.tid for click in story.clicks) else ""
-
-
-def mains(story: Story) -> set[int]:
-    """Return the threads that the story is about: of each run, the one that serves."""
-    return {run.main.tid for run in story.watch.runs if run.main}
-
-
-def fd_names(story: Story) -> dict[tuple[int, int], str]:
-    """Say what each descriptor of the story is, by its process and its number."""
-    names: dict[tuple[int, int], str] = {}
-    clicked = {(opened.wake.tid, opened.wake.fd) for run in story.watch.runs for opened in run.opens if opened.wake}
-    for run in story.watch.runs:
-        for connection in run.connections:
-            pid = _pid(story, connection.tid)
-            names[pid, connection.fd] = _connection_name(connection, clicked)
-        holders = {run.process.pid, *(task.process.pid for task in run.tasks.values())}
-        fds = {listener.fd for listener in run.listeners}
-        for kind, fd, pid in story.timeline.seen:
-            if kind == "fd" and fd in fds and pid in holders:
-                names.setdefault((pid, fd), "the listening socket")
-        for listener in run.listeners:
-            if listener.epoll_fd is not None and listener.add:
-                names[_pid(story, listener.add.tid), listener.epoll_fd] = "epoll"
-        for opened in run.opens:
-            if opened.wake:
-                names[_pid(story, opened.wake.tid), opened.wake.fd] = "the websocket"
-    return names
-
-
-def _connection_name(connection: Connection, clicked: set[tuple[int, int]]) -> str:
-    if not connection.websocket:
-        return "a connection"
-    return "the websocket" if not clicked or (connection.tid, connection.fd) in clicked else "another websocket"
-
-
-def _pid(story: Story, tid: int) -> int:
-    """Return the process of a thread that is or was in the log."""
-    task = story.watch.processes.tasks.get(tid)
-    if task is None:
-        for run in story.watch.runs:
-            if tid in run.tasks:
-                return run.tasks[tid].process.pid
-    return task.process.pid if task else tid
-
-
-def _working(story: Story) -> set[int]:
-    """Return the threads of the first request, which the page shows when it opens."""
-    run = story.watch.run
-    requests = run.requests.first[:1] if run else []
-    lines = [cited for request in requests for cited, _ in request_lines(request, {})]
-    return {cited.tid for cited in lines}
-
-
-def _lanes(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, Any]]:
-    """Return the lanes: the story's own threads first, by process, then the descriptors; quiet ones are folded."""
-    seen = story.timeline.seen
-    tasks = {task.tid: task for process in story.watch.processes.all for task in process.threads.values()}
-    first = mains(story)
-    working = _working(story)
-    roles = {tid: role(story, task) for tid, task in tasks.items() if ("thread", tid, 0) in seen}
-    of_story = {tasks[tid].process.pid for tid in roles if roles[tid]}
-    busy = {tasks[tid].process.pid for tid in working if tid in tasks}
-    chosen: list[dict[str, Any]] = []
-    for kind in ("thread", "fd"):
-        lanes = [lane for lane in seen if lane[0] == kind and lane[1] >= 0]
-
-        def weight(lane: Lane, kind: str = kind) -> tuple[bool, bool, bool, int]:
-            if kind == "thread":
-                return lane[1] in first, lane[1] in working, bool(roles.get(lane[1])), seen[lane]
-            return (lane[2], lane[1]) in names, lane[2] in busy, lane[2] in of_story, seen[lane]
-
-        ranked = sorted(lanes, key=weight, reverse=True)[:MOST_LANES]
-        shown = set(ranked[:SHOWN_LANES])
-        kept = set(ranked)
-        for lane in lanes:
-            if lane in kept:
-                pid = tasks[lane[1]].process.pid if kind == "thread" and lane[1] in tasks else lane[2]
-                name = roles.get(lane[1], "") if kind == "thread" else names.get((lane[2], lane[1]), "")
-                folded = lane not in shown or (kind == "fd" and lane in story.timeline.idle)
-                chosen.append({"lane": lane, "pid": pid, "name": name, "calls": seen[lane], "folded": folded})
-    # The event loop above the other threads; then by process, in the order of their first call.
-    order = {pid: number for number, pid in enumerate(dict.fromkeys(each["pid"] for each in chosen))}
-    return sorted(
-        chosen,
-        key=lambda each: (
-            each["lane"][0] != "thread",
-            each["lane"][0] == "thread" and each["lane"][1] not in first,
-            order[each["pid"]],
-        ),
-    )
 
 
 def _focus(story: Story, focus_s: tuple[float, float] | None) -> list[float] | None:
@@ -265,7 +153,7 @@ def _cited(cited: Cited, means: str, story: Story, index: dict[Lane, int]) -> di
 def _click(click: Click, story: Story, index: dict[Lane, int], names: dict[tuple[int, int], str]) -> dict[str, Any]:
     steps = {cited.line: (cited, means) for cited, means in click.lines}
     opened = click.opened
-    pid = _pid(story, opened.wake.tid if opened.wake else opened.tid)
+    pid = process_of(story, opened.wake.tid if opened.wake else opened.tid)
     of_process = {fd: name for (owner, fd), name in names.items() if owner == pid}
     lines = opened.lines
     if len(lines) > MOST_CLICK_LINES:

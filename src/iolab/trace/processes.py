@@ -1,97 +1,22 @@
-"""The processes and threads of a log: how each began, what it executes, which table of descriptors it has."""
+"""Births, executions and ends: which process and thread an event belongs to."""
 
 import re
 from collections import Counter, deque
-from dataclasses import dataclass, field
 
 from iolab.trace.decode import bits, symbolic
 from iolab.trace.events import Exit, Syscall
 from iolab.trace.objects import Descriptor
 from iolab.trace.program import Program
-from iolab.trace.records import Cited, Run, Sleep, Wake, cite
+from iolab.trace.records import Cited, cite
 from iolab.trace.tables import Table
+from iolab.trace.tasks import Process, Task
 
-KEPT_WAKES = 512  # of a thread, between the wake-up that a click causes and the clone of its thread
 MOST_KEPT = 10_000  # processes and threads told apart after their end
 
 _FLAGS = re.compile(r"flags=([\w|]{1,400})")
 _BITS = {"CLONE_VM": 0x100, "CLONE_FILES": 0x400, "CLONE_VFORK": 0x4000, "CLONE_THREAD": 0x10000}
 SUPERSEDED = re.compile(r"superseded by execve in pid (\d{1,9})")  # which has the number of the first thread then
 _LOADER = re.compile(r'/ld\.so\.(?:cache|preload)"')
-
-
-@dataclass(eq=False)
-class Process:
-    """A process: `table` are its descriptors, `program` what it executes, `run` the server that it belongs to.
-
-    `born` is the call that made it (None where the log does not show it), `how` that call's kind; `root` is the first
-    of its ancestors. An `assumed` process is one whose birth is not in the log: it may be a thread of another.
-    """
-
-    pid: int
-    table: Table[Descriptor]
-    program: Program
-    root: int
-    parent: int | None = None
-    how: str = "not shown"
-    born: Cited | None = None
-    assumed: "Process | None" = None
-    run: Run | None = None
-    command: str | None = None
-    ended: str | None = None
-    threads: "dict[int, Task]" = field(default_factory=dict)
-    alive: int = 0
-    forked: bool = False
-
-    def find(self, fd: int | None, *, kept: bool = False) -> Descriptor | None:
-        """Return what a descriptor refers to."""
-        found = self.table.get(fd, kept=kept)
-        if found is None and self.assumed is not None:
-            found = self.assumed.table.get(fd, kept=kept)
-        return found
-
-    def put(self, fd: int, what: Descriptor | None, *, cloexec: bool = False) -> None:
-        """Let a descriptor refer to something; None closes it."""
-        self.table.put(fd, what, cloexec=cloexec)
-        if self.assumed is not None and what is not None and self.assumed.table.get(fd) is None:
-            self.assumed.table.put(fd, what, cloexec=cloexec)
-
-
-@dataclass(eq=False)
-class Task:
-    """A thread: how it waits, what woke it, what it served."""
-
-    tid: int
-    process: Process
-    calls: Counter[str]
-    born: Cited | None = None
-    sleep: Sleep = field(default_factory=Sleep)
-    wakes: deque[Wake] = field(default_factory=lambda: deque(maxlen=KEPT_WAKES))
-    unnamed: Wake | None = None  # the last wait, where it returned with descriptors that the log hides
-    called: Wake | None = None  # the last wait that ended because of the listening socket
-    unended: list[Wake] = field(default_factory=list)  # wake-ups that ended, at the latest, with the next call
-    untimed: tuple[float, float | None] | None = None  # when the last wait began, and its timeout
-    under_way: Cited | None = None  # a wait that the log does not end
-    last: Syscall | None = None
-    waited_until_s: float | None = None  # the last known moment of a wait that the log does not end
-    accepts: int = 0
-    requests: int = 0
-    registered: Cited | None = None  # a listening socket that it put on an interest list
-    serves_from_s: float | None = None
-    wait_calls: Counter[str] = field(default_factory=Counter)
-    ended: str | None = None
-
-    @property
-    def serves(self) -> bool:
-        """Whether it was seen to serve: it accepted, was woken by the listening socket, or answered."""
-        return bool(self.accepts or self.requests or self.registered)
-
-    @property
-    def last_s(self) -> float | None:
-        """When its last call ended, as far as the log shows."""
-        if self.last is None:
-            return None
-        return self.last.end_s if self.last.end_s is not None else self.last.time_s
 
 
 class Processes:
@@ -148,15 +73,22 @@ class Processes:
         first = next((each for each in self.tasks.values() if each.process.born is None), None)
         own = call.name == "execve" or _LOADER.search(call.rest) is not None
         if first and not own and not self.births_seen:
-            process = first.process
-            if call.name == "bind" and process.run:
-                process = self._process(call.tid, Table(), Program(), None)
-        elif first and not own:
+            return self._part_of(first.process.assumed_of, call.tid)
+        if first and not own:
             process = self._process(call.tid, Table(), Program(), None)
             process.assumed, process.run = first.process, first.process.run
         else:
             process = self._process(call.tid, Table(), Program(), None)
         return self._thread(call.tid, process, None)
+
+    def _part_of(self, base: Process, tid: int) -> Task:
+        """Take a thread of a log without births: of the first process, or of a child that has its descriptors."""
+        part = Process(base.pid, Table(), base.program, base.root, base.parent, base.how, base.born, base, overlay=True)
+        part.run, part.command = base.run, base.command
+        task = self._thread(tid, part, None)
+        if len(base.threads) < MOST_KEPT:
+            base.threads[tid] = task
+        return task
 
     def _process(self, pid: int, table: Table[Descriptor], program: Program, parent: Process | None) -> Process:
         process = Process(pid, table, program, parent.root if parent else pid, parent.pid if parent else None)
@@ -178,7 +110,9 @@ class Processes:
         kind = kind_of_birth(birth)
         if kind == "thread":
             return self._thread(tid, parent.process, cite(birth))
-        process = self._process(tid, parent.process.table.copy(), parent.process.program, parent.process)
+        table = parent.process.table
+        shares = bool(_flags(birth) & 0x400)
+        process = self._process(tid, table if shares else table.copy(), parent.process.program, parent.process)
         parent.process.forked = True
         process.how, process.born, process.run = kind, cite(birth), parent.process.run
         process.command, process.assumed = parent.process.command, parent.process.assumed
@@ -203,9 +137,9 @@ class Processes:
     def executed(self, task: Task, call: Syscall) -> None:
         """Take an execve that succeeded: another program, with the descriptors that are left."""
         process = task.process
-        shared = task.tid != process.pid and process.born is None and process.pid in self.tasks
-        if shared and task.born is None:  # taken for a thread of the first process, and is none
-            process = task.process = self._process(task.tid, process.table.copy(), Program(), process)
+        if process.overlay:  # taken for a thread of the first process, and is none
+            process.assumed_of.threads.pop(task.tid, None)
+            process = task.process = self._process(task.tid, process.table.copy(), Program(), None)
             process.threads[task.tid], process.alive = task, 1
         process.table.execute()
         process.program = Program()
@@ -232,12 +166,16 @@ class Processes:
             task.process.table = Table()
 
 
+def _flags(call: Syscall) -> int:
+    match = _FLAGS.search(symbolic(call.rest))
+    return bits(match[1], _BITS) if match else 0
+
+
 def kind_of_birth(call: Syscall) -> str:
     """Say what a call made: "thread", "fork" or "vfork". A thread has CLONE_THREAD, or shares memory without vfork."""
     if call.name in ("fork", "vfork"):
         return call.name
-    match = _FLAGS.search(symbolic(call.rest))
-    flags = bits(match[1], _BITS) if match else 0
+    flags = _flags(call)
     if flags & 0x10000 or (flags & 0x100 and not flags & 0x4000):
         return "thread"
     return "vfork" if flags & 0x4000 else "fork"

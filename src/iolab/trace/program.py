@@ -58,7 +58,7 @@ class Program:
                 self._shows("streamlit", opened)
         elif "/asyncio/" in opened and "asyncio" not in self.parts and "/python" in opened:
             self._shows("asyncio", opened)
-        elif "/lib" in opened or ".conf" in opened or "hpage_pmd_size" in opened:
+        elif ".so" in opened or ".conf" in opened or "hpage_pmd_size" in opened:
             if match := _LIBRARY.search(opened):
                 self._shows(match[1] or match[2], opened)
             elif 'hpage_pmd_size"' in opened:

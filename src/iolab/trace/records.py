@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iolab.trace.events import Syscall
 
 if TYPE_CHECKING:
-    from iolab.trace.processes import Process, Task
+    from iolab.trace.tasks import Process, Task
 
 MAIN_THREAD = "main thread (file watcher)"
 SCRIPT_THREAD = "script thread"
@@ -45,6 +45,7 @@ class Listener:
     listens: list[Cited] = field(default_factory=list)
     add: Cited | None = None
     epoll_fd: int | None = None
+    early: frozenset[int] = frozenset()  # what was on the interest list before it
     adds: dict[int, Cited] = field(default_factory=dict)
     shares_port: bool = False
     removed: Cited | None = None  # an EPOLL_CTL_DEL that succeeded: it was on the list

@@ -48,12 +48,12 @@ def _listening(watch: Watch, log: Strace) -> Step:
     lines = [line for each in watch.runs for one in each.listeners[:MOST_SHOWN] for line in _of_listener(one, watch)]
     own, busy = watch.listening.own, watch.listening.busy
     if own:
-        holder = address(own[1].addr, watch.port)
+        holder = address(own[1], watch.port)
         sentence += (
             f" A second bind (line {own[0].line}) was refused because the server's own socket {holder} holds the port"
             f" there, too: harmless."
         )
-        lines.append((own[0], f"Refused: this server's own {holder} (line {own[1].bind.line}) has the port already."))
+        lines.append((own[0], f"Refused: this server's own {holder} (line {own[2].line}) has the port already."))
     if busy and busy.line > watch.runs[-1].started.line:
         sentence += f" A later bind or listen failed because the port was in use (EADDRINUSE, line {busy.line})."
         lines.append((busy, "The kernel refuses the address: another socket uses it already."))

@@ -160,7 +160,8 @@ def totals(watch: Watch, names: dict[int, int]) -> Step:
 def _served(watch: Watch, run: Run, names: dict[int, int]) -> str:
     task = run.main
     accepting = acceptors(run)
-    woke = rate(task.sleep.wakes + task.sleep.timeouts, task_serving_s(run, task)) if task else None
+    ended = task.sleep.wakes + task.sleep.timeouts if task else 0
+    woke = rate(ended, task_serving_s(run, task)) if task and ended else None
     actor = newest(watch, subject(run, task, names))
     if len(accepting) > 1:
         pids = {each.process.pid for each in accepting}

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from iolab.trace.processes import Task
 from iolab.trace.records import Cited, Open, Run
+from iolab.trace.tasks import Task
 from iolab.trace.watch import Watch
 
 Status = Literal["proved", "inferred", "missing"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from iolab.trace.decode import ACCEPTS, CLONES, CONTROL, OPENS, READS, WRITES, ready
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.objects import Epoll
-from iolab.trace.processes import Task
+from iolab.trace.tasks import Task
 from iolab.trace.waiting import WAIT_CALLS, timeout_s, waits
 
 MOST_MARKS = 6000

@@ -53,6 +53,8 @@ IDLE = re.compile(r"\d{1,9}(?:<[^>]{0,60}>)?, \[\], \d{1,9}, (\d{1,9})(?:, NULL,
 def timeout_s(call: Syscall) -> float | None:
     """Return the timeout of a waiting call in seconds: 0 for a check, FOR_EVER without one; None if it is not shown."""
     name, rest = call.name, call.rest
+    if name == "epoll_wait" and call.result_at > 0:
+        return _milliseconds(rest[rest.rfind(", ", 0, call.result_at) + 2 : call.result_at].rstrip(" )"))
     if name == "io_uring_enter":
         return _of_enter(rest)
     how = WAIT_CALLS[name]

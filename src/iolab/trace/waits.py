@@ -1,11 +1,17 @@
 """How a thread waits: what wakes it, and how long it sleeps."""
 
+import re
+
 from iolab.trace.decode import EPOLL_WAITS, hides_fds, ready
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.processes import Task
 from iolab.trace.records import Connection, Run, Wake, cite
+from iolab.trace.tasks import Task
 from iolab.trace.waiting import IDLE, timeout_s, waits
+
+LONGEST_RESULT = 20_000  # characters in which descriptors are looked for
+_POLLED = re.compile(r"\bfd=(\d{1,9})")
+_SELECTED = re.compile(r"(?:in|out|except) \[([\d ]{1,9000})\]")
 
 
 def wait(task: Task, call: Syscall) -> None:
@@ -44,8 +50,22 @@ def _ended(task: Task, run: Run, call: Syscall) -> None:
     if returned and returned > 0:
         if call.name in EPOLL_WAITS:
             _woken(task, run, call)
-        elif run.idle is None:
-            run.idle = (-1, 0.0)  # a poll or select returned: what for is not looked up
+        else:
+            _polled(task, run, call)
+
+
+def _polled(task: Task, run: Run, call: Syscall) -> None:
+    """Take what a poll or select returned with: strace writes it behind the result."""
+    shown = call.rest[call.result_at :][:LONGEST_RESULT]
+    for fd in [int(one) for one in _POLLED.findall(shown)] + [
+        int(one) for found in _SELECTED.findall(shown) for one in found.split()
+    ]:
+        what = task.process.find(fd)
+        if isinstance(what, Socket) and what.listener:
+            task.called = _wake(task, fd, call)
+            _first_connection(task, run, call)
+        elif isinstance(what, Connection):
+            task.wakes.append(_wake(task, fd, call))
 
 
 def _woken(task: Task, run: Run, call: Syscall) -> None:
@@ -95,6 +115,7 @@ def end_of_log(task: Task, last_s: float | None) -> None:
 
 
 def _not_ended(task: Task, call: Syscall) -> None:
+    task.wait_calls[call.name] += 1
     if call.end_stamp_s is not None and call.time_s is not None:  # its thread was killed then
         task.sleep.unended += 1
         task.sleep.add(max(0.0, call.end_stamp_s - call.time_s), None)
@@ -144,7 +165,7 @@ def _slept(task: Task, call: Syscall, returned: int | None) -> None:
 
 def _took_s(call: Syscall) -> float | None:
     """Return how long a call took, by its duration, else by its two stamps."""
-    duration_s, end_s, start_s = call.duration_s, call.end_s, call.time_s
-    if duration_s is None and end_s is not None and start_s is not None and not call.whole_seconds:
-        return max(0.0, end_s - start_s)
+    duration_s = call.duration_s
+    if duration_s is None and not call.whole_seconds and (start_s := call.time_s) is not None:
+        return None if call.end_stamp_s is None else max(0.0, call.end_stamp_s - start_s)
     return duration_s

@@ -11,9 +11,10 @@ from iolab.trace.decode import ACCEPTS, CLONES, OPENS, READS, WRITES, readable
 from iolab.trace.descriptors import Descriptors, other
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.listening import Listening
-from iolab.trace.processes import Process, Processes, Task
+from iolab.trace.processes import Processes
 from iolab.trace.program import Program
 from iolab.trace.records import MAIN_THREAD, SCRIPT_THREAD, Cited, Connection, Run, cite
+from iolab.trace.tasks import Process, Task
 from iolab.trace.waiting import WAIT_CALLS
 
 Handler = Callable[[Task, Syscall], None]
@@ -29,6 +30,7 @@ class Watch:
         self.listening = Listening(port, self.processes, self.counts)
         self.descriptors = Descriptors(self.processes)
         self.clicks = clicks.Clicks(script)
+        self._stem = script.removesuffix(".py")
         self.first_s: float | None = None
         self.last_s: float | None = None
         self.accept_call: str | None = None
@@ -190,7 +192,7 @@ class Watch:
         if "\\x" in rest:
             rest = readable(rest)
         process.program.learn(rest)
-        if self.clicks.named_in(rest):
+        if self._stem in rest:
             run = task.process.run or self.run
             if run:
                 main = call.tid == run.tid or (task is run.main)

@@ -89,6 +89,16 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
             tuple(cited for _, _, cited in watch.listening.binds[:5]),
             "This is the port that was bound.",
         )
+    if seen := watch.listening.named:
+        return Reason(
+            "no_bind",
+            f"{seen.name} in line {seen.line} takes a connection from a socket of port {watch.port}, as strace names it"
+            " (-yy), but the log has neither its bind nor its listen: they were before the log, or in a process that"
+            " is not in it.",
+            "Trace from the start, with bind in the filter (make up does), or give all files of -ff together.",
+            (seen,),
+            "strace names the descriptor as a socket of the port.",
+        )
     if not any("bind" in counts for counts in watch.calls.values()):
         return Reason(
             "no_bind",
