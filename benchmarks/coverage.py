@@ -25,7 +25,7 @@ from iolab.theory.statistics import median_interval, ratio_interval
 
 NOMINAL = 0.95
 # Of other intervals: all modules coverage_*, each of which prints a table of its own (tests/test_coverage.py).
-OTHERS: Sequence[str] = ("benchmarks.coverage_slo", "benchmarks.coverage_compare")
+OTHERS: Sequence[str] = ("benchmarks.coverage_open", "benchmarks.coverage_slo", "benchmarks.coverage_compare")
 LOADS: dict[str, Repeats] = {
     "independent": independent,
     "closed loop, 4 users, 8 workers": ClosedLoop(4, 8).repeats,

@@ -108,6 +108,20 @@ def test_a_plan_that_is_long_enough_has_a_mean_within_a_tenth(
     assert 0.075 < half < 0.13
 
 
+@pytest.mark.parametrize("rho", [0.3, 0.8, 0.95])
+def test_the_length_follows_from_the_exact_variance_of_the_waiting_time(rho: float) -> None:
+    """M/M/1: E[W^2] = 2 rho / a^2 with a = (1 - rho) / S; M/D/1, by Takacs: 2 E[W]^2 + lambda S^3 / (3 (1 - rho))."""
+    rate, drain = rho / S, (1 - rho) / S
+    for distribution, second_moment, service in (
+        ("constant", 2 * (rho * S / 2 / (1 - rho)) ** 2 + rate * S**3 / 3 / (1 - rho), 0.0),
+        ("exponential", 2 * rho / drain**2, S**2),
+    ):
+        found = queue("constant" if distribution == "constant" else "exponential", rate, S, 1)
+        waiting = second_moment - found.mean_wait_s**2
+        of_a_second = waiting * (2 / rate + forgets_s(found)) + service / rate
+        assert needed_s(found, 0.1) == pytest.approx((1.96 / 0.1 / found.mean_s) ** 2 * of_a_second, rel=0.01)
+
+
 def test_the_length_grows_with_the_square_of_what_is_to_be_known() -> None:
     found = queue("constant", 45.0, S, 1)
     assert needed_s(found, 0.05) == pytest.approx(4 * needed_s(found, 0.1))

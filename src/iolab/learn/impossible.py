@@ -8,6 +8,7 @@ import numpy as np
 
 from iolab.errors import LabError
 from iolab.experiment import ServerSettings
+from iolab.findings import NOT_CHECKED
 from iolab.kind import History
 from iolab.kinds import registry
 from iolab.lab import Model
@@ -134,10 +135,10 @@ def _of_users(run: FoundRun, trial: Any, samples: Sequence[Sample]) -> Iterator[
 
 
 def _explained(run: FoundRun, trial: Any) -> bool:
-    """Return whether the cell of a trial has a finding besides that of Little's law."""
+    """Return whether the cell of a trial has a finding besides that of Little's law; what was not checked is none."""
     cells = registry.kind(run.info.kind).report(run.run).cells if run.run else ()
     mine = [cell for cell in cells if all(cell.get(key) == getattr(trial, key) for key in OF_A_CELL)]
-    return any(finding["id"] != LITTLE for cell in mine for finding in cell.get("findings") or ())
+    return any(finding["id"] not in (LITTLE, NOT_CHECKED) for cell in mine for finding in cell.get("findings") or ())
 
 
 def most_under_way(samples: Sequence[Sample]) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from iolab.theory.queueing import ExponentialService, Queue, relaxation_s
 
 NORMAL = 1.96  # standard deviations that 95% of a normal distribution lie within
-POINTS, LONGEST = 2000, 30.0  # of the integral over waiting times, up to so many relaxation times
+POINTS, LONGEST = 600, 25.0  # of the integral over waiting times, up to so many means of those that are not 0
 
 
 def forgets_s(queue: Queue) -> float:
@@ -31,7 +31,8 @@ def needed_s(queue: Queue, share: float) -> float:
     theirs. Service times are independent. The result is right to a third, by simulation.
     Source: Whitt, Planning Queueing Simulations (1989).
     """
-    times = np.linspace(0.0, LONGEST * forgets_s(queue) + LONGEST * queue.service_s, POINTS)
+    longest_s = LONGEST * queue.mean_wait_s / max(queue.beyond(0.0), 1e-9) + 5 * queue.service_s
+    times = np.linspace(0.0, longest_s, POINTS)
     beyond = np.array([queue.beyond(float(each)) for each in times])
     waiting = float(np.trapezoid(2 * times * beyond, times)) - queue.mean_wait_s**2
     service = queue.service_s**2 if isinstance(queue, ExponentialService) else 0.0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from iolab.theory.statistics import Array
 
 PLANS, LEAST_PLANS = 2000, 500
-MOST_REQUESTS = 8_000_000  # of all plans together: longer plans are fewer
-LOOPED_PLANS = 600  # of a queue with several workers and service times that differ: it is simulated request by request
+MOST_REQUESTS = 3_000_000  # of all plans together: longer plans are fewer
+LOOPED_PLANS = 400  # of a queue with several workers and service times that differ: it is simulated request by request
 AT_ONCE = 4_000_000  # requests in memory
 ALIKE = 0.05  # of their mean: service times that differ by less end in the order in which they began
 SHARES = (0.5, 0.95, 0.99)
