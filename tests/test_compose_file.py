@@ -100,6 +100,16 @@ def test_local_servers_run_the_same_versions_as_images() -> None:
             assert f"{wanted.read_text().strip()} " in mine.replace("\\", "")
 
 
+def test_packages_of_a_relative_are_those_of_its_image_in_tests_and_are_not_installed_otherwise() -> None:
+    folder = ROOT / "services" / "uvicorn"
+    pinned = re.findall(r"^([\w-]+==\S+)", (folder / "requirements-uvicorn.in").read_text(), re.MULTILINE)
+    assert len(pinned) == 4
+    for each in (line.removesuffix(";") for line in pinned):
+        for file in (folder / "requirements-uvicorn.txt", ROOT / "requirements-dev.txt"):
+            assert f"\n{each} " in f"\n{file.read_text()}", file
+    assert "\nuvicorn==" not in (ROOT / "requirements.txt").read_text()
+
+
 def test_there_is_no_package_called_asyncio() -> None:
     assert not list(ROOT.glob("services/**/__init__.py"))
 

@@ -22,7 +22,7 @@ def test_every_requirements_file_has_an_environment() -> None:
     files = {ROOT / name for name in shown.stdout.split()}
     assert set(sbom.requirements(ROOT).values()) == files
     assert set(sbom.requirements(ROOT)) == {
-        *("lab", "tests", "installer", "loadtest", "asyncio", "threadpool"),
+        *("lab", "tests", "installer", "loadtest", "asyncio", "threadpool", "gevent", "uvicorn-uvicorn"),
         *("streamlit-uvicorn", "streamlit-tornado", "streamlit-uvloop"),
     }
 
