@@ -191,7 +191,7 @@ def samples(told: Sequence[Mapping[str, Any]]) -> list[OpenSample]:
             worker=worker,
             first_s=_known(row.first_s),
             failure=FAILURES[int(row.error)],
-            process=None if row.process < 0 else int(row.process),
+            served_by=None if row.process < 0 else int(row.process),
         )
         for worker, row in _rows(told)
     ]

@@ -30,7 +30,7 @@ class OpenSample(NamedTuple):
 
     Status 0 is a request without an answer, and `failure` says why. `first_s` is when the first byte of the answer was
     read. `worker` is the Locust worker that sent it; times are from its own clock, counted from its own start.
-    `process` is which of the server's processes served it, if the server says so.
+    `served_by` is which of the server's processes served it, if the server says so.
     """
 
     planned_s: float
@@ -41,7 +41,7 @@ class OpenSample(NamedTuple):
     worker: int = 0
     first_s: float | None = None
     failure: Failure = ""
-    process: int | None = None
+    served_by: int | None = None
 
     def mistake(self) -> str:
         """Return what cannot have been measured."""

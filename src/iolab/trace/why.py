@@ -160,16 +160,16 @@ def _no_epoll_ctl(watch: Watch, waits_in: list[str]) -> Reason:
 def no_waits(watch: Watch, loop: str | None) -> Reason:
     """Say why no wait of the server is found."""
     run = watch.run
-    blocking = run is not None and any(each.accepts for each in run.tasks.values())
+    in_accept = run is not None and any(each.accepts for each in run.tasks.values())
     if loop == "uvloop":
         why = "The listening thread makes no call that waits, or the log does not record it."
         why += " uvloop waits in epoll_pwait: an strace filter with epoll_wait alone misses it."
         return Reason("no_waits", why, "Trace with epoll_pwait in the filter.")
-    if not watch.saw_pids and watch.processes.first_birth and not blocking:
+    if not watch.saw_pids and watch.processes.first_birth and not in_accept:
         return _not_followed(watch, "The thread of this log makes no call that waits")
-    if blocking:
+    if in_accept:
         return Reason(
-            "blocking",
+            "waits_in_accept",
             "The log has no call that waits for several descriptors: the server waits in accept and in reads.",
         )
     return Reason("no_waits", "The listening thread makes no call that waits, or the log does not record it.")

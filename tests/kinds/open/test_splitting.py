@@ -39,7 +39,7 @@ def samples(*, split: bool, told: bool = True) -> list[OpenSample]:
     done = arrivals + responses + KNOWN.transit_s
     return [
         OpenSample(
-            float(at), float(at), float(end), 200, float(service), process=int(number) if told else None
+            float(at), float(at), float(end), 200, float(service), served_by=int(number) if told else None
         )
         for at, end, service, number in zip(arrivals, done, services, process, strict=True)
     ]  # fmt: skip

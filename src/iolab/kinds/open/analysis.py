@@ -182,7 +182,7 @@ def _services(answered: Sequence[OpenSample], record: OpenRecord) -> Array:
 
 def _shares(answered: Sequence[OpenSample]) -> tuple[float, ...]:
     """Return the share of each process that served requests; nothing if that is not known of all."""
-    counts = Counter(sample.process for sample in answered)
+    counts = Counter(sample.served_by for sample in answered)
     return () if None in counts else tuple(counts[each] / len(answered) for each in sorted(counts, key=str))
 
 
@@ -196,10 +196,10 @@ def _simulated(
     arrivals = np.array([sample.planned_s for sample in answered])
     if record.queues == 1:
         responses = queueing.many_servers(arrivals, services, workers)
-    elif any(sample.process is None for sample in answered):
+    elif any(sample.served_by is None for sample in answered):
         return None
     else:
-        process = np.array([sample.process for sample in answered])
+        process = np.array([sample.served_by for sample in answered])
         own = [process == each for each in np.unique(process)]
         responses = np.concatenate([queueing.one_server(arrivals[mine], services[mine]) for mine in own])
     responses = responses + record.calibration.transit_s

@@ -9,7 +9,7 @@ from iolab.results.records import Finding
 
 
 def of_server(analysis: SloAnalysis, found: Found) -> list[Finding]:
-    """Return the findings of one server's search; those of the machine are of the trials that count."""
+    """Return the findings of one server's search; those of the machine are of the trials that count, if any does."""
     own = [record for record in analysis.records if record.model == found.letter]
     invalid = [
         finding.model_copy(update={"message": f"{record.model} at {slow_rate(record.rate_rps)}: {finding.message}"})
@@ -17,7 +17,7 @@ def of_server(analysis: SloAnalysis, found: Found) -> list[Finding]:
         for finding in doubts.invalid(record)
     ]
     counted = [record for tried in found.tried for record in tried.good]
-    during = doubts.during(analysis.run, counted, own[0].cpus) if counted else []
+    during = doubts.during(analysis.run, counted or own, own[0].cpus)
     return [*invalid, *during, *_disturbed(found)]
 
 
