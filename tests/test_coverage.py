@@ -48,7 +48,7 @@ def test_in_a_closed_loop_only_the_intervals_of_repeats_hold(monkeypatch: pytest
 
 @pytest.mark.load
 def test_at_the_stop_of_a_precision_the_interval_holds() -> None:
-    found = list(coverage.precision_stops(100))
+    found = list(coverage.precision_stops(50))
     assert len(found) == len(coverage.SPREADS)
     assert all(figure.covered >= 0.94 for figure in found)
 

@@ -1,5 +1,6 @@
 """Server E, prefork: A's code in PROCESSES processes, with one accept queue, or with one each (REUSEPORT=1)."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "blocking"))
 from server import BACKLOG, DISTRIBUTION, HOST, PORT, WAIT_S, Handler, number, refuse
 
 PROCESSES, REUSEPORT = number("PROCESSES", 8, 1, 64), number("REUSEPORT", 0, 0, 1)
+PDEATHSIG = 1  # of prctl(2)
 
 
 class Numbered(Handler):
@@ -26,6 +28,8 @@ class Numbered(Handler):
 def serve(process: int, listener: socket.socket) -> NoReturn:
     Numbered.process = process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)  # it ends when its parent does, however that ends
     while True:
         connection, address = listener.accept()  # the kernel gives a connection to one of the processes that wait here
         with connection, suppress(OSError):

@@ -185,3 +185,13 @@ def test_crowds_of_relatives_are_refused_in_a_line(inside: Run) -> None:
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith(f"iolab: no chat server of {letter} supports websocket or poll")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has ended")
+def test_e_leaves_no_process_behind_when_its_parent_is_killed() -> None:
+    with serving(model("E"), PROCESSES="3") as server:
+        parent = psutil.Process(server.process.pid)
+        children = parent.children()
+        assert len(children) == 3
+        parent.kill()
+        assert psutil.wait_procs(children, timeout=10)[1] == []

@@ -27,10 +27,15 @@ from iolab.runtime import probe
 from tests import own
 
 ROOT = Path(__file__).parents[2]
-MODELS = [
-    pytest.param(each, id=each.name, marks=[pytest.mark.skip(lacks)] if (lacks := lacking(each.service)) else [])
-    for each in Lab.read(ROOT).family
-]
+
+
+def _marks(model: Model) -> list[pytest.MarkDecorator]:
+    """Return the marks of a model's tests: a relative takes the tier with more time."""
+    lacks = lacking(model.service)
+    return [*([pytest.mark.skip(lacks)] if lacks else []), *([pytest.mark.load] if model.optional else [])]
+
+
+MODELS = [pytest.param(each, id=each.name, marks=_marks(each)) for each in Lab.read(ROOT).family]
 LINES_OF_A_SCREEN = 75
 NEEDED = [
     pytest.param(each, id=each.name, marks=pytest.mark.bounds if each.timed else ())

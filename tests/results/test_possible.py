@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from iolab.kinds.faults.records import FaultRecord, HalfOpen
-from iolab.results.possible import MOST_THREADS, possible, within
+from iolab.results.possible import LONGEST_S, MOST_THREADS, possible, within
 from iolab.results.records import ClientUsage, RunInfo, ServerUsage, TrialRecord
 from tests import crowds, faults, quiet
 
@@ -54,6 +54,13 @@ def test_what_is_possible_stays_as_it_is() -> None:
     record = checked(server=usage, client=ClientUsage(cpu_s=3.0, busiest_share=0.9))
     assert (record.server, record.client.busiest_share) == (usage, 0.9)
     assert possible(record, run()) is record  # without a known memory, too
+
+
+def test_no_time_is_longer_than_years() -> None:
+    client = {"loop_late_p99_ms": 1000 * LONGEST_S, "cpu_s": 1e18}
+    assert checked(client=ClientUsage.model_validate(client)).client.loop_late_p99_ms == 1000 * LONGEST_S
+    later = {"loop_late_p99_ms": 1001 * LONGEST_S}
+    assert checked(client=ClientUsage.model_validate(later)).client.loop_late_p99_ms is None
 
 
 def test_a_clock_that_was_set_back_is_possible_and_cores_that_worked_backwards_are_not_known() -> None:

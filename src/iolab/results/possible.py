@@ -13,6 +13,7 @@ R = TypeVar("R", bound=TrialRecord)
 S = TypeVar("S", bound=Record)
 
 MOST_THREADS = 4 * 2**20  # of a machine: PID_MAX_LIMIT, include/linux/threads.h
+LONGEST_S = 1e8  # three years: no run is that long
 SPARE_SHARE, SPARE_S = 0.1, 0.1  # two readings of the kernel are not of the same moment
 SIGNED = ("clock_step_s", "growth_bytes")  # the ends of names of what can be negative
 SOME = ("rss_bytes", "rss_peak_bytes", "virtual_bytes", "slab_bytes", "stacks_bytes", "tables_bytes", "ceiling_rps")
@@ -47,6 +48,8 @@ class Bounds(NamedTuple):
             return 1 + SPARE_SHARE
         if name.endswith(OF_THE_TIME) and isinstance(record, OF_THE_TRIAL) and self.cores:
             return (1 if isinstance(record, CoreUsage) else self.cores) * (self.span_s * (1 + SPARE_SHARE) + SPARE_S)
+        if name.endswith(("_s", "_ms")):
+            return LONGEST_S * (1 if name.endswith("_s") else 1000)
         return math.inf
 
 

@@ -31,6 +31,16 @@ def test_a_search_ends_with_a_bracket_around_the_limit(limit: float) -> None:
     assert found.open_rps == ()
 
 
+@pytest.mark.parametrize("within", [0.5, 0.6, 3.0])
+def test_a_wide_bracket_has_both_ends_too(within: float) -> None:
+    """QUICK=1 asks for 50%: a first rate that holds is half of an answer."""
+    for limit in (12.0, 40.0):
+        found = bracket(search(lambda rate, limit=limit: "holds" if rate < limit else "fails", QUEUE, within))  # type: ignore[misc]
+        assert found.holds_rps is not None
+        assert found.fails_rps is not None
+        assert found.holds_rps < limit <= found.fails_rps
+
+
 def test_rates_near_the_limit_that_cannot_be_decided_are_gone_round() -> None:
     def verdict(rate: float) -> Verdict:
         return "undecided" if 27 < rate < 33 else "holds" if rate < 30 else "fails"

@@ -99,27 +99,17 @@ def next_rate(steps: Sequence[Step], limits: Range, within: float) -> float | No
     upper_end = between[-1] if between else low  # does not fail, as far as is known
     wanted: list[tuple[float, float | None]] = []
     if lower_end is not None:
-        wanted.append(_below(low, lower_end, limits))
+        wanted.append((STRIDE, limits.lower(lower_end)) if low is None else _between(low, lower_end, within))
     if upper_end is not None:
-        wanted.append(_above(upper_end, high, limits))
-    ratio, rate_rps = max(
+        wanted.append((STRIDE, limits.higher(upper_end)) if high is None else _between(upper_end, high, within))
+    _, rate_rps = max(
         ((each, rate) for each, rate in wanted if rate is not None),
         key=lambda each: (each[0], -each[1]),
         default=(0.0, None),
     )
-    return rate_rps if ratio > 1 + within else None
+    return rate_rps
 
 
-def _below(low: float | None, end: float, limits: Range) -> tuple[float, float | None]:
-    """Return how wide the gap below a rate is, and the rate that divides it."""
-    if low is None:
-        return STRIDE, limits.lower(end)
-    return end / low, (low * end) ** 0.5
-
-
-def _above(end: float, high: float | None, limits: Range) -> tuple[float, float | None]:
-    """Return how wide the gap above a rate is, and the rate that divides it."""
-    if high is None:
-        rate_rps = limits.higher(end)
-        return (STRIDE, rate_rps)
-    return high / end, (end * high) ** 0.5
+def _between(low: float, high: float, within: float) -> tuple[float, float | None]:
+    """Return how wide a gap between two rates is, and the rate that divides it; None if it is narrow enough."""
+    return high / low, (low * high) ** 0.5 if high / low > 1 + within else None
