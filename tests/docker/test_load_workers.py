@@ -108,6 +108,7 @@ def charts_an_open_loop(browser: Browser, address: str) -> None:
     found = stats(address)
     assert {one["name"] for one in found["stats"]} == {"CAsyncioOpen", "Aggregated"}
     assert found["total_fail_per_sec"] == 0
+    page.reload()  # Locust's page does not always notice by itself that the load runs; one that is opened then shows it
     page.get_by_role("tab", name="Charts").click()
     page.locator("canvas").first.wait_for(timeout=20_000)
     page.get_by_role("button", name="Stop").first.click()
