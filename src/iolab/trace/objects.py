@@ -54,7 +54,7 @@ class Epoll:
 
 @dataclass(eq=False)
 class PairEnd:
-    """One end of a socket pair, and the descriptors that were sent to it."""
+    """One end of a socket pair or pipe, and the descriptors that were sent to it."""
 
     inbox: "deque[Descriptor | None]" = field(default_factory=lambda: deque(maxlen=MOST_IN_FLIGHT))
     peer: "PairEnd | None" = None

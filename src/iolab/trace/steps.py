@@ -127,17 +127,21 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
         return Step(3, title, "missing", reason.sentence, advice=reason.advice)
     actor = subject(run, task, names)
     parts = []
-    if sleep.calls or not task.under_way:
+    if sleep.calls:
+        others = f", {sleep.others} with a signal or an error" if sleep.others else ""
         parts.append(
-            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts)}:"
-            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout."
+            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts + sleep.others)}:"
+            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout{others}."
             f" It also checked {times(sleep.polls)} without waiting (timeout 0)"
         )
         actor = "It"
+    lines: list[tuple[Cited, str]] = []
     if task.under_way:
-        parts.append(
-            f"{newest(watch, actor)} was in a wait that had not ended when the log did (line {task.under_way.line})"
-        )
+        when, means = "that had not ended when the log did (", "A wait that had not ended when the log did."
+        if task.ended:
+            when, means = f"when it ended ({task.ended}, ", "The thread ended in this wait."
+        parts.append(f"{newest(watch, actor)} was in a wait {when}line {task.under_way.line})")
+        lines.append((task.under_way, means))
     total_s = task_serving_s(run, task)
     at_most = "at most " if sleep.at_most else ""
     if sleep.timed and total_s and total_s >= LEAST_SERVED_S:
@@ -151,11 +155,10 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
         parts.append(f"It slept for {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
     else:
         parts.append("How long it slept is not in the log: trace with -ttt -T")
-    others = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.calls]
-    if others:
-        pids = {each.process.pid for each in (task, *others)}
+    more = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.waits]
+    if more:
+        pids = {each.process.pid for each in (task, *more)}
         where = f" ({len(pids)} processes in all)" if len(pids) > 1 else ""
-        parts.append(f"{count(len(others), 'other thread')} waited and served too{where}: the table has a row for each")
-    lines = ((task.under_way, "A wait that had not ended when the log did."),) if task.under_way else ()
+        parts.append(f"{count(len(more), 'other thread')} waited and served too{where}: the table has a row for each")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
-    return Step(3, title, status, ". ".join(parts) + ".", lines)
+    return Step(3, title, status, ". ".join(parts) + ".", tuple(lines))

@@ -1,7 +1,7 @@
 """The later steps of a story: a connection, a click or a request, totals."""
 
 from iolab.trace.facts import loop_of, rate, script_opens, task_serving_s
-from iolab.trace.records import Cited, Request, Run
+from iolab.trace.records import Cited, Request, Requests, Run
 from iolab.trace.telling import (
     Click,
     Status,
@@ -113,9 +113,17 @@ def requested(watch: Watch, names: dict[int, int]) -> Step:
     if len(tids) == 1 and requests.count <= len(kept):
         tid = next(iter(tids))
         task = run.tasks.get(tid)
-        sentence += f" {subject(run, task, names)} read and answered {'it' if requests.count == 1 else 'them all'}."
+        sentence += f" {subject(run, task, names)} {_read_and_answered(requests)}."
     status: Status = "proved" if shown.answer and (shown.wake or shown.accept) else "inferred"
     return Step(5, title, status, sentence, request_lines(shown, names))
+
+
+def _read_and_answered(requests: Requests) -> str:
+    """Say what the only thread that read requests did with them."""
+    them = "it" if requests.count == 1 else "them all"
+    if requests.answered == requests.count:
+        return f"read and answered {them}"
+    return f"read {them}" + (", and sent each answer" if requests.answered else "")
 
 
 def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited, str], ...]:
