@@ -46,10 +46,7 @@ class Epoll:
 
     def descriptor(self, word: int, guess: int | None) -> int | None:
         """Return the descriptor that epoll means by a word; `guess` is its lower half, if that may be a descriptor."""
-        fd = self.by_word.get(word)
-        if fd is not None:
-            return fd
-        return guess
+        return self.by_word.get(word, guess)
 
 
 @dataclass(eq=False)

@@ -57,7 +57,7 @@ class Listener:
 class Connection:
     """An accepted connection; one that is known only by its registration has no `accept`.
 
-    `request` is what it received and is not answered yet; a thread of `tid` accepted it.
+    `request` is what it received and is not answered yet; thread `tid` accepted it.
     """
 
     fd: int
@@ -81,7 +81,7 @@ class Connection:
 
 @dataclass
 class Wake:
-    """A wait of the listener's thread that ended with this fd ready.
+    """A wait of a thread that ended with this fd ready.
 
     `frame` says what was then read from it: a kind of websocket frame, or "hidden" where the log has none of the data.
     """

@@ -1,5 +1,7 @@
 """The first three steps of a story: the listening socket, its registration, waiting."""
 
+from collections.abc import Mapping
+
 from iolab.trace.facts import loop_of, task_serving_s
 from iolab.trace.records import Cited, Listener
 from iolab.trace.steps_served import clicked, connected, requested, totals
@@ -8,15 +10,17 @@ from iolab.trace.telling import Click, Status, Step, address, count, newest, sub
 from iolab.trace.watch import Watch
 from iolab.trace.why import no_registration, no_waits, nothing_listens
 
-__all__ = ["Click", "Status", "Step", "tell_steps"]
-
 LEAST_SERVED_S = 0.01  # of a share that is worth telling
 MOST_SHOWN = 200  # listening sockets with their lines
 
 
-def tell_steps(watch: Watch, log: Strace, clicks: tuple[Click, ...], script: str | None) -> tuple[Step, ...]:
-    """Return the steps; the fifth is about clicks if the log shows an app that opens `script`, else about requests."""
-    names = {0: log.first_pid} if log.first_pid is not None else {}
+def tell_steps(
+    watch: Watch, log: Strace, names: Mapping[int, int], clicks: tuple[Click, ...], script: str | None
+) -> tuple[Step, ...]:
+    """Return the steps; the fifth is about clicks if the log shows an app that opens `script`, else about requests.
+
+    `names` are the numbers of threads as the log writes them, where those are not their own.
+    """
     return (
         _listening(watch, log),
         _registered(watch),
@@ -116,7 +120,7 @@ def _on_list(watch: Watch, title: str, registered: list[Listener]) -> Step:
     return Step(2, title, "proved", sentence, tuple(lines))
 
 
-def _waiting(watch: Watch, names: dict[int, int]) -> Step:
+def _waiting(watch: Watch, names: Mapping[int, int]) -> Step:
     title = "Waiting"
     run = watch.run
     if run is None:

@@ -70,7 +70,7 @@ def _polled(task: Task, run: Run, call: Syscall) -> None:
 
 def _woken(task: Task, run: Run, call: Syscall) -> None:
     epoll = task.process.find(call.fd)
-    known = isinstance(epoll, Epoll)
+    early = epoll.early if isinstance(epoll, Epoll) else frozenset()
     others = any(listener.add for listener in run.listeners[:1]) and not (isinstance(epoll, Epoll) and epoll.watches)
     for word, guess in ready(call):
         fd = epoll.descriptor(word, guess) if isinstance(epoll, Epoll) else guess
@@ -83,8 +83,7 @@ def _woken(task: Task, run: Run, call: Syscall) -> None:
             task.called = _wake(task, fd, call)
             _first_connection(task, run, call)
             continue
-        connected = isinstance(what, Connection)
-        if not connected and (run.accept_lines or others or (known and fd in epoll.early)):  # type: ignore[union-attr]
+        if not isinstance(what, Connection) and (run.accept_lines or others or fd in early):
             continue
         task.wakes.append(_wake(task, fd, call))
     if hides_fds(call):
