@@ -191,10 +191,10 @@ def _of_clicks(story: Story, fact: Any) -> Iterator[tuple[str, Fact]]:
 
 
 def _share_asleep(story: Story) -> float | None:
-    from iolab.trace.facts import serving_s  # noqa: PLC0415
+    from iolab.trace.facts import task_serving_s  # noqa: PLC0415
 
     run = story.watch.run
-    total_s = serving_s(run) if run else None
+    total_s = task_serving_s(run, run.main) if run and run.main else None
     return min(1.0, run.sleep.slept_s / total_s) if run and total_s and run.sleep.timed else None
 
 

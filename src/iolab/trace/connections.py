@@ -6,7 +6,7 @@ from dataclasses import replace
 from iolab.trace.decode import DATA, address, frame_kind, readable
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Request, Run, Wake, cite
+from iolab.trace.records import KEPT_REQUESTS, MOST_CONNECTIONS, Connection, Request, Requests, Run, Wake, cite
 from iolab.trace.tasks import Task
 
 _UPGRADE = re.compile(r"GET [^ ]*_stcore/stream |[Uu]pgrade: websocket", re.ASCII)
@@ -14,6 +14,7 @@ _REQUEST = re.compile(r'"([A-Z]{3,8} \S{1,80}) HTTP/')
 _STATUS = re.compile(r'"HTTP/1\.[01] (\d{3})')
 _PEER = re.compile(r"<TCP(?:v6)?:\[[^>]{1,80}->([^>]{1,80}?)\]>")
 _CLOSES = ("SOCK_CLOEXEC", "0x80000")
+_NO_CONNECTION = re.compile(r"\d{1,9}<(?!TCP|socket:)")  # a descriptor with the name that -y or -yy gives it
 
 
 def accept(task: Task, call: Syscall, socket: Socket) -> None:
@@ -22,6 +23,8 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     if listener is None or fd is None or fd < 0:
         return
     run = listener.run
+    if run.accepted and not run.accept_lines:
+        _forget_supposed(run)
     connection = Connection(fd, run, call.tid, _peer(call), cite(call))
     connection.accepted_s = call.end_s if call.end_s is not None else call.time_s
     connection.called = task.called
@@ -33,6 +36,18 @@ def accept(task: Task, call: Syscall, socket: Socket) -> None:
     if task.serves_from_s is None:
         task.serves_from_s = call.time_s
     task.process.put(fd, connection, cloexec=any(flag in call.rest for flag in _CLOSES))
+
+
+def _forget_supposed(run: Run) -> None:
+    """Forget what was taken for connections before the first accept: in a log that shows accepts, they were none."""
+    run.connections, run.accepted, run.requests = [], 0, Requests()
+    for task in run.tasks.values():
+        task.requests = 0
+
+
+def _no_connection(connection: Connection) -> bool:
+    """Say whether this was taken for a connection, and is none: see `_forget_supposed`."""
+    return connection.accept is None and bool(connection.run.accept_lines)
 
 
 def _peer(call: Syscall) -> str:
@@ -50,12 +65,17 @@ def keep(run: Run, connection: Connection) -> None:
         run.connections.append(connection)
 
 
-def register(task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
-    """Take a descriptor that was put on the list on which the listening socket is: a connection, if it is new there."""
+def register(task: Task, epoll: Epoll, fd: int, call: Syscall, named: str) -> None:
+    """Take a descriptor that was put on the list on which the listening socket is.
+
+    In a log without accepts it is a connection, if it is new there and nothing shows that it is something else.
+    """
     listener = epoll.watches
     what = task.process.find(fd)
     if isinstance(what, Connection):
         what.add = what.add or cite(call)
+    elif _NO_CONNECTION.match(named):
+        return
     elif listener and what is None and fd not in epoll.early and not listener.run.accept_lines:
         connection = Connection(fd, listener.run, call.tid)
         connection.add = cite(call)
@@ -65,7 +85,7 @@ def register(task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
 
 def read(task: Task, connection: Connection, fd: int, call: Syscall) -> None:
     """Take what a connection received: a request, or the frame that the last wake-up was for."""
-    if not call.returned or call.returned < 0:
+    if not call.returned or call.returned < 0 or _no_connection(connection):
         return
     data = DATA.search(call.arguments)
     if data is None:
@@ -111,7 +131,7 @@ def _asked(task: Task, connection: Connection, call: Syscall, asked: str, wake: 
 
 def write(task: Task, connection: Connection, call: Syscall) -> None:
     """Take what was sent on a connection: a response may make a websocket of it, and answers a request."""
-    if call.end_line is None or (call.returned or -1) <= 0:
+    if call.end_line is None or (call.returned or -1) <= 0 or _no_connection(connection):
         return
     if connection.switched is None and '"HTTP/1.1 101 ' in readable(call.rest):
         connection.switched = cite(call)

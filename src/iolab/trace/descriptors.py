@@ -30,11 +30,11 @@ class Descriptors:
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
         self._in_flight: deque[Descriptor | None] = deque(maxlen=MOST_IN_FLIGHT)
-        others = ("pipe2", "pipe", "eventfd2", "eventfd", "timerfd_create", "signalfd4", "memfd_create", "openat",
+        others = ("eventfd2", "eventfd", "timerfd_create", "signalfd4", "memfd_create", "openat",
                   "open", "openat2", "inotify_init1", "io_uring_setup")  # fmt: skip
         self.by_name = {
             "socket": _socket,
-            "socketpair": _socketpair,
+            **dict.fromkeys(("socketpair", "pipe", "pipe2"), _pair),
             "epoll_create": _epoll,
             "epoll_create1": _epoll,
             "setsockopt": _option,
@@ -118,13 +118,13 @@ def _socket(task: Task, call: Syscall) -> None:
     task.process.put(call.returned or 0, Socket(kind, cite(call)), cloexec=bool(flags & 0x80000))
 
 
-def _socketpair(task: Task, call: Syscall) -> None:
+def _pair(task: Task, call: Syscall) -> None:
     at = call.rest.find("[")
     match = _PAIR.match(call.rest, at) if at >= 0 else None
     if match and call.returned == 0:
         one, two = PairEnd(), PairEnd()
         one.peer, two.peer = two, one
-        cloexec = "SOCK_CLOEXEC" in call.rest or "0x80000" in call.rest
+        cloexec = "_CLOEXEC" in call.rest or "0x80000" in call.rest
         task.process.put(int(match[1]), one, cloexec=cloexec)
         task.process.put(int(match[2]), two, cloexec=cloexec)
 

@@ -55,11 +55,6 @@ def duration_s(watch: Watch) -> float | None:
     return watch.last_s - watch.first_s
 
 
-def serving_s(run: Run) -> float | None:
-    """Return how long the main thread of a run has served, in seconds; see `task_serving_s`."""
-    return task_serving_s(run, run.main) if run.main else None
-
-
 def task_serving_s(run: Run, task: Task) -> float | None:
     """Return how long a thread has served: from its registration (else bind, else first wait) to its last call's end.
 

@@ -31,12 +31,14 @@ def _role(task: Task, main: str, scripts: set[int]) -> str:
     run = task.process.run
     if main and (task.registered or (run and task is run.binder)):
         return main
-    if task.registered:
+    if task.registered and (task.accepts or task.sleep.waits):
         return "an event loop"
     if task.accepts:
         return "accepts"
     if task.requests:
         return "serves"
+    if task.registered:
+        return "registers the listening socket"
     return "script thread" if task.tid in scripts else ""
 
 

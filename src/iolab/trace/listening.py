@@ -168,7 +168,7 @@ class Listening:
             epoll = Epoll()
             process.put(call.fd, epoll)
         if operation == "ADD":
-            self._added(task, epoll, fd, call)
+            self._added(task, epoll, fd, call, call.rest[match.start(3) :])
         elif operation == "MOD" and fd in epoll.list:
             epoll.add(fd, _word(call.rest), epoll.list[fd][1])
         elif operation == "DEL":
@@ -183,11 +183,11 @@ class Listening:
                     wake.rearm.append((call.line, operation))
                 break
 
-    def _added(self, task: Task, epoll: Epoll, fd: int, call: Syscall) -> None:
+    def _added(self, task: Task, epoll: Epoll, fd: int, call: Syscall, named: str) -> None:
+        """Take a registration; `named` begins with the descriptor and the name that -y or -yy gives it."""
         what = self._inherited(task, fd)
-        if what is None and task.process.run and f"{fd}<" in call.rest:
-            at = call.rest.find(f", {fd}<")
-            what = self._by_name(call.rest[at + 2 :]) if at > 0 else None
+        if what is None and task.process.run and (name := _NAMED.match(named)):
+            what = self._inodes.get(name[2])
         if isinstance(what, Socket) and what.listener:
             listener = what.listener
             if epoll.watches is None or epoll.watches.run is not listener.run:
@@ -205,13 +205,9 @@ class Listening:
             if task.serves_from_s is None or task.registered.line == call.line:  # not put back, as by nginx
                 task.serves_from_s = call.time_s
         elif task.process.run:
-            connections.register(task, epoll, fd, call)
+            connections.register(task, epoll, fd, call, named)
             what = task.process.find(fd)
         epoll.add(fd, _word(call.rest), what)
-
-    def _by_name(self, text: str) -> Socket | None:
-        name = _NAMED.match(text)
-        return self._inodes.get(name[2]) if name else None
 
 
 def _word(rest: str) -> int | None:

@@ -26,7 +26,6 @@ class LoopFacts:
     accept_call: str | None
     registers: str | None
     idle_wakeups_per_s: float | None
-    idle_s: float | None
     clicks: int
     calls_per_click: float | None
     open_ms: float | None
@@ -55,7 +54,6 @@ def facts(story: Story) -> LoopFacts:
         accept_call=watch.accept_call,
         registers=registers,
         idle_wakeups_per_s=idle[0] / idle[1] if idle and idle[1] >= LEAST_IDLE_S else None,
-        idle_s=idle[1] if idle else None,
         clicks=len(story.clicks),
         calls_per_click=mean(sum(opened.calls.values()) for opened in answered) if answered else None,
         open_ms=median(opens) if opens else None,

@@ -46,15 +46,12 @@ class Epoll:
 
     def descriptor(self, word: int, guess: int | None) -> int | None:
         """Return the descriptor that epoll means by a word; `guess` is its lower half, if that may be a descriptor."""
-        fd = self.by_word.get(word)
-        if fd is not None:
-            return fd
-        return guess
+        return self.by_word.get(word, guess)
 
 
 @dataclass(eq=False)
 class PairEnd:
-    """One end of a socket pair, and the descriptors that were sent to it."""
+    """One end of a socket pair or pipe, and the descriptors that were sent to it."""
 
     inbox: "deque[Descriptor | None]" = field(default_factory=lambda: deque(maxlen=MOST_IN_FLIGHT))
     peer: "PairEnd | None" = None

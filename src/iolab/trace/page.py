@@ -104,7 +104,7 @@ def _requests(story: Story, index: dict[Lane, int]) -> list[dict[str, Any]]:
 
 
 def _request(request: Request, story: Story, index: dict[Lane, int]) -> dict[str, Any]:
-    lines = request_lines(request, dict(story.names))
+    lines = request_lines(request, story.names)
     at = _at(request.read, story)
     origin_s = story.timeline.origin_s
     return {

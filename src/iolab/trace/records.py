@@ -57,7 +57,7 @@ class Listener:
 class Connection:
     """An accepted connection; one that is known only by its registration has no `accept`.
 
-    `request` is what it received and is not answered yet; a thread of `tid` accepted it.
+    `request` is what it received and is not answered yet; thread `tid` accepted it.
     """
 
     fd: int
@@ -81,7 +81,7 @@ class Connection:
 
 @dataclass
 class Wake:
-    """A wait of the listener's thread that ended with this fd ready.
+    """A wait of a thread that ended with this fd ready.
 
     `frame` says what was then read from it: a kind of websocket frame, or "hidden" where the log has none of the data.
     """
@@ -185,6 +185,16 @@ class Sleep:
     timed: int = 0
     at_most: bool = False
 
+    @property
+    def others(self) -> int:
+        """Waits that ended neither with an event nor with a timeout: with a signal, or an error."""
+        return self.calls - self.polls - self.wakes - self.timeouts
+
+    @property
+    def waits(self) -> int:
+        """Waits, ended or not, without the checks."""
+        return self.calls - self.polls + self.unended
+
     def idle(self, duration_s: float, timeout: int) -> None:
         """Count a wait in which nothing became ready; with a timeout of 0 it is a check."""
         self.calls += 1
@@ -230,12 +240,15 @@ class Run:
 
     @property
     def main(self) -> "Task | None":
-        """The thread that the story is about: the one that bound if it serves, else the one that serves most."""
+        """The thread that the story is about: the one that bound if it serves, else the one that serves most.
+
+        A thread that bound and only waited, while another one served (SO_REUSEPORT), is not the one.
+        """
         binder = self.binder
-        if binder and binder.serves and binder.sleep.calls + binder.sleep.unended:
-            return binder
         serving = [task for task in self.tasks.values() if task.serves]
-        best = max(serving, key=lambda task: (bool(task.sleep.calls), task.accepts + task.requests), default=None)
+        best = max(serving, key=lambda task: (bool(task.sleep.calls), task.served), default=None)
+        if binder and binder.serves and binder.sleep.calls + binder.sleep.unended:
+            return best if best and best.served and not binder.served else binder
         return best or binder
 
     @property

@@ -1,5 +1,7 @@
 """The first three steps of a story: the listening socket, its registration, waiting."""
 
+from collections.abc import Mapping
+
 from iolab.trace.facts import loop_of, task_serving_s
 from iolab.trace.records import Cited, Listener
 from iolab.trace.steps_served import clicked, connected, requested, totals
@@ -8,15 +10,17 @@ from iolab.trace.telling import Click, Status, Step, address, count, newest, sub
 from iolab.trace.watch import Watch
 from iolab.trace.why import no_registration, no_waits, nothing_listens
 
-__all__ = ["Click", "Status", "Step", "tell_steps"]
-
 LEAST_SERVED_S = 0.01  # of a share that is worth telling
 MOST_SHOWN = 200  # listening sockets with their lines
 
 
-def tell_steps(watch: Watch, log: Strace, clicks: tuple[Click, ...], script: str | None) -> tuple[Step, ...]:
-    """Return the steps; the fifth is about clicks if the log shows an app that opens `script`, else about requests."""
-    names = {0: log.first_pid} if log.first_pid is not None else {}
+def tell_steps(
+    watch: Watch, log: Strace, names: Mapping[int, int], clicks: tuple[Click, ...], script: str | None
+) -> tuple[Step, ...]:
+    """Return the steps; the fifth is about clicks if the log shows an app that opens `script`, else about requests.
+
+    `names` are the numbers of threads as the log writes them, where those are not their own.
+    """
     return (
         _listening(watch, log),
         _registered(watch),
@@ -116,7 +120,7 @@ def _on_list(watch: Watch, title: str, registered: list[Listener]) -> Step:
     return Step(2, title, "proved", sentence, tuple(lines))
 
 
-def _waiting(watch: Watch, names: dict[int, int]) -> Step:
+def _waiting(watch: Watch, names: Mapping[int, int]) -> Step:
     title = "Waiting"
     run = watch.run
     if run is None:
@@ -127,17 +131,21 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
         return Step(3, title, "missing", reason.sentence, advice=reason.advice)
     actor = subject(run, task, names)
     parts = []
-    if sleep.calls or not task.under_way:
+    if sleep.calls:
+        others = f", {sleep.others} with a signal or an error" if sleep.others else ""
         parts.append(
-            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts)}:"
-            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout."
+            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts + sleep.others)}:"
+            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout{others}."
             f" It also checked {times(sleep.polls)} without waiting (timeout 0)"
         )
         actor = "It"
+    lines: list[tuple[Cited, str]] = []
     if task.under_way:
-        parts.append(
-            f"{newest(watch, actor)} was in a wait that had not ended when the log did (line {task.under_way.line})"
-        )
+        when, means = "that had not ended when the log did (", "A wait that had not ended when the log did."
+        if task.ended:
+            when, means = f"when it ended ({task.ended}, ", "The thread ended in this wait."
+        parts.append(f"{newest(watch, actor)} was in a wait {when}line {task.under_way.line})")
+        lines.append((task.under_way, means))
     total_s = task_serving_s(run, task)
     at_most = "at most " if sleep.at_most else ""
     if sleep.timed and total_s and total_s >= LEAST_SERVED_S:
@@ -151,11 +159,10 @@ def _waiting(watch: Watch, names: dict[int, int]) -> Step:
         parts.append(f"It slept for {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
     else:
         parts.append("How long it slept is not in the log: trace with -ttt -T")
-    others = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.calls]
-    if others:
-        pids = {each.process.pid for each in (task, *others)}
+    more = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.waits]
+    if more:
+        pids = {each.process.pid for each in (task, *more)}
         where = f" ({len(pids)} processes in all)" if len(pids) > 1 else ""
-        parts.append(f"{count(len(others), 'other thread')} waited and served too{where}: the table has a row for each")
-    lines = ((task.under_way, "A wait that had not ended when the log did."),) if task.under_way else ()
+        parts.append(f"{count(len(more), 'other thread')} waited and served too{where}: the table has a row for each")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
-    return Step(3, title, status, ". ".join(parts) + ".", lines)
+    return Step(3, title, status, ". ".join(parts) + ".", tuple(lines))

@@ -1,7 +1,9 @@
 """The later steps of a story: a connection, a click or a request, totals."""
 
+from collections.abc import Mapping
+
 from iolab.trace.facts import loop_of, rate, script_opens, task_serving_s
-from iolab.trace.records import Cited, Request, Run
+from iolab.trace.records import Cited, Request, Requests, Run
 from iolab.trace.telling import (
     Click,
     Status,
@@ -65,9 +67,9 @@ def _no_connection(watch: Watch, title: str) -> Step:
     clicks = bool(script_opens(watch))
     if not watch.runs and (watch.listening.binds or not clicks):
         why = f"Nothing listens on port {watch.port} in this log"
-        actor = "the click used another port" if clicks else f"{title.split()[1]} cannot connect"
-        actor = actor if clicks else f"a {actor}"
-        return Step(4, title, "missing", f"{why}: {actor}.")
+        client = title.removesuffix(" connects").lower()
+        result = "the click used another port" if clicks else f"{client} cannot connect"
+        return Step(4, title, "missing", f"{why}: {result}.")
     if clicks:
         why = "There was a click, so a browser was connected; but the log shows neither accept4 nor epoll_ctl for it."
         return Step(4, title, "missing", why, advice="Trace with accept4, epoll_ctl and recvfrom in the filter.")
@@ -93,7 +95,7 @@ def clicked(watch: Watch, clicks: tuple[Click, ...], script: str) -> Step:
     return Step(5, title, "missing", reason.sentence, lines, reason.advice)
 
 
-def requested(watch: Watch, names: dict[int, int]) -> Step:
+def requested(watch: Watch, names: Mapping[int, int]) -> Step:
     """Tell of a request and its answer: wake-up, read, the thread or process that works, answer."""
     title = "A request is answered"
     run = watch.run
@@ -113,12 +115,20 @@ def requested(watch: Watch, names: dict[int, int]) -> Step:
     if len(tids) == 1 and requests.count <= len(kept):
         tid = next(iter(tids))
         task = run.tasks.get(tid)
-        sentence += f" {subject(run, task, names)} read and answered {'it' if requests.count == 1 else 'them all'}."
+        sentence += f" {subject(run, task, names)} {_read_and_answered(requests)}."
     status: Status = "proved" if shown.answer and (shown.wake or shown.accept) else "inferred"
     return Step(5, title, status, sentence, request_lines(shown, names))
 
 
-def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited, str], ...]:
+def _read_and_answered(requests: Requests) -> str:
+    """Say what the only thread that read requests did with them."""
+    them = "it" if requests.count == 1 else "them all"
+    if requests.answered == requests.count:
+        return f"read and answered {them}"
+    return f"read {them}" + (", and sent each answer" if requests.answered else "")
+
+
+def request_lines(request: Request, names: Mapping[int, int]) -> tuple[tuple[Cited, str], ...]:
     """Return the lines of a request, each with what it means."""
     fd = request.connection.fd
     lines: list[tuple[Cited, str]] = []
@@ -142,8 +152,8 @@ def request_lines(request: Request, names: dict[int, int]) -> tuple[tuple[Cited,
     return tuple(sorted(lines, key=lambda each: each[0].line))
 
 
-def totals(watch: Watch, names: dict[int, int]) -> Step:
-    """Tell how many calls there were, and actor served."""
+def totals(watch: Watch, names: Mapping[int, int]) -> Step:
+    """Tell how many calls there were, and how many connections were served."""
     counts = total_calls(watch)
     total = sum(counts.values())
     if not total:
@@ -157,7 +167,7 @@ def totals(watch: Watch, names: dict[int, int]) -> Step:
     return Step(6, "Totals", "proved", sentence)
 
 
-def _served(watch: Watch, run: Run, names: dict[int, int]) -> str:
+def _served(watch: Watch, run: Run, names: Mapping[int, int]) -> str:
     task = run.main
     accepting = acceptors(run)
     ended = task.sleep.wakes + task.sleep.timeouts if task else 0
@@ -169,13 +179,9 @@ def _served(watch: Watch, run: Run, names: dict[int, int]) -> str:
         text = f" {newest(watch, by)} accepted {count(run.accepted, 'connection')}."
         return text + (f" {subject(run, task, names)} woke {a_second(woke)}." if woke is not None else "")
     alone = not accepting or accepting == [task]
-    served = f"served {count(run.accepted, 'connection')}" if run.accepted and alone else ""
-    if run.accepted and not alone:
-        other = subject(run, accepting[0], names)
-        served = ""
-        tail = f" {other} accepted {count(run.accepted, 'connection')}."
-    else:
-        tail = ""
+    connections = count(run.accepted, "connection")
+    served = f"served {connections}" if run.accepted and alone else ""
+    tail = "" if alone else f" {subject(run, accepting[0], names)} accepted {connections}."
     if woke is not None:
         return f" {actor} woke {a_second(woke)}{' and ' + served if served else ''}.{tail}"
     if served:

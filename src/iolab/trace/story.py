@@ -67,12 +67,13 @@ def tell(
             draws(event, tasks.get(event.tid))
     watch.finish()
     script = script if shows_streamlit(watch) else None
+    names = {0: log.first_pid} if log.first_pid is not None else {}
     clicks = tuple(_click(number, opened) for number, opened in enumerate(script_opens(watch), 1))
     return Story(
         source=source,
         port=port,
         watch=watch,
-        steps=tell_steps(watch, log, clicks, script),
+        steps=tell_steps(watch, log, names, clicks, script),
         clicks=clicks,
         timeline=timeline,
         lines=log.lines,
@@ -82,7 +83,7 @@ def tell(
         cut=lines.cut,
         damaged=lines.damaged,
         foreign=max(log.foreign, key=lambda name: log.foreign[name], default=None),
-        names={0: log.first_pid} if log.first_pid is not None else {},
+        names=names,
     )
 
 

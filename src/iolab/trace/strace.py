@@ -12,6 +12,7 @@ from iolab.trace.clock import Clock
 from iolab.trace.decode import CLONES
 from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.foreign import foreign_prefix
+from iolab.trace.pids import Pids
 
 MOST_PENDING = 1 << 16  # calls under way at once; a kernel has fewer threads
 
@@ -56,19 +57,21 @@ class Strace:
         self.unfinished = 0
         self.unreadable = 0
         self.chatter = 0
-        self.first_pid: int | None = None
         self._clock = Clock()
         self._pending: dict[int, Syscall] = {}
         self.cloning: dict[int, Syscall] = {}
         self.foreign: Counter[str] = Counter()
-        self._children: set[int] = set()
-        self._bare = 0
-        self._first_ended = False
+        self._pids = Pids()
         self.stack_lines = 0
         self._torn: Syscall | None = None
 
+    @property
+    def first_pid(self) -> int | None:
+        """The number of thread 0, if a line tells it."""
+        return self._pids.first
+
     def __iter__(self) -> Iterator[Syscall | Signal | Exit]:
-        match_usual, pending, time_of = _USUAL.match, self._pending, self._clock.time_of
+        match_usual, pending, time_of, pids = _USUAL.match, self._pending, self._clock.time_of, self._pids
         number = 0
         time_s: float | None
         for number, text in enumerate(self._lines, 1):
@@ -77,7 +80,7 @@ class Strace:
                 yield from self._unusual(number, text)
                 continue
             pid, stamp, other_stamp, name, resumed = match.groups()
-            tid = int(pid) if pid else self._bare
+            tid = int(pid) if pid else pids.bare
             if stamp:
                 time_s = float(stamp)
             else:
@@ -91,7 +94,7 @@ class Strace:
             elif at > 0 and rest[at - 1] == ")" and tid not in pending and not rest.endswith(_UNFINISHED):
                 call.result_at = at
                 if not pid and name in CLONES:
-                    self._bore(call)
+                    self._pids.returned(call)
                 yield call
             else:
                 yield from self._began(call)
@@ -111,7 +114,7 @@ class Strace:
             return
         if torn := _TORN.search(rest):
             self.chatter += 1
-            self._children.add(int(torn[1]))
+            self._pids.born(int(torn[1]))
             call.rest = rest[: torn.start()]
             call.end_line = None
             self._keep(call)
@@ -122,7 +125,7 @@ class Strace:
             call.end_line = None
             self.unreadable += not rest.endswith(_DETACHED)
         elif call.name in CLONES:
-            self._bore(call)
+            self._pids.returned(call)
         yield call
 
     def _keep(self, call: Syscall) -> None:
@@ -138,29 +141,6 @@ class Strace:
         call.end_stamp_s = at_s
         return call
 
-    def _bore(self, call: Syscall) -> None:
-        """Learn from its result which thread a call made."""
-        child = call.returned
-        if child and child > 0 and child != call.tid:
-            self._children.add(child)
-
-    def _attached(self, pid: int, number: int) -> None:
-        """Take strace's word that it follows a thread; before the first call, it is one that strace was attached to."""
-        if self.first_pid is None and number <= self.chatter and not self._children:
-            self.first_pid = pid
-        elif pid != self.first_pid:
-            self._children.add(pid)
-
-    def _bracketed(self, pid: int, name: str | None, *, resumed: bool) -> int:
-        """Return the thread of `[pid N]`: the first process has no such mark until there is a second."""
-        if self.first_pid is None and pid not in self._children:
-            inside = self._pending.get(0)
-            if inside is not None and not (resumed and inside.name == name) and inside.name in CLONES:
-                self._children.add(pid)  # the first process is inside of the call that made this one
-            else:
-                self.first_pid = pid
-        return 0 if pid == self.first_pid else pid
-
     def _unusual(self, number: int, text: str) -> Iterator[Syscall | Signal | Exit]:
         if match := _CALL.match(text):
             bracket, pid, stamp, name = match.groups()
@@ -172,7 +152,7 @@ class Strace:
         elif _CHATTER.match(text.lstrip()):
             self.chatter += 1
             if born := _ATTACHED.search(text):
-                self._attached(int(born[1]), number)
+                self._pids.attached(int(born[1]), first_lines=number <= self.chatter)
         elif (torn := self._torn) and self._pending.get(torn.tid) is torn and _REST_OF_TORN.match(text):
             self._torn = None
             if text.endswith(_UNFINISHED):
@@ -190,7 +170,9 @@ class Strace:
     def _tid(self, bracket: str | None, pid: str | None, name: str | None, *, resumed: bool) -> int:
         if pid:
             return int(pid)
-        return self._bare if bracket is None else self._bracketed(int(bracket), name, resumed=resumed)
+        if bracket is None:
+            return self._pids.bare
+        return self._pids.marked(int(bracket), name, self._pending.get(0), resumed=resumed)
 
     def _done(self, tid: int) -> Syscall | None:
         self.cloning.pop(tid, None)
@@ -207,7 +189,7 @@ class Strace:
                 self._superseded(tid, int(other[1]))
             elif tid in self._pending:
                 yield self._abandoned(tid, time_s)
-            self._gone(tid, bracketed=bracket is not None)
+            self._pids.ended(tid, marked=bracket is not None)
             yield Exit(number, tid, time_s, how, text)
         else:
             yield self._resumed(Syscall(number, tid, stamp, time_s, resumed, rest, text))
@@ -218,13 +200,6 @@ class Strace:
         if execve := self._done(by):
             execve.tid = tid
             self._pending[tid] = execve
-
-    def _gone(self, tid: int, *, bracketed: bool) -> None:
-        self._children.discard(tid)
-        if bracketed and tid == 0:
-            self._first_ended = True
-        if self._first_ended and len(self._children) == 1:
-            self._bare = next(iter(self._children))
 
     def _resumed(self, end: Syscall) -> Syscall:
         number, tid, name, text = end.line, end.tid, end.name, end.text
@@ -248,7 +223,7 @@ class Strace:
             call.end_line = None
             self.unreadable += not call.rest.endswith(_DETACHED)
         elif call.name in CLONES:
-            self._bore(call)
+            self._pids.returned(call)
         return call
 
 

@@ -81,7 +81,7 @@ class Task:
     called: Wake | None = None  # the last wait that ended because of the listening socket
     unended: list[Wake] = field(default_factory=list)  # wake-ups that ended, at the latest, with the next call
     untimed: tuple[float, float | None] | None = None  # when the last wait began, and its timeout
-    under_way: Cited | None = None  # a wait that the log does not end
+    under_way: Cited | None = None  # a wait that the log does not end, or in which the thread ended
     last: Syscall | None = None
     waited_until_s: float | None = None  # the last known moment of a wait that the log does not end
     accepts: int = 0
@@ -92,9 +92,14 @@ class Task:
     ended: str | None = None
 
     @property
+    def served(self) -> int:
+        """How often it was seen to accept a connection, or to read or answer a request."""
+        return self.accepts + self.requests
+
+    @property
     def serves(self) -> bool:
         """Whether it was seen to serve: it accepted, was woken by the listening socket, or answered."""
-        return bool(self.accepts or self.requests or self.registered)
+        return bool(self.served or self.registered)
 
     @property
     def last_s(self) -> float | None:

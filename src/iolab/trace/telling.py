@@ -1,6 +1,7 @@
 """The parts of a story, and the words that its steps share."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +43,7 @@ def newest(watch: Watch, start: str) -> str:
     return start if len(watch.runs) < 2 else f"In the newest run {start[0].lower()}{start[1:]}"
 
 
-def subject(run: Run, task: Task | None, names: dict[int, int]) -> str:
+def subject(run: Run, task: Task | None, names: Mapping[int, int]) -> str:
     """Name a thread by its role, or as a process or thread of its number."""
     if task is None or task is run.binder:
         return "The listening thread"

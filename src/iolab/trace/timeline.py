@@ -74,9 +74,7 @@ class Timeline:
     @property
     def idle(self) -> set[Lane]:
         """The descriptors on which nothing was read, written or accepted."""
-        busy = {
-            mark.lane for mark in self._marks.values() if mark.kind in ("read", "write", "accept", "listen", "wake")
-        }
+        busy = {mark.lane for mark in self._marks.values() if mark.kind in _BUSY}
         return {lane for lane in self.seen if lane[0] == "fd" and lane not in busy}
 
     def see(self, event: Syscall | Signal | Exit, task: Task | None) -> None:

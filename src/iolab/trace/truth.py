@@ -4,9 +4,9 @@ from typing import Any
 
 from iolab.trace.facts import all_opens, duration_s, identity, share_asleep, task_serving_s, waits
 from iolab.trace.records import Cited, Connection, Listener, Open, Request, Run
-from iolab.trace.steps import Click, Step
 from iolab.trace.story import Story
 from iolab.trace.tasks import Process, Task
+from iolab.trace.telling import Click, Step
 
 
 def as_json(story: Story) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def _ended(task: Task, run: Run, call: Syscall) -> None:
     returned = call.returned
     if returned is None and call.error is None:  # `= ?`: its thread was killed in it
         task.sleep.unended += 1
-        task.waited_until_s = call.end_s
+        task.under_way, task.waited_until_s = cite(call), call.end_s
         if (took_s := _took_s(call)) is not None:
             task.sleep.add(took_s, None)
         return
@@ -70,7 +70,7 @@ def _polled(task: Task, run: Run, call: Syscall) -> None:
 
 def _woken(task: Task, run: Run, call: Syscall) -> None:
     epoll = task.process.find(call.fd)
-    known = isinstance(epoll, Epoll)
+    early = epoll.early if isinstance(epoll, Epoll) else frozenset()
     others = any(listener.add for listener in run.listeners[:1]) and not (isinstance(epoll, Epoll) and epoll.watches)
     for word, guess in ready(call):
         fd = epoll.descriptor(word, guess) if isinstance(epoll, Epoll) else guess
@@ -83,8 +83,7 @@ def _woken(task: Task, run: Run, call: Syscall) -> None:
             task.called = _wake(task, fd, call)
             _first_connection(task, run, call)
             continue
-        connected = isinstance(what, Connection)
-        if not connected and (run.accept_lines or others or (known and fd in epoll.early)):  # type: ignore[union-attr]
+        if not isinstance(what, Connection) and (run.accept_lines or others or fd in early):
             continue
         task.wakes.append(_wake(task, fd, call))
     if hides_fds(call):
@@ -106,7 +105,7 @@ def end_wakes(task: Task, call: Syscall) -> None:
 def end_of_log(task: Task, last_s: float | None) -> None:
     """Count a wait that the log does not end up to the last known moment."""
     waiting = task.under_way
-    if waiting is None:
+    if waiting is None or task.sleep.unended:  # in which its thread ended: it is counted
         return
     task.sleep.unended += 1
     if waiting.time_s is not None and last_s is not None and last_s >= waiting.time_s:
@@ -116,12 +115,12 @@ def end_of_log(task: Task, last_s: float | None) -> None:
 
 def _not_ended(task: Task, call: Syscall) -> None:
     task.wait_calls[call.name] += 1
+    task.under_way = cite(call)
     if call.end_stamp_s is not None and call.time_s is not None:  # its thread was killed then
         task.sleep.unended += 1
         task.sleep.add(max(0.0, call.end_stamp_s - call.time_s), None)
         task.waited_until_s = call.end_stamp_s
         return
-    task.under_way = cite(call)
     if call.whole_seconds:
         task.under_way.time_s = None
 

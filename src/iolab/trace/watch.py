@@ -124,11 +124,11 @@ class Watch:
 
     def finish(self) -> None:
         """Take the end of the log: what had not ended then lasted at least until its last known moment."""
-        tasks = {task.tid: task for run in self.runs for task in run.tasks.values()}
+        tasks = {task for run in self.runs for task in run.tasks.values()}
         ends = [task.last_s for task in self.processes.tasks.values() if task.last_s is not None]
         known = [each for each in (*ends, self.last_s) if each is not None]
         last_s = max(known) if known else None
-        for task in tasks.values():
+        for task in tasks:
             waits.end_of_log(task, last_s)
         self.last_s = last_s
 
