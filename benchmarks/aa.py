@@ -29,7 +29,7 @@ from iolab.options import span
 from iolab.report.cells import RunCell, figure
 from iolab.report.compare import NOISE, Comparison, compare
 from iolab.results.folder import RunFolder
-from iolab.theory.between_runs import CONFIDENCE
+from iolab.theory.enough import CONFIDENCE
 
 NOMINAL = 1 - CONFIDENCE
 A_SIDE = 3  # runs, where several are compared

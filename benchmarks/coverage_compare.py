@@ -16,7 +16,8 @@ import numpy as np
 
 from iolab.report.cells import Cell, RunCell, name_of
 from iolab.report.compare import NOISE, Comparison, compare
-from iolab.theory.between_runs import CONFIDENCE, Difference, Within
+from iolab.theory.between_runs import Difference, Within
+from iolab.theory.enough import CONFIDENCE
 
 DEVIATIONS = (0.003, 0.01, 0.03)
 RUNS = (1, 2, 3, 5, 10)  # a side

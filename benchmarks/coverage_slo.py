@@ -19,7 +19,7 @@ from iolab.kinds.slo.search import Bracket, Range, Step, Verdict, bracket, next_
 from iolab.kinds.slo.settings import Search
 from iolab.theory import queueing
 from iolab.theory.capacity import Distribution
-from iolab.theory.order_statistics import CONFIDENCE
+from iolab.theory.enough import CONFIDENCE
 from iolab.theory.statistics import Array
 
 SEARCHES = 300

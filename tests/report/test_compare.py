@@ -119,6 +119,7 @@ def test_figures_of_a_table_and_what_never_ended() -> None:
         ("rate_rps", None, "no interval"),
         ("clicks.p50_s", None, "never ended"),
     ]
+    assert "No interval for 2 of 2 figures: a value is 0 or never ended, so there is no ratio." in said(found)
     assert found.failing(0.5)
     assert not compare([never, calm], Kind()).failing(0.5)
     assert json.loads(json.dumps(as_json(found, ("cell",))))[0]["figures"][1]["second"] == "Infinity"

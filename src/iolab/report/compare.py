@@ -10,7 +10,8 @@ from iolab.errors import UsageError
 from iolab.report.cells import Cell, RunCell, figure
 from iolab.report.pairing import ORDINALS, Pair, Pairing, Side, paired
 from iolab.results.records import Finding
-from iolab.theory.between_runs import CONFIDENCE, Difference, between, holm, of_two_runs
+from iolab.theory.between_runs import Difference, between, holm, of_two_runs
+from iolab.theory.enough import CONFIDENCE
 
 NOISE = 0.03  # runs of the same settings are taken to differ by at most so much: docs/methodology.md has the data
 NOT_SHOWN, IN_THE_NOISE, UNKNOWN = "no difference shown", "within the noise", "no interval"

@@ -86,16 +86,20 @@ def _listed(changes: Sequence[Compared]) -> str:
 
 def _unknown(found: Comparison) -> list[str]:
     """Say of how many figures no interval is known, and why."""
-    unknown = [(row, each) for row in found.rows for each in row.figures if each.difference is None]
+    unknown = [each for row in found.rows for each in row.figures if each.difference is None]
     if not unknown:
         return []
-    why = (
-        "one run a side, with too few repeats"
-        if all(len(each.firsts) == len(each.seconds) == 1 for _, each in unknown)
-        else "too few runs have it, or their values show no spread"
-    )
+    whys = "; or ".join(dict.fromkeys(map(_why_unknown, unknown)))
     every = sum(len(row.figures) for row in found.rows)
-    return [f"No interval for {len(unknown)} of {numbers.counted(every, 'figure')}: {why}."]
+    return [f"No interval for {len(unknown)} of {numbers.counted(every, 'figure')}: {whys}."]
+
+
+def _why_unknown(each: Compared) -> str:
+    if each.ratio is None:
+        return "a value is 0 or never ended, so there is no ratio"
+    if len(each.firsts) == len(each.seconds) == 1:
+        return "one run a side, with too few repeats"
+    return "too few runs have it, or their values show no spread"
 
 
 def _unit(found: Comparison) -> list[str]:

@@ -9,9 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iolab.theory.statistics import t_quantile
-
-CONFIDENCE = 0.95
+from iolab.theory.enough import CONFIDENCE
+from iolab.theory.statistics import t_quantile, welch
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,10 @@ def _difference(
     log_ratio: float, parts: Sequence[tuple[float, float]], steps: float, noise: float = 0.0
 ) -> Difference | None:
     """Return the difference with errors of (variance, degrees of freedom), which add as Welch says."""
-    total = sum(variance for variance, _ in parts)
-    if total <= 0:
+    if all(variance <= 0 for variance, _ in parts):
         return None
-    freedom = total**2 / sum(variance**2 / freedom for variance, freedom in parts)
-    return Difference(log_ratio, math.sqrt(total), freedom, steps, noise)
+    variance, freedom = welch(parts)
+    return Difference(log_ratio, math.sqrt(variance), freedom, steps, noise)
 
 
 def _rounding(resolution: float, values: Sequence[float]) -> float:

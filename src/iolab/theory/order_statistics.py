@@ -11,9 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from iolab.theory.enough import CONFIDENCE
 from iolab.theory.statistics import Array
-
-CONFIDENCE = 0.95
 
 
 def ranks(count: int, quantile: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:

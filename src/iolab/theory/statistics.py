@@ -88,9 +88,7 @@ def ratio_interval(
 ) -> tuple[float, float, float] | None:
     """Return the ratio of two quantiles (`these` to `those`) and its 95% interval; None with fewer than three repeats.
 
-    Errors of logarithms add up as variances do, with the degrees of freedom of Welch.
-    Source: Welch, The generalization of Student's problem when several different population variances are involved
-    (1947).
+    Errors of logarithms add up as `welch` says.
     """
     one, other = quantile_estimate(these, 0, quantile), quantile_estimate(those, 1, quantile)
     if one is None or other is None:
@@ -98,13 +96,21 @@ def ratio_interval(
     ratio = one.value / other.value
     # What is told in steps may be half a step off on either side.
     steps = resolution / 2 * (1 / one.value + 1 / other.value)
-    variances = [(each.log_error**2, each.freedom) for each in (one, other)]
-    total = sum(variance for variance, _ in variances)
-    if total == 0:
+    if one.log_error == other.log_error == 0:
         return ratio, ratio * (1 - steps), ratio * (1 + steps)
-    freedom = total**2 / sum(variance**2 / freedom for variance, freedom in variances)
-    spread = math.exp(t_quantile(freedom) * math.sqrt(total))
+    variance, freedom = welch([(each.log_error**2, each.freedom) for each in (one, other)])
+    spread = math.exp(t_quantile(freedom) * math.sqrt(variance))
     return ratio, ratio / spread * (1 - steps), ratio * spread * (1 + steps)
+
+
+def welch(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the variance of a difference and its degrees of freedom, from those of its parts, one of them above 0.
+
+    Source: Welch, The generalization of Student's problem when several different population variances are involved
+    (1947).
+    """
+    total = sum(variance for variance, _ in parts)
+    return total, total**2 / sum(variance**2 / freedom for variance, freedom in parts)
 
 
 def t_quantile(freedom: float, probability: float = 0.975) -> float:

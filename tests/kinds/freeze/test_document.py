@@ -70,7 +70,7 @@ def test_omission_is_said_where_the_data_show_it() -> None:
     assert "frozen for 2 s, 20% of the 10 s of planned requests" in both
     assert "coordinated omission" in both
     alike = told(FEW_LATE, counted("planned", [0.021] * 99 + [2.0]))
-    assert "the difference between the two is small" in alike
+    assert "the share of planned requests that took longer than 100 ms is not more than 3 times" in alike
     assert "coordinated omission" not in alike
 
 
@@ -85,6 +85,12 @@ def test_the_verdict_has_the_share_of_late_requests_of_each_way_that_was_measure
     )
     assert freeze.verdict([]) == ""
     assert freeze.report(analysis(FEW_LATE, MANY_LATE)).verdict == freeze.verdict([FEW_LATE, MANY_LATE])
+
+
+def test_where_planned_requests_are_late_less_often_the_two_are_not_said_to_be_alike() -> None:
+    fewer = told(counted("closed loop", [0.021] * 70 + [2.0] * 30), counted("planned", [0.021] * 99 + [2.0]))
+    assert "is not more than 3 times that of the closed loop" in fewer
+    assert "small" not in fewer
 
 
 def test_of_one_way_alone_no_comparison_is_said() -> None:

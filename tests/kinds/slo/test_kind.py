@@ -102,6 +102,9 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
     printed = world.printed(outcome.folder)
     assert "This run was interrupted: it has 3 trials. The search has ended for 0 of 1 models." in printed
     assert "The search for A did not end: it was interrupted." in printed
+    assert "A · Blocking: not known (the search did not end)." in printed
+    assert "Theory says 24.6/s." in printed  # no bracket is known
+    assert "Trust: limited. The server is in doubt: the search did not end, so the objective may break far" in printed
     assert [cell["valid"] for cell in summary(outcome.folder)["cells"]] == [False]
     world.loop.events = {}
     calibrated = world.calibrations()
@@ -111,7 +114,23 @@ def test_an_interrupted_search_can_be_read_and_goes_on_to_the_same_end(world: Wo
         (one.rate_rps, one.low_s, one.high_s) for one in records(whole.folder)
     ]
     assert world.calibrations() == calibrated
-    assert "was interrupted" not in world.printed(again.folder)
+    ended = world.printed(again.folder)
+    assert "was interrupted" not in ended
+    assert "did not end" not in ended
+    assert "Trust: good." in ended
+
+
+def test_what_a_search_that_did_not_end_found_so_far_is_no_result(world: World) -> None:
+    world.loop.events = {6: "interrupt"}
+    folder = world.measure(world.plan("slo", **SMALL)).folder
+    printed = world.printed(folder)
+    (cell,) = summary(folder)["cells"]
+    known = f"between {cell['holds_rps']:.1f}/s and {cell['fails_rps']:.1f}/s"
+    assert f"A · Blocking: {known} so far (the search did not end)." in printed
+    assert "search_not_ended" in {each["id"] for each in cell["findings"]}
+    assert "Trust: limited." in printed
+    folder.write_run(folder.read_run().model_copy(update={"status": "running"}))
+    assert "The search for A did not end: the run has not ended." in world.printed(folder)
 
 
 def test_after_one_trial_there_is_a_report(world: World) -> None:
@@ -210,7 +229,7 @@ def test_a_busy_machine_decides_nothing_and_says_so(world: World) -> None:
     assert (cell["holds_rps"], cell["fails_rps"]) == (None, None)
     assert {each["verdict"] for each in cell["rates"]} == {"disturbed"}
     assert "A · Blocking: not known." in printed
-    assert "other programs disturbed every trial: run it again." in printed
+    assert "every trial was disturbed, as the findings say: run it again." in printed
     assert "could not be decided: other programs or containers used" in printed
     assert "Trust: limited." in printed
 

@@ -115,7 +115,8 @@ def counted(name: Name, load: OpenLoad) -> list[Sample]:
 def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:
     """Return what theory expects of the closed loop."""
     (model,), server, users = bench.models.values(), experiment.server, experiment.concurrency[0]
-    return closed_loop(users, model.workers, server.wait_ms / 1000, server.cpu_ms / 1000)
+    times = server.wait_ms / 1000, server.cpu_ms / 1000
+    return closed_loop(users, model.workers, *times, experiment.cpus[0], model.interpreters)
 
 
 @contextmanager

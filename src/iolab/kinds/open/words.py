@@ -57,7 +57,7 @@ def _without_a_queue(growth: float) -> str:
         return "This server handles any number of requests at once: there is no queue at any rate."
     return (
         f"This server handles any number of requests at once, without a queue, but the mean grew by {growth - 1:.0%}:"
-        " its CPU time is limited, and few requests make a mean uncertain."
+        " its limited CPU time can be the reason, or chance, if requests are few."
     )
 
 

@@ -15,7 +15,7 @@ from iolab.kinds.slo.steps import TriedRate, tried
 from iolab.results.folder import RunFolder
 from iolab.results.records import ModelInfo, RunInfo
 
-UNFINISHED = "it was interrupted"
+INTERRUPTED, RUNNING = "it was interrupted", "the run has not ended"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _found(model: ModelInfo, run: RunInfo, records: Sequence[SloRecord], experim
         )
     reason = next((str(record.reason) for record in own if not record.valid), "")
     if not reason and next_trial(experiment, model, run, records):
-        reason = UNFINISHED
+        reason = RUNNING if run.status == "running" else INTERRUPTED
     return Found(
         letter=model.letter,
         name=model.service,

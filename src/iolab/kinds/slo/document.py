@@ -9,7 +9,7 @@ from iolab.report import document, drawing, numbers, run_report, settings
 from iolab.report.document import Card, Cards, Column, Document, Section, Table
 from iolab.report.marked import Answer
 from iolab.report.numbers import slow_rate
-from iolab.theory.order_statistics import CONFIDENCE
+from iolab.theory.enough import CONFIDENCE
 
 RATES = (
     '"Holds at" is the highest rate at which the objective holds, "fails at" the lowest at which it does not: the'

@@ -1,4 +1,4 @@
-"""Findings of a search: trials that are not valid, the machine and the load generator, and disturbed trials."""
+"""Findings of a search: invalid trials, machine and load generator, disturbed trials, a search that did not end."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,17 @@ def of_server(analysis: SloAnalysis, found: Found) -> list[Finding]:
     ]
     counted = [record for tried in found.tried for record in tried.good]
     during = doubts.during(analysis.run, counted or own, own[0].cpus)
-    return [*invalid, *during, *_disturbed(found)]
+    return [*invalid, *during, *_disturbed(found), *([] if invalid else _not_ended(found))]
+
+
+def _not_ended(found: Found) -> Iterator[Finding]:
+    if found.reason:
+        yield Finding(
+            id="search_not_ended",
+            severity="warning",
+            message="the search did not end, so the objective may break far from these rates",
+            remedy="make slo RESUME= with this folder measures the rest",
+        )
 
 
 def _disturbed(found: Found) -> Iterator[Finding]:

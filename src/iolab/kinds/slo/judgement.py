@@ -6,7 +6,7 @@ from typing import Protocol
 
 from iolab.kinds.slo.objective import Objective
 from iolab.kinds.slo.search import Verdict
-from iolab.theory.order_statistics import CONFIDENCE
+from iolab.theory.enough import CONFIDENCE
 from iolab.theory.statistics import Array
 
 

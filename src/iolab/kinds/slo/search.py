@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-# "client": the load generator ended there; "disturbed": other programs disturbed each trial at this rate.
+# "client": the load generator ended there; "disturbed": each trial at this rate was disturbed.
 Verdict = Literal["holds", "fails", "undecided", "client", "disturbed"]
 
 STRIDE = 1.5  # between rates, as long as one side of the bracket is not known

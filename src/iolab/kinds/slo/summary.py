@@ -6,7 +6,7 @@ from iolab.kinds.slo import findings
 from iolab.kinds.slo.analysis import Found, SloAnalysis
 from iolab.kinds.slo.steps import TriedRate
 from iolab.report.summary import rounded
-from iolab.theory.order_statistics import CONFIDENCE
+from iolab.theory.enough import CONFIDENCE
 
 
 def objects(analysis: SloAnalysis) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from iolab.kind import Line
 from iolab.kinds.slo.judgement import decided
 from iolab.kinds.slo.objective import Objective
 from iolab.kinds.slo.records import SloRecord
+from iolab.kinds.slo.search import Bracket
 from iolab.kinds.slo.steps import TriedRate
 from iolab.report import numbers
 from iolab.report.marked import Answer
@@ -56,13 +57,20 @@ def interval(record: SloRecord) -> str:
 
 
 def verdict(found: "Found") -> str:
-    """Return between which rates the objective breaks, in few words."""
-    holds, fails = found.bracket.holds_rps, found.bracket.fails_rps
+    """Return between which rates the objective breaks, in few words, and whether the search did not end."""
+    known = _known(found.bracket)
+    if not found.reason:
+        return known or "not known"
+    return f"{known} so far (the search did not end)" if known else "not known (the search did not end)"
+
+
+def _known(bracket: Bracket) -> str:
+    holds, fails = bracket.holds_rps, bracket.fails_rps
     if holds and fails:
         return f"between {slow_rate(holds)} and {slow_rate(fails)}"
     if holds:
         return f"at least {slow_rate(holds)}"
-    return f"below {slow_rate(fails)}" if fails else "not known"
+    return f"below {slow_rate(fails)}" if fails else ""
 
 
 def sentences(found: "Found", objective: Objective) -> str:
@@ -106,7 +114,7 @@ def _between(found: "Found", objective: Objective) -> list[str]:
         )
     disturbed = _rates(found, "disturbed")
     if disturbed:
-        texts.append(f"At {numbers.listed(disturbed)} other programs disturbed every trial: run it again.")
+        texts.append(f"At {numbers.listed(disturbed)} every trial was disturbed, as the findings say: run it again.")
     if found.bracket.client_rps:
         texts.append(
             f"At {slow_rate(found.bracket.client_rps)} the load generator ended, not the server: {found.limit}."
@@ -134,8 +142,10 @@ def _ended(found: "Found") -> list[str]:
 
 
 def _theory(found: "Found") -> str:
-    """Say where theory's rate lies in the bracket."""
+    """Return theory's rate, and where it lies if an end of the bracket is known."""
     theory_rps, (holds, fails) = found.theory_rps or 0.0, (found.bracket.holds_rps, found.bracket.fails_rps)
+    if not holds and not fails:
+        return f"Theory says {slow_rate(theory_rps)}."
     if holds and theory_rps < holds:
         where = "below the bracket: this server does better than the theory"
     elif fails and theory_rps > fails:
