@@ -31,7 +31,8 @@ from iolab.lab import Lab, Model
 from iolab.report import run_report
 from iolab.report.document import Document, Section, Sentences
 from iolab.results.folder import RunFolder
-from iolab.results.records import GIL_OF_SERVERS, TrialRecord
+from iolab.results.records import TrialRecord
+from iolab.results.run_info import GIL_OF_SERVERS
 from iolab.runtime.choice import Place
 from tests.fakes import FakeRuntime, Watcher
 

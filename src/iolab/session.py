@@ -18,7 +18,7 @@ from iolab.kinds import registry
 from iolab.loadgen.starting import start_generator
 from iolab.planning import Plan
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo, Status
+from iolab.results.run_info import ModelInfo, RunInfo, Status
 from iolab.runtime import plan_info
 from iolab.runtime.choice import Place
 
