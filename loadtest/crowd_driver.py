@@ -29,7 +29,8 @@ from typing import Any
 
 import open_files
 from crowd_faults import Troubled, now, until
-from crowd_users import KINDS, Place, User
+from crowd_transports import KINDS
+from crowd_users import Place, User
 
 TICK_S = 0.002
 CHUNK = 5000  # rows in a line

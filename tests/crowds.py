@@ -12,7 +12,8 @@ import numpy as np
 from iolab.chat.entries import Entry, Form, Outcome, Transport
 from iolab.kinds.crowd.records import Click, CrowdRecord, Obstacle
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, Holding, ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ClientUsage, Holding, ServerUsage
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from tests import quiet
 
 KIB, MIB = 1024, 2**20

@@ -25,7 +25,7 @@ from iolab.kinds.faults.records import (
 )
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from tests import quiet
 
 PATH = Path(__file__).parents[1] / "experiments" / "faults.toml"

@@ -1,7 +1,8 @@
 """What a test may need beyond Python and make, whether it is here, and what to do where it is not.
 
 `@pytest.mark.needs("strace")` skips a test where there is none, in one line for all such tests. `IOLAB_REQUIRE=all`, or
-a list such as `docker,strace`, makes that a failure: the gate sets it.
+a list such as `docker,strace`, makes that a failure: the gate sets it. The name of a model stands for what its server
+needs as a local process.
 """
 
 import functools
@@ -10,9 +11,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from iolab.errors import EngineMissing
+from iolab.host import limits
+from iolab.host.programs import lacking
+from iolab.lab import Lab
 from iolab.runtime.compose import find_engine
+from iolab.service import Service
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -51,6 +57,12 @@ def _bridge() -> str | None:
     return None if shown.returncode == 0 else "the engine runs in a virtual machine: this one has no docker0"
 
 
+def _engine_here() -> str | None:
+    return (
+        None if limits.read().engine_files else "the engine is not a process of this machine: its limits are not known"
+    )
+
+
 def _mounts() -> bool:
     if not shutil.which("unshare"):
         return False
@@ -62,6 +74,10 @@ def _program(name: str, package: str) -> Callable[[], str | None]:
     return lambda: None if shutil.which(name) else f"{name} is not installed (Debian: apt install {package})"
 
 
+def _server(service: Service) -> Callable[[], str | None]:
+    return lambda: lacking(service) or None
+
+
 def _when(is_so: bool, otherwise: str) -> Callable[[], str | None]:
     return lambda: None if is_so else otherwise
 
@@ -71,7 +87,9 @@ ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 # Each returns why what is needed is not here; None where it is.
 NEEDS: Mapping[str, Callable[[], str | None]] = {
+    **{model.name: _server(model.service) for model in Lab.read_defaults(Path(__file__).parents[1]).family},
     "docker": _engine,
+    "engine here": _engine_here,
     "compose": _compose,
     "swarm": _swarm,
     "bridge": _bridge,

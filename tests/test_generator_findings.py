@@ -6,7 +6,8 @@ import pytest
 
 from iolab.findings import generator
 from iolab.loadgen.openloop import OpenLoad
-from iolab.results.records import ClientUsage, CpuPlanInfo, Finding, RunInfo, TrialRecord
+from iolab.results.records import ClientUsage, Finding, TrialRecord
+from iolab.results.run_info import CpuPlanInfo, RunInfo
 
 
 def run(loadgen: tuple[int, ...]) -> RunInfo:

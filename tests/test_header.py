@@ -14,7 +14,7 @@ from iolab.kinds import registry
 from iolab.report.answers import HIDDEN
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 from tests.conftest import RECORDED, ROOT
 from tests.rendered import markdown, page, terminal
 from tests.report.test_document import made

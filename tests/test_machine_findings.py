@@ -9,16 +9,8 @@ import pytest
 from iolab.findings import machine
 from iolab.host import cores
 from iolab.report import doubts
-from iolab.results.records import (
-    ClientUsage,
-    CoreUsage,
-    CpuPlanInfo,
-    Finding,
-    MachineUsage,
-    RunInfo,
-    ServerUsage,
-    TrialRecord,
-)
+from iolab.results.records import ClientUsage, CoreUsage, Finding, MachineUsage, ServerUsage, TrialRecord
+from iolab.results.run_info import CpuPlanInfo, RunInfo
 
 SPAN_S = 10.0
 

@@ -32,6 +32,7 @@ from iolab.report import run_report
 from iolab.report.document import Document, Section, Sentences
 from iolab.results.folder import RunFolder
 from iolab.results.records import TrialRecord
+from iolab.results.run_info import GIL_OF_SERVERS
 from iolab.runtime.choice import Place
 from tests.fakes import FakeRuntime, Watcher
 
@@ -180,6 +181,13 @@ def test_a_run_is_a_folder_with_a_line_a_trial_and_its_rows(world: World) -> Non
     assert world.watcher.begun == [f"level {number}" for number in range(5)]
     assert [line.text for line in world.watcher.lines] == world.watcher.begun
     assert world.runtime.log == ["open", "close"]
+
+
+def test_the_python_of_a_server_is_recorded_only_if_it_is_a_program_of_python(world: World) -> None:
+    """Node's image has a Python, too, because a healthcheck needs it."""
+    run = world.measure(world.plan(models=("A", "J"))).folder.read_run()
+    assert [model.service for model in run.models] == ["blocking", "node"]
+    assert [*run.environment["python of the servers"]] == [*run.environment[GIL_OF_SERVERS]] == ["blocking"]
 
 
 def test_the_folder_is_there_before_the_first_trial_and_each_trial_is_on_disk_as_it_ends(

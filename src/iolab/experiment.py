@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from iolab import options
 from iolab.options import Option
 
-Models = Annotated[tuple[str, ...], Field(min_length=1), Option("Servers to measure: letters or names.")]
+Models = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    Option("Servers to measure: letters or names; main is those without relatives, all those with them."),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Limits = Annotated[tuple[Positive, ...], Field(min_length=1), Option("CPUs that a server may use.")]

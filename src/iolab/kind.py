@@ -16,8 +16,9 @@ from iolab.report import cells, terminal
 from iolab.report.cells import RunCell
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo, TrialRecord
+from iolab.results.records import TrialRecord
 from iolab.results.rows import Row
+from iolab.results.run_info import RunInfo
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 from iolab.bench import Bench, OpenGenerator
 from iolab.errors import TrialFailed, UsageError, explained
 from iolab.host import environment, limits, proc, signals
+from iolab.host.programs import is_python
 from iolab.host.signals import Interrupted
 from iolab.kind import AnyKind, History, Line, Where
 from iolab.kinds import registry
 from iolab.loadgen.starting import start_generator
 from iolab.planning import Plan
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo, Status
+from iolab.results.run_info import ModelInfo, RunInfo, Status
 from iolab.runtime import plan_info
 from iolab.runtime.choice import Place
 
@@ -185,6 +186,7 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
 
 def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     """Return run.json of a new run."""
+    pythons = place.runtime.pythons([model for model in planned.models if is_python(model.service.command)])
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
@@ -209,9 +211,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         runtime_reason=place.reason,
         generator=kind.generator or place.generator,
         cpu_plans=tuple(plan_info(one, pinned=place.runtime.pinned) for one in place.plans.values()),
-        environment=environment.facts(
-            planned.models, place.runtime.name, place.runtime.facts(), place.runtime.pythons(planned.models)
-        ),
+        environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts(), pythons),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

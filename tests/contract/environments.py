@@ -88,8 +88,7 @@ def run(folder: str, script: str, variables: dict[str, str]) -> dict[str, object
 
 def main() -> None:
     for name in LIBRARIES:
-        with suppress(ImportError):  # of a relative, which is optional
-            importlib.import_module(name)
+        importlib.import_module(name)
     for line in sys.stdin:
         job = json.loads(line)
         for case in job["cases"]:

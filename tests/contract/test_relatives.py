@@ -14,7 +14,6 @@ import pytest
 
 from iolab.contract import requests, suite
 from iolab.contract.server import Launcher
-from iolab.host.programs import lacking
 from iolab.lab import Lab, Model
 from tests import own
 from tests.conftest import ROOT, Run
@@ -25,8 +24,6 @@ LAB = Lab.read(ROOT)
 
 def model(letter: str) -> Model:
     (found,) = LAB.select([letter])
-    if lacks := lacking(found.service):
-        pytest.skip(lacks)
     return found
 
 
@@ -106,9 +103,9 @@ print(time.perf_counter() - begin)
 """
 
 
+@pytest.mark.needs("gevent")
 @pytest.mark.measures
 def test_under_gevent_time_sleep_lets_others_run_and_a_wait_in_c_blocks_all() -> None:
-    model("F")
     took_s = {
         how: float(
             subprocess.run([sys.executable, "-c", PATCHED, how], capture_output=True, text=True, check=True).stdout
@@ -119,6 +116,7 @@ def test_under_gevent_time_sleep_lets_others_run_and_a_wait_in_c_blocks_all() ->
     assert took_s["C"] >= 0.4
 
 
+@pytest.mark.needs("gevent")
 @pytest.mark.measures
 def test_a_s_own_server_stays_serial_under_gevent() -> None:
     """What the comment in F says: who accepts must run beside those who serve."""
@@ -137,6 +135,7 @@ def test_a_s_own_server_stays_serial_under_gevent() -> None:
             process.kill()
 
 
+@pytest.mark.needs("uvicorn")
 @pytest.mark.parametrize("pure", ["0", "1"])
 def test_g_answers_alike_in_both_implementations(pure: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     chosen = model("G")
@@ -187,8 +186,9 @@ def test_crowds_of_relatives_are_refused_in_a_line(inside: Run) -> None:
         assert line.startswith(f"iolab: no chat server of {letter} supports websocket or poll")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has ended")
+@pytest.mark.needs("linux")
 def test_e_leaves_no_process_behind_when_its_parent_is_killed() -> None:
+    """Only Linux tells a child that its parent has ended."""
     with serving(model("E"), PROCESSES="3") as server:
         parent = psutil.Process(server.process.pid)
         children = parent.children()

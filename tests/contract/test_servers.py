@@ -21,7 +21,7 @@ from iolab.contract import suite
 from iolab.contract.promise import Promise
 from iolab.contract.server import Launcher
 from iolab.errors import ServerFailed
-from iolab.host.programs import lacking, local_command
+from iolab.host.programs import local_command
 from iolab.lab import Lab, Model
 from iolab.runtime import probe
 from tests import own
@@ -31,8 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def _marks(model: Model) -> list[pytest.MarkDecorator]:
     """Return the marks of a model's tests: a relative takes the tier with more time."""
-    lacks = lacking(model.service)
-    return [*([pytest.mark.skip(lacks)] if lacks else []), *([pytest.mark.load] if model.optional else [])]
+    return [pytest.mark.needs(model.name), *([pytest.mark.load] if model.optional else [])]
 
 
 MODELS = [pytest.param(each, id=each.name, marks=_marks(each)) for each in Lab.read(ROOT).family]

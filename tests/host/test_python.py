@@ -10,7 +10,7 @@ import pytest
 
 from iolab.host import environment, python
 from iolab.host.python import Python
-from iolab.results.records import GIL_OF_SERVERS, ModelInfo, RunInfo
+from iolab.results.run_info import GIL_OF_SERVERS, ModelInfo, RunInfo
 
 FREE = "3.13.5 experimental free-threading build (main, Jun 11 2026, 15:36:57) [GCC 14.2.0]"
 

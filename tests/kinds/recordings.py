@@ -10,7 +10,7 @@ from iolab import experiment_file
 from iolab.kinds import registry
 from iolab.kinds.arrival_records import Calibration
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample, Pair, Sample
 from tests import crowds, quiet
 from tests import faults as made_up

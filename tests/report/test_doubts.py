@@ -6,7 +6,8 @@ import pytest
 
 from iolab.report import doubts
 from iolab.report.doubts import Found
-from iolab.results.records import ClientUsage, CpuPlanInfo, Finding, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, Finding, ServerUsage, TrialRecord
+from iolab.results.run_info import CpuPlanInfo, RunInfo
 from tests import quiet
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from iolab.kinds.faults.records import FaultRecord, HalfOpen
 from iolab.results.possible import LONGEST_S, MOST_THREADS, possible, within
-from iolab.results.records import ClientUsage, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, ServerUsage, TrialRecord
+from iolab.results.run_info import RunInfo
 from tests import crowds, faults, quiet
 
 SPAN_S, MEMORY = 10.0, 2**33

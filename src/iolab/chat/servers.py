@@ -42,7 +42,7 @@ class ChatServer:
 
     @property
     def users(self) -> str:
-        """The kind of users that connect to it (KINDS in loadtest/crowd_users.py)."""
+        """The kind of users that connect to it (KINDS in loadtest/crowd_transports.py)."""
         return f"{self.transport}, {self.form}" if self.form == "compressed" else self.transport
 
     @property

@@ -9,7 +9,7 @@ from iolab.report import run_report
 from iolab.report.answers import RUN
 from iolab.report.document import Document
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 COURSE = "COURSE"  # changes what reports show, nothing that is measured
 

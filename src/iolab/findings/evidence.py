@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iolab.results.records import CpuPlanInfo, ServerUsage, TrialRecord
+from iolab.results.records import ServerUsage, TrialRecord
+from iolab.results.run_info import CpuPlanInfo
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from iolab.findings.evidence import cores
-from iolab.results.records import ClientUsage, Finding, RunInfo, TrialRecord
+from iolab.results.records import ClientUsage, Finding, TrialRecord
+from iolab.results.run_info import RunInfo
 
 BUSY_SHARE = 0.7  # of a core's time
 LATE_S = 0.002  # of the 99th percentile, of sends and of reads

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import neighbours
 from iolab.findings.evidence import Conditions
-from iolab.results.records import CpuPlanInfo, Finding, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import Finding, ServerUsage, TrialRecord
+from iolab.results.run_info import CpuPlanInfo, RunInfo
 
 THROTTLED_SHARE = 0.02
 CLOCK_STEP_S = 0.05

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from iolab.findings import NOT_CHECKED
 from iolab.findings.evidence import Conditions
-from iolab.results.records import CoreUsage, CpuPlanInfo, Finding, TrialRecord
+from iolab.results.records import CoreUsage, Finding, TrialRecord
+from iolab.results.run_info import CpuPlanInfo
 
 BUSY_SHARE, STEAL_SHARE = 0.25, 0.05  # of a core
 IDLE_SHARE = 0.05  # of each core: what an idle system computes

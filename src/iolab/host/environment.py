@@ -14,7 +14,7 @@ import iolab
 from iolab.host import proc, python
 from iolab.host.python import Python
 from iolab.lab import Model
-from iolab.results.records import GIL_OF_SERVERS
+from iolab.results.run_info import GIL_OF_SERVERS
 
 
 def facts(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from iolab.service import Service
 
+PYTHON = "python3"
 PACKAGE = "iolab.package"  # label; of Python, that is not in the lab's own environment
 LIMIT_S = 5.0
 USAGE = "Usage: hey [options...] <url>"
@@ -17,7 +18,12 @@ USAGE = "Usage: hey [options...] <url>"
 def local_command(command: Sequence[str]) -> list[str]:
     """Return a container's command as a local one: with this interpreter."""
     program, *arguments = command
-    return [sys.executable if program == "python3" else program, *arguments]
+    return [sys.executable if is_python(command) else program, *arguments]
+
+
+def is_python(command: Sequence[str]) -> bool:
+    """Return whether a container's command starts a program of Python."""
+    return command[0] == PYTHON
 
 
 def lacking(service: Service) -> str:

@@ -8,7 +8,8 @@ from iolab.experiment import Experiment
 from iolab.kinds import registry
 from iolab.results.folder import RunFolder
 from iolab.results.possible import possible
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo, TrialRecord
+from iolab.results.records import TrialRecord
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 
 E = TypeVar("E", bound=Experiment)
 R = TypeVar("R", bound=TrialRecord)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from iolab.experiment import Experiment
     from iolab.kind import AnyKind
     from iolab.results.folder import RunFolder
-    from iolab.results.records import RunInfo
+    from iolab.results.run_info import RunInfo
 
 E = TypeVar("E", bound="Experiment")
 

@@ -15,7 +15,7 @@ from iolab.learn.journal import Entry
 from iolab.learn.plan import Course, Plan, Step
 from iolab.learn.student import HEADING, Student, last
 from iolab.results import files
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 DONE = frozenset({"agrees"})
 

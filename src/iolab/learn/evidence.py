@@ -16,7 +16,7 @@ from iolab.learn.plan import Evidence, Step
 from iolab.learn.values import Values
 from iolab.results import files
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 MYLAB, STUDENT, RESULTS = "mylab", "student.toml", "results"
 LOG = ".log"  # what is packed when it is handed in

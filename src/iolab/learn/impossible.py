@@ -16,7 +16,8 @@ from iolab.learn.evidence import FoundRun, matches, setting
 from iolab.learn.facts import Facts
 from iolab.learn.flags import Flag, Handed
 from iolab.learn.plan import Plan, Step
-from iolab.results.records import ModelInfo, TrialRecord
+from iolab.results.records import TrialRecord
+from iolab.results.run_info import ModelInfo
 from iolab.results.samples import Sample
 from iolab.service import Service
 from iolab.theory.littles_law import TOLERANCE, population

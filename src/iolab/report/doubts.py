@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 from iolab.findings import GRAVITY, NOT_CHECKED, generator, machine
 from iolab.report import numbers
 from iolab.report.marked import Answer
-from iolab.results.records import Finding, RunInfo, TrialRecord
+from iolab.results.records import Finding, TrialRecord
+from iolab.results.run_info import RunInfo
 
 LISTED = 6  # places of a finding; of more, the first are named
 NAMED = 2  # places; more are counted

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from iolab.report import doubts, numbers
 from iolab.report.document import Cards, Document, Section
 from iolab.report.doubts import Places, Trust
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 PYTHON = "python of the lab"
 QUICK = "Quick run: fewer requests, wider intervals."

@@ -6,7 +6,7 @@ from typing import Any
 
 from iolab.report import run_report
 from iolab.report.document import Document
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 
 def summary(run: RunInfo, document: Document, cells: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:

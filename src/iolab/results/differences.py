@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # pydantic is large, and the page that lists runs needs the names alone
-    from iolab.results.records import RunInfo
+    from iolab.results.run_info import RunInfo
 
 NO_CONDITIONS = ("name", "question", "models", "course")  # settings that change nothing measured, or are named apart
 MACHINE = ("cpu", "cores", "kernel", "machine", "iolab")  # facts of the environment

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from iolab.errors import UsageError
 from iolab.results import files
-from iolab.results.records import Record, RunInfo, TrialRecord
+from iolab.results.records import Record, TrialRecord
 from iolab.results.rows import Row, decoded, encoded
+from iolab.results.run_info import RunInfo
 
 LATEST = "latest"  # a link to the newest run
 ROWS = re.compile(r"samples/\d+-[a-z]+(-\d+)?\.csv\.gz")  # the path of a file of rows

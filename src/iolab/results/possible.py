@@ -7,7 +7,8 @@ the bounds hold for fields of a new kind, too; which counts are parts of others,
 import math
 from typing import Any, NamedTuple, TypeVar, get_args
 
-from iolab.results.records import ClientUsage, CoreUsage, MachineUsage, Record, RunInfo, ServerUsage, TrialRecord
+from iolab.results.records import ClientUsage, CoreUsage, MachineUsage, Record, ServerUsage, TrialRecord
+from iolab.results.run_info import RunInfo
 
 R = TypeVar("R", bound=TrialRecord)
 S = TypeVar("S", bound=Record)

@@ -10,7 +10,7 @@ from iolab.host.activity import difference
 from iolab.host.cores import CpuPlan
 from iolab.host.python import Python
 from iolab.lab import Model
-from iolab.results.records import CpuPlanInfo
+from iolab.results.run_info import CpuPlanInfo
 
 NULL_SERVER = "null_server.py"
 

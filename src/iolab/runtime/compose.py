@@ -99,8 +99,8 @@ class Compose:
         self.project = project
         self._root = root
         self._base = ["docker", "compose", "--ansi", "never", *compose_files, "-p", project]
-        files = limits.container_files(limits.read())
-        self.variables = {limits.FILES_VARIABLE: str(files), **variables}
+        self.files = limits.container_files(limits.read())
+        self.variables = {limits.FILES_VARIABLE: str(self.files), **variables}
 
     def __call__(self, *arguments: str, timeout_s: float = COMMAND_LIMIT_S, check: bool = True) -> Finished:
         """Run one subcommand; raises UsageError, in one line, if it fails and `check` is set."""

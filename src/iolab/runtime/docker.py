@@ -36,7 +36,6 @@ class DockerRuntime:
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:
         self._lab, self._engine, self._host = lab, engine, host
-        self._files = limits.container_files(limits.read())
         self._stack = ExitStack()
         self._master = ""  # the container of the driver that other load workers connect to
         # make may have put a list of values into the environment, which Compose cannot read.
@@ -158,14 +157,15 @@ class DockerRuntime:
     def facts(self) -> Mapping[str, Any]:
         """Return versions of engine, Compose and control groups, ids of images, and network settings of a container."""
         images = {model.name: model.service.image for model in self._lab.measured}
-        ids = {name: image_id(image)[:12] for name, image in images.items() if image}
+        known = {image: image_id(image)[:12] for image in set(images.values()) if image}
+        ids = {name: known.get(image, "") for name, image in images.items()}
         found = {"engine": self._engine.version, "compose": self._engine.compose, "cgroup": self._engine.cgroup}
         load_image = next(each.image for each in self._lab.services if each.name == LOADGEN)
         return {
             **found,
             "images": ", ".join(f"{name} {identity}" for name, identity in ids.items() if identity),
             proc.SETTINGS: network_settings(load_image),
-            limits.OPEN_FILES: self._files,
+            limits.OPEN_FILES: self._compose.files,
         }
 
     def _in_compose(self, plan: CpuPlan, *command: str) -> None:

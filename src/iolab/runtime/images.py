@@ -17,20 +17,21 @@ def image_id(image: str) -> str:
 def image_pythons(images: Mapping[str, str]) -> dict[str, Python]:
     """Return the Python of each image by its key, without those that cannot be asked.
 
-    All are asked at the same time, because starting a container takes half a second.
+    All are asked at the same time, because starting a container takes half a second; an image of several keys is asked
+    once.
     """
     container = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "python3")
     with ExitStack() as stack:
         asked = {
-            name: stack.enter_context(
+            image: stack.enter_context(
                 processes.running(
                     [*container, image, "-c", python.ASK], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
                 )
             )
-            for name, image in images.items()
+            for image in set(images.values())
         }
-        answers = {name: _answer(process) for name, process in asked.items()}
-    return {name: found for name, answer in answers.items() if (found := python.told(answer))}
+        answers = {image: python.told(_answer(process)) for image, process in asked.items()}
+    return {name: found for name, image in images.items() if (found := answers[image])}
 
 
 def _answer(process: subprocess.Popen[bytes]) -> str:

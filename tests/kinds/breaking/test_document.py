@@ -15,7 +15,8 @@ from iolab.kinds.breaking.plan import Strategy, expected
 from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report import pages
 from iolab.report.document import Figure, Quote, Sentences, Table
-from iolab.results.records import RunInfo, ServerUsage
+from iolab.results.records import ServerUsage
+from iolab.results.run_info import RunInfo
 from iolab.results.samples import Sample
 from tests.conftest import ROOT
 from tests.rendered import figures

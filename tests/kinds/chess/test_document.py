@@ -17,7 +17,8 @@ from iolab.kinds.chess.timeline import clock, timeline
 from iolab.lab import Lab
 from iolab.report import markdown, numbers, pages
 from iolab.report.document import Figure
-from iolab.results.records import ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ServerUsage
+from iolab.results.run_info import ModelInfo, RunInfo
 from iolab.results.samples import Pair
 from tests import rendered
 from tests.conftest import ROOT

@@ -9,7 +9,8 @@ import pytest
 from iolab.kinds.closed.evidence import Evidence
 from iolab.kinds.closed.findings import findings
 from iolab.kinds.closed.records import ClosedRecord
-from iolab.results.records import ClientUsage, CpuPlanInfo, ServerUsage
+from iolab.results.records import ClientUsage, ServerUsage
+from iolab.results.run_info import CpuPlanInfo
 from iolab.theory.littles_law import Population
 from tests import quiet
 

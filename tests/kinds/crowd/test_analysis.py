@@ -20,7 +20,8 @@ from iolab.kinds.crowd.analysis import CrowdAnalysis, analyse
 from iolab.kinds.crowd.cells import CrowdCell, cell
 from iolab.kinds.crowd.records import Click
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, Holding
+from iolab.results.records import Holding
+from iolab.results.run_info import CpuPlanInfo
 from iolab.theory.statistics import percentile
 from tests import crowds, quiet
 from tests.conftest import ROOT

@@ -12,7 +12,7 @@ from iolab.kinds.faults import words as fault_words
 from iolab.kinds.faults.analysis import FaultsAnalysis, analyse
 from iolab.kinds.faults.document import COLUMNS, report
 from iolab.kinds.faults.records import Clicks
-from iolab.results.records import CpuPlanInfo
+from iolab.results.run_info import CpuPlanInfo
 from tests import faults, quiet, rendered
 
 

@@ -11,7 +11,7 @@ from iolab.kinds.freeze.cells import Analysis, Standstill
 from iolab.kinds.freeze.records import FreezeRecord, Name
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import markdown, pages
-from iolab.results.records import CpuPlanInfo, ModelInfo, RunInfo
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import Sample
 from tests import quiet
 from tests.conftest import ROOT

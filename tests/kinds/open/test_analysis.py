@@ -21,7 +21,8 @@ from iolab.kinds.open.settings import OpenExperiment
 from iolab.report.answers import unanswered
 from iolab.report.summary import summary
 from iolab.results.folder import RunFolder
-from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ClientUsage, ServerUsage
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from tests import quiet

@@ -14,7 +14,8 @@ from iolab.kinds.open import document, figure, splitting
 from iolab.kinds.open.analysis import OpenAnalysis
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import CpuPlanInfo, Finding, ModelInfo, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from tests.conftest import ROOT

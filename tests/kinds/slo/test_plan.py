@@ -16,7 +16,8 @@ from iolab.kinds.slo.run import times
 from iolab.kinds.slo.settings import Search, SloExperiment
 from iolab.kinds.slo.steps import AGAIN, LOOKS, tried
 from iolab.lab import Lab
-from iolab.results.records import ClientUsage, CpuPlanInfo, ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ClientUsage, ServerUsage
+from iolab.results.run_info import CpuPlanInfo, ModelInfo, RunInfo
 from tests import quiet
 from tests.conftest import ROOT
 

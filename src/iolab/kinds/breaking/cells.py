@@ -14,7 +14,8 @@ from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report import doubts
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo, ServerUsage
+from iolab.results.records import ServerUsage
+from iolab.results.run_info import RunInfo
 from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop
 from iolab.theory.statistics import Array, percentile

@@ -11,7 +11,8 @@ from iolab.kinds.chess.settings import ChessExperiment
 from iolab.report import doubts
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo, ServerUsage
+from iolab.results.records import ServerUsage
+from iolab.results.run_info import ModelInfo, RunInfo
 from iolab.results.samples import Pair
 
 

@@ -21,7 +21,7 @@ from iolab.kinds.closed.records import Cell, ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.results.folder import RunFolder
 from iolab.results.possible import within
-from iolab.results.records import ModelInfo, RunInfo
+from iolab.results.run_info import ModelInfo, RunInfo
 from iolab.results.samples import Sample
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, even
 from iolab.theory.littles_law import Steady, population, span_s, steady

@@ -10,7 +10,7 @@ from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import Model
 from iolab.loadgen.hey import MOST_ROWS
-from iolab.results.records import ModelInfo
+from iolab.results.run_info import ModelInfo
 from iolab.theory.closed_loop import ClosedLoop, behind_short_queue, closed_loop, split_queues
 
 

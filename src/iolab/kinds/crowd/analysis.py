@@ -14,8 +14,8 @@ from iolab.kinds.crowd.findings import findings
 from iolab.kinds.crowd.records import Click, CrowdRecord
 from iolab.kinds.crowd.settings import CrowdExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
 from iolab.results.rows import Row
+from iolab.results.run_info import RunInfo
 
 Read = recorded.Recorded[CrowdExperiment, CrowdRecord]
 Pick = Callable[[Sequence[CrowdRecord]], Sequence[CrowdRecord]]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from iolab.findings import by_gravity, machine
 from iolab.kinds.crowd.cells import CrowdCell
 from iolab.report.numbers import counted
-from iolab.results.records import Finding, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import RunInfo
 from iolab.theory.enough import least_count
 
 CLIENT_SHARE = 0.8  # of a core: above it, clicks queue in the client

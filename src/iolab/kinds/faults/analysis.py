@@ -9,7 +9,8 @@ from iolab.kinds.faults.findings import findings
 from iolab.kinds.faults.records import FaultRecord
 from iolab.kinds.faults.settings import FaultsExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import Finding, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import RunInfo
 
 
 @dataclass(frozen=True)

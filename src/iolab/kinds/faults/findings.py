@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from iolab.findings import by_gravity
 from iolab.kinds.faults.records import FaultRecord
 from iolab.report import doubts
-from iolab.results.records import Finding, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import RunInfo
 
 
 def unsafe_clicks(record: FaultRecord) -> Iterator[Finding]:

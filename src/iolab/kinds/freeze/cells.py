@@ -12,7 +12,7 @@ from iolab.kinds.freeze.settings import FreezeExperiment
 from iolab.report import doubts, numbers
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 from iolab.results.samples import Sample
 from iolab.theory.statistics import Array, percentile
 

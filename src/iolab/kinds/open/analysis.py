@@ -14,7 +14,8 @@ from iolab.kinds.arrival_records import OpenRecord
 from iolab.kinds.open.findings import KNOWN, findings
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.results.folder import RunFolder
-from iolab.results.records import Finding, ModelInfo, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import ModelInfo, RunInfo
 from iolab.results.samples import OpenSample
 from iolab.theory import queueing
 from iolab.theory.capacity import Distribution, queue

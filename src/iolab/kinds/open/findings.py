@@ -11,7 +11,8 @@ from iolab.findings.generator import LATE_S
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
 from iolab.report import doubts, numbers
-from iolab.results.records import Finding, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import RunInfo
 from iolab.results.samples import OpenSample
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from iolab.kinds.slo.search import Bracket, bracket
 from iolab.kinds.slo.settings import SloExperiment
 from iolab.kinds.slo.steps import TriedRate, tried
 from iolab.results.folder import RunFolder
-from iolab.results.records import ModelInfo, RunInfo
+from iolab.results.run_info import ModelInfo, RunInfo
 
 INTERRUPTED, RUNNING = "it was interrupted", "the run has not ended"
 

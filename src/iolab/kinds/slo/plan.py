@@ -12,7 +12,7 @@ from iolab.kinds.slo.settings import Search, SloExperiment
 from iolab.kinds.slo.steps import AGAIN, LOOKS, TriedRate, tried
 from iolab.report import numbers
 from iolab.report.numbers import slow_rate
-from iolab.results.records import RunInfo
+from iolab.results.run_info import RunInfo
 
 FIRST = 0.5  # of what the workers can serve
 NO_QUEUE_RPS = 1500.0  # the first rate of a model without a queue

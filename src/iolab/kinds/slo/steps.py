@@ -9,7 +9,8 @@ from iolab.kinds.slo.objective import Objective
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.search import Step, Verdict
 from iolab.report import doubts
-from iolab.results.records import Finding, RunInfo
+from iolab.results.records import Finding
+from iolab.results.run_info import RunInfo
 
 LOOKS = 3  # trials at one rate whose requests count together
 AGAIN = 2  # times that a disturbed trial is measured again

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iolab.host import proc
 from iolab.host.accept_queues import AcceptQueues
@@ -40,7 +40,7 @@ class Seats:
         workers = model.workers
         if math.isfinite(workers) and changed:
             workers = settings.threads if "THREADS" in changed else settings.processes
-        return cls(workers, backlog, int(workers) if model.can_split and settings.reuseport else 1)
+        return cls(workers, backlog, replace(model, workers=workers).queues(reuseport=settings.reuseport))
 
     def look(self, port: int) -> None:
         """Read the queues of a port from the kernel's tables, if there are several."""
