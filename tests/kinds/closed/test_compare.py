@@ -266,6 +266,9 @@ def test_other_settings_and_machines_are_named(recorded: Analysis) -> None:
         ("kernel", ("9.9",)),
     ]
     assert differing([[run, other], [run]])[0].values == (("A, B, C, D", "A"), ("A, B, C, D",))
+    fewer = run.model_copy(update={"experiment": {**run.experiment, "concurrency": [16]}})
+    (users,) = differing([[run], [fewer]])
+    assert users.values == (("4, 16",), ("16",)), "values as a user types them, without Python's brackets"
 
 
 def test_a_run_without_a_cell_says_that_no_trial_has_ended(recorded: Analysis) -> None:
