@@ -115,7 +115,7 @@ def test_several_runs_a_side_show_what_is_noise_between_two(made: Made) -> None:
     text = printed(shown, found.compare.settings)
     assert "The runs differ in server backlog: default and 128." in text
     assert "One run a side" not in text
-    assert "What differs between 3 and 3 runs?" in pages.render(shown)
+    assert "What differs between these 2 sides, of 3 and 3 runs?" in pages.render(shown)
     paths = [" ".join(str(folder.path) for folder in side) for side in (first, second)]
     assert f"make compare RUNS='{paths[0]} : {paths[1]}'" in shown.raw
 
