@@ -432,6 +432,12 @@ def test_on_paper_the_story_comes_first(show: Open) -> None:
     assert tops[0] > tops[1]
 
 
+def test_a_thread_of_which_the_log_shows_only_the_end_has_no_process() -> None:
+    lanes = page_data(story_of(recorded("a_classic_1click")))["lanes"]
+    assert 3997 in {lane["number"] for lane in lanes if lane["kind"] == "thread"}
+    assert {lane["process"] for lane in lanes} == {None}, "one process is known, so no lane needs its number"
+
+
 def test_descriptors_have_their_names() -> None:
     lanes = page_data(story_of(recorded(K2)))["lanes"]
     names = {lane["number"]: lane["name"] for lane in lanes if lane["kind"] == "fd"}

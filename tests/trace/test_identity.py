@@ -1,5 +1,7 @@
 """Which server and loop a log names: only by what it shows, and with that named."""
 
+from dataclasses import replace
+
 import pytest
 
 from iolab.trace.loops import facts, sentence
@@ -89,7 +91,15 @@ def test_uvicorn_is_no_starlette() -> None:
 def test_a_loop_without_a_name_is_told_by_what_it_waits_in() -> None:
     assert sentence(facts(story_of(PLAIN))).startswith("An epoll loop: it waits in epoll_wait")
     polls = PLAIN.replace("epoll_wait(3, [{events=EPOLLIN, data={u32=7, u64=7}}], 2, -1)", "poll([{fd=7}], 1, -1)")
-    assert sentence(facts(story_of(polls))).startswith("A loop on poll: it waits in poll")
+    told = sentence(facts(story_of(polls)))
+    assert told.startswith("A loop on poll: it waits in poll")
+    assert "Nothing in the log shows a server or an event loop that the lab knows by name." in told
+
+
+def test_a_loop_that_wakes_by_a_slow_timer_is_not_said_to_sleep_until_an_event() -> None:
+    polling = replace(facts(story_of(PLAIN)), idle_wakeups_per_s=1.8, idle_s=1.6)
+    assert "Before the first connection it woke only 1.8 times a second." in sentence(polling)
+    assert "until an event" not in sentence(polling)
 
 
 def test_the_evidence_is_in_the_sentence() -> None:

@@ -71,6 +71,7 @@ def test_prefork_has_eight_seats_behind_one_queue_or_a_queue_for_each(page: "Pag
     page.get_by_role("button", name="Start").click()
     wait_until(lambda: in_service(page) == {"E": (8, USERS)}, 30)
     assert (figures(page)["E"]["workers"], figures(page)["E"]["queues"]) == (8, 1)
+    wait_until(lambda: figures(page)["E"]["threads"] == 9, 10)  # of eight processes, and of the one that started them
     page.get_by_text("More settings of the servers").click()
     page.get_by_label("E: an accept queue for each process").check()
     wait_until(lambda: page.locator("[data-lane=E]").get_attribute("data-queues") == "8", 30)

@@ -99,7 +99,7 @@ def show(console: Console, shown: Document, settings: Sequence[Setting], address
 def _counted(sides: Sequence[Sequence[RunFolder]]) -> str:
     if all(len(side) == 1 for side in sides):
         return f"these {len(sides)} runs"
-    return f"{numbers.listed([str(len(side)) for side in sides])} runs"
+    return f"these {len(sides)} sides, of {numbers.listed([str(len(side)) for side in sides])} runs"
 
 
 def _about(side: Sequence[RunFolder], number: int) -> str:
@@ -193,7 +193,7 @@ def _ratio(each: Compared) -> str:
 
 
 def _interval(each: Compared) -> str:
-    return numbers.NOT_KNOWN if each.interval is None else f"{each.interval[0]:.3f}-{each.interval[1]:.3f}"
+    return numbers.NOT_KNOWN if each.interval is None else words.interval(each.interval)
 
 
 def _distributions(rows: Sequence[Row]) -> list[Section]:

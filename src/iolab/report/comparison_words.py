@@ -33,6 +33,12 @@ def could_show(smallest: float | None) -> str:
     return f"{more:.1%}" if more < 1 else f"{smallest:.1f} times" if smallest < 1000 else "over 1,000 times"
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """Return the interval of a ratio as a text: "2.241 to 2.322"."""
+    low, high = ends
+    return f"{low:.3f} to {'over 1,000' if high >= 1000 else f'{high:.3f}'}"
+
+
 def method(found: Comparison) -> list[str]:
     """Return how the comparison was made."""
     holm = (
@@ -78,8 +84,7 @@ def _of_row(row: Row, found: Comparison) -> str:
 def _listed(changes: Sequence[Compared]) -> str:
     """Return "median ms better (0.430 to 0.440 times), p99 ms worse (...)"."""
     return ", ".join(
-        f"{label(each.metric)} {each.verdict}"
-        + (f" ({each.interval[0]:.3f} to {each.interval[1]:.3f} times)" if each.interval else "")
+        f"{label(each.metric)} {each.verdict}" + (f" ({interval(each.interval)} times)" if each.interval else "")
         for each in changes
     )
 

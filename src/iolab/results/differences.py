@@ -53,4 +53,6 @@ def _settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str
 
 
 def _text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(each) for each in value)
     return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

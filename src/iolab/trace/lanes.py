@@ -11,6 +11,7 @@ from iolab.trace.timeline import Lane
 
 SHOWN_LANES = 24  # of each kind: 16 connections and what else a server holds; more unfold
 MOST_LANES = 320  # of each kind in the page
+NO_PROCESS = 0  # of a thread whose process the log does not show: it only ended, as far as the log goes
 
 
 def main_name(story: Story) -> str:
@@ -120,7 +121,9 @@ def lanes_of(story: Story, names: dict[tuple[int, int], str]) -> list[dict[str, 
         kept = set(ranked)
         for lane in lanes:
             if lane in kept:
-                pid = tasks[lane[1]].process.pid if kind == "thread" and lane[1] in tasks else lane[2]
+                pid = lane[2]
+                if kind == "thread":
+                    pid = tasks[lane[1]].process.pid if lane[1] in tasks else NO_PROCESS
                 name = said.get(lane[1], "") if kind == "thread" else names.get((lane[2], lane[1]), "")
                 folded = lane not in shown or (kind == "fd" and lane in story.timeline.idle)
                 chosen.append({"lane": lane, "pid": pid, "name": name, "calls": seen[lane], "folded": folded})

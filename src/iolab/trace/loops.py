@@ -8,7 +8,7 @@ from iolab.trace.facts import identity
 from iolab.trace.story import Story
 
 LEAST_IDLE_S = 1.0  # a rate of less than that is chance
-TICKING_PER_S = 2.0  # more wake-ups than that without a connection are a timer, not chance
+TICKING_PER_S = 2.0  # more wake-ups than that without a connection are a short timer, not chance
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def sentence(of: LoopFacts) -> str:
     if of.evidence:
         text += f" What shows it: {'; '.join(of.evidence)}."
     elif not of.program:
-        text += " Nothing in the log names the program."
+        text += " Nothing in the log shows a server or an event loop that the lab knows by name."
     if of.idle_wakeups_per_s is not None:
         rate = of.idle_wakeups_per_s
         if rate > TICKING_PER_S:
             text += f" It woke {rate:.1f} times a second even before the first connection."
         else:
-            text += f" Before the first connection it slept until an event ({rate:.1f} wake-ups a second)."
+            text += f" Before the first connection it woke only {rate:.1f} times a second."
     return text

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from iolab.trace.facts import identity, loop_of
-from iolab.trace.lanes import fd_names, lanes_of, process_of
+from iolab.trace.lanes import NO_PROCESS, fd_names, lanes_of, process_of
 from iolab.trace.records import Cited, Request
 from iolab.trace.steps_served import request_lines
 from iolab.trace.story import Story
@@ -27,7 +27,7 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
     names = fd_names(story)
     lanes = lanes_of(story, names)
     index = {each["lane"]: number for number, each in enumerate(lanes)}
-    several = len({each["pid"] for each in lanes}) > 1
+    several = len({each["pid"] for each in lanes} - {NO_PROCESS}) > 1
     return {
         "source": story.source,
         "port": story.port,
@@ -42,7 +42,7 @@ def page_data(story: Story, focus_s: tuple[float, float] | None = None) -> dict[
             {
                 "kind": each["lane"][0],
                 "number": story.thread(each["lane"][1]) if each["lane"][0] == "thread" else each["lane"][1],
-                "process": story.thread(each["pid"]) if several else None,
+                "process": story.thread(each["pid"]) if several and each["pid"] != NO_PROCESS else None,
                 "name": each["name"],
                 "calls": each["calls"],
                 "folded": each["folded"],

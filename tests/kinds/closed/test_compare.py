@@ -115,7 +115,7 @@ def test_several_runs_a_side_show_what_is_noise_between_two(made: Made) -> None:
     text = printed(shown, found.compare.settings)
     assert "The runs differ in server backlog: default and 128." in text
     assert "One run a side" not in text
-    assert "What differs between 3 and 3 runs?" in pages.render(shown)
+    assert "What differs between these 2 sides, of 3 and 3 runs?" in pages.render(shown)
     paths = [" ".join(str(folder.path) for folder in side) for side in (first, second)]
     assert f"make compare RUNS='{paths[0]} : {paths[1]}'" in shown.raw
 
@@ -266,6 +266,9 @@ def test_other_settings_and_machines_are_named(recorded: Analysis) -> None:
         ("kernel", ("9.9",)),
     ]
     assert differing([[run, other], [run]])[0].values == (("A, B, C, D", "A"), ("A, B, C, D",))
+    fewer = run.model_copy(update={"experiment": {**run.experiment, "concurrency": [16]}})
+    (users,) = differing([[run], [fewer]])
+    assert users.values == (("4, 16",), ("16",)), "values as a user types them, without Python's brackets"
 
 
 def test_a_run_without_a_cell_says_that_no_trial_has_ended(recorded: Analysis) -> None:

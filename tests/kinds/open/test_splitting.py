@@ -1,7 +1,9 @@
 """One queue for eight workers or one for each: theory, the same trace, the ratio of waiting times, and the shares."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,13 @@ def test_several_queues_have_the_theory_and_the_trace_of_one_worker_each(tmp_pat
     assert (splitting.theory(one, "M/M"), splitting.theory(many, "M/M")) == ("M/M/8", "8 x M/M/1")
 
 
+def height_of(drawn: str, name: str) -> float:
+    """Return where a text of a drawing is, in points from the top."""
+    found = re.search(rf"translate\([\d.]+ ([\d.]+)\)\">{re.escape(name)}<", drawn)
+    assert found, name
+    return float(found[1])
+
+
 def test_the_ratio_of_waiting_times_stands_beside_theory(tmp_path: Path) -> None:
     analysis = made(tmp_path, "one queue", "a queue each")
     (text,) = splitting.ratios(analysis)
@@ -104,6 +113,8 @@ def test_the_ratio_of_waiting_times_stands_beside_theory(tmp_path: Path) -> None
     drawn = figure.response_times(analysis, narrow=False)
     assert "8 x M/M/1" in drawn
     assert "M/M/8" in drawn
+    heights = [height_of(drawn, name) for name in ("8 x M/M/1", "8 x M/D/1", "M/M/8", "M/D/8")]
+    assert all(below - above > 25 for above, below in pairwise(heights)), "no name of two lines hides another"
     assert "8 x" not in figure.response_times(made(tmp_path / "other", "one queue"), narrow=False)
 
 

@@ -1,6 +1,6 @@
 """Response time against utilisation: measured, the range of simulated plans, and theory's curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +14,8 @@ from iolab.theory.statistics import Array
 CURVE = np.concatenate([np.linspace(0.05, 0.88, 30), np.linspace(0.89, 0.97, 9)])
 LOOKS = {"constant": (drawing.COLOURS[1], "o"), "exponential": (drawing.COLOURS[0], "s")}
 APART = 0.016  # of utilisation, by which marks of constant and exponential service stand apart
+THEORIES: tuple[tuple[str, Distribution], ...] = (("M/M", "exponential"), ("M/D", "constant"))
+FIRST_LABEL, LABEL_STEP, LABELS_SPAN = 0.9, 0.2, 0.42  # of the height of a panel: where the names of curves are
 ROOM = 1.15
 LEAST, MOST, LABELS = 0.2, 1.0, 1.3  # of the axis: from, to, and to the end of the labels
 
@@ -50,8 +52,8 @@ def _theory_s(distribution: Distribution, workers: float, service_s: float) -> A
 def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
     first, variants = cells[0].record, [each.record.variant for each in cells]
     top_ms = ROOM * max(_marks(axes, cell, variants, theory=theory) for cell in cells)
-    for each in {cell.record.queues: cell for cell in cells}.values() if theory else ():
-        _curves(axes, each, top_ms)
+    if theory:
+        _curves(axes, {cell.record.queues: cell for cell in cells}, top_ms)
     least = min(LEAST, *(cell.record.utilisation or LEAST for cell in cells)) - 0.02
     axes.set_xlim(least, LABELS)
     axes.set_ylim(0, top_ms)
@@ -60,19 +62,23 @@ def _panel(axes: Axes, cells: Sequence[OpenCell], *, theory: bool) -> None:
     axes.set_title(f"{first.model}  {first.service}")
 
 
-def _curves(axes: Axes, cell: OpenCell, top_ms: float) -> None:
-    calibration = cell.record.calibration
-    names: tuple[tuple[str, Distribution, float], ...] = (("M/M", "exponential", 0.9), ("M/D", "constant", 0.7))
-    for name, variant, height in names:
+def _curves(axes: Axes, cells: Mapping[int, OpenCell], top_ms: float) -> None:
+    """Draw theory for each number of queues. The most queues have the steepest curves, and the highest names."""
+    drawn = [(cells[queues], *each) for queues in sorted(cells, reverse=True) for each in THEORIES]
+    step = min(LABEL_STEP, LABELS_SPAN / (len(drawn) - 1))
+    for number, (cell, name, variant) in enumerate(drawn):
+        calibration = cell.record.calibration
         curve_ms = (_theory_s(variant, cell.queue_workers, calibration.service_s) + calibration.transit_s) * 1000
-        axes.plot(CURVE, curve_ms, color=LOOKS[variant][0], linewidth=1.4, alpha=0.75)
-        _label(axes, f"{splitting.theory(cell, name)}\n{variant}", curve_ms, height * top_ms, LOOKS[variant][0])
+        colour, label = LOOKS[variant][0], f"{splitting.theory(cell, name)}\n{variant}"
+        axes.plot(CURVE, curve_ms, color=colour, linewidth=1.4, alpha=0.75)
+        _label(axes, label, curve_ms, (FIRST_LABEL - number * step) * top_ms, colour)
 
 
 def _label(axes: Axes, name: str, curve_ms: Array, height_ms: float, colour: str) -> None:
     """Name a curve on the right, where no mark is, with a line from the name to the curve."""
-    place = (float(np.interp(height_ms, curve_ms, CURVE)), min(height_ms, float(curve_ms[-1])))
+    across = max(LEAST, float(np.interp(height_ms, curve_ms, CURVE)))
     arrow = {"arrowstyle": "-", "color": colour, "linewidth": 0.8}
+    place = (across, float(np.interp(across, CURVE, curve_ms)))
     axes.annotate(name, place, (MOST + 0.02, height_ms), va="center", arrowprops=arrow)
 
 

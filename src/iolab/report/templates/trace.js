@@ -25,7 +25,7 @@
   // On paper the canvas is scaled to the sheet, so it is drawn as wide as an A4 sheet has room.
   const PAPER = 718;
   const paneWidth = () => (printing ? PAPER : canvas.clientWidth);
-  const labelWidth = () => (paneWidth() < 700 ? 118 : 250);
+  const labelWidth = () => (paneWidth() < 700 ? 128 : 250);
   // Which lanes are drawn: all that are not folded, or what the find box matches; row by lane.
   const ON_PAPER = 18;
   let rows = [], row = new Map(), unfolded = false, wanted = "";
@@ -238,7 +238,7 @@
       pen.fillStyle = ink.muted;
       pen.font = "13px system-ui, sans-serif";
       const of = lane.process === null || (lane.kind === "thread" && lane.process === lane.number) ? "" : `of ${lane.process}`;
-      if (labelWidth() > 200) pen.fillText(fit([lane.name, of].filter(Boolean).join(", "), labelWidth() - 84), 76, y);
+      if (labelWidth() > 200) pen.fillText(fit([of, lane.name].filter(Boolean).join(": "), labelWidth() - 84), 76, y);
       else if (of) pen.fillText(fit(of, labelWidth() - 66), 60, y);
     });
   }

@@ -18,15 +18,18 @@ from iolab.lab import Model
 
 HOST = "127.0.0.1"
 READY_S, POLL_S = 20.0, 0.03
+FAMILY_S = 5.0  # between two looks for processes that a server has started: each reads all of /proc
 
 
 class Server:
-    """A running server, its address, and what the machine says of its process."""
+    """A running server, its address, and what the machine says of its processes."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, output: Path) -> None:
         self.address = (HOST, port)
         self._process, self._output = process, output
-        self._status = psutil.Process(process.pid)
+        self._first = psutil.Process(process.pid)
+        self._family: list[psutil.Process] = []
+        self._look_again_s = 0.0
         self._read = (time.monotonic(), 0.0)
 
     @classmethod
@@ -74,12 +77,20 @@ class Server:
         return self._process.poll() is None
 
     def usage(self) -> tuple[float | None, int | None]:
-        """Return the share of a core that it used since the last call, and its threads; None if it has ended."""
+        """Return the share of a core that its processes used since the last call, and their threads.
+
+        None if it has ended, and once if a process of it has.
+        """
+        now_s = time.monotonic()
         try:
-            times, threads = self._status.cpu_times(), self._status.num_threads()
+            if now_s >= self._look_again_s:
+                self._family = [self._first, *self._first.children(recursive=True)]
+                self._look_again_s = now_s + FAMILY_S
+            cpu_s = sum(times.user + times.system for times in (each.cpu_times() for each in self._family))
+            threads = sum(each.num_threads() for each in self._family)
         except psutil.Error:
+            self._look_again_s = 0.0
             return None, None
-        now_s, cpu_s = time.monotonic(), times.user + times.system
         (before_s, before_cpu_s), self._read = self._read, (now_s, cpu_s)
         return max(0.0, (cpu_s - before_cpu_s) / max(1e-3, now_s - before_s)), threads
 

@@ -403,7 +403,7 @@ function openRuns() {
     const [runs, state] = await Promise.all([ask("/api/runs"), showLock()]);
     if (ended || !runs) return;
     listRuns(runs);
-    $("#traces").replaceChildren(...(state && state.traces.length ? [make("h2", {}, "Traces of Streamlit"),
+    $("#traces").replaceChildren(...(state && state.traces.length ? [make("h2", {}, "Traces"),
       make("ul", {}, ...state.traces.map((name) => make("li", {}, make("a", { href: `#trace/${encodeURIComponent(name)}` }, name))))] : []));
     if (runs.some((run) => run.status === "running")) setTimeout(load, 3000);
   };
