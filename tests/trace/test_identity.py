@@ -97,7 +97,7 @@ def test_a_loop_without_a_name_is_told_by_what_it_waits_in() -> None:
 
 
 def test_a_loop_that_wakes_by_a_slow_timer_is_not_said_to_sleep_until_an_event() -> None:
-    polling = replace(facts(story_of(PLAIN)), idle_wakeups_per_s=1.8, idle_s=1.6)
+    polling = replace(facts(story_of(PLAIN)), idle_wakeups_per_s=1.8)
     assert "Before the first connection it woke only 1.8 times a second." in sentence(polling)
     assert "until an event" not in sentence(polling)
 
