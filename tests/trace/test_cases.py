@@ -199,7 +199,7 @@ def test_a_server_that_waits_in_accept_has_no_rate_of_wakes() -> None:
         "20 1700000000.3 accept4(3, NULL, NULL, 0) = 4 <2.0>\n20 1700000002.7 accept4(3, <unfinished ...>\n"
     )
     story = story_of(log)
-    assert "waits in accept and in reads" in story.steps[2].sentence
+    assert "Process 20 waited for a connection in accept4 twice, 2.00 s in all." in story.steps[2].sentence
     assert "a second" not in story.steps[5].sentence
     assert "Process 20 served 1 connection" in story.steps[5].sentence
 

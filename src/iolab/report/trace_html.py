@@ -28,13 +28,14 @@ BARS = (("wait", "waiting"), ("sleep", "sleeping"), ("lock", "waiting for a lock
 
 def render(story: Story, title: str = "What the log shows", focus_s: tuple[float, float] | None = None) -> str:
     """Return trace.html; it first shows the part between the two times of `focus_s`, by the log's own clock."""
-    data = page_data(story, focus_s)
+    data, facts = page_data(story, focus_s), loops.facts(story)
     present = {mark[1] for mark in data["marks"]}
     return template("trace.html.j2").render(
         title=title,
         source=story.source,
         facts=trace_terminal.size(story),
-        which=loops.sentence(loops.facts(story)),
+        label=loops.label(facts),
+        which=loops.sentence(facts),
         steps=data["steps"],
         clicks=data["clicks"],
         more_clicks=data["clicks_left_out"],

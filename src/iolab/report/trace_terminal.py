@@ -11,13 +11,13 @@ from iolab.report import numbers
 from iolab.report.brief import rich_table
 from iolab.report.document import Column, plain, table
 from iolab.trace import loops
-from iolab.trace.facts import duration_s, share_asleep
+from iolab.trace.facts import duration_s, longest_held, share_asleep, task_serving_s
 from iolab.trace.lanes import mains, roles
 from iolab.trace.loops import LoopFacts
 from iolab.trace.records import Cited
 from iolab.trace.story import Story
 from iolab.trace.tasks import Task
-from iolab.trace.telling import Click, Status, Step
+from iolab.trace.telling import Click, Status, Step, count
 
 SHOWN_CLICKS = 3
 SHOWN_LINES = 8
@@ -42,8 +42,9 @@ _BADGES: dict[Status, tuple[str, str]] = {
 def show(console: Console, story: Story) -> None:
     """Print the six steps: each with its lines, what they mean, and whether that is proved."""
     console.print(Text(f"{story.source}: {', '.join(size(story))}", style="bold"), soft_wrap=not console.is_terminal)
-    if which := loops.sentence(loops.facts(story)):
-        paragraph(console, f"Event loop: {which}")
+    facts = loops.facts(story)
+    if which := loops.sentence(facts):
+        paragraph(console, f"{loops.label(facts)}: {which}")
     for step in story.steps:
         console.print()
         _step(console, step)
@@ -153,6 +154,7 @@ def _threads(console: Console, story: Story) -> None:
     tasks = {task.tid: task for process in watch.processes.all for task in process.threads.values()}
     said_of = roles(story)
     several = len(watch.processes.all) > 1
+    numbered = several or sum(1 for task in tasks.values() if task.served) > 1
     busiest = sorted(
         watch.calls.items(), key=lambda item: (item[0] not in first, not said_of.get(item[0]), -sum(item[1].values()))
     )
@@ -162,7 +164,7 @@ def _threads(console: Console, story: Story) -> None:
     for tid, counts in busiest[:shown]:
         task = tasks.get(tid)
         process = [str(story.thread(task.process.pid)) if task else ""] if several else []
-        said = _said(task, said_of.get(tid, "")) if task and several else said_of.get(tid, "")
+        said = _said(task, said_of.get(tid, "")) if task and numbered else said_of.get(tid, "")
         common = ", ".join(f"{name} {number}" for name, number in counts.most_common(4))
         number = str(story.thread(tid)) if tid >= 0 else "others"
         rows.append([number, *process, said, str(sum(counts.values())), common])
@@ -181,7 +183,10 @@ def _said(task: Task, said: str) -> str:
     if run and task.serves:
         share = share_asleep(run, task)
         said += f", accepted {task.accepts}" if task.accepts else ""
+        said += f", {count(task.requests, 'request')}" if task.requests not in {0, task.accepts} else ""
         said += f", idle {100 * share:.1f}%" if share is not None else ""
+        held, total_s = longest_held(run, task), task_serving_s(run, task)
+        said += f", in {held[0]} {min(100, 100 * held[1] / total_s):.1f}%" if held and total_s else ""
     return said
 
 

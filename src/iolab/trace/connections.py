@@ -85,7 +85,7 @@ def register(task: Task, epoll: Epoll, fd: int, call: Syscall, named: str) -> No
 
 def read(task: Task, connection: Connection, fd: int, call: Syscall) -> None:
     """Take what a connection received: a request, or the frame that the last wake-up was for."""
-    if not call.returned or call.returned < 0 or _no_connection(connection):
+    if not call.returned or call.returned < 0 or connection.half_closed or _no_connection(connection):
         return
     data = DATA.search(call.arguments)
     if data is None:

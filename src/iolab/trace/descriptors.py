@@ -20,7 +20,9 @@ _OPTION = re.compile(r"(?:SOL_SOCKET|0x1), (?:SO_REUSEPORT|0xf), \[([01])\]")
 _RANGE = re.compile(r"(\d{1,10}|~0U?|0x[0-9a-f]{1,8}), (\d{1,10}|~0U?|0x[0-9a-f]{1,8}), ([\w|]{1,60})")
 _RIGHTS = re.compile(r"cmsg_level=(?:SOL_SOCKET|0x1), cmsg_type=(?:SCM_RIGHTS|0x1), cmsg_data=\[(.{1,9000}?)\]\}")
 _FD = re.compile(r"\d{1,9}")
-_COMMANDS = {"0x0": "F_DUPFD", "0x1": "F_GETFD", "0x2": "F_SETFD", "0x406": "F_DUPFD_CLOEXEC"}
+_COMMANDS = {"0x0": "F_DUPFD", "0x1": "F_GETFD", "0x2": "F_SETFD", "0x4": "F_SETFL", "0x406": "F_DUPFD_CLOEXEC"}
+_STATUS = {"O_NONBLOCK": 0x800, "O_RDWR": 2, "O_RDONLY": 0}
+_SENDS_NO_MORE = re.compile(r", (?:SHUT_WR|SHUT_RDWR|0x1|0x2|1|2)\b")
 _DOMAINS = {"AF_INET": "inet", "AF_INET6": "inet", "0x2": "inet", "0xa": "inet", "PF_INET": "inet", "PF_INET6": "inet"}
 
 
@@ -44,6 +46,7 @@ class Descriptors:
             "fcntl": _fcntl,
             "fcntl64": _fcntl,
             "ioctl": _ioctl,
+            "shutdown": _shutdown,
             "close": _close,
             "close_range": self._close_range,
             "pidfd_open": _pidfd,
@@ -169,12 +172,24 @@ def _fcntl(task: Task, call: Syscall) -> None:
         task.process.table.mark(call.fd, cloexec=bool((call.returned or 0) & 1))
     elif command == "F_SETFD" and call.fd is not None:
         task.process.table.mark(call.fd, cloexec=bool(bits(match[2] or "0", {"FD_CLOEXEC": 1}) & 1))
+    elif command == "F_SETFL" and isinstance(what := task.process.find(call.fd), Socket):
+        what.nonblocking = bool(bits(match[2] or "0", _STATUS) & _STATUS["O_NONBLOCK"])
 
 
 def _ioctl(task: Task, call: Syscall) -> None:
     for name, number, cloexec in (("FIOCLEX", "0x5451", True), ("FIONCLEX", "0x5450", False)):
         if (name in call.rest or number in call.rest) and call.returned == 0 and call.fd is not None:
             task.process.table.mark(call.fd, cloexec=cloexec)
+    if ("FIONBIO" in call.rest or "0x5421" in call.rest) and call.returned == 0:
+        what = task.process.find(call.fd)
+        if isinstance(what, Socket):
+            what.nonblocking = "[0]" not in call.rest
+
+
+def _shutdown(task: Task, call: Syscall) -> None:
+    what = task.process.find(call.fd)
+    if isinstance(what, Connection) and call.returned == 0:
+        what.half_closed = _SENDS_NO_MORE.search(symbolic(call.rest)) is not None
 
 
 def _close(task: Task, call: Syscall) -> None:

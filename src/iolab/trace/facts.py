@@ -8,6 +8,7 @@ from iolab.trace.records import SCRIPT_THREAD, Open, Run
 from iolab.trace.tasks import Task
 from iolab.trace.watch import Watch
 
+LEAST_HELD = 0.05  # of the time served, in a call that waits for no descriptor, that is worth telling
 LEAST_RATE_S = 1.0  # "times a second" needs a second
 
 
@@ -74,6 +75,16 @@ def share_asleep(run: Run, task: Task) -> float | None:
     """Return the share of its time that a thread slept, 0 to 1; None where the log does not tell."""
     total_s = task_serving_s(run, task)
     return min(1.0, task.sleep.slept_s / total_s) if total_s and task.sleep.timed else None
+
+
+def longest_held(run: Run, task: Task) -> tuple[str, float] | None:
+    """Return the call without descriptors that held a thread longest, and its seconds; None if that is little.
+
+    Such a thread waits for a lock, a time or a process, and is not idle for want of events alone.
+    """
+    total_s = task_serving_s(run, task)
+    name, microseconds = max(task.sleep.held_us.items(), key=lambda item: item[1], default=("", 0))
+    return (name, microseconds / 1e6) if total_s and microseconds / 1e6 >= LEAST_HELD * total_s else None
 
 
 def rate(number: int, seconds: float | None) -> float | None:

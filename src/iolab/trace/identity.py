@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from iolab.trace.decode import EPOLL_WAITS
+from iolab.trace.decode import ACCEPTS, EPOLL_WAITS
 from iolab.trace.program import Program
 from iolab.trace.records import Run
 
@@ -29,6 +29,7 @@ SERVERS = {  # by their parts; the first that is there is the one that accepts c
     "caddy": "Caddy",
 }
 _LOOPS = {"uvloop": "uvloop", "gevent": "gevent", "node": "libuv", "libnode": "libuv", "libuv": "libuv"}
+_KINDS = {"epoll": "an epoll loop", "io_uring": "a loop on io_uring", "accept": "a server that waits in accept"}
 _ON_ASYNCIO = ("uvicorn", "tornado", "aiohttp")
 
 
@@ -60,9 +61,7 @@ class Identity:
     @property
     def unnamed(self) -> str:
         """Say which kind of loop it is."""
-        return {"epoll": "an epoll loop", "io_uring": "a loop on io_uring"}.get(
-            self.kind or "", f"a loop on {self.kind}" if self.kind else ""
-        )
+        return _KINDS.get(self.kind or "", f"a loop on {self.kind}" if self.kind else "")
 
 
 def identify(program: Program, run: Run | None, *, sockets_only_go: bool) -> Identity:
@@ -96,10 +95,11 @@ def _loop(
 
 def _kind(run: Run | None) -> str | None:
     task = run.main if run else None
-    counts = task.wait_calls if task else None
-    if not counts:
+    name = task.waits_in if task else None
+    if name is None:
         return None
-    name = counts.most_common(1)[0][0]
+    if name in ACCEPTS:
+        return "accept"
     if name in EPOLL_WAITS:
         return "epoll"
     return {"io_uring_enter": "io_uring", "ppoll": "poll", "pselect6": "select", "_newselect": "select"}.get(name, name)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from iolab.trace.decode import ACCEPTS
 from iolab.trace.facts import loop_of
 from iolab.trace.records import Connection
 from iolab.trace.steps_served import request_lines
@@ -30,9 +31,10 @@ def roles(story: Story) -> dict[int, str]:
 
 def _role(task: Task, main: str, scripts: set[int]) -> str:
     run = task.process.run
-    if main and (task.registered or (run and task is run.binder)):
+    in_accept = task.waits_in in ACCEPTS
+    if main and not (in_accept and task.accepts) and (task.registered or (run and task is run.binder)):
         return main
-    if task.registered and (task.accepts or task.sleep.waits):
+    if task.registered and not in_accept and (task.accepts or task.sleep.waits):
         return "an event loop"
     if task.accepts:
         return "accepts"

@@ -1,9 +1,9 @@
 """Which event loop a story shows, and what that loop does."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from statistics import mean, median
 
+from iolab.trace.decode import ACCEPTS
 from iolab.trace.facts import identity
 from iolab.trace.story import Story
 
@@ -37,7 +37,6 @@ def facts(story: Story) -> LoopFacts:
     """Return what a story shows of its loop."""
     watch, run, it = story.watch, story.watch.run, identity(story.watch)
     task = run.main if run else None
-    counts = task.wait_calls if task else Counter[str]()
     listeners = [listener for each in watch.runs for listener in each.listeners]
     registers = "epoll_ctl" if any(each.add for each in listeners) else None
     if registers is None and watch.uring and it.loop == "uvloop":
@@ -50,7 +49,7 @@ def facts(story: Story) -> LoopFacts:
         streamlit=watch.made.streamlit,
         server=replace(it, loop=None).title or None,
         loop=it.loop,
-        wait_call=counts.most_common(1)[0][0] if counts else None,
+        wait_call=task.waits_in if task else None,
         accept_call=watch.accept_call,
         registers=registers,
         idle_wakeups_per_s=idle[0] / idle[1] if idle and idle[1] >= LEAST_IDLE_S else None,
@@ -66,6 +65,11 @@ def program(story: Story) -> str:
     """Name the program, as far as the log shows it: "Streamlit 1.67.0: Starlette and uvicorn on asyncio"."""
     made, on = story.watch.made, identity(story.watch).title
     return f"Streamlit {made.streamlit}{': ' if on else ''}{on}" if made.streamlit else on
+
+
+def label(of: LoopFacts) -> str:
+    """Say what the sentence is about: a server that waits in accept has no event loop."""
+    return "Server" if of.wait_call in ACCEPTS else "Event loop"
 
 
 def sentence(of: LoopFacts) -> str:

@@ -19,6 +19,7 @@ class Socket:
     bound: "Cited | None" = None
     host: str = ""
     shares_port: bool = False  # SO_REUSEPORT
+    nonblocking: bool = False
     listener: "Listener | None" = None
 
 

@@ -70,6 +70,7 @@ class Connection:
     switched: Cited | None = None
     reads: int = 0
     accepted_s: float | None = None
+    half_closed: bool = False  # shutdown: the server sends no more, and only drains what still comes
     called: "Wake | None" = None  # the wait that ended because of the listening socket, before its accept
     request: "Request | None" = None
 
@@ -142,8 +143,13 @@ class Request:
     status: str = ""
 
     @property
+    def since(self) -> str:
+        """What its time begins with."""
+        return "wake-up" if self.wake else "accept" if self.accept else "read"
+
+    @property
     def took_ms(self) -> float | None:
-        """Milliseconds from the wake-up to the answer."""
+        """Milliseconds from the wake-up (else the accept, else the read) to the answer."""
         if self.answer is None or self.answer.time_s is None or self.from_s is None:
             return None
         return max(0.0, (self.answer.time_s - self.from_s) * 1e3)
@@ -156,6 +162,7 @@ class Requests:
     count: int = 0
     answered: int = 0
     first: list[Request] = field(default_factory=list)
+    since: set[str] = field(default_factory=set)  # what their times begin with: "wake-up", "accept", "read"
     timed: int = 0
     sum_ms: float = 0.0
     least_ms: float = 0.0
@@ -166,6 +173,7 @@ class Requests:
         self.answered += 1
         took_ms = request.took_ms
         if took_ms is not None:
+            self.since.add(request.since)
             self.least_ms = min(self.least_ms, took_ms) if self.timed else took_ms
             self.most_ms = max(self.most_ms, took_ms)
             self.timed, self.sum_ms = self.timed + 1, self.sum_ms + took_ms
@@ -173,7 +181,10 @@ class Requests:
 
 @dataclass
 class Sleep:
-    """How one thread waited: `unended` are waits that the log does not end, counted up to its last known moment."""
+    """How one thread waited: `unended` are waits that the log does not end, counted up to its last known moment.
+
+    `accepts` are waits for a connection in accept itself, by the call's name; they took `in_accept_s` of `slept_s`.
+    """
 
     calls: int = 0
     polls: int = 0
@@ -184,6 +195,9 @@ class Sleep:
     longest_s: float = 0.0
     timed: int = 0
     at_most: bool = False
+    accepts: Counter[str] = field(default_factory=Counter)
+    held_us: Counter[str] = field(default_factory=Counter)  # microseconds in calls that wait for no descriptor
+    in_accept_s: float = 0.0
 
     @property
     def others(self) -> int:
@@ -191,9 +205,14 @@ class Sleep:
         return self.calls - self.polls - self.wakes - self.timeouts
 
     @property
+    def seen(self) -> bool:
+        """Whether the log shows any of its waits or checks."""
+        return bool(self.calls or self.unended or self.accepts)
+
+    @property
     def waits(self) -> int:
         """Waits, ended or not, without the checks."""
-        return self.calls - self.polls + self.unended
+        return self.calls - self.polls + self.unended + self.accepts.total()
 
     def idle(self, duration_s: float, timeout: int) -> None:
         """Count a wait in which nothing became ready; with a timeout of 0 it is a check."""
@@ -205,6 +224,12 @@ class Sleep:
         self.timeouts += 1
         self.slept_s += duration_s
         self.longest_s = max(self.longest_s, duration_s)
+
+    def accept(self, name: str, duration_s: float) -> None:
+        """Count a wait for a connection in accept."""
+        self.accepts[name] += 1
+        self.in_accept_s += duration_s
+        self.add(duration_s, None)
 
     def add(self, duration_s: float, timeout_s: float | None) -> None:
         """Add a wait's duration; a check without waiting (timeout 0) is not a sleep."""

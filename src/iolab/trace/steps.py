@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from iolab.trace.facts import loop_of, task_serving_s
-from iolab.trace.records import Cited, Listener
+from iolab.trace.facts import longest_held, loop_of, task_serving_s
+from iolab.trace.records import Cited, Listener, Run
 from iolab.trace.steps_served import clicked, connected, requested, totals
 from iolab.trace.strace import Strace
+from iolab.trace.tasks import Task
 from iolab.trace.telling import Click, Status, Step, address, count, newest, subject, times
 from iolab.trace.watch import Watch
-from iolab.trace.why import no_registration, no_waits, nothing_listens
+from iolab.trace.why import no_registration, no_waits, nothing_listens, unseen
 
 LEAST_SERVED_S = 0.01  # of a share that is worth telling
 MOST_SHOWN = 200  # listening sockets with their lines
@@ -124,45 +125,63 @@ def _waiting(watch: Watch, names: Mapping[int, int]) -> Step:
     title = "Waiting"
     run = watch.run
     if run is None:
-        return Step(3, title, "missing", f"Nothing listens on port {watch.port} in this log, so nothing waits there.")
+        why = unseen(watch) or f"Nothing listens on port {watch.port} in this log, so nothing waits there."
+        return Step(3, title, "missing", why)
     task, sleep = run.main, run.sleep
-    if task is None or not sleep.calls + sleep.unended:
+    if task is None or not sleep.seen:
         reason = no_waits(watch, loop_of(watch))
         return Step(3, title, "missing", reason.sentence, advice=reason.advice)
-    actor = subject(run, task, names)
-    parts = []
-    if sleep.calls:
-        others = f", {sleep.others} with a signal or an error" if sleep.others else ""
-        parts.append(
-            f"{newest(watch, actor)} waited {times(sleep.wakes + sleep.timeouts + sleep.others)}:"
-            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout{others}."
-            f" It also checked {times(sleep.polls)} without waiting (timeout 0)"
-        )
-        actor = "It"
     lines: list[tuple[Cited, str]] = []
+    if task.in_accept:
+        lines.append((task.in_accept, "An accept that waits: the log, or the thread, ends before a connection comes."))
     if task.under_way:
-        when, means = "that had not ended when the log did (", "A wait that had not ended when the log did."
-        if task.ended:
-            when, means = f"when it ended ({task.ended}, ", "The thread ended in this wait."
-        parts.append(f"{newest(watch, actor)} was in a wait {when}line {task.under_way.line})")
+        means = "The thread ended in this wait." if task.ended else "A wait that had not ended when the log did."
         lines.append((task.under_way, means))
-    total_s = task_serving_s(run, task)
-    at_most = "at most " if sleep.at_most else ""
-    if sleep.timed and total_s and total_s >= LEAST_SERVED_S:
-        parts.append(
-            f"It slept for {at_most}{min(sleep.slept_s, total_s):.2f} s of the {total_s:.2f} s in which it served:"
-            f" it was idle for {at_most}{100 * min(1, sleep.slept_s / total_s):.1f}% of the time"
-        )
-    elif sleep.timed and total_s:
-        parts.append("The log is too short to tell how long it slept")
-    elif sleep.timed:
-        parts.append(f"It slept for {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T")
-    else:
-        parts.append("How long it slept is not in the log: trace with -ttt -T")
+    first, *others = (*_waited(task), _slept(run, task))
+    told = [f"{newest(watch, subject(run, task, names))} {first}", *(f"It {each}" for each in others)]
+    if held := longest_held(run, task):
+        told.append(f"For another {held[1]:.2f} s it was in {held[0]}, which is no wait for descriptors")
     more = [each for each in run.tasks.values() if each is not task and each.serves and each.sleep.waits]
     if more:
         pids = {each.process.pid for each in (task, *more)}
         where = f" ({len(pids)} processes in all)" if len(pids) > 1 else ""
-        parts.append(f"{count(len(more), 'other thread')} waited and served too{where}: the table has a row for each")
+        told.append(f"{count(len(more), 'other thread')} waited and served too{where}: the table has a row for each")
     status: Status = "proved" if sleep.timed and not sleep.at_most else "inferred"
-    return Step(3, title, status, ". ".join(parts) + ".", tuple(lines))
+    return Step(3, title, status, ". ".join(told) + ".", tuple(lines))
+
+
+def _waited(task: Task) -> list[str]:
+    """Say how often a thread waited and checked, as the rests of sentences about it."""
+    sleep, where = task.sleep, ""
+    told: list[str] = []
+    if sleep.accepts:
+        name, number = sleep.accepts.most_common(1)[0][0], times(sleep.accepts.total())
+        told.append(f"waited for a connection in {name} {number}, {sleep.in_accept_s:.2f} s in all")
+        where = f" in {task.wait_calls.most_common(1)[0][0]}" if task.wait_calls else ""
+    if sleep.calls:
+        others = f", {sleep.others} with a signal or an error" if sleep.others else ""
+        told.append(
+            f"waited {times(sleep.wakes + sleep.timeouts + sleep.others)}{where}:"
+            f" {sleep.wakes} of these waits ended with an event, {sleep.timeouts} with a timeout{others}"
+        )
+        told.append(f"also checked {times(sleep.polls)} without waiting (timeout 0)")
+    if task.under_way:
+        when = f"when it ended ({task.ended}, " if task.ended else "that had not ended when the log did ("
+        told.append(f"was in a wait {when}line {task.under_way.line})")
+    return told
+
+
+def _slept(run: Run, task: Task) -> str:
+    """Say how long a thread slept, as the rest of a sentence about it."""
+    sleep, total_s = task.sleep, task_serving_s(run, task)
+    at_most = "at most " if sleep.at_most else ""
+    if not sleep.timed:
+        return "slept for a time that is not in the log: trace with -ttt -T"
+    if not total_s:
+        return f"slept for {sleep.slept_s:.2f} s; how long it served is not in the log: trace with -ttt -T"
+    if total_s < LEAST_SERVED_S:
+        return "served for too short a time to tell how long it slept"
+    return (
+        f"slept for {at_most}{min(sleep.slept_s, total_s):.2f} s of the {total_s:.2f} s in which it served:"
+        f" it was idle for {at_most}{100 * min(1, sleep.slept_s / total_s):.1f}% of the time"
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from iolab.trace.decode import ACCEPTS
 from iolab.trace.facts import loop_of, rate, script_opens, task_serving_s
 from iolab.trace.records import Cited, Request, Requests, Run
 from iolab.trace.telling import (
@@ -18,7 +19,7 @@ from iolab.trace.telling import (
     total_calls,
 )
 from iolab.trace.watch import Watch
-from iolab.trace.why import click_missing, request_missing
+from iolab.trace.why import click_missing, request_missing, unseen
 
 
 def connected(watch: Watch, title: str) -> Step:
@@ -65,6 +66,8 @@ def connected(watch: Watch, title: str) -> Step:
 
 def _no_connection(watch: Watch, title: str) -> Step:
     clicks = bool(script_opens(watch))
+    if not clicks and (why := unseen(watch)):
+        return Step(4, title, "missing", why)
     if not watch.runs and (watch.listening.binds or not clicks):
         why = f"Nothing listens on port {watch.port} in this log"
         client = title.removesuffix(" connects").lower()
@@ -107,7 +110,8 @@ def requested(watch: Watch, names: Mapping[int, int]) -> Step:
     requests = run.requests
     sentence = f"The log shows {count(requests.count, 'request')}, {requests.answered} of them answered."
     if requests.timed:
-        sentence += f" From the wake-up to the answer: {range_ms([requests.least_ms, requests.most_ms])}"
+        starts = " or ".join(each for each in ("wake-up", "accept", "read") if each in requests.since)
+        sentence += f" From the {starts} to the answer: {range_ms([requests.least_ms, requests.most_ms])}"
         if requests.timed > 2:
             sentence += f", {requests.sum_ms / requests.timed:.1f} ms on average"
         sentence += "."
@@ -144,8 +148,7 @@ def request_lines(request: Request, names: Mapping[int, int]) -> tuple[tuple[Cit
     what = f": {request.text}" if request.text else ""
     lines.append((request.read, f"Thread {names.get(request.tid, request.tid)} reads the request{what}."))
     if request.answer:
-        since = "the wake-up" if request.wake else "the accept" if request.accept else "the read"
-        took = f", {request.took_ms:.1f} ms after {since}" if request.took_ms is not None else ""
+        took = f", {request.took_ms:.1f} ms after the {request.since}" if request.took_ms is not None else ""
         status = f" with status {request.status}" if request.status else ""
         by = names.get(request.answer.tid, request.answer.tid)
         lines.append((request.answer, f"Thread {by} sends the answer{status}{took}."))
@@ -170,7 +173,7 @@ def totals(watch: Watch, names: Mapping[int, int]) -> Step:
 def _served(watch: Watch, run: Run, names: Mapping[int, int]) -> str:
     task = run.main
     accepting = acceptors(run)
-    ended = task.sleep.wakes + task.sleep.timeouts if task else 0
+    ended = task.sleep.wakes + task.sleep.timeouts if task and task.waits_in not in ACCEPTS else 0
     woke = rate(ended, task_serving_s(run, task)) if task and ended else None
     actor = newest(watch, subject(run, task, names))
     if len(accepting) > 1:

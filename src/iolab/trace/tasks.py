@@ -81,6 +81,7 @@ class Task:
     called: Wake | None = None  # the last wait that ended because of the listening socket
     unended: list[Wake] = field(default_factory=list)  # wake-ups that ended, at the latest, with the next call
     untimed: tuple[float, float | None] | None = None  # when the last wait began, and its timeout
+    in_accept: Cited | None = None  # an accept that the log does not end
     under_way: Cited | None = None  # a wait that the log does not end, or in which the thread ended
     last: Syscall | None = None
     waited_until_s: float | None = None  # the last known moment of a wait that the log does not end
@@ -95,6 +96,14 @@ class Task:
     def served(self) -> int:
         """How often it was seen to accept a connection, or to read or answer a request."""
         return self.accepts + self.requests
+
+    @property
+    def waits_in(self) -> str | None:
+        """The call in which it waited: an accept if it was there for most of the time that it slept."""
+        sleep = self.sleep
+        if sleep.accepts and sleep.in_accept_s > sleep.slept_s / 2:
+            return sleep.accepts.most_common(1)[0][0]
+        return self.wait_calls.most_common(1)[0][0] if self.wait_calls else None
 
     @property
     def serves(self) -> bool:

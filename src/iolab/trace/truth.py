@@ -195,7 +195,7 @@ def _task(task: Task, story: Story) -> dict[str, Any]:
         "accepted": task.accepts,
         "requests": task.requests,
         "epoll_add_line": _line(task.registered) if task.registered and task.registered.name == "epoll_ctl" else None,
-        "waiting": _sleep(run, task) if run and task.sleep.calls + task.sleep.unended else None,
+        "waiting": _sleep(run, task) if run and task.sleep.seen else None,
     }
 
 
@@ -214,6 +214,8 @@ def _sleep(run: Run, task: Task) -> dict[str, Any]:
         "unended": sleep.unended,
         "slept_s": sleep.slept_s if sleep.timed else None,
         "longest_s": sleep.longest_s if sleep.timed else None,
+        "in_accept": sleep.accepts.total(),
+        "in_accept_s": sleep.in_accept_s if sleep.accepts else None,
         "serving_s": task_serving_s(run, task),
         "share_asleep": share_asleep(run, task),
     }

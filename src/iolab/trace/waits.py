@@ -5,10 +5,14 @@ import re
 from iolab.trace.decode import EPOLL_WAITS, hides_fds, ready
 from iolab.trace.events import Syscall
 from iolab.trace.objects import Epoll, Socket
-from iolab.trace.records import Connection, Run, Wake, cite
+from iolab.trace.records import Cited, Connection, Run, Wake, cite
 from iolab.trace.tasks import Task
 from iolab.trace.waiting import IDLE, timeout_s, waits
 
+# Calls that hold a thread, and wait for no descriptor.
+HOLDS = ("futex", "clock_nanosleep", "nanosleep", "flock", "semop", "semtimedop", "wait4", "waitid")
+_INTERRUPTED = ("EINTR", "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND")
+LEAST_IN_ACCEPT_S = 0.001  # of an accept that waited: strace itself can take most of a millisecond
 LONGEST_RESULT = 20_000  # characters in which descriptors are looked for
 _POLLED = re.compile(r"\bfd=(\d{1,9})")
 _SELECTED = re.compile(r"(?:in|out|except) \[([\d ]{1,9000})\]")
@@ -35,6 +39,32 @@ def wait(task: Task, call: Syscall) -> None:
     else:
         task.wait_calls[call.name] += 1
         _ended(task, run, call)
+
+
+def in_accept(task: Task, call: Syscall, socket: Socket) -> None:
+    """Take an accept: on a socket that blocks it is a wait, unless another call has waited for the connection."""
+    if call.error is not None and call.error not in _INTERRUPTED:
+        socket.nonblocking = socket.nonblocking or call.error == "EAGAIN"
+        return
+    if socket.nonblocking or task.called or socket.listener is None:
+        return
+    took_s = _took_s(call)
+    if call.result_at < 0 or call.returned is None:  # its thread was killed in it, or the log ends first
+        task.in_accept = cite(call)
+        socket.listener.run.join(task)
+        if task.serves_from_s is None:
+            task.serves_from_s = call.time_s
+    if took_s is not None and took_s >= LEAST_IN_ACCEPT_S:
+        task.sleep.accept(call.name, took_s)
+
+
+def held(task: Task, call: Syscall) -> None:
+    """Take a call that waits for no descriptor: for a lock, a time, another process."""
+    if task.process.run is None or call.rest[-10:-4] == "<0.000":  # most are over in less than a millisecond
+        return
+    took_s = _took_s(call)
+    if took_s is not None:
+        task.sleep.held_us[call.name] += round(took_s * 1e6)
 
 
 def _ended(task: Task, run: Run, call: Syscall) -> None:
@@ -104,12 +134,22 @@ def end_wakes(task: Task, call: Syscall) -> None:
 
 def end_of_log(task: Task, last_s: float | None) -> None:
     """Count a wait that the log does not end up to the last known moment."""
+    accept, last = task.in_accept, task.last
+    if accept and last and last.line == accept.line and _took_s(last) is None and not last.whole_seconds:
+        _until(task, accept, last_s)
     waiting = task.under_way
     if waiting is None or task.sleep.unended:  # in which its thread ended: it is counted
         return
     task.sleep.unended += 1
     if waiting.time_s is not None and last_s is not None and last_s >= waiting.time_s:
         task.sleep.add(last_s - waiting.time_s, None)
+        task.waited_until_s = last_s
+
+
+def _until(task: Task, accept: Cited, last_s: float | None) -> None:
+    """Count an accept that the log does not end up to the last known moment."""
+    if accept.time_s is not None and last_s is not None and last_s >= accept.time_s:
+        task.sleep.accept(accept.name, last_s - accept.time_s)
         task.waited_until_s = last_s
 
 

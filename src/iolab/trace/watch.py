@@ -53,6 +53,7 @@ class Watch:
             **dict.fromkeys(WAIT_CALLS, waits.wait),
             **dict.fromkeys(CLONES, self._clone),
             "epoll_pwait": self._pwait,
+            **dict.fromkeys(waits.HOLDS, waits.held),
             **dict.fromkeys(READS, self._read),
             **dict.fromkeys(WRITES, self._write),
             "recvmsg": self._received,
@@ -133,9 +134,11 @@ class Watch:
         self.last_s = last_s
 
     def _accept(self, task: Task, call: Syscall) -> None:
+        socket = self.listening.socket(task, call)
+        if socket and socket.listener:
+            waits.in_accept(task, call, socket)
         if call.returned is None or call.returned < 0:
             return
-        socket = self.listening.socket(task, call)
         if socket and socket.listener:
             connections.accept(task, call, socket)
             self.accept_call = call.name

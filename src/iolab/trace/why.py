@@ -109,6 +109,21 @@ def _not_bound(watch: Watch, log: Strace) -> Reason:
     return Reason("no_listener", f"No bind to port {watch.port} was followed by listen.")
 
 
+def unseen(watch: Watch) -> str:
+    """Say that a server may be there that this story cannot follow; "" where the log shows what was bound."""
+    listening = watch.listening
+    if watch.runs or listening.busy or listening.not_listening or not any(watch.calls.values()):
+        return ""
+    if listening.datagrams:
+        return f"UDP has no connections: what the socket of port {watch.port} received is not part of this story."
+    if listening.binds:
+        return ""
+    return (
+        f"The log does not show the listening socket of port {watch.port} (step 1), so it does not show which threads"
+        " and connections are the server's."
+    )
+
+
 def no_registration(watch: Watch) -> Reason:
     """Say why the listener is on no interest list."""
     if not watch.runs:
@@ -125,9 +140,10 @@ def no_registration(watch: Watch) -> Reason:
         )
     if not watch.saw_pids and (watch.processes.first_birth or _called(watch, "epoll_ctl")):
         return _not_followed(watch, "The log does not have the thread that registered the listening socket")
-    waits_in = watch.run.main.wait_calls if watch.run and watch.run.main else {}
+    main = watch.run.main if watch.run else None
+    waits_in = [main.waits_in] if main and main.waits_in else []
     if not _called(watch, "epoll_ctl") or (waits_in and not set(waits_in) & set(EPOLL_WAITS)):
-        return _no_epoll_ctl(watch, list(waits_in))
+        return _no_epoll_ctl(watch, waits_in)
     return Reason("not_registered", "No epoll_ctl in the log adds the listening socket: the log may end before it.")
 
 
@@ -179,7 +195,7 @@ def request_missing(watch: Watch) -> Reason:
     """Say why no request is found."""
     run = watch.run
     if run is None:
-        return Reason("no_listener", "Without a server there is no request.")
+        return Reason("no_listener", unseen(watch) or "Without a server there is no request.")
     if not run.accepted:
         return Reason("no_connection", "The log shows no connection, so it shows no request.")
     if not any(_called(watch, name) for name in (*READS, *WRITES)):
