@@ -53,9 +53,9 @@ def test_a_model_with_a_compose_profile_is_optional() -> None:
 
 def test_an_optional_model_is_measured_only_when_it_is_named() -> None:
     real = Lab.read(ROOT)
-    assert [model.letter for model in real.optional] == ["E", "F", "G", "H", "J", "Y"]
+    assert [model.letter for model in real.optional] == ["E", "F", "G", "H", "J", "K", "Y"]
     assert [model.letter for model in real.select(["main"])] == ["A", "B", "C", "D"]
-    assert [model.letter for model in real.select(["all"])] == ["A", "B", "C", "D", "E", "F", "G", "H", "J"]
+    assert [model.letter for model in real.select(["all"])] == ["A", "B", "C", "D", "E", "F", "G", "H", "J", "K"]
     assert [model.letter for model in real.select(["yours", "c"])] == ["C", "Y"]
     assert [model.letter for model in real.select(["Y", "all"])] == [*"ABCDEFGHJY"]
     assert [model.letter for model in real.measured] == [*"ABCDEFGHJY"]

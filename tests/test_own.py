@@ -100,6 +100,7 @@ def test_what_is_required_fails_and_what_is_not_is_skipped(monkeypatch: pytest.M
 def test_a_program_that_is_not_installed_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert needs.NEEDS["node"]() == "needs the program node: install it, or use Docker"
+    assert needs.NEEDS["go"]() == "needs the program go: install it (Debian: golang-go), or use Docker"
     assert needs.NEEDS["asyncio"]() is None
     assert needs.NEEDS["strace"]() == "strace is not installed (Debian: apt install strace)"
     assert "chromium" in (needs.NEEDS["browser"]() or "")

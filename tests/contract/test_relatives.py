@@ -173,13 +173,13 @@ def test_h_accepts_98_connections_of_clients_and_serves_4_at_once() -> None:
 
 def test_promises_that_follow_from_the_workers_are_those_of_each_relative() -> None:
     assert {each.letter: each.workers for each in LAB.family if each.optional} == {
-        "E": 8, "F": math.inf, "G": math.inf, "H": 4, "J": math.inf
+        "E": 8, "F": math.inf, "G": math.inf, "H": 4, "J": math.inf, "K": math.inf
     }  # fmt: skip
     assert all(suite.script(each).is_file() for each in LAB.family)
 
 
 def test_crowds_of_relatives_are_refused_in_a_line(inside: Run) -> None:
-    for letter in "EFGHJ":
+    for letter in "EFGHJK":
         done = inside("crowd", "--models", letter, "--runtime", "local")
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = done.stderr.splitlines()

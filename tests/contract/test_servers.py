@@ -21,7 +21,7 @@ from iolab.contract import suite
 from iolab.contract.promise import Promise
 from iolab.contract.server import Launcher
 from iolab.errors import ServerFailed
-from iolab.host.programs import local_command
+from iolab.host.programs import own_command
 from iolab.lab import Lab, Model
 from iolab.runtime import probe
 from tests import own
@@ -97,7 +97,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 def launched(model: Model, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """Start the server's own command with some environment variables, and end it."""
     process = subprocess.Popen(
-        local_command(model.service.command),
+        own_command(model.service),
         cwd=model.service.folder,
         env={**own.environment(), **model.service.environment, "HOST": "127.0.0.1", **variables},
         stdout=subprocess.PIPE,
@@ -147,9 +147,7 @@ def plain(model: Model) -> Iterator[Running]:
 
 
 def test_fits_on_one_screen(model: Model) -> None:
-    assert model.service.folder
-    source = model.service.folder / model.service.command[-1]
-    assert len(source.read_text().splitlines()) <= LINES_OF_A_SCREEN
+    assert len(suite.script(model).read_text().splitlines()) <= LINES_OF_A_SCREEN
 
 
 @pytest.mark.parametrize("promise", NEEDED)

@@ -285,7 +285,7 @@ def test_images_that_were_built_before_serve_where_they_cannot_be_built_now(
 
 
 def test_relatives_run_in_containers_like_the_other_models(iolab: Run, results: Path) -> None:
-    """G needs packages and J a program that a local run may lack; E and F have A's code in their images."""
-    done = iolab("bench", *SMALL, "--models", "E,F,G,H,J", "--concurrency", "4", "--requests", "40")
+    """G needs packages, J and K programs that a local run may lack; E and F have A's code in their images."""
+    done = iolab("bench", *SMALL, "--models", "E,F,G,H,J,K", "--concurrency", "4", "--requests", "40")
     assert done.returncode == 0, done.stderr
     assert {key: cell["ok"] for key, cell in cells(results).items()} == {(letter, 4): 40 for letter in "EFGHJ"}

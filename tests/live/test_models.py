@@ -22,7 +22,9 @@ def test_the_table_has_a_row_for_each_model_and_what_it_uses(inside: Run) -> Non
     assert rows["A"][2:5] == ["1", "1", "1"]  # worker, process, thread
     assert rows["B"][3:6] == ["8", "1", "9"]
     assert rows["E"][2:5] == ["8", "9", "9"]  # the parent has no thread that serves
-    assert "MODELS=main takes A, B, C, D, MODELS=all takes A, B, C, D, E, F, G, H, J; Y is measured only" in done.stdout
+    assert (
+        "MODELS=main takes A, B, C, D, MODELS=all takes A, B, C, D, E, F, G, H, J, K; Y is measured only" in done.stdout
+    )
 
 
 def test_a_server_that_does_not_run_here_has_no_figures_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def test_a_server_that_waits_in_accept_has_no_event_loop() -> None:
 def test_an_accept_of_a_socket_that_does_not_block_is_no_wait() -> None:
     nonblocking = "10 1700000000.15 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0 <0.0001>\n"
     for log in (
+        "10 1700000000.0 socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, IPPROTO_TCP) = 3 <0.0001>\n"
+        + BIND + LISTEN + FORK + WORKER,
         BIND + LISTEN + nonblocking + FORK + WORKER,
         BIND + LISTEN + nonblocking.replace("fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK)", "ioctl(3, FIONBIO, [1])") + FORK + WORKER,
         BIND + LISTEN + FORK + "20 1700000000.3 accept4(3, NULL, NULL, 0) = -1 EAGAIN (Resource temporarily unavailable) <0.1>\n"

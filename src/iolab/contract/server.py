@@ -14,7 +14,7 @@ import psutil
 from iolab.contract.broken import Broken, DoesNotStart
 from iolab.contract.talk import Answer, Talk, ask
 from iolab.host import processes
-from iolab.host.programs import local_command
+from iolab.host.programs import own_command
 from iolab.lab import Model
 
 START_LIMIT_S, POLL_S = 10.0, 0.02
@@ -96,7 +96,7 @@ class Launcher:
             stdout.open("wb") as out,
             stderr.open("wb") as err,
             processes.running(
-                local_command(self.model.service.command),
+                own_command(self.model.service),
                 cwd=self.model.service.folder,
                 env=self._environment(port, variables),
                 stdout=out,
@@ -114,7 +114,7 @@ class Launcher:
         """Run the server until it ends; None if it still runs after `limit_s`."""
         try:
             return processes.run(
-                local_command(self.model.service.command),
+                own_command(self.model.service),
                 cwd=self.model.service.folder,
                 env=self._environment(self.free_port(), variables),
                 timeout_s=limit_s,

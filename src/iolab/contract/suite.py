@@ -9,6 +9,7 @@ from iolab.contract.broken import Broken, DoesNotStart
 from iolab.contract.promise import Kept, Promise
 from iolab.contract.server import Launcher
 from iolab.errors import UsageError
+from iolab.host import programs
 from iolab.host.processes import temporary_folder
 from iolab.lab import Lab, Model
 
@@ -102,11 +103,10 @@ NOT_STARTED = DoesNotStart("it does not start: this promise was not tried")
 
 
 def script(model: Model) -> Path:
-    """Return the file of the server, which its command names."""
-    folder = model.service.folder
-    if folder is None:
+    """Return the file of the server."""
+    if model.service.folder is None:
         raise UsageError(f"{model.name}: docker-compose.yml names no folder for it (build.context)")
-    return folder / model.service.command[-1]
+    return programs.source(model.service)
 
 
 def source(lab: Lab, model: Model) -> bytes:

@@ -2,15 +2,20 @@
 
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from iolab.errors import UsageError
 from iolab.service import Service
 
 PYTHON = "python3"
 PACKAGE = "iolab.package"  # label; of Python, that is not in the lab's own environment
+GO = "iolab.go"  # label; the file that its program is compiled from
+COMPILE_LIMIT_S = 300.0  # the first time, the compiler makes its standard library, too
 LIMIT_S = 5.0
 USAGE = "Usage: hey [options...] <url>"
 
@@ -21,6 +26,42 @@ def local_command(command: Sequence[str]) -> list[str]:
     return [sys.executable if is_python(command) else program, *arguments]
 
 
+def source(service: Service) -> Path:
+    """Return the file that a student reads: the program, or what it is compiled from."""
+    return (service.folder or Path()) / service.labels.get(GO, service.command[-1])
+
+
+def own_command(service: Service) -> list[str]:
+    """Return a service's command as a local one; a program that is older than its source is compiled first.
+
+    Raises UsageError if it cannot be compiled.
+    """
+    if GO in service.labels and service.folder:
+        program, text = service.folder / service.command[0], source(service)
+        if not program.exists() or program.stat().st_mtime < text.stat().st_mtime:
+            _compile(text, program)
+    return local_command(service.command)
+
+
+def _compile(text: Path, program: Path) -> None:
+    """Compile a file of Go, without the C library, as its image does."""
+    partial = program.with_name(f"{program.name}.{os.getpid()}.part")
+    command = ["go", "build", "-trimpath", "-o", partial.name, text.name]
+    variables = {**os.environ, "CGO_ENABLED": "0"}
+    try:
+        done = subprocess.run(
+            command, cwd=text.parent, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=COMPILE_LIMIT_S, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise UsageError(f"{text.name} cannot be compiled: {' '.join(done.stderr.split())[:300]}")
+        partial.replace(program)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"{text.name} cannot be compiled: {error}: use Docker (RUNTIME=docker)") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def is_python(command: Sequence[str]) -> bool:
     """Return whether a container's command starts a program of Python."""
     return command[0] == PYTHON
@@ -29,6 +70,8 @@ def is_python(command: Sequence[str]) -> bool:
 def lacking(service: Service) -> str:
     """Return what a local run of a service lacks, and what to do: a program, or a package of Python; else ""."""
     program, package = local_command(service.command)[0], service.labels.get(PACKAGE)
+    if GO in service.labels:
+        return "" if shutil.which("go") else "needs the program go: install it (Debian: golang-go), or use Docker"
     if not shutil.which(program):
         return f"needs the program {program}: install it, or use Docker"
     if package and service.folder and importlib.util.find_spec(package) is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from iolab.errors import UsageError
 from iolab.host import proc
 from iolab.host.processes import GRACE_S, last_lines, run, running, temporary_folder
-from iolab.host.programs import local_command
+from iolab.host.programs import own_command
 from iolab.lab import Lab, Model
 from iolab.live import standing
 from iolab.live.app import SERVICE as STRACE_SERVICE
@@ -42,7 +42,7 @@ def here(model: Model) -> Serve:
     check_strace()
     port = model.port.host
     service = model.service
-    command = local_command(service.command)
+    command = own_command(service)
 
     name = f"server {model.letter} ({model.name})"
 

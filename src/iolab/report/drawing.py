@@ -14,13 +14,13 @@ from matplotlib.ticker import NullLocator
 
 WIDE_IN, NARROW_IN = 10.0, 4.2
 TEXT = 11  # points: at least 12 px in both forms, wherever the page shows them
-# Okabe and Ito's colours, which colour-blind readers tell apart, and four more; shapes say the same again.
+# Okabe and Ito's colours, which colour-blind readers tell apart, and five more; shapes say the same again.
 COLOURS = (
     *("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
-    *("#7b5fd3", "#a0522d", "#8a8d00", "#7f7f7f"),
+    *("#7b5fd3", "#a0522d", "#8a8d00", "#33475b", "#7f7f7f"),
 )
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "h")
-LETTERS = "ABCDEFGHJY"  # of the models, each with a colour and a shape of its own
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h")
+LETTERS = "ABCDEFGHJKY"  # of the models, each with a colour and a shape of its own
 # Placeholders in the drawing, replaced by the page's own colours, light or dark.
 INK, MUTED, GRID, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)", PAPER: "var(--paper)"}

@@ -14,7 +14,7 @@ from iolab.errors import ServerFailed, UsageError
 from iolab.host import leftovers, limits, ports, proc, python
 from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
-from iolab.host.programs import lacking, local_command
+from iolab.host.programs import lacking, local_command, own_command
 from iolab.host.python import Python
 from iolab.lab import Lab, Model
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
@@ -158,7 +158,7 @@ class LocalRuntime:
         own = service.environment_with(variables or {}) | (dict(command.variables) if command else {})
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment = {**theirs, **own, "HOST": self._host, "PORT": str(model.port.host)}
-        argv = local_command(command.command if command else service.command)
+        argv = local_command(command.command) if command else own_command(service)
         output = self._logs / f"{model.name}.log"
         files: dict[str, Any] = {"cwd": service.folder, "env": environment}
         with (

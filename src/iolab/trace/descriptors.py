@@ -118,7 +118,8 @@ def _socket(task: Task, call: Syscall) -> None:
         return
     flags = bits(match[2], _TYPES)
     kind = {1: "tcp", 2: "udp"}.get(flags & 0xF, "other") if match[1] in _DOMAINS else "other"
-    task.process.put(call.returned or 0, Socket(kind, cite(call)), cloexec=bool(flags & 0x80000))
+    socket = Socket(kind, cite(call), nonblocking=bool(flags & _STATUS["O_NONBLOCK"]))
+    task.process.put(call.returned or 0, socket, cloexec=bool(flags & 0x80000))
 
 
 def _pair(task: Task, call: Syscall) -> None:

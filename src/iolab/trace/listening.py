@@ -56,7 +56,8 @@ class Listening:
             return
         socket = task.process.find(fd)
         if not isinstance(socket, Socket) or socket.bound:
-            socket = Socket(shares_port=isinstance(socket, Socket) and socket.shares_port)
+            known = socket if isinstance(socket, Socket) else Socket()
+            socket = Socket(shares_port=known.shares_port, nonblocking=known.nonblocking)
             task.process.put(fd, socket)
         socket.bound, socket.host = cite(call), host
         name = _NAMED.match(call.rest)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from iolab.errors import ServerFailed
+from iolab.errors import ServerFailed, UsageError
 from iolab.host import processes
-from iolab.host.programs import lacking, local_command
+from iolab.host.programs import lacking, own_command
 from iolab.lab import Model
 
 HOST = "127.0.0.1"
@@ -39,11 +39,15 @@ class Server:
             raise ServerFailed(f"it {lacks}")
         port = _free_port()
         service = model.service
+        try:
+            command = await asyncio.to_thread(own_command, service)
+        except UsageError as error:
+            raise ServerFailed(str(error)) from error
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         own = {**service.environment_with(variables), "HOST": HOST, "PORT": str(port)}
         with output.open("wb") as log:
             process = processes.start(
-                local_command(service.command),
+                command,
                 cwd=service.folder, env=theirs | own, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         server = cls(process, port, output)

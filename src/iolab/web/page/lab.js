@@ -3,7 +3,7 @@
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
 const TOKEN = $("meta[name=token]").content;
-const COLOURS = { A: "--a", B: "--b", C: "--c", D: "--d", E: "--e", F: "--f", G: "--g", H: "--h", J: "--j", X: "--x" };
+const COLOURS = { A: "--a", B: "--b", C: "--c", D: "--d", E: "--e", F: "--f", G: "--g", H: "--h", J: "--j", K: "--k", X: "--x" };
 const colour = (letter) => getComputedStyle(document.documentElement).getPropertyValue(COLOURS[letter] || "--accent").trim();
 const number = (value, digits = 3) => Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 3 });
 const seconds = (value) => value === null || value === undefined ? "–" : value < 1 ? `${number(value * 1000)} ms` : `${number(value)} s`;
