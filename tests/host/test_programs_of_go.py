@@ -1,4 +1,4 @@
-"""A local run compiles what its program is made of: once, again when the source is newer, and never half."""
+"""A local run compiles what its program is made of: once for each source, beside the packages, and never half."""
 
 import os
 import stat
@@ -14,46 +14,46 @@ from iolab.service import Service
 from tests.conftest import ROOT
 
 COMPILER = """#!/bin/sh
-[ "$1 $2 $3 $6" = "build -trimpath -o server_go.go" ] || { echo "asked for $*" >&2; exit 9; }
-[ "$CGO_ENABLED" = 0 ] || exit 8
-if grep -q wrong server_go.go; then printf 'server_go.go:1:1: syntax\\n error\\n' >&2; echo half >"$4"; exit 1; fi
-echo compiled >>"$4"; echo once >>calls
+[ "$1 $2 $3 $5 $CGO_ENABLED" = "build -trimpath -o server_go.go 0" ] || { echo "asked for $*" >&2; exit 9; }
+echo half >"$4"
+if grep -q wrong server_go.go; then printf 'server_go.go:1:1: syntax\\n error\\n' >&2; exit 1; fi
+cp server_go.go "$4"; echo once >>../calls
 """
 
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """K's service in a folder of its own, beside a compiler that only writes down that it ran."""
+    """K's service in a folder of its own, beside a compiler that only copies and writes down that it ran."""
     folder, path = tmp_path / "go", tmp_path / "bin"
     folder.mkdir()
     path.mkdir()
     (folder / "server_go.go").write_text("package main\n")
-    (path / "go").write_text(COMPILER.replace("$6", "$5"))
+    (path / "go").write_text(COMPILER)
     (path / "go").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", str(path), prepend=os.pathsep)
+    monkeypatch.setattr(programs, "COMPILED", tmp_path / "compiled")
     return replace(Lab.read(ROOT).select(["K"])[0].service, folder=folder)
 
 
-def test_a_program_is_compiled_once_and_again_when_its_source_is_newer(service: Service) -> None:
+def test_a_program_is_compiled_once_for_each_source(service: Service, tmp_path: Path) -> None:
     assert service.folder
-    program, calls = service.folder / "server_go", service.folder / "calls"
     assert programs.lacking(service) == ""
-    for _ in range(2):
-        assert programs.own_command(service) == ["./server_go"]
-    assert (program.read_text(), calls.read_text()) == ("compiled\n", "once\n")
-    os.utime(program, (1, 1))
-    programs.own_command(service)
-    assert (program.read_text(), calls.read_text()) == ("compiled\n", "once\nonce\n")
-    assert sorted(each.name for each in service.folder.iterdir()) == ["calls", "server_go", "server_go.go"]
+    for text in ("package main\n", "package main\n", "package main // newer\n", "package main\n"):
+        (service.folder / "server_go.go").write_text(text)
+        (program,) = programs.own_command(service)
+        assert Path(program).read_text() == text
+    assert (tmp_path / "calls").read_text() == "once\n" * 2
+    assert [each.name for each in service.folder.iterdir()] == ["server_go.go"]
+    assert len([*(tmp_path / "compiled").iterdir()]) == 2
 
 
-def test_a_source_that_cannot_be_compiled_is_an_error_in_one_line(service: Service) -> None:
+def test_a_source_that_cannot_be_compiled_is_an_error_in_one_line(service: Service, tmp_path: Path) -> None:
     assert service.folder
     (service.folder / "server_go.go").write_text("wrong\n")
     with pytest.raises(UsageError) as error:
         programs.own_command(service)
     assert str(error.value) == "server_go.go cannot be compiled: server_go.go:1:1: syntax error"
-    assert [each.name for each in service.folder.iterdir()] == ["server_go.go"]
+    assert [*(tmp_path / "compiled").iterdir()] == []
 
 
 def test_without_a_compiler_the_line_says_what_to_install(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

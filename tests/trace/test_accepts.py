@@ -133,3 +133,11 @@ def test_a_log_without_the_listening_socket_says_nothing_of_clients() -> None:
 def test_a_udp_server_is_not_said_to_have_no_server() -> None:
     for step in story_of("10 1700000000.0 socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP) = 3\n" + BIND).steps[2:5]:
         assert "UDP has no connections" in step.sentence
+
+
+def test_the_page_draws_a_wait_in_accept_up_to_the_connection() -> None:
+    timeline = story_of(BIND + LISTEN + FORK + WORKER).timeline
+    (bar,) = [bar for bar in timeline.bars if bar.lane == ("thread", 20, 0)]  # with the poll that follows at once
+    assert (bar.kind, bar.start, round(bar.end, 3)) == ("wait", 1.0, 3.0)
+    (accepted,) = [mark for mark in timeline.marks if mark.kind == "accept" and mark.lane == ("thread", 20, 0)]
+    assert accepted.start == 3.0

@@ -1,6 +1,7 @@
 """Programs on PATH: a name alone does not say that it is the program."""
 
 import functools
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,7 @@ from iolab.service import Service
 PYTHON = "python3"
 PACKAGE = "iolab.package"  # label; of Python, that is not in the lab's own environment
 GO = "iolab.go"  # label; the file that its program is compiled from
+COMPILED = Path(sys.prefix) / "share" / "iolab"  # compiled programs, each with its source's digest in its name
 COMPILE_LIMIT_S = 300.0  # the first time, the compiler makes its standard library, too
 LIMIT_S = 5.0
 USAGE = "Usage: hey [options...] <url>"
@@ -32,32 +34,35 @@ def source(service: Service) -> Path:
 
 
 def own_command(service: Service) -> list[str]:
-    """Return a service's command as a local one; a program that is older than its source is compiled first.
+    """Return a service's command as a local one; a program that is compiled is compiled first, once for each source.
 
     Raises UsageError if it cannot be compiled.
     """
-    if GO in service.labels and service.folder:
-        program, text = service.folder / service.command[0], source(service)
-        if not program.exists() or program.stat().st_mtime < text.stat().st_mtime:
+    if GO not in service.labels:
+        return local_command(service.command)
+    text = source(service)
+    try:
+        program = COMPILED / f"{text.stem}-{hashlib.sha256(text.read_bytes()).hexdigest()[:12]}"
+        if not program.exists():
             _compile(text, program)
-    return local_command(service.command)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"{text.name} cannot be compiled: {error}: use Docker (RUNTIME=docker)") from error
+    return [str(program), *service.command[1:]]
 
 
 def _compile(text: Path, program: Path) -> None:
     """Compile a file of Go, without the C library, as its image does."""
+    program.parent.mkdir(parents=True, exist_ok=True)
     partial = program.with_name(f"{program.name}.{os.getpid()}.part")
-    command = ["go", "build", "-trimpath", "-o", partial.name, text.name]
-    variables = {**os.environ, "CGO_ENABLED": "0"}
     try:
         done = subprocess.run(
-            command, cwd=text.parent, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=COMPILE_LIMIT_S, check=False,
+            ["go", "build", "-trimpath", "-o", str(partial), text.name],
+            cwd=text.parent, env={**os.environ, "CGO_ENABLED": "0"}, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=COMPILE_LIMIT_S, check=False,
         )  # fmt: skip
         if done.returncode:
             raise UsageError(f"{text.name} cannot be compiled: {' '.join(done.stderr.split())[:300]}")
         partial.replace(program)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"{text.name} cannot be compiled: {error}: use Docker (RUNTIME=docker)") from error
     finally:
         partial.unlink(missing_ok=True)
 

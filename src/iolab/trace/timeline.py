@@ -8,6 +8,7 @@ from iolab.trace.events import Exit, Signal, Syscall
 from iolab.trace.objects import Epoll
 from iolab.trace.tasks import Task
 from iolab.trace.waiting import WAIT_CALLS, timeout_s, waits
+from iolab.trace.waits import LEAST_IN_ACCEPT_S
 
 MOST_MARKS = 6000
 MOST_BARS = 4000
@@ -97,6 +98,9 @@ class Timeline:
         if sleeping and waiting:
             self._slept(call, lane, sleeping, at, task)
             return
+        if call.name in ACCEPTS and (end := self._end(call, at)) - at >= LEAST_IN_ACCEPT_S:
+            self._bar(lane, "wait", at, end, call.line)  # the connection is there at its end
+            self.end, at = max(self.end, end), end
         pid = task.process.pid if task else 0
         kind = _KINDS.get(call.name, "other")
         if call.error:
@@ -110,8 +114,7 @@ class Timeline:
             self._mark(("fd", int(match[3]), pid), kind, at, call.line)
 
     def _slept(self, call: Syscall, lane: Lane, kind: str, at: float, task: Task | None) -> None:
-        end_s = call.end_s
-        end = at if end_s is None or self._origin is None else max(at, end_s - self._origin)
+        end = self._end(call, at)
         self.end = max(self.end, end)
         happened = kind == "wait" and bool(call.returned) and (call.returned or 0) > 0
         if kind != "wait" or timeout_s(call) != 0:
@@ -125,6 +128,11 @@ class Timeline:
                 fd = epoll.descriptor(word, guess) if isinstance(epoll, Epoll) else guess
                 if fd is not None:
                     self._mark(("fd", fd, task.process.pid if task else 0), "wake", end, call.end_line or call.line)
+
+    def _end(self, call: Syscall, at: float) -> float:
+        """Return where a call ends that begins at `at`; the same where the log does not tell, or has no times."""
+        end_s = call.end_s
+        return at if end_s is None or self._origin is None else max(at, end_s - self._origin)
 
     def _bar(self, lane: Lane, kind: str, start: float, end: float, line: int) -> None:
         self.seen[lane] += 1
