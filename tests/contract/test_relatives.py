@@ -14,6 +14,8 @@ import pytest
 
 from iolab.contract import requests, suite
 from iolab.contract.server import Launcher
+from iolab.experiment import ServerSettings
+from iolab.kinds.closed.plan import Trial, prediction
 from iolab.lab import Lab, Model
 from tests import own
 from tests.conftest import ROOT, Run
@@ -169,6 +171,24 @@ def test_h_accepts_98_connections_of_clients_and_serves_4_at_once() -> None:
         users[98].settimeout(0.5)
         with pytest.raises(TimeoutError):
             users[98].recv(12)
+
+
+@pytest.mark.measures
+@pytest.mark.needs("cores", "go")
+def test_k_computes_two_requests_at_once_on_two_cpus_and_one_after_the_other_on_one() -> None:
+    """The best of some tries: other programs use the same cores."""
+    with serving(model("K"), WAIT_MS="0", CPU_MS="200", GOMAXPROCS="1") as server:
+        assert server.at_once(2)[-1] > 1.9 * 0.2
+    with serving(model("K"), WAIT_MS="0", CPU_MS="200", GOMAXPROCS="2") as server:
+        assert min(server.at_once(2)[-1] for _ in range(8)) < 1.8 * 0.2
+
+
+def test_theory_lets_k_compute_on_as_many_cpus_as_there_are() -> None:
+    settings, places = ServerSettings(wait_ms=20, cpu_ms=5), ((1, 200), (2, 400))
+    for cpus, expected_rps in places:
+        trial = Trial(index=0, repeat=1, model="K", service="go", concurrency=64, cpus=cpus, requests=64)
+        assert prediction(trial, model("K"), settings).throughput_rps == pytest.approx(expected_rps)
+        assert prediction(trial, model("J"), settings).throughput_rps == pytest.approx(200)
 
 
 def test_promises_that_follow_from_the_workers_are_those_of_each_relative() -> None:

@@ -1,6 +1,7 @@
 """Servers that wait for a connection in accept itself, and threads that wait for something else than descriptors."""
 
 import io
+import re
 
 from rich.console import Console
 
@@ -141,3 +142,26 @@ def test_the_page_draws_a_wait_in_accept_up_to_the_connection() -> None:
     assert (bar.kind, bar.start, round(bar.end, 3)) == ("wait", 1.0, 3.0)
     (accepted,) = [mark for mark in timeline.marks if mark.kind == "accept" and mark.lane == ("thread", 20, 0)]
     assert accepted.start == 3.0
+
+
+def test_what_a_thread_did_before_it_served_is_no_part_of_that_time() -> None:
+    """Go's threads wait in futex before the runtime gives them work."""
+    thread = "10 1700000000.2 clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_FILES}, 88) = 20 <0.0001>\n"
+    before = "20 1700000000.3 futex(0x7f, FUTEX_WAIT_PRIVATE, 0, NULL) = 0 <0.600000>\n"
+    during = "20 1700000003.3 futex(0x7f, FUTEX_WAIT_PRIVATE, 0, NULL) = 0 <1.000000>\n"
+    assert "futex" not in story_of(BIND + LISTEN + thread + before + WORKER).steps[2].sentence
+    step = story_of(BIND + LISTEN + thread + before + WORKER + during).steps[2].sentence
+    assert "For another 1.00 s it was in futex" in step
+
+
+def test_a_thread_that_only_another_one_s_registration_wakes_does_not_register() -> None:
+    thread = "10 1700000000.2 clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_FILES}, 88) = 21 <0.0001>\n"
+    epoll = (
+        "10 1700000000.3 epoll_create1(0) = 5 <0.0001>\n"
+        "10 1700000000.4 epoll_ctl(5, EPOLL_CTL_ADD, 3, {events=EPOLLIN, data={u32=3, u64=3}}) = 0 <0.0001>\n"
+        "21 1700000000.9 epoll_pwait(5, [{events=EPOLLIN, data={u32=3, u64=3}}], 1, 0, NULL, 0) = 1 <0.0001>\n"
+        "10 1700000001.0 epoll_pwait(5, [{events=EPOLLIN, data={u32=3, u64=3}}], 1, -1, NULL, 0) = 1 <0.5000>\n"
+    )
+    shown = _shown(story_of(BIND + LISTEN + thread + epoll))
+    assert re.search(r" 21 +is woken by the listening socket", shown)
+    assert not re.search(r" 21 +registers", shown)

@@ -41,7 +41,8 @@ def _role(task: Task, main: str, scripts: set[int]) -> str:
     if task.requests:
         return "serves"
     if task.registered:
-        return "registers the listening socket"
+        by_itself = task.registered.name == "epoll_ctl"
+        return "registers the listening socket" if by_itself else "is woken by the listening socket"
     return "script thread" if task.tid in scripts else ""
 
 

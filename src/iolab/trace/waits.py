@@ -59,8 +59,10 @@ def in_accept(task: Task, call: Syscall, socket: Socket) -> None:
 
 
 def held(task: Task, call: Syscall) -> None:
-    """Take a call that waits for no descriptor: for a lock, a time, another process."""
-    if task.process.run is None or call.rest[-10:-4] == "<0.000":  # most are over in less than a millisecond
+    """Take a call that waits for no descriptor (for a lock, a time, another process) of a thread that serves."""
+    if call.rest[-10:-4] == "<0.000" or task.process.run is None:  # most are over in less than a millisecond
+        return
+    if task.serves_from_s is None and task is not task.process.run.binder:
         return
     took_s = _took_s(call)
     if took_s is not None:
