@@ -87,7 +87,9 @@ def test_each_thread_waits_as_often_and_as_long_as_the_log_says(name: str) -> No
         early = begun - (has["calls"] + has["unended"])  # before its process had the listening socket: only checks
         assert 0 <= early <= sum(each.get("zero", 0) + each.get("without_result", 0) for each in calls.values())
         assert has["polls"] <= sum(each.get("zero", 0) for each in calls.values())
-        slept_us = sum(each.get("slept_us", 0) for each in calls.values())
+        in_accept_us = truth.get("in_accept_us", {}).get(tid, 0)
+        assert (has["in_accept_s"] or 0) == pytest.approx(in_accept_us / 1e6, abs=1e-6)
+        slept_us = sum(each.get("slept_us", 0) for each in calls.values()) + in_accept_us
         unended_s = has["slept_s"] - slept_us / 1e6
         assert unended_s == pytest.approx(0, abs=1e-4) or (has["unended"] and unended_s > 0)
         assert 0 <= has["share_asleep"] <= 1
@@ -99,7 +101,13 @@ def test_the_loop_has_the_name_that_the_log_proves_and_no_other(name: str) -> No
     loop, it = truth["which_loop"], identity(story.watch)
     assert (it.server, it.loop) == (loop["server"], loop["loop"])
     assert bool(it.evidence) == bool(loop["server"] or loop["loop"])
-    kinds = {"epoll_wait": "epoll", "pselect6": "select", "poll": "poll", "io_uring_enter": "io_uring"}
+    kinds = {
+        "epoll_wait": "epoll",
+        "pselect6": "select",
+        "poll": "poll",
+        "io_uring_enter": "io_uring",
+        "accept4": "accept",
+    }
     assert found["loop_kind"] in {kinds[call] for call in loop["waits_in"]}
 
 
