@@ -66,7 +66,10 @@ def up(
     try:
         patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
         scale = ("--scale", f"locust-worker={workers}")
-        started = compose("up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False)
+        profiles = [f"--profile={name}" for service in _behind(lab) for name in service.profiles]
+        started = compose(
+            *profiles, "up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False
+        )
         if started.status != 0:
             raise UsageError(_trouble(compose) or compose.explained(started))
     except BaseException:
@@ -101,8 +104,12 @@ def _remove(lab: Lab, name: str) -> None:
 
 
 def standing(lab: Lab) -> list[Service]:
-    """Return the services that `up` starts: those without a profile."""
-    return [service for service in lab.services if not service.profiles]
+    """Return the services that `up` starts: those without a profile, and the downstream service where it is used."""
+    return [service for service in lab.services if not service.profiles or service in _behind(lab)]
+
+
+def _behind(lab: Lab) -> list[Service]:
+    return [lab.downstream] if any(model.connections for model in lab.models) else []
 
 
 def trace_folder(root: Path, settings: Mapping[str, str]) -> None:
