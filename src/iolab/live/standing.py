@@ -52,6 +52,8 @@ def up(
     nothing ran before, nothing runs after such an end.
     """
     settings = {**variables(lab, engine, limit), "LOADS": loads}
+    if behind := _behind(lab):
+        settings["COMPOSE_PROFILES"] = ",".join(name for service in behind for name in service.profiles)
     ports.check_shared(standing(lab))
     compose = Compose(lab.root, lab.project, settings)
     running = compose.running()
@@ -66,10 +68,7 @@ def up(
     try:
         patience = ("--wait", "--wait-timeout", str(READY_LIMIT_S))
         scale = ("--scale", f"locust-worker={workers}")
-        profiles = [f"--profile={name}" for service in _behind(lab) for name in service.profiles]
-        started = compose(
-            *profiles, "up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False
-        )
+        started = compose("up", "-d", "--no-build", *patience, *scale, timeout_s=READY_LIMIT_S + 60, check=False)
         if started.status != 0:
             raise UsageError(_trouble(compose) or compose.explained(started))
     except BaseException:

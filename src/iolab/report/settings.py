@@ -34,11 +34,10 @@ def bound(workers: float, connections: float) -> str:
     """Return why a server's connections to the downstream service are its limit; "" if its workers are."""
     if connections >= workers:
         return ""
-    instead = "any number of requests that it can serve" if math.isinf(workers) else counted(int(workers), "worker")
-    connections_text = counted(int(connections), "connection")
+    own = "server, which can wait with any number of requests" if math.isinf(workers) else f"{workers:g} workers"
     return (
-        f"{connections_text} to the downstream service {'is' if connections == 1 else 'are'} the limit, not the"
-        f" {instead}: other requests wait inside the server for a connection"
+        f"{counted(int(connections), 'connection')} to the downstream service {'is' if connections == 1 else 'are'} the"
+        f" limit, not the {own}: other requests wait inside the server for a connection"
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +84,8 @@ class DockerRuntime:
         """
         own = {**self._variables, **(variables or {})}
         behind = command is None and connections_of(model.service.environment_with(own))
-        with self._downstream(model, plan) if behind else nullcontext({}) as place:
+        with ExitStack() as stack:
+            place = stack.enter_context(self._downstream(model, plan)) if behind else {}
             self._write_override(model, command)
             self._compose.variables |= own | place
             try:
@@ -245,6 +246,7 @@ def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str
         + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
         for model in (*lab.measured, *lab.shown)
     ]
+    blocks += [f"  {lab.downstream.name}:\n    healthcheck: !override {{ disable: true }}\n"]
     return "services:\n" + "".join(blocks)
 
 

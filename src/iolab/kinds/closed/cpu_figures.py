@@ -132,9 +132,7 @@ def saturation(analysis: Analysis, narrow: bool) -> str:
         ends: dict[str, tuple[float, float]] = {}
         for each, threads in dict.fromkeys(workers.values()):
             wait_s, cpu_s = server.wait_ms / 1000, server.cpu_ms / 1000
-            theory = [
-                closed_loop(c, each, wait_s, cpu_s, threads=threads, connections=server.connections) for c in users
-            ]
+            theory = [closed_loop(c, each, wait_s, cpu_s, 1.0, threads, server.connections) for c in users]
             curves = [one.throughput_rps for one in theory], [one.latency_s * 1000 for one in theory]
             for axes, curve in zip(panels, curves, strict=True):
                 axes.plot(users, curve, color=MUTED, linewidth=1.3)

@@ -64,9 +64,8 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
         parts.append(Part(queue_ms, "the queue", "whole service times in the median; other attempts were dropped"))
     elif queue_ms > 0:
-        parts.append(
-            Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {_at_once(cell, workers, settings)}")
-        )
+        known = f"theory: {cell.concurrency} users, {_at_once(cell, workers, settings)}"
+        parts.append(Part(queue_ms, "the queue", known))
     own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
     turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
     if own_ms > 0:
