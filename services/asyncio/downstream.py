@@ -29,7 +29,7 @@ class Pool:
         queued_s = time.perf_counter() - begin
         try:
             async with asyncio.timeout(seconds + PATIENCE_S):
-                connection = connection or await asyncio.open_connection(self._host, self._port)
+                connection = connection or await self._opened()
                 reader, writer = connection
                 writer.write(f"{seconds * 1000:.3f}\n".encode())
                 if await reader.readline() != b"done\n":
@@ -42,6 +42,12 @@ class Pool:
         finally:
             self._free.put_nowait(connection)
         return queued_s
+
+    async def _opened(self) -> Connection:
+        try:
+            return await asyncio.open_connection(self._host, self._port)
+        except ValueError as error:
+            raise OSError(f"DOWNSTREAM_HOST cannot be a name: {error}") from error
 
 
 def pool(number: Callable[..., Any]) -> Callable[[float], Awaitable[float]] | None:

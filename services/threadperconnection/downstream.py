@@ -28,7 +28,7 @@ class Pool:
         connection = self._free.get()  # the queue of requests for which there is no connection
         queued_s = time.perf_counter() - begin
         try:
-            connection = connection or socket.create_connection(self._address, PATIENCE_S)
+            connection = connection or self._opened()
             connection.settimeout(seconds + PATIENCE_S)
             connection.sendall(f"{seconds * 1000:.3f}\n".encode())
             if connection.recv(16) != b"done\n":
@@ -41,6 +41,12 @@ class Pool:
         finally:
             self._free.put(connection)
         return queued_s
+
+    def _opened(self) -> socket.socket:
+        try:
+            return socket.create_connection(self._address, PATIENCE_S)
+        except ValueError as error:
+            raise OSError(f"DOWNSTREAM_HOST cannot be a name: {error}") from error
 
 
 def pool(number: Callable[..., Any]) -> Callable[[float], float] | None:

@@ -89,8 +89,8 @@ def relayed(target: int) -> Iterator[Relay]:
 
 @contextmanager
 def pooled(model: Model, size: int, port: int, **variables: str) -> Iterator[Running]:
-    place = {"DOWNSTREAM_HOST": "127.0.0.1", "DOWNSTREAM_PORT": str(port)}
-    with serving(model, DOWNSTREAM=str(size), BACKLOG="128", **place, **variables) as server:
+    place = {"DOWNSTREAM": str(size), "DOWNSTREAM_HOST": "127.0.0.1", "DOWNSTREAM_PORT": str(port)}
+    with serving(model, **{**place, "BACKLOG": "128", **variables}) as server:
         yield server
 
 
@@ -157,6 +157,14 @@ def test_a_service_that_dies_is_a_502_and_the_server_lives(model: Model) -> None
         stack.enter_context(downstream(port))
         assert len(server.at_once(4)) == 4  # both connections are open again
         assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_service_that_cannot_be_reached_is_a_502(model: Model) -> None:
+    for host in ("a" * 64, "127.0.0.1"):
+        with pooled(model, 1, own.free_ports(1)[0], WAIT_MS="20", DOWNSTREAM_HOST=host) as server:
+            assert [server.request("/")[0] for _ in range(2)] == [502, 502]
+            assert server.request("/healthz")[0] == 200
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -183,33 +183,34 @@ def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: P
     assert "8 connections to the downstream service" in report
 
 
+def downstream(process: subprocess.Popen[str]) -> psutil.Process | None:
+    """Return the downstream service, once it is that."""
+    for child in descendants(process):
+        with suppress(psutil.Error):
+            if "server_downstream.py" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
 def test_an_interruption_ends_the_downstream_service_too(start: Start, lab: Lab, results: Path) -> None:
     process = start("bench", *LONG, "--downstream", "2")
-
-    def behind() -> list[psutil.Process]:
-        return [child for child in descendants(process) if "server_downstream.py" in " ".join(child.cmdline())]
-
-    found: list[psutil.Process] = []
-    wait_for(lambda: found.extend(behind()) or found, process)
+    wait_for(lambda: downstream(process), process)
+    behind = downstream(process)
+    assert behind
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
     assert nothing_serves(lab)
-    assert not [child for child in found if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not behind.is_running()
 
 
 def test_a_downstream_service_that_dies_makes_a_trial_invalid(start: Start, results: Path) -> None:
     process = start("bench", *LONG, "--downstream", "2", "--wait-ms", "50")
 
-    def killed() -> bool:
-        for child in descendants(process):
-            with suppress(psutil.Error):
-                if "server_downstream.py" in " ".join(child.cmdline()):
-                    child.kill()
-                    return True
-        return False
-
-    wait_for(killed, process)
+    wait_for(lambda: server(process), process)
+    behind = downstream(process)
+    assert behind
+    behind.kill()
     process.communicate(timeout=90)
     assert process.returncode == 1
     found = trials(results)

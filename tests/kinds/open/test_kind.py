@@ -10,6 +10,8 @@ from iolab.cli import compare as cli_compare
 from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
+from iolab.kinds.open import words
+from iolab.kinds.open.analysis import analyse
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab
 from iolab.loadgen import workers
@@ -226,8 +228,8 @@ def test_a_queue_for_connections_is_one_of_theory_and_is_named(world: World) -> 
     assert (info.connections, info.places) == (2, 2)
     records = [one for one in outcome.folder.read_trials(OpenRecord) if one.model == "C"]
     assert {one.utilisation for one in records} == {0.4, 0.8}
-    report = (outcome.folder.path / "report.md").read_text() if (outcome.folder.path / "report.md").exists() else ""
-    said = " ".join(report.split())
+    analysed = analyse(outcome.folder)
+    said = " ".join([*words.calibrations(analysed), *words.downstream(analysed)])
     assert "C: theory has 2 servers, because 2 connections to the downstream service are the limit" in said
     assert "a request occupies a connection to the downstream service for" in said
     assert "A: theory has" not in said
