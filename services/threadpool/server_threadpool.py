@@ -29,8 +29,7 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 
 
 PORT, BACKLOG = number("PORT", 8081, 1, 65535), number("BACKLOG", 1024, 1, 65535)  # 1024: the library's own
-THREADS, CONNECTION_LIMIT = number("THREADS", 8, 1, 1000), number("CONNECTION_LIMIT", 10_000, 3, 65535)
-WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
+WAIT_S, CPU_S, THREADS = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000, number("THREADS", 8, 1, 1000)
 wait = downstream.pool(number) or time.sleep  # DOWNSTREAM=n: on one of n connections to another service
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
@@ -65,7 +64,7 @@ try:
         port=PORT,
         backlog=BACKLOG,
         threads=THREADS,
-        connection_limit=CONNECTION_LIMIT,  # the library's 100 would be a second queue in front of the pool
+        connection_limit=number("CONNECTION_LIMIT", 10_000, 3, 65535),  # the library's 100: a queue before the pool
         max_request_body_size=1,  # 413 for any body; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )

@@ -180,14 +180,14 @@ def pooled(**changes: object) -> Evidence:
     return replace(few, **changes)  # type: ignore[arg-type]
 
 
-def test_a_pool_is_named_where_the_median_is_that_of_users_who_share_it() -> None:
+def test_a_pool_is_named_where_the_median_is_that_of_users_that_share_it() -> None:
     severity, message = found(pooled())["downstream_pool"]
     assert severity == "note"
     assert message.startswith(
         "8 connections to the downstream service are the limit, not the server, which can wait with any number of"
         " requests: other requests wait inside the server for a connection. "
     )
-    assert "median of 165 ms is that of 64 users who share them (160 ms); without the pool theory has 20 ms" in message
+    assert "median of 165 ms is that of 64 users that share them (160 ms); without the pool theory has 20 ms" in message
     (finding,) = findings(pooled())
     assert "DOWNSTREAM=16" in finding.remedy
     assert finding.value == 8

@@ -115,6 +115,6 @@ def test_a_model_that_waits_downstream_has_a_queue_for_its_connections() -> None
     found = rates(read(), pooled)
     assert [share for share, _ in found["C"]] == [0.5, 0.8, 0.9]
     assert [rate for _, rate in found["C"]] == pytest.approx([share * 4 / 0.02 for share in (0.5, 0.8, 0.9)])
-    assert [rate for _, rate in found["B"]] == pytest.approx([share * 4 / 0.02 for share, _ in found["B"]])
-    assert [rate for _, rate in found["A"]] == pytest.approx([share / 0.02 for share, _ in found["A"]])
+    assert [rate for _, rate in found["B"]] == pytest.approx([(share or 0) * 4 / 0.02 for share, _ in found["B"]])
+    assert [rate for _, rate in found["A"]] == pytest.approx([(share or 0) / 0.02 for share, _ in found["A"]])
     assert [share for share, _ in rates(read(arrivals={"every_utilisation": [0.3]}), pooled)["C"]] == [0.3]

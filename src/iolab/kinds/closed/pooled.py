@@ -8,7 +8,7 @@ from iolab.results.records import Finding
 
 
 def pooled(evidence: Evidence) -> bool:
-    """Return whether the median is that of users who share the connections, rather than what it is without a pool."""
+    """Return whether the median is that of users that share the connections, rather than what it is without a pool."""
     median_s, all_s, without_s = evidence.median_s, evidence.expected_s, evidence.unpooled_s
     if not evidence.connections or median_s is None or all_s is None or without_s is None:
         return False
@@ -27,7 +27,7 @@ def waits_for_connections(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(
         id="downstream_pool",
         severity="note",
-        message=f"{reason}. The median of {median_ms:.0f} ms is that of {users} users who share them"
+        message=f"{reason}. The median of {median_ms:.0f} ms is that of {users} users that share them"
         f" ({all_ms:.0f} ms); without the pool theory has {without_ms:.0f} ms",
         measured=f"{reason}. The median is {median_ms:.0f} ms",
         remedy=f"more connections (DOWNSTREAM={2 * connections}), if the downstream service can serve them, or shorter"
