@@ -74,6 +74,7 @@ def test_the_downstream_service_has_its_limits_and_ends_with_its_server(lab: Lab
             limits = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
             assert limits == ["1000000000", ",".join(map(str, plan.loadgen))]
             probe.verify(server.address, 0.018, 10)
+            assert server.snapshot().threads == 1  # no name had to be looked up, for which asyncio starts a thread
             subprocess.run(["docker", "kill", name], capture_output=True, check=True)
             assert probe.get(server.address, "/", 10)[0] == 502
             server.check_alive()

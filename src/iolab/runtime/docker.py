@@ -104,8 +104,9 @@ class DockerRuntime:
         name = f"{self._compose.project}-{service}-{model.name}"
         try:
             self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, service)
-            self._wait_for_output(name, f"{service} service, port", "the downstream service did not start")
-            yield {"DOWNSTREAM_HOST": name}
+            # An address, not a name: to look a name up, asyncio starts a thread, and the server would have two.
+            ready = f"{service} service, port"
+            yield {"DOWNSTREAM_HOST": self._address(name, ready, "the downstream service did not start")}
         finally:
             self._remove("name", name)
 
@@ -159,25 +160,26 @@ class DockerRuntime:
         listen = ("-e", "HOST=0.0.0.0", "-e", f"PORT={port}")
         try:
             self._in_compose(there, "run", "-d", "--no-deps", "--name", name, *listen, LOADGEN, "python3", NULL_SERVER)
-            container = self._wait_for_output(name, port, "the null server did not start")
-            with failing("the null server's container is gone"):
-                container.reload()
-                (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
+            address = self._address(name, port, "the null server did not start")
             yield f"http://{address}:{port}"
         finally:
             self._remove("name", name)
 
-    def _wait_for_output(self, name: str, text: str, otherwise: str) -> Container:
-        """Return the container of that name when its output has the text; raises ServerFailed at the time limit."""
+    def _address(self, name: str, ready: str, otherwise: str) -> str:
+        """Return the address of the container of that name when its output has the text `ready`.
+
+        Raises ServerFailed at the time limit, with `otherwise`.
+        """
         container = self._container("name", name)
         deadline = time.monotonic() + START_LIMIT_S
-        while True:
-            with failing(f"{name} is gone"):
-                if text.encode() in container.logs():
-                    return container
-            if time.monotonic() > deadline:
-                raise ServerFailed(otherwise)
-            time.sleep(POLL_S)
+        with failing(f"{name} is gone"):
+            while ready.encode() not in container.logs():
+                if time.monotonic() > deadline:
+                    raise ServerFailed(otherwise)
+                time.sleep(POLL_S)
+            container.reload()
+            networks = container.attrs["NetworkSettings"]["Networks"].values()
+            return str(next(iter(networks))["IPAddress"])
 
     def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
         """Ask the images."""
