@@ -172,6 +172,7 @@ def test_every_variable_of_compose_is_in_env_example_or_set_by_the_lab() -> None
         "WORK_IN",
         "POOL",
         "WATCH_MS",
+        "DOWNSTREAM_HOST",
         "CODESPACE_NAME",  # set in a codespace
     }
     ports = {f"{service.name.upper()}_PORT" for service in Lab.read(ROOT).services if service.ports}

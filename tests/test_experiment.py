@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from iolab import planning
 from iolab.errors import UsageError
 from iolab.experiment import ServerSettings
 from iolab.experiment_file import kind_of
@@ -81,6 +82,7 @@ def test_settings_become_the_variables_of_compose() -> None:
         "PROCESSES": "8",
         "REUSEPORT": "0",
         "PURE_PYTHON": "0",
+        "DOWNSTREAM": "0",
     }
     assert ServerSettings(backlog=128, wait_ms=2.5).variables()["BACKLOG"] == "128"
 
@@ -92,6 +94,7 @@ def test_settings_become_the_variables_of_compose() -> None:
         ({"cpus": (math.nan,)}, "CPUS=nan: input should be a finite number"),
         ({"repeats": 0}, "REPEATS=0: input should be greater than or equal to 1"),
         ({"server": {"backlog": 0}}, "BACKLOG=0: input should be"),
+        ({"server": {"downstream": -1}}, "DOWNSTREAM=-1: input should be"),
         ({"load": {"generator": "ab"}}, "LOADGEN=ab: input should be 'auto', 'hey' or 'locust'"),
     ],
 )
@@ -99,6 +102,30 @@ def test_what_the_user_gave_wrong_is_named_as_the_user_knows_it(changes: dict[st
     with pytest.raises(UsageError) as caught:
         read(**changes)
     assert str(caught.value).startswith(line)
+
+
+def test_the_connections_of_a_variant_are_the_limit_of_its_prediction(lab: Lab) -> None:
+    varied = read(vary=[{"name": "bare", "downstream": 0}, {"name": "pool", "downstream": 8}], concurrency=[16])
+    assert varied.downstreams == (0, 8)
+    medians_s = expected_medians_s(varied, lab.models)
+    found = {(trial.model, trial.variant): median_s for trial, median_s in medians_s.items()}
+    assert (found["C", "bare"], found["D", "bare"], found["B", "bare"]) == pytest.approx((0.02, 0.02, 0.04))
+    assert (found["C", "pool"], found["D", "pool"], found["B", "pool"]) == pytest.approx((0.04, 0.04, 0.04))
+    assert found["A", "pool"] == pytest.approx(0.14)
+
+
+def test_a_server_without_a_pool_is_refused_where_requests_wait_downstream() -> None:
+    path = ROOT / "experiments" / "bench.toml"
+    for changes in ({"server": {"downstream": 8}}, {"vary": [{"name": "pool", "downstream": 8}]}):
+        for letter, name in (("E", "prefork"), ("G", "uvicorn"), ("J", "node"), ("Y", "yours")):
+            with pytest.raises(UsageError) as caught:
+                planning.plan(ROOT, path, {"models": ["A", letter], **changes}, ClosedExperiment)
+            assert str(caught.value) == (
+                f"DOWNSTREAM=8: server {letter} ({name}) has no pool of connections to the downstream service:"
+                " leave it out (MODELS)"
+            )
+        assert planning.plan(ROOT, path, {"models": ["A", "F", "H"], **changes}, ClosedExperiment).models
+    assert planning.plan(ROOT, path, {"models": ["E"]}, ClosedExperiment).models
 
 
 HEAD = 'schema = 2\nkind = "closed"\nname = "x"\nquestion = ""\n'

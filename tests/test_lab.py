@@ -203,3 +203,30 @@ def test_the_project_s_name_is_that_of_compose(tmp_path: Path, monkeypatch: pyte
     (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=mine\n")
     assert Lab.read(tmp_path).project == "mine"
     assert Lab.read(tmp_path, {"COMPOSE_PROJECT_NAME": "other"}).project == "other"
+
+
+def test_a_server_with_connections_to_the_downstream_service_has_no_more_places() -> None:
+    def places(downstream: str) -> dict[str, tuple[float, int | None]]:
+        models = Lab.parse(ROOT, (ROOT / "docker-compose.yml").read_text(), {"DOWNSTREAM": downstream}).family
+        return {model.letter: (model.places, model.connections) for model in models}
+
+    for unused in ("0", ""):
+        assert {each for _, each in places(unused).values()} == {None}
+        assert places(unused)["C"] == (math.inf, None)
+    bound = places("3")
+    assert (bound["A"], bound["B"], bound["C"], bound["D"]) == ((1, 3), (3, 3), (3, 3), (3, 3))
+    assert (bound["E"], bound["F"], bound["G"], bound["H"]) == ((8, None), (3, 3), (math.inf, None), (3, 3))
+    assert [each.name for each in Lab.read(ROOT, {"DOWNSTREAM": "3"}).models if not each.can_wait_downstream] == []
+    for wrong in ("-1", "x", "2.5", "1001"):
+        with pytest.raises(UsageError, match=f"DOWNSTREAM={wrong}: must be a whole number from 0 to 1,000"):
+            places(wrong)
+
+
+def test_the_downstream_service_stands_only_where_servers_use_it() -> None:
+    def names(downstream: str) -> list[str]:
+        return [service.name for service in standing.standing(Lab.read(ROOT, {"DOWNSTREAM": downstream}))]
+
+    assert "downstream" not in names("0")
+    assert "downstream" in names("8")
+    with pytest.raises(UsageError, match="has no service downstream"):
+        parse().downstream  # noqa: B018 (it raises)

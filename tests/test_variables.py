@@ -37,6 +37,8 @@ def test_names_are_read_from_what_make_hands_on(flags: str, names: list[str]) ->
         ("bench", "CPU=2", "CPU: make bench does not take it: did you mean CPUS?"),
         ("slo", "CONCURRENCY=4", "CONCURRENCY: make slo does not take it; it takes "),
         ("chess", "WAIT_MS=5", "WAIT_MS: make chess does not take it"),
+        *((name, "DOWNSTREAM=8", f"DOWNSTREAM: make {name} does not take it") for name in ("chess", "crowd", "faults")),
+        ("break", "DOWNSTREAM=8", "DOWNSTREAM: make break does not take it"),
         ("open", "RUN=x", "RUN: make open does not take it; it takes RESULTS"),
         ("crosscheck", "CPUS=2", "CPUS: make crosscheck does not take it"),
     ],

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+import downstream
 from aiohttp import web
 
 
@@ -29,6 +30,7 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 PORT, BACKLOG = number("PORT", 8082, 1, 65535), number("BACKLOG", 128, 1, 65535)  # 128: the library's own
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
 WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+io = downstream.pool(number) or asyncio.sleep  # DOWNSTREAM=n: on one of n connections to another service
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
 if DISTRIBUTION not in WAITS:
     refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
@@ -38,7 +40,10 @@ async def wait(request: web.Request) -> web.Response:
     if request.body_exists:
         return web.Response(status=413)  # what still arrives of the body is discarded, for 10 s at most
     begin = time.perf_counter()
-    await asyncio.sleep(WAITS[DISTRIBUTION]())  # the I/O: meanwhile the loop serves other requests
+    try:
+        begin += await io(WAITS[DISTRIBUTION]()) or 0  # the I/O: meanwhile the loop serves other requests
+    except OSError as error:
+        return web.Response(status=502, text=f"{error}\n")
     end = time.thread_time() + CPU_S
     while time.thread_time() < end:  # the computing: nothing else happens in this process
         pass
@@ -59,14 +64,6 @@ app.add_routes([web.get("/", wait), web.get("/healthz", healthz)])
 app.on_startup.append(announce)
 try:
     # run_app ends on SIGTERM by itself, and gives the requests in progress 0.5 s
-    web.run_app(
-        app,
-        host=HOST,
-        port=PORT,
-        backlog=BACKLOG,
-        print=None,
-        access_log=None,
-        shutdown_timeout=0.5,
-    )
+    web.run_app(app, host=HOST, port=PORT, backlog=BACKLOG, print=None, access_log=None, shutdown_timeout=0.5)
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
     refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")

@@ -6,10 +6,12 @@ import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, NoReturn
+
+import downstream
 
 
-def refuse(line: str) -> None:
+def refuse(line: str) -> NoReturn:
     print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
@@ -27,10 +29,10 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 
 PORT, BACKLOG = number("PORT", 8080, 1, 65535), number("BACKLOG", 5, 1, 65535)  # 5: the library's own
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
-WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+wait = downstream.pool(number) or time.sleep  # DOWNSTREAM=n: on one of n connections to another service
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
-if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
+WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+draw = WAITS.get(DISTRIBUTION) or refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,30 +40,28 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 1  # s, for a connection without a request, as browsers open
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path not in ("/", "/healthz"):
-            return self.send_error(404)
-        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
-            return self.send_error(413)  # this server reads no bodies
+        body = "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
+        if body or (path := self.path.partition("?")[0]) not in ("/", "/healthz"):
+            return self.send_error(413 if body else 404)  # this server reads no bodies
         begin = time.perf_counter()
         if path == "/":
-            time.sleep(WAITS[DISTRIBUTION]())  # the I/O: nothing else happens in this process
+            try:
+                begin += wait(draw()) or 0  # the I/O: nothing else happens in this process
+            except OSError as error:
+                return self.send_error(502, str(error))
             end = time.thread_time() + CPU_S
             while time.thread_time() < end:  # the computing
                 pass
-        body = b"blocking\n"
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", "9")
         self.send_header("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.wfile.write(b"blocking\n" * (self.command != "HEAD"))
 
     do_HEAD = do_GET
 
-    def log_message(self, *_: object) -> None:
-        """Log nothing: a line for each request would be part of the measurement."""
+    def log_message(self, *_: object) -> None: ...  # a log line for each request would be part of the measurement
 
 
 if __name__ == "__main__":  # servers E and F import this file

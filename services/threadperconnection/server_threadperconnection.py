@@ -6,10 +6,12 @@ import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NoReturn
+
+import downstream
 
 
-def refuse(line: str) -> None:
+def refuse(line: str) -> NoReturn:
     print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
@@ -27,10 +29,10 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 
 PORT, BACKLOG = number("PORT", 8083, 1, 65535), number("BACKLOG", 128, 1, 65535)
 WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
-WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+wait = downstream.pool(number) or time.sleep  # DOWNSTREAM=n: on one of n connections to another service
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
-if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
+WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+draw = WAITS.get(DISTRIBUTION) or refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,24 +40,24 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one segment: with two, Nagle's algorithm waits 40 ms for a delayed ACK
 
     def do_GET(self) -> None:
-        if (path := self.path.partition("?")[0]) not in ("/", "/healthz"):
-            return self.send_error(404)
-        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
-            return self.send_error(413)  # a body that is not read would be the next request of the connection
+        body = "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0"
+        if body or (path := self.path.partition("?")[0]) not in ("/", "/healthz"):
+            return self.send_error(413 if body else 404)  # a body that is not read would be the next request
         begin = time.perf_counter()
         if path == "/":
-            time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread waits, the others go on
+            try:
+                begin += wait(draw()) or 0  # the I/O: this thread waits, the others go on
+            except OSError as error:
+                return self.send_error(502, str(error))
             end = time.thread_time() + CPU_S
             while time.thread_time() < end:  # the computing: one thread at a time has the interpreter lock
                 pass
-        body = b"threadperconnection\n"
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", "20")
         self.send_header("Server-Timing", f"service;dur={(time.perf_counter() - begin) * 1000:.3f}")  # ms
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.wfile.write(b"threadperconnection\n" * (self.command != "HEAD"))
 
     do_HEAD = do_GET
 
@@ -68,7 +70,6 @@ try:
     server = ThreadingHTTPServer((HOST, PORT), Handler)
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
     refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
-print(
-    f"threadperconnection server, port {PORT}: wait {WAIT_S * 1e3:g} ms {DISTRIBUTION}, backlog {BACKLOG}", flush=True
-)
+line = f"threadperconnection server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, backlog {BACKLOG}"
+print(line, flush=True)
 server.serve_forever()

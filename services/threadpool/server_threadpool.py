@@ -6,12 +6,13 @@ import random
 import signal
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
+import downstream
 import waitress
 
 
-def refuse(line: str) -> None:
+def refuse(line: str) -> NoReturn:
     print(line.encode("unicode_escape").decode(), file=sys.stderr)  # on one line, whatever the value has
     sys.exit(2)
 
@@ -28,12 +29,11 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
 
 
 PORT, BACKLOG = number("PORT", 8081, 1, 65535), number("BACKLOG", 1024, 1, 65535)  # 1024: the library's own
-THREADS, CONNECTION_LIMIT = number("THREADS", 8, 1, 1000), number("CONNECTION_LIMIT", 10_000, 3, 65535)
-WAIT_S, CPU_S = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000
-WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+WAIT_S, CPU_S, THREADS = number("WAIT_MS", 20.0) / 1000, number("CPU_MS", 0.0) / 1000, number("THREADS", 8, 1, 1000)
+wait = downstream.pool(number) or time.sleep  # DOWNSTREAM=n: on one of n connections to another service
 HOST, DISTRIBUTION = os.environ.get("HOST") or "127.0.0.1", os.environ.get("WAIT_DISTRIBUTION") or "constant"
-if DISTRIBUTION not in WAITS:
-    refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
+WAITS = {"constant": lambda: WAIT_S, "exponential": lambda: random.expovariate(1) * WAIT_S}
+draw = WAITS.get(DISTRIBUTION) or refuse(f"WAIT_DISTRIBUTION={DISTRIBUTION:.60}: must be constant or exponential")
 
 
 def app(environ, start_response):  # type: ignore[no-untyped-def]
@@ -41,7 +41,10 @@ def app(environ, start_response):  # type: ignore[no-untyped-def]
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         status = "405 Method Not Allowed"
     elif path == "/":
-        time.sleep(WAITS[DISTRIBUTION]())  # the I/O: this thread of the pool waits, the others go on
+        try:
+            begin += wait(draw()) or 0  # the I/O: this thread of the pool waits, the others go on
+        except OSError:  # the downstream service has failed
+            status = "502 Bad Gateway"
         end = time.thread_time() + CPU_S
         while time.thread_time() < end:  # the computing: one thread at a time has the interpreter lock
             pass
@@ -59,16 +62,14 @@ try:
         app,
         host=HOST,
         port=PORT,
-        threads=THREADS,
         backlog=BACKLOG,
-        connection_limit=CONNECTION_LIMIT,  # the library's 100 would be a second queue in front of the pool
+        threads=THREADS,
+        connection_limit=number("CONNECTION_LIMIT", 10_000, 3, 65535),  # the library's 100: a queue before the pool
         max_request_body_size=1,  # 413 for any body; the library's 1 GiB would fill the disk before the app is called
         asyncore_use_poll=True,  # select() supports descriptors up to 1023 only
     )
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
     refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
-print(
-    f"threadpool server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, {THREADS} threads, backlog {BACKLOG}",
-    flush=True,
-)
+waits = f"wait {WAIT_S * 1000:g} ms {DISTRIBUTION}"
+print(f"threadpool server, port {PORT}: {waits}, {THREADS} threads, backlog {BACKLOG}", flush=True)
 server.run()

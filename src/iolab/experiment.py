@@ -1,5 +1,6 @@
 """The settings that all kinds of experiments share, and the bases of those that a kind has of its own."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,11 @@ ConnectionLimit = Annotated[
 Processes = Annotated[int, Field(ge=1, le=64), Option("Processes of server E.")]
 ReusePort = Annotated[bool, Option("Each process of server E has an accept queue of its own (SO_REUSEPORT).")]
 PurePython = Annotated[bool, Option("Server G runs on asyncio and h11 instead of uvloop and httptools.")]
+Downstream = Annotated[
+    int,
+    Field(ge=0, le=1000),
+    Option("Connections of servers A to D, F and H to the downstream service, on which requests wait; 0: none."),
+]
 
 Course = Annotated[
     bool, Option("A run of the course: its report hides theory and answers until your prediction is recorded.")
@@ -77,11 +83,17 @@ class ServerSettings(Settings):
     processes: Processes = 8
     reuseport: ReusePort = False
     pure_python: PurePython = False
+    downstream: Downstream = 0
 
     @property
     def service_ms(self) -> float:
         """The service time of a request: wait and computing."""
         return self.wait_ms + self.cpu_ms
+
+    @property
+    def connections(self) -> float:
+        """How many requests can wait in the downstream service at once; math.inf: they do not wait there."""
+        return self.downstream or math.inf
 
     def variables(self) -> dict[str, str]:
         """Return them as environment variables of docker-compose.yml and the servers."""
@@ -106,6 +118,7 @@ class Variant(Settings):
     connection_limit: Annotated[int, Field(ge=3, le=65_535)] | None = None
     reuseport: bool | None = None
     pure_python: bool | None = None
+    downstream: Annotated[int, Field(ge=0, le=1000)] | None = None
 
 
 class Experiment(Settings):
@@ -136,6 +149,11 @@ class Experiment(Settings):
         """Return the environment variables of docker-compose.yml and the servers that it sets."""
         return {}
 
+    @property
+    def downstreams(self) -> tuple[int, ...]:
+        """The numbers of connections to the downstream service that it measures; 0: requests do not wait there."""
+        return (0,)
+
     @field_validator("cpus", "concurrency", check_fields=False)
     @classmethod
     def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -146,6 +164,11 @@ class ServedExperiment(Experiment):
     """An experiment that sets the measured servers."""
 
     server: ServerSettings = ServerSettings()
+
+    @property
+    def downstreams(self) -> tuple[int, ...]:
+        """The numbers of connections to the downstream service that it measures; 0: requests do not wait there."""
+        return (self.server.downstream,)
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables of docker-compose.yml and the servers that it sets."""
@@ -161,6 +184,11 @@ class VariedExperiment(ServedExperiment):
     def variants(self) -> tuple[str, ...]:
         """The names of all variants; a single empty name if nothing is varied."""
         return tuple(variant.name for variant in self.vary) or ("",)
+
+    @property
+    def downstreams(self) -> tuple[int, ...]:
+        """The numbers of connections to the downstream service that it measures; 0: requests do not wait there."""
+        return tuple(dict.fromkeys(self.settings(each).downstream for each in self.variants))
 
     def settings(self, variant: str = "") -> ServerSettings:
         """Return the servers' settings in a variant."""

@@ -16,6 +16,8 @@ from iolab.service import COMPOSE_FILE, Port, Service, interpolate, parsed
 MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
 THREADS, INTERPRETERS = "iolab.threads", "iolab.interpreters"  # labels; "each": of each connection, of each worker
 CODE = "iolab.code"  # label; the service whose code it runs
+DOWNSTREAM = "DOWNSTREAM"  # variable of servers that can wait in the service of that name, in small letters
+MOST_CONNECTIONS = 1000  # to it
 RELATIVES = "relatives"  # a profile
 
 
@@ -24,6 +26,8 @@ class Model:
     """A measured server: `workers` requests can wait in it at once (math.inf: any number).
 
     `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet.
+    `connections` is how many it has to the downstream service, one of which each request takes for its wait; None: it
+    waits without one.
     """
 
     letter: str
@@ -31,6 +35,17 @@ class Model:
     workers: float
     service: Service
     backlog: int | None = None
+    connections: int | None = None
+
+    @property
+    def places(self) -> float:
+        """How many requests can wait in it at once: each needs a worker and, if there are any, a connection."""
+        return min(self.workers, self.connections or math.inf)
+
+    @property
+    def can_wait_downstream(self) -> bool:
+        """Whether its requests can wait in the downstream service."""
+        return DOWNSTREAM in self.service.environment
 
     @property
     def name(self) -> str:
@@ -146,6 +161,14 @@ class Lab:
         )
 
     @property
+    def downstream(self) -> Service:
+        """The service behind the servers; raises UsageError if the file has none."""
+        for service in self.services:
+            if service.name == DOWNSTREAM.lower():
+                return service
+        raise UsageError(f"{COMPOSE_FILE} has no service {DOWNSTREAM.lower()}, in which requests can wait")
+
+    @property
     def measured(self) -> tuple[Model, ...]:
         """All models that can be measured, in the order of their letters."""
         return tuple(sorted((*self.models, *self.optional), key=_letter))
@@ -207,4 +230,16 @@ def _model(service: Service, letter: str) -> Model:
     if not (service.ports and service.folder and service.command):
         raise UsageError(f"{COMPOSE_FILE}: service {service.name}: a model needs build.context, command and ports")
     backlog = None if backlog_text is None else int(backlog_text)
-    return Model(letter, service.labels.get("iolab.title", service.name), workers, service, backlog)
+    title, connections = service.labels.get("iolab.title", service.name), connections_of(service.environment)
+    return Model(letter, title, workers, service, backlog, connections)
+
+
+def connections_of(environment: Mapping[str, str]) -> int | None:
+    """Return how many connections to the downstream service a server with this environment has; None: it uses none.
+
+    Raises UsageError.
+    """
+    text = environment.get(DOWNSTREAM) or "0"
+    if not (text.isdecimal() and text.isascii() and int(text) <= MOST_CONNECTIONS):
+        raise UsageError(f"{DOWNSTREAM}={text[:60]}: must be a whole number from 0 to {MOST_CONNECTIONS:,}")
+    return int(text) or None

@@ -1,12 +1,13 @@
 """What is to be measured: an experiment's file and changes, or the rest of a run that was interrupted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
 from iolab import options
 from iolab.errors import UsageError
+from iolab.experiment import Experiment
 from iolab.kind import E
 from iolab.kinds import registry
 from iolab.lab import Lab, Model
@@ -34,12 +35,24 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], 
     experiment = registry.read(path, changes, settings, quick=quick)
     lab = Lab.read(root, experiment.variables())
     models = tuple(registry.kind(experiment.kind).models(experiment, lab))
+    check_downstream(experiment, models)
     file = path.resolve()
     file = file.relative_to(root.resolve()) if file.is_relative_to(root.resolve()) else file
     unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
     pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
     changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
     return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
+
+
+def check_downstream(experiment: Experiment, models: Sequence[Model]) -> None:
+    """Raise UsageError if requests are to wait in the downstream service, and a model cannot do that."""
+    most = max(experiment.downstreams)
+    for model in models if most else ():
+        if not model.can_wait_downstream:
+            raise UsageError(
+                f"DOWNSTREAM={most}: server {model.letter} ({model.name}) has no pool of connections to the downstream"
+                " service: leave it out (MODELS)"
+            )
 
 
 def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:

@@ -42,7 +42,7 @@ HOSTS = (
 )  # fmt: skip
 
 ALL = [*SCRIPTS, FOLDER / "server_yours.py"]  # the skeleton answers no request, but reads the same environment
-TEXTS = ("HOST", "ALLOWED_ORIGINS")
+TEXTS = ("HOST", "DOWNSTREAM_HOST", "ALLOWED_ORIGINS")
 RELATIVES = {model.name for model in Lab.read_defaults(ROOT).optional}  # in the load tier alone: all values
 
 
@@ -58,7 +58,7 @@ def cases(path: Path, values: Sequence[str], hosts: Sequence[str]) -> list[dict[
     """Return an environment for each value of each variable; the variable comes last."""
     port = str(free_ports(1)[0])
     names = variables(path)
-    return [{"PORT": port} | {name: value} for name in names for value in (hosts if name == "HOST" else values)]
+    return [{"PORT": port} | {name: value} for name in names for value in (hosts if name.endswith("HOST") else values)]
 
 
 def outcomes(path: Path, environments: Sequence[dict[str, str]]) -> list[Outcome]:

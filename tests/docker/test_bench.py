@@ -10,7 +10,7 @@ import pytest
 
 from iolab.host import cores
 from iolab.lab import Lab
-from iolab.runtime import cgroup
+from iolab.runtime import cgroup, probe
 from iolab.runtime.compose import Engine
 from iolab.runtime.docker import DockerRuntime
 from iolab.runtime.images import image_id
@@ -47,6 +47,40 @@ def cells(results: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def ids(cell: dict[str, Any]) -> set[str]:
     return {finding["id"] for finding in cell["findings"]}
+
+
+@pytest.mark.measures
+def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: Path, project: str) -> None:
+    few = ("--concurrency", "4,16", "--requests", "320", "--models", "B,C,D", "--cpus", "1")
+    done = iolab("bench", *SMALL, *few, "--downstream", "8")
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = cells(results)
+    for letter in "BCD":
+        assert 1.6 < found[letter, 16]["median_ms"] / found[letter, 4]["median_ms"] < 2.6
+        assert found[letter, 16]["predicted_median_ms"] == 40
+    assert {letter for letter in "BCD" if "downstream_pool" in ids(found[letter, 16])} == {"C", "D"}
+    assert containers(project) == []
+
+
+def test_the_downstream_service_has_its_limits_and_ends_with_its_server(lab: Lab, engine: Engine) -> None:
+    """It runs on the load generator's cores, and each server has one of its own."""
+    (model,) = lab.select(["C"])
+    with DockerRuntime(lab, engine, {"DOWNSTREAM": "2"}) as runtime:
+        runtime.build([model], downstream=True)
+        plan = cores.plan(1.0, range(engine.cores), None)
+        with runtime.serve(model, plan) as server:
+            (name,) = (each for each in containers(lab.project) if "downstream" in each)
+            shown = ["docker", "inspect", "--format", "{{.HostConfig.NanoCpus}} {{.HostConfig.CpusetCpus}}", name]
+            limits = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
+            assert limits == ["1000000000", ",".join(map(str, plan.loadgen))]
+            probe.verify(server.address, 0.018, 10)
+            assert server.snapshot().threads == 1  # no name had to be looked up, for which asyncio starts a thread
+            subprocess.run(["docker", "kill", name], capture_output=True, check=True)
+            assert probe.get(server.address, "/", 10)[0] == 502
+            server.check_alive()
+        assert containers(lab.project) == []
+        with runtime.serve(model, plan, {"DOWNSTREAM": "0"}):
+            assert not [each for each in containers(lab.project) if "downstream" in each]
 
 
 @pytest.mark.measures

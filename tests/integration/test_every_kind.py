@@ -35,6 +35,9 @@ class Kind:
 CONSTANT = ("--wait-distribution", "constant")
 KINDS = {
     "bench": Kind(("bench", "--models", "A,C", "--concurrency", "2", "--requests", "20", "--repeats", "1"), "C"),
+    "pool": Kind(
+        ("bench", "--models", "C", "--concurrency", "4", "--requests", "40", "--repeats", "1", "--downstream", "2"), "C"
+    ),
     "queue": Kind(
         ("queue", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-ms", "10", *CONSTANT),
         "A constant",

@@ -161,6 +161,64 @@ def test_an_interruption_keeps_what_was_measured(
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.measures
+def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: Path) -> None:
+    many = ("--runtime", "local", "--repeats", "1", "--requests", "320", "--concurrency", "4,16", "--models", "B,C,D")
+    done = iolab("bench", *many, "--threads", "16", "--downstream", "8")
+    assert done.returncode == 0, done.stderr + done.stdout
+    run, cells = latest(results, "run.json"), latest(results, "summary.json")["cells"]
+    assert run["changed"]["DOWNSTREAM"] == "8"
+    assert {each["letter"]: each["connections"] for each in run["models"]} == {"B": 8, "C": 8, "D": 8}
+    median = {(cell["model"], cell["concurrency"]): cell["median_ms"] for cell in cells}
+    for letter in "BCD":
+        assert 1.6 < median[letter, 16] / median[letter, 4] < 2.6
+    named = {"B": "not the 16 workers", "C": "not the server", "D": "not the server"}
+    for cell in cells:
+        assert cell["predicted_median_ms"] == (20 if cell["concurrency"] == 4 else 40)
+        found = [each for each in cell["findings"] if each["id"] == "downstream_pool"]
+        assert len(found) == (cell["concurrency"] == 16)
+        assert all(named[cell["model"]] in each["message"] for each in found)
+        assert cell["concurrency"] == 4 or 0.6 < cell["utilisation"] <= 1.1
+    report = (results / "latest" / "report.md").read_text()
+    assert "8 connections to the downstream service" in report
+
+
+def downstream(process: subprocess.Popen[str]) -> psutil.Process | None:
+    """Return the downstream service, once it is that."""
+    for child in descendants(process):
+        with suppress(psutil.Error):
+            if "server_downstream.py" in " ".join(child.cmdline()):
+                return child
+    return None
+
+
+def test_an_interruption_ends_the_downstream_service_too(start: Start, lab: Lab, results: Path) -> None:
+    process = start("bench", *LONG, "--downstream", "2")
+    wait_for(lambda: downstream(process), process)
+    behind = downstream(process)
+    assert behind
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert nothing_serves(lab)
+    assert not behind.is_running()
+
+
+def test_a_downstream_service_that_dies_makes_a_trial_invalid(start: Start, results: Path) -> None:
+    process = start("bench", *LONG, "--downstream", "2", "--wait-ms", "50")
+
+    wait_for(lambda: server(process), process)
+    behind = downstream(process)
+    assert behind
+    behind.kill()
+    process.communicate(timeout=90)
+    assert process.returncode == 1
+    found = trials(results)
+    assert [each["valid"] for each in found].count(False) == 1
+    (reason,) = (each["reason"] for each in found if not each["valid"])
+    assert "200" in reason
+
+
 @pytest.mark.load
 @pytest.mark.parametrize("delay_s", [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5])
 def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab, delay_s: float) -> None:

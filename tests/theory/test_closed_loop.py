@@ -27,6 +27,38 @@ def test_the_closed_loop_of_the_course(users: int, workers: float, latency_s: fl
     assert prediction.throughput_rps == pytest.approx(throughput_rps)
 
 
+@pytest.mark.parametrize(
+    ("users", "workers", "connections", "latency_s", "throughput_rps"),
+    [
+        # Eight connections: C and D step as B's eight threads do.
+        (4, math.inf, 8, 0.020, 200),
+        (16, math.inf, 8, 0.040, 400),
+        (64, math.inf, 8, 0.160, 400),
+        (64, 8, 8, 0.160, 400),
+        (16, 1, 8, 0.320, 50),  # the only thread is the limit, not the connections
+        (64, 4, 8, 0.320, 200),
+        (64, 16, 8, 0.160, 400),
+        (64, math.inf, 64, 0.020, 3200),
+    ],
+)
+def test_the_fewer_of_workers_and_connections_are_the_limit(
+    users: int, workers: float, connections: float, latency_s: float, throughput_rps: float
+) -> None:
+    prediction = closed_loop(users, workers, 0.020, connections=connections)
+    assert prediction.latency_s == pytest.approx(latency_s)
+    assert prediction.throughput_rps == pytest.approx(throughput_rps)
+
+
+def test_a_connection_is_held_for_the_wait_and_not_for_the_computing() -> None:
+    """16 connections x 20 ms are 800 a second; a worker is busy for 25 ms, so 16 of them serve 640."""
+    assert closed_loop(64, math.inf, 0.02, 0.005, 8, 8, 16).throughput_rps == pytest.approx(800)
+    assert closed_loop(64, 16, 0.02, 0.005, 8, 8, 16).throughput_rps == pytest.approx(640)
+    assert closed_loop(64, math.inf, 0.02, 0.005, 1, 1, 16).throughput_rps == pytest.approx(200)  # of one core
+    assert closed_loop(16, math.inf, 0.0, 0.005, connections=1).throughput_rps == pytest.approx(200)  # without a wait
+    with pytest.raises(ValueError, match="0 connections"):
+        closed_loop(64, math.inf, 0.02, connections=0)
+
+
 @pytest.mark.parametrize(("users", "seconds", "requests"), [(4, 1.0, 52), (16, 10.0, 512), (16, 0.001, 16)])
 def test_a_load_for_some_seconds_is_as_many_requests_for_each_user(users: int, seconds: float, requests: int) -> None:
     assert closed_loop(users, 1, 0.020).requests(users, seconds) == requests

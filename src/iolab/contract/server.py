@@ -19,7 +19,7 @@ from iolab.lab import Model
 
 START_LIMIT_S, POLL_S = 10.0, 0.02
 FAILING_S = 0.1  # a server that fails closes its connections a moment before it has ended
-DEFAULTS = {"WAIT_MS": "20", "WAIT_DISTRIBUTION": "constant", "CPU_MS": "0", "BACKLOG": "128"}
+DEFAULTS = {"WAIT_MS": "20", "WAIT_DISTRIBUTION": "constant", "CPU_MS": "0", "BACKLOG": "128", "DOWNSTREAM": "0"}
 PLACE = re.compile(r'File "(?:[^"]*/)?([^"/]+)", line (\d+)')
 
 

@@ -92,7 +92,7 @@ def calibrated(bench: Bench, client: OpenLoop, model: Model, cores: CpuPlan, set
     bench.servers.discard(*bench.servers.opened())
     constant = settings.model_copy(update={"wait_distribution": "constant", "reuseport": False})
     with bench.runtime.serve(model, cores, constant.variables()) as server:
-        return calibrate(client, server, model.workers)
+        return calibrate(client, server, model.places)
 
 
 def calibrate(client: OpenLoop, server: Server, workers: float) -> Calibration:
@@ -233,7 +233,7 @@ def _served(bench: Bench, client: OpenLoop, planned: Planned) -> Server:
     bench.servers.discard(*(each for each in bench.servers.opened() if each != key))
     server = bench.server(planned.model, planned.cores, planned.variant, planned.settings.variables())
     if is_new:
-        users = int(min(WARM_UP_USERS, planned.model.workers))
+        users = int(min(WARM_UP_USERS, planned.model.places))
         client.closed(server.url, users, 4 * users, ANSWER_LIMIT_S)
     return server
 

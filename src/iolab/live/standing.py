@@ -52,6 +52,8 @@ def up(
     nothing ran before, nothing runs after such an end.
     """
     settings = {**variables(lab, engine, limit), "LOADS": loads}
+    if behind := _behind(lab):
+        settings["COMPOSE_PROFILES"] = ",".join(name for service in behind for name in service.profiles)
     ports.check_shared(standing(lab))
     compose = Compose(lab.root, lab.project, settings)
     running = compose.running()
@@ -101,8 +103,12 @@ def _remove(lab: Lab, name: str) -> None:
 
 
 def standing(lab: Lab) -> list[Service]:
-    """Return the services that `up` starts: those without a profile."""
-    return [service for service in lab.services if not service.profiles]
+    """Return the services that `up` starts: those without a profile, and the downstream service where it is used."""
+    return [service for service in lab.services if not service.profiles or service in _behind(lab)]
+
+
+def _behind(lab: Lab) -> list[Service]:
+    return [lab.downstream] if any(model.connections for model in lab.models) else []
 
 
 def trace_folder(root: Path, settings: Mapping[str, str]) -> None:

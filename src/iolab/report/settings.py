@@ -1,9 +1,11 @@
 """The settings of servers, as every report shows them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from iolab.experiment import ServerSettings, Variant
+from iolab.report.numbers import counted
 
 
 def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
@@ -28,8 +30,19 @@ def servers(server: ServerSettings, vary: Sequence[Variant] = ()) -> list[str]:
     ]
 
 
+def bound(workers: float, connections: float) -> str:
+    """Return why a server's connections to the downstream service are its limit; "" if its workers are."""
+    if connections >= workers:
+        return ""
+    own = "server, which can wait with any number of requests" if math.isinf(workers) else f"{workers:g} workers"
+    return (
+        f"{counted(int(connections), 'connection')} to the downstream service {'is' if connections == 1 else 'are'} the"
+        f" limit, not the {own}: other requests wait inside the server for a connection"
+    )
+
+
 def _of_relatives(server: ServerSettings, vary: Sequence[Variant]) -> list[str]:
-    """Return the settings of servers E and G that are not the usual ones."""
+    """Return the settings of servers E and G, and of those that wait in the downstream service, if not the usual."""
     usual, found = ServerSettings(), []
     if server.processes != usual.processes:
         found.append(f"{server.processes} processes of server E")
@@ -39,4 +52,8 @@ def _of_relatives(server: ServerSettings, vary: Sequence[Variant]) -> list[str]:
         found.append("an accept queue for each process of server E")
     if server.pure_python or any(variant.pure_python for variant in vary):
         found.append("server G on asyncio and h11" + (" in some variants" if vary else ""))
+    connections = dict.fromkeys(server.downstream if each.downstream is None else each.downstream for each in vary)
+    if any(wanted := [*connections] or [server.downstream]):
+        listed = " or ".join(str(each) if each else "no" for each in wanted)
+        found.append(f"{listed} connection{'s' * (wanted != [1])} to the downstream service")
     return found

@@ -29,7 +29,8 @@ class ModelInfo(Record):
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
     `threads` is how many of its threads compute requests; None: not known.
     `interpreters` is how many of its processes compute, each with a lock of its own. `connection_limit` is what its
-    block fixes. `can_split` is whether its workers can have an accept queue each.
+    block fixes. `can_split` is whether its workers can have an accept queue each. `connections` is how many it has to
+    the downstream service; None: its requests do not wait there, or the variants of the experiment differ in it.
     """
 
     letter: Annotated[str, Field(min_length=1)]
@@ -41,6 +42,12 @@ class ModelInfo(Record):
     interpreters: Workers = 1
     connection_limit: int | None = None
     can_split: bool = False
+    connections: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def places(self) -> float:
+        """How many requests can wait in it at once: each needs a worker and, if there are any, a connection."""
+        return min(self.workers, self.connections or math.inf)
 
     def queues(self, *, reuseport: bool) -> int:
         """Return how many accept queues its workers share."""

@@ -71,7 +71,7 @@ def _docker(
     plans = {limit: cpus.plan(limit, range(engine.cores), cpu.siblings()) for limit in experiment.cpus}
     runtime = DockerRuntime(lab, engine, experiment.variables(), host)
     say(BUILDING)
-    stale = runtime.build(models)
+    stale = runtime.build(models, downstream=any(experiment.downstreams))
     reason = f"Engine {engine.version}, Compose {engine.compose}"
     if stale:
         reason += f"; older images are used, because {stale}"

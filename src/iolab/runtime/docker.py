@@ -16,7 +16,7 @@ from iolab.host import limits, proc
 from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import temporary_folder
 from iolab.host.python import Python
-from iolab.lab import Lab, Model
+from iolab.lab import Lab, Model, connections_of
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
@@ -25,7 +25,7 @@ from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
 MASTER_PORT = 5557  # in the driver's container
-NULL_PORT, NULL_LIMIT_S = 8000, 10.0
+NULL_PORT, START_LIMIT_S = 8000, 10.0
 
 
 class DockerRuntime:
@@ -43,15 +43,18 @@ class DockerRuntime:
         self._compose = Compose(lab.root, f"{lab.project}-bench", self._variables)
         self.pinned = engine.cpusets
 
-    def build(self, models: Sequence[Model]) -> str | None:
-        """Update the images; if that fails, return the reason why older images are used.
+    def build(self, models: Sequence[Model], *, downstream: bool = False) -> str | None:
+        """Update the images, that of the downstream service, too, if it is needed.
+
+        If that fails, return the reason why older images are used.
 
         Raises UsageError if Compose cannot read its files, EngineMissing if there are no images.
         """
         self._compose(
             "config", "--quiet"
         )  # the user must correct a mistake in .env: it is no reason to run without Docker
-        return self._compose.build([*(model.name for model in models), LOADGEN])
+        behind = [self._lab.downstream.name] if downstream else []
+        return self._compose.build([*(model.name for model in models), LOADGEN, *behind])
 
     def __enter__(self) -> "DockerRuntime":
         folder = self._stack.enter_context(temporary_folder())
@@ -75,17 +78,37 @@ class DockerRuntime:
         variables: Mapping[str, str] | None = None,
         command: ServerCommand | None = None,
     ) -> Iterator[DockerServer]:
-        """Start the model's container with the plan's CPU quota and cpuset."""
-        self._write_override(model, command)
-        self._compose.variables |= {**self._variables, **(variables or {})}
+        """Start the model's container with the plan's CPU quota and cpuset.
+
+        A server whose requests wait in the downstream service has one of its own.
+        """
+        own = {**self._variables, **(variables or {})}
+        behind = command is None and connections_of(model.service.environment_with(own))
+        with ExitStack() as stack:
+            place = stack.enter_context(self._downstream(model, plan)) if behind else {}
+            self._write_override(model, command)
+            self._compose.variables |= own | place
+            try:
+                self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
+                container = self._container("label", f"com.docker.compose.service={model.name}")
+                with closing(DockerServer(model, container, self._host)) as server:
+                    wait_until_ready(server.address, server.check_alive)
+                    yield server
+            finally:
+                self._remove("label", f"com.docker.compose.service={model.name}")
+
+    @contextmanager
+    def _downstream(self, model: Model, plan: CpuPlan) -> Iterator[dict[str, str]]:
+        """Start the downstream service of a model's server; return the variables that say where it is."""
+        service = self._lab.downstream.name
+        name = f"{self._compose.project}-{service}-{model.name}"
         try:
-            self._in_compose(plan, "up", "-d", "--no-deps", "--no-build", model.name)
-            container = self._container("label", f"com.docker.compose.service={model.name}")
-            with closing(DockerServer(model, container, self._host)) as server:
-                wait_until_ready(server.address, server.check_alive)
-                yield server
+            self._in_compose(plan, "run", "-d", "--no-deps", "--name", name, service)
+            # An address, not a name: to look a name up, asyncio starts a thread, and the server would have two.
+            ready = f"{service} service, port"
+            yield {"DOWNSTREAM_HOST": self._address(name, ready, "the downstream service did not start")}
         finally:
-            self._remove("label", f"com.docker.compose.service={model.name}")
+            self._remove("name", name)
 
     @contextmanager
     def driver(
@@ -137,18 +160,26 @@ class DockerRuntime:
         listen = ("-e", "HOST=0.0.0.0", "-e", f"PORT={port}")
         try:
             self._in_compose(there, "run", "-d", "--no-deps", "--name", name, *listen, LOADGEN, "python3", NULL_SERVER)
-            with failing("the null server's container is gone"):
-                container = self._container("name", name)
-                deadline = time.monotonic() + NULL_LIMIT_S
-                while port.encode() not in container.logs():
-                    if time.monotonic() > deadline:
-                        raise ServerFailed("the null server did not start")
-                    time.sleep(POLL_S)
-                container.reload()
-                (address, *_) = (each["IPAddress"] for each in container.attrs["NetworkSettings"]["Networks"].values())
+            address = self._address(name, port, "the null server did not start")
             yield f"http://{address}:{port}"
         finally:
             self._remove("name", name)
+
+    def _address(self, name: str, ready: str, otherwise: str) -> str:
+        """Return the address of the container of that name when its output has the text `ready`.
+
+        Raises ServerFailed at the time limit, with `otherwise`.
+        """
+        container = self._container("name", name)
+        deadline = time.monotonic() + START_LIMIT_S
+        with failing(f"{name} is gone"):
+            while ready.encode() not in container.logs():
+                if time.monotonic() > deadline:
+                    raise ServerFailed(otherwise)
+                time.sleep(POLL_S)
+            container.reload()
+            networks = container.attrs["NetworkSettings"]["Networks"].values()
+            return str(next(iter(networks))["IPAddress"])
 
     def pythons(self, models: Sequence[Model]) -> Mapping[str, Python]:
         """Ask the images."""
@@ -217,6 +248,7 @@ def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str
         + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
         for model in (*lab.measured, *lab.shown)
     ]
+    blocks += [f"  {lab.downstream.name}:\n    healthcheck: !override {{ disable: true }}\n"]
     return "services:\n" + "".join(blocks)
 
 

@@ -16,7 +16,7 @@ from iolab.host.cores import CpuPlan, affinity, can_pin
 from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.host.programs import lacking, local_command, own_command
 from iolab.host.python import Python
-from iolab.lab import Lab, Model
+from iolab.lab import Lab, Model, connections_of
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
 
@@ -153,21 +153,40 @@ class LocalRuntime:
         variables: Mapping[str, str] | None = None,
         command: ServerCommand | None = None,
     ) -> Iterator[LocalServer]:
-        """Start the server's own command, or `command`, in its own folder, with this interpreter."""
+        """Start the server's own command, or `command`, in its own folder, with this interpreter.
+
+        A server whose requests wait in the downstream service has one of its own.
+        """
         service = model.service
         own = service.environment_with(variables or {}) | (dict(command.variables) if command else {})
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment = {**theirs, **own, "HOST": self._host, "PORT": str(model.port.host)}
         argv = local_command(command.command) if command else own_command(service)
         output = self._logs / f"{model.name}.log"
-        files: dict[str, Any] = {"cwd": service.folder, "env": environment}
-        with (
-            output.open("wb") as log,  # truncated: the last output must not be that of an earlier server
-            running(argv, cores=plan.server, stdout=log, stderr=log, **files) as process,
-        ):
+        with ExitStack() as stack:
+            if command is None and connections_of(own):
+                port = stack.enter_context(self._downstream(plan))
+                environment |= {"DOWNSTREAM_HOST": HOST, "DOWNSTREAM_PORT": str(port)}
+            # Truncated: the last output must not be that of an earlier server.
+            log = stack.enter_context(output.open("wb"))
+            files: dict[str, Any] = {"cwd": service.folder, "env": environment, "stdout": log, "stderr": log}
+            process = stack.enter_context(running(argv, cores=plan.server, **files))
             server = LocalServer(self._host, model, process, output)
             wait_until_ready(server.address, server.check_alive)
             yield server
+
+    @contextmanager
+    def _downstream(self, plan: CpuPlan) -> Iterator[int]:
+        """Start the downstream service on the load generator's cores and any free port, which it prints."""
+        service = self._lab.downstream
+        environment = {**os.environ, **service.environment, "HOST": HOST, "PORT": "0"}
+        files: dict[str, Any] = {"cwd": service.folder, "env": environment, "stdout": subprocess.PIPE}
+        with running(local_command(service.command), cores=plan.loadgen, stderr=subprocess.DEVNULL, **files) as process:
+            assert process.stdout  # noqa: S101 (it was started with a pipe)
+            said = process.stdout.readline().rpartition(b" ")[2].strip()
+            if not said.isdigit():
+                raise ServerFailed("the downstream service did not start")
+            yield int(said)
 
     @contextmanager
     def driver(

@@ -17,29 +17,38 @@ class ClosedLoop:
 
 
 def closed_loop(  # noqa: PLR0917 (each is a parameter of the model)
-    users: int, workers: float, wait_s: float, cpu_s: float = 0.0, cpus: float = 1.0, threads: float = 1.0
+    users: int,
+    workers: float,
+    wait_s: float,
+    cpu_s: float = 0.0,
+    cpus: float = 1.0,
+    threads: float = 1.0,
+    connections: float = math.inf,
 ) -> ClosedLoop:
     """Predict `users` users without think time on a server that handles `workers` requests at once.
 
     With the service time S = `wait_s` + `cpu_s`, throughput is at most users/S (each user has one request
     under way), workers/S (each worker serves one) and, if computing takes `cpu_s` of a core per request,
     min(threads, cpus)/cpu_s. `threads` is how many threads compute at once: 1 where one at a time holds the
-    interpreter lock, all of the server's on a free-threaded build of Python. The least of them binds, and the
+    interpreter lock, all of the server's on a free-threaded build of Python. If each request takes one of `connections`
+    to another service for its wait, throughput is at most connections/`wait_s`. The least of them binds, and the
     mean response time is users/throughput by Little's law.
 
-    `workers` and `threads` may be infinite. Raises ValueError if users, workers or threads is below 1, or S is not
-    above 0.
+    `workers`, `threads` and `connections` may be infinite. Raises ValueError if users, workers, threads or connections
+    is below 1, or S is not above 0.
 
     Source: Lazowska, Zahorjan, Graham, Sevcik, Quantitative System Performance (1984), chapter 5, asymptotic
     bounds of a batch workload (think time 0); Little, A Proof for the Queuing Formula L = λW (1961).
     """
     service_s = wait_s + cpu_s
-    if users < 1 or workers < 1 or threads < 1 or service_s <= 0:
+    if users < 1 or workers < 1 or threads < 1 or connections < 1 or service_s <= 0:
         raise ValueError(
-            f"closed loop of {users} users, {workers} workers, {threads} threads, service time {service_s} s"
+            f"closed loop of {users} users, {workers} workers, {threads} threads, {connections} connections, service"
+            f" time {service_s} s"
         )
     processor_rps = min(threads, cpus) / cpu_s if cpu_s > 0 else math.inf
-    throughput_rps = min(users / service_s, workers / service_s, processor_rps)
+    connections_rps = connections / wait_s if wait_s > 0 else math.inf
+    throughput_rps = min(users / service_s, workers / service_s, processor_rps, connections_rps)
     return ClosedLoop(throughput_rps=throughput_rps, latency_s=users / throughput_rps)
 
 

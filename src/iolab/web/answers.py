@@ -25,7 +25,7 @@ from iolab.web.questions import filled
 
 MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
-    *("WAIT_MS", "CPU_MS", "THREADS", "BACKLOG"),
+    *("WAIT_MS", "CPU_MS", "THREADS", "BACKLOG", "DOWNSTREAM"),
 )
 OWN_COMMANDS = frozenset({"crosscheck"})  # what they do is no single run
 POINTS = 33

@@ -269,6 +269,10 @@ def test_other_settings_and_machines_are_named(recorded: Analysis) -> None:
     fewer = run.model_copy(update={"experiment": {**run.experiment, "concurrency": [16]}})
     (users,) = differing([[run], [fewer]])
     assert users.values == (("4, 16",), ("16",)), "values as a user types them, without Python's brackets"
+    server = {**run.experiment["server"], "downstream": 8}
+    pooled = run.model_copy(update={"experiment": {**run.experiment, "server": server}})
+    (connections,) = differing([[run], [pooled]])
+    assert (connections.name, connections.values[1]) == ("server downstream", ("8",))
 
 
 def test_a_run_without_a_cell_says_that_no_trial_has_ended(recorded: Analysis) -> None:

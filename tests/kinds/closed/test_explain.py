@@ -96,6 +96,17 @@ def test_a_queue_for_the_processor_is_none_for_a_worker(run: Analysis) -> None:
     assert {part.what: part.known for part in budget(run, find(run, "B16"))}["the queue"].endswith("8 served at once")
 
 
+def test_a_queue_for_a_connection_is_named_where_it_is_the_limit(run: Analysis) -> None:
+    waiting = {"median_ms": 41.0, "predicted_median_ms": 40.0, "predicted_mean_ms": 40.0}
+
+    def known(name: str, **server: object) -> str:
+        return {part.what: part.known for part in budget(*like(run, name, waiting, **server))}["the queue"]
+
+    assert known("C16", downstream=8) == "theory: 16 users, 8 of which have a connection to the downstream service"
+    assert known("B16", downstream=8) == "theory: 16 users, 8 served at once"  # as many threads
+    assert known("B16", downstream=9) == "theory: 16 users, 8 served at once"
+
+
 def test_the_clock_takes_only_what_all_else_leaves(run: Analysis) -> None:
     parts = {part.what: part.ms for part in budget(*like(run, "C4", {"median_ms": 20.4}))}
     assert parts["the event loop's clock"] < 0.5

@@ -173,6 +173,49 @@ def test_a_connection_limit_is_not_named_without_its_signs() -> None:
         assert "BACKLOG=400" in {each.id: each.remedy for each in findings(other)}["failed_requests"]
 
 
+def pooled(**changes: object) -> Evidence:
+    """Return a cell of 64 users who share eight connections to the downstream service, with 20 ms of wait."""
+    one = trial(model="C", service="asyncio", concurrency=64, requested=640, sent=640, ok=640)
+    few = replace(CLEAN, trials=(one,), median_s=0.165, expected_s=0.16, connections=8, unpooled_s=0.02)
+    return replace(few, **changes)  # type: ignore[arg-type]
+
+
+def test_a_pool_is_named_where_the_median_is_that_of_users_that_share_it() -> None:
+    severity, message = found(pooled())["downstream_pool"]
+    assert severity == "note"
+    assert message.startswith(
+        "8 connections to the downstream service are the limit, not the server, which can wait with any number of"
+        " requests: other requests wait inside the server for a connection. "
+    )
+    assert "median of 165 ms is that of 64 users that share them (160 ms); without the pool theory has 20 ms" in message
+    (finding,) = findings(pooled())
+    assert "DOWNSTREAM=16" in finding.remedy
+    assert finding.value == 8
+    assert finding.measured
+    assert "160 ms" not in finding.measured
+    one_of_many = found(pooled(workers=16, connections=1))["downstream_pool"][1]
+    assert one_of_many.startswith("1 connection to the downstream service is the limit, not the 16 workers: ")
+
+
+def test_a_pool_is_not_named_without_its_signs() -> None:
+    for other in (
+        pooled(median_s=0.021),  # nothing waited
+        pooled(median_s=0.3),  # something else did
+        pooled(median_s=0.11),
+        pooled(median_s=0.13, unpooled_s=0.125),  # nearer to what it is without a pool
+        pooled(median_s=None),
+        pooled(connections=None),
+        pooled(expected_s=None),
+        pooled(unpooled_s=None),
+    ):
+        assert "downstream_pool" not in found(other)
+
+
+def test_what_a_pool_shows_is_expected_where_it_varies() -> None:
+    assert [each.expected for each in findings(pooled(connections_vary=True))] == [True]
+    assert [each.expected for each in findings(pooled())] == [False]
+
+
 def test_a_wait_behind_a_connection_limit_is_no_timer_of_tcp() -> None:
     late = np.concatenate([np.full(500, 0.25), np.full(98, 1.43)])
     assert "syn_retransmitted" not in found(limited(latencies_s=late))

@@ -10,6 +10,8 @@ from iolab.cli import compare as cli_compare
 from iolab.cli import runs as cli_runs
 from iolab.errors import UsageError
 from iolab.kinds.arrival_records import OpenRecord
+from iolab.kinds.open import words
+from iolab.kinds.open.analysis import analyse
 from iolab.kinds.open.settings import OpenExperiment
 from iolab.lab import Lab
 from iolab.loadgen import workers
@@ -211,3 +213,23 @@ def test_two_runs_are_compared_by_what_was_planned_not_by_the_rate_that_a_calibr
             assert f"{model}, variant constant, process poisson, planned utilisation {share}, utilisation of A" in said
     for name in ("A 0.4", "C 0.4"):  # the first word is the model, whichever model the rate was worked out from
         assert cli_runs.explain.main([str(second.path), name], standalone_mode=False) == 0
+
+
+def test_planned_arrivals_have_one_number_of_connections(world: World) -> None:
+    several = {"vary": [{"name": "bare"}, {"name": "pool", "downstream": 8}]}
+    with pytest.raises(UsageError, match=r"\[\[vary\]\] downstream: a queue is calibrated once"):
+        world.plan("queue", **{**SMALL, **several})
+
+
+def test_a_queue_for_connections_is_one_of_theory_and_is_named(world: World) -> None:
+    outcome = world.measure(world.plan("queue", **SMALL, server={"downstream": 2}))
+    assert outcome.exit_status == 0
+    (info,) = (each for each in outcome.folder.read_run().models if each.letter == "C")
+    assert (info.connections, info.places) == (2, 2)
+    records = [one for one in outcome.folder.read_trials(OpenRecord) if one.model == "C"]
+    assert {one.utilisation for one in records} == {0.4, 0.8}
+    analysed = analyse(outcome.folder)
+    said = " ".join([*words.calibrations(analysed), *words.downstream(analysed)])
+    assert "C: theory has 2 servers, because 2 connections to the downstream service are the limit" in said
+    assert "a request occupies a connection to the downstream service for" in said
+    assert "A: theory has" not in said

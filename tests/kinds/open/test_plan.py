@@ -108,3 +108,13 @@ def test_a_trace_that_is_none_is_refused(tmp_path: Path, content: str | None) ->
     arrivals = read(arrivals={"process": "trace", "trace": str(path)}).arrivals
     with pytest.raises(UsageError, match="must"):
         openplan.moments(arrivals, 3.0, 30.0)
+
+
+def test_a_model_that_waits_downstream_has_a_queue_for_its_connections() -> None:
+    pooled = Lab.read(ROOT, {"DOWNSTREAM": "4"}).select(["A", "B", "C"])
+    found = rates(read(), pooled)
+    assert [share for share, _ in found["C"]] == [0.5, 0.8, 0.9]
+    assert [rate for _, rate in found["C"]] == pytest.approx([share * 4 / 0.02 for share in (0.5, 0.8, 0.9)])
+    assert [rate for _, rate in found["B"]] == pytest.approx([(share or 0) * 4 / 0.02 for share, _ in found["B"]])
+    assert [rate for _, rate in found["A"]] == pytest.approx([(share or 0) / 0.02 for share, _ in found["A"]])
+    assert [share for share, _ in rates(read(arrivals={"every_utilisation": [0.3]}), pooled)["C"]] == [0.3]

@@ -124,12 +124,15 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     evidence = replace(
         _evidence(read, trials, counted, short or theory, short=short is not None),
         **_limited(read, first, model, settings),
+        **_pooled(read, first, model, settings),
     )
     found = findings(evidence)
     latencies, populations = counted.latencies_s, evidence.populations
-    predictable = constant(model, settings) and even(first.concurrency, model.workers)
+    places = min(model.workers, settings.connections)
+    predictable = constant(model, settings) and even(first.concurrency, places)
     steady_rps = counted.steady_rps
-    finite = steady_rps is not None and math.isfinite(model.workers)
+    finite = steady_rps is not None and math.isfinite(places)
+    busy_ms = settings.service_ms if places == model.workers else settings.wait_ms  # of a worker, or of a connection
     cell = Cell(
         model=model.letter,
         title=model.title,
@@ -148,7 +151,7 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         **percentiles.figures(counted.repeats_s, RESOLUTION_S[read.run.generator], read.experiment.precision),
         throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
         steady_rps=None if steady_rps is None else round(steady_rps, 3),
-        utilisation=_utilisation(steady_rps or 0.0, settings.service_ms, model.workers) if finite else None,
+        utilisation=_utilisation(steady_rps or 0.0, busy_ms, places) if finite else None,
         service_ms=settings.service_ms,
         backlog=backlog,
         # The mean is the median where every request takes the same time; with random service times it is not.
@@ -166,7 +169,7 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
 
 
 def _utilisation(rate_rps: float, service_ms: float, workers: float) -> float | None:
-    """Return the utilisation of each worker; None if it is more than there can be: the service time is another one."""
+    """Return the utilisation of each worker, or connection; None if it is too high: the service time is another one."""
     return within(round(rate_rps * service_ms / 1000 / workers, 4), 0, MOST_UTILISATION)
 
 
@@ -189,10 +192,21 @@ def _limited(read: Read, first: ClosedRecord, model: ModelInfo, settings: Server
     if accepted >= first.concurrency or math.isinf(model.workers) or not constant(model, settings):
         return {}
     wait_s, cpu_s = settings.wait_ms / 1000, settings.cpu_ms / 1000
-    fewer = closed_loop(accepted, model.workers, wait_s, cpu_s, first.cpus, read.run.at_once(model))
+    at_once, connections = read.run.at_once(model), settings.connections
+    fewer = closed_loop(accepted, model.workers, wait_s, cpu_s, first.cpus, at_once, connections)
     variants = read.experiment.variants
     varies = len({read.experiment.settings(each).connection_limit for each in variants}) > 1
     return {"accepted": accepted, "accepted_s": fewer.latency_s, "limit_varies": varies, "limit_fixed": fixed}
+
+
+def _pooled(read: Read, first: ClosedRecord, model: ModelInfo, settings: ServerSettings) -> dict[str, Any]:
+    """Return what theory says without the pool of connections to the downstream service, where it is the limit."""
+    without = prediction(first, model, settings.model_copy(update={"downstream": 0}), read.run.at_once(model))
+    if without.latency_s >= _prediction(read, first).latency_s or not constant(model, settings):
+        return {}
+    varies = len(read.experiment.downstreams) > 1
+    bound = {"connections": settings.downstream, "unpooled_s": without.latency_s, "connections_vary": varies}
+    return {**bound, "workers": model.workers}
 
 
 def _evidence(

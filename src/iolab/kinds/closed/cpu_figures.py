@@ -132,11 +132,11 @@ def saturation(analysis: Analysis, narrow: bool) -> str:
         ends: dict[str, tuple[float, float]] = {}
         for each, threads in dict.fromkeys(workers.values()):
             wait_s, cpu_s = server.wait_ms / 1000, server.cpu_ms / 1000
-            theory = [closed_loop(c, each, wait_s, cpu_s, threads=threads) for c in users]
+            theory = [closed_loop(c, each, wait_s, cpu_s, 1.0, threads, server.connections) for c in users]
             curves = [one.throughput_rps for one in theory], [one.latency_s * 1000 for one in theory]
             for axes, curve in zip(panels, curves, strict=True):
                 axes.plot(users, curve, color=MUTED, linewidth=1.3)
-            ends[_served_by(each)] = (curves[0][-1], curves[1][-1])
+            ends[_served_by(each, server.connections)] = (curves[0][-1], curves[1][-1])
         for panel, (axes, (title, text)) in enumerate(zip(panels, SATURATION, strict=True)):
             values = [(cell, (cell.steady_rps or 0.0, cell.median_ms or 0.0)[panel]) for cell in cells]
             _measured(axes, values, analysis, most)
@@ -175,5 +175,7 @@ def models(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.model for cell in cells))
 
 
-def _served_by(workers: float) -> str:
+def _served_by(workers: float, connections: float) -> str:
+    if connections < workers:
+        return numbers.counted(int(connections), "connection")
     return "no limit" if math.isinf(workers) else numbers.counted(int(workers), "worker")

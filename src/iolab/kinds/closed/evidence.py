@@ -1,5 +1,6 @@
 """What the findings of a closed loop look at."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,10 @@ class Evidence(Conditions):
     accepted_s: float | None = None  # the response time by theory of so many users
     limit_fixed: bool = False  # CONNECTION_LIMIT does not change it
     limit_varies: bool = False  # in this experiment
+    connections: int | None = None  # to the downstream service, where theory says that they are the limit
+    connections_vary: bool = False  # in this experiment
+    unpooled_s: float | None = None  # the response time by theory if no request had to wait for a connection
+    workers: float = math.inf  # of the server
     client: ClientUsage = field(default_factory=ClientUsage)
     linear_timeouts: int | None = None  # net.ipv4.tcp_syn_linear_timeouts where the load generator ran
     populations: Sequence[tuple[int, Population]] = ()  # (repeat, how many requests were under way in it)

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from iolab.errors import UsageError
+from iolab.experiment import ServerSettings
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.records import Cell
 
@@ -63,7 +64,8 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
         parts.append(Part(queue_ms, "the queue", "whole service times in the median; other attempts were dropped"))
     elif queue_ms > 0:
-        parts.append(Part(queue_ms, "the queue", f"theory: {cell.concurrency} users, {_at_once(cell, workers)}"))
+        known = f"theory: {cell.concurrency} users, {_at_once(cell, workers, settings)}"
+        parts.append(Part(queue_ms, "the queue", known))
     own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
     turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
     if own_ms > 0:
@@ -83,9 +85,12 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
     return [*parts, Part(left_ms, "what is left", what)]
 
 
-def _at_once(cell: Cell, workers: float) -> str:
-    """Return what requests queue for: a worker, or the CPU where that is the limit."""
+def _at_once(cell: Cell, workers: float, settings: ServerSettings) -> str:
+    """Return what requests queue for: a worker, a connection to the downstream service, or the CPU."""
     by_workers_ms = max(1.0, cell.concurrency / workers) * cell.service_ms
+    by_connections_ms = cell.concurrency * settings.wait_ms / settings.connections
+    if by_connections_ms > by_workers_ms and by_connections_ms >= cell.predicted_mean_ms - 0.001:
+        return f"{settings.downstream} of which have a connection to the downstream service"
     if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records have three decimals
         return "one computes at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
     return f"{workers:g} served at once"

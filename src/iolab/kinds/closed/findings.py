@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import by_gravity, generator, machine
 from iolab.findings.evidence import listed
-from iolab.kinds.closed import limits, refused, repeats, timers
+from iolab.kinds.closed import limits, pooled, refused, repeats, timers
 from iolab.kinds.closed.evidence import Evidence
 from iolab.results.records import Finding
 from iolab.theory.littles_law import TOLERANCE, Population
@@ -156,6 +156,7 @@ RULES: Sequence[Callable[[Evidence], Iterator[Finding]]] = (
     refused.open_files,
     fewer_sent,
     limits.connection_limit_reached,
+    pooled.waits_for_connections,
     refused.listen_queue_overflowed,
     littles_law_broken,
     few_requests_a_user,
@@ -174,8 +175,9 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _judged(finding: Finding, evidence: Evidence) -> Finding:
-    """Mark what an experiment that varies the backlog, or the connection limit, is made to show of low values."""
+    """Mark what an experiment is made to show by low values of the backlog, the connection limit or the connections."""
     expected = (evidence.backlog_varies and evidence.short_queue and finding.id in OF_A_SHORT_QUEUE) or (
         evidence.limit_varies and limits.limited(evidence) and finding.id in limits.SHOWN
     )
+    expected = expected or (evidence.connections_vary and finding.id == "downstream_pool")
     return finding.model_copy(update={"expected": True}) if expected else finding

@@ -97,7 +97,7 @@ def prediction(
     times = (settings.wait_ms / 1000, settings.cpu_ms / 1000, trial.cpus, threads or model.interpreters)
     if (queues := model.queues(reuseport=settings.reuseport)) > 1:
         return split_queues(trial.concurrency, queues, *times)
-    return closed_loop(trial.concurrency, model.workers, *times)
+    return closed_loop(trial.concurrency, model.workers, *times, settings.connections)
 
 
 def constant(model: ModelInfo, settings: ServerSettings) -> bool:

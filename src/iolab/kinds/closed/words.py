@@ -225,11 +225,14 @@ def prediction(analysis: Analysis) -> str:
     settings = [analysis.experiment.settings(each) for each in analysis.experiment.variants]
     services, computing = {each.service_ms for each in settings}, {each.cpu_ms for each in settings}
     service = f"S = {min(services):g} ms" if len(services) == 1 else "S, wait and computing"
+    pooled = any(each.downstream for each in settings)
+    bounds = "S, c x S / workers" + (", c x wait / connections" if pooled else "")
+    service += ", and the connections to the downstream service" if pooled else ""
     if computing == {0}:
-        return f"{bar} max(S, c x S / workers), with the service time {service}{queue}."
+        return f"{bar} max({bounds}), with the service time {service}{queue}."
     amount = f"P = {min(computing):g} ms of computing" if len(computing) == 1 else "P, the computing"
     return (
-        f"{bar} max(S, c x S / workers, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
+        f"{bar} max({bounds}, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
         f" thread at a time{queue}."
     )
 

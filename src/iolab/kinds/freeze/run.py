@@ -116,7 +116,7 @@ def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:
     """Return what theory expects of the closed loop."""
     (model,), server, users = bench.models.values(), experiment.server, experiment.concurrency[0]
     times = server.wait_ms / 1000, server.cpu_ms / 1000
-    return closed_loop(users, model.workers, *times, experiment.cpus[0], model.interpreters)
+    return closed_loop(users, model.places, *times, experiment.cpus[0], model.interpreters)
 
 
 @contextmanager

@@ -124,21 +124,21 @@ def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord,
     answered = [sample for sample in samples if sample.status == 200]
     measured = _measured(answered, samples) if answered else None
     services = _services(answered, record) if answered else None
-    same = _simulated(answered, services, record, model.workers) if services is not None else None
+    same = _simulated(answered, services, record, model.places) if services is not None else None
     constant = exponential = needed_s = None
     if record.utilisation is not None:
         _check_rate(folder, model, record, record.utilisation)
         constant, exponential = _theory("constant", record, model), _theory("exponential", record, model)
         if record.queues == 1:  # the simulation of plans has one queue
-            needed_s = needed(queue(variant, record.rate_rps, record.calibration.service_s, model.workers), KNOWN)
-    chance = None if services is None or record.queues > 1 else _chance(services, record, model.workers)
-    cell = OpenCell(record, model.workers, measured, same, constant, exponential, chance, needed_s, ())
+            needed_s = needed(queue(variant, record.rate_rps, record.calibration.service_s, model.places), KNOWN)
+    chance = None if services is None or record.queues > 1 else _chance(services, record, model.places)
+    cell = OpenCell(record, model.places, measured, same, constant, exponential, chance, needed_s, ())
     return replace(cell, shares=_shares(answered), findings=findings(run, cell, samples))
 
 
 def _check_rate(folder: RunFolder, model: ModelInfo, record: OpenRecord, utilisation: float) -> None:
     """Raise UsageError if a rate does not match the planned utilisation of the model's workers."""
-    if not math.isclose(record.rate_rps * record.calibration.service_s / model.workers, utilisation, rel_tol=0.01):
+    if not math.isclose(record.rate_rps * record.calibration.service_s / model.places, utilisation, rel_tol=0.01):
         raise UsageError(
             f"{folder.path / 'trials.jsonl'}: trial {record.index} has a rate of {record.rate_rps:g} a second, which is"
             f" not a utilisation of {utilisation:g}: this file or run.json is damaged"
@@ -150,7 +150,7 @@ def _theory(distribution: Distribution, record: OpenRecord, model: ModelInfo) ->
 
     A random part of Poisson arrivals is a Poisson process, too: Kleinrock, Queueing Systems, Volume 1 (1975), p. 79.
     """
-    rate_rps, workers = record.rate_rps / record.queues, model.workers / record.queues
+    rate_rps, workers = record.rate_rps / record.queues, model.places / record.queues
     response = queue(distribution, rate_rps, record.calibration.service_s, workers).response
     transit_s = record.calibration.transit_s
     return ResponseTime(

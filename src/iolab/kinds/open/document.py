@@ -61,7 +61,7 @@ def report(analysis: OpenAnalysis) -> Document:
                 answer=True,
             ),
             Section("Percentiles", [_table(analysis, TAILS, Answer(words.exactness(analysis)))]),
-            Section("Calibration", [Sentences(words.calibrations(analysis))]),
+            Section("Calibration", [Sentences([*words.calibrations(analysis), *words.downstream(analysis)])]),
         ],
         method=[
             words.settings(analysis),

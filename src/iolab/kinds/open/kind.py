@@ -6,6 +6,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from iolab.bench import Bench
+from iolab.errors import UsageError
 from iolab.kind import History, Kind, Line, Measured, Report, Where
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import OpenRecord
@@ -33,6 +34,8 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
 
     def models(self, experiment: OpenExperiment, lab: Lab) -> Sequence[Model]:
         """Return the servers; raises UsageError if no server has a utilisation, or the trace cannot be used."""
+        if len(experiment.downstreams) > 1:
+            raise UsageError("[[vary]] downstream: a queue is calibrated once: run make queue for each DOWNSTREAM=")
         openplan.check_letters(experiment.arrivals, lab.measured)
         chosen = lab.select(experiment.models)
         openplan.shares(experiment.arrivals, chosen)
@@ -58,7 +61,7 @@ class Open(Kind[OpenExperiment, OpenTrial, OpenRecord]):
         """Return how long all plans are, and the calibrations of the models."""
         service_s = experiment.server.service_ms / 1000
         plans_s = sum(trial.plan_s for block in openplan.blocks(experiment, models) for trial in block)
-        return plans_s + sum(arrivals.calibration_s(service_s, model.workers) for model in models)
+        return plans_s + sum(arrivals.calibration_s(service_s, model.places) for model in models)
 
     def describe(self, trial: OpenTrial) -> str:
         """Return a plan's name, shown while it is measured."""

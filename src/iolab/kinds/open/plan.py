@@ -13,6 +13,7 @@ from iolab.kinds.open.settings import Arrivals, OpenExperiment
 from iolab.lab import Model
 
 SURPLUS_S = 0.010  # because threads of a pool wait for each other
+OF_CONNECTIONS = (0.5, 0.8, 0.9)  # utilisations of a model whose only queue is that for connections
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,28 @@ def shares(arrivals: Arrivals, models: Sequence[Model]) -> dict[str, list[tuple[
     no model has a utilisation.
     """
     found = {
-        model.letter: [(model.letter, share) for share in arrivals.shares(model.letter)]
+        model.letter: [(model.letter, share) for share in _shares(arrivals, model)]
         for model in models
-        if arrivals.shares(model.letter) and math.isfinite(model.workers)
+        if _shares(arrivals, model) and math.isfinite(model.places)
     }
     if not found:
         raise UsageError(
             f"no model of this run has a utilisation: add one of {', '.join(sorted(arrivals.utilisation))}"
         )
     same = [pair for pairs in found.values() for pair in pairs]
-    return found | {model.letter: same for model in models if math.isinf(model.workers)}
+    return found | {model.letter: same for model in models if math.isinf(model.places)}
+
+
+def _shares(arrivals: Arrivals, model: Model) -> tuple[float, ...]:
+    """Return the utilisations of a model; the file has none for one that has a queue with DOWNSTREAM alone."""
+    if math.isinf(model.workers) and math.isfinite(model.places):
+        return arrivals.shares(model.letter) or arrivals.every_utilisation or OF_CONNECTIONS
+    return arrivals.shares(model.letter)
 
 
 def check_letters(arrivals: Arrivals, models: Sequence[Model]) -> None:
     """Raise UsageError if a utilisation is for no model, or for one that handles any number of requests at once."""
-    limited = [model.letter for model in models if math.isfinite(model.workers)]
+    limited = [model.letter for model in models if math.isfinite(model.places)]
     for letter in arrivals.utilisation:
         if letter not in limited:
             raise UsageError(
@@ -98,7 +106,7 @@ def _trial(experiment: OpenExperiment, model: Model, variant: str, index: int, p
 
 def rate_rps(trial: OpenTrial, models: Mapping[str, Model], calibrated: Mapping[str, Calibration]) -> float:
     """Return the arrivals a second of a plan."""
-    return trial.share * models[trial.of].workers / calibrated[trial.of].service_s
+    return trial.share * models[trial.of].places / calibrated[trial.of].service_s
 
 
 def calibrations(records: Iterable[OpenRecord]) -> dict[str, Calibration]:

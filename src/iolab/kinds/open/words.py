@@ -8,6 +8,7 @@ from iolab.kinds.open.findings import KNOWN
 from iolab.report import numbers
 from iolab.report import settings as settings_of
 from iolab.report.marked import Answer
+from iolab.results.run_info import ModelInfo
 from iolab.theory.queueing import ResponseTime
 
 LIGHT, BUSY = 0.5, 0.8  # utilisations
@@ -171,13 +172,26 @@ def place(cell: OpenCell) -> str:
 
 def calibrations(analysis: OpenAnalysis) -> list[str]:
     """Return the result of the calibration, a sentence for each model."""
-    return [_calibration(cell) for cell in {cell.record.model: cell for cell in analysis.cells}.values()]
+    of = {model.letter: model for model in analysis.run.models}
+    return [
+        _calibration(cell, of[letter]) for letter, cell in {cell.record.model: cell for cell in analysis.cells}.items()
+    ]
 
 
-def _calibration(cell: OpenCell) -> str:
+def downstream(analysis: OpenAnalysis) -> list[str]:
+    """Return what bounds the servers whose requests wait in the downstream service, a sentence for each."""
+    return [
+        f"{model.letter}: theory has {model.places:g} servers, because {reason}."
+        for model in analysis.run.models
+        if (reason := settings_of.bound(model.workers, model.connections or math.inf))
+    ]
+
+
+def _calibration(cell: OpenCell, model: ModelInfo) -> str:
     known, busy = cell.record.calibration, math.isfinite(cell.workers)
+    of = "a worker" if model.workers <= model.places else "a connection to the downstream service"
     text = (
-        f"{cell.record.model} {cell.record.service}: a request {'occupies a worker for' if busy else 'takes'}"
+        f"{cell.record.model} {cell.record.service}: a request {f'occupies {of} for' if busy else 'takes'}"
         f" {known.service_s * 1000:.2f} ms, {known.overhead_s * 1000:.2f} ms longer than the server reports"
     )
     return f"{text}; client and network add {known.transit_s * 1000:.2f} ms" if busy else text

@@ -84,9 +84,9 @@ def analyse(folder: RunFolder) -> SloAnalysis:
 def _found(model: ModelInfo, run: RunInfo, records: Sequence[SloRecord], experiment: SloExperiment) -> Found:
     own = [record for record in records if record.model == model.letter]
     objective, calibration, theory_rps = experiment.wanted, own[0].calibration, None
-    if math.isfinite(model.workers):
+    if math.isfinite(model.places):
         theory_rps = objective.by_theory(
-            calibration.service_s, calibration.transit_s, model.workers, experiment.server.wait_distribution
+            calibration.service_s, calibration.transit_s, model.places, experiment.server.wait_distribution
         )
     reason = next((str(record.reason) for record in own if not record.valid), "")
     if not reason and next_trial(experiment, model, run, records):
@@ -94,7 +94,7 @@ def _found(model: ModelInfo, run: RunInfo, records: Sequence[SloRecord], experim
     return Found(
         letter=model.letter,
         name=model.service,
-        workers=model.workers,
+        workers=model.places,
         tried=tuple(tried(run, own, objective)),
         calibration=calibration,
         theory_rps=theory_rps,

@@ -21,8 +21,8 @@ def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:
     """Return about how long the searches of all models take."""
     service_s = experiment.server.service_ms / 1000
     return sum(
-        calibration_s(service_s, model.workers)
-        + rest_s(experiment, model.workers, service_s, _range(service_s, model.workers), [])
+        calibration_s(service_s, model.places)
+        + rest_s(experiment, model.places, service_s, _range(service_s, model.places), [])
         for model in models
     )
 

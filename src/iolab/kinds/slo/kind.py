@@ -87,7 +87,7 @@ def _left_s(experiment: SloExperiment, model: Model, history: History[SloRecord]
         return None
     steps = [each.step for each in tried(history.run, own, experiment.wanted) if each.verdict]
     service_s = own[0].calibration.service_s
-    return expected.rest_s(experiment, model.workers, service_s, limits(own[0], model.workers), steps)
+    return expected.rest_s(experiment, model.places, service_s, limits(own[0], model.places), steps)
 
 
 KIND = Slo()

@@ -78,8 +78,8 @@ class Searched(Protocol):
         """Its letter."""
 
     @property
-    def workers(self) -> float:
-        """Its number of workers; it may be infinite."""
+    def places(self) -> float:
+        """How many requests can wait in it at once; it may be infinite."""
 
 
 def next_trial(
@@ -101,7 +101,7 @@ def next_trial(
     if last.verdict is None:
         again = own[-1] in last.disturbed
         return SloTrial(index, model.letter, seed, own[0].calibration, last.rate_rps, last.good, again)
-    rate_rps = following(known, own[0], model.workers, experiment.search)
+    rate_rps = following(known, own[0], model.places, experiment.search)
     if rate_rps is None:
         return None
     return SloTrial(index, model.letter, seed, own[0].calibration, rate_rps)

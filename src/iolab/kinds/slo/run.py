@@ -34,9 +34,9 @@ def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[Sl
     client = arrivals.generator(bench, experiment.load, cores)
     calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
     highest_rps = min(experiment.load.most_rps(cores), _most_rps(experiment.search))
-    rate_rps = trial.rate_rps or first_rps(calibration, model.workers, highest_rps)
-    lead_s, plan_s = times(experiment.search, rate_rps, calibration.service_s, model.workers, len(trial.earlier))
-    capacity_rps = model.workers / calibration.service_s
+    rate_rps = trial.rate_rps or first_rps(calibration, model.places, highest_rps)
+    lead_s, plan_s = times(experiment.search, rate_rps, calibration.service_s, model.places, len(trial.earlier))
+    capacity_rps = model.places / calibration.service_s
     planned = Planned(
         index=trial.index,
         model=model,

@@ -75,6 +75,7 @@ class Settings:
             "WAIT_DISTRIBUTION": "constant",
             "PROCESSES": str(self.processes),
             "REUSEPORT": str(int(self.reuseport)),
+            "DOWNSTREAM": "0",
         }
 
     def needs_new_servers(self, before: "Settings") -> bool:
