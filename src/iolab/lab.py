@@ -17,13 +17,15 @@ MEASURED, SHOWN = "iolab.model", "iolab.shown"  # labels; each value is a letter
 THREADS, INTERPRETERS = "iolab.threads", "iolab.interpreters"  # labels; "each": of each connection, of each worker
 CODE = "iolab.code"  # label; the service whose code it runs
 RELATIVES = "relatives"  # a profile
+RUNNING = "U"  # the letter of a server that already runs, and that the lab does not start
 
 
 @dataclass(frozen=True)
 class Model:
     """A measured server: `workers` requests can wait in it at once (math.inf: any number).
 
-    `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet.
+    `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet, or
+    where that is not known. Of a server that already runs, `workers` is math.inf where they are not `workers_known`.
     """
 
     letter: str
@@ -31,6 +33,7 @@ class Model:
     workers: float
     service: Service
     backlog: int | None = None
+    workers_known: bool = True
 
     @property
     def name(self) -> str:
@@ -171,6 +174,13 @@ class Lab:
                 raise UsageError(f"{option}={name}: no such model; the models are {names}")
         chosen = {model.letter for name in wanted for model in by_name[name.lower()]}
         return tuple(model for model in candidates if model.letter in chosen)
+
+
+def running_model(place: str, workers: int | None) -> Model:
+    """Return the model of a server that already runs at `place`, a host and a port; None: its workers are not known."""
+    service = Service("running", "", None, (), {}, {}, (), ())
+    known = workers is not None
+    return Model(RUNNING, f"your server, {place}", workers or math.inf, service, workers_known=known)
 
 
 def find_root(start: Path) -> Path:

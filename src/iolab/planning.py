@@ -12,6 +12,14 @@ from iolab.kinds import registry
 from iolab.lab import Lab, Model
 from iolab.results.folder import RunFolder
 
+RUNNING = "running"  # the experiment of a server that already runs
+
+
+def default_file(root: Path, name: str, changes: Mapping[str, Any]) -> Path:
+    """Return the file of a command's experiment where none is given: that of a server that already runs with a URL."""
+    running = changes.get("target", {}).get("url")
+    return root / "experiments" / f"{RUNNING if running else name}.toml"
+
 
 @dataclass(frozen=True)
 class Plan(Generic[E]):
@@ -39,6 +47,8 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], 
     unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
     pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
     changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
+    if experiment.running and experiment.running.wait_ms:
+        changed["WAIT_MS"] = f"{experiment.running.wait_ms:g}"
     return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
 
 
@@ -53,4 +63,6 @@ def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     if run.status == "complete":
         raise UsageError(f"{path} is complete: there is nothing to resume")
     lab = Lab.read(root, experiment.variables())
+    if experiment.running:
+        return Plan(lab, experiment, tuple(kind.models(experiment, lab)), folder)
     return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)

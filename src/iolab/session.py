@@ -204,6 +204,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 interpreters=model.interpreters,
                 connection_limit=model.connection_limit,
                 can_split=model.can_split,
+                workers_known=model.workers_known,
             )
             for model in planned.models
         ),

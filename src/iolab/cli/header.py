@@ -4,6 +4,7 @@ import os
 import shlex
 from dataclasses import replace
 
+from iolab import planning
 from iolab.kinds import registry
 from iolab.report import run_report
 from iolab.report.answers import RUN
@@ -55,6 +56,7 @@ def _command(run: RunInfo) -> str:
     file = run.file or f"experiments/{run.experiment['name']}.toml"
     targets = {f"experiments/{name}.toml": target for name, target in registry.TARGETS.items()}
     targets[f"experiments/{entry.experiment}.toml"] = entry.command
+    targets[f"experiments/{planning.RUNNING}.toml"] = entry.command  # a URL chooses it
     variables = [*([] if file in targets else [("EXPERIMENT", file)]), *run.changed.items()]
     variables += [("QUICK", "1")] if run.quick else []
     variables += [("RUNTIME", run.runtime)] if "RUNTIME" in run.runtime_reason else []
