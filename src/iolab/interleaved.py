@@ -128,7 +128,7 @@ def expected_s(plan: planning.Plan[Any]) -> float:
 def _plan(root: Path, path: Path | None, name: Name, given: Mapping[str, Any]) -> planning.Plan[Any]:
     changes = {**ClosedExperiment.changes(given), "name": EXPERIMENT}
     try:
-        return planning.plan(root, path or planning.default_file(root, "bench", changes), changes, ClosedExperiment)
+        return planning.plan(root, planning.file_of(root, "bench", changes, path), changes, ClosedExperiment)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
 

@@ -15,10 +15,17 @@ from iolab.results.folder import RunFolder
 RUNNING = "running"  # the experiment of a server that already runs
 
 
-def default_file(root: Path, name: str, changes: Mapping[str, Any]) -> Path:
-    """Return the file of a command's experiment where none is given: that of a server that already runs with a URL."""
+def file_of(root: Path, name: str, changes: Mapping[str, Any], given: Path | None) -> Path:
+    """Return the file of a command's experiment: `given`, or `name`; with a URL that of a server that already runs.
+
+    Raises UsageError where a URL and a file are given: the question of the file is about other servers.
+    """
     running = changes.get("target", {}).get("url")
-    return root / "experiments" / f"{RUNNING if running else name}.toml"
+    if given and running:
+        raise UsageError(
+            "EXPERIMENT: leave it out with URL, or write the URL into the file, as url in a table [target]"
+        )
+    return given or root / "experiments" / f"{RUNNING if running else name}.toml"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,10 @@ def headed(document: Document, folder: RunFolder, place: RunFolder | None = None
     """
     run = folder.read_run()
     repeat = _command(run)
+    asked = run.changed.get("URL", "")
     following = [tuple(each.split(": ", 1)) for each in registry.KINDS[run.kind].following]
+    if run.runtime == "url":
+        following = [(f"make contract URL={shlex.quote(asked)}", "check which promises of the lab's servers it keeps")]
     others = [(command, what) for command, what in following if not f"{repeat} ".startswith(f"{command} ")]
     lacks = " ".join(filter(None, [document.lacks, _resume(folder, run)]))
     raw = document.raw

@@ -99,7 +99,8 @@ def cpu_plan(run: RunInfo) -> str:
     lines = []
     for plan in run.cpu_plans:
         if not plan.server:
-            lines.append(f"Load generator on {numbers.cores(', '.join(map(str, plan.loadgen)))}, server not known")
+            loadgen = numbers.cores(", ".join(map(str, plan.loadgen)))
+            lines.append(f"Load generator on {loadgen}; the server's cores are not known")
             continue
         server, loadgen = (numbers.cores(", ".join(map(str, cores))) for cores in (plan.server, plan.loadgen))
         lines.append(f"CPUS={plan.cpus:g}: servers on {server}, load generator on {loadgen}")

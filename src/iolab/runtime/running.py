@@ -124,7 +124,7 @@ class RunningRuntime(LocalRuntime):
         try:
             RunningServer(self._url).verify()
         except ServerFailed as error:
-            raise UsageError(f"URL={self._url}: no load is sent, because of {error}") from None
+            raise UsageError(f"{error}: no load was sent (URL)") from None
 
     def is_of_this_machine(self) -> bool:
         """Return whether the server is on this machine; raises UsageError if it must not be loaded."""

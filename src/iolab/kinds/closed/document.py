@@ -39,7 +39,7 @@ def report(analysis: Analysis) -> Document:
         question=words.question(analysis),
         answer=[
             Section("", [*_answer(analysis, measured=measured)], brief=True),
-            Section("What is known of this server", [Sentences(words.running(analysis))])
+            Section("What is known of this server", [Sentences(words.running(analysis))], brief=True)
             if analysis.experiment.running
             else Section("", []),
             *(
