@@ -40,7 +40,8 @@ def contract(model: str | None, results: Path | None, *, as_json: bool, wait: bo
     need not be kept. Exit status 1: a promise is not kept.
     """
     console = Console(quiet=as_json)
-    target = experiment_file.validated(given, Target, given, "make contract")
+    known = {name: value for name, value in given.items() if value is not None}
+    target = experiment_file.validated(known, Target, known, "make contract")
     if target.url:
         if model:
             raise UsageError(f"MODEL={model}: the server of URL already runs: give MODEL or URL")
@@ -104,5 +105,5 @@ def _show(console: Console, each: Kept) -> None:
     console.print(f"{mark} {escape(name)}", highlight=False, soft_wrap=True)
     if not each.kept:
         told = f"{each.sent}: expected {each.expected}; seen: {each.seen}."
-        for text in (told, each.hint):
+        for text in filter(None, (told, each.hint)):
             console.print(f"    {text}", markup=False, highlight=False, soft_wrap=True)

@@ -105,8 +105,9 @@ def check(target: Target) -> Iterator[Seen]:
             continue
         holds = partial(FROM_OUTSIDE[promise.name], launcher)
         found = suite.result(promise, suite.broken_by(promise, holds))
+        # Hints are about the code of services/yours.
         says = HEALTH if promise.name == "health" else promise.says
-        yield Seen(promise=found.model_copy(update={"says": says}), name=promise.name, says=says)
+        yield Seen(promise=found.model_copy(update={"says": says, "hint": ""}), name=promise.name, says=says)
 
 
 def unknown(name: str, target: Target) -> str:
