@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/elsewhere")
             self.end_headers()
         else:
-            time.sleep(WAIT_S)
+            threading.Event().wait(WAIT_S)  # the server's own wait
             self.send_response(200)
             self.send_header("Content-Length", "3")
             self.end_headers()

@@ -38,7 +38,7 @@ def test_loopback_may_be_loaded(found: list[str]) -> None:
 
 @pytest.mark.parametrize("found", [["10.0.0.1"], ["0.0.0.0"], ["fe80::1%eth0"], ["127.0.0.1", "93.184.216.34"]])
 def test_another_address_needs_permission_also_if_a_name_has_it_among_others(found: list[str]) -> None:
-    with pytest.raises(UsageError, match=r"permission of those who run it.*ALLOW_REMOTE=1"):
+    with pytest.raises(UsageError, match=r"permission of its operator.*ALLOW_REMOTE=1"):
         address.check_allowed("http://name:1", remote=False, resolve=lambda _: found)
     assert not address.check_allowed("http://name:1", remote=True, resolve=lambda _: found)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from iolab.errors import UsageError
 
-PERMISSION = "load on a server of others needs the permission of those who run it; with it, add ALLOW_REMOTE=1"
+PERMISSION = "load on it needs the permission of its operator; with it, add ALLOW_REMOTE=1"
 _PRINTABLE = re.compile(r"[!-~]+")
 
 

@@ -108,9 +108,7 @@ class Target(Settings):
         int | None, Field(ge=1, le=1_000_000), Option("Requests that the server of URL serves at once, for theory.")
     ] = None
     wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] | None = None
-    allow_remote: Annotated[
-        bool, Option("URL may be of another machine: you have the permission of those who run it.")
-    ] = False
+    allow_remote: Annotated[bool, Option("URL may be of another machine: you have its operator's permission.")] = False
 
     @field_validator("url")
     @classmethod

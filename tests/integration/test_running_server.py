@@ -154,7 +154,7 @@ def test_a_name_of_another_machine_is_refused_without_a_request(inside: Run, mon
 def test_permission_stands_in_the_report(inside: Run, tmp_path: Path) -> None:
     with running_servers.pool() as server:
         assert inside("bench", "--url", url_of(server), "--allow-remote", "1", *SHORT).returncode == 0
-    assert "needs the permission of those who run it" in (run_of(tmp_path) / "report.md").read_text()
+    assert "needs the permission of its operator" in (run_of(tmp_path) / "report.md").read_text()
 
 
 def test_two_servers_in_turn(inside: Run) -> None:

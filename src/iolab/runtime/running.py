@@ -90,7 +90,7 @@ class RunningServer:
             raise ServerFailed(f"{asked}: the answer does not end")
 
     def _get(self) -> tuple[int, bool]:
-        """Return the status of an answer, and whether its end came in time."""
+        """Return the status of an answer, and whether it ended in time."""
         deadline = time.monotonic() + ANSWER_LIMIT_S
         connection = http.client.HTTPConnection(*self.address, timeout=ANSWER_LIMIT_S)
         try:

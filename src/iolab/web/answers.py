@@ -157,7 +157,7 @@ def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]
     known = {each.variable: each for each in options.settings(settings)}
     given: dict[str, Any] = {}
     for variable, text in variables.items():
-        if variable not in known or known[variable].path[0] == "target":  # a page does not choose whom to load
+        if variable not in known or known[variable].path[0] == "target":  # a page does not choose a server to load
             raise UsageError(f"{variable}: {name} has no such setting")
         word = known[variable].word
         try:

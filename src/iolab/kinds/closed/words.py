@@ -212,7 +212,7 @@ def running(analysis: Analysis) -> list[str]:
         told.append(f"Theory is not known, because it needs the server's workers and wait: {' and '.join(lacks)}.")
     if target.allow_remote:
         told.append(
-            "ALLOW_REMOTE=1: load on a server of others needs the permission of those who run it; who made this run"
+            "ALLOW_REMOTE=1: load on such a server needs the permission of its operator; the user of this run"
             " says that it was there."
         )
     return told
