@@ -26,6 +26,9 @@ def main() -> int:
         return done.returncode
     analysis = analyse(RunFolder.open(Path("results/latest")))
     theory_s, allowance_s = analysis.theory_s, analysis.allowance_s
+    if theory_s is None or allowance_s is None:
+        print("\nWithout theory there is no allowance: leave URL out, or give WORKERS and WAIT_MS.")
+        return 2
     print(
         f"\nWhole command {took_s:.1f} s, requests in theory {theory_s:.1f} s, added {took_s - theory_s:.1f} s", end=""
     )

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import gevent
 import gevent.event
@@ -32,11 +33,12 @@ class ClosedLoopUser(FastHttpUser):
     finished = 0
     everyone_done: gevent.event.Event
     max_retries = 0
+    path = "/"
 
     @task
     def ask(self) -> None:
         for _ in range(self.share):
-            self.client.get("/")
+            self.client.get(self.path, name="/", allow_redirects=False)
         ClosedLoopUser.finished += 1
         if ClosedLoopUser.finished == self.environment.runner.target_user_count:
             self.everyone_done.set()
@@ -80,6 +82,8 @@ def play(*, url: str, users: int, requests: int, answer_limit_s: float, timeout_
     TCP's counters (netstat.py).
     """
     ClosedLoopUser.share, ClosedLoopUser.finished = requests // users, 0
+    parts = urlsplit(url)
+    ClosedLoopUser.path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
     ClosedLoopUser.everyone_done = done = gevent.event.Event()
     ClosedLoopUser.network_timeout = ClosedLoopUser.connection_timeout = answer_limit_s
     before, counted, begin = cpu_s(), netstat.counters(), time.perf_counter()
@@ -92,7 +96,8 @@ def play(*, url: str, users: int, requests: int, answer_limit_s: float, timeout_
         events = Events()  # type: ignore[no-untyped-call]
         events.request.add_listener(note)  # type: ignore[no-untyped-call]
         # A trailing slash in the host makes every request raise while Locust reports none at all.
-        environment = Environment(user_classes=[ClosedLoopUser], host=url.rstrip("/"), events=events)
+        host = f"{parts.scheme}://{parts.netloc}"
+        environment = Environment(user_classes=[ClosedLoopUser], host=host, events=events)
         runner = environment.create_local_runner()
         try:
             runner.start(users, spawn_rate=users)

@@ -15,6 +15,7 @@ from iolab.kind import Line
 from iolab.lab import Model
 from iolab.loadgen import Job, Load
 from iolab.results.folder import RunFolder
+from iolab.results.run_info import RuntimeName
 from iolab.results.samples import Sample
 from iolab.runtime import Denials, ListenCounters, Master, ServerCommand, Snapshot
 
@@ -98,7 +99,7 @@ class FakeRuntime:
     log: list[str] = field(default_factory=list)
     refuses: frozenset[str] = frozenset()
     pinned: bool = True
-    name: Literal["docker", "local"] = "local"
+    name: RuntimeName = "local"
     starts_are_cheap: bool = False
     servers: list[FakeServer] = field(default_factory=list)
 

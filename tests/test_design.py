@@ -63,7 +63,7 @@ def test_reports_know_neither_servers_nor_kinds(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "contract").glob("*.py")), ids=lambda path: path.stem)
 def test_the_contract_talks_to_processes_and_knows_neither_kinds_nor_runtimes(path: Path) -> None:
-    assert ours(path) <= {"contract", "host", "errors", "lab", "results", "service"}
+    assert ours(path) <= {"address", "contract", "experiment", "host", "errors", "lab", "results", "service"}
 
 
 @pytest.mark.parametrize("name", ["findings", "chat", "loadgen", "runtime"])

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from iolab import options
-from iolab.options import Option
+from iolab import address, options
+from iolab.options import ADDRESS, Option
 
 Models = Annotated[
     tuple[str, ...],
@@ -107,6 +107,36 @@ def _text(value: float | str | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(int(value)) if isinstance(value, bool) else str(value)
 
 
+class Target(Settings):
+    """A server that already runs, which is measured instead of the lab's; `url` is None where there is none.
+
+    `workers` and `wait_ms` are what its user says of it: theory needs both. Nothing of them is sent to the server.
+    """
+
+    url: Annotated[
+        str | None, Field(max_length=2000), Option("Address of a server that already runs: measure it.", word=ADDRESS)
+    ] = None
+    workers: Annotated[
+        int | None, Field(ge=1, le=1_000_000), Option("Requests that the server of URL serves at once, for theory.")
+    ] = None
+    wait_ms: Annotated[float, Field(ge=0.1, le=60_000, allow_inf_nan=False)] | None = None
+    allow_remote: Annotated[bool, Option("URL may be of another machine: you have its operator's permission.")] = False
+
+    @field_validator("url")
+    @classmethod
+    def _whole(cls, value: str | None) -> str | None:
+        if value is not None:
+            address.parsed(value)
+        return value
+
+    @model_validator(mode="after")
+    def _of_a_server(self) -> Self:
+        given = [name for name in ("workers", "wait_ms", "allow_remote") if getattr(self, name)]
+        if given and self.url is None:
+            raise ValueError(f"{given[0]} ({given[0].upper()}) is about the server of URL: give URL, too")
+        return self
+
+
 class Variant(Settings):
     """A variant of the servers' settings, measured besides the others; None is the experiment's own value."""
 
@@ -139,6 +169,11 @@ class Experiment(Settings):
     def generator(self) -> Literal["auto", "hey", "locust"]:
         """The wanted load generator."""
         return "auto"
+
+    @property
+    def running(self) -> Target | None:
+        """The server that it measures and that already runs; None: those of the lab."""
+        return None
 
     @property
     def host(self) -> str | None:

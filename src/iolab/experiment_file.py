@@ -87,10 +87,13 @@ def _mistake(error: ValidationError, source: str, changes: Mapping[str, Any], of
         return f"{source}: {key} is missing"
     if first["type"] == "extra_forbidden":
         return f"{source}: {key} is not a setting of kind {_kind_of(of)}: {_settings(of, keys[:-1])}"
-    value, what = first["input"], first["msg"].replace("valid tuple", "list").replace("Tuple", "List")
+    value, what = (
+        first["input"],
+        first["msg"].removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple", "List"),
+    )
     if first["type"] == "value_error" and isinstance(value, Mapping):  # settings that contradict each other
         where = f"{source}: [{key}]" if key else source
-        return f"{where}: {what.removeprefix('Value error, ')}"
+        return f"{where}: {what}"
     value = f"{value:g}" if isinstance(value, float) else value
     if given is None or isinstance(given, Mapping):
         where = f"{source}: {key} = {value!r}"

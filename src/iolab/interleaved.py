@@ -87,7 +87,7 @@ def parsed(name: Name, text: str) -> Given:
 
 
 def plans(
-    root: Path, path: Path, sides: Mapping[Name, Given], common: Mapping[str, Any], rounds: int
+    root: Path, path: Path | None, sides: Mapping[Name, Given], common: Mapping[str, Any], rounds: int
 ) -> dict[Name, planning.Plan[Any]]:
     """Return what each side measures: its settings, and `common` ones by the names of parameters.
 
@@ -101,7 +101,8 @@ def plans(
     found = {name: _plan(root, path, name, {**common, **sides[name].settings}) for name in NAMES}
     if common.get("repeats") is None and not any("repeats" in each.settings for each in sides.values()):
         one_s = sum(expected_s(each) / each.experiment.repeats for each in found.values())
-        given = {**common, "repeats": max(1, min(MOST_REPEATS, int(LOAD_S / (rounds * one_s))))}
+        affordable = int(LOAD_S / (rounds * one_s)) if one_s else 1
+        given = {**common, "repeats": max(1, min(MOST_REPEATS, affordable))}
         found = {name: _plan(root, path, name, {**given, **sides[name].settings}) for name in NAMES}
     try:
         paired([[_cells(found[name])] for name in NAMES], registry.kind("closed").key)
@@ -124,10 +125,10 @@ def expected_s(plan: planning.Plan[Any]) -> float:
     return registry.kind(plan.experiment.kind).expected_s(plan.experiment, plan.models) or 0.0
 
 
-def _plan(root: Path, path: Path, name: Name, given: Mapping[str, Any]) -> planning.Plan[Any]:
+def _plan(root: Path, path: Path | None, name: Name, given: Mapping[str, Any]) -> planning.Plan[Any]:
     changes = {**ClosedExperiment.changes(given), "name": EXPERIMENT}
     try:
-        return planning.plan(root, path, changes, ClosedExperiment)
+        return planning.plan(root, planning.file_of(root, "bench", changes, path), changes, ClosedExperiment)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
 

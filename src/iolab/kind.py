@@ -18,7 +18,7 @@ from iolab.report.document import Document
 from iolab.results.folder import RunFolder
 from iolab.results.records import TrialRecord
 from iolab.results.rows import Row
-from iolab.results.run_info import RunInfo
+from iolab.results.run_info import RunInfo, RuntimeName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,7 +97,7 @@ class Report:
 class Where(NamedTuple):
     """Where a run is measured, and by what: its runtime's name, the cores for each CPU limit, the load generator."""
 
-    runtime: Literal["docker", "local"]
+    runtime: RuntimeName
     plans: Mapping[float, CpuPlan]
     generator: str
 

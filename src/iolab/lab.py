@@ -19,15 +19,17 @@ CODE = "iolab.code"  # label; the service whose code it runs
 DOWNSTREAM = "DOWNSTREAM"  # variable of servers that can wait in the service of that name, in small letters
 MOST_CONNECTIONS = 1000  # to it
 RELATIVES = "relatives"  # a profile
+RUNNING = "U"  # the letter of a server that already runs, and that the lab does not start
 
 
 @dataclass(frozen=True)
 class Model:
     """A measured server: `workers` requests can wait in it at once (math.inf: any number).
 
-    `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet.
-    `connections` is how many it has to the downstream service, one of which each request takes for its wait; None: it
-    waits without one.
+    `backlog` is the listen backlog that it sets itself; None for one that accepts connections it cannot serve yet, or
+    where that is not known. `connections` is how many it has to the downstream service, one of which each request takes
+    for its wait; None: it waits without one. Of a server that already runs, `workers` is math.inf where they are not
+    `workers_known`.
     """
 
     letter: str
@@ -36,6 +38,7 @@ class Model:
     service: Service
     backlog: int | None = None
     connections: int | None = None
+    workers_known: bool = True
 
     @property
     def places(self) -> float:
@@ -194,6 +197,13 @@ class Lab:
                 raise UsageError(f"{option}={name}: no such model; the models are {names}")
         chosen = {model.letter for name in wanted for model in by_name[name.lower()]}
         return tuple(model for model in candidates if model.letter in chosen)
+
+
+def running_model(place: str, workers: int | None) -> Model:
+    """Return the model of a server that already runs at `place`, a host and a port; None: its workers are not known."""
+    service = Service("running", "", None, (), {}, {}, (), ())
+    known = workers is not None
+    return Model(RUNNING, f"your server, {place}", workers or math.inf, service, workers_known=known)
 
 
 def find_root(start: Path) -> Path:

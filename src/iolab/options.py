@@ -59,6 +59,7 @@ def choice(values: tuple[str, ...]) -> Word:
 SHARE = Word("SHARE", share, "a share below 1, such as 0.5 or 50%")
 TIME = Word("TIME", span, "a time, such as 90s or 10m")
 FILE = Word("FILE", str, "a file")
+ADDRESS = Word("URL", str, "an address such as http://127.0.0.1:9000")
 WORDS = {
     bool: Word("[0|1]", _switch, "0 or 1"),
     int: Word("INTEGER", int, "a whole number"),

@@ -13,6 +13,21 @@ from iolab.kinds import registry
 from iolab.lab import Lab, Model
 from iolab.results.folder import RunFolder
 
+RUNNING = "running"  # the experiment of a server that already runs
+
+
+def file_of(root: Path, name: str, changes: Mapping[str, Any], given: Path | None) -> Path:
+    """Return the file of a command's experiment: `given`, or `name`; with a URL that of a server that already runs.
+
+    Raises UsageError where a URL and a file are given: the question of the file is about other servers.
+    """
+    running = changes.get("target", {}).get("url")
+    if given and running:
+        raise UsageError(
+            "EXPERIMENT: leave it out with URL, or write the URL into the file, as url in a table [target]"
+        )
+    return given or root / "experiments" / f"{RUNNING if running else name}.toml"
+
 
 @dataclass(frozen=True)
 class Plan(Generic[E]):
@@ -41,6 +56,8 @@ def plan(root: Path, path: Path, changes: Mapping[str, Any], settings: type[E], 
     unchanged = registry.read(path, {}, settings, quick=quick) if changes else experiment
     pairs = [(each, each.typed(experiment)) for each in options.settings(settings)]
     changed = {each.variable: typed for each, typed in pairs if typed != each.typed(unchanged)}
+    if experiment.running and experiment.running.wait_ms:
+        changed["WAIT_MS"] = f"{experiment.running.wait_ms:g}"
     return Plan(lab, experiment, models, file=str(file), quick=quick, changed=changed)
 
 
@@ -66,4 +83,6 @@ def resumed(root: Path, path: Path, settings: type[E]) -> Plan[E]:
     if run.status == "complete":
         raise UsageError(f"{path} is complete: there is nothing to resume")
     lab = Lab.read(root, experiment.variables())
+    if experiment.running:
+        return Plan(lab, experiment, tuple(kind.models(experiment, lab)), folder)
     return Plan(lab, experiment, lab.select([model.service for model in run.models], shown_too=True), folder)

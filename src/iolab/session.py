@@ -186,7 +186,8 @@ def _check_same_place(before: RunInfo, now: RunInfo) -> None:
 
 def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
     """Return run.json of a new run."""
-    pythons = place.runtime.pythons([model for model in planned.models if is_python(model.service.command)])
+    ours = () if planned.experiment.running else planned.models  # of what runs another server nothing is known
+    pythons = place.runtime.pythons([model for model in ours if is_python(model.service.command)])
     return RunInfo(
         kind=kind.name,
         experiment=planned.experiment.model_dump(mode="json", by_alias=True),
@@ -200,11 +201,12 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
                 service=model.name,
                 workers=model.workers,
                 backlog=model.backlog,
-                threads=model.threads,
+                threads=model.threads if model.workers_known else None,
                 interpreters=model.interpreters,
                 connection_limit=model.connection_limit,
                 can_split=model.can_split,
                 connections=model.connections if len(planned.experiment.downstreams) == 1 else None,
+                workers_known=model.workers_known,
             )
             for model in planned.models
         ),
@@ -212,7 +214,7 @@ def _info(planned: Plan[Any], place: Place, kind: AnyKind) -> RunInfo:
         runtime_reason=place.reason,
         generator=kind.generator or place.generator,
         cpu_plans=tuple(plan_info(one, pinned=place.runtime.pinned) for one in place.plans.values()),
-        environment=environment.facts(planned.models, place.runtime.name, place.runtime.facts(), pythons),
+        environment=environment.facts(ours, place.runtime.name, place.runtime.facts(), pythons),
         trials_planned=kind.count(planned.experiment, planned.models),
         fresh_servers=place.runtime.starts_are_cheap if kind.fresh_servers is None else kind.fresh_servers,
         started=datetime.now(UTC),

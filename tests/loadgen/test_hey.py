@@ -58,7 +58,9 @@ def test_requests_that_hey_leaves_out_are_counted_as_unanswered() -> None:
     assert [sample.status for sample in load.samples] == [503, 200, 0, 0]
     assert load.ok == 1
     assert load.cpu_s == 0.01
-    assert driver.job == {"argv": ["hey", "-n", "4", "-c", "4", "-t", "21", "-o", "csv", "http://x:1/"]}
+    assert driver.job == {
+        "argv": ["hey", "-n", "4", "-c", "4", "-t", "21", "-o", "csv", "-disable-redirects", "http://x:1"]
+    }
 
 
 @pytest.mark.parametrize(

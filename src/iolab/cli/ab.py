@@ -28,6 +28,7 @@ from iolab.progress_file import ProgressFile
 from iolab.report import numbers, terminal
 from iolab.results import series as files
 from iolab.results.folder import RunFolder
+from iolab.results.run_info import RuntimeName
 from iolab.results.series import Name, Series, SeriesRun, SeriesSide
 from iolab.runtime.choice import Place, Wanted, choose
 
@@ -84,13 +85,13 @@ def ab(  # noqa: PLR0917 (each is an option of the command line)
             raise UsageError("RESUME goes on with the settings of that series: leave out what would change it")
         found, folder = files.read(resume), resume.resolve().parent.parent
         plans = {name: interleaved.plan_of(root, found.side(name)) for name in NAMES}
-        runtimes: Mapping[Name, Wanted] = {name: found.side(name).runtime for name in NAMES}
+        runtimes: Mapping[Name, Wanted | RuntimeName] = {name: found.side(name).runtime for name in NAMES}
         rounds = found.rounds
     else:
         if not any(texts.values()):
             raise UsageError('say which two settings: make ab A="BACKLOG=5" B="BACKLOG=128"')
         sides, rounds = {name: interleaved.parsed(name, text) for name, text in texts.items()}, rounds or ROUNDS
-        plans = interleaved.plans(root, path or root / "experiments" / "bench.toml", sides, common, rounds)
+        plans = interleaved.plans(root, path, sides, common, rounds)
         runtimes = {name: sides[name].runtime or runtime for name in NAMES}
         interleaved.check_differ(plans, runtimes)
     expected_s = rounds * sum(interleaved.expected_s(each) for each in plans.values())
@@ -117,7 +118,7 @@ def _begun(
     return file
 
 
-def _place(console: Console, plan: planning.Plan[Any], runtime: Wanted) -> Place:
+def _place(console: Console, plan: planning.Plan[Any], runtime: Wanted | RuntimeName) -> Place:
     """Return where a side is measured; raises UsageError if it cannot be measured there."""
     with terminal.busy(console) as say:
         place = choose(runtime, plan.lab, plan.models, plan.experiment, say, host=plan.experiment.host)

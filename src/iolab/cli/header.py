@@ -4,6 +4,7 @@ import os
 import shlex
 from dataclasses import replace
 
+from iolab import planning
 from iolab.kinds import registry
 from iolab.report import run_report
 from iolab.report.answers import RUN
@@ -21,7 +22,10 @@ def headed(document: Document, folder: RunFolder, place: RunFolder | None = None
     """
     run = folder.read_run()
     repeat = _command(run)
+    asked = run.changed.get("URL", "")
     following = [tuple(each.split(": ", 1)) for each in registry.KINDS[run.kind].following]
+    if run.runtime == "url":
+        following = [(f"make contract URL={shlex.quote(asked)}", "check which promises of the lab's servers it keeps")]
     others = [(command, what) for command, what in following if not f"{repeat} ".startswith(f"{command} ")]
     lacks = " ".join(filter(None, [document.lacks, _resume(folder, run)]))
     raw = document.raw
@@ -55,6 +59,7 @@ def _command(run: RunInfo) -> str:
     file = run.file or f"experiments/{run.experiment['name']}.toml"
     targets = {f"experiments/{name}.toml": target for name, target in registry.TARGETS.items()}
     targets[f"experiments/{entry.experiment}.toml"] = entry.command
+    targets[f"experiments/{planning.RUNNING}.toml"] = entry.command  # a URL chooses it
     variables = [*([] if file in targets else [("EXPERIMENT", file)]), *run.changed.items()]
     variables += [("QUICK", "1")] if run.quick else []
     variables += [("RUNTIME", run.runtime)] if "RUNTIME" in run.runtime_reason else []

@@ -100,7 +100,7 @@ def planned(
         if path or changes.keys() - {"course"} or quick:
             raise UsageError("RESUME goes on with the experiment of that run: leave out what would change it")
         return planning.resumed(root, resume, settings)
-    return planning.plan(root, path or root / "experiments" / f"{default}.toml", changes, settings, quick=quick)
+    return planning.plan(root, planning.file_of(root, default, changes, path), changes, settings, quick=quick)
 
 
 def results_folder(results: Path | None) -> Path:

@@ -3,7 +3,7 @@
 import time
 
 from iolab.contract.broken import Broken
-from iolab.contract.server import Launcher
+from iolab.contract.server import Starts
 from iolab.contract.talk import LIMIT_S, Rest, request
 
 WAIT_S = 0.15
@@ -12,7 +12,7 @@ ENDLESS = b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 300_000
 INNER = request("/healthz")
 
 
-def answers_after_the_wait(launcher: Launcher) -> None:
+def answers_after_the_wait(launcher: Starts) -> None:
     """Status 200 and the model's name, after WAIT_MS."""
     sent, wait = "GET /?with=query, with WAIT_MS=150", "150 ms"
     with launcher.start(WAIT_MS="150") as server:
@@ -30,7 +30,7 @@ def answers_after_the_wait(launcher: Launcher) -> None:
             )
 
 
-def knows_its_paths(launcher: Launcher) -> None:
+def knows_its_paths(launcher: Starts) -> None:
     """Only / and /healthz exist."""
     with launcher.start() as server:
         answer = server.ask("/nowhere")
@@ -38,7 +38,7 @@ def knows_its_paths(launcher: Launcher) -> None:
             raise Broken("GET /nowhere", "status 404", server.seen(answer.seen))
 
 
-def head_has_no_body(launcher: Launcher) -> None:
+def head_has_no_body(launcher: Starts) -> None:
     """The head of GET, without the body."""
     with launcher.start() as server, server.connect() as talk:
         talk.send(request("/", "HEAD", "Connection: close"))
@@ -50,7 +50,7 @@ def head_has_no_body(launcher: Launcher) -> None:
             raise Broken("HEAD /", "a head without a body", f"the body {body[:40]!r}")
 
 
-def takes_a_request_in_pieces(launcher: Launcher) -> None:
+def takes_a_request_in_pieces(launcher: Starts) -> None:
     """A head that arrives in three pieces is one request; others are served meanwhile."""
     sent = f"GET /healthz in three pieces, one every {PIECE_EVERY_S * 1000:.0f} ms"
     with launcher.start() as server, server.connect() as talk:
@@ -62,7 +62,7 @@ def takes_a_request_in_pieces(launcher: Launcher) -> None:
             raise Broken(sent, "status 200", server.seen(answer.seen))
 
 
-def refuses_a_body(launcher: Launcher) -> None:
+def refuses_a_body(launcher: Starts) -> None:
     """A body is answered 413, and is never read as a request."""
     sent = f"GET / with a body of {len(INNER)} bytes, which look like another request"
     with launcher.start() as server, server.connect() as talk:
@@ -72,7 +72,7 @@ def refuses_a_body(launcher: Launcher) -> None:
             raise Broken(sent, "status 413, and no other answer", server.seen(rest.seen))
 
 
-def refuses_garbage(launcher: Launcher) -> None:
+def refuses_garbage(launcher: Starts) -> None:
     """Status 4xx or a close, at once; the server lives."""
     with launcher.start() as server:
         for sent, data in (
@@ -93,7 +93,7 @@ def _refused(rest: Rest) -> bool:
     return 400 <= rest.statuses[0] < 500 if rest.statuses else rest.closed
 
 
-def keeps_alive(launcher: Launcher) -> None:
+def keeps_alive(launcher: Starts) -> None:
     """A second request on the same connection."""
     with launcher.start() as server, server.connect() as talk:
         for number in ("first", "second"):
@@ -103,7 +103,7 @@ def keeps_alive(launcher: Launcher) -> None:
                 raise Broken(f"the {number} of two requests on one connection", "status 200", answer.seen)
 
 
-def pipelines(launcher: Launcher) -> None:
+def pipelines(launcher: Starts) -> None:
     """Two requests in one segment are answered in their order, though the second need not wait."""
     with launcher.start(WAIT_MS="100") as server, server.connect() as talk:
         talk.send(request("/") + request("/nowhere"))

@@ -5,9 +5,10 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -21,6 +22,37 @@ START_LIMIT_S, POLL_S = 10.0, 0.02
 FAILING_S = 0.1  # a server that fails closes its connections a moment before it has ended
 DEFAULTS = {"WAIT_MS": "20", "WAIT_DISTRIBUTION": "constant", "CPU_MS": "0", "BACKLOG": "128", "DOWNSTREAM": "0"}
 PLACE = re.compile(r'File "(?:[^"]*/)?([^"/]+)", line (\d+)')
+
+
+class Served(Protocol):
+    """A server that runs, as its clients see it."""
+
+    @property
+    def model(self) -> Model:
+        """Its model."""
+
+    def connect(self) -> Talk:
+        """Return a new connection; raises Broken if the server does not accept it."""
+
+    def ask(self, path: str = "/", *head: str, wait_s: float = 0.0) -> Answer:
+        """Send a GET on a connection of its own; it may wait for `wait_s`."""
+
+    def ended(self) -> str:
+        """Return how the server has ended; "" while it runs, or where that is not known."""
+
+    def seen(self, what: str) -> str:
+        """Return what a client has seen, and how the server has ended, if it has."""
+
+
+class Starts(Protocol):
+    """Gives a promise a server: a new one with these variables, or one that runs and does not change."""
+
+    @property
+    def model(self) -> Model:
+        """The model of the server."""
+
+    def start(self, **variables: str) -> AbstractContextManager[Served]:
+        """Return a server for one promise."""
 
 
 @dataclass(frozen=True)

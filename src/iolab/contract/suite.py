@@ -141,11 +141,16 @@ def check(model: Model, free_port: Callable[[], int]) -> Iterator[Kept]:
 
 
 def find_broken(promise: Promise, launcher: Launcher) -> Broken | None:
-    """Return what breaks a promise; None if it is kept. A timed one has two tries."""
+    """Return what breaks a promise; None if it is kept."""
+    return broken_by(promise, lambda: promise.holds(launcher))
+
+
+def broken_by(promise: Promise, holds: Callable[[], None]) -> Broken | None:
+    """Return what breaks a promise that is kept if `holds` raises nothing. A timed one has two tries."""
     found: Broken | None = None
     for _ in range(1 + promise.timed):
         try:
-            promise.holds(launcher)
+            holds()
         except DoesNotStart as broken:
             return broken
         except Broken as broken:

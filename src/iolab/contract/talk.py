@@ -55,10 +55,10 @@ def request(path: str = "/", method: str = "GET", *head: str) -> bytes:
 
 
 class Talk:
-    """A connection to a server on this machine."""
+    """A connection to a server, by default on this machine."""
 
-    def __init__(self, port: int, limit_s: float = LIMIT_S) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), limit_s)
+    def __init__(self, port: int, limit_s: float = LIMIT_S, host: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection((host, port), limit_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._limit_s = limit_s
 
@@ -112,11 +112,11 @@ class Talk:
         return Rest(data, closed=False)
 
 
-def ask(port: int, path: str = "/", *head: str, wait_s: float = 0.0) -> Answer:
+def ask(port: int, path: str = "/", *head: str, wait_s: float = 0.0, host: str = "127.0.0.1") -> Answer:
     """Send one request on a connection of its own, and return the answer; it may wait for `wait_s`."""
     begin = time.perf_counter()
     try:
-        with Talk(port, LIMIT_S + wait_s) as talk:
+        with Talk(port, LIMIT_S + wait_s, host) as talk:
             talk.send(request(path, "GET", *head))
             answer = talk.answer()
     except OSError as error:

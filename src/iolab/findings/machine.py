@@ -42,7 +42,7 @@ def shared_cores(evidence: Conditions) -> Iterator[Finding]:
 
 def not_pinned(evidence: Conditions) -> Iterator[Finding]:
     """The platform cannot pin processes to cores."""
-    if not evidence.plan.pinned:
+    if not evidence.plan.pinned and evidence.plan.server:
         yield Finding(
             id="not_pinned",
             severity="warning",
@@ -137,11 +137,12 @@ def slowed_by_heat(evidence: Conditions) -> Iterator[Finding]:
         for core in trial.machine.by_core or ()
         if anywhere or core.core in used
     )
+    whose = "server and load generator" if evidence.plan.server else "the load generator"
     if slowed:
         yield Finding(
             id="slowed_by_heat",
             severity="warning",
-            message=f"heat slowed the cores of server and load generator {slowed} times",
+            message=f"heat slowed the cores of {whose} {slowed} times",
             remedy="let it cool, plug in the laptop, and run it again",
             value=slowed,
         )

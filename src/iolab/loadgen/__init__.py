@@ -49,7 +49,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Job:
-    """A closed loop to run: `requests` is a multiple of `users`; an answer after `answer_limit_s` does not count."""
+    """A closed loop to run: `requests` is a multiple of `users`; an answer after `answer_limit_s` does not count.
+
+    Redirects are not followed: they could lead to a server that must not be loaded.
+    """
 
     url: str
     users: int

@@ -29,7 +29,7 @@ class Hey:
                 f"hey keeps the results of {MOST_ROWS:,} requests, and this load has {job.requests:,}: make it shorter"
             )
         size = ("-n", str(job.requests), "-c", str(job.users))
-        argv = ["hey", *size, "-t", str(math.ceil(job.answer_limit_s)), "-o", "csv", f"{job.url}/"]
+        argv = ["hey", *size, "-t", str(math.ceil(job.answer_limit_s)), "-o", "csv", "-disable-redirects", job.url]
         done = self._driver.ask({"argv": argv}, job.timeout_s)
         if done["timed_out"]:
             sent = read_rows(done["stdout"]) if done["stdout"] else []

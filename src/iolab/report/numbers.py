@@ -9,7 +9,7 @@ from iolab.theory.enough import least_count
 NOT_KNOWN = "-"
 NEVER = "never"
 TOO_FEW = "too few"
-PLACES = {"docker": "in Docker containers", "local": "as local processes"}
+PLACES = {"docker": "in Docker containers", "local": "as local processes", "url": "already, and were not started"}
 
 
 def milliseconds(value: float | None) -> str:

@@ -98,6 +98,10 @@ def cpu_plan(run: RunInfo) -> str:
     """Return the cores of servers and load generator, for each CPU limit."""
     lines = []
     for plan in run.cpu_plans:
+        if not plan.server:
+            loadgen = numbers.cores(", ".join(map(str, plan.loadgen)))
+            lines.append(f"Load generator on {loadgen}; the server's cores are not known")
+            continue
         server, loadgen = (numbers.cores(", ".join(map(str, cores))) for cores in (plan.server, plan.loadgen))
         lines.append(f"CPUS={plan.cpus:g}: servers on {server}, load generator on {loadgen}")
     return f"{'; '.join(lines)}." if lines else ""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from iolab.results.records import Record, TrialRecord
 
 Status = Literal["running", "complete", "partial", "failed"]
+RuntimeName = Literal["docker", "local", "url"]  # "url": the server already ran, and its place is not known
 MOST_WORKERS = 1_000_000
 GIL_OF_SERVERS = "GIL of the servers"  # in run.json's environment: by service, whether it is on
 
@@ -24,7 +25,7 @@ Workers = Annotated[float, AfterValidator(_workers)]
 
 
 class ModelInfo(Record):
-    """A measured model, as the run saw it; `workers` may be infinite.
+    """A measured model, as the run saw it; `workers` may be infinite, which means nothing if not `workers_known`.
 
     `backlog` is the listen backlog that the server sets itself, of a server that accepts a connection only to serve it.
     `threads` is how many of its threads compute requests; None: not known.
@@ -43,6 +44,7 @@ class ModelInfo(Record):
     connection_limit: int | None = None
     can_split: bool = False
     connections: Annotated[int, Field(ge=1)] | None = None
+    workers_known: bool = True
 
     @property
     def places(self) -> float:
@@ -80,7 +82,7 @@ class RunInfo(Record):
     # settings that differ from that file's, by their variables, as they are typed
     changed: dict[str, str] = Field(default_factory=dict)
     models: tuple[ModelInfo, ...]
-    runtime: Literal["docker", "local"]
+    runtime: RuntimeName
     runtime_reason: str
     generator: Literal["hey", "locust", "iolab", "crowd", "boards"]
     cpu_plans: tuple[CpuPlanInfo, ...]

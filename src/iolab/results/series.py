@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from iolab.errors import UsageError
 from iolab.results import files
 from iolab.results.records import Record
+from iolab.results.run_info import RuntimeName
 
 FOLDER = "ab"  # in the results
 
@@ -22,7 +23,7 @@ class SeriesSide(Record):
     experiment: dict[str, Any]
     file: str
     changed: dict[str, str]
-    runtime: Literal["docker", "local"]
+    runtime: RuntimeName
 
 
 class SeriesRun(Record):

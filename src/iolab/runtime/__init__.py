@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from iolab.host import proc
 from iolab.host.activity import difference
 from iolab.host.cores import CpuPlan
 from iolab.host.python import Python
 from iolab.lab import Model
-from iolab.results.run_info import CpuPlanInfo
+from iolab.results.run_info import CpuPlanInfo, RuntimeName
 
 NULL_SERVER = "null_server.py"
 
@@ -158,7 +158,7 @@ class Runtime(Protocol):
     If `starts_are_cheap`, every trial has a server of its own.
     """
 
-    name: Literal["docker", "local"]
+    name: RuntimeName
     pinned: bool
     starts_are_cheap: bool
 

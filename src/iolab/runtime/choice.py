@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from iolab.errors import EngineMissing, UsageError
-from iolab.experiment import Experiment
+from iolab.experiment import Experiment, Target
 from iolab.host import cores as cpus
 from iolab.host import cpu, limits, programs
 from iolab.host.cores import CpuPlan
 from iolab.lab import Lab, Model
+from iolab.results.run_info import RuntimeName
 from iolab.runtime.compose import BUILDING, find_engine
 from iolab.runtime.local import LocalRuntime
+from iolab.runtime.running import RunningRuntime
 
 if TYPE_CHECKING:
     from iolab.runtime.docker import DockerRuntime
@@ -31,7 +33,7 @@ class Place:
 
 
 def choose(
-    wanted: Wanted,
+    wanted: Wanted | RuntimeName,
     lab: Lab,
     models: Sequence[Model],
     experiment: Experiment,
@@ -44,6 +46,10 @@ def choose(
     Servers can be reached from this machine only, or at `host`, an address by which other machines reach it.
     Raises UsageError, before anything is started, if the wanted runtime is not available or a limit cannot be met.
     """
+    if target := experiment.running:
+        if wanted not in ("auto", "url"):
+            raise UsageError(f"RUNTIME={wanted}: the server of URL already runs, and is not started: leave RUNTIME out")
+        return _running(lab, target, experiment, models)
     reason = "requested by RUNTIME=local"
     if wanted != "local":
         try:
@@ -60,6 +66,14 @@ def choose(
             raise UsageError(f"CPUS={limit:g}: a fraction of a CPU needs Docker ({reason}); give a whole number")
     local.check(models)
     return Place(local, reason, generator_name(experiment.generator, "local"), plans)
+
+
+def _running(lab: Lab, target: Target, experiment: Experiment, models: Sequence[Model]) -> Place:
+    runtime = RunningRuntime(lab, target)
+    generator = generator_name(experiment.generator, "local")
+    runtime.check(models)
+    where = "on this machine" if runtime.is_of_this_machine() else "on another machine, as ALLOW_REMOTE=1 allows"
+    return Place(runtime, f"URL={target.url}, {where}", generator, runtime.plans(experiment.cpus[0]))
 
 
 def _docker(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import docker
 from docker.models.containers import Container
@@ -17,6 +17,7 @@ from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import temporary_folder
 from iolab.host.python import Python
 from iolab.lab import Lab, Model, connections_of
+from iolab.results.run_info import RuntimeName
 from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
@@ -31,7 +32,7 @@ NULL_PORT, START_LIMIT_S = 8000, 10.0
 class DockerRuntime:
     """Runs servers and load drivers in the containers of a Compose project."""
 
-    name: Literal["docker", "local"] = "docker"
+    name: RuntimeName = "docker"
     starts_are_cheap: bool = False
 
     def __init__(self, lab: Lab, engine: Engine, variables: Mapping[str, str], host: str | None = None) -> None:

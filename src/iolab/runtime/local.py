@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
@@ -17,6 +17,7 @@ from iolab.host.processes import kill, last_lines, running, temporary_folder
 from iolab.host.programs import lacking, local_command, own_command
 from iolab.host.python import Python
 from iolab.lab import Lab, Model, connections_of
+from iolab.results.run_info import RuntimeName
 from iolab.runtime import NULL_SERVER, Denials, ListenCounters, Master, ServerCommand, Snapshot
 from iolab.runtime.probe import wait_until_ready
 
@@ -121,7 +122,7 @@ def _usage(process: psutil.Process) -> tuple[float, int, int] | None:
 class LocalRuntime:
     """Runs servers and load drivers as processes on this machine's cores."""
 
-    name: Literal["docker", "local"] = "local"
+    name: RuntimeName = "local"
     starts_are_cheap: bool = True
 
     def __init__(self, lab: Lab, host: str | None = None) -> None:

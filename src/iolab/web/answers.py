@@ -27,7 +27,7 @@ MAIN = (
     *("MODELS", "CONCURRENCY", "USERS", "CPUS", "REPEATS", "REQUESTS", "UTILISATION", "SLO"),
     *("WAIT_MS", "CPU_MS", "THREADS", "BACKLOG", "DOWNSTREAM"),
 )
-OWN_COMMANDS = frozenset({"crosscheck"})  # what they do is no single run
+OWN_COMMANDS = frozenset({"crosscheck", "running"})  # no single run, or no server of the lab
 POINTS = 33
 MOST_UTILISATION = 0.98
 
@@ -157,7 +157,7 @@ def plan(name: str, variables: Mapping[str, str], quick: bool) -> dict[str, Any]
     known = {each.variable: each for each in options.settings(settings)}
     given: dict[str, Any] = {}
     for variable, text in variables.items():
-        if variable not in known:
+        if variable not in known or known[variable].path[0] == "target":  # a page does not choose a server to load
             raise UsageError(f"{variable}: {name} has no such setting")
         word = known[variable].word
         try:

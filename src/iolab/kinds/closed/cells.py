@@ -84,12 +84,14 @@ class Analysis:
     experiment: ClosedExperiment
     cells: tuple[AnalysedCell, ...]
     trials_done: int
-    theory_s: float  # what the requests of all trials take in theory, without ramp-up and ramp-down
+    theory_s: float | None  # what the requests of all trials take in theory, without ramps; None: not known
     chat_answer: tuple[str, ...] = ()  # to the course's last question, from a crowd that was measured
 
     @property
-    def allowance_s(self) -> float:
-        """The time that the benchmark may take: that of its requests, 25% more, and 10 s."""
+    def allowance_s(self) -> float | None:
+        """The time that the benchmark may take: that of its requests, 25% more, and 10 s; None: not known."""
+        if self.theory_s is None:
+            return None
         return self.theory_s * (1 + ALLOWANCE_SHARE) + ALLOWANCE_S
 
 
@@ -114,7 +116,7 @@ def analyse(folder: RunFolder) -> Analysis:
 
 def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted: Counted) -> AnalysedCell:
     first, settings = trials[0], read.experiment.settings(trials[0].variant)
-    theory = _prediction(read, first)
+    theory = _prediction(read, first) if read.experiment.predictable else None
     backlog = _backlog(read.run, model, settings)
     short = (
         behind_short_queue(first.concurrency, backlog, settings.wait_ms / 1000, settings.cpu_ms / 1000, first.cpus)
@@ -130,8 +132,9 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
     latencies, populations = counted.latencies_s, evidence.populations
     places = min(model.workers, settings.connections)
     predictable = constant(model, settings) and even(first.concurrency, places)
+    best = short or theory
     steady_rps = counted.steady_rps
-    finite = steady_rps is not None and math.isfinite(places)
+    finite = theory and steady_rps is not None and math.isfinite(places)
     busy_ms = settings.service_ms if places == model.workers else settings.wait_ms  # of a worker, or of a connection
     cell = Cell(
         model=model.letter,
@@ -152,12 +155,12 @@ def _cell(read: Read, model: ModelInfo, trials: Sequence[ClosedRecord], counted:
         throughput_rps=None if evidence.rate_rps is None else round(evidence.rate_rps, 3),
         steady_rps=None if steady_rps is None else round(steady_rps, 3),
         utilisation=_utilisation(steady_rps or 0.0, busy_ms, places) if finite else None,
-        service_ms=settings.service_ms,
+        service_ms=settings.service_ms if theory else None,
         backlog=backlog,
         # The mean is the median where every request takes the same time; with random service times it is not.
-        predicted_median_ms=_ms((short or theory).latency_s) if predictable else None,
-        predicted_mean_ms=round(theory.latency_s * 1000, 3),
-        predicted_throughput_rps=round(theory.throughput_rps, 3),
+        predicted_median_ms=_ms(best.latency_s) if best and predictable else None,
+        predicted_mean_ms=_ms(theory.latency_s if theory else None),
+        predicted_throughput_rps=round(theory.throughput_rps, 3) if theory else None,
         users_under_way=round(mean(each.mean for _, each in populations), 3) if populations else None,
         suspect_repeats=sum(not each.holds for _, each in populations),
         server=evidence.usage,
@@ -189,7 +192,8 @@ def _limited(read: Read, first: ClosedRecord, model: ModelInfo, settings: Server
     fixed = model.connection_limit is not None
     limit = model.connection_limit or settings.connection_limit or first.concurrency + OWN_DESCRIPTORS
     accepted = limit - OWN_DESCRIPTORS
-    if accepted >= first.concurrency or math.isinf(model.workers) or not constant(model, settings):
+    unlimited = accepted >= first.concurrency or math.isinf(model.workers) or read.experiment.running
+    if unlimited or not constant(model, settings):
         return {}
     wait_s, cpu_s = settings.wait_ms / 1000, settings.cpu_ms / 1000
     at_once, connections = read.run.at_once(model), settings.connections
@@ -210,7 +214,7 @@ def _pooled(read: Read, first: ClosedRecord, model: ModelInfo, settings: ServerS
 
 
 def _evidence(
-    read: Read, trials: Sequence[ClosedRecord], counted: Counted, theory: ClosedLoop, *, short: bool
+    read: Read, trials: Sequence[ClosedRecord], counted: Counted, theory: ClosedLoop | None, *, short: bool
 ) -> Evidence:
     """Return what the findings of a cell look at; `short` says that its accept queue is shorter than its users."""
     experiment = read.experiment
@@ -243,7 +247,7 @@ def _evidence(
         ],
         spans_s=spans,
         latencies_s=latencies,
-        expected_s=theory.latency_s if constant(read.models[trials[0].model], settings) else None,
+        expected_s=theory.latency_s if theory and constant(read.models[trials[0].model], settings) else None,
         rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
     )
 
@@ -252,7 +256,9 @@ def _open_files(recorded: object) -> int | None:
     return recorded if isinstance(recorded, int) and recorded > 0 else None
 
 
-def _theory_s(read: Read) -> float:
+def _theory_s(read: Read) -> float | None:
+    if not read.experiment.predictable:
+        return None
     return sum(trial.requested / _prediction(read, trial).throughput_rps for trial in read.trials)
 
 

@@ -3,6 +3,7 @@
 Where the data of a run differ from what the course expects, the answer says so.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -142,7 +143,7 @@ def _pool_many(cells: Cells) -> list[str]:
         return [words.missing("B", 4 if few is None else 16)]
     times = (many.median_ms or 0.0) / (few.median_ms or 1.0)
     gain = (many.steady_rps or 0.0) / (few.steady_rps or 1.0)
-    ceiling = cells.threads / (many.service_ms / 1000)
+    ceiling = cells.threads / ((many.service_ms or math.nan) / 1000)
     text = (
         f"From 4 to 16 users the median changes from {milliseconds(few.median_ms)} to"
         f" {milliseconds(many.median_ms)}, {times:.2f} times."
@@ -184,7 +185,7 @@ def _loop(cells: Cells) -> list[str]:
 
 def _above(cell: Cell) -> list[str]:
     """Say what is known of the time above the service time, and what is not: which part of it is a late timer."""
-    more_ms = (cell.median_ms or 0.0) - cell.service_ms
+    more_ms = (cell.median_ms or 0.0) - (cell.service_ms or math.nan)
     if more_ms < LEAST_ABOVE_MS:
         return []
     uses = [

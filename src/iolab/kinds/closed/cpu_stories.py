@@ -1,5 +1,6 @@
 """Sentences about CPU limits: what a run shows of them, and where it is too short to show it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,13 +77,16 @@ def _why(low: Cell, high: Cell) -> str:
     """Add what a request needs, and what theory expects."""
     uses = words.cpu_a_request(high)
     needs = "" if uses == numbers.NOT_KNOWN else f" A request takes {uses} of CPU time."
-    same = abs(low.predicted_throughput_rps / high.predicted_throughput_rps - 1) < 0.001
+    rates = low.predicted_throughput_rps, high.predicted_throughput_rps
+    same = abs((rates[0] or math.nan) / (rates[1] or math.nan) - 1) < 0.001
     return f"{needs} Theory expects the same rate with both." if same else needs
 
 
 def _convoy(cell: Cell, cpu_ms: float) -> str:
     """Say why an event loop that computes misses its bound, where the median shows it: first all compute, then wait."""
     if (cell.server.throttled_s or 0) > UNHELD_S or not cpu_ms or not cell.median_ms:
+        return ""
+    if cell.service_ms is None or cell.predicted_mean_ms is None:
         return ""
     together_ms = cell.concurrency * cpu_ms + cell.service_ms - cpu_ms
     if cell.median_ms < (1 + SAME) * cell.predicted_mean_ms or abs(cell.median_ms / together_ms - 1) > SAME:

@@ -39,6 +39,9 @@ def report(analysis: Analysis) -> Document:
         question=words.question(analysis),
         answer=[
             Section("", [*_answer(analysis, measured=measured)], brief=True),
+            Section("What is known of this server", [Sentences(words.running(analysis))], brief=True)
+            if analysis.experiment.running
+            else Section("", []),
             *(
                 Section(heading, [Sentences(sentences)], brief=True, answer=True)
                 for heading, sentences in stories(analysis)

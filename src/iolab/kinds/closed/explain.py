@@ -53,7 +53,10 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         raise UsageError(f"{cell.model} with {cell.concurrency} users has no result: see its findings")
     settings = analysis.experiment.settings(cell.variant)
     workers = next(model.workers for model in analysis.run.models if model.letter == cell.model)
-    parts = [Part(settings.wait_ms, "the wait", "setting (WAIT_MS)")]
+    if cell.service_ms is None or cell.predicted_mean_ms is None:
+        return _from_outside(cell, cell.median_ms)
+    wait = "as given (WAIT_MS), not measured" if analysis.experiment.running else "setting (WAIT_MS)"
+    parts = [Part(settings.wait_ms, "the wait", wait)]
     if settings.cpu_ms:
         parts.append(Part(settings.cpu_ms, "the computing", "setting (CPU_MS)"))
     queue_ms = (cell.predicted_median_ms or cell.predicted_mean_ms) - cell.service_ms
@@ -79,19 +82,35 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         known = "assumed, not measured: epoll counts in ms, and asyncio rounds up, by 0.5 ms on average"
         parts.append(Part(clock_ms, "the event loop's clock", known))
     left_ms = cell.median_ms - sum(part.ms for part in parts)
-    what = "scheduling, TCP, timers that fire late" if left_ms >= 0 else "counted twice above: some of it overlaps"
+    return [*parts, Part(left_ms, "what is left", _left(analysis, settings, left_ms))]
+
+
+def _left(analysis: Analysis, settings: ServerSettings, left_ms: float) -> str:
+    """Return what the rest of a median may be."""
     if settings.wait_distribution != "constant":
-        what = "service times are random: the parts above are means, not medians"
-    return [*parts, Part(left_ms, "what is left", what)]
+        return "service times are random: the parts above are means, not medians"
+    if left_ms < 0:
+        return "counted twice above: some of it overlaps"
+    own = "the server's own work, which is not known, " if analysis.experiment.running else ""
+    return f"{own}scheduling, TCP, timers that fire late"
+
+
+def _from_outside(cell: Cell, median_ms: float) -> list[Part]:
+    """Return the parts for a server of which neither the wait nor the workers are known."""
+    client_ms = _a_request_ms(cell.client.cpu_s, cell)
+    own = [Part(client_ms, "the load generator's own work", "its CPU time a request")] if client_ms > 0 else []
+    rest = "wait, queue and work of the server, and TCP: what each takes is not known (give WORKERS and WAIT_MS)"
+    return [*own, Part(median_ms - client_ms, "what is left", rest)]
 
 
 def _at_once(cell: Cell, workers: float, settings: ServerSettings) -> str:
     """Return what requests queue for: a worker, a connection to the downstream service, or the CPU."""
-    by_workers_ms = max(1.0, cell.concurrency / workers) * cell.service_ms
+    predicted_ms = cell.predicted_mean_ms or math.nan
+    by_workers_ms = max(1.0, cell.concurrency / workers) * (cell.service_ms or math.nan)
     by_connections_ms = cell.concurrency * settings.wait_ms / settings.connections
-    if by_connections_ms > by_workers_ms and by_connections_ms >= cell.predicted_mean_ms - 0.001:
+    if by_connections_ms > by_workers_ms and by_connections_ms >= predicted_ms - 0.001:
         return f"{settings.downstream} of which have a connection to the downstream service"
-    if cell.predicted_mean_ms > by_workers_ms + 0.001:  # records have three decimals
+    if predicted_ms > by_workers_ms + 0.001:  # records have three decimals
         return "one computes at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
     return f"{workers:g} served at once"
 

@@ -90,9 +90,14 @@ def _causes(evidence: Evidence, repeat: int, worst: Population, short: float) ->
         ),
         "in between: the load generator was slow to send the next request": (
             0.0 if failed else worst.middle,
-            "give the load generator more cores (fewer CPUS), or use fewer users",
+            f"use fewer users{_more_cores(evidence)}",
         ),
     }
+
+
+def _more_cores(evidence: Evidence) -> str:
+    """Return the advice that follows others: of a server that already runs, the lab gives no core."""
+    return ", or a machine with more cores" if evidence.runtime == "url" else ", or more cores for it (fewer CPUS)"
 
 
 def few_requests_a_user(evidence: Evidence) -> Iterator[Finding]:
@@ -128,7 +133,7 @@ def loadgen_was_the_bottleneck(evidence: Evidence) -> Iterator[Finding]:
             id="loadgen_bottleneck",
             severity="warning",
             message=f"the load generator {' and '.join(why)}: response times may include its own time",
-            remedy="a lighter load generator (LOADGEN=hey), fewer users, or more cores for it (fewer CPUS)",
+            remedy=f"a lighter load generator (LOADGEN=hey), fewer users{_more_cores(evidence)}",
             value=max(shares),
         )
 

@@ -7,7 +7,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from iolab import address
 from iolab.bench import Bench
+from iolab.errors import UsageError
 from iolab.kind import History, Kind, Line, Measured, Report, Show, Where
 from iolab.kinds import registry
 from iolab.kinds.closed import run
@@ -15,7 +17,7 @@ from iolab.kinds.closed.plan import Trial, expected_medians_s, prediction, round
 from iolab.kinds.closed.precision import Precision, check_resolution, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
-from iolab.lab import Model
+from iolab.lab import RUNNING, Lab, Model, running_model
 from iolab.report import numbers
 from iolab.report.cells import RunCell
 from iolab.results.folder import RunFolder
@@ -37,9 +39,17 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
     theory = ("predicted_median_ms", "predicted_mean_ms", "predicted_throughput_rps")
     explains_medians = True
 
+    def models(self, experiment: ClosedExperiment, lab: Lab) -> Sequence[Model]:
+        """Return the servers of the experiment: those of the lab, or the one that already runs."""
+        if target := experiment.running:
+            return [running_model(address.parsed(target.url or "").place, target.workers)]
+        if "{url}" in experiment.question:
+            raise UsageError(f"{experiment.name}: which server? Give its address: make bench URL=http://127.0.0.1:9000")
+        return super().models(experiment, lab)
+
     def check(self, experiment: ClosedExperiment, models: Sequence[Model], where: Where) -> None:
         """Refuse a precision that the load generator cannot measure."""
-        if experiment.precision is not None:
+        if experiment.precision is not None and experiment.predictable:
             check_resolution(experiment.precision, where.generator, expected_medians_s(experiment, models))
 
     def plan(
@@ -76,8 +86,10 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         a_round = planned // experiment.repeats
         return max(planned, -(-number // a_round) * a_round)
 
-    def expected_s(self, experiment: ClosedExperiment, models: Sequence[Model]) -> float:
-        """Return how long the requests of all repeats take in theory."""
+    def expected_s(self, experiment: ClosedExperiment, models: Sequence[Model]) -> float | None:
+        """Return how long the requests of all repeats take in theory; None where theory lacks something."""
+        if not experiment.predictable:
+            return None
         by_letter = {model.letter: model for model in models}
         return sum(
             trial.requests
@@ -130,7 +142,7 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         """Return the name of a cell in a comparison: A16, 1 CPU."""
         model = "" if "model" in left_out else cell["model"]
         users = "" if "concurrency" in left_out else str(cell["concurrency"])
-        limit = "" if "cpus" in left_out else f"{cell['cpus']:g} CPU"
+        limit = "" if "cpus" in left_out or cell["model"] == RUNNING else f"{cell['cpus']:g} CPU"
         variant = "" if "variant" in left_out else cell["variant"]
         return ", ".join(filter(None, [f"{model}{users}" if model else f"{users} users", limit, variant]))
 

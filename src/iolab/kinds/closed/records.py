@@ -44,11 +44,11 @@ class Cell(Record):
     throughput_rps: float | None  # of the whole span, ramp-up and ramp-down too
     steady_rps: float | None  # while every user has a request under way, of the repeats counted together
     utilisation: float | None  # of the workers in that time; None where they are not finite
-    service_ms: float  # wait and computing of one request
+    service_ms: float | None  # wait and computing of one request; None: not known
     backlog: int | None  # of a server that accepts a connection only to serve it, as its kernel limits it
     predicted_median_ms: float | None  # (backlog + 2) x S where the accept queue is shorter than the users
-    predicted_mean_ms: float  # with an accept queue that is long enough: c x S behind one worker
-    predicted_throughput_rps: float
+    predicted_mean_ms: float | None  # with an accept queue that is long enough: c x S behind one worker
+    predicted_throughput_rps: float | None
     users_under_way: float | None  # throughput x mean response time, of the repeats counted
     suspect_repeats: int  # repeats in which Little's law does not find the users of the trial
     server: ServerUsage
@@ -59,7 +59,7 @@ class Cell(Record):
     @property
     def services(self) -> float | None:
         """The median in service times: 4 for a user that waits for three others."""
-        return None if self.median_ms is None else self.median_ms / self.service_ms
+        return None if self.median_ms is None or self.service_ms is None else self.median_ms / self.service_ms
 
     @property
     def residual(self) -> float | None:
@@ -71,7 +71,9 @@ class Cell(Record):
     @property
     def throughput_residual(self) -> float | None:
         """How far the steady throughput lies above its prediction, as a share of that."""
-        return None if self.steady_rps is None else self.steady_rps / self.predicted_throughput_rps - 1
+        if self.steady_rps is None or self.predicted_throughput_rps is None:
+            return None
+        return self.steady_rps / self.predicted_throughput_rps - 1
 
     @property
     def short_queue(self) -> bool:

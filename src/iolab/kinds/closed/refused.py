@@ -75,5 +75,7 @@ def _two_groups(evidence: Evidence, *, theory: bool = True) -> str:
 
 def longer(evidence: Evidence) -> str:
     """Return the advice to lengthen the accept queue, one for all findings; "" if it has that length."""
+    if evidence.runtime == "url":
+        return "a longer listen backlog of your server"
     wanted = max(128, 2 * evidence.trials[0].concurrency)
     return "" if (evidence.backlog or 0) >= wanted else f"a longer listen backlog (BACKLOG={wanted})"

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from iolab.bench import Bench
 from iolab.errors import LoadFailed, TrialFailed
-from iolab.experiment import ServerSettings
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.closed.plan import Trial, prediction
@@ -17,10 +16,12 @@ from iolab.loadgen import Job, Load, LoadGenerator
 from iolab.results.records import MachineUsage, ServerUsage
 from iolab.runtime import Server
 from iolab.runtime.probe import verify
+from iolab.runtime.running import RunningServer
 from iolab.runtime.usage import metering
 
 LEAST_LIMIT_S = 60.0  # a dropped connection attempt is sent again several times, with growing pauses
 LIMIT_FACTOR = 5.0
+RUNNING_LIMIT_S = 300.0  # of a server of which nothing is known, or of which its user's word may be wrong
 LEAST_ANSWER_LIMIT_S = 20.0  # hey's own default; an answer later than the limit counts as none
 
 
@@ -37,7 +38,7 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
         variables = experiment.settings(trial.variant).variables() if trial.variant else {}
         server = bench.server(model, plan, trial.variant, variables)
         job = _job(experiment, trial, model, server)
-        _prepare(experiment.settings(trial.variant), job, model.workers, server, generator)
+        _prepare(experiment, trial, job, model, server, generator)
         with metering(server) as meter, watching() as watch:
             started = datetime.now(UTC)
             load = generator.run(job)
@@ -69,25 +70,35 @@ def run(experiment: ClosedExperiment, trial: Trial, bench: Bench) -> Measured[Cl
 
 
 def _job(experiment: ClosedExperiment, trial: Trial, model: Model, server: Server) -> Job:
-    theory = prediction(trial, model, experiment.settings(trial.variant))
+    answer_limit_s, timeout_s = LEAST_ANSWER_LIMIT_S, RUNNING_LIMIT_S if experiment.running else 0.0
+    if experiment.predictable:
+        theory = prediction(trial, model, experiment.settings(trial.variant))
+        answer_limit_s = max(answer_limit_s, LIMIT_FACTOR * theory.latency_s)
+        timeout_s = max(timeout_s, LEAST_LIMIT_S + LIMIT_FACTOR * trial.requests / theory.throughput_rps)
     return Job(
         url=server.url,
         users=trial.concurrency,
         requests=trial.requests,
-        answer_limit_s=max(LEAST_ANSWER_LIMIT_S, LIMIT_FACTOR * theory.latency_s),
-        timeout_s=math.ceil(LEAST_LIMIT_S + LIMIT_FACTOR * trial.requests / theory.throughput_rps),
+        answer_limit_s=answer_limit_s,
+        timeout_s=math.ceil(timeout_s),
     )
 
 
-def _prepare(settings: ServerSettings, job: Job, workers: float, server: Server, generator: LoadGenerator) -> None:
+def _prepare(  # noqa: PLR0917 (all that a trial has)
+    experiment: ClosedExperiment, trial: Trial, job: Job, model: Model, server: Server, generator: LoadGenerator
+) -> None:
     """Verify that the server waits as it should, then warm it up with as many users as it can serve at once.
 
-    More users would fill its accept queue before the trial begins.
+    More users would fill its accept queue before the trial begins: so where that number is not known, with one.
     """
-    constant = settings.wait_distribution == "constant"
-    # A timer may fire a millisecond early; a tenth is enough to tell a wait from none.
-    verify(server.address, 0.9 * settings.wait_ms / 1000 if constant else 0.0, job.answer_limit_s)
-    users = int(min(job.users, workers))
+    settings = experiment.settings(trial.variant)
+    if isinstance(server, RunningServer):
+        server.verify()
+    else:
+        constant = settings.wait_distribution == "constant"
+        # A timer may fire a millisecond early; a tenth is enough to tell a wait from none.
+        verify(server.address, 0.9 * settings.wait_ms / 1000 if constant else 0.0, job.answer_limit_s)
+    users = int(min(job.users, model.workers)) if model.workers_known else 1
     warm_up = generator.run(replace(job, users=users, requests=2 * users))
     if warm_up.stopped:
         raise LoadFailed(f"while warming up, {warm_up.stopped}")

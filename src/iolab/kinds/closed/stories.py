@@ -90,7 +90,7 @@ def _as_busy(short: Cell, long: Cell) -> str:
 
 def _theory(short: Cell) -> list[str]:
     """Say which model predicts what of the short queue."""
-    each = f"{short.concurrency} x {short.service_ms:g} ms"
+    each = f"{short.concurrency} x {short.service_ms or 0.0:g} ms"
     told = f"The closed loop without drops, {each}, predicts {milliseconds(short.predicted_mean_ms)}."
     if short.short_queue and short.predicted_median_ms:
         told += (

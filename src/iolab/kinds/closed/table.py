@@ -19,7 +19,7 @@ def columns(analysis: Analysis) -> list[Column[Cell]]:
         Column("Users", lambda cell: str(cell.concurrency), rank=0 if len(analysis.experiment.concurrency) > 1 else 3),
         *_condition(analysis),
         Column("Median", lambda cell: words.percentile(cell.median_ms, cell), bold=True),
-        Column(unit, words.services, rank=3),
+        *([Column(unit, words.services, rank=3)] if analysis.experiment.predictable else []),
         Column(
             "Median, theory", lambda cell: numbers.milliseconds(cell.predicted_median_ms), short="Theory", answer=True
         ),

@@ -12,6 +12,8 @@ from iolab.theory.retries import FALLBACK_S, FIRST_S, attempts_again_s
 from iolab.theory.statistics import Array
 
 EARLY_S = FIRST_S - SLOW_S
+OF_YOURS = "a longer listen backlog of your server"
+BACKLOG = "a longer listen backlog (BACKLOG)"
 LONG_MEDIAN_S = 0.5  # behind such a queue, a second is no sign of a timer
 LONG_EXPECTED_S = 0.1  # beyond that, a service time that is a little longer adds 40 ms, too
 
@@ -36,7 +38,7 @@ def slow_by_a_timer(evidence: Evidence) -> Iterator[Finding]:
             severity="note",
             message=f"{told} {_cause(evidence)} {_again(evidence, late)}",
             measured=told,
-            remedy="a longer listen backlog (BACKLOG), or connections that stay open",
+            remedy=f"{OF_YOURS if evidence.runtime == 'url' else BACKLOG}, or connections that stay open",
             value=len(late),
         )
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from iolab.experiment import Target
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.precision import LEAST_ROUNDS, reach
 from iolab.kinds.closed.records import Cell
@@ -126,12 +127,15 @@ def wall_time(analysis: Analysis) -> str:
             f"The benchmark was stopped after {run.wall_s:.1f} s, with {analysis.trials_done} of {run.trials_planned}"
             " trials done."
         )
+    took = f"The benchmark took {run.wall_s:.1f} s, with all starts and stops."
+    if analysis.theory_s is None or analysis.allowance_s is None:
+        return took
     over_s = run.wall_s - analysis.allowance_s
     more = f": exceeded by {over_s:.0f} s" if over_s > 0 else ""
     return Answer(
         f"The requests take {analysis.theory_s:.1f} s in theory; the benchmark took {run.wall_s:.1f} s, with all starts"
         f" and stops (limit: 25% and 10 s more, {analysis.allowance_s:.1f} s{more}).",
-        f"The benchmark took {run.wall_s:.1f} s, with all starts and stops.",
+        took,
     )
 
 
@@ -169,6 +173,7 @@ def question(analysis: Analysis) -> str:
     listed = numbers.listed([str(number) for number in experiment.concurrency])
     wait = f"{experiment.server.wait_ms:g}"
     known = {"{users}": listed, "{wait_ms}": wait, "{generator}": analysis.run.generator}
+    known["{url}"] = experiment.target.url or ""
     text = experiment.question
     for name, value in known.items():
         text = text.replace(name, value)
@@ -179,11 +184,38 @@ def settings(analysis: Analysis) -> str:
     """Return the settings of servers and load."""
     experiment = analysis.experiment
     parts = [
-        *settings_of.servers(experiment.server, experiment.vary),
+        *(_said(experiment.target) if experiment.running else settings_of.servers(experiment.server, experiment.vary)),
         f"{experiment.load.requests} requests a trial, rounded to a multiple of the users",
         _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."
+
+
+def _said(target: Target) -> list[str]:
+    """Return what the user says of a server that already runs."""
+    workers = "not known" if target.workers is None else f"{target.workers:,} (as given)"
+    wait = "not known" if target.wait_ms is None else f"{target.wait_ms:g} ms (as given)"
+    return [f"URL {target.url}", f"workers {workers}", f"wait {wait}"]
+
+
+def running(analysis: Analysis) -> list[str]:
+    """Return what a report must say of a server that already runs; nothing for servers of the lab."""
+    target = analysis.experiment.running
+    if target is None:
+        return []
+    told = [
+        "The server already ran: the lab did not start, change or stop it. Its CPU time, threads, memory, CPU limit and"
+        " accept queue are not known, and neither is whether it shared cores with the load generator."
+    ]
+    if not analysis.experiment.predictable:
+        lacks = [name for name, value in (("WORKERS", target.workers), ("WAIT_MS", target.wait_ms)) if value is None]
+        told.append(f"Theory is not known, because it needs the server's workers and wait: {' and '.join(lacks)}.")
+    if target.allow_remote:
+        told.append(
+            "ALLOW_REMOTE=1: load on such a server needs the permission of its operator; the user of this run"
+            " says that it was there."
+        )
+    return told
 
 
 def rounds(analysis: Analysis) -> int:
@@ -217,6 +249,8 @@ def condition(cell: Cell, analysis: Analysis, before: str = "") -> str:
 def prediction(analysis: Analysis) -> str:
     """Return how the prediction is made, in a sentence."""
     server = analysis.experiment.server
+    if not analysis.experiment.predictable:
+        return "No prediction is drawn: the server's workers, or its wait, are not known."
     if server.wait_distribution != "constant":
         return "No prediction is drawn: service times are random, and theory gives their mean, not their median."
     bar = "The vertical bar is the median that theory predicts for a closed loop:"
