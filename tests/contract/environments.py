@@ -79,6 +79,9 @@ def run(folder: str, script: str, variables: dict[str, str]) -> dict[str, object
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
             break
+    for one in open_ones:  # until the server's own processes, which have the port, too, have ended
+        while os.read(one, 65_536):
+            pass
     _, status = os.waitpid(pid, 0)
     os.close(out)
     os.close(err)
