@@ -5,6 +5,7 @@ JSON out: {"status": 2 or null, "stdout": "...", "stderr": "...", "seconds": 0.0
 is ended, and its status is null. A fork takes milliseconds, where a process that imports aiohttp takes half a second.
 """
 
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -98,6 +99,7 @@ def main() -> None:
         importlib.import_module(name)
     # gevent's patching asks 25 times for the entry points of all installed packages, each time from their files.
     importlib.metadata.entry_points = importlib.metadata.entry_points().select  # type: ignore[assignment]
+    gc.freeze()  # a collection in a child would copy what it shares with this process
     for line in sys.stdin:
         job = json.loads(line)
         for case in job["cases"]:
