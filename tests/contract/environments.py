@@ -98,7 +98,7 @@ def main() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     # gevent's patching asks 25 times for the entry points of all installed packages, each time from their files.
-    importlib.metadata.entry_points = importlib.metadata.entry_points().select  # type: ignore[assignment]
+    importlib.metadata.entry_points = importlib.metadata.entry_points().select
     gc.freeze()  # a collection in a child would copy what it shares with this process
     for line in sys.stdin:
         job = json.loads(line)
