@@ -124,8 +124,8 @@ def lab_copy(tmp_path: Path) -> Path:
 
 
 def with_source(folder: Path) -> Path:
-    for name in ("src", "deploy", "docs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("src", "deploy", "docs"):  # bytecode too: Python compiles again what a test changes, and nothing else
+        shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "Makefile", folder)
     return folder
 

@@ -122,8 +122,9 @@ def test_down_ends_local_programs_also_without_an_engine(
 @pytest.mark.alone  # a local run of another test would end what is left here
 @pytest.mark.load
 @pytest.mark.needs("linux")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
-@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize(
+    ("number", "guarded"), [(signal.SIGKILL, True), (signal.SIGQUIT, True), (signal.SIGKILL, False)]
+)
 def test_a_bench_that_was_killed_leaves_no_server_to_the_next_one(
     start: Start, lab: Lab, tmp_path: Path, number: signal.Signals, guarded: bool
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from iolab.host import proc
 from iolab.kinds import arrivals
 from iolab.loadgen import workers as crew
 from tests.conftest import Run, Start, python_path
@@ -19,6 +20,7 @@ from tests.integration.test_local import latest, wait_for
 from tests.shortened import shortened
 
 WARM_UP = 5  # requests before a plan
+TIME_WAIT = 6  # include/net/tcp_states.h
 SMALL = (
     "queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-ms", "10",
 )  # fmt: skip
@@ -109,8 +111,7 @@ def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def answered(port: int) -> int:
     """Return how many requests server A has answered lately: it closes each connection, which stays for a minute."""
-    known = [one for one in psutil.net_connections("tcp4") if one.laddr and one.laddr.port == port]
-    return sum(one.status == psutil.CONN_TIME_WAIT for one in known)
+    return sum((one.port, one.state) == (port, TIME_WAIT) for one in proc.connections(proc.tables()))
 
 
 def wait_for_the_first_plan(process: subprocess.Popen[str], results: Path, requests: int = 20) -> None:

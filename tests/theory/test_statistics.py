@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import bootstrap
 from scipy.stats import t as student
 
+from iolab.theory import statistics
 from iolab.theory.statistics import Array, median_interval, percentile, quantile_estimate, quantile_of, ratio_interval
 
 
@@ -24,6 +25,17 @@ def test_a_percentile_of_too_few_values_is_not_known() -> None:
 def test_quantiles_are_numpy_s(count: int, quantile: float) -> None:
     values = np.random.default_rng(count).normal(size=count)
     assert quantile_of(values, quantile) == pytest.approx(float(np.quantile(values, quantile)), rel=1e-12)
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.01, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("lengths", [(1, 1, 1), (1, 40, 7), (30, 30, 30, 30, 30)])
+def test_resamples_are_those_of_their_repeats_put_together(lengths: tuple[int, ...], quantile: float) -> None:
+    draw = np.random.default_rng(len(lengths))
+    repeats = [draw.integers(0, 30, length) / 7 for length in lengths]  # many values are there more than once
+    drawn = draw.integers(0, len(lengths), (60, len(lengths)))
+    found = statistics._resampled(repeats, drawn, quantile)
+    for row, value in zip(drawn, found, strict=True):
+        assert value == quantile_of(np.concatenate([repeats[index] for index in row]), quantile)
 
 
 def test_the_interval_comes_from_the_repeats_not_from_the_requests() -> None:

@@ -44,6 +44,7 @@ class Precision:
     wanted: float
     resolution_s: float
     repeats: dict[CellKey, list[Array]] = field(default_factory=dict)
+    _answers: dict[tuple[CellKey, int], bool] = field(default_factory=dict)
 
     def add(self, record: ClosedRecord, samples: Sequence[Sample]) -> None:
         """Take note of a trial."""
@@ -55,13 +56,17 @@ class Precision:
     def reached(self) -> bool:
         """Say whether every cell has enough repeats, and was known as well as wanted in the last two rounds."""
         return bool(self.repeats) and all(
-            len(repeats) >= LEAST_ROUNDS and self._known(repeats) and self._known(repeats[:-1])
-            for repeats in self.repeats.values()
+            len(repeats) >= LEAST_ROUNDS and self._known(key, len(repeats)) and self._known(key, len(repeats) - 1)
+            for key, repeats in self.repeats.items()
         )
 
-    def _known(self, repeats: Sequence[Array]) -> bool:
-        width = reach(median_interval(repeats, self.resolution_s), float(np.median(np.concatenate(repeats))))
-        return width is not None and width <= self.wanted
+    def _known(self, key: CellKey, count: int) -> bool:
+        """Say whether the first `count` repeats of a cell tell its median well enough; each is asked about twice."""
+        if (key, count) not in self._answers:
+            repeats = self.repeats[key][:count]
+            width = reach(median_interval(repeats, self.resolution_s), float(np.median(np.concatenate(repeats))))
+            self._answers[key, count] = width is not None and width <= self.wanted
+        return self._answers[key, count]
 
 
 def check_resolution(wanted: float, generator: str, medians_s: Mapping[Trial, float]) -> None:
