@@ -81,16 +81,37 @@ def whole(folder: Path, narrow: bool) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_value_replaced_is_reported_or_refused_in_a_line(kind: str, part: int, tmp_path: Path) -> None:
-    draw = random.Random(f"{kind} {part}")
     clean = recording(kind, tmp_path / "results").path
     run = json.loads((clean / "run.json").read_text())
+    line = json.loads((clean / "trials.jsonl").read_text().splitlines()[0])
+    places = [("run", path) for path in leaves(run)] + [("trial", path) for path in leaves(line)]
+    draw = random.Random(kind)
+    drawn = [(*draw.choice(places), draw.choice(VALUES)) for _ in range(PARTS * TRIES)]
+    assert mistakes(clean, drawn[part::PARTS]) == []
+
+
+@pytest.mark.load
+@pytest.mark.parametrize(
+    ("kind", "file", "path", "value"),
+    [
+        ("break", "trial", ("machine", "group_quota"), 0),
+        ("closed", "run", ("environment", "cores"), "é"),
+        ("closed", "run", ("environment", "cores"), True),
+    ],
+)
+def test_a_value_that_once_broke_a_report_does_not(
+    kind: str, file: str, path: tuple[str, ...], value: Any, tmp_path: Path
+) -> None:
+    assert mistakes(recording(kind, tmp_path / "results").path, [(file, path, value)]) == []
+
+
+def mistakes(clean: Path, drawn: Sequence[tuple[str, tuple[Any, ...], Any]]) -> list[str]:
+    """Return what went wrong in reports of copies of a run in which one value, of a file, is another one."""
+    run = json.loads((clean / "run.json").read_text())
     lines = [json.loads(line) for line in (clean / "trials.jsonl").read_text().splitlines()]
-    places = [("run", path) for path in leaves(run)] + [("trial", path) for path in leaves(lines[0])]
-    mistakes = []
-    for number in range(TRIES):
-        file, path = draw.choice(places)
-        value = draw.choice(VALUES)
-        folder = tmp_path / f"{number}"
+    found = []
+    for number, (file, path, value) in enumerate(drawn):
+        folder = clean.parents[1] / f"{number}"
         shutil.copytree(clean, folder)
         if file == "run":
             (folder / "run.json").write_text(json.dumps(replaced(run, path, value)))
@@ -103,10 +124,10 @@ def test_one_value_replaced_is_reported_or_refused_in_a_line(kind: str, part: in
             whole(folder, narrow=number % 2 == 0)
         except UsageError as refused:
             if "\n" in str(refused):
-                mistakes.append(f"{what}: more than a line")
+                found.append(f"{what}: more than a line")
         except Exception as error:  # noqa: BLE001 (that is what is looked for)
-            mistakes.append(f"{what}: {type(error).__name__}: {error}")
+            found.append(f"{what}: {type(error).__name__}: {error}")
         if time.monotonic() - began > LIMIT_S:
-            mistakes.append(f"{what}: {time.monotonic() - began:.0f} s")
+            found.append(f"{what}: {time.monotonic() - began:.0f} s")
         shutil.rmtree(folder)
-    assert mistakes == []
+    return found

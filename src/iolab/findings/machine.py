@@ -97,7 +97,7 @@ def own_quota(evidence: Conditions) -> Iterator[Finding]:
             value=share,
         )
         return
-    quotas = [trial.machine.group_quota for trial in evidence.trials if trial.machine.group_quota is not None]
+    quotas = [quota for trial in evidence.trials if (quota := trial.machine.group_quota or 0.0) > 0]
     used = len({*evidence.plan.server, *evidence.plan.loadgen})
     if evidence.runtime == "local" and quotas and min(quotas) < used:  # containers have control groups of their own
         uncounted = all(trial.machine.group_throttled_s is None for trial in evidence.trials)

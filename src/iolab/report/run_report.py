@@ -1,5 +1,6 @@
 """The parts of a report that are the same for every kind: the run, what is missing, trust, the machine."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from iolab.report import doubts, numbers
@@ -87,7 +88,8 @@ def seed(run: RunInfo) -> int | None:
 def _briefly(environment: Mapping[str, object]) -> str:
     """Return the machine and its Python in a sentence, as far as they are known."""
     known = {name: environment.get(name) for name in ("cores", "cpu", "kernel", PYTHON)}
-    cores = numbers.counted(int(str(known["cores"])), "core") if known["cores"] else ""
+    written = str(known["cores"])
+    cores = numbers.counted(int(written), "core") if re.fullmatch("[1-9][0-9]{0,8}", written) else ""
     processor = " of ".join(filter(None, [cores, str(known["cpu"] or "")]))
     python = f"Python {str(known[PYTHON]).split()[0]}" if known[PYTHON] else ""
     parts = [each for each in (processor, str(known["kernel"] or ""), python) if each]
