@@ -64,6 +64,7 @@ async def app(scope: dict[str, Any], _: Any, send: Any) -> None:
 
 try:
     listener = socket.create_server((HOST, PORT), backlog=BACKLOG)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; asyncio sets none for them
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
     refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

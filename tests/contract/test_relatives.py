@@ -1,13 +1,15 @@
 """What each relative teaches, as shapes: a queue for all or one for each, patched and other waits, its own limits."""
 
+import http.client
 import math
 import re
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import psutil
@@ -160,6 +162,23 @@ def test_g_answers_alike_in_both_implementations(pure: str, tmp_path_factory: py
     with serving(chosen, PURE_PYTHON=pure) as server:
         assert server.process.stdout
         assert ("asyncio" if pure == "1" else "uvloop") in server.process.stdout.readline()
+
+
+@pytest.mark.needs("uvicorn")
+@pytest.mark.measures
+@pytest.mark.parametrize("pure", ["0", "1"])
+def test_no_answer_of_g_waits_for_a_delayed_acknowledgement(pure: str) -> None:
+    """Linux delays one by 40 ms: a server that sends an answer in two pieces would wait for it before the second."""
+    with serving(model("G"), PURE_PYTHON=pure, WAIT_MS="5") as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        with closing(connection):
+            took_s = []
+            for _ in range(40):
+                begin = time.perf_counter()
+                connection.request("GET", "/")
+                assert connection.getresponse().read() == b"uvicorn\n"
+                took_s.append(time.perf_counter() - begin)
+    assert sorted(took_s)[len(took_s) * 3 // 4] < 0.04
 
 
 def _with(chosen: Model, variables: dict[str, str]) -> Model:
