@@ -52,6 +52,14 @@ def test_ports_are_published_on_loopback_unless_the_user_says_otherwise(name: st
     assert all(port.startswith("${BIND:-127.0.0.1}:") for port in SERVICES[name].get("ports", []))
 
 
+def test_no_two_servers_have_the_same_port() -> None:
+    """Each is the default of the server, too, so that all can be started by hand on one machine."""
+    pairs = [(name, str(block.get("environment", {}).get("PORT", ""))) for name, block in SERVICES.items()]
+    ports = [port for _, port in pairs if port]
+    assert len(ports) >= 10
+    assert len(set(ports)) == len(ports)
+
+
 @every_service
 def test_nothing_asks_a_registry_when_images_are_there(name: str) -> None:
     assert SERVICES[name].get("pull_policy") in (None, "never")

@@ -51,5 +51,5 @@ class Pool:
 
 def pool(number: Callable[..., Any]) -> Callable[[float], float] | None:
     """Return what waits in the downstream service; None without DOWNSTREAM. `number` reads a variable."""
-    size, port = number("DOWNSTREAM", 0, 0, 1000), number("DOWNSTREAM_PORT", 8093, 1, 65535)
+    size, port = number("DOWNSTREAM", 0, 0, 1000), number("DOWNSTREAM_PORT", 8094, 1, 65535)
     return Pool(size, os.environ.get("DOWNSTREAM_HOST") or "127.0.0.1", port).wait if size else None

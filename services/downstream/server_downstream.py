@@ -31,7 +31,7 @@ def number(name: str, default: float, low: float = 0, high: float = 60_000) -> A
     return value
 
 
-PORT, HOST = number("PORT", 8093, 0, 65535), os.environ.get("HOST") or "127.0.0.1"  # 0: any free port
+PORT, HOST = number("PORT", 8094, 0, 65535), os.environ.get("HOST") or "127.0.0.1"  # 0: any free port
 
 
 async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -186,7 +186,8 @@ async def main():
     pool = downstream.Pool(1, "127.0.0.1", PORT)
     await pool.wait(0.001)
     task = asyncio.create_task(pool.wait(0.2))
-    await asyncio.sleep(0.05)
+    while not pool._free.empty():  # until it has the connection
+        await asyncio.sleep(0)
     waiting = asyncio.create_task(pool.wait(0.1))
     await asyncio.sleep(0)
     waiting.cancel()  # it has no connection yet

@@ -62,7 +62,7 @@ def not_checked(evidence: Conditions) -> Iterator[Finding]:
             id=NOT_CHECKED,
             severity="note",
             message=f"{what} not checked: {max(reasons, key=reasons.count)}",
-            remedy="look at the machine yourself during a run (top), or use Linux",
+            remedy="look at the machine yourself during a run (top), or use Linux and servers that the lab starts",
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.findings import NOT_CHECKED
-from iolab.kinds.closed import words
+from iolab.kinds.closed import predicted, words
 from iolab.kinds.closed.cells import AnalysedCell, Analysis, analyse
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.figures import colours_of
@@ -105,7 +105,7 @@ def test_the_rate_is_that_of_the_time_in_which_all_users_are_there(analysis: Ana
 
 
 def test_a_prediction_behind_a_short_queue_is_said_beside_that_of_a_long_one(analysis: Analysis) -> None:
-    (told,) = words.short_queues(analysis)
+    (told,) = predicted.short_queues(analysis)
     assert "A with 16 users: the accept queue (listen backlog 5) holds fewer connections than there are users" in told
     assert (
         "the 7 users that circulate, (backlog + 2) x S = 140 ms; with a longer accept queue it is c x S = 320 ms"
@@ -304,7 +304,7 @@ def test_random_waits_have_no_prediction_and_the_page_says_why(tmp_path: Path) -
     run["experiment"]["server"]["wait_distribution"] = "exponential"
     found = damaged(tmp_path, change_run(experiment=run["experiment"]))
     assert cell(found, "C", 16).predicted_median_ms is None
-    assert "No prediction is drawn: service times are random" in words.prediction(found)
+    assert "No prediction is drawn: service times are random" in predicted.prediction(found)
     assert "No prediction is drawn: " in page(report(found))
 
 

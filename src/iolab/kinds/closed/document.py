@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from iolab.kinds.closed import course, cpu_figures, figures, words
+from iolab.kinds.closed import course, cpu_figures, figures, predicted, running, words
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.cpu_stories import of_limits
 from iolab.kinds.closed.percentile_table import meaning, percentiles
@@ -39,7 +39,7 @@ def report(analysis: Analysis) -> Document:
         question=words.question(analysis),
         answer=[
             Section("", [*_answer(analysis, measured=measured)], brief=True),
-            Section("What is known of this server", [Sentences(words.running(analysis))], brief=True)
+            Section("What is known of this server", [Sentences(running.known(analysis))], brief=True)
             if analysis.experiment.running
             else Section("", []),
             *(
@@ -117,7 +117,7 @@ def _answer(analysis: Analysis, *, measured: bool) -> list[Block]:
         )
     elif measured:
         blocks.append(_overview(analysis, OVERVIEW))
-    queues = [Answer(text) for text in words.short_queues(analysis)]
+    queues = [Answer(text) for text in predicted.short_queues(analysis)]
     return [*blocks, _table(analysis, columns(analysis)), Sentences(queues)]
 
 
@@ -125,7 +125,7 @@ def _overview(analysis: Analysis, caption: str) -> Figure:
     """Return every request as a dot, with the prediction."""
     return Figure(
         partial(figures.overview, analysis),
-        f"{caption} {words.prediction(analysis)}",
+        f"{caption} {predicted.prediction(analysis)}",
         Figure(partial(figures.overview, analysis, theory=False), caption),
     )
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from iolab.experiment import Target
+from iolab.kinds.closed import running
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.precision import LEAST_ROUNDS, reach
 from iolab.kinds.closed.records import Cell
@@ -184,38 +184,15 @@ def settings(analysis: Analysis) -> str:
     """Return the settings of servers and load."""
     experiment = analysis.experiment
     parts = [
-        *(_said(experiment.target) if experiment.running else settings_of.servers(experiment.server, experiment.vary)),
+        *(
+            running.said(experiment.target)
+            if experiment.running
+            else settings_of.servers(experiment.server, experiment.vary)
+        ),
         f"{experiment.load.requests} requests a trial, rounded to a multiple of the users",
         _repeats(analysis),
     ]
     return "Settings: " + ", ".join(parts) + "."
-
-
-def _said(target: Target) -> list[str]:
-    """Return what the user says of a server that already runs."""
-    workers = "not known" if target.workers is None else f"{target.workers:,} (as given)"
-    wait = "not known" if target.wait_ms is None else f"{target.wait_ms:g} ms (as given)"
-    return [f"URL {target.url}", f"workers {workers}", f"wait {wait}"]
-
-
-def running(analysis: Analysis) -> list[str]:
-    """Return what a report must say of a server that already runs; nothing for servers of the lab."""
-    target = analysis.experiment.running
-    if target is None:
-        return []
-    told = [
-        "The server already ran: the lab did not start, change or stop it. Its CPU time, threads, memory, CPU limit and"
-        " accept queue are not known, and neither is whether it shared cores with the load generator."
-    ]
-    if not analysis.experiment.predictable:
-        lacks = [name for name, value in (("WORKERS", target.workers), ("WAIT_MS", target.wait_ms)) if value is None]
-        told.append(f"Theory is not known, because it needs the server's workers and wait: {' and '.join(lacks)}.")
-    if target.allow_remote:
-        told.append(
-            "ALLOW_REMOTE=1: load on such a server needs the permission of its operator; the user of this run"
-            " says that it was there."
-        )
-    return told
 
 
 def rounds(analysis: Analysis) -> int:
@@ -244,44 +221,3 @@ def condition(cell: Cell, analysis: Analysis, before: str = "") -> str:
     parts = [f"{cell.cpus:g} CPU"] if len(analysis.experiment.cpus) > 1 else []
     parts += [cell.variant] if cell.variant else []
     return before + ", ".join(parts) if parts else ""
-
-
-def prediction(analysis: Analysis) -> str:
-    """Return how the prediction is made, in a sentence."""
-    server = analysis.experiment.server
-    if not analysis.experiment.predictable:
-        return "No prediction is drawn: the server's workers, or its wait, are not known."
-    if server.wait_distribution != "constant":
-        return "No prediction is drawn: service times are random, and theory gives their mean, not their median."
-    bar = "The vertical bar is the median that theory predicts for a closed loop:"
-    behind = "; (backlog + 2) x S where the accept queue holds fewer connections than there are users"
-    queue = behind if short_queues(analysis) else ""
-    settings = [analysis.experiment.settings(each) for each in analysis.experiment.variants]
-    services, computing = {each.service_ms for each in settings}, {each.cpu_ms for each in settings}
-    service = f"S = {min(services):g} ms" if len(services) == 1 else "S, wait and computing"
-    pooled = any(each.downstream for each in settings)
-    bounds = "S, c x S / workers" + (", c x wait / connections" if pooled else "")
-    service += ", and the connections to the downstream service" if pooled else ""
-    if computing == {0}:
-        return f"{bar} max({bounds}), with the service time {service}{queue}."
-    amount = f"P = {min(computing):g} ms of computing" if len(computing) == 1 else "P, the computing"
-    return (
-        f"{bar} max({bounds}, c x P / min(1, CPUs)), with the service time {service} and {amount} in it, one"
-        f" thread at a time{queue}."
-    )
-
-
-def short_queues(analysis: Analysis) -> list[str]:
-    """Return a sentence for each prediction of cells whose accept queue is shorter than their users."""
-    cells = [each.cell for each in analysis.cells if each.cell.short_queue and each.cell.predicted_median_ms]
-    return list(dict.fromkeys(_short_queue(cell, analysis) for cell in cells))
-
-
-def _short_queue(cell: Cell, analysis: Analysis) -> str:
-    inside = (cell.backlog or 0) + 2
-    return (
-        f"{place(cell, analysis)}: the accept queue (listen backlog {cell.backlog}) holds fewer connections than there"
-        f" are users. Theory is the median of the {inside} users that circulate, (backlog + 2) x S ="
-        f" {milliseconds(cell.predicted_median_ms)}; with a longer accept queue it is c x S ="
-        f" {milliseconds(cell.predicted_mean_ms)}."
-    )
