@@ -1,5 +1,6 @@
 """What tests share: the lab, ports of their own, a command line of its own, an engine and a browser where there are some."""
 
+import gc
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markupsafe import Markup
 
 from iolab.__main__ import main
 from iolab.kinds.closed.cells import Analysis, analyse
@@ -21,7 +23,7 @@ from iolab.lab import Lab
 from iolab.report import pages
 from iolab.results.folder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
-from tests import needs, own
+from tests import needs, own, tiers
 from tests.own import free_ports
 
 if TYPE_CHECKING:
@@ -62,6 +64,20 @@ def undisturbed(found: Iterable[str]) -> set[str]:
 def pytest_configure(config: pytest.Config) -> None:
     """Let children be interrupted, whatever the shell had set: `nohup make test &` passes, too."""
     own.hear_interrupts()
+    gc.disable()  # while the tests are collected, nothing of them is garbage
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, but not in what was collected: it stays, and is most of all objects."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that have no test of the group that runs."""
+    if collection_path.suffix != ".py" or tiers.may_have(collection_path.read_text(), config.option.markexpr):
+        return None  # others decide
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
@@ -70,6 +86,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     A hypervisor that keeps half of the CPU time for a minute is no fault of the lab's: a test that measures, or asserts
     a promised limit under load, has three tries; all others have one.
+
+    Raises UsageError if the file of a test does not name its group as tests/tiers.py expects: it would not run.
     """
     for item in items:
         if item.get_closest_marker("measures") or item.get_closest_marker("bounds"):
@@ -80,6 +98,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.needs("browser"))
             if not item.get_closest_marker("docker"):
                 item.add_marker(pytest.mark.load)
+    texts = {path: path.read_text() for path in {item.path for item in items}}
+    for item in items:
+        for mark, spelt in tiers.SPELT.items():
+            if item.get_closest_marker(mark) and not re.search(spelt, texts[item.path]):
+                raise pytest.UsageError(f"{item.nodeid} has the mark {mark}, and its file does not say so: {spelt}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -281,6 +304,12 @@ def inside(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         return subprocess.CompletedProcess(arguments, status, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pages have an empty drawing in each place of one: for tests that read text. Drawing takes most of a report."""
+    monkeypatch.setattr(pages, "drawn", lambda svg: Markup('<svg role="img"></svg>') if callable(svg) else Markup(svg))
 
 
 @pytest.fixture(scope="session")

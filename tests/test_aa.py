@@ -72,6 +72,7 @@ def test_a_mistake_ends_before_anything_is_measured(
     assert said.count("\n") == 1
 
 
+@pytest.mark.load
 def test_the_simulation_of_comparisons_has_the_shape_that_theory_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage_compare, "DEVIATIONS", (0.01,))
     monkeypatch.setattr(coverage_compare, "RUNS", (1, 5))

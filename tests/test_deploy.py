@@ -1,13 +1,14 @@
 """deploy/ says the same as docker-compose.yml, and Kubernetes' schemas, as a package ships them, accept it."""
 
 import copy
+import importlib
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -162,25 +163,32 @@ def test_load_is_kept_off_the_servers_nodes_and_never_throttled(name: str) -> No
     assert named("Deployment")["locust-worker"]["spec"]["replicas"] == 3
 
 
+@pytest.fixture(scope="module")
+def kubernetes() -> ModuleType:
+    """The schemas: to import them takes seconds, which other tests need not wait."""
+    return importlib.import_module("kubernetes_validate")
+
+
 @pytest.mark.parametrize("version", ["1.25", "1.37"])
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}")
-def test_kubernetes_schema_accepts_it(manifest: Manifest, version: str) -> None:
-    assert kubernetes_validate.validate(manifest, version, strict=True) == version
+def test_kubernetes_schema_accepts_it(kubernetes: ModuleType, manifest: Manifest, version: str) -> None:
+    assert kubernetes.validate(manifest, version, strict=True) == version
 
 
-def test_a_wrong_field_a_wrong_type_and_a_wrong_kind_are_refused() -> None:
+def test_a_wrong_field_a_wrong_type_and_a_wrong_kind_are_refused(kubernetes: ModuleType) -> None:
     unknown = copy.deepcopy(named("Deployment")["blocking"])
     unknown["spec"]["template"]["spec"]["containers"][0]["securityContext"]["readOnlyRootFileSystem"] = True
-    with pytest.raises(kubernetes_validate.ValidationError, match="readOnlyRootFileSystem"):
-        kubernetes_validate.validate(unknown, "1.37", strict=True)
+    with pytest.raises(kubernetes.ValidationError, match="readOnlyRootFileSystem"):
+        kubernetes.validate(unknown, "1.37", strict=True)
     number = copy.deepcopy(named("Deployment")["blocking"])
     number["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = 20
-    with pytest.raises(kubernetes_validate.ValidationError, match="20 is not of type"):
-        kubernetes_validate.validate(number, "1.37", strict=True)
-    with pytest.raises(kubernetes_validate.SchemaNotFoundError):
-        kubernetes_validate.validate({**unknown, "kind": "Deploymint"}, "1.37", strict=True)
+    with pytest.raises(kubernetes.ValidationError, match="20 is not of type"):
+        kubernetes.validate(number, "1.37", strict=True)
+    with pytest.raises(kubernetes.SchemaNotFoundError):
+        kubernetes.validate({**unknown, "kind": "Deploymint"}, "1.37", strict=True)
 
 
+@pytest.mark.load
 def test_the_check_command_refuses_a_wrong_field(tmp_path: Path) -> None:
     (line,) = [each for each in (ROOT / "scripts" / "check").read_text().splitlines() if "kubernetes-validate" in each]
     folder = tmp_path / "deploy" / "kubernetes"

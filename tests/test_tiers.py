@@ -45,6 +45,39 @@ def test_the_fast_tier_says_how_to_run_the_others(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("def test_a(): ...", {"fast, parallel"}),
+        ("@pytest.mark.alone\ndef test_a(): ...", {"fast, parallel", "fast, alone"}),
+        ("pytestmark = [pytest.mark.docker]", {"fast, parallel", "docker, parallel"}),
+        ("def test_a(browser): ...", {"fast, parallel", "load, parallel"}),
+        (
+            "mark.load mark.measures",
+            {"fast, parallel", "fast, alone", "load, parallel", "load, alone"},
+        ),
+    ],
+)
+def test_a_group_reads_the_files_that_may_have_tests_of_it(text: str, groups: set[str]) -> None:
+    every = {name: arguments[-1] for tier in tiers.TIERS for name, arguments in tiers.groups(tier).items()}
+    assert {name for name, selected in every.items() if tiers.may_have(text, selected)} == groups
+    assert tiers.may_have(text, "")
+    assert tiers.may_have(text, "needs")
+
+
+def test_a_test_whose_group_its_file_does_not_name_is_refused(tmp_path: Path) -> None:
+    """It would not be found there. A mark that comes from elsewhere is such a case."""
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
+    (tmp_path / "elsewhere.py").write_text("import pytest\nslow = pytest.mark.load\n")
+    (tmp_path / "test_it.py").write_text("from elsewhere import slow\n@slow\ndef test_a(): ...\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), "-c", str(ROOT / "pyproject.toml"), str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "test_a has the mark load, and its file does not say so" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     ("first", "status"),
     [
         ((1, {"counts": {**FINE, "failed": 1}, "again": []}), 1),

@@ -6,6 +6,7 @@ those that were tried again. With --times, tables say where the time went.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests import times
 
 TIERS = {"fast": "not docker and not load", "docker": "docker and not load", "load": "load"}
 ALONE = "measures or alone"
+# How a test file says that it has such tests. A group reads no other files: to import all of them takes seconds.
+SPELT = {"load": r"mark\.load\b|\bbrowser\b", **{each: rf"mark\.{each}\b" for each in ("docker", "measures", "alone")}}
 WORKERS = str(min(8, 2 * (os.cpu_count() or 1)))  # servers and containers wait more than they compute
 KINDS = ("passed", "failed", "skipped", "tried again")
 TIMES = "--times"
@@ -43,9 +46,24 @@ def groups(tier: str, *options: str) -> dict[str, list[str]]:
     slow = ["--durations", "8", "--durations-min", "10", *(["-p", times.__name__] if TIMES in options else [])]
     spread = ["-n", WORKERS, "--dist", "worksteal"]
     return {
-        f"{tier}, parallel": [*slow, *spread, "-m", f"({TIERS[tier]}) and not ({ALONE})"],
-        f"{tier}, alone": [*slow, "-m", f"({TIERS[tier]}) and ({ALONE})"],
+        f"{tier}, parallel": [*slow, *spread, "-m", expression(tier, alone=False)],
+        f"{tier}, alone": [*slow, "-m", expression(tier, alone=True)],
     }
+
+
+def expression(tier: str, *, alone: bool) -> str:
+    """Return what selects the tests of a group by their marks (pytest's -m)."""
+    return f"({TIERS[tier]}) and {'' if alone else 'not '}({ALONE})"
+
+
+def may_have(text: str, selected: str) -> bool:
+    """Return whether a test file may have tests of the group that this expression selects; of another one, True."""
+    has = {mark for mark, spelt in SPELT.items() if re.search(spelt, text)}
+    for tier in TIERS:
+        for alone in (False, True):
+            if selected == expression(tier, alone=alone):
+                return (tier not in SPELT or tier in has) and (not alone or bool(has & {"measures", "alone"}))
+    return True
 
 
 class Pytest:

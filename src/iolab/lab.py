@@ -19,6 +19,7 @@ CODE = "iolab.code"  # label; the service whose code it runs
 DOWNSTREAM = "DOWNSTREAM"  # variable of servers that can wait in the service of that name, in small letters
 MOST_CONNECTIONS = 1000  # to it
 RELATIVES = "relatives"  # a profile
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # written in C, ten times as fast, where PyYAML has it
 RUNNING = "U"  # the letter of a server that already runs, and that the lab does not start
 
 
@@ -140,7 +141,7 @@ class Lab:
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
         """Parse the text of the compose file, with `variables` inserted; raises UsageError."""
         try:
-            written = yaml.safe_load(text)["services"]
+            written = yaml.load(text, Loader=_LOADER)["services"]  # noqa: S506 (a safe one)
             blocks = dict(interpolate(written, variables))
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error

@@ -24,6 +24,8 @@ from tests import own
 from tests.conftest import ROOT, Run
 from tests.contract.test_servers import Running, launched, serving
 
+pytestmark = pytest.mark.load  # servers E to K
+
 LAB = Lab.read(ROOT)
 
 

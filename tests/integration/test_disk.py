@@ -14,6 +14,7 @@ import pytest
 from iolab.errors import explained
 from iolab.results import files
 from tests.conftest import RECORDED, ROOT, Run, Start
+from tests.kinds.recordings import one_cell
 from tests.shortened import CROWD, shortened
 from tests.waiting import wait_until
 
@@ -161,7 +162,7 @@ def test_twenty_open_files_are_too_few_for_a_run_and_one_line_says_so(iolab: Run
 def test_commands_that_measure_nothing_work_with_twenty_open_files(
     iolab: Run, tmp_path: Path, command: Sequence[str]
 ) -> None:
-    shutil.copytree(RECORDED, tmp_path / "results" / "20260101T000000Z-bench")
+    one_cell(tmp_path / "results" / "20260101T000000Z-bench")
     (tmp_path / "results" / "latest").symlink_to("20260101T000000Z-bench")
     done = iolab(*command, before=("sh", "-c", 'ulimit -n 20; exec "$@"', "sh"))
     assert done.returncode == 0, done.stderr
@@ -173,8 +174,7 @@ def test_commands_that_measure_nothing_work_with_twenty_open_files(
 def test_no_error_of_the_disk_leaves_an_unfinished_file(
     inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, number: int
 ) -> None:
-    run = tmp_path / "results" / "20260101T000000Z-bench"
-    shutil.copytree(RECORDED, run)
+    run = one_cell(tmp_path / "results" / "20260101T000000Z-bench")
 
     def fails(_: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -190,7 +190,7 @@ def test_no_error_of_the_disk_leaves_an_unfinished_file(
 @pytest.mark.needs("linux")
 @pytest.mark.parametrize("command", [("doctor",), ("report",)], ids=str)
 def test_an_output_that_is_full_ends_in_one_line(tmp_path: Path, command: Sequence[str]) -> None:
-    shutil.copytree(RECORDED, tmp_path / "results" / "20260101T000000Z-bench")
+    one_cell(tmp_path / "results" / "20260101T000000Z-bench")
     (tmp_path / "results" / "latest").symlink_to("20260101T000000Z-bench")
     with Path("/dev/full").open("w") as full:
         process = subprocess.run(

@@ -185,6 +185,8 @@ def test_an_objective_finds_a_bracket_between_none_and_all(inside: Run, results:
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
+    assert found["holds_rps"] is not None, "all rates failed"
+    assert found["fails_rps"] is not None, "no rate failed"
     assert 5 < found["holds_rps"] < 40
     assert 20 < found["fails_rps"] < 50
     assert found["holds_rps"] < found["fails_rps"]

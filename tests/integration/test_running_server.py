@@ -12,6 +12,8 @@ from iolab.runtime import running
 from tests import running_servers
 from tests.conftest import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SHORT = ("--concurrency", "2,4", "--requests", "16", "--repeats", "2")
 
 

@@ -1,5 +1,6 @@
 """A run folder of each kind of experiment, as small as can be: what reports make of it needs no measurement."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,18 @@ LOAD = {
 }  # fmt: skip
 BREAK = experiment_file.document(ROOT / "experiments" / "break.toml")
 KINDS = ("closed", "open", "slo", "crowd", "faults", "freeze", "break", "chess")
+
+
+def one_cell(folder: Path) -> Path:
+    """Copy the recorded benchmark to this folder, of which one cell is kept: for tests that do not read what it says."""
+    shutil.copytree(RECORDED, folder, ignore=shutil.ignore_patterns("report.*", "summary.json", "export"))
+    lines = (folder / "trials.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if (json.loads(line)["model"], json.loads(line)["concurrency"]) == ("C", 16)]
+    assert kept
+    (folder / "trials.jsonl").write_text("".join(kept))
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**info, "trials_planned": len(kept)}))
+    return folder
 
 
 def written(results: Path, kind: str, facts: dict[str, Any], rows: dict[str, Sequence[NamedTuple]]) -> RunFolder:

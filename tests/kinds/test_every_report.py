@@ -23,6 +23,7 @@ from tests import quiet
 from tests.conftest import Run
 from tests.kinds.recordings import recording
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 every_kind = pytest.mark.parametrize("kind", list(registry.KINDS))
 PYTHON = "3.13.5 experimental free-threading build (main, Jun 11 2026) [GCC 14.2.0]"
 ENVIRONMENT = {

@@ -13,6 +13,8 @@ from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.folder import RunFolder
 from tests.conftest import ROOT, Run, Shared
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
 
 

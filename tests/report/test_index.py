@@ -1,7 +1,6 @@
 """The page of all runs: the newest first, each with what its summary.json says; what cannot be read is named."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,10 @@ import pytest
 from iolab.report import index
 from iolab.report.doubts import Trust
 from iolab.results.folder import RunFolder
-from tests.conftest import RECORDED, Run
+from tests.conftest import Run
+from tests.kinds.recordings import one_cell
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 HEAD = {
     "schema": 2,
@@ -105,8 +107,7 @@ def test_every_report_of_a_run_in_results_writes_the_page_and_elsewhere_none(
 @pytest.fixture
 def recorded_copy(tmp_path: Path) -> RunFolder:
     folder = tmp_path / "results" / "20261126T080000Z-bench"
-    shutil.copytree(RECORDED, folder)
-    return RunFolder(folder)
+    return RunFolder(one_cell(folder))
 
 
 def test_open_opens_the_page_or_says_where_it_is(inside: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,17 @@
 """A run that is kept in the checkout, such as a recorded one, is left as it is: its report goes to the results."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import RECORDED, ROOT, Run, copied_lab
+from tests.conftest import ROOT, Run, copied_lab
+from tests.kinds.recordings import one_cell
 
-pytestmark = pytest.mark.load  # each makes reports in a process of its own, some more than once
+pytestmark = [
+    pytest.mark.load,
+    pytest.mark.usefixtures("undrawn"),
+]  # each makes reports in a process of its own, some more than once
 NAME = "tests/data/runs/docker-bench"
 REPORTS = {"summary.json", "report.md", "report.html"}
 
@@ -17,17 +20,8 @@ REPORTS = {"summary.json", "report.md", "report.html"}
 def checkout(tmp_path: Path) -> Path:
     """A copy of the lab with a recorded run, of which one cell is kept: no test here reads what the reports say of it."""
     folder = copied_lab(tmp_path / "lab")
-    shutil.copytree(RECORDED, folder / NAME, ignore=shutil.ignore_patterns("report.*", "summary.json", "export"))
-    trials = folder / NAME / "trials.jsonl"
-    lines = [line for line in trials.read_text().splitlines(keepends=True) if cell(line) == ("C", 16)]
-    assert lines
-    trials.write_text("".join(lines))
+    one_cell(folder / NAME)
     return folder
-
-
-def cell(line: str) -> tuple[str, int]:
-    found = json.loads(line)
-    return found["model"], found["concurrency"]
 
 
 def state(folder: Path) -> dict[str, float]:

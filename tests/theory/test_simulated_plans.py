@@ -40,6 +40,7 @@ def test_service_times_that_are_nearly_constant_are_dealt_out_in_turn() -> None:
     assert responses_s(arrivals, each, 8).mean(axis=1) == pytest.approx(np.array(expected), rel=0.005)
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("workers", [1, 8])
 @pytest.mark.parametrize("rho", [0.5, 0.95])
 @pytest.mark.parametrize("services", [CONSTANT, EXPONENTIAL], ids=["constant", "exponential"])
@@ -85,6 +86,7 @@ def test_where_hardly_a_request_comes_there_is_no_range() -> None:
     assert simulated(Plan("poisson", 0.1, 1.0, 1), CONSTANT) is None
 
 
+@pytest.mark.load
 @pytest.mark.parametrize(
     ("distribution", "workers", "rho"),
     [

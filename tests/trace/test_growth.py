@@ -89,6 +89,7 @@ def stamped(clicks: int) -> Iterator[str]:
         yield CLICK
 
 
+@pytest.mark.load
 def test_the_page_of_thousands_of_clicks_has_a_bound_and_counts_them() -> None:
     story = tell(Lines(io.BytesIO("".join(stamped(4_000)).encode())), "a.log")
     assert len(story.clicks) == 4_000
@@ -106,6 +107,7 @@ def test_a_duration_that_is_none_is_left_out(duration: str) -> None:
     assert "NaN" not in page
 
 
+@pytest.mark.load
 def test_ten_thousand_listeners_of_one_thread_are_all_told() -> None:
     text = "".join(LISTENS.format(n=number) for number in range(10_000))
     story = tell(Lines(io.BytesIO(text.encode())), "a.log")
@@ -114,6 +116,7 @@ def test_ten_thousand_listeners_of_one_thread_are_all_told() -> None:
     assert len(render(story)) < 200_000
 
 
+@pytest.mark.load
 def test_five_thousand_processes_are_told_apart() -> None:
     text = SERVER + "".join(WORKER.format(n=number + 100) for number in range(5_000))
     story = tell(Lines(io.BytesIO(text.encode())), "a.log")
@@ -123,6 +126,7 @@ def test_five_thousand_processes_are_told_apart() -> None:
     assert len(render(story)) < 500_000
 
 
+@pytest.mark.load
 def test_what_ended_is_not_kept_beyond_a_bound() -> None:
     """A process for each of 30,000 connections: the first ten thousand are kept, all are counted."""
     one = (

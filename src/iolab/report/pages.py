@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -17,8 +19,8 @@ def render(document: Document) -> str:
     return template("report.html.j2").render(
         document=document,
         is_a=lambda block, name: type(block).__name__ == name,
-        draw=_drawn,
-        forms=lambda figure: {form: _drawn(figure.draw(form == "narrow")) for form in ("wide", "narrow")},
+        drawn=drawn,
+        forms=lambda figure: {form: drawn(partial(figure.draw, form == "narrow")) for form in ("wide", "narrow")},
         glossary=glossary,
         marked=glossary.mark,
         anchor=anchor,
@@ -27,14 +29,18 @@ def render(document: Document) -> str:
 
 def template(name: str) -> Template:
     """Return a template of report/templates; a missing variable is an error, and text is escaped."""
-    templates = Environment(
+    return _templates().get_template(name)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("iolab.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template(name)
 
 
 class Script(NamedTuple):
@@ -53,6 +59,6 @@ def script(name: str) -> Script:
     )
 
 
-def _drawn(svg: Any) -> Markup:
-    """Return a drawing without escaping: this package made it; all other text on the page is escaped."""
+def drawn(svg: str | Callable[[], str]) -> Markup:
+    """Return a drawing, or make it, without escaping: this package made it; all other text on the page is escaped."""
     return Markup(svg() if callable(svg) else svg)  # noqa: S704

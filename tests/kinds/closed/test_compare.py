@@ -104,6 +104,7 @@ def test_a_slower_run_is_worse_in_every_cell_and_back_better(made: Made) -> None
     assert not back.fails()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_several_runs_a_side_show_what_is_noise_between_two(made: Made) -> None:
     """2% more is within the noise of two runs; three runs a side that agree within 0.1% show it."""
     first, second = [made(1.0) for _ in range(3)], [made(1.02, backlog=128) for _ in range(3)]
@@ -120,6 +121,7 @@ def test_several_runs_a_side_show_what_is_noise_between_two(made: Made) -> None:
     assert f"make compare RUNS='{paths[0]} : {paths[1]}'" in shown.raw
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_more_than_two_runs_have_a_column_each(made: Made) -> None:
     runs = [made(1.0), made(1.0), made(1.3)]
     found = judged(*([run] for run in runs))
@@ -219,6 +221,7 @@ def test_a_mistake_is_one_line(inside: Run, arguments: tuple[str, ...], words: s
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_prints_writes_a_page_and_fails_above_a_limit(inside: Run, made: Made, tmp_path: Path) -> None:
     one, other = str(made(1.0).path), str(made(1.5).path)
     done = inside("compare", one, other)

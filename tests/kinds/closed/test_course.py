@@ -130,6 +130,7 @@ def test_what_was_not_measured_is_said(run: Analysis) -> None:
     assert "This run has no result for B with 4 users" in text(only_c, 3)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_experiment_is_not_asked_the_course_s_questions(run: Analysis) -> None:
     server = run.experiment.server.model_copy(update={"wait_ms": 5.0})
     other = replace(run, experiment=run.experiment.model_copy(update={"server": server}))

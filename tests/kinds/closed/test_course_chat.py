@@ -117,6 +117,7 @@ def test_what_is_to_be_minded_of_a_crowd_is_named(bench: Analysis, tmp_path: Pat
     assert answers(found)[-1].paragraphs[-1].endswith("findings that limit their use: client_was_the_limit.")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_finds_the_crowd_beside_the_benchmark(inside: Run, tmp_path: Path) -> None:
     copy = tmp_path / "20261125T120000Z-bench"
     shutil.copytree(BENCH, copy)

@@ -69,6 +69,7 @@ def test_the_interval_within_a_run_is_that_of_the_repeats_and_not_shorter_than_a
     assert figures(repeats_s, 1e-4, 0.001)["median_ci_ms"] == pytest.approx((low * 1000, high * 1000), abs=1e-3)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_recorded_run_has_them_in_its_summary_and_its_table(run: Analysis) -> None:
     for each in run.cells:
         cell, values_ms = each.cell, np.sort(each.latencies_s) * 1000

@@ -104,6 +104,7 @@ def test_the_rate_is_that_of_the_time_in_which_all_users_are_there(analysis: Ana
     assert "| 0.99 | 35/s |" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_prediction_behind_a_short_queue_is_said_beside_that_of_a_long_one(analysis: Analysis) -> None:
     (told,) = predicted.short_queues(analysis)
     assert "A with 16 users: the accept queue (listen backlog 5) holds fewer connections than there are users" in told
@@ -137,6 +138,7 @@ def looked_at(one: AnalysedCell) -> AnalysedCell:
     return replace(one, cell=one.cell.model_copy(update={"findings": left}))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_an_experiment_is_made_to_show_is_no_reason_for_doubt(analysis: Analysis) -> None:
     cells = [looked_at(one) for one in analysis.cells]
     analysis = replace(analysis, cells=tuple(cells))
@@ -241,6 +243,7 @@ def change_run(**changes: Any) -> Damage:
     return change
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_was_killed_can_be_reported(tmp_path: Path) -> None:
     def kill(folder: Path) -> None:
         change_run(status="running", finished=None, wall_s=None)(folder)
@@ -264,6 +267,7 @@ def test_a_run_without_a_single_trial_can_be_reported(tmp_path: Path) -> None:
     assert "0 of 24 trials" in markdown(report(found))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> None:
     def spoil(folder: Path) -> None:
         lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
@@ -280,6 +284,7 @@ def test_a_cell_without_a_valid_trial_has_nulls_and_says_why(tmp_path: Path) -> 
     assert "C with 4 users" in markdown(report(found))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_cell_whose_requests_partly_failed_is_shown_and_not_valid(tmp_path: Path) -> None:
     def spoil(folder: Path) -> None:
         lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]

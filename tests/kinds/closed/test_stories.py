@@ -258,6 +258,7 @@ def test_of_many_cpu_limits_the_dots_of_the_lowest_and_the_highest_are_drawn(run
     assert ["0.1 CPU" in drawn, "0.5 CPU" in drawn, "1 CPU" in drawn] == [True, False, True]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_as_many_rounds_are_told_as_there_were(run: Analysis, recorded_page: str) -> None:
     added = [one.cell.model_copy(update={"repeats": 46}) for one in run.cells]
     precise = like(run, *added, precision=0.01)

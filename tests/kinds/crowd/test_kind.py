@@ -28,6 +28,8 @@ from iolab.runtime.choice import Place
 from tests.conftest import ROOT, Run
 from tests.fakes import FakeRuntime, Watcher, answering
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SHORT = {"users": [5, 10], "most": 0, "quiet_s": 0.001, "busy_s": 2.0}
 
 

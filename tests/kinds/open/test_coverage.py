@@ -5,6 +5,8 @@ import pytest
 from benchmarks.coverage_open import figures, long_enough, within_range
 from iolab.theory.capacity import Distribution
 
+pytestmark = pytest.mark.load  # statistics of many plans
+
 
 @pytest.mark.parametrize(("distribution", "rho"), [("constant", 0.95), ("exponential", 0.5), ("exponential", 0.9)])
 def test_the_range_holds_the_mean_of_a_plan(distribution: Distribution, rho: float) -> None:

@@ -20,6 +20,8 @@ from iolab.results.samples import OpenSample
 from tests import planned
 from tests.planned import SERVICE_S, World
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = {
     "models": ["A", "C"],
     "arrivals": {"every_utilisation": [0.4, 0.8], "duration_s": 4.0, "others_duration_s": 2.0},

@@ -72,8 +72,18 @@ def made(tmp_path: Path, *variants: str, told: bool = True) -> OpenAnalysis:
     return openanalysis.analyse(folder)
 
 
-def test_several_queues_have_the_theory_and_the_trace_of_one_worker_each(tmp_path: Path) -> None:
-    one, many = made(tmp_path, "one queue", "a queue each").cells
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> OpenAnalysis:
+    return made(tmp_path_factory.mktemp("both"), "one queue", "a queue each")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OpenAnalysis]:
+    return {each: made(tmp_path_factory.mktemp("alone"), each) for each in ("one queue", "a queue each")}
+
+
+def test_several_queues_have_the_theory_and_the_trace_of_one_worker_each(both: OpenAnalysis) -> None:
+    one, many = both.cells
     assert one.exponential
     assert many.exponential
     wait_s = KNOWN.service_s * RHO / (1 - RHO)  # M/M/1
@@ -94,10 +104,9 @@ def height_of(drawn: str, name: str) -> float:
     return float(found[1])
 
 
-def test_the_ratio_of_waiting_times_stands_beside_theory(tmp_path: Path) -> None:
-    analysis = made(tmp_path, "one queue", "a queue each")
-    (text,) = splitting.ratios(analysis)
-    one, many = analysis.cells
+def test_the_ratio_of_waiting_times_stands_beside_theory(both: OpenAnalysis, alone: dict[str, OpenAnalysis]) -> None:
+    (text,) = splitting.ratios(both)
+    one, many = both.cells
     assert one.wait_s
     assert many.wait_s
     assert one.measured
@@ -108,31 +117,31 @@ def test_the_ratio_of_waiting_times_stands_beside_theory(tmp_path: Path) -> None
     same = f"{ratio} in ideal queues with the same arrivals"  # which these workers are
     assert f", {ratio} (8 x M/M/1 against M/M/8, 14.0 times in theory, {same})." in text
     assert "disturbed" not in text
-    shown = " ".join(terminal(document.report(analysis)).split())
+    shown = " ".join(terminal(document.report(both)).split())
     assert "mean waiting time" in shown
-    drawn = figure.response_times(analysis, narrow=False)
+    drawn = figure.response_times(both, narrow=False)
     assert "8 x M/M/1" in drawn
     assert "M/M/8" in drawn
     heights = [height_of(drawn, name) for name in ("8 x M/M/1", "8 x M/D/1", "M/M/8", "M/D/8")]
     assert all(below - above > 25 for above, below in pairwise(heights)), "no name of two lines hides another"
-    assert "8 x" not in figure.response_times(made(tmp_path / "other", "one queue"), narrow=False)
+    assert "8 x" not in figure.response_times(alone["one queue"], narrow=False)
 
 
-def test_a_disturbed_plan_says_so_before_its_ratio(tmp_path: Path) -> None:
-    analysis = made(tmp_path, "one queue", "a queue each")
-    one, many = analysis.cells
+def test_a_disturbed_plan_says_so_before_its_ratio(both: OpenAnalysis) -> None:
+    one, many = both.cells
     late = Finding(id="late_sends", severity="warning", message="late", remedy="a quieter machine")
-    (text,) = splitting.ratios(replace(analysis, cells=(replace(one, findings=(late,)), many)))
+    (text,) = splitting.ratios(replace(both, cells=(replace(one, findings=(late,)), many)))
     assert text.startswith("E at 80% utilisation: disturbed, see the findings: mean waiting time")
 
 
-def test_without_the_other_queueing_there_is_no_ratio(tmp_path: Path) -> None:
-    assert list(splitting.ratios(made(tmp_path, "a queue each"))) == []
-    assert list(splitting.ratios(made(tmp_path / "other", "one queue"))) == []
+def test_without_the_other_queueing_there_is_no_ratio(alone: dict[str, OpenAnalysis]) -> None:
+    assert [list(splitting.ratios(each)) for each in alone.values()] == [[], []]
 
 
-def test_the_shares_of_the_processes_are_told_if_the_server_says_them(tmp_path: Path) -> None:
-    told = made(tmp_path, "a queue each")
+def test_the_shares_of_the_processes_are_told_if_the_server_says_them(
+    alone: dict[str, OpenAnalysis], tmp_path: Path
+) -> None:
+    told = alone["a queue each"]
     (text,) = splitting.shares(told)
     low, high = min(told.cells[0].shares), max(told.cells[0].shares)
     assert low < 1 / WORKERS < high

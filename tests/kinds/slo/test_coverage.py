@@ -5,6 +5,8 @@ import pytest
 from benchmarks.coverage_slo import Ideal, figures, searches
 from iolab.kinds.slo.settings import Search
 
+pytestmark = pytest.mark.load  # statistics of many searches
+
 SHORT = Search(least_s=10.0, most_s=60.0)
 
 
