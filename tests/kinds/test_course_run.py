@@ -15,7 +15,6 @@ from iolab.kinds.chess import document as chess_document
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.freeze import document as freeze_document
 from iolab.progress_file import headline
-from iolab.report import pages
 from iolab.report.answers import HIDDEN, SHOWN, unanswered
 from iolab.report.document import Document, Figure, Section, Table
 from iolab.results.differences import differing
@@ -36,8 +35,6 @@ OF_THEORY = re.compile(
     r"theor|predict|calculat|M/[MD]/|same trace|ideal queue|the course expects|\boff\b", re.IGNORECASE
 )
 STYLES = re.compile(r"<style>.*?</style>|base64,[\w+/=\s]+", re.DOTALL)
-
-read = pytest.mark.usefixtures("undrawn")  # of its page, a test reads the text alone
 
 
 def of_the_course(folder: RunFolder) -> RunFolder:
@@ -65,7 +62,7 @@ def report_of(kind: str, results: Path) -> Document:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_course_run_tells_no_theory_and_another_run_all_of_it(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     whole = report_of(kind, tmp_path)
     shown = unanswered(whole)
@@ -75,12 +72,11 @@ def test_a_course_run_tells_no_theory_and_another_run_all_of_it(
     assert whole.course == ""
     if shown is not whole:
         assert shown.course == HIDDEN
-        monkeypatch.setattr(pages, "drawn", lambda _: "")
+        request.getfixturevalue("undrawn")  # from here on
         assert all(" ".join(HIDDEN.split()) in " ".join(text.split()) for text in (page(shown), markdown(shown)))
         assert "hidden until your own prediction" in terminal(shown)
 
 
-@read
 @pytest.mark.parametrize("kind", KINDS)
 def test_reports_of_other_runs_are_the_same_as_ever(kind: str, tmp_path: Path, inside: Run) -> None:
     """What the marks change is only seen in a run of the course, or of a checkout that withholds it."""
@@ -124,8 +120,9 @@ def test_figures_without_theory_are_shown(recorded: Analysis) -> None:
     for document in documents:
         (figure,) = [each for each in _figures(document.answer) if each.instead]
         assert figure.instead in list(_figures(unanswered(document).answer))
-        assert figure.instead
-        assert 0 < figure.instead.draw(False).count("<path") < figure.draw(False).count("<path")
+        for narrow in (False, True):
+            assert figure.instead
+            assert 0 < figure.instead.draw(narrow).count("<path") < figure.draw(narrow).count("<path")
         assert not OF_THEORY.search(figure.instead.caption)
     full, without = (cpu_figures.cores(recorded, narrow=False, theory=theory) for theory in (True, False))
     assert len(without) < len(full)
@@ -172,7 +169,6 @@ def test_findings_keep_what_was_counted() -> None:
         assert gone not in " ".join(each.message for each in measured(shown))
 
 
-@read
 def test_commands_show_answers_when_they_are_asked_for(tmp_path: Path, inside: Run) -> None:
     folder = of_the_course(recording("closed", tmp_path / "results"))
     done = inside("report", str(folder.path))
@@ -205,7 +201,6 @@ CELLS = {
 }
 
 
-@read
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_explanation_comes_after_the_prediction(kind: str, tmp_path: Path, inside: Run) -> None:
     folder = of_the_course(recording(kind, tmp_path / "results"))
@@ -247,7 +242,6 @@ def test_what_theory_tells_in_a_cell_is_named_by_its_kind(kind: str, tmp_path: P
     assert set(suspect) <= set(of_kind.theory)
 
 
-@read
 def test_two_runs_are_compared_by_what_was_measured(
     tmp_path: Path, inside: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,6 @@ from tests import quiet
 from tests.conftest import Run
 from tests.kinds.recordings import recording
 
-pytestmark = pytest.mark.usefixtures("undrawn")
 every_kind = pytest.mark.parametrize("kind", list(registry.KINDS))
 PYTHON = "3.13.5 experimental free-threading build (main, Jun 11 2026) [GCC 14.2.0]"
 ENVIRONMENT = {
@@ -65,6 +64,7 @@ def neighbour(line: dict[str, Any]) -> None:
     line |= {"machine": machine.model_dump(), "server": {"cpu_s": 0.1}, "client": {"cpu_s": 0.1}}
 
 
+@pytest.mark.usefixtures("undrawn")
 @every_kind
 def test_the_machine_s_findings_stand_in_every_report_and_summary(kind: str, tmp_path: Path) -> None:
     summary, texts = reports(changed(kind, tmp_path, neighbour))
@@ -77,6 +77,7 @@ def test_the_machine_s_findings_stand_in_every_report_and_summary(kind: str, tmp
     assert "Trust: limited." in texts["terminal"] or "Trust: poor." in texts["terminal"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @every_kind
 def test_what_could_not_be_looked_at_is_never_fine(kind: str, tmp_path: Path) -> None:
     """As on macOS: nothing of the machine is known."""
@@ -88,6 +89,7 @@ def test_what_could_not_be_looked_at_is_never_fine(kind: str, tmp_path: Path) ->
         assert "were not checked" in texts[name]
 
 
+@pytest.mark.usefixtures("undrawn")
 @every_kind
 def test_environment_date_and_seed_stand_in_every_report_and_summary(kind: str, tmp_path: Path) -> None:
     folder = changed(kind, tmp_path, run=lambda info: info.update(environment=ENVIRONMENT))
@@ -102,6 +104,7 @@ def test_environment_date_and_seed_stand_in_every_report_and_summary(kind: str, 
             assert text in texts[name], (name, text)
 
 
+@pytest.mark.usefixtures("undrawn")
 @every_kind
 @pytest.mark.parametrize(
     ("status", "said"),
@@ -117,6 +120,7 @@ def test_a_run_that_is_not_whole_says_so_first(kind: str, status: str, said: str
     assert body.index(said) < body.index("<h1>")
 
 
+@pytest.mark.usefixtures("undrawn")
 @every_kind
 def test_compare_and_export_of_a_run_that_is_not_whole_say_so_first(kind: str, inside: Run, tmp_path: Path) -> None:
     def planned(info: dict[str, Any], status: str) -> None:

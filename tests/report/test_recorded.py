@@ -8,10 +8,7 @@ import pytest
 from tests.conftest import ROOT, Run, copied_lab
 from tests.kinds.recordings import one_cell
 
-pytestmark = [
-    pytest.mark.load,
-    pytest.mark.usefixtures("undrawn"),
-]  # each makes reports in a process of its own, some more than once
+pytestmark = [pytest.mark.load, pytest.mark.usefixtures("undrawn")]  # each makes reports, some more than once
 NAME = "tests/data/runs/docker-bench"
 REPORTS = {"summary.json", "report.md", "report.html"}
 

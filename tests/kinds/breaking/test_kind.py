@@ -14,8 +14,6 @@ from tests.fakes import ANSWERED, FakeServer, answering
 from tests.kinds.breaking.test_plan import LOG
 from tests.kinds.worlds import World
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 STRATEGIES = [
     {"name": "await", "work": "wait", "place": "await"},
     {"name": "in the loop", "work": "wait", "place": "loop"},

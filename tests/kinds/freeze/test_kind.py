@@ -18,8 +18,6 @@ from iolab.loadgen.openloop import Arrivals, OpenLoad
 from iolab.results.samples import OpenSample, Sample
 from tests.kinds.worlds import World, wait_for_two_more
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 SHORT = {"freeze": {"after_s": 0.01, "for_s": 0.01, "run_s": 0.2}}
 
 

@@ -16,8 +16,6 @@ from iolab.loadgen.workers import MOST_RPS
 from iolab.results.folder import RunFolder
 from tests.planned import SERVICE_S, World
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 SMALL = {"models": ["A"], "objective": "p95<60ms", "search": {"least_s": 10.0, "most_s": 60.0, "lead_s": 1.0}}
 TRUE_RPS = 24.6  # of M/D/1 and 20 ms: there the 95th percentile is 60 ms
 
