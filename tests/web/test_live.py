@@ -62,8 +62,9 @@ class Held:
             writer.write(self.rest)
         writer.close()
 
-    def go(self) -> None:
-        """Answer the oldest request in service."""
+    async def go(self) -> None:
+        """Answer the oldest request in service: a lane sees its connection before the server has read the request."""
+        await happens(lambda: self.waiting)
         self.waiting.pop(0).set()
 
     def usage(self) -> tuple[float, int]:
@@ -112,7 +113,7 @@ def test_a_request_that_is_being_answered_has_left_its_seat(monkeypatch: pytest.
             held.answer, held.rest = ANSWER[:9], ANSWER[9:]
             await happens(lambda: held.waiting and where(lane) == {"served": 1, "queued": 2})
             lane.events()
-            held.go()
+            await held.go()
             await happens(lambda: where(lane).get("answering") == 1)
             assert where(lane) == {"answering": 1, "served": 1, "queued": 1}
             assert lane.figures()["in_flight"] == 3
@@ -145,8 +146,7 @@ def test_of_sixteen_users_as_many_are_in_service_as_the_model_has_workers(
         async with lane_of(letter, Settings(users=16), monkeypatch, lab, workers) as (lane, held):
             await happens(lambda: lane.figures()["served"] + lane.figures()["queued"] == 16)
             assert (lane.figures()["served"], lane.figures()["in_flight"]) == (served, 16)
-            await happens(lambda: held.waiting)
-            held.go()
+            await held.go()
             await happens(lambda: lane.done == 1 and lane.figures()["in_flight"] == 16)  # the user is back
             await happens(lambda: lane.figures()["served"] == served)  # as soon as it is connected
             assert lane.rows[0].status == 200
@@ -159,14 +159,13 @@ def test_what_pages_count_is_what_the_rows_say(monkeypatch: pytest.MonkeyPatch, 
         async with lane_of("C", Settings(users=3), monkeypatch, lab, 9) as (lane, held):
             events = []
             for _ in range(20):
-                await happens(lambda: held.waiting)
-                held.go()
+                await held.go()
                 events += lane.events()
             lane.pause(True)
 
             def is_empty() -> bool:
                 while held.waiting:
-                    held.go()
+                    held.waiting.pop(0).set()
                 return not lane.figures()["in_flight"]
 
             await happens(is_empty)
@@ -190,8 +189,7 @@ def test_a_request_without_an_answer_is_a_failure_and_the_user_tries_again(
         async with lane_of("C", Settings(users=1), monkeypatch, lab, 9) as (lane, held):
             for held.answer in (b"", b"HTTP/1.1 503 No\r\n\r\n", b"nonsense"):
                 before = lane.failed
-                await happens(lambda: held.waiting)
-                held.go()
+                await held.go()
                 await happens(functools.partial(lambda count: lane.failed == count, before + 1))
             assert (lane.done, [row.status for row in lane.rows]) == (0, [0, 503, 0])
             assert lane.figures()["median_s"] is None
@@ -208,8 +206,7 @@ def test_users_that_leave_take_their_answers_with_them(monkeypatch: pytest.Monke
             await lane.load(Settings(loop="open", rate_rps=0.001))
             for number in range(4):
                 assert lane.figures()["in_flight"] == 4 - number
-                await happens(lambda: held.waiting)
-                held.go()
+                await held.go()
                 await happens(functools.partial(lambda count: lane.done == count, number + 1))
             assert lane.snapshot()["users"] == []
             await lane.load(Settings(loop="open", rate_rps=64))
@@ -267,16 +264,16 @@ def test_seats_are_those_of_the_model_and_its_settings(lab: Lab) -> None:
 def test_fewer_users_leave_and_an_open_loop_sends_at_its_rate(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
     async def look() -> None:
         async with lane_of("C", Settings(users=8), monkeypatch, lab, 99) as (lane, held):
-            await happens(lambda: lane.figures()["served"] == 8)
+            await happens(lambda: lane.figures()["served"] == len(held.waiting) == 8)
             await lane.load(Settings(users=2))
             for _ in range(8):
-                held.go()
+                await held.go()
             await happens(lambda: [user for user, _ in lane.snapshot()["users"]] == [0, 1])
             await lane.load(Settings(loop="open", rate_rps=64))
             await happens(lambda: lane.figures()["served"] >= 5)
             lane.pause(True)
             assert lane.sent >= 5
-            assert held.waiting
+            await happens(lambda: len(held.waiting) >= 5)
 
     asyncio.run(look())
 
