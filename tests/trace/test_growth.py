@@ -75,7 +75,7 @@ def seconds(*texts: str) -> list[float]:
 
 
 @pytest.mark.load
-@pytest.mark.measures
+@pytest.mark.bounds
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_log_takes_less_than_three_times_the_time(shape: str) -> None:
     text, number = SHAPES[shape]
