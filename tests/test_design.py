@@ -2,12 +2,14 @@
 
 import ast
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from iolab.cli import main as cli
 from tests.conftest import ROOT
 
 SOURCE = ROOT / "src" / "iolab"
@@ -203,6 +205,31 @@ def test_the_list_of_commands_imports_no_command() -> None:
     assert "iolab.cli.main" in loaded
     assert not {"pydantic", "numpy", "rich"} & loaded
     assert not {name for name in loaded if name.startswith("iolab.kinds.") and name != "iolab.kinds.registry"}
+
+
+def test_a_command_of_a_run_reads_nothing_of_the_course() -> None:
+    loaded = modules_after("cli.commands.main(['bench', '--help'], standalone_mode=False)")
+    assert "numpy" in loaded
+    assert not {name for name in loaded if name.startswith("iolab.learn")}
+
+
+@pytest.mark.needs("linux")
+def test_a_command_starts_no_threads_for_matrices_and_what_it_starts_may_have_them() -> None:
+    script = """
+import gc, os
+from iolab.cli import main
+main.commands.get_command(None, "bench")
+print(len(os.listdir("/proc/self/task")), gc.isenabled(), os.environ.get(main.MATRIX_THREADS))
+"""
+    for given, left in ((None, "None"), ("2", "2")):
+        environment = {name: value for name, value in os.environ.items() if name != cli.MATRIX_THREADS}
+        environment |= {cli.MATRIX_THREADS: given} if given else {}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        threads, *rest = done.stdout.split()
+        assert rest == ["True", left]
+        assert threads == "1" or given
 
 
 def modules_after(call: str) -> set[str]:
