@@ -38,7 +38,7 @@ class Judged:
         return unanswered(shown) if self.hide else shown
 
     def fails(self) -> bool:
-        """Return whether a figure is worse than FAIL_ABOVE allows, or a cell is not valid any more."""
+        """Return whether a figure is worse than FAIL_ABOVE allows, or a cell is not valid any more, or not there."""
         found, above = self.compare.found, self.compare.above
         return above is not None and bool(found.failing(above) or found.broken())
 
@@ -55,9 +55,10 @@ class Judged:
             "paired_without": [each.differs or None for each in found.pairings],
             "differences": {each.name: each.values for each in self.compare.settings},
             "cells": as_json(found, self.kind.key),
+            "not_compared": [[each.name, each.second] for each in found.lost],
             "fail_above": above,
             "failing": None if above is None else [[row.name, each.metric] for row, each in found.failing(above)],
-            "not_valid_any_more": None if above is None else [row.name for row in found.broken()],
+            "not_valid_any_more": None if above is None else [each.name for each in found.broken()],
         }
 
 

@@ -166,6 +166,29 @@ def test_a_cell_that_is_not_valid_any_more_is_broken() -> None:
     assert "not valid in both" in said(compare([bad, bad], Kind()))
 
 
+@pytest.mark.parametrize("lost", [{"median_ms": None, "valid": False}, None], ids=["no figure", "not there"])
+def test_a_cell_that_is_lost_completely_is_named_and_broken(lost: dict[str, Any] | None) -> None:
+    """A server that answers nothing but errors any more must not pass in CI."""
+    good = run({"median_ms": 20.0}, {"median_ms": 20.0, "valid": True})
+    bad = run({"median_ms": 20.0}, *([lost] if lost else []))
+    found = compare([[good], [bad]], Kind())
+    assert [row.name for row in found.rows] == ["cell 0"]
+    assert [each.name for each in found.broken()] == ["cell 1"]
+    what = "has no figure of" if lost else "does not have"
+    assert f"(!) Not compared: the second {what} cell 1; the first has." in said(found)
+    assert "FAIL_ABOVE=5%: not valid any more: cell 1." in said(found, 0.05)
+    assert "no figure is shown to be worse" not in said(found, 0.05)
+    for first, second in ((bad, good), (bad, bad), (good, good)):
+        assert not compare([[first], [second]], Kind()).broken()
+
+
+def test_of_three_sides_the_one_that_lost_a_cell_is_named() -> None:
+    both, one = run({"median_ms": 20.0}, {"median_ms": 30.0}), run({"median_ms": 20.0})
+    found = compare([[both], [both], [one, one]], Kind())
+    assert [(each.name, each.second) for each in found.broken()] == [("cell 1", 2)]
+    assert "not valid any more: cell 1, third." in said(found, 0.05)
+
+
 def test_runs_of_one_side_that_are_no_repetitions_are_named() -> None:
     uneven = [Setting("server backlog", (("5",), ("5", "128"))), Setting("cpus", (("1",), ("2",)))]
     assert words.lacks([], uneven) == (

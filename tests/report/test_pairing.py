@@ -94,3 +94,30 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     with pytest.raises(UsageError) as refused:
         paired([[run(*first)], [run(*second)]], KEY)
     assert str(refused.value) == why
+
+
+OPEN_KEY = ("model", "service", "variant", "process", "planned_utilisation", "utilisation_of")
+
+
+def planned(model: str, of: str | None, utilisation: float | None = 0.5) -> RunCell:
+    cell = {"model": model, "service": f"server {model}", "variant": "", "process": "poisson"}
+    return RunCell({**cell, "planned_utilisation": utilisation, "utilisation_of": of})
+
+
+def test_two_models_at_shares_of_their_own_capacity_differ_in_the_model_alone() -> None:
+    (found,) = paired(
+        [[[planned("A", "A"), planned("A", "A", 0.9)]], [[planned("B", "B"), planned("B", "B", 0.9)]]], OPEN_KEY
+    )
+    assert (found.differs, len(found.pairs)) == ("model A against B", 2)
+    assert set(found.left_out) == {"model", "service", "utilisation_of"}
+    (at_one_rate,) = paired([[[planned("A", "A")]], [[planned("C", "A")]]], OPEN_KEY)
+    assert (at_one_rate.differs, at_one_rate.left_out) == ("model A against C", ("model", "service"))
+    (same,) = paired([[[planned("A", "A"), planned("C", "A")]], [[planned("A", "A"), planned("C", "A")]]], OPEN_KEY)
+    assert (same.left_out, len(same.pairs)) == ((), 2)
+
+
+def test_the_same_model_at_shares_of_two_others_differs_in_that() -> None:
+    (found,) = paired([[[planned("C", "A")]], [[planned("C", "B")]]], OPEN_KEY)
+    assert found.differs == "utilisation of A against B"
+    with pytest.raises(UsageError, match="more than one setting"):
+        paired([[[planned("A", "A")]], [[planned("C", "B")]]], OPEN_KEY)

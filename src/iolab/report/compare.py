@@ -125,6 +125,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A cell that is valid in the first side; side `second` (from 1) has no figure of it, or not even the cell."""
+
+    name: str
+    second: int
+    is_there: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Several sides, each with one run or more, compared with the first; `comparisons` are those that p counts."""
 
@@ -133,6 +142,7 @@ class Comparison:
     pairings: Sequence[Pairing]
     noise: float
     comparisons: int
+    lost: Sequence[Lost] = ()
 
     @property
     def single(self) -> bool:
@@ -143,9 +153,9 @@ class Comparison:
         """Return the figures that differ and are worse by more than a share, such as 0.05."""
         return [(row, each) for row in self.rows for each in row.changes if each.worse_by > 1 + above]
 
-    def broken(self) -> list[Row]:
-        """Return the cells that are valid in the first side, and not in another one."""
-        return [row for row in self.rows if row.not_valid == (ORDINALS[row.second],)]
+    def broken(self) -> list[Row | Lost]:
+        """Return the cells that are valid in the first side, and in another one not valid, or lost."""
+        return [*(row for row in self.rows if row.not_valid == (ORDINALS[row.second],)), *self.lost]
 
     def blind(self, above: float) -> list[tuple[Row, Compared]]:
         """Return the figures in which a difference of that share could not have been shown."""
@@ -179,7 +189,7 @@ class Compares(Protocol):
 def compare(sides: Sequence[Side], kind: Compares, noise: float = NOISE) -> Comparison:
     """Compare the cells of each other side with those of the first; raises UsageError if nothing can be compared."""
     pairings = paired(sides, kind.key)
-    rows = []
+    rows, lost = [], []
     for pairing in pairings:
         single = len(sides[0]) == len(sides[pairing.second]) == 1
         for pair in pairing.pairs:
@@ -187,12 +197,16 @@ def compare(sides: Sequence[Side], kind: Compares, noise: float = NOISE) -> Comp
             found = [_figure(pair, each, pairing.second, each in kind.rising, unknown) for each in kind.metrics]
             figures = [each for each in found if each]
             if figures:
-                rows.append(Row(_name(kind, pairing, pair), pairing.second, pair, figures))
+                rows.append(Row(_name(kind, pairing, pair.first), pairing.second, pair, figures))
+            elif _is_lost(pair.first, kind.metrics):
+                lost.append(Lost(_name(kind, pairing, pair.first), pairing.second, is_there=True))
+        gone = [cells for cells in pairing.alone if _is_lost(cells, kind.metrics)]
+        lost += [Lost(_name(kind, pairing, cells), pairing.second, is_there=False) for cells in gone]
     if not rows:
-        names = "; ".join(_name(kind, pairing, pair) for pairing in pairings for pair in pairing.pairs)
+        names = "; ".join(_name(kind, pairing, pair.first) for pairing in pairings for pair in pairing.pairs)
         raise UsageError(f"the cells that are in both have no figure in both ({names})")
     judged, comparisons = _judged(rows)
-    return Comparison(tuple(map(len, sides)), judged, pairings, noise, comparisons)
+    return Comparison(tuple(map(len, sides)), judged, pairings, noise, comparisons, lost)
 
 
 def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
@@ -203,8 +217,14 @@ def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
     return list(found.values())
 
 
-def _name(kind: Compares, pairing: Pairing, pair: Pair) -> str:
-    return kind.name_of(pair.first[0].values, pairing.left_out)
+def _name(kind: Compares, pairing: Pairing, cells: Sequence[RunCell]) -> str:
+    return kind.name_of(cells[0].values, pairing.left_out)
+
+
+def _is_lost(cells: Sequence[RunCell], metrics: Sequence[str]) -> bool:
+    """Return whether cells of the first side, without a figure in another one, are valid and have figures."""
+    has = any(figure(cell.values, metric) is not None for cell in cells for metric in metrics)
+    return has and all(cell.valid for cell in cells)
 
 
 def _figure(pair: Pair, metric: str, second: int, higher_is_better: bool, noise: float) -> Compared | None:

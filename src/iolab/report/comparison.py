@@ -111,8 +111,9 @@ def _about(side: Sequence[RunFolder], number: int) -> str:
 def _verdict(found: Comparison) -> str:
     """Say how many cells differ, and which way; what is not shown to differ is not said to be the same."""
     parts = []
-    for second in dict.fromkeys(row.second for row in found.rows):
+    for second in sorted({*(row.second for row in found.rows), *(each.second for each in found.lost)}):
         counts = Counter(row.verdict for row in found.rows if row.second == second)
+        counts += Counter("not compared" for each in found.lost if each.second == second)
         said = "; ".join(f"{numbers.counted(count, 'cell')}: {verdict}" for verdict, count in counts.most_common())
         parts.append(f"{ORDINALS[second].capitalize()}: {said}." if len(found.runs) > 2 else f"{said}.")
     return " ".join(parts)

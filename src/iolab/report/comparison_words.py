@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from iolab.report import numbers, run_report
 from iolab.report.cells import label
-from iolab.report.compare import Compared, Comparison, Row
+from iolab.report.compare import Compared, Comparison, Lost, Row
 from iolab.report.pairing import ORDINALS
 from iolab.results.differences import Setting, uneven
 from iolab.results.folder import RunFolder
@@ -21,6 +21,7 @@ def of(found: Comparison, above: float | None) -> list[str]:
         *_unit(found),
         _smallest(found),
         *_not_valid(found),
+        *_lost(found),
     ]
     return [*said, *_failing(found, above)] if above is not None else said
 
@@ -77,7 +78,7 @@ def _changes(found: Comparison) -> list[str]:
     return [f"{_of_row(row, found)}, {row.verdict}: {_listed(row.changes)}." for row in found.rows if row.changes]
 
 
-def _of_row(row: Row, found: Comparison) -> str:
+def _of_row(row: Row | Lost, found: Comparison) -> str:
     return f"{row.name}, {ORDINALS[row.second]}" if len(found.runs) > 2 else row.name
 
 
@@ -147,6 +148,18 @@ def _not_valid(found: Comparison) -> list[str]:
     ]
 
 
+def _lost(found: Comparison) -> list[str]:
+    """Name the cells that cannot be compared any more: all of a kind in one sentence."""
+    said = []
+    for second in sorted({each.second for each in found.lost}):
+        side = ORDINALS[second]
+        for is_there, what in ((True, f"the {side} has no figure of"), (False, f"the {side} does not have")):
+            names = [each.name for each in found.lost if (each.second, each.is_there) == (second, is_there)]
+            if names:
+                said.append(f"(!) Not compared: {what} {_some(names)}; the {ORDINALS[0]} has.")
+    return said
+
+
 def _which(sides: Sequence[str]) -> str:
     return "both" if len(sides) == 2 else f"the {sides[0]}"
 
@@ -159,7 +172,7 @@ def _failing(found: Comparison, above: float) -> list[str]:
         names = [f"{_of_row(row, found)}, {label(each.metric)}" for row, each in failing]
         said.append(f"FAIL_ABOVE={share}: worse by more than that: {_some(names)}.")
     if broken:
-        said.append(f"FAIL_ABOVE={share}: not valid any more: {_some([_of_row(row, found) for row in broken])}.")
+        said.append(f"FAIL_ABOVE={share}: not valid any more: {_some([_of_row(each, found) for each in broken])}.")
     if not failing and not broken:
         said.append(f"FAIL_ABOVE={share}: no figure is shown to be worse by more than that.")
     if blind := found.blind(above):

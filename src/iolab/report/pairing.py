@@ -12,6 +12,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 MOST_SIDES = len(ORDINALS)
 WORDS = {"cpus": "CPUs", "concurrency": "users", "variant": "setting"}  # for parts of a key
 TOGETHER = {"service": "model"}  # a model's service is no setting of its own
+OF_A_MODEL = "utilisation_of"  # a plan is a share of what this model can serve: usually the model of the cell
 
 Run = Sequence[RunCell]
 Side = Sequence[Run]  # runs of one setting
@@ -33,13 +34,14 @@ class Pairing:
     """The cells of the base and of side `second` (from 1) that are compared.
 
     `left_out` are the fields of the key in which they differ, `differs` says it in words; both are empty where all
-    fields are the same.
+    fields are the same. `alone` are the cells of the base that the side does not have.
     """
 
     second: int
     pairs: Sequence[Pair]
     left_out: Names = ()
     differs: str = ""
+    alone: Sequence[Sequence[RunCell]] = ()
 
 
 def paired(sides: Sequence[Side], key: Sequence[str]) -> list[Pairing]:
@@ -69,7 +71,7 @@ def _value(cell: Cell, name: str) -> Any:
 
 
 def _paired(base: Cells, other: Cells, number: int, key: Sequence[str]) -> Pairing:
-    apart = [part for part in _parts(key) if not _values(base, key, part) & _values(other, key, part)]
+    apart = [part for part in _parts(key, base | other) if not _values(base, key, part) & _values(other, key, part)]
     if len(apart) > 1:
         raise UsageError(
             f"their cells differ in more than one setting, so no ratio has one cause:"
@@ -84,18 +86,23 @@ def _paired(base: Cells, other: Cells, number: int, key: Sequence[str]) -> Pairi
         )
     pairs = [Pair(base[firsts[each]], other[seconds[each]]) for each in firsts if each in seconds]
     if not pairs:
-        words = ", ".join(_word(part) for part in _parts(key))
+        words = ", ".join(_word(part) for part in _parts(key, base | other))
         raise UsageError(f"they have no cell in common: no combination of {words} is in both")
     differs = _against(base, other, key, left_out) if left_out else ""
-    return Pairing(number, pairs, left_out, differs)
+    return Pairing(number, pairs, left_out, differs, [base[firsts[each]] for each in firsts if each not in seconds])
 
 
-def _parts(key: Sequence[str]) -> list[Names]:
-    """Return the settings that a key consists of; a model and its service are one."""
+def _parts(key: Sequence[str], cells: Cells) -> list[Names]:
+    """Return the settings that a key consists of; a model and its service are one, and its own capacity is, too."""
+    together = dict(TOGETHER)
+    if {"model", OF_A_MODEL} <= set(key) and all(
+        model == of for model, of in _values(cells, key, ("model", OF_A_MODEL))
+    ):
+        together[OF_A_MODEL] = "model"
     return [
-        (name, *(each for each, to in TOGETHER.items() if to == name and each in key))
+        (name, *(each for each, to in together.items() if to == name and each in key))
         for name in key
-        if TOGETHER.get(name) not in key
+        if together.get(name) not in key
     ]
 
 
