@@ -1,5 +1,6 @@
 """Percentiles and their two kinds of interval, in summary.json and in the report."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
+from iolab.kinds.closed.compared import run_cells
 from iolab.kinds.closed.document import report
 from iolab.kinds.closed.percentile_table import INDEPENDENT, WITHIN, differ, meaning, percentiles
 from iolab.kinds.closed.percentiles import figures
 from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.table import named
-from iolab.theory.statistics import Array, median_interval
+from iolab.theory.statistics import Array, median_interval, t_quantile
 from tests.rendered import markdown, page
 
 
@@ -67,6 +69,8 @@ def test_the_interval_within_a_run_is_that_of_the_repeats_and_not_shorter_than_a
     assert figures(repeats_s, 1e-4, None)["median_ci_ms"] == pytest.approx((low * 1000, high * 1000), abs=1e-3)
     assert figures(repeats_s, 1e-4, 0.05)["median_ci_ms"] == pytest.approx((20.1 * 0.95, 20.1 * 1.05))
     assert figures(repeats_s, 1e-4, 0.001)["median_ci_ms"] == pytest.approx((low * 1000, high * 1000), abs=1e-3)
+    assert figures(repeats_s, 1e-4, None)["p50_ci_ms"] == (20.1, 20.1)
+    assert figures(repeats_s, 1e-4, 0.05)["p50_ci_ms"] == pytest.approx((20.1 * 0.95, 20.1 * 1.05))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -153,3 +157,13 @@ def test_a_precision_is_told_as_reached_only_with_enough_rounds(run: Analysis) -
     loose = [np.full(50, value) for value in (20.0, 22.0, 25.0, 21.0, 20.0)]
     assert "0 of 1 medians are that precise; not A with 4 users" in words.precision(of(run, *loose, precision=0.03))
     assert words.precision(of(run, *steady)) == ""
+
+
+def test_a_comparison_has_no_interval_that_is_shorter_than_the_precision_of_its_runs(run: Analysis) -> None:
+    repeats_ms = [np.full(50, value) for value in (20.0, 20.1, 20.0, 20.1, 20.05)]
+    for precision, shorter in ((None, True), (0.05, False)):
+        (cell,) = run_cells(of(run, *repeats_ms, precision=precision))
+        within = cell.within["median_ms"]
+        reach = math.expm1(t_quantile(within.freedom, 0.975) * within.log_error)
+        assert (reach < 0.049) == shorter
+    assert reach == pytest.approx(0.05)

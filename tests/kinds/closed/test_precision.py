@@ -8,7 +8,7 @@ import pytest
 
 from iolab.errors import UsageError
 from iolab.kinds.closed.plan import Trial
-from iolab.kinds.closed.precision import Precision, at_least, check_resolution, reach, rounds_until
+from iolab.kinds.closed.precision import Median, Precision, at_least, check_resolution, reach, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.results.records import ClientUsage, ServerUsage
 from iolab.results.samples import Sample
@@ -118,22 +118,37 @@ def test_no_interval_is_shorter_than_the_precision_asked_for() -> None:
     assert at_least((19.9, 23.0), 20.0, 0.05) == pytest.approx((19.0, 23.0))
 
 
-def a_trial(model: str, users: int) -> Trial:
-    return Trial(index=0, repeat=0, model=model, service="x", concurrency=users, cpus=1.0, requests=4)
-
-
 def test_a_precision_below_the_resolution_is_refused_with_the_least_one() -> None:
-    medians_s = {a_trial("A", 4): 0.08, a_trial("C", 16): 0.02}
-    check_resolution(0.005, "hey", medians_s)  # 0.1 ms
-    check_resolution(0.0001, "locust", medians_s)
+    medians = [Median(0.08, "A", 4), Median(0.02, "C", 16)]
+    check_resolution(0.005, "hey", medians)  # 0.1 ms
+    check_resolution(0.0001, "locust", medians)
     with pytest.raises(UsageError) as refused:
-        check_resolution(0.0049, "hey", medians_s)
+        check_resolution(0.0049, "hey", medians)
     assert str(refused.value) == (
         "PRECISION=0.49%: hey measures in steps of 0.1 ms, and that share of the shortest expected median (C with"
         " 16 users, 20 ms) is 0.098 ms: ask for 0.5% or more, or use LOADGEN=locust"
     )
     with pytest.raises(UsageError, match=r"ask for 0\.13% or more"):
-        check_resolution(0.001, "hey", {a_trial("A", 4): 0.08})  # 0.125%, rounded up
+        check_resolution(0.001, "hey", [Median(0.08, "A", 4)])  # 0.125%, rounded up
+
+
+def test_without_theory_the_medians_of_the_first_round_tell_whether_a_precision_can_be_measured() -> None:
+    """A server of others: the whole budget would go on a precision that cannot be reached."""
+    known = Precision(0.001, 0.0001)
+    known.check("hey")  # nothing is measured yet
+    known.add(record("http://127.0.0.1:9000"), samples(0.002))
+    known.add(record("http://127.0.0.1:9000", valid=False).model_copy(update={"concurrency": 16}), samples(0.001))
+    with pytest.raises(UsageError, match=r"shortest measured median \(http://127.0.0.1:9000 with 4 users, 2 ms\)"):
+        known.check("hey")
+    known.check("locust")
+    done: list[Trial] = []
+
+    def stops() -> None:
+        raise UsageError(f"after {len(done)}")
+
+    with pytest.raises(UsageError, match="after 1"):
+        for trial in rounds_until(endless(), 3, lambda: False, lambda: False, stops):
+            done.append(trial)  # noqa: PERF402 (the condition looks at it meanwhile)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from iolab.kind import History, Kind, Line, Measured, Report, Show, Where
 from iolab.kinds import registry
 from iolab.kinds.closed import run
 from iolab.kinds.closed.plan import Trial, expected_medians_s, prediction, rounds, trials
-from iolab.kinds.closed.precision import Precision, check_resolution, rounds_until
+from iolab.kinds.closed.precision import Median, Precision, check_resolution, rounds_until
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.kinds.closed.settings import ClosedExperiment
 from iolab.lab import RUNNING, Lab, Model, running_model
@@ -48,9 +48,11 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         return super().models(experiment, lab)
 
     def check(self, experiment: ClosedExperiment, models: Sequence[Model], where: Where) -> None:
-        """Refuse a precision that the load generator cannot measure."""
+        """Refuse a precision that the load generator cannot measure; without theory, the first round tells."""
         if experiment.precision is not None and experiment.predictable:
-            check_resolution(experiment.precision, where.generator, expected_medians_s(experiment, models))
+            expected = expected_medians_s(experiment, models)
+            medians = [Median(seconds, trial.model, trial.concurrency) for trial, seconds in expected.items()]
+            check_resolution(experiment.precision, where.generator, medians)
 
     def plan(
         self, experiment: ClosedExperiment, models: Sequence[Model], history: History[ClosedRecord]
@@ -61,18 +63,27 @@ class Closed(Kind[ClosedExperiment, Trial, ClosedRecord]):
         if experiment.precision is not None:
             import_module("scipy.special")  # an interruption in the middle of an import would break the report
 
-        def enough() -> bool:
+        def look() -> None:
             for record in history.records:
                 if record.index not in known:
                     known.add(record.index)
                     precision.add(record, history.rows(record, "requests", Sample))
+
+        def enough() -> bool:
+            look()
             return experiment.precision is None or precision.reached()
+
+        def check() -> None:
+            if experiment.precision is not None and not experiment.predictable:
+                look()
+                precision.check(history.run.generator)
 
         wanted = rounds_until(
             rounds(experiment, models),
             experiment.repeats,
             enough=enough,
             out_of_time=lambda: history.elapsed_s > experiment.budget_s,
+            after_one=check,
         )
         return history.missing(wanted)
 

@@ -21,7 +21,7 @@ def figures(repeats_s: Sequence[Array], resolution_s: float, precision: float | 
     found: dict[str, Any] = {"median_ci_ms": _ms_of(_of_the_median(repeats_s, every, resolution_s, precision))}
     for name, quantile in QUANTILES.items():
         found["median_ms" if name == "p50" else f"{name}_ms"] = _ms(percentile(every, quantile))
-        found[f"{name}_ci_ms"] = _ms_of(interval(every, quantile))
+        found[f"{name}_ci_ms"] = _ms_of(_wide(interval(every, quantile), every, precision if name == "p50" else None))
         found[f"repeat_{name}_ms"] = tuple(_ms(percentile(each, quantile)) for each in repeats_s)
     return found
 
@@ -30,7 +30,12 @@ def _of_the_median(
     repeats_s: Sequence[Array], every: Array, resolution_s: float, precision: float | None
 ) -> Interval | None:
     """Return the 95% interval of the median from the repeats; none is shorter than the precision asked for."""
-    found, median_s = median_interval(repeats_s, resolution_s), percentile(every, 0.5)
+    return _wide(median_interval(repeats_s, resolution_s), every, precision)
+
+
+def _wide(found: Interval | None, every: Array, precision: float | None) -> Interval | None:
+    """Return an interval of the median that is not shorter than the precision asked for."""
+    median_s = percentile(every, 0.5)
     if found is None or median_s is None or precision is None:
         return found
     return at_least(found, median_s, precision)

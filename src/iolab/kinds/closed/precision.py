@@ -1,8 +1,9 @@
 """How well medians are known, while a benchmark runs: whether another round is needed, and what may be asked for."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,14 @@ LEAST_ROUNDS = 5  # three repeats that agree by chance have a short interval, an
 ROUNDING = 1e-9  # of computing with floats
 CellKey = tuple[str, int, float, str]
 Interval = tuple[float, float]
+
+
+class Median(NamedTuple):
+    """The median of a cell, and whose it is."""
+
+    seconds: float
+    model: str
+    users: int
 
 
 def reach(interval: Interval | None, median: float | None) -> float | None:
@@ -53,6 +62,12 @@ class Precision:
         if record.valid and latencies:
             mine.append(np.array(latencies))
 
+    def check(self, generator: str) -> None:
+        """Raise UsageError where the medians measured so far are too short for the precision."""
+        known = {key: float(np.median(np.concatenate(each))) for key, each in self.repeats.items() if each}
+        if known:
+            check_resolution(self.wanted, generator, [Median(s, *key[:2]) for key, s in known.items()], "measured")
+
     def reached(self) -> bool:
         """Say whether every cell has enough repeats, and was known as well as wanted in the last two rounds."""
         return bool(self.repeats) and all(
@@ -69,19 +84,18 @@ class Precision:
         return self._answers[key, count]
 
 
-def check_resolution(wanted: float, generator: str, medians_s: Mapping[Trial, float]) -> None:
+def check_resolution(wanted: float, generator: str, medians: Iterable[Median], how: str = "expected") -> None:
     """Raise UsageError where the load generator cannot tell response times apart that differ by so little.
 
-    `medians_s` are those that theory expects of each trial.
+    `how` the medians are known: expected by theory, or measured.
     """
     resolution_s = RESOLUTION_S[generator]
-    shortest = min(medians_s, key=lambda trial: medians_s[trial])
-    median_s = medians_s[shortest]
+    median_s, model, count = min(medians)
     if wanted * median_s >= resolution_s * (1 - ROUNDING):
         return
     raise UsageError(
         f"PRECISION={share(wanted)}: {generator} measures in steps of {resolution_s * 1000:g} ms, and that share of the"
-        f" shortest expected median ({shortest.model} with {users(shortest.concurrency)}, {median_s * 1000:.3g} ms) is"
+        f" shortest {how} median ({model} with {users(count)}, {median_s * 1000:.3g} ms) is"
         f" {wanted * median_s * 1000:.2g} ms: ask for {_least(resolution_s / median_s)} or more"
         f"{', or use LOADGEN=locust' if generator == 'hey' else ''}"
     )
@@ -93,14 +107,20 @@ def _least(least: float) -> str:
 
 
 def rounds_until(
-    rounds: Iterator[Sequence[Trial]], least: int, enough: Callable[[], bool], out_of_time: Callable[[], bool]
+    rounds: Iterator[Sequence[Trial]],
+    least: int,
+    enough: Callable[[], bool],
+    out_of_time: Callable[[], bool],
+    after_one: Callable[[], None] = lambda: None,
 ) -> Iterator[Trial]:
     """Yield the trials of at least `least` rounds, and then of others until it is enough or time is out.
 
     Whether time is out is asked before each round: a round that has begun is ended, so that all cells have as many
-    repeats.
+    repeats. `after_one` is called after the first.
     """
     for number, trials in enumerate(rounds):
+        if number == 1:
+            after_one()
         if number >= least and (enough() or out_of_time()):
             return
         yield from trials
