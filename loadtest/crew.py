@@ -36,9 +36,15 @@ class Hand:
         self._runner = runner
         self._client: Client | None = None
         self._under_way: gevent.Greenlet[..., None] | None = None
+        runner.register_message("get_ready", self._get_ready)
         runner.register_message("load", self._load)
         runner.register_message("leave_off", self._leave_off)
         runner.send_message("hired")
+
+    def _get_ready(self, **_: Any) -> Client:
+        """Start the client before the first plan: else workers begin as far apart as a start of Python takes."""
+        self._client = self._client or Client()
+        return self._client
 
     def _load(self, msg: Message, **_: Any) -> None:
         self._leave_off()
@@ -58,8 +64,7 @@ class Hand:
     def _play(self, number: int, job: dict[str, Any]) -> None:
         ended: dict[str, Any] = {"error": "it was stopped"}
         try:
-            self._client = self._client or Client()
-            ended = self._client.alone(job, lambda rows: self._send("rows", number, {"rows": rows}))
+            ended = self._get_ready().alone(job, lambda rows: self._send("rows", number, {"rows": rows}))
         except ClientFailed as error:
             self._stop()
             ended = {"error": str(error)}
@@ -144,6 +149,7 @@ class Crew:
     def _hired(self, msg: Message, **_: Any) -> None:
         if msg.node_id not in self._hands:
             self._hands.append(msg.node_id)
+            self._runner.send_message("get_ready", client_id=msg.node_id)
 
     def _rows(self, msg: Message, **_: Any) -> None:
         if msg.data["job"] == self._job and msg.node_id in self._playing:

@@ -12,7 +12,7 @@ import pytest
 from iolab.loadgen import workers
 from tests.conftest import Run, Start, lab_with_a_fifth_model
 from tests.integration.test_local import latest, wait_for
-from tests.integration.test_queue import trials, wait_for_the_first_plan
+from tests.integration.test_queue import servers, trials, wait_for_the_first_plan
 
 HALF_AS_LONG = ("--wait-ms", "10")  # twice as many come in a second, and a calibration takes half the time
 PLANS = (
@@ -61,6 +61,10 @@ def below(process: Any, is_it: Callable[[list[str]], bool]) -> list[psutil.Proce
 @pytest.mark.load
 def test_a_lost_worker_spoils_its_plan_whose_rows_are_kept_and_the_others_go_on(start: Start, results: Path) -> None:
     process = start(*PLANS, "--duration", "3s", "--workers", "3")
+    wait_for(lambda: servers(process), process)
+    (calibrating,) = servers(process)
+    wait_for(lambda: len(below(process, lambda words: "arrivals_client.py" in " ".join(words))) == 3, process)
+    assert calibrating.is_running()  # all are ready before the first plan
     wait_for_the_first_plan(process, results)
     below(process, lambda words: "--worker" in words)[0].kill()
     stdout, stderr = process.communicate(timeout=120)
