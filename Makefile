@@ -90,7 +90,7 @@ walltime: .venv/run ## Maintain | 1 min | Measure what a benchmark adds to its r
 pagecost: .venv/run ## Maintain | 3 min | Measure what the lab's page costs
 	@$(BIN)/python benchmarks/page.py
 
-aa: .venv/run ## Maintain | | A/A test: false-positive rate of `compare`
+aa: .venv/run ## Maintain | 1 h | A/A test: false-positive rate of `compare`
 	@$(BIN)/python benchmarks/aa.py
 
 coverage: .venv/run ## Maintain | | Simulate: do intervals hold the true value?

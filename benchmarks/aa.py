@@ -43,7 +43,7 @@ Number = TypeVar("Number", int, float)
 def main() -> int:
     """Measure all pairs, print what they show, and return the exit status."""
     try:
-        pairs, time_s = _given("PAIRS", "10", int), _given("TIME", "1s", span)
+        pairs, time_s = _given("PAIRS", "10", int), _given("TIME", "1h", span)
     except ValueError as mistake:
         print(f"{mistake}: PAIRS is a number of pairs from 1, TIME a time such as 1h", file=sys.stderr)
         return 2

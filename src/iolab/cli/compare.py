@@ -49,7 +49,7 @@ def compare(
     noise.
 
     With FAIL_ABOVE, the exit status is 1 if a figure is shown to be worse by more than that, or if a cell is not valid
-    any more (make itself ends with 2 then), and 0 otherwise.
+    any more, or not there (make itself ends with 2 then), and 0 otherwise.
     """
     judged = comparing.judged(comparing.sides_of(runs), checkout(), noise, above)
     if as_object:
