@@ -1,6 +1,7 @@
 """A median taken apart."""
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from iolab.errors import UsageError
 from iolab.kinds.closed.cells import AnalysedCell, Analysis, analyse
 from iolab.kinds.closed.explain import budget, find
 from iolab.results.folder import RunFolder
+from iolab.results.run_info import GIL_OF_SERVERS
 from tests.conftest import ROOT, Run
 
 EXAMPLE = ROOT / "tests" / "data" / "runs" / "docker-bench"
@@ -52,8 +54,9 @@ def test_a_cell_may_be_named_in_several_ways(run: Analysis, name: str) -> None:
 
 
 def test_a_cell_that_is_not_there_is_named_with_those_that_are(run: Analysis, inside: Run) -> None:
-    with pytest.raises(UsageError, match=r"CELL=Z9: this run has A4, A16, B4"):
-        find(run, "Z9")
+    for name in ("Z9", "C\u0661\u0666"):  # Arabic digits
+        with pytest.raises(UsageError, match=rf"CELL={name}: this run has A4, A16, B4"):
+            find(run, name)
     done = inside("explain", str(EXAMPLE), "C16")
     assert done.returncode == 0, done.stderr
     assert "the event loop's clock" in done.stdout
@@ -94,6 +97,50 @@ def test_a_queue_for_the_processor_is_none_for_a_worker(run: Analysis) -> None:
         known = {part.what: part.known for part in budget(*like(run, name, computing | {"cpus": cpus}, cpu_ms=5.0))}
         assert known["the queue"] == words
     assert {part.what: part.known for part in budget(run, find(run, "B16"))}["the queue"].endswith("8 served at once")
+
+
+def served_by(run: Analysis, each: AnalysedCell, *, free: bool = False, **changes: object) -> Analysis:
+    """Return a run whose cell's model is another one; `free`: on a free-threaded build."""
+    models = tuple(
+        model.model_copy(update=changes) if model.letter == each.cell.model else model for model in run.run.models
+    )
+    facts = run.run.environment | {GIL_OF_SERVERS: {each.cell.service: not free}}
+    return replace(run, run=run.run.model_copy(update={"models": models, "environment": facts}))
+
+
+@pytest.mark.parametrize(
+    ("model", "free", "cpus", "queued_ms", "words"),
+    [
+        ({}, False, 2.0, 320.0, "one computes at a time"),
+        ({"interpreters": 8}, False, 1.0, 320.0, "8 can compute at a time, with 1 CPU"),
+        ({"interpreters": 8}, False, 2.0, 200.0, "8 served at once"),
+        (
+            {"interpreters": math.inf, "workers": math.inf},
+            False,
+            2.0,
+            160.0,
+            "any number can compute at a time, with 2 CPU",
+        ),
+        ({"threads": 8}, True, 1.0, 320.0, "8 can compute at a time, with 1 CPU"),
+        ({"threads": 8}, True, 2.0, 200.0, "8 served at once"),
+    ],
+)
+def test_as_many_compute_at_a_time_as_the_server_has_interpreters_or_threads(  # noqa: PLR0917 (each is a column)
+    run: Analysis, model: dict[str, object], free: bool, cpus: float, queued_ms: float, words: str
+) -> None:
+    """64 users, 5 ms of computing: 320 ms on one core, 160 on two; 200 where each of 8 workers takes 25 ms."""
+    times = {"median_ms": 400.0, "service_ms": 25.0, "predicted_median_ms": queued_ms, "predicted_mean_ms": queued_ms}
+    changed, each = like(run, "B16", times | {"concurrency": 64, "cpus": cpus}, cpu_ms=5.0)
+    known = {part.what: part.known for part in budget(served_by(changed, each, free=free, **model), each)}
+    assert known["the queue"] == f"theory: 64 users, {words}"
+
+
+def test_a_worker_with_a_queue_of_its_own_is_no_core(run: Analysis) -> None:
+    """8 queues of which users choose at random: 16 x 20 / 8 x 23 / 16 = 57.5 ms, without computing."""
+    times = {"median_ms": 60.0, "predicted_median_ms": None, "predicted_mean_ms": 57.5}
+    changed, each = like(run, "B16", times, reuseport=True)
+    known = {part.what: part.known for part in budget(served_by(changed, each, can_split=True), each)}
+    assert known["the queue"] == "theory: 16 users, 8 served at once, each worker from an accept queue of its own"
 
 
 def test_a_queue_for_a_connection_is_named_where_it_is_the_limit(run: Analysis) -> None:

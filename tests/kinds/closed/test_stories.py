@@ -68,6 +68,60 @@ def test_the_backlog_s_story_is_told_in_its_numbers(run: Analysis) -> None:
         assert words in told
 
 
+@pytest.mark.parametrize(
+    ("drops", "again", "slowest_ms", "words"),
+    [
+        (93, 94, 5400.0, "TCP sends a dropped attempt again after 1 s or more: the slowest response took 5.40 s."),
+        (93, None, 1700.0, "TCP sends a dropped attempt again after 1 s or more: the slowest response took 1.70 s."),
+        (
+            93,
+            94,
+            520.0,
+            "The slowest response took 520 ms; this run does not show that it waited for a dropped attempt",
+        ),
+        (
+            93,
+            0,
+            1700.0,
+            "The slowest response took 1.70 s; this run does not show that it waited for a dropped attempt",
+        ),
+        (0, 0, 1700.0, "no connection attempt is dropped. The median is only 146 ms = 7.0 x 20.9 ms, the service time"),
+        (0, 0, 1700.0, "with the long queue, and the slowest response took 1.70 s: this run does not show why."),
+        (None, None, 520.0, "how many packets of connection attempts were dropped is not known. The median is only"),
+        (None, None, 5400.0, "with the long queue, and the slowest response took 5.40 s: why is not known."),
+    ],
+)
+def test_retries_are_told_only_where_drops_were_counted_and_a_response_took_a_second(
+    run: Analysis, drops: int | None, again: int | None, slowest_ms: float, words: str
+) -> None:
+    both = queues(run, {"median_ms": 146.0, "max_ms": slowest_ms}, {"median_ms": 334.0, "max_ms": 100.0})
+    used = {"server": ServerUsage(listen_overflows=drops), "client": ClientUsage(syn_retransmits=again)}
+    short = replace(both.cells[0], cell=both.cells[0].cell.model_copy(update=used))
+    told = " ".join(backlog(replace(both, cells=(short, both.cells[1]))))
+    assert words in told
+    retried = bool(drops) and again != 0 and slowest_ms >= 1000
+    for cause in ("TCP sends", "still wait for TCP", "the server idles"):
+        assert (cause in told) == retried
+    for cause in ("since fewer requests wait", "7 users circulate"):
+        assert (cause in told) == bool(drops)
+    assert "Over the whole span the short queue has 35/s" in told
+
+
+def test_what_theory_expects_without_drops_is_a_product_only_where_it_is_one(run: Analysis) -> None:
+    def told(**changes: object) -> str:
+        return backlog(
+            queues(run, {"median_ms": 146.0, "max_ms": 5400.0} | changes, {"median_ms": 334.0, "max_ms": 350.0})
+        )[-1]
+
+    assert told().startswith("The closed loop without drops, 16 x 20 ms, predicts 320 ms. (backlog + 2) x S predicts")
+    computes = {"service_ms": 25.0, "predicted_mean_ms": 800.0, "predicted_median_ms": 350.0}  # 5 ms on 0.1 CPU
+    assert told(**computes).startswith(
+        "The closed loop without drops predicts 800 ms. (backlog + 2) x P / CPUs predicts 350 ms"
+    )
+    unknown = told(service_ms=None, predicted_mean_ms=None, predicted_median_ms=None)
+    assert unknown.startswith("M/M/1 describes another situation")
+
+
 def test_no_open_queue_is_computed_from_a_rate_without_all_users(run: Analysis) -> None:
     suspect = cell(run, suspect_repeats=3, steady_rps=45.0, utilisation=0.9)
     assert (
@@ -122,6 +176,34 @@ def test_what_a_cpu_limit_did(run: Analysis, rates: dict[float, float], words: s
     assert words in told
 
 
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({0.25: 50.0, 0.5: 95.0, 1.0: 60.0, 2.0: 100.0}, "it does not rise with every limit: 50/s with 0.25 CPU, 95/s"),
+        ({0.25: 50.0, 0.5: 120.0, 2.0: 100.0}, "2.0 times the rate with 8 times the CPU, but it does not rise with"),
+        ({0.25: 50.0, 0.5: 95.0, 1.0: 96.0, 2.0: 100.0}, "Above 0.5 CPU, the rate changes by less than 10%"),
+        ({0.25: 50.0, 0.5: 60.0, 1.0: 104.0, 2.0: 100.0}, "Above 1 CPU, the rate changes by less than 10%"),
+        ({0.25: 50.0, 0.5: 90.0, 1.0: 100.0}, "The rate rises over the whole range"),  # 10% is not less than 10%
+        ({0.25: 95.0, 0.5: 60.0, 1.0: 100.0}, "In between, the rate is different: 60/s with 0.5 CPU."),
+        ({0.25: 95.0, 0.5: 130.0, 1.0: 100.0}, "In between, the rate is different: 130/s with 0.5 CPU."),
+    ],
+)
+def test_a_rate_that_changes_little_does_so_at_every_limit_from_there_on(
+    run: Analysis, rates: dict[float, float], words: str
+) -> None:
+    (told,) = cores(limits(run, rates))
+    assert words in told
+    for sentence in ("Above", "rises over", "not rise", "In between"):
+        assert (f"{sentence}" in told) == (sentence in words)
+
+
+@pytest.mark.parametrize(("repeats", "words"), [(1, "1 repeat of each: too few for an interval."), (3, "")])
+def test_a_rate_that_changes_little_is_of_so_many_repeats(run: Analysis, repeats: int, words: str) -> None:
+    rates = {0.1: 100.0, 0.5: 740.0, 1.0: 750.0}
+    (told,) = cores(repeated(limits(run, rates), *((rate,) * repeats for rate in rates.values())))
+    assert told.endswith(f"the rate changes by less than 10% in this run.{words and f' {words}'}")
+
+
 def test_a_sweep_is_drawn_and_told_everywhere(run: Analysis) -> None:
     swept = limits(run, {0.1: 20.0, 1.0: 200.0})
     assert cpu_figures.cores(swept, narrow=False).count("<svg") == 1
@@ -171,6 +253,7 @@ def test_rates_that_are_close_are_the_same_only_as_far_as_their_repeats_show(
     (told,) = cores(repeated(limits(run, {0.25: few, 1.0: many}), low, high))
     assert words in told
     assert ("95% interval within this run" in told) == (min(len(low), len(high)) >= 3)
+    assert ("so they differ" in told) <= ("95% interval within this run" in told)
 
 
 def test_what_a_request_takes_and_what_theory_expects_is_said_where_it_is_known(run: Analysis) -> None:

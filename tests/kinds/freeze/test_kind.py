@@ -1,6 +1,6 @@
 """The life of a run of `iolab freeze`, on a server that is made up."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ import pytest
 
 from iolab import planning
 from iolab.errors import LoadFailed, UsageError
+from iolab.host.python import Python
 from iolab.host.signals import Interrupted
 from iolab.kinds import registry
 from iolab.kinds.freeze import run as freeze
 from iolab.kinds.freeze.records import FreezeRecord
-from iolab.lab import Lab
+from iolab.lab import Lab, Model
 from iolab.loadgen.openloop import Arrivals, OpenLoad
 from iolab.results.samples import OpenSample, Sample
 from tests.kinds.worlds import World, wait_for_two_more
@@ -199,6 +200,42 @@ def test_no_more_requests_are_planned_than_the_cpu_limit_allows(
     world: World, client: Client, counts: list[int]
 ) -> None:
     """5 ms of computing on a quarter of a CPU: 50 requests a second, not 200."""
+    folder = world.measure().folder
+    found = [folder.read_rows(each.rows, "requests", Sample) for each in world.trials(folder)]
+    assert [len(each) for each in found] == counts
+
+
+@pytest.mark.parametrize(
+    ("gil", "world", "counts"),
+    [
+        (True, COMPUTES | {"models": ["B"], "cpus": [2.0]}, [40, 36]),
+        (False, COMPUTES | {"models": ["B"], "cpus": [2.0]}, [80, 72]),  # a free-threaded build computes on both CPUs
+        (True, COMPUTES | {"models": ["E"], "cpus": [2.0]}, [80, 72]),  # so do processes
+    ],
+    indirect=["world"],
+)
+def test_requests_are_planned_for_as_many_cores_as_the_server_computes_on(
+    world: World, client: Client, gil: bool, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pythons(models: Sequence[Model]) -> dict[str, Python]:
+        return {model.name: Python("3.14.0 (main) [GCC 14.2.0]", gil) for model in models}
+
+    monkeypatch.setattr(world.runtime, "pythons", pythons)
+    folder = world.measure().folder
+    found = [folder.read_rows(each.rows, "requests", Sample) for each in world.trials(folder)]
+    assert [len(each) for each in found] == counts
+
+
+@pytest.mark.parametrize(
+    ("world", "counts"),
+    [
+        ({"models": ["E"], "server": {"wait_ms": 20, "reuseport": False}, "concurrency": [8]}, [80, 72]),
+        ({"models": ["E"], "server": {"wait_ms": 20, "reuseport": True}, "concurrency": [8]}, [48, 38]),
+    ],
+    indirect=["world"],
+)
+def test_workers_with_accept_queues_of_their_own_serve_less(world: World, client: Client, counts: list[int]) -> None:
+    """8 users at random among 8 workers: 8 x 50 x 8 / 15 = 213 requests a second, not 400."""
     folder = world.measure().folder
     found = [folder.read_rows(each.rows, "requests", Sample) for each in world.trials(folder)]
     assert [len(each) for each in found] == counts

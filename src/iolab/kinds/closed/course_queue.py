@@ -4,7 +4,7 @@ import math
 
 from iolab.kinds.closed import words
 from iolab.kinds.closed.records import Cell
-from iolab.kinds.closed.stories import no_open_queue
+from iolab.kinds.closed.stories import IDLES, no_open_queue, retried
 from iolab.report import numbers
 from iolab.report.numbers import milliseconds
 
@@ -42,19 +42,28 @@ def _many(many: Cell) -> list[str]:
         why = "as no connection attempt was dropped" if overflows == 0 else "though the number of dropped packets is"
         why += "" if overflows == 0 else " not known" if overflows is None else f" {overflows}"
         return [f"{told}: it holds, {why}.", no_open_queue(many)]
-    if not (overflows and many.short_queue and abs(many.residual or 0.0) <= CLOSE):
+    if not overflows or not behind_short_queue(many):
         return [f"{told}, which neither this nor a short accept queue explains.", no_open_queue(many)]
     backlog = many.backlog or 0
+    again = f" (slowest response: {milliseconds(many.max_ms)})"
+    if retried(many):
+        again = f", and TCP sends those again after 1 s or more{again}. The course's 'very high' is in the tail, not in"
+        again += " the median"
     return [
         f"{told}, {many.services or 0.0:.1f} x {each}. The server is not faster: its accept queue is short. It takes"
         f" {backlog + 1} connections (listen backlog {backlog}, and one more), and one is served, so {backlog + 2}"
         f" users circulate: ({backlog} + 2) x {each} = {milliseconds(many.predicted_median_ms)}. The kernel dropped"
-        f" {numbers.counted(overflows, 'packet')} of the other users' connection attempts, and TCP sends those again"
-        f" after 1 s or more (slowest response: {milliseconds(many.max_ms)}). The course's 'very high' is in the tail,"
-        " not in the median. make backlog measures longer queues.",
+        f" {numbers.counted(overflows, 'packet')} of the other users' connection attempts{again}. make backlog measures"
+        " longer queues.",
         *_busy(many),
         no_open_queue(many),
     ]
+
+
+def behind_short_queue(cell: Cell) -> bool:
+    """Return whether packets were dropped and the median is that of the users that circulate in a short queue."""
+    off = cell.residual
+    return bool(cell.server.listen_overflows) and cell.short_queue and off is not None and abs(off) <= CLOSE
 
 
 def _busy(many: Cell) -> list[str]:
@@ -62,8 +71,8 @@ def _busy(many: Cell) -> list[str]:
     steady, whole, utilisation = many.steady_rps, many.throughput_rps, many.utilisation
     if not (steady and whole and utilisation) or whole > (1 - CLOSE / 2) * steady:
         return []
+    why = IDLES if retried(many) else "."
     return [
         f"While every user has a request under way, the server serves {numbers.rate(steady)}, a utilisation of"
-        f" {utilisation:.2f}. Over the whole span it is {numbers.rate(whole)}: some users have sent all their requests"
-        " while others still wait for TCP, and the server idles."
+        f" {utilisation:.2f}. Over the whole span it is {numbers.rate(whole)}{why}"
     ]

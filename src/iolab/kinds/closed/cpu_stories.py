@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from iolab.report.numbers import milliseconds
 from iolab.theory.statistics import ratio_interval
 
 SAME = 0.10
+LEAST_REPEATS = 3  # for an interval
 UNHELD_S = 0.02  # a quota that stopped a server for less had no effect
 
 
@@ -37,19 +39,50 @@ def _limit(measured: Sequence[AnalysedCell], cpu_ms: float) -> str:
     cells = [each.cell for each in measured]
     low, high = cells[0], cells[-1]
     best = high.steady_rps or 0.0
-    enough = next(cell for cell in cells if (cell.steady_rps or 0.0) >= (1 - SAME) * best)
     rates = (
         f"{numbers.rate(low.steady_rps)} with {low.cpus:g} CPU{_throttled(low)},"
         f" {numbers.rate(best)} with {high.cpus:g}"
     )
-    if enough is low:
-        return f"{rates}{_alike(measured[0], measured[-1])}{_why(low, high)}"
+    if (low.steady_rps or 0.0) >= (1 - SAME) * best:
+        return f"{rates}{_alike(measured[0], measured[-1])}{_between(cells)}{_why(low, high)}"
     text = f"{rates}; the median changes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
-    if enough is not high:
-        return f"{text} Above {enough.cpus:g} CPU, the rate changes by less than {SAME:.0%} in this run."
+    first = next(number for number in range(len(cells)) if _little(cells[number:]))
+    if first < len(cells) - 1:
+        enough = f"Above {cells[first].cpus:g} CPU, the rate changes by less than {SAME:.0%} in this run."
+        return f"{text} {enough}{_too_few(measured[first:])}"
     gain, more = best / (low.steady_rps or best), high.cpus / low.cpus
-    text += f" The rate rises over the whole range: {gain:.1f} times the rate with {more:.3g} times the CPU."
+    times = f"{gain:.1f} times the rate with {more:.3g} times the CPU"
+    if all((one.steady_rps or 0.0) < (other.steady_rps or 0.0) for one, other in pairwise(cells)):
+        text += f" The rate rises over the whole range: {times}."
+    else:
+        text += f" From the lowest to the highest limit it is {times}, but it does not rise with every limit:"
+        text += f" {_listed(cells)}."
     return text + _convoy(high, cpu_ms)
+
+
+def _little(cells: Sequence[Cell]) -> bool:
+    """Return whether the rates of all these cells are less than 10% apart."""
+    rates = [cell.steady_rps or 0.0 for cell in cells]
+    return len(rates) == 1 or min(rates) > (1 - SAME) * max(rates)
+
+
+def _between(cells: Sequence[Cell]) -> str:
+    """Say which limits between the lowest and the highest have another rate than both."""
+    ends = [cells[0], cells[-1]]
+    others = [cell for cell in cells[1:-1] if not _little([*ends, cell])] if _little(ends) else []
+    return f" In between, the rate is different: {_listed(others)}." if others else ""
+
+
+def _listed(cells: Sequence[Cell]) -> str:
+    return numbers.listed([f"{numbers.rate(cell.steady_rps)} with {cell.cpus:g} CPU" for cell in cells])
+
+
+def _too_few(measured: Sequence[AnalysedCell]) -> str:
+    """Say so where there are too few repeats for an interval."""
+    least = min(len(each.steady_rps) for each in measured)
+    if least >= LEAST_REPEATS:
+        return ""
+    return f" {numbers.counted(least, 'repeat')} of each: too few for an interval."
 
 
 def _throttled(cell: Cell) -> str:

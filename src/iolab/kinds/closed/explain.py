@@ -8,6 +8,8 @@ from iolab.errors import UsageError
 from iolab.experiment import ServerSettings
 from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.records import Cell
+from iolab.kinds.closed.words import STEP_MS
+from iolab.results.run_info import ModelInfo
 
 CLOCK_MS = 0.5  # asyncio rounds a timer up to the millisecond in which epoll counts: half of one on average
 
@@ -27,7 +29,7 @@ def find(analysis: Analysis, name: str, cpus: float | None = None, variant: str 
     Where CPUs or settings vary, `cpus` and `variant` select one. Raises UsageError, with the cells of the run, where
     no cell or more than one is meant.
     """
-    match = re.fullmatch(r"\s*([A-Za-z]+)\D*?(\d+)\s*", name)
+    match = re.fullmatch(r"\s*([A-Za-z]+)\D*?(\d+)\s*", name, re.ASCII)
     key = (match[1].upper(), int(match[2])) if match else None
     named = [each for each in analysis.cells if (each.cell.model, each.cell.concurrency) == key]
     found = [each for each in named if cpus in (None, each.cell.cpus) and variant in (None, each.cell.variant)]
@@ -52,7 +54,8 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
     if cell.median_ms is None:
         raise UsageError(f"{cell.model} with {cell.concurrency} users has no result: see its findings")
     settings = analysis.experiment.settings(cell.variant)
-    workers = next(model.workers for model in analysis.run.models if model.letter == cell.model)
+    model = next(model for model in analysis.run.models if model.letter == cell.model)
+    workers = model.workers
     if cell.service_ms is None or cell.predicted_mean_ms is None:
         return _from_outside(cell, cell.median_ms)
     wait = "as given (WAIT_MS), not measured" if analysis.experiment.running else "setting (WAIT_MS)"
@@ -67,7 +70,7 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         queue_ms = max(0.0, math.floor(cell.median_ms / cell.service_ms) - 1) * cell.service_ms
         parts.append(Part(queue_ms, "the queue", "whole service times in the median; other attempts were dropped"))
     elif queue_ms > 0:
-        known = f"theory: {cell.concurrency} users, {_at_once(cell, workers, settings)}"
+        known = f"theory: {cell.concurrency} users, {_at_once(cell, model, settings, analysis.run.at_once(model))}"
         parts.append(Part(queue_ms, "the queue", known))
     own_ms = _a_request_ms(cell.server.cpu_s, cell) - settings.cpu_ms
     turns = cell.median_ms / cell.service_ms if workers == 1 else 1.0
@@ -103,16 +106,22 @@ def _from_outside(cell: Cell, median_ms: float) -> list[Part]:
     return [*own, Part(median_ms - client_ms, "what is left", rest)]
 
 
-def _at_once(cell: Cell, workers: float, settings: ServerSettings) -> str:
-    """Return what requests queue for: a worker, a connection to the downstream service, or the CPU."""
-    predicted_ms = cell.predicted_mean_ms or math.nan
-    by_workers_ms = max(1.0, cell.concurrency / workers) * (cell.service_ms or math.nan)
-    by_connections_ms = cell.concurrency * settings.wait_ms / settings.connections
-    if by_connections_ms > by_workers_ms and by_connections_ms >= predicted_ms - 0.001:
+def _at_once(cell: Cell, model: ModelInfo, settings: ServerSettings, threads: float) -> str:
+    """Return what requests queue for: a worker, a connection, or the CPU, on which `threads` compute at once."""
+    predicted_ms, users = cell.predicted_mean_ms or math.nan, cell.concurrency
+    by_workers_ms = max(1.0, users / model.workers) * (cell.service_ms or math.nan)
+    by_connections_ms = users * settings.wait_ms / settings.connections
+    if by_connections_ms > by_workers_ms and by_connections_ms >= predicted_ms - STEP_MS:
         return f"{settings.downstream} of which have a connection to the downstream service"
-    if predicted_ms > by_workers_ms + 0.001:  # records have three decimals
-        return "one computes at a time" + (f", with {cell.cpus:g} CPU" if cell.cpus < 1 else "")
-    return f"{workers:g} served at once"
+    by_cores_ms = users * settings.cpu_ms / min(threads, cell.cpus)
+    if by_cores_ms > by_workers_ms + STEP_MS and by_cores_ms >= predicted_ms - STEP_MS:
+        limit = f", with {cell.cpus:g} CPU" if cell.cpus < threads else ""
+        if threads == 1:
+            return f"one computes at a time{limit}"
+        return f"{'any number' if math.isinf(threads) else f'{threads:g}'} can compute at a time{limit}"
+    if model.queues(reuseport=settings.reuseport) > 1:
+        return f"{model.workers:g} served at once, each worker from an accept queue of its own"
+    return f"{model.workers:g} served at once"
 
 
 def _a_request_ms(cpu_s: float | None, cell: Cell) -> float:

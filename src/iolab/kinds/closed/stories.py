@@ -1,15 +1,18 @@
 """Sentences about what an experiment shows, made of its numbers; where the data do not show it, they say so."""
 
-from iolab.kinds.closed import cpu_stories
+from iolab.kinds.closed import cpu_stories, words
 from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.cpu_stories import SAME
+from iolab.kinds.closed.predicted import a_turn
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report.numbers import milliseconds
 from iolab.theory.closed_loop import mm1_response_s
+from iolab.theory.retries import FIRST_S
 
 FALLS = 0.8  # the median of the shortest queue, as a share of the longest's
 EXPLODES = 5.0
+IDLES = ": some users have sent all their requests while others still wait for TCP, and the server idles."
 
 
 def stories(analysis: Analysis) -> list[tuple[str, list[str]]]:
@@ -56,19 +59,36 @@ def _queues(short: Cell, long: Cell, queues: dict[str, int]) -> list[str]:
             " together with a longer tail."
         )
         return told
-    inside = brief / each_ms
-    room = queues[short.variant] + 2
-    why = ""
-    if abs(inside - room) < 0.5:
-        why = f" The accept queue takes {room - 1} connections, and one is served: {room} users circulate."
     told.append(
         f"With a listen backlog of {queues[short.variant]}, {dropped(short)}. The median is only {milliseconds(brief)}"
-        f" = {inside:.1f} x {each_ms:.1f} ms, the service time with the long queue, since fewer requests wait before"
-        f" each accepted one.{why} TCP sends a"
-        f" dropped attempt again after 1 s or more: the slowest response took {milliseconds(short.max_ms)}."
-        f"{_as_busy(short, long)}"
+        f" = {brief / each_ms:.1f} x {each_ms:.1f} ms, the service time with the long queue"
+        f"{_why(short, brief / each_ms, queues[short.variant] + 2)}{_as_busy(short, long)}"
     )
     return told
+
+
+def _why(short: Cell, inside: float, room: int) -> str:
+    """Say what drops explain of a short median of `inside` service times, and of the tail, where some were counted."""
+    slowest = f"slowest response took {milliseconds(short.max_ms)}"
+    if not short.server.listen_overflows:
+        known = "this run does not show why" if short.server.listen_overflows == 0 else "why is not known"
+        return f", and the {slowest}: {known}."
+    circulate = ""
+    if abs(inside - room) < 0.5:
+        circulate = f" The accept queue takes {room - 1} connections, and one is served: {room} users circulate."
+    fewer = f", since fewer requests wait before each accepted one.{circulate}"
+    if retried(short):
+        return f"{fewer} TCP sends a dropped attempt again after {FIRST_S:g} s or more: the {slowest}."
+    return f"{fewer} The {slowest}; this run does not show that it waited for a dropped attempt to be sent again."
+
+
+def retried(cell: Cell) -> bool:
+    """Return whether requests waited until TCP sent a dropped connection attempt again: 1 s or more.
+
+    Where the attempts that were sent again were counted, there must be one.
+    """
+    again = cell.client.syn_retransmits != 0
+    return bool(cell.server.listen_overflows) and again and (cell.max_ms or 0.0) >= FIRST_S * 1000
 
 
 def _as_busy(short: Cell, long: Cell) -> str:
@@ -78,10 +98,8 @@ def _as_busy(short: Cell, long: Cell) -> str:
         return ""
     whole = ""
     if short.throughput_rps and short.throughput_rps < (1 - SAME) * one:
-        whole = (
-            f" Over the whole span the short queue has {numbers.rate(short.throughput_rps)}: some users have sent all"
-            " their requests while others still wait for TCP, and the server idles."
-        )
+        whole = f" Over the whole span the short queue has {numbers.rate(short.throughput_rps)}"
+        whole += IDLES if retried(short) else "."
     return (
         f" While every user has a request under way, the server serves as much: {numbers.rate(one)} and"
         f" {numbers.rate(other)}.{whole}"
@@ -90,12 +108,17 @@ def _as_busy(short: Cell, long: Cell) -> str:
 
 def _theory(short: Cell) -> list[str]:
     """Say which model predicts what of the short queue."""
-    each = f"{short.concurrency} x {short.service_ms or 0.0:g} ms"
-    told = f"The closed loop without drops, {each}, predicts {milliseconds(short.predicted_mean_ms)}."
+    service_ms, mean_ms = short.service_ms, short.predicted_mean_ms
+    if service_ms is None or mean_ms is None:
+        return [no_open_queue(short)]
+    each = ""
+    if abs(short.concurrency * service_ms - mean_ms) <= words.STEP_MS:  # one worker, and computing is not the limit
+        each = f", {short.concurrency} x {service_ms:g} ms,"
+    told = f"The closed loop without drops{each} predicts {milliseconds(mean_ms)}."
     if short.short_queue and short.predicted_median_ms:
         told += (
-            f" (backlog + 2) x S predicts {milliseconds(short.predicted_median_ms)} for the users that circulate; it"
-            " does not predict the tail."
+            f" (backlog + 2) x {a_turn(short)} predicts {milliseconds(short.predicted_median_ms)} for the users that"
+            " circulate; it does not predict the tail."
         )
     return [f"{told} {no_open_queue(short)}"]
 

@@ -38,7 +38,9 @@ class FreezeKind(Kind[FreezeExperiment, Trial, FreezeRecord]):
         self, experiment: FreezeExperiment, models: Sequence[Model], history: History[FreezeRecord]
     ) -> Iterator[Trial]:
         """Yield the closed loop and the planned arrivals."""
-        return history.missing(Trial(index, name) for index, name in enumerate(NAMES))
+        (model,) = history.run.models
+        at_once = history.run.at_once(model)
+        return history.missing(Trial(index, name, at_once) for index, name in enumerate(NAMES))
 
     def count(self, experiment: FreezeExperiment, models: Sequence[Model]) -> int:
         """Return how many ways of measuring there are."""

@@ -8,7 +8,7 @@ Source: Tene, How NOT to Measure Latency (2013).
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from iolab.results.records import ClientUsage, MachineUsage, ServerUsage
 from iolab.results.samples import Sample
 from iolab.runtime import Server
 from iolab.runtime.usage import Meter
-from iolab.theory.closed_loop import ClosedLoop, closed_loop
+from iolab.theory.closed_loop import ClosedLoop, closed_loop, split_queues
 
 LEAD_S = 0.3  # that of loadtest/arrivals_process.py
 ROOM = 0.9  # of the closed loop's rate: the server must be able to catch up after the freeze
@@ -34,10 +34,11 @@ ANSWER_LIMIT_S = 20.0
 
 @dataclass(frozen=True)
 class Trial:
-    """One load during which the server is frozen once."""
+    """One load during which the server is frozen once; `at_once` is how many of its threads compute at once."""
 
     index: int
     name: Name
+    at_once: float = 1.0
 
 
 class Prepared(NamedTuple):
@@ -70,7 +71,8 @@ def run(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Measured[Fr
     except TrialFailed as error:
         reason = str(error)
     record = FreezeRecord(
-        **asdict(trial),
+        index=trial.index,
+        name=trial.name,
         started=started,
         duration_s=round((datetime.now(UTC) - started).total_seconds(), 6),
         valid=reason is None,
@@ -90,7 +92,7 @@ def _prepared(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> Itera
     constant rate a little below that of the closed loop.
     """
     (model,), plan, freeze = bench.models.values(), bench.plans[experiment.cpus[0]], experiment.freeze
-    users, theory = experiment.concurrency[0], _theory(experiment, bench)
+    users, theory = experiment.concurrency[0], _theory(experiment, trial, bench)
     with (
         running_generator(OpenLoop, bench.runtime, plan) as client,
         bench.runtime.serve(model, plan) as server,
@@ -112,11 +114,13 @@ def counted(name: Name, load: OpenLoad) -> list[Sample]:
     return [Sample(one.planned_s, one.done_s - one.planned_s, one.status) for one in load.samples]
 
 
-def _theory(experiment: FreezeExperiment, bench: Bench) -> ClosedLoop:
+def _theory(experiment: FreezeExperiment, trial: Trial, bench: Bench) -> ClosedLoop:
     """Return what theory expects of the closed loop."""
     (model,), server, users = bench.models.values(), experiment.server, experiment.concurrency[0]
-    times = server.wait_ms / 1000, server.cpu_ms / 1000
-    return closed_loop(users, model.places, *times, experiment.cpus[0], model.interpreters)
+    times = server.wait_ms / 1000, server.cpu_ms / 1000, experiment.cpus[0], trial.at_once
+    if (queues := model.queues(reuseport=server.reuseport)) > 1:
+        return split_queues(users, queues, *times)
+    return closed_loop(users, model.workers, *times, server.connections)
 
 
 @contextmanager
