@@ -33,6 +33,11 @@ class Client:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def prepare(self, job: dict[str, Any]) -> None:
         """Send it a job, and wait until it is ready to begin; raises ClientFailed."""
         self._say(job)

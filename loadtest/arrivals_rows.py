@@ -21,7 +21,8 @@ class Row(NamedTuple):
 
     `status` is 0 without an answer, and `error` then says why, as an index of ERRORS. `first_s` is when the first byte
     of the answer was read (-1: none), `service_s` the server's Server-Timing (-1: none), `resent` whether it was sent
-    again, `read_late_s` for how long the answer waited, at most, until the client read it, `process` which of the
+    again, `read_late_s` for how long the answer can have waited until the client read it: since the last look that did
+    not show it, since the client woke up, or since it fell asleep if it woke up too late. `process` is which of the
     server's processes served it (-1: not known).
     """
 

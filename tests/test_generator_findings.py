@@ -1,13 +1,17 @@
 """A load generator at its limit is found on any number of cores, and so are late reads and missing connections."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from iolab.findings import generator
+from iolab.kinds import registry
 from iolab.loadgen.openloop import OpenLoad
 from iolab.results.records import ClientUsage, Finding, TrialRecord
 from iolab.results.run_info import CpuPlanInfo, RunInfo
+from tests.kinds.recordings import KINDS, recording
 
 
 def run(loadgen: tuple[int, ...]) -> RunInfo:
@@ -38,6 +42,33 @@ def test_one_process_at_its_limit_is_found_on_any_number_of_cores(cores: int) ->
     assert finding.value == pytest.approx(0.94)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_process_at_its_limit_is_found_alike_in_every_kind_and_on_any_number_of_cores(
+    kind: str, tmp_path: Path
+) -> None:
+    """Whether each kind also records that share, the tests of its runs ask."""
+    folder = recording(kind, tmp_path)
+    info, trials = folder.path / "run.json", folder.path / "trials.jsonl"
+    lines = [json.loads(line) for line in trials.read_text().splitlines()]
+    for share, expected in ((0.94, True), (0.4, False)):
+        client = {"cpu_s": 0.02, "busiest_share": share}
+        crowd = {"client_share": share} if kind == "crowd" else {}
+        trials.write_text("".join(f"{json.dumps({**line, 'client': client, **crowd})}\n" for line in lines))
+        for cores in (2, 4, 8, 64):
+            facts = json.loads(info.read_text())
+            plans = [{**plan, "loadgen": list(range(1, cores))} for plan in facts["cpu_plans"]]
+            info.write_text(json.dumps({**facts, "cpu_plans": plans}))
+            for cell in registry.kind(kind).run_cells(folder):
+                ids = {finding.id for finding in cell.findings}
+                assert (len(ids & {"loadgen_bottleneck", "client_was_the_limit"}) == 1) is expected, (cores, ids)
+
+
+def test_the_share_of_a_core_is_known_only_where_time_and_span_are() -> None:
+    assert generator.share_of_a_core(9.4, 10.0) == pytest.approx(0.94)
+    assert generator.share_of_a_core(0.0, 10.0) == 0
+    assert [generator.share_of_a_core(*each) for each in ((None, 10.0), (9.4, None), (9.4, 0.0))] == [None] * 3
+
+
 def test_processes_that_share_a_core_are_at_their_limit_together() -> None:
     three = ClientUsage(cpu_s=9.6, busiest_share=0.33)
     assert "used 96% of the time of its core" in found(three)["loadgen_bottleneck"].message
@@ -56,7 +87,7 @@ def test_late_reads_are_judged_like_late_sends() -> None:
     assert found(ClientUsage(loop_late_p99_ms=1.9)) == {}
     finding = found(ClientUsage(loop_late_p99_ms=2.1), ClientUsage(loop_late_p99_ms=7.25))["late_reads"]
     assert (finding.severity, finding.value) == ("warning", 7.25)
-    assert "waited up to 7.2 ms or more in the load generator" in finding.message
+    assert "can have waited 7.2 ms or more in the load generator" in finding.message
 
 
 def test_arrivals_that_waited_for_a_connection_are_counted() -> None:

@@ -1,6 +1,6 @@
 """Findings of the machine, on made-up trials: neighbours, stolen time, quotas, threads of one core, heat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,19 +42,32 @@ def usage(
     return MachineUsage.model_validate({"span_s": SPAN_S, "own_s": 0.1, "by_core": by_core, **changes})
 
 
-def found(used: MachineUsage, planned: CpuPlanInfo, runtime: str = "local", **changes: Any) -> dict[str, Finding]:
-    """Return the findings of one trial on that machine; server and load generator computed for a second each."""
+def trial(used: MachineUsage, **changes: Any) -> TrialRecord:
+    """Return a trial on that machine; server and load generator computed for a second each."""
     facts: dict[str, Any] = {
         "index": 0, "started": datetime.now(UTC), "duration_s": SPAN_S, "valid": True, "reason": None,
         "server": ServerUsage(cpu_s=1.0), "client": ClientUsage(cpu_s=1.0), "machine": used,
     }  # fmt: skip
+    return TrialRecord.model_validate({**facts, **changes})
+
+
+def found(
+    used: MachineUsage,
+    planned: CpuPlanInfo,
+    runtime: str = "local",
+    others: Sequence[MachineUsage | TrialRecord] = (),
+    **changes: Any,
+) -> dict[str, Finding]:
+    """Return the findings of one such trial, and of `others`."""
+    more = [each if isinstance(each, TrialRecord) else trial(each) for each in others]
+    trials = [trial(used, **changes), *more]
     run = RunInfo.model_validate(
         {
             "kind": "made", "experiment": {"name": "made"}, "models": (), "runtime": runtime, "runtime_reason": "a test",
             "generator": "hey", "cpu_plans": (planned,), "environment": {}, "trials_planned": 1, "started": datetime.now(UTC),
         }
     )  # fmt: skip
-    yielded = list(machine.during(run, [TrialRecord.model_validate({**facts, **changes})], planned.cpus))
+    yielded = list(machine.during(run, trials, planned.cpus))
     assert all(each.remedy for each in yielded)
     assert len({each.id for each in yielded}) == len(yielded)
     return {each.id: each for each in yielded}
@@ -91,6 +104,81 @@ def test_fifteen_neighbours_elsewhere_are_named_and_are_no_warning() -> None:
     assert doubts.trust([("C", list(told.values()))], "cell").level == "good"
 
 
+@pytest.mark.parametrize("number", [1, 2, 8, 24, 64])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_one_neighbour_on_a_core_of_the_server_is_found_however_many_cores_the_server_has(
+    number: int, share: float
+) -> None:
+    """The neighbour has core 0 to itself, and the server computes on the others for that share of the time."""
+    own_s = share * 10 * max(1, number - 1)
+    busy = {0: 10.0, **dict.fromkeys(range(1, number), share * 10)}
+    facts: dict[str, Any] = {"server": ServerUsage(cpu_s=own_s if number > 1 else share * 5)}
+    told = found(usage(number + 1, {**busy, number: 1.1}), plan(number + 1, number), **facts)
+    assert set(told) == {"busy_machine"}
+    assert "(of the server's)" in told["busy_machine"].message or number == 1
+    quiet = {core: 0.0 if number > 1 and core == 0 else seconds for core, seconds in busy.items()}
+    facts = {"server": ServerUsage(cpu_s=own_s if number > 1 else 10.0)}
+    assert found(usage(number + 1, {**quiet, number: 1.1}), plan(number + 1, number), **facts) == {}
+
+
+def test_three_quarters_of_one_of_the_load_generator_s_cores_are_found_beside_a_busy_generator() -> None:
+    client: dict[str, Any] = {"client": ClientUsage(cpu_s=15.0)}
+    spread = dict.fromkeys(range(1, 17), 15.1 / 16)
+    assert found(usage(17, {0: 1.0, **spread}), plan(17), **client) == {}
+    told = found(usage(17, {0: 1.0, **spread, 5: 15.1 / 16 + 7.4}), plan(17), **client)
+    assert "used 0.7 of cores 1, 2, 3," in told["busy_machine"].message
+
+
+@pytest.mark.parametrize(
+    "busy_s",
+    [
+        {3: 9.6},  # one thread that stays
+        dict.fromkeys(range(24), 0.4),  # one that moves
+        {0: 5.0, 7: 4.6},
+        {core: 10.0 if core < 20 else 0.0 for core in range(24)},  # twenty threads
+        dict.fromkeys(range(24), 9.9),
+    ],
+)
+def test_the_lab_s_own_programs_are_no_neighbours_wherever_they_compute(busy_s: dict[int, float]) -> None:
+    """With 1% of each core for what an idle system does."""
+    idle = {core: busy_s.get(core, 0.0) + 0.1 for core in range(24)}
+    server: dict[str, Any] = {"server": ServerUsage(cpu_s=sum(busy_s.values()))}
+    assert found(usage(25, {**idle, 24: 1.1}), plan(25, 24), **server) == {}
+
+
+def test_the_lab_s_own_process_is_not_pinned_and_no_neighbour_on_any_core() -> None:
+    for core in (0, 1, 20):
+        assert found(usage(64, {**OWN, core: OWN.get(core, 0.0) + 6.0}, own_s=6.1), plan(64)) == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "used", "span_s", "named"),
+    [
+        (24, 0.45, 10.0, False), (24, 0.55, 10.0, True), (64, 0.45, 10.0, False), (64, 0.55, 10.0, True),
+        (8, 0.35, 10.0, False), (8, 0.45, 10.0, True), (64, 1.5, 0.4, False), (64, 1.7, 0.4, True),
+    ],
+)  # fmt: skip
+def test_a_little_of_each_of_many_cores_is_tolerated_up_to_half_a_core_in_all(
+    number: int, used: float, span_s: float, named: bool
+) -> None:
+    """In a short trial the kernel's counts are too coarse for that: each can be a step of 10 ms off."""
+    busy = dict.fromkeys(range(number), used * span_s / number)
+    machine = usage(number + 1, busy, span_s=span_s, own_s=0.0)
+    told = found(machine, plan(number + 1, number), server=ServerUsage(cpu_s=0.0), client=ClientUsage(cpu_s=0.0))
+    assert ("busy_machine" in told) is named
+
+
+def test_no_more_is_said_of_a_core_than_it_has() -> None:
+    busy = {0: 9.0, **dict.fromkeys(range(1, 8), 2.5), 8: 1.1}
+    assert "used 0.8 of core 0 (of the server's)" in found(usage(9, busy), plan(9, 8))["busy_machine"].message
+
+
+def test_one_neighbour_elsewhere_is_named_too() -> None:
+    told = found(usage(64, {**OWN, 40: 9.0}), plan(64))
+    assert set(told) == {"busy_elsewhere"}
+    assert "used 0.9 of the 47 cores that the run did not use" in told["busy_elsewhere"].message
+
+
 def test_a_neighbour_is_told_from_the_load_generator_s_own_time_where_that_is_possible() -> None:
     """Fifteen cores' worth of load, and no neighbour; then a neighbour on some core that cannot be named."""
     client: dict[str, Any] = {"client": ClientUsage(cpu_s=100.0)}
@@ -105,7 +193,7 @@ def test_neighbours_of_server_and_load_generator_are_both_named() -> None:
     assert message.endswith("used 0.8 of core 0 (the server's) and 0.5 of core 1 (the load generator's)")
 
 
-@pytest.mark.parametrize(("busy_s", "named"), [(3.4, False), (3.6, True)])
+@pytest.mark.parametrize(("busy_s", "named"), [(3.5, False), (3.7, True)])
 def test_a_quarter_of_a_core_is_tolerated(busy_s: float, named: bool) -> None:
     assert ("busy_machine" in found(usage(2, {0: busy_s}), plan(2))) is named
 
@@ -134,6 +222,25 @@ def test_what_cannot_be_looked_at_is_not_checked_and_never_fine(
     assert level == "limited"
     assert "were not checked" in text
     assert found(usage(2), plan(2), valid=False, reason="it died", server=ServerUsage()) == {}
+
+
+def test_trials_that_were_not_checked_are_counted_beside_those_that_were() -> None:
+    quiet = usage(2, OWN)
+    unknown, blind = trial(usage(2, {0: 10.0}), server=ServerUsage()), trial(usage(2, {0: 10.0}, span_s=0.15))
+    dead = trial(quiet, valid=False, reason="it died", server=ServerUsage())
+    told = found(quiet, plan(2), others=[unknown, dead])
+    assert set(told) == {"not_checked"}
+    assert told["not_checked"].severity == "note"
+    assert told["not_checked"].message.startswith(
+        "other programs were not checked in 1 of 2 trials: the CPU time of the server"
+    )
+    message = found(quiet, plan(2), others=[blind])["not_checked"].message
+    assert message.startswith("other programs and stolen time were not checked in 1 of 2 trials: a trial of 0.15 s is")
+    message = found(quiet, plan(2), others=[unknown, unknown, blind])["not_checked"].message
+    assert message.startswith("other programs were not checked in 3 of 4 trials, nor stolen time in 1 of them: ")
+    busy = found(usage(2, {0: 10.0, 1: 1.1}), plan(2), others=[unknown])
+    assert set(busy) == {"busy_machine", "not_checked"}
+    assert found(quiet, plan(2), others=[quiet]) == {}
 
 
 def test_stolen_time_counts_on_cores_that_matter_alone() -> None:
@@ -178,13 +285,50 @@ def test_two_threads_of_one_physical_core_are_a_warning_where_both_can_have_comp
 def test_a_quota_of_the_lab_s_own_group_is_a_finding() -> None:
     throttled = found(usage(2, OWN, group_quota=1.0, group_throttled_s=0.3), plan(2))["own_quota"]
     assert throttled.severity == "warning"
-    assert "throttled it for 0.30 s of 10.0 s" in throttled.message
-    low = found(usage(2, OWN, group_quota=1.5, group_throttled_s=0.1), plan(2))["own_quota"]
+    assert "throttled it for 0.30 s, summed over 2 cores, of 10.0 s" in throttled.message
+    low = found(usage(2, OWN, group_quota=1.0, group_throttled_s=0.19), plan(2))["own_quota"]
     assert low.severity == "note"
-    assert "a quota of 1.5 CPUs, and servers and load generator have 2 cores: it did not throttle them" in low.message
+    assert low.message.endswith(
+        "a quota of 1 CPU, and servers and load generator have 2 cores: it throttled them for 0.19 s, summed over 2"
+        " cores, of 10.0 s, which is too little to count (2%)"
+    )
+    never = found(usage(2, OWN, group_quota=1.5, group_throttled_s=0.0), plan(2))["own_quota"]
+    assert never.severity == "note"
+    assert never.message.endswith(
+        "a quota of 1.5 CPUs, and servers and load generator have 2 cores: it did not throttle them"
+    )
     unknown = found(usage(2, OWN, group_quota=1.5), plan(2))["own_quota"]
     assert unknown.severity == "warning"
     assert "is not known" in unknown.message
+
+
+def test_throttled_time_of_several_cores_can_be_longer_than_the_trial_and_says_so() -> None:
+    used = usage(2, OWN, group_quota=1.0, group_throttled_s=37.0, cores=4)
+    assert found(used, plan(2))["own_quota"].message.endswith("for 37.00 s, summed over 4 cores, of 10.0 s")
+    one = found(usage(1, {0: 2.1}, group_quota=0.5, group_throttled_s=0.1), plan(1, 0.5))["own_quota"]
+    assert "have 1 core: it throttled them for 0.10 s of 10.0 s, which is too little to count" in one.message
+    alone = found(usage(2, OWN), plan(2), server=ServerUsage(cpu_s=1.0, throttled_s=5.2))["throttled"]
+    assert alone.message == "the quota of 1 CPU throttled the server's core for 5.20 s of 10.0 s"
+    several = found(usage(4, OWN), plan(4, 2.5), server=ServerUsage(cpu_s=1.0, throttled_s=25.0))["throttled"]
+    assert several.message == (
+        "the quota of 2.5 CPUs throttled the server's cores for 25.00 s, summed over 3 cores, of 10.0 s"
+    )
+
+
+def test_a_quota_did_not_throttle_only_where_every_trial_was_counted() -> None:
+    counted, uncounted = (usage(2, OWN, group_quota=1.0, group_throttled_s=each) for each in (0.0, None))
+    some = found(counted, plan(2), others=(uncounted,))["own_quota"]
+    assert some.severity == "warning"
+    assert some.message.endswith("2 cores: whether it throttled them is not known in 1 of 2 trials")
+    little = usage(2, OWN, group_quota=1.0, group_throttled_s=0.1)
+    both = found(little, plan(2), others=(uncounted,))["own_quota"].message
+    assert both.endswith("too little to count (2%); whether it throttled them is not known in 1 of 2 trials")
+
+
+def test_a_trial_whose_throttled_time_is_not_known_does_not_dilute_that_of_others() -> None:
+    trials = [trial(usage(2, OWN), server=ServerUsage(cpu_s=1.0, throttled_s=each)) for each in (0.3, *[None] * 9)]
+    (finding,) = [each for each in machine.on(plan(2), "local", trials) if each.id == "throttled"]
+    assert "for 0.30 s of 10.0 s" in finding.message
 
 
 def test_a_quota_that_is_enough_or_none_is_no_finding() -> None:

@@ -22,5 +22,5 @@ def test_a_quota_that_binds_is_said_and_so_is_a_trial_too_short_for_it(
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "results" / "latest" / "summary.json").read_text())
     found = {one["id"]: one["message"] for one in summary["cells"][0]["findings"]}
-    assert "the quota of 0.25 CPU throttled the server's cores" in found["throttled"]
+    assert "the quota of 0.25 CPU throttled the server's core for" in found["throttled"]
     assert "25 ms in each period of 100 ms" in found["short_for_quota"]

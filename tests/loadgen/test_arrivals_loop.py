@@ -2,6 +2,8 @@
 
 import gc
 import itertools
+import os
+import signal
 import socket
 import struct
 import threading
@@ -14,6 +16,7 @@ import arrivals_sockets
 import pytest
 from arrivals_loop import Loop
 from arrivals_pool import Counts, Limits
+from arrivals_process import Client
 from arrivals_rows import ERRORS, Row, packed, unpacked
 from arrivals_sockets import NoRoom, Target, kind_of
 
@@ -103,6 +106,51 @@ def test_a_request_takes_the_idle_connection_that_was_used_last() -> None:
     assert all(0 <= row.planned_s <= row.sent_s <= row.first_s <= row.done_s for row in rows)
     assert all(row.read_late_s >= 0 for row in rows)
     assert {row.service_s for row in rows} == {0.02}
+
+
+def after(pause_s: float) -> Handler:
+    def handler(connection: socket.socket, _: int) -> None:
+        for _request in requests(connection):
+            threading.Event().wait(pause_s)
+            connection.sendall(ANSWER)
+
+    return handler
+
+
+def test_an_answer_can_have_waited_since_a_sleep_began_that_was_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(after(0.04)) as url:
+        rows, _ = played(url, [0.0, 0.1, 0.2])
+        assert min(row.read_late_s for row in rows) < 0.02  # the answer ended the sleep
+        monkeypatch.setattr(arrivals_sockets.Poller, "wait", lambda *_: threading.Event().wait(0.2))
+        rows, _ = played(url, [0.0])
+    assert 0.2 <= rows[0].read_late_s < 2
+
+
+def test_a_client_that_did_not_run_for_a_while_says_how_long_answers_can_have_waited() -> None:
+    told, begun = list[str](), threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        begun.set()
+
+    client = Client()
+    with serving(after(0.05)) as url:  # at 40 a second, a request is under way all the time
+        plan = {"process": "constant", "rate_rps": 40.0, "duration_s": 1.5, "seed": 1}
+        job = {"url": url, "arrivals": plan, "answer_limit_s": 5, "timeout_s": 20}
+        playing = threading.Thread(target=client.alone, args=(job, tell), daemon=True)
+        playing.start()
+        try:
+            assert begun.wait(20)
+            os.kill(client.pid, signal.SIGSTOP)
+            threading.Event().wait(0.3)
+            os.kill(client.pid, signal.SIGCONT)
+            playing.join(20)
+        finally:
+            client.stop()
+    late_s = [row.read_late_s for text in told for row in unpacked(text)]
+    assert len(late_s) >= 60
+    assert 0.25 < max(late_s) < 2
+    assert min(late_s) < 0.02
 
 
 def test_answers_in_pieces_and_in_any_framing() -> None:

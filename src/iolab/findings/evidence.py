@@ -32,3 +32,19 @@ def listed(repeats: Sequence[int]) -> str:
 def cores(number: int) -> str:
     """Return "core" or "2 cores"."""
     return "core" if number == 1 else f"{number} cores"
+
+
+def core_count(number: int) -> str:
+    """Return "1 core" or "2 cores"."""
+    return "1 core" if number == 1 else f"{number} cores"
+
+
+def cpus(number: float) -> str:
+    """Return "0.5 CPU", "1 CPU" or "1.5 CPUs"."""
+    return f"{number:g} CPU{'s' if number > 1 else ''}"
+
+
+def of_all(seconds: float, number: int | None) -> str:
+    """Return "0.52 s", or "0.52 s, summed over 4 cores,": such a time can be longer than the trial; None: not known."""
+    summed = "" if number == 1 else f", summed over {core_count(number) if number else 'its cores'},"
+    return f"{seconds:.2f} s{summed}"

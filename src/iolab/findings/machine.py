@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from iolab.findings import neighbours
-from iolab.findings.evidence import Conditions
+from iolab.findings.evidence import Conditions, core_count, cpus, of_all
 from iolab.results.records import Finding, ServerUsage, TrialRecord
 from iolab.results.run_info import CpuPlanInfo, RunInfo
 
@@ -15,12 +15,14 @@ QUOTA = "raise its quota (--cpus of the container, CPUQuota of the systemd unit)
 
 def throttled(evidence: Conditions) -> Iterator[Finding]:
     """The CPU quota throttled the server."""
-    throttled_s, quota = evidence.usage.throttled_s, f"the quota of {evidence.plan.cpus:g} CPU"
+    throttled_s, number = evidence.usage.throttled_s, len(evidence.plan.server)
+    theirs = "the server's core" if number == 1 else "the server's cores"
     if throttled_s and throttled_s > THROTTLED_SHARE * evidence.duration_s:
         yield Finding(
             id="throttled",
             severity="warning",
-            message=f"{quota} throttled the server's cores for {throttled_s:.2f} s of {evidence.duration_s:.1f} s",
+            message=f"the quota of {cpus(evidence.plan.cpus)} throttled {theirs} for {of_all(throttled_s, number)} of"
+            f" {evidence.duration_s:.1f} s",
             remedy="nothing to do if you limit CPUS on purpose; else give more CPUS",
             value=throttled_s / evidence.duration_s,
         )
@@ -58,7 +60,7 @@ def sibling_cores(evidence: Conditions) -> Iterator[Finding]:
         return
     shares = [share for trial in evidence.trials for pair in pairs if (share := _both_busy(trial, pair)) is not None]
     server, load = pairs[0]
-    more = f", and {len(pairs) - 1} more such pairs" if len(pairs) > 1 else ""
+    more = f", and {len(pairs) - 1} more such pair{'s' if len(pairs) > 2 else ''}" if len(pairs) > 1 else ""
     met = f"; both computed for at most {max(shares):.0%} of the time" if shares else ""
     yield Finding(
         id="sibling_cores",
@@ -80,19 +82,12 @@ def _both_busy(trial: TrialRecord, pair: tuple[int, int]) -> float | None:
 
 def own_quota(evidence: Conditions) -> Iterator[Finding]:
     """A quota of the lab's own control group, as in a dev container or in CI, throttled it, or can."""
-    worst: tuple[float, TrialRecord] | None = None
-    for trial in evidence.trials:
-        throttled_s, span_s = trial.machine.group_throttled_s, trial.machine.span_s
-        if throttled_s and span_s and throttled_s > THROTTLED_SHARE * span_s:
-            worst = max(worst or (0.0, trial), (throttled_s / span_s, trial), key=lambda each: each[0])
-    if worst:
-        share, trial = worst
-        throttled_s, span_s = trial.machine.group_throttled_s, trial.machine.span_s
+    share, how_long = _group_throttled(evidence)
+    if share > THROTTLED_SHARE:
         yield Finding(
             id="own_quota",
             severity="warning",
-            message=f"a CPU quota of the lab's own control group throttled it for {throttled_s:.2f} s of"
-            f" {span_s:.1f} s{evidence.during(trial.repeat)}",
+            message=f"a CPU quota of the lab's own control group throttled it {how_long}",
             remedy=QUOTA,
             value=share,
         )
@@ -100,16 +95,32 @@ def own_quota(evidence: Conditions) -> Iterator[Finding]:
     quotas = [quota for trial in evidence.trials if (quota := trial.machine.group_quota or 0.0) > 0]
     used = len({*evidence.plan.server, *evidence.plan.loadgen})
     if evidence.runtime == "local" and quotas and min(quotas) < used:  # containers have control groups of their own
-        uncounted = all(trial.machine.group_throttled_s is None for trial in evidence.trials)
-        told = "whether it throttled them is not known" if uncounted else "it did not throttle them"
+        watched = [trial.machine for trial in evidence.trials if trial.machine.span_s is not None]
+        uncounted = sum(machine.group_throttled_s is None for machine in watched)
+        told = [f"it throttled them {how_long}, which is too little to count ({THROTTLED_SHARE:.0%})"] if share else []
+        if uncounted:
+            some = "" if uncounted == len(watched) else f" in {uncounted} of {len(watched)} trials"
+            told.append(f"whether it throttled them is not known{some}")
         yield Finding(
             id="own_quota",
             severity="warning" if uncounted else "note",
-            message=f"the lab's own control group has a quota of {min(quotas):g} CPUs, and servers and load generator"
-            f" have {used} cores: {told}",
+            message=f"the lab's own control group has a quota of {cpus(min(quotas))}, and servers and load generator"
+            f" have {core_count(used)}: {'; '.join(told) or 'it did not throttle them'}",
             remedy=QUOTA,
             value=used / min(quotas),
         )
+
+
+def _group_throttled(evidence: Conditions) -> tuple[float, str]:
+    """Return the share of the time for which the lab's own group was throttled in the worst trial, and words for it."""
+    worst, how_long = 0.0, ""
+    for trial in evidence.trials:
+        machine = trial.machine
+        throttled_s, span_s = machine.group_throttled_s, machine.span_s
+        if throttled_s and span_s and throttled_s / span_s > worst:
+            worst, cores = throttled_s / span_s, machine.cores or len(machine.by_core or ())
+            how_long = f"for {of_all(throttled_s, cores)} of {span_s:.1f} s{evidence.during(trial.repeat)}"
+    return worst, how_long
 
 
 def clock_trouble(evidence: Conditions) -> Iterator[Finding]:
@@ -142,7 +153,7 @@ def slowed_by_heat(evidence: Conditions) -> Iterator[Finding]:
         yield Finding(
             id="slowed_by_heat",
             severity="warning",
-            message=f"heat slowed the cores of {whose} {slowed} times",
+            message=f"heat slowed the cores of {whose} {'once' if slowed == 1 else f'{slowed} times'}",
             remedy="let it cool, plug in the laptop, and run it again",
             value=slowed,
         )
@@ -155,12 +166,12 @@ def during(run: RunInfo, trials: Sequence[TrialRecord], cpus: float) -> Iterator
 
 def on(plan: CpuPlanInfo, runtime: str, trials: Sequence[TrialRecord]) -> Iterator[Finding]:
     """Yield the findings of the machine during trials on the cores of a plan, each only once."""
-    throttled_s = [trial.server.throttled_s for trial in trials if trial.server.throttled_s is not None]
+    counted = [trial for trial in trials if trial.server.throttled_s is not None]
     evidence = Conditions(
         trials=trials,
         plan=plan,
-        usage=ServerUsage(throttled_s=sum(throttled_s) if throttled_s else None),
-        duration_s=sum(trial.duration_s for trial in trials),
+        usage=ServerUsage(throttled_s=sum(trial.server.throttled_s or 0.0 for trial in counted) if counted else None),
+        duration_s=sum(trial.duration_s for trial in counted),
         runtime=runtime,
     )
     yield from (finding for rule in RULES for finding in rule(evidence))

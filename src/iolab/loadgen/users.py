@@ -31,6 +31,11 @@ class UserProcesses:
         """The CPU time of all processes since their start, as of the last answer of each."""
         return sum(self._cpu_s)
 
+    @property
+    def cpu_of_each_s(self) -> Sequence[float]:
+        """The same of each process."""
+        return self._cpu_s
+
     def ask(self, what: str, jobs: Sequence[Mapping[str, Any]], timeout_s: float) -> list[dict[str, Any]]:
         """Give each process its job at the same time, and return the answers, with all rows; raises LoadFailed."""
         pool = ThreadPoolExecutor(len(self._drivers))

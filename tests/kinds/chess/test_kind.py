@@ -1,7 +1,7 @@
 """The life of a run of `iolab chess`, on servers that are made up."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from iolab.host.signals import Interrupted
 from iolab.kinds.chess import run as chess
 from iolab.kinds.chess.records import ChessRecord
 from iolab.lab import Lab
+from iolab.results.records import MachineUsage
 from iolab.results.samples import Pair
 from tests.kinds.worlds import World
 from tests.rendered import figures
@@ -27,7 +28,7 @@ class Games:
         self._world = world
         self.events: dict[int, BaseException] = {}
         self.played = self.opened = 0
-        self.cpu_s = 0.1
+        self.cpu_s: float | None = 0.1
 
     def play(self, url: str, boards: int, moves: int, answer_limit_s: float, timeout_s: float) -> tuple[Pair, ...]:
         if moves < MOVES:
@@ -74,6 +75,22 @@ def test_each_server_is_a_trial_that_is_on_disk_as_it_ends(world: World, games: 
         assert {(pair.board, pair.move) for pair in pairs} == {(b, m) for b in range(BOARDS) for m in range(MOVES)}
         assert each.server.threads_peak
     assert world.watcher.lines[0].text.split() == ["A", "blocking", "6", "pairs", "of", "moves", "in", "0.12", "s"]
+
+
+def test_the_driver_is_one_process_and_judged_by_the_time_of_one_core(
+    world: World, games: Games, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watch:
+        def usage(self) -> MachineUsage:
+            return MachineUsage(span_s=10.0)
+
+    monkeypatch.setattr(chess, "watching", lambda: nullcontext(Watch()))
+    games.cpu_s = 9.4
+    clients = [record.client for record in world.trials(world.measure().folder)]
+    assert [(client.cpu_s, client.busiest_share) for client in clients] == [(9.4, 0.94)] * 3
+    games.cpu_s = None
+    clients = [record.client for record in world.trials(world.measure().folder)]
+    assert [(client.cpu_s, client.busiest_share) for client in clients] == [(None, None)] * 3
 
 
 def test_reports_are_made_of_what_is_on_disk(world: World, games: Games) -> None:

@@ -1,17 +1,24 @@
 """Load generators beside each other."""
 
+import itertools
 import json
 import os
 import shutil
 import signal
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from iolab import generator_ceilings
+from iolab.host import cores
 from iolab.kinds.closed import crosscheck
 from iolab.kinds.closed.crosscheck import Told, verdict
+from iolab.lab import Lab
+from iolab.results.records import MachineUsage
 from tests.conftest import Run, Start
+from tests.fakes import FakeRuntime
 from tests.waiting import wait_until
 
 
@@ -38,6 +45,28 @@ from tests.waiting import wait_until
 )
 def test_where_they_differ_the_reason_is_looked_for(told: dict[str, Told], words: str) -> None:
     assert words in verdict(told)
+
+
+@pytest.mark.parametrize("number", [2, 4, 8, 64])
+@pytest.mark.parametrize(("cpu_s", "expected"), [(9.4, True), (4.0, False)])
+def test_wrk_has_one_thread_and_is_judged_by_the_time_of_one_core(
+    number: int, cpu_s: float, expected: bool, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watch:
+        def usage(self) -> MachineUsage:
+            return MachineUsage(span_s=10.0)
+
+    monkeypatch.setattr(shutil, "which", lambda _: "wrk")
+    monkeypatch.setattr(crosscheck, "affinity", lambda _: nullcontext())
+    monkeypatch.setattr(crosscheck, "watching", lambda: nullcontext(Watch()))
+    monkeypatch.setattr(crosscheck, "time", SimpleNamespace(monotonic=itertools.count(0, 10).__next__))
+    monkeypatch.setattr(crosscheck, "wrk", lambda *_: (Told(20.5, 0.03), cpu_s))
+    plan, models = cores.plan(1.0, range(number)), lab.select(["C"])
+    told = crosscheck.by_wrk(FakeRuntime(("127.0.0.1", 1)), models, [16], plan, 1)["C", 16]
+    found = {finding.id: finding for finding in told.findings}
+    assert ("loadgen_bottleneck" in found) is expected
+    if expected:
+        assert found["loadgen_bottleneck"].value == pytest.approx(0.94)
 
 
 @pytest.mark.load

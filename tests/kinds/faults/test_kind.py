@@ -38,7 +38,7 @@ class FakePeople:
 
     def __init__(self, shares: Sequence[int]) -> None:
         self.shares = shares
-        self.cpu_s = 0.0
+        self.cpu_of_each_s: Sequence[float] = (0.0, 0.0)
 
     def connect(self, place: tuple[str, int], transport: str, rate: float, patience_s: float) -> list[list[Any]]:
         return []
@@ -49,7 +49,8 @@ class FakePeople:
         return []
 
     def all(self, what: str, timeout_s: float, **job: Any) -> list[dict[str, Any]]:
-        self.cpu_s += 0.1
+        idle_s, busy_s = self.cpu_of_each_s
+        self.cpu_of_each_s = (idle_s + 0.1, busy_s + 0.3)
         answers: dict[str, dict[str, Any]] = {
             "count_outcomes": {"held": sum(self.shares), "late": 0},
             "end_clicks": {"rows": [["c1-0", 1, 10.0, 10.001, 10.002]], "acknowledged": ["c1-0"]},
@@ -112,6 +113,13 @@ def world(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield made
 
 
+def test_the_busiest_process_of_the_client_is_judged_by_itself() -> None:
+    client = run.used((1.0, 0.5, 0.0), (2.0, 9.9, 1.0), 10.0)
+    assert client.cpu_s == pytest.approx(11.4)
+    assert client.busiest_share == pytest.approx(0.94)
+    assert run.used((1.0,), (1.0,), 0.0).busiest_share is None
+
+
 def faults(folder: RunFolder) -> list[Fault]:
     return [record.fault for record in folder.read_trials(FaultRecord)]
 
@@ -143,6 +151,7 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
         20,
     )
     assert first.acknowledged_clicks_safe
+    assert first.client.cpu_s == pytest.approx(0.4)  # until the clicks end
     assert list(first.rows) == ["clicks"]
     assert [row.token for row in outcome.folder.read_rows(first.rows, "clicks", ClickRow)] == ["c1-0"]
     assert outcome.folder.read_rows(last.rows, "users", Entry) == HERD

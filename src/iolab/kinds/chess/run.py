@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from iolab.bench import Bench
 from iolab.errors import LoadFailed, TrialFailed
+from iolab.findings.generator import share_of_a_core
 from iolab.host.activity import watching
 from iolab.kind import Measured
 from iolab.kinds.chess.plan import arithmetic
@@ -51,7 +52,9 @@ def run(experiment: ChessExperiment, trial: Trial, bench: Bench) -> Measured[Che
             with metering(server) as meter, watching() as watch:
                 started = datetime.now(UTC)
                 pairs = driver.play(server.url, boards, rules.moves, answer_limit_s, START_S + PATIENCE * most_s)
-            usage, client, machine = meter.usage(), ClientUsage(cpu_s=driver.cpu_s), watch.usage()
+            usage, machine = meter.usage(), watch.usage()
+            share = share_of_a_core(driver.cpu_s, machine.span_s)  # the driver is one process of Python
+            client = ClientUsage(cpu_s=driver.cpu_s, busiest_share=share)
             server.check_alive()
     except TrialFailed as error:
         reason = str(error)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from iolab.errors import LoadFailed
-from iolab.findings import by_gravity, machine
+from iolab.findings import by_gravity, generator, machine
+from iolab.findings.generator import share_of_a_core
 from iolab.host.activity import watching
 from iolab.host.cores import CpuPlan, affinity
 from iolab.host.processes import run
@@ -63,11 +64,13 @@ def by_wrk(
                 with runtime.serve(model, plan) as server, affinity(plan.loadgen):
                     tries = [_tried(server, users, repeat) for repeat in range(repeats)]
                 clients = [each.client_ms for each, _ in tries if each.client_ms is not None]
-                found = machine.on(plan_info(plan, pinned=runtime.pinned), runtime.name, [trial for _, trial in tries])
+                trials = [trial for _, trial in tries]
+                of_wrk = generator.on(len(plan.loadgen), trials)
+                of_machine = machine.on(plan_info(plan, pinned=runtime.pinned), runtime.name, trials)
                 told[model.letter, users] = Told(
                     statistics.median(each.median_ms for each, _ in tries),
                     statistics.mean(clients) if clients else None,
-                    by_gravity(found),
+                    by_gravity([*of_wrk, *of_machine]),
                 )
     return told
 
@@ -77,6 +80,7 @@ def _tried(server: Server, users: int, repeat: int) -> tuple[Told, TrialRecord]:
     started, began = datetime.now(UTC), time.monotonic()
     with metering(server) as meter, watching() as watch:
         one, cpu_s = wrk(server.url, users)
+    used = watch.usage()
     trial = TrialRecord(
         index=repeat,
         repeat=repeat,
@@ -85,8 +89,8 @@ def _tried(server: Server, users: int, repeat: int) -> tuple[Told, TrialRecord]:
         valid=True,
         reason=None,
         server=meter.usage(),
-        client=ClientUsage(cpu_s=cpu_s),
-        machine=watch.usage(),
+        client=ClientUsage(cpu_s=cpu_s, busiest_share=share_of_a_core(cpu_s, used.span_s)),  # wrk has one thread
+        machine=used,
     )
     return one, trial
 

@@ -7,13 +7,14 @@ it answers (JOURNAL=1).
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from iolab.bench import Bench
 from iolab.errors import TrialFailed
+from iolab.findings.generator import share_of_a_core
 from iolab.host import limits
 from iolab.host.activity import watching
 from iolab.kind import Measured
@@ -83,20 +84,20 @@ def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: S
     began, started = time.monotonic(), datetime.now(UTC)
     users, figures, back, reason = 0, None, None, None
     clicks, files = Clicks(), dict[str, str]()
-    stage.used, client_s = Spending.of(stage.server), None
+    stage.used, client = Spending.of(stage.server), ClientUsage()
     killed = trial.fault == "killed"
     bench.say(words.name(trial.fault))
     with watching() as watch:
         try:
             users = _held(stage.users)
-            before_s = stage.users.cpu_s
+            since, before_s = time.monotonic(), stage.users.cpu_of_each_s
             begin_s = _begin_clicks(experiment, trial, stage.users)
             figures = ACTS[trial.fault](stage)
             if not killed:
                 time.sleep(max(0.0, experiment.faults.least_s - (time.monotonic() - began)))
             wait_s = DEAD_ANSWERS_S if killed else LAST_ANSWERS_S
             answers = stage.users.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
-            client_s = round(stage.users.cpu_s - before_s, 6)
+            client = used(before_s, stage.users.cpu_of_each_s, time.monotonic() - since)
             clicks, files = checked(bench, trial.index, begin_s, answers, stage.server)
             if not killed:
                 stage.server.check_alive()
@@ -116,11 +117,17 @@ def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: S
         figures=figures,
         clicks=clicks,
         server=stage.used.usage(stage.server),
-        client=ClientUsage(cpu_s=client_s),
+        client=client,
         machine=watch.usage(),
         rows=files,
     )
     return Measured(record, {KIND_OF_ROWS[trial.fault]: stage.rows} if trial.fault in KIND_OF_ROWS else {})
+
+
+def used(before_s: Sequence[float], after_s: Sequence[float], span_s: float) -> ClientUsage:
+    """Return what the client's processes used between two readings of their CPU times; each computes on one core."""
+    each_s = [after - before for before, after in zip(before_s, after_s, strict=True)]
+    return ClientUsage(cpu_s=round(sum(each_s), 6), busiest_share=share_of_a_core(max(each_s), span_s))
 
 
 def _record(experiment: FaultsExperiment, trial: Trial, **outcome: Any) -> FaultRecord:
