@@ -96,7 +96,7 @@ def test_as_many_threads_compute_as_serve_and_an_event_loop_is_one() -> None:
     assert {model.letter: model.threads for model in models} == {"A": 1, "B": 8, "C": 1, "D": math.inf}
 
 
-@pytest.mark.parametrize("backlog", ["0", "-1", "short", ""])
+@pytest.mark.parametrize("backlog", ["0", "-1", "short", "", "\u0665"])
 def test_a_wrong_backlog_is_named(backlog: str) -> None:
     block = BLOCK.format(letter="Z", workers="1").replace(
         'iolab.workers: "1"', f'iolab.workers: "1", iolab.backlog: "{backlog}"'

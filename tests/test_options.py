@@ -79,8 +79,8 @@ def test_a_value_is_read_by_the_type_of_its_field(name: str, values: str, text: 
         *(("size_ms", text) for text in ("", "x", "1,2")),
         *(("both", text) for text in ("", ",", "a,c")),
         ("is_on", "maybe"),
-        *(("for", text) for text in ("0s", "25h", "soon", "-1")),
-        *(("shares", text) for text in ("0", "1", "100%", "0.5,1.2", "nan")),
+        *(("for", text) for text in ("0s", "25h", "soon", "-1", "\u0661\u0660s")),  # Arabic digits
+        *(("shares", text) for text in ("0", "1", "100%", "0.5,1.2", "nan", "0.\u0665")),
         ("one", "1,2"),
         ("unset", "1.5"),
     ],

@@ -88,6 +88,9 @@ def test_the_sentences_say_what_the_numbers_mean(theory: Any) -> None:
         (("--slo", "p50<13ms", "--wait-distribution", "exponential"), "without any queue it is 13.86 ms"),
         (("--slo", "p99<1s", "--rate", "0"), "RATE=0: must be a number from 0.000001 to 1,000,000,000"),
         (("--slo", "p98<1s"), "SLO=p98<1s: must be such as p99<100ms"),
+        (("--slo", "p99<\u0661\u0660\u0660ms"), "ms: must be such as p99<100ms"),  # Arabic digits
+        (("--rate", "\u0662\u0667"), "must be a number from 0.000001"),
+        (("--rate", "50.0000001"), "RATE=50.0000001: unstable, utilisation 1: from 50.0000000/s on"),
         (("--rate", "nan"), "RATE=nan: must be a number from 0.000001"),
         (("--rate", "inf"), "RATE=inf: must be a number from 0.000001"),
         (("--rate", "-3"), "RATE=-3: must be a number from 0.000001"),
@@ -123,6 +126,32 @@ def test_extreme_values_have_an_answer(theory: Any, arguments: tuple[str, ...]) 
     assert status == 0
     assert "NaN" not in out
     assert "Infinity" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--rate", "9990", "--service-ms", "1000", "--workers", "10000"), "99.9%"),
+        (("--rate", "49.9999999"), "<100%"),
+    ],
+)
+def test_the_utilisation_of_a_stable_queue_is_not_100(theory: Any, arguments: tuple[str, ...], shown: str) -> None:
+    status, out, _ = theory(*arguments)
+    assert status == 0
+    assert shown in out
+    assert "100%" not in out.replace("<100%", "")
+
+
+def test_two_rates_are_not_shown_as_one(theory: Any) -> None:
+    _, out, _ = theory("--rate", "49.9999999", "--slo", "p99.9<1000s")
+    text = " ".join(out.split())
+    assert "49.9999999/s" in text
+    assert "From 50.0000000/s on the queue grows" in text
+    highest, given = re.findall(r"holds up to ([\d.]+)/s", text)[0], re.findall(r"At ([\d.]+)/s the p99.9", text)[0]
+    assert float(highest) < float(given) < 50
+    assert "is <100% utilisation" in text or re.search(r"is 99\.\d+% utilisation", text)
+    assert theory_terminal.rate(27.0, 50.0, None, 27.0) == "27.00/s"
+    assert theory_terminal.rate(2e-7, 2.00001e-7) == "2.00000e-07/s"
 
 
 def test_numbers_have_four_digits() -> None:

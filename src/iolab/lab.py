@@ -70,7 +70,7 @@ class Model:
     def connection_limit(self) -> int | None:
         """The most connections that it accepts, if its block fixes that; else None."""
         text = self.service.written.get("CONNECTION_LIMIT", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isascii() and text.isdecimal() else None
 
     @property
     def can_split(self) -> bool:
@@ -234,7 +234,7 @@ def _model(service: Service, letter: str) -> Model:
         raise UsageError(
             f"{COMPOSE_FILE}: service {service.name}: iolab.workers is {workers_text!r}; it must be 1 or more, or inf"
         ) from None
-    if not (backlog_text is None or (backlog_text.isdecimal() and int(backlog_text) > 0)):
+    if not (backlog_text is None or (backlog_text.isascii() and backlog_text.isdecimal() and int(backlog_text) > 0)):
         raise UsageError(
             f"{COMPOSE_FILE}: service {service.name}: iolab.backlog is {backlog_text!r}; it must be 1 or more"
         )

@@ -23,7 +23,7 @@ class Word(NamedTuple):
 
 def share(text: str) -> float:
     """Return 3% or 0.03 as a number between 0 and 1; raises ValueError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)", text)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)", text, re.ASCII)
     value = float(match[1]) / (100 if match[2] else 1) if match else 0.0
     if not 0 < value < 1:
         raise ValueError(text)
@@ -32,7 +32,7 @@ def share(text: str) -> float:
 
 def span(text: str) -> float:
     """Return 90s, 10m or 1h in seconds; raises ValueError for anything else, and for more than a day."""
-    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([smh]?)", text)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([smh]?)", text, re.ASCII)
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0.0
     if not 0 < seconds <= 86_400:
         raise ValueError(text)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from contextlib import suppress
@@ -61,7 +62,8 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
         assert cell["late_p99_ms"] < 10
     assert cells[1]["m_d_c"]["mean_ms"] < cells[1]["m_m_c"]["mean_ms"]
     assert "Mean response times at the highest load: A " in " ".join(done.stdout.split())
-    assert "This server handles any number of requests at once" in (results / "latest" / "report.md").read_text()
+    text = (results / "latest" / "report.md").read_text()
+    assert re.search(r"Between [\d.]+/s and [\d.]+/s, the mean response time (grew by at most|did not grow)", text)
     again = inside("report", str(results / "latest"))
     assert again.returncode == 0, again.stderr
     assert "Same trace" in (results / "latest" / "report.html").read_text()

@@ -92,6 +92,15 @@ def test_the_line_of_a_trial_has_the_median_of_status_200_alone(kind: str, facts
     assert "1.0 ms" not in line
 
 
+def test_the_line_of_a_strategy_says_of_how_few_requests_a_median_is() -> None:
+    few = [Sample(0.0, 0.02, 200)] * 5
+    measured = Measured(record("break", BREAK), {"requests": few, "bystander": few[:3]})
+    line = " ".join(registry.kind("break").line(measured).text.split())
+    assert line.endswith("median too few bystander 20.0 ms of 3 requests")
+    nothing = Measured(record("break", BREAK), {"requests": (), "bystander": ()})
+    assert " ".join(registry.kind("break").line(nothing).text.split()).endswith("median - bystander - of 0 requests")
+
+
 def test_a_strategy_has_the_rate_and_the_response_times_of_status_200_alone() -> None:
     strategy = record("break", BREAK).strategy
     result = breaking.StrategyResult(strategy, expected(strategy, 16, 0.02, 2), REQUESTS, REQUESTS, ServerUsage())

@@ -58,6 +58,12 @@ def test_small_shares_keep_their_digits() -> None:
     assert [numbers.share(each) for each in shares] == ["<0.001%", "0.004%", "0.03%", "2.8%", "50%"]
 
 
+def test_a_utilisation_below_1_is_not_shown_as_100_percent() -> None:
+    shares = (None, 0.05, 0.994, 0.996, 0.9996, 0.99996, 0.999996, 1.0, 1.2)
+    shown = ["-", "5%", "99%", "99.6%", "99.96%", "99.996%", "<100%", "100%", "120%"]
+    assert [numbers.utilisation(each) for each in shares] == shown
+
+
 def test_a_list_has_its_and() -> None:
     assert [numbers.listed(parts) for parts in ([], ["1"], ["1", "2"], ["1", "2", "3"])] == [
         "",

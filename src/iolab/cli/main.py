@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 
 import iolab
-from iolab.cli import output, variables
+from iolab.cli import mistakes, output, variables
 from iolab.errors import LabError, UsageError, explained
 from iolab.kinds.registry import KINDS
 
@@ -73,8 +73,7 @@ def run() -> int:
         output.line(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
     except click.ClickException as error:
-        variable = error.param.envvar if isinstance(error, click.BadParameter) and error.param else None
-        return _complain(f"{variable}: {error.message}" if variable and error.message else error.format_message())
+        return _complain(mistakes.explained(error, sorted(table()), sys.argv[1:]))
     except LabError as error:
         return _complain(str(error))
     except BrokenPipeError:

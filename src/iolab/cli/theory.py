@@ -150,6 +150,7 @@ def _unstable(server: Server, rate_rps: float, objective: Objective | None, boun
         least, why = bound.least_workers(rate_rps), f", which {objective.text} needs"
     need = f"WORKERS={least}{why}" if least and least <= MOST_WORKERS else f"more than {MOST_WORKERS:,} workers"
     return (
-        f"RATE={rate_rps:g}: unstable, utilisation {server.utilisation(rate_rps):.4g}: from"
-        f" {theory_terminal.rate(server.unstable_at_rps)} on the queue grows without bound; use a lower rate, or {need}"
+        f"RATE={rate_rps:.12g}: unstable, utilisation {server.utilisation(rate_rps):.4g}: from"
+        f" {theory_terminal.rate(server.unstable_at_rps, rate_rps)} on the queue grows without bound;"
+        f" use a lower rate, or {need}"
     )

@@ -69,6 +69,14 @@ def share(value: float | None) -> str:
     return f"{percent:.0f}%" if percent >= 10 else f"{percent:.2g}%" if percent >= 0.1 else f"{percent:.1g}%"
 
 
+def utilisation(value: float | None) -> str:
+    """Return a utilisation as a share; one below 1, at which a queue is stable, is never "100%": 99.9%, <100%."""
+    if value is None or not 0.995 <= value < 1:
+        return share(value)
+    texts = (f"{value * 100:.{places}f}%" for places in range(1, 4))
+    return next((text for text in texts if not text.startswith("100")), "<100%")
+
+
 def seconds(value: float | None) -> str:
     """Return a time span."""
     return NOT_KNOWN if value is None else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"

@@ -12,7 +12,7 @@ from iolab.report.document import Column
 from iolab.theory.calculator import Closed, ObjectiveResult, Open, Server
 from iolab.theory.capacity import MOST_WORKERS
 
-DIGITS = 4
+DIGITS, MOST_DIGITS = 4, 17  # of a number; the most tell any two apart
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,23 @@ class Answer:
     objective: ObjectiveResult | None
 
 
-def significant(value: float) -> str:
+def significant(value: float, digits: int = DIGITS) -> str:
     """Return a number with four significant digits, and no power of ten: 27.42, 1,235, 0.05128."""
     if not value or not math.isfinite(value):
         return f"{value:g}"
     if value < 1e-4:
-        return f"{value:.1e}"
-    return f"{value:,.{max(0, DIGITS - 1 - math.floor(math.log10(value)))}f}"
+        return f"{value:.{digits - 3}e}"
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(value)))}f}"
 
 
-def rate(value_rps: float) -> str:
-    """Return a rate."""
-    return f"{significant(value_rps)}/s"
+def rate(value_rps: float, *others_rps: float | None) -> str:
+    """Return a rate, with as many digits as tell it from other rates that are shown beside it."""
+    others = [each for each in others_rps if each is not None and each != value_rps]
+    for digits in range(DIGITS, MOST_DIGITS):
+        text = significant(value_rps, digits)
+        if text not in [significant(each, digits) for each in others]:
+            return f"{text}/s"
+    return f"{significant(value_rps, MOST_DIGITS)}/s"
 
 
 def time(value_ms: float | None) -> str:
@@ -63,7 +68,14 @@ def _title(server: Server) -> str:
 
 
 def _load(row: Open | Closed) -> str:
-    return f"{rate(row.rate_rps)}, open" if isinstance(row, Open) else f"{numbers.users(row.users)}, closed"
+    if not isinstance(row, Open):
+        return f"{numbers.users(row.users)}, closed"
+    short = rate(row.rate_rps)
+    return f"{short}, open" if short == _arrivals(row) else "open"  # a long one stands beside it, once
+
+
+def _arrivals(row: Open) -> str:
+    return rate(row.rate_rps, row.unstable_at_rps)
 
 
 def _of_open(name: str) -> "Column[Open | Closed]":
@@ -73,8 +85,10 @@ def _of_open(name: str) -> "Column[Open | Closed]":
 
 COLUMNS: list[Column[Open | Closed]] = [
     Column("Load", _load, numeric=False),
-    Column("Throughput", lambda row: rate(row.rate_rps if isinstance(row, Open) else row.throughput_rps), short="Rate"),
-    Column("Utilisation", lambda row: numbers.share(row.utilisation), short="Util."),
+    Column(
+        "Throughput", lambda row: _arrivals(row) if isinstance(row, Open) else rate(row.throughput_rps), short="Rate"
+    ),
+    Column("Utilisation", lambda row: numbers.utilisation(row.utilisation), short="Util."),
     Column("Waiting", lambda row: significant(row.mean_queue_length), rank=2),
     Column("Mean", lambda row: time(row.mean_ms), bold=True),
     *(_of_open(name) for name in ("p50", "p95", "p99", "p99.9")),
@@ -94,8 +108,9 @@ def _of_arrivals(found: Open) -> str:
     if found.unstable_at_rps is None:
         return f"Open loop ({found.queue}): any number of requests is served at once, so no request waits at any rate."
     return (
-        f"Open loop ({found.queue}): {numbers.share(found.waits)} of the requests wait;"
-        f" {significant(found.mean_queue_length)} are waiting on average. From {rate(found.unstable_at_rps)} on"
+        f"Open loop ({found.queue}): {numbers.utilisation(found.waits)} of the requests wait;"
+        f" {significant(found.mean_queue_length)} are waiting on average. From"
+        f" {rate(found.unstable_at_rps, found.rate_rps)} on"
         " the queue grows without bound."
     )
 
@@ -115,9 +130,10 @@ def _of_objective(server: Server, found: ObjectiveResult, given: Open | None) ->
         yield f"{found.objective} holds at any rate."
     else:
         workers = numbers.counted(int(server.workers), "worker")
+        highest = rate(found.highest_rps, server.unstable_at_rps, given.rate_rps if given else None)
         yield (
-            f"With {workers}, {found.objective} holds up to {rate(found.highest_rps)}, which is"
-            f" {numbers.share(found.utilisation)} utilisation."
+            f"With {workers}, {found.objective} holds up to {highest}, which is"
+            f" {numbers.utilisation(found.utilisation)} utilisation."
         )
     if given:
         needed = found.workers_needed
@@ -125,6 +141,7 @@ def _of_objective(server: Server, found: ObjectiveResult, given: Open | None) ->
         name = found.objective.partition("<")[0].strip()
         state = "holds" if found.holds else "does not hold"
         yield (
-            f"At {rate(given.rate_rps)} the {name} is {time(found.value_ms)}, so the objective {state};"
+            f"At {rate(given.rate_rps, given.unstable_at_rps, found.highest_rps)}"
+            f" the {name} is {time(found.value_ms)}, so the objective {state};"
             f" at this rate it needs {needs}."
         )

@@ -71,7 +71,7 @@ def analysis(results: Sequence[StrategyResult], culprits: Sequence[Culprit] = ()
 
 
 def test_sentences_are_said_where_the_data_show_them() -> None:
-    told = " ".join(breaking.sentences(ALL))
+    told = " ".join(breaking.sentences(ALL, 2))
     assert told.count("What blocks the loop blocks every connection") == 1
     assert "Threads help if requests wait" in told
     assert "Threads do not help if requests compute" in told
@@ -101,11 +101,25 @@ def test_nothing_is_claimed_that_the_data_do_not_show() -> None:
         result("computing in 8 threads", 188, 1),
         result("computing in 2 processes", 110, 1),
     ]
-    assert breaking.sentences(unharmed) == []
+    assert breaking.sentences(unharmed, 2) == []
     alike = [HEALTHY, result("computing in the loop", 100, 1), result("computing in 8 threads", 101, 1)]
-    assert "interpreter lock" in " ".join(breaking.sentences(alike))
-    assert breaking.sentences([replace(one, lock=False) for one in alike]) == []  # a free-threaded build on one CPU
-    assert breaking.sentences([HEALTHY]) == []
+    assert "interpreter lock" in " ".join(breaking.sentences(alike, 2))
+    assert breaking.sentences([replace(one, lock=False) for one in alike], 2) == []  # a free-threaded build
+    assert breaking.sentences([HEALTHY], 2) == []
+
+
+def test_on_one_cpu_nothing_is_said_of_the_lock() -> None:
+    assert breaking.sentences(ALL, 1)[-1] == (
+        "Threads do not help if requests compute: with 1 CPU, the CPU alone explains that."
+    )
+    assert "interpreter" not in " ".join(breaking.sentences(ALL, 1))
+
+
+def test_a_median_of_few_requests_of_the_bystander_says_how_few() -> None:
+    blocked = result("time.sleep in the loop", 49, 600)
+    few = replace(blocked, bystander=blocked.bystander[:3])
+    assert "waits 600 ms (time.sleep in the loop, 3 requests): more" in breaking.verdict([HEALTHY, few])
+    assert "waits 600 ms (time.sleep in the loop): more" in breaking.verdict([HEALTHY, blocked])
 
 
 def test_the_culprit_is_what_the_log_names_or_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from iolab.kinds import registry
 from iolab.kinds.chess import document as chess
-from iolab.kinds.chess.cells import Analysis, Exhibition
+from iolab.kinds.chess.cells import Analysis, Exhibition, has_one_lock
 from iolab.kinds.chess.plan import Played, arithmetic
 from iolab.kinds.chess.settings import ChessExperiment
 from iolab.kinds.chess.timeline import clock, timeline
@@ -18,7 +18,7 @@ from iolab.lab import Lab
 from iolab.report import markdown, numbers, pages
 from iolab.report.document import Figure
 from iolab.results.records import ServerUsage
-from iolab.results.run_info import ModelInfo, RunInfo
+from iolab.results.run_info import GIL_OF_SERVERS, ModelInfo, RunInfo
 from iolab.results.samples import Pair
 from tests import rendered
 from tests.conftest import ROOT
@@ -28,6 +28,7 @@ MODELS = {
     for model in Lab.read(ROOT).models
 }
 BOARDS = 4
+GO = ModelInfo(letter="K", title="Go", service="go", workers=math.inf, interpreters=math.inf)
 FEW = {"concurrency": [BOARDS], "chess": {"moves": 2}}
 EXPERIMENT = registry.read(ROOT / "experiments" / "chess.toml", FEW, ChessExperiment)
 RULES = EXPERIMENT.chess
@@ -86,9 +87,29 @@ def test_times_are_said_in_few_words(seconds: float, said: str) -> None:
     assert clock(seconds) == said
 
 
-def test_the_lock_is_named_where_there_is_one_master_alone() -> None:
-    assert "interpreter lock" in chess.rules(EXPERIMENT)
-    assert "interpreter lock" not in chess.rules(EXPERIMENT, lock=False)
+def test_the_lock_is_named_of_servers_that_have_one_and_not_on_one_cpu() -> None:
+    locked = [replace(each, lock=True) for each in (ONE_BY_ONE, CONVOY)]
+    every = "Only one thread at a time has the interpreter lock, so every server has only one master."
+    assert chess.masters(locked, 2.0) == every
+    go = replace(CONVOY, model=GO, lock=False)
+    assert chess.masters([*locked, go], 2.0) == every.replace("every server has", "A and C have")
+    assert chess.masters([locked[0], go], 2.0) == every.replace("every server", "A")
+    assert chess.masters([go], 2.0) == ""
+    assert chess.masters([*locked, go], 1.0) == "With 1 CPU, every server has only one master."
+    assert "With 1 CPU, every server has only one master." in markdown.render(chess.report(analysis(CONVOY)))
+
+
+def test_a_server_has_a_lock_where_its_python_says_so() -> None:
+    known = RUN.model_copy(update={"environment": {GIL_OF_SERVERS: {"asyncio": True, "threadperconnection": False}}})
+    assert has_one_lock(known, MODELS["asyncio"])
+    assert not has_one_lock(known, MODELS["threadperconnection"])  # a free-threaded build
+    assert not has_one_lock(known, GO)  # no Python
+    assert not has_one_lock(RUN, MODELS["asyncio"])  # not known
+    processes = MODELS["asyncio"].model_copy(update={"interpreters": 8})
+    assert not has_one_lock(known, processes)
+
+
+def test_several_masters_share_the_boards_in_a_way_that_is_not_computed() -> None:
     two = replace(CONVOY, played=replace(CONVOY.played, masters=2))
     assert "moves of the master of" not in chess.sentence(two, BOARDS)
 

@@ -41,6 +41,40 @@ def test_without_a_crowd_it_says_how_to_measure_one(bench: Analysis) -> None:
     assert "make crowd USERS=1000" in text
 
 
+def _estimate(bench: Analysis, **server: object) -> str:
+    cells = tuple(
+        replace(each, cell=each.cell.model_copy(update={"server": each.cell.server.model_copy(update=server)}))
+        if (each.cell.model, each.cell.concurrency) == ("C", 16)
+        else each
+        for each in bench.cells
+    )
+    return "\n".join(answers(replace(bench, cells=cells))[-1].paragraphs)
+
+
+def test_an_estimate_has_the_memory_that_was_measured(bench: Analysis) -> None:
+    served = "The event loop served 16 users with 1 thread and"
+    assert f"{served} 38.0 MiB of memory; with 4 users it had 38.0 MiB." in _estimate(bench)
+    assert f"{served} 76.3 MiB of memory; with 4 users it had 38.0 MiB." in _estimate(bench, rss_peak_bytes=80_000_000)
+    assert f"{served} an unknown amount of memory." in _estimate(bench, rss_peak_bytes=None)
+    assert "interpreter and its libraries" not in _estimate(bench)
+
+
+def test_an_estimate_chooses_the_loop_where_it_served_all_with_fewer_threads(bench: Analysis) -> None:
+    chosen, needs_none = "Choose asyncio", "a further connection needs no thread"
+    assert chosen in _estimate(bench)
+    assert needs_none in _estimate(bench)
+    for threads in (16, None):
+        assert chosen not in _estimate(bench, threads_peak=threads)
+        assert needs_none not in _estimate(bench, threads_peak=threads)
+    failed = tuple(
+        replace(each, cell=each.cell.model_copy(update={"errors": 3})) if each.cell.model == "C" else each
+        for each in bench.cells
+    )
+    text = "\n".join(answers(replace(bench, cells=failed))[-1].paragraphs)
+    assert needs_none in text
+    assert chosen not in text
+
+
 def test_a_crowd_answers_it_with_its_own_figures(answered: Answered) -> None:
     text = answered()
     for words in (

@@ -326,6 +326,23 @@ def test_what_repeats_tell_of_each_other(medians: tuple[float, ...], id_: str | 
     assert not id_ or words in told[id_][1]
 
 
+@pytest.mark.parametrize(
+    ("medians_s", "fixed"),
+    [
+        ((0.020, 0.0204, 0.027, 0.0201), "something may have disturbed it"),
+        ((0.027, 0.0204, 0.0202), "may have been cold"),
+    ],
+)
+def test_what_random_service_times_do_to_repeats_is_not_put_down_to_a_disturbance(
+    medians_s: tuple[float, ...], fixed: str
+) -> None:
+    apart = replace(CLEAN, medians_s=list(enumerate(medians_s)))
+    (constant,), (random,) = findings(apart), findings(replace(apart, random_service=True))
+    assert fixed in constant.remedy
+    assert fixed not in random.remedy
+    assert "service times are random, so repeats differ by chance" in random.remedy
+
+
 def test_requests_that_took_a_second_and_almost_none_a_little_less() -> None:
     message = found(overflowed())["syn_retransmitted"][1]
     assert "25 of 525 requests took 1 s or longer (20 took 2 to 3 s, 5 took 5 to 6 s), and 0 took 0.6 to" in message

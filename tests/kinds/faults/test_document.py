@@ -11,7 +11,7 @@ from iolab.errors import UsageError
 from iolab.kinds.faults import words as fault_words
 from iolab.kinds.faults.analysis import FaultsAnalysis, analyse
 from iolab.kinds.faults.document import COLUMNS, report
-from iolab.kinds.faults.records import Clicks
+from iolab.kinds.faults.records import Broadcast, Clicks, Killed
 from iolab.results.run_info import CpuPlanInfo
 from tests import faults, quiet, rendered
 
@@ -151,6 +151,27 @@ def test_what_is_not_known_is_said() -> None:
     left_out = faults.record("vanished", reason="only Linux can", figures=None)
     assert fault_words.sentence(left_out) == "left out: only Linux can"
     assert "was lost" in fault_words.sentence(faults.record("slow", valid=False, reason="it was lost", figures=None))
+
+
+def test_a_median_of_too_few_users_or_messages_is_not_shown() -> None:
+    unknown = "a time that is not known (too few)"
+    killed = faults.record("killed", figures=Killed(detected=5, first_s=0.01, median_s=0.02, last_s=0.03))
+    assert fault_words.sentence(killed) == (
+        f"5 of 1,000 users detect it, the median after {unknown}, the last after 30.0 ms"
+    )
+    assert ("median user detects it", "too few") in fault_words.facts(killed)
+    assert ("last user detects it", "30.0 ms") in fault_words.facts(killed)
+    times = {"first_s": 0.002, "median_s": 0.02, "last_s": 0.04, "slowest_s": 0.09}
+    broadcast = faults.record("broadcast", figures=Broadcast(messages=2, reached=1000, **times))
+    assert fault_words.sentence(broadcast) == (
+        f"a message to all users reaches the median user after {unknown}, the last of 1,000 after {unknown}"
+    )
+    shown = dict(fault_words.facts(broadcast))
+    assert (shown["last user has it"], shown["last user of the slowest message"]) == ("too few", "90.0 ms")
+    enough = faults.record("broadcast", figures=Broadcast(messages=6, reached=1000, **times))
+    assert "median user after 20.0 ms, the last of 1,000 after 40.0 ms" in fault_words.sentence(enough)
+    none = faults.record("killed", figures=Killed(detected=0, first_s=None, median_s=None, last_s=None))
+    assert ("median user detects it", fault_words.NOT_KNOWN) in fault_words.facts(none)
 
 
 def test_a_click_that_was_acknowledged_and_is_missing_is_said_aloud(tmp_path: Path) -> None:

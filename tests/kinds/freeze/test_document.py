@@ -74,6 +74,23 @@ def test_omission_is_said_where_the_data_show_it() -> None:
     assert "coordinated omission" not in alike
 
 
+def test_omission_is_not_said_where_the_freeze_does_not_explain_the_late_requests() -> None:
+    none_late = counted("closed loop", [0.021] * 400)
+    short = Freeze(for_s=0.05)
+    (_, one) = freeze.sentences([none_late, counted("planned", [0.021] * 1599 + [0.12])], short)
+    assert one == (
+        "1 of 1,600 planned requests took longer than 100 ms; a freeze of 0.05 s makes about 0 of them so late. Fewer"
+        " than 6 are too few to tell. So this run does not show what the closed loop omits."
+    )
+    (_, some) = freeze.sentences([none_late, counted("planned", [0.021] * 1500 + [0.12] * 100)], short)
+    assert "100 of 1,600 planned requests took longer than 100 ms; a freeze of 0.05 s makes about 0" in some
+    assert "too few" not in some
+    assert "coordinated omission" not in told(none_late, counted("planned", [0.021] * 380 + [2.0] * 20))  # of 76
+    assert "coordinated omission" not in told(none_late, counted("planned", [0.12] * 150 + [0.021] * 250))  # before it
+    assert "coordinated omission" not in told(none_late, counted("planned", [0.021] * 20 + [2.0] * 5))
+    assert "coordinated omission" in told(none_late, MANY_LATE)
+
+
 def test_the_verdict_has_the_share_of_late_requests_of_each_way_that_was_measured() -> None:
     assert freeze.verdict([FEW_LATE, MANY_LATE]) == (
         "1.0% of the requests of the closed loop took longer than 100 ms; 19.2% of the requests planned at a constant"

@@ -172,6 +172,24 @@ def test_a_run_of_the_course_says_that_the_trace_does_not_explain_it_and_not_by_
     assert "by theory" not in page(shown)
 
 
+def test_percentiles_of_too_few_requests_are_shown_of_no_measured_or_simulated_plan(make: Make) -> None:
+    analysis = make(lambda seen: seen[:300])  # enough for a p95, not for a p99
+    row = dict(
+        zip(
+            [column.heading for column in document.report(analysis).details[1].blocks[0].columns],  # type: ignore[union-attr]
+            document.report(analysis).details[1].blocks[0].rows[0],  # type: ignore[union-attr]
+            strict=True,
+        )
+    )
+    assert [row[name] for name in ("p99", "Same trace p99", "Range p99")] == ["too few"] * 3
+    for name in ("p95", "Same trace p95", "Range p95", "M/D/c p99"):
+        assert "ms" in row[name]
+    (written,) = opensummary.objects(analysis)
+    assert (written["p99_ms"], written["same_trace"]["p99_ms"], written["simulated_plans"]["p99_ms"]) == (None,) * 3
+    assert written["same_trace"]["p95_ms"] > 20
+    assert len(written["simulated_plans"]["p95_ms"]) == 2
+
+
 def test_late_sends_make_it_suspect(make: Make) -> None:
     late = make(
         lambda seen: [
@@ -289,10 +307,16 @@ def test_growth_is_explained_where_the_utilisation_does_it(make: Make) -> None:
     assert f"2.5 times as long, because near 100% utilisation {why}." in sentence((0.3, 15, 0.02), (0.9, 45, 0.05))
     assert why not in sentence((0.3, 15, 0.02), (0.9, 45, 0.04))
     assert why not in sentence((0.3, 15, 0.02), (0.5, 25, 0.05))
-    assert "there is no queue at any rate" in sentence((None, 15, 0.02), (None, 45, 0.024))
-    assert "but the mean grew by 50%: its limited CPU time can be the reason, or chance" in sentence(
-        (None, 15, 0.02), (None, 45, 0.03)
+    assert sentence((None, 15, 0.02), (None, 45, 0.024)).endswith(
+        " Between 15/s and 45/s, the mean response time grew by at most 20%: no queue shows at these rates."
     )
+    assert sentence((None, 15, 0.02), (None, 45, 0.019)).endswith("did not grow: no queue shows at these rates.")
+    assert sentence((None, 15, 0.02), (None, 45, 0.03)).endswith(
+        "grew by at most 50%: the server's limited CPU time can be the reason, or chance, if requests are few."
+    )
+    assert "grew by at most 50%:" in sentence((None, 15, 0.02), (None, 30, 0.03), (None, 45, 0.02))
+    assert sentence((None, 15, 0.06), (None, 45, 0.06)).endswith("did not grow.")  # three times the service time
+    assert sentence((None, 45, 0.024)) == "Mean response time: 24.0 ms at 45/s."
     assert sentence((0.4, 20, 0.02)) == "Mean response time: 20.0 ms at 40% utilisation."
 
 

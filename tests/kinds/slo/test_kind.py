@@ -166,6 +166,25 @@ def test_a_server_without_a_queue_is_tried_up_to_what_the_load_generator_sends(
     assert MOST_RPS > 1000
 
 
+def test_where_a_run_holds_no_more_requests_that_is_said_and_not_that_the_load_generator_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MOST_REQUESTS", 1100)
+    changes = SMALL | {"models": ["C"], "search": {"least_s": 1.0, "most_s": 2.0, "lead_s": 0.1}}
+    folder = world.measure(world.plan("slo", **changes)).folder
+    assert max(rates(folder)) == pytest.approx(1000.0)
+    printed = world.printed(folder)
+    assert "1000/s is the most of which a run holds all requests." in printed
+    assert "sends in time" not in printed
+
+
+def test_an_objective_that_the_calibration_shows_to_be_impossible_is_refused_at_once(world: World) -> None:
+    with pytest.raises(UsageError, match=r"SLO=p95<19.5ms: a request of A without any queue was measured now"):
+        world.measure(world.plan("slo", **SMALL | {"objective": "p95<19.5ms", "server": {"wait_ms": 19.0}}))
+    assert world.calibrations() == 1
+    assert world.on_disk == []
+
+
 def test_requests_without_an_answer_break_the_objective(world: World) -> None:
     world.loop.events = dict.fromkeys(range(40), "unanswered")
     outcome = world.measure(world.plan("slo", **SMALL))

@@ -53,6 +53,31 @@ def test_an_objective_that_no_rate_can_meet_is_refused(text: str, server: dict[s
 
 
 @pytest.mark.parametrize(
+    ("text", "constant_s", "server", "fine"),
+    [
+        ("p99<20.2ms", 0.02026, {}, False),  # the setting of 20 ms allows it
+        ("p99<20.3ms", 0.02026, {}, True),
+        ("mean<20.2ms", 0.02026, {"wait_distribution": "exponential"}, False),
+        ("p50<14.1ms", 0.02026, {"wait_distribution": "exponential"}, False),  # 20.26 ms - 20 ms + ln 2 x 20 ms
+        ("p50<14.2ms", 0.02026, {"wait_distribution": "exponential"}, True),
+        ("p95<60ms", 0.068, {"cpu_ms": 10.0}, False),  # with a quarter of a CPU
+    ],
+)
+def test_an_objective_below_what_was_measured_without_a_queue_is_refused(
+    text: str, constant_s: float, server: dict[str, Any], fine: bool
+) -> None:
+    settings = ServerSettings.model_validate(server)
+    Objective.parse(text).check(settings)
+    if fine:
+        Objective.parse(text).check_measured("A", constant_s, settings)
+        return
+    with pytest.raises(UsageError) as refused:
+        Objective.parse(text).check_measured("A", constant_s, settings)
+    assert str(refused.value).startswith(f"SLO={text}: a request of A without any queue was measured now, and its ")
+    assert str(refused.value).endswith(" ms, so no rate can meet it: allow more time")
+
+
+@pytest.mark.parametrize(
     ("text", "service_s", "workers", "expected"),
     [
         ("p99<100ms", 0.02026, 1, 27.42),

@@ -1,6 +1,7 @@
 """The next trial of a search, given those on disk: repeated, extended, or at another rate."""
 
 import json
+import math
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from iolab import experiment_file
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo import expected
-from iolab.kinds.slo.plan import MOST_TRIALS, SloTrial, next_trial, spans_s
+from iolab.kinds.slo.plan import MOST_TRIALS, SloTrial, most_rps, next_trial, spans_s
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.run import times
 from iolab.kinds.slo.settings import Search, SloExperiment
@@ -93,12 +94,22 @@ def test_a_rate_that_is_open_is_measured_longer(wanted: SloExperiment) -> None:
         {"machine": BUSY},
         {"machine": STOLEN},
         {"machine": quiet.machine(10.0, slowed=3)},
+        {"machine": quiet.machine(10.0, group_quota=1.0, group_throttled_s=3.0)},
         {"late_p99_s": 0.005},
         {"client": FAST.model_copy(update={"busiest_share": 0.9})},
         {"client": FAST.model_copy(update={"loop_late_p99_ms": 5.0})},
         {"client": FAST.model_copy(update={"waited": 4, "most_open": 10_000})},
     ],
-    ids=["other programs", "stolen time", "heat", "late sends", "busy client", "late reads", "no connections"],
+    ids=[
+        "other programs",
+        "stolen time",
+        "heat",
+        "own quota",
+        "late sends",
+        "busy client",
+        "late reads",
+        "no connections",
+    ],
 )
 @pytest.mark.parametrize("outcome", ["holds", "undecided"])
 def test_a_disturbed_trial_decides_nothing_and_is_measured_again_up_to_a_bound(
@@ -115,6 +126,25 @@ def test_a_disturbed_trial_decides_nothing_and_is_measured_again_up_to_a_bound(
     assert last.last is None
     after = following(wanted, *disturbed)
     assert after is None or after.rate_rps != 25.0
+
+
+@pytest.mark.parametrize("throttled_s", [0.0, None])
+def test_a_quota_that_is_not_known_to_have_throttled_forbids_nothing(
+    wanted: SloExperiment, throttled_s: float | None
+) -> None:
+    """Else no search would end on a machine with a quota whose kernel counts no throttled time."""
+    machine = quiet.machine(10.0, group_quota=1.0, group_throttled_s=throttled_s)
+    (found,) = tried(run(wanted), [record(0, 25.0, "holds", machine=machine)], wanted.wanted)
+    assert found.verdict == "holds"
+
+
+@pytest.mark.parametrize(("workers", "rate"), [(math.inf, 1e6 / 12), (1, 1e6 / 40)])
+def test_the_highest_rate_is_that_of_which_a_run_holds_the_shortest_trial(workers: float, rate: float) -> None:
+    assert most_rps(SEARCH, workers) == pytest.approx(rate)
+    highest = most_rps(SEARCH, workers)
+    lead_s, whole_s = times(SEARCH, min(highest, 0.9 * workers / 0.02), 0.02, workers, 0)
+    assert whole_s * highest <= 1e6 * (1 + 1e-9)
+    assert whole_s - lead_s == pytest.approx(SEARCH.least_s)
 
 
 def test_the_requests_of_a_disturbed_trial_do_not_count_with_the_others(wanted: SloExperiment) -> None:

@@ -56,6 +56,11 @@ class StrategyResult:
         return len(ended) / span_s if span_s > 0 else 0.0
 
     @property
+    def bystander_answered(self) -> int:
+        """How many of the bystander's requests were answered with status 200."""
+        return len(_latencies_s(self.bystander))
+
+    @property
     def bystander_median_ms(self) -> float | None:
         """The median response time of the bystander, whose request does no work at all.
 

@@ -11,6 +11,7 @@ from iolab.kinds.breaking.settings import BreakExperiment
 from iolab.report import document, doubts, numbers, run_report
 from iolab.report.document import Block, Column, Document, Figure, Quote, Section, Sentences
 from iolab.report.marked import Answer
+from iolab.theory.enough import least_count
 
 
 def _median(one: StrategyResult) -> str:
@@ -33,7 +34,7 @@ COLUMNS = (
     Column[StrategyResult](
         "Bystander's median", lambda one: numbers.milliseconds(one.bystander_median_ms), bold=True, short="Bystander"
     ),
-    Column[StrategyResult]("of its requests", lambda one: str(len(one.bystander)), rank=1, short="of"),
+    Column[StrategyResult]("of its requests", lambda one: str(one.bystander_answered), short="of"),
     Column[StrategyResult]("its slowest", lambda one: numbers.milliseconds(one.bystander_slowest_ms), short="slowest"),
 )
 METHOD = (
@@ -77,7 +78,7 @@ def _answer(analysis: Analysis) -> list[Block]:
         dots += f" Orange: this median is more than {HARMED:g} times the median with requests that await."
     draw = partial(picture, results, healthy(results), analysis.experiment)
     return [
-        Sentences([Answer(text) for text in sentences(results)]),
+        Sentences([Answer(text) for text in sentences(results, analysis.experiment.cpus[0])]),
         Figure(
             draw,
             f"Bars: requests per second; the vertical line is the prediction. {dots}",
@@ -110,7 +111,7 @@ def verdict(results: Sequence[StrategyResult]) -> str:
         return ""
     compared = f"the median with requests that await ({numbers.milliseconds(baseline.bystander_median_ms)})"
     delayed = [
-        f"{numbers.milliseconds(each.bystander_median_ms)} ({each.strategy.name})"
+        f"{numbers.milliseconds(each.bystander_median_ms)} ({each.strategy.name}{_few(each)})"
         for each in sorted(results, key=lambda one: one.bystander_median_ms or 0.0, reverse=True)
         if harmed(each, baseline)
     ]
@@ -125,10 +126,16 @@ def verdict(results: Sequence[StrategyResult]) -> str:
     )
 
 
+def _few(one: StrategyResult) -> str:
+    """Return the number of the bystander's requests where a median of others like these is not known."""
+    number = one.bystander_answered
+    return f", {numbers.counted(number, 'request')}" if number < least_count(0.5) else ""
+
+
 Rates = dict[tuple[str, str], float]
 
 
-def sentences(results: Sequence[StrategyResult]) -> list[str]:
+def sentences(results: Sequence[StrategyResult], cpus: float) -> list[str]:
     """Return the conclusions, each only if the data show it."""
     baseline = healthy(results)
     found = []
@@ -139,21 +146,27 @@ def sentences(results: Sequence[StrategyResult]) -> list[str]:
     }
     if _above(rates, ("wait", "thread"), ("wait", "loop"), 2.0):
         found.append("Threads help if requests wait: a thread that sleeps does not stop the loop.")
-    if all(one.lock for one in results) and _alike(rates, ("compute", "thread"), ("compute", "loop")):
-        text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
-        if any(
-            each.strategy.place == "thread" and each.strategy.work == "compute" and harmed(each, baseline)
-            for each in results
-        ):
-            text += " The loop's own thread must wait for the lock, too, which delays the bystander."
-        found.append(text)
-    if _above(rates, ("compute", "process"), ("compute", "loop"), 1.3):
+    if _alike(rates, ("compute", "thread"), ("compute", "loop")):
+        found += _threads_compute(results, baseline, cpus)
+    if cpus > 1 and _above(rates, ("compute", "process"), ("compute", "loop"), 1.3):
         ratio = rates["compute", "process"] / rates["compute", "loop"]
         found.append(
             f"Processes help if requests compute: {ratio:.1f} times the rate of the loop, because each has an"
             " interpreter of its own."
         )
     return found
+
+
+def _threads_compute(results: Sequence[StrategyResult], baseline: StrategyResult | None, cpus: float) -> Iterator[str]:
+    """Say why threads do not help: on one CPU, the lock cannot be told from the CPU."""
+    threads = [one for one in results if (one.strategy.place, one.strategy.work) == ("thread", "compute")]
+    delayed = any(harmed(one, baseline) for one in threads)
+    if cpus <= 1:
+        yield f"Threads do not help if requests compute: with {cpus:g} CPU, the CPU alone explains that."
+    elif all(one.lock for one in threads):
+        text = "Threads do not help if requests compute: only one thread at a time has the interpreter lock."
+        waits = " The loop's own thread must wait for the lock, too, which delays the bystander."
+        yield f"{text}{waits if delayed else ''}"
 
 
 def _above(rates: Rates, one: tuple[str, str], other: tuple[str, str], factor: float) -> bool:

@@ -64,8 +64,10 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         if record.culprit:
             named = record.culprit.line or record.culprit.coroutine
             return Line(f"{place} {named.where} {named.what}" if named else f"{place} the log names no code")
-        median, bystander = (_median(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
-        return Line(f"{place} median {median:>8}   bystander {bystander:>8}")
+        users_s, bystander_s = (_answered_s(measured.rows.get(kind, ())) for kind in ("requests", "bystander"))
+        bystander = numbers.latency(statistics.median(bystander_s) if bystander_s else None)
+        of = f" of {numbers.counted(len(bystander_s), 'request')}"  # behind a blocked loop there are few
+        return Line(f"{place} median {numbers.median(users_s):>8}   bystander {bystander:>8}{of}")
 
     def key_of(self, record: BreakRecord) -> Mapping[str, Any]:
         """Return the name and the service of a trial's strategy."""
@@ -79,11 +81,10 @@ class Break(Kind[BreakExperiment, Trial, BreakRecord]):
         return Report(analysis.cells, lambda: self.drawn(analysis))
 
 
-def _median(rows: Sequence[object]) -> str:
-    latencies_s = [
+def _answered_s(rows: Sequence[object]) -> list[float]:
+    return [
         row.latency_s for row in rows if isinstance(row, Sample) and row.status == 200 and row.latency_s is not None
     ]
-    return numbers.milliseconds(statistics.median(latencies_s) * 1000 if latencies_s else None)
 
 
 KIND = Break()

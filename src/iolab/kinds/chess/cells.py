@@ -12,7 +12,7 @@ from iolab.report import doubts
 from iolab.report.summary import rounded
 from iolab.results.folder import RunFolder
 from iolab.results.records import ServerUsage
-from iolab.results.run_info import ModelInfo, RunInfo
+from iolab.results.run_info import GIL_OF_SERVERS, ModelInfo, RunInfo
 from iolab.results.samples import Pair
 
 
@@ -24,6 +24,7 @@ class Exhibition:
     arithmetic: Arithmetic
     played: Played
     usage: ServerUsage
+    lock: bool = False  # whether one interpreter with a lock computes its moves, as far as that is known
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,16 @@ def analyse(folder: RunFolder) -> Analysis:
         if record.valid:
             pairs = folder.rows_of(record, "pairs", Pair, experiment.boards * experiment.chess.moves)
             played = Played(experiment.chess, tuple(pairs), masters)
-            exhibition = Exhibition(model, expected, played, record.server)
+            exhibition = Exhibition(model, expected, played, record.server, has_one_lock(run, model))
             exhibitions.append(exhibition)
         cells.append(_cell(run, experiment, record, expected, exhibition))
     return Analysis(run, experiment, records, exhibitions, cells)
+
+
+def has_one_lock(run: RunInfo, model: ModelInfo) -> bool:
+    """Return whether one lock is known to let one thread compute at a time: Go and Node have none, E one a process."""
+    known = run.environment.get(GIL_OF_SERVERS)
+    return isinstance(known, dict) and known.get(model.service) is True and model.interpreters == 1
 
 
 def _cell(

@@ -25,7 +25,6 @@ NOTE = Answer(
     f" At once: boards in play. {IN_STEP}",
     IN_STEP,
 )
-ONE_MASTER = " Only one thread at a time has the interpreter lock, so every server has only one master."
 BARS = "Bars: measured."
 BRACKETS = "Brackets: calculated minimum and maximum."
 LANES = "A lane for each board, over the time of the story."
@@ -84,7 +83,7 @@ def _answer(exhibitions: Sequence[Exhibition], experiment: ChessExperiment) -> l
     if not exhibitions:
         return []
     return [
-        Sentences([rules(experiment, lock=all(each.played.masters == 1 for each in exhibitions))]),
+        Sentences([f"{rules(experiment)} {masters(exhibitions, experiment.cpus[0])}".rstrip()]),
         Figure(
             partial(bars, exhibitions), f"{BARS} {BRACKETS}", Figure(partial(bars, exhibitions, theory=False), BARS)
         ),
@@ -117,16 +116,27 @@ def verdict(exhibitions: Sequence[Exhibition], boards: int) -> str:
     return f"{text}: {by_time[-1].model.letter} needed {ratio:.1f} times as long as {by_time[0].model.letter}."
 
 
-def rules(experiment: ChessExperiment, *, lock: bool = True) -> str:
-    """Describe the games, and the requests that they are for a server; `lock`: only one thread computes at a time."""
+def rules(experiment: ChessExperiment) -> str:
+    """Describe the games, and the requests that they are for a server."""
     game = experiment.chess
     return (
         f"{experiment.boards} games of {game.moves} pairs of moves: the master needs {game.master_s:g} s for a move, an"
         f" opponent {game.opponent_s:g} s. Times are those of the games: one second of a game takes"
         f" {game.scale_ms:g} ms here. A request is a pair of moves: the opponent's thinking is its wait,"
         " the master's move its computing."
-        f"{ONE_MASTER if lock else ''}"
     )
+
+
+def masters(exhibitions: Sequence[Exhibition], cpus: float) -> str:
+    """Say which servers have only one master, because of the CPU or of the interpreter lock; "" if none is known."""
+    if cpus <= 1:
+        return f"With {cpus:g} CPU, every server has only one master."
+    locked = [each.model.letter for each in exhibitions if each.lock]
+    if not locked:
+        return ""
+    owners = "every server" if len(locked) == len(exhibitions) else numbers.listed(locked)
+    verb = "have" if 1 < len(locked) < len(exhibitions) else "has"
+    return f"Only one thread at a time has the interpreter lock, so {owners} {verb} only one master."
 
 
 def settings(experiment: ChessExperiment) -> str:

@@ -249,6 +249,7 @@ def _evidence(
         latencies_s=latencies,
         expected_s=theory.latency_s if theory and constant(read.models[trials[0].model], settings) else None,
         rate_rps=len(latencies) / sum(spans) if sum(spans) > 0 else None,
+        random_service=settings.wait_distribution == "exponential",
     )
 
 

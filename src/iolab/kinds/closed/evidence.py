@@ -43,4 +43,5 @@ class Evidence(Conditions):
     expected_s: float | None = None  # the response time by theory, where the service time is constant
     open_files: int | None = None  # that a server may have; None: not known, or any number
     rate_rps: float | None = None  # answered requests a second
+    random_service: bool = False  # service times differ by chance, and so do repeats
     are_repeats: bool = True

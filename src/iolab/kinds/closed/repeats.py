@@ -26,9 +26,7 @@ def repeats_disagree(evidence: Evidence) -> Iterator[Finding]:
             id="first_run" if first else "outlier_repeat",
             severity="warning",
             message=f"{which} differs from the others: its median is {odd[1] * 1000:.1f} ms, theirs {usual_ms:.1f} ms",
-            remedy="caches or clock frequency may have been cold in the first repeat: run the benchmark again"
-            if first
-            else "something disturbed it: more repeats (REPEATS) show whether that happens again",
+            remedy=_remedy(first=first, random=evidence.random_service),
             value=abs(odd[1] * 1000 / usual_ms - 1),
         )
         return
@@ -39,3 +37,11 @@ def repeats_disagree(evidence: Evidence) -> Iterator[Finding]:
         remedy="longer trials (REQUESTS), more of them (REPEATS), or PRECISION=3%; make doctor shows what may disturb",
         value=high_ms / low_ms - 1,
     )
+
+
+def _remedy(*, first: bool, random: bool) -> str:
+    if random:
+        return "service times are random, so repeats differ by chance, too: longer trials (REQUESTS) differ less"
+    if first:
+        return "caches or clock frequency may have been cold in the first repeat: run the benchmark again"
+    return "something may have disturbed it: more repeats (REPEATS) show whether that happens again"

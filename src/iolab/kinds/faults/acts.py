@@ -19,9 +19,10 @@ from iolab.kinds.faults.records import (
     Vanished,
 )
 from iolab.kinds.faults.stage import ANSWER_S, Stage
+from iolab.theory.enough import least_count
 
 POLL_S = 0.2
-WARM_MESSAGES = 5  # of full length, while all users read
+WARM_MESSAGES = least_count(0.5)  # of full length, while all users read: enough for their median
 STEP_S = 0.1  # from one such message to the next
 
 
@@ -43,7 +44,7 @@ def broadcast(stage: Stage) -> Broadcast:
         messages=len(received),
         reached=min(map(len, received)),
         first_s=_median([each[0] for each in times]),
-        median_s=_median([median(each) for each in times]),
+        median_s=_median([value for each in times if (value := _median(each)) is not None]),
         last_s=_median([each[-1] for each in times]),
         slowest_s=max((each[-1] for each in times), default=None),
     )
@@ -191,7 +192,8 @@ def _last(rows: Sequence[Delivery]) -> float | None:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    return median(values) if values else None
+    """Return the median; None with too few values."""
+    return median(values) if len(values) >= least_count(0.5) else None
 
 
 def _growth(values: Sequence[int | None]) -> int | None:

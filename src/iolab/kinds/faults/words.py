@@ -1,6 +1,6 @@
 """The effect of each fault as sentences and figures, from its record alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from iolab.chat.entries import TRANSPORTS
 from iolab.kinds.faults.analysis import FaultsAnalysis
@@ -15,7 +15,8 @@ from iolab.kinds.faults.records import (
     SlowReaders,
     Vanished,
 )
-from iolab.report.numbers import count, counted, latency, memory, users
+from iolab.report.numbers import TOO_FEW, count, counted, latency, memory, users
+from iolab.theory.enough import least_count
 
 NAMES: dict[Fault, str] = {
     "baseline": "baseline",
@@ -100,15 +101,45 @@ def facts(record: FaultRecord) -> list[tuple[str, str]]:
     if figures is None:
         return []
     return [
-        (LABELS[figures.fault, key], _text(key, value)) for key, value in figures.model_dump(exclude={"fault"}).items()
+        (LABELS[figures.fault, key], _text(figures, key, value))
+        for key, value in figures.model_dump(exclude={"fault"}).items()
     ]
 
 
-def _text(key: str, value: float | None) -> str:
+def _text(figures: Figures, key: str, value: float | None) -> str:
+    if _few(figures, key):
+        return TOO_FEW
     if value is None:
         return NOT_KNOWN
     write = latency if key.endswith("_s") else memory if key.endswith("_bytes") else count
     return write(value)
+
+
+def _few(figures: Figures, key: str) -> bool:
+    return 0 < _of(figures).get(key, 0) < least_count(0.5)
+
+
+def _median(figures: Figures, key: str) -> str:
+    """Return a median as a part of a sentence."""
+    return f"a time that is not known ({TOO_FEW})" if _few(figures, key) else latency(getattr(figures, key))
+
+
+def _of(figures: Figures) -> Mapping[str, int]:
+    """Return of how many messages or users each median is."""
+    match figures:
+        case Broadcast():
+            each = min(figures.messages, figures.reached)
+            return {"first_s": figures.messages, "median_s": each, "last_s": figures.messages}
+        case SlowReaders():
+            return {"last_s": figures.messages}
+        case HalfOpen():
+            return {"before_median_s": figures.served_before, "median_s": figures.served}
+        case Killed():
+            return {"median_s": figures.detected}
+        case Herd():
+            return {"median_s": figures.served}
+        case _:
+            return {}
 
 
 LABELS = {
@@ -166,8 +197,8 @@ def _effect(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a senten
     match figures:
         case Broadcast():
             return (
-                f"a message to all users reaches the median user after {latency(figures.median_s)}, the last of"
-                f" {figures.reached:,} after {latency(figures.last_s)}"
+                f"a message to all users reaches the median user after {_median(figures, 'median_s')}, the last of"
+                f" {figures.reached:,} after {_median(figures, 'last_s')}"
             )
         case SlowReaders():
             cut = NOT_KNOWN if figures.cut is None else f"{figures.cut:,}"
@@ -175,7 +206,7 @@ def _effect(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a senten
             return (
                 f"{cut} of {users(figures.stuck)} that do not read were disconnected within"
                 f" {counted(figures.messages, 'message')}; the server's memory grew by {grown}; a message reached the"
-                f" last of the other users after {latency(figures.last_s)}, {latency(figures.before_s)} before"
+                f" last of the other users after {_median(figures, 'last_s')}, {latency(figures.before_s)} before"
             )
         case Vanished():
             noticed = NOT_KNOWN if figures.left is None else f"all detected after {latency(figures.noticed_s)}"
@@ -187,18 +218,18 @@ def _effect(figures: Figures, connected: int) -> str:  # noqa: PLR0911 (a senten
             kept = NOT_KNOWN if figures.kept is None else f"{figures.kept:,} kept"
             return (
                 f"{figures.sent:,} half-open connection attempts ({kept}): {figures.served:,} of"
-                f" {figures.newcomers:,} new users are served, the median after {latency(figures.median_s)},"
-                f" {latency(figures.before_median_s)} before"
+                f" {figures.newcomers:,} new users are served, the median after {_median(figures, 'median_s')},"
+                f" {_median(figures, 'before_median_s')} before"
             )
         case Killed():
             return (
-                f"{figures.detected:,} of {users(connected)} detect it, the median after {latency(figures.median_s)},"
-                f" the last after {latency(figures.last_s)}"
+                f"{figures.detected:,} of {users(connected)} detect it, the median after"
+                f" {_median(figures, 'median_s')}, the last after {latency(figures.last_s)}"
             )
         case Herd():
             return (
                 f"{figures.served:,} of {users(figures.reconnecting)} are served again, the median after"
-                f" {latency(figures.median_s)}, the last after {latency(figures.last_s)};"
+                f" {_median(figures, 'median_s')}, the last after {latency(figures.last_s)};"
                 f" {figures.tries:,} tries, {figures.refused:,} refused"
             )
         case _:

@@ -44,6 +44,15 @@ class Standstill:
         values = self.latencies_s
         return float((values > limit_s).mean()) if len(values) else None
 
+    def late_before(self, moment_s: float, limit_s: float = LATE_S) -> float:
+        """Return the share of the requests answered before a moment that took longer than that; 0 without any."""
+        early = [
+            one.latency_s
+            for one in self.samples
+            if one.status == 200 and one.latency_s is not None and (one.start_s or 0.0) + one.latency_s < moment_s
+        ]
+        return sum(each > limit_s for each in early) / len(early) if early else 0.0
+
 
 def percent(share: float | None) -> str:
     """Return a share of requests as a report has it."""

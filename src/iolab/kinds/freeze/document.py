@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
-from iolab.kinds.freeze.cells import PERCENTILES, Analysis, Standstill, percent
+from iolab.kinds.freeze.cells import LATE_S, PERCENTILES, Analysis, Standstill, percent
 from iolab.kinds.freeze.run import ROOM
 from iolab.kinds.freeze.settings import Freeze, FreezeExperiment
 from iolab.report import document, doubts, drawing, numbers, run_report
 from iolab.report.document import Block, Document, Figure, Section, Sentences, Table
 from iolab.report.marked import Answer
 from iolab.report.settings import servers
+from iolab.theory.enough import least_count
 
 COLOURS = {"closed loop": drawing.COLOURS[1], "planned": drawing.COLOURS[0]}
-MUCH_MORE = 3.0  # times the closed loop's share of late requests
+MUCH_MORE = 3.0  # times the closed loop's share of late requests, or that before the freeze
+SOME = 0.5  # of the share of planned requests that a freeze makes late
 
 
 def report(analysis: Analysis) -> Document:
@@ -77,7 +79,10 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
     closed, planned = _late(standstills)
     if closed is None or planned is None:
         return texts
-    if planned > MUCH_MORE * closed:
+    by_plan = next(each for each in standstills if each.name == "planned")
+    if planned > MUCH_MORE * closed and not frozen_out(by_plan, stop):
+        why = _not_the_freeze(by_plan, stop)
+    elif planned > MUCH_MORE * closed:
         why = (
             "The users of the closed loop waited for their responses and sent no other requests meanwhile. The requests"
             " that would have waited were never sent: this is coordinated omission, and the percentiles of the closed"
@@ -90,6 +95,29 @@ def sentences(standstills: Sequence[Standstill], stop: Freeze) -> list[str]:
         )
     texts.append(Answer(why))
     return texts
+
+
+def frozen_out(planned: Standstill, stop: Freeze) -> bool:
+    """Return whether the freeze explains the late planned requests: as many as it makes late, and few before it."""
+    late, expected = planned.late() or 0.0, _expected(stop)
+    enough = round(late * len(planned.latencies_s)) >= least_count(0.5)
+    return enough and late >= SOME * expected > 0 and late > MUCH_MORE * planned.late_before(stop.after_s)
+
+
+def _expected(stop: Freeze) -> float:
+    """Return the share of planned requests that a freeze makes late: those that were planned long before its end."""
+    return max(0.0, stop.for_s - LATE_S) / stop.run_s
+
+
+def _not_the_freeze(planned: Standstill, stop: Freeze) -> str:
+    late = round((planned.late() or 0.0) * len(planned.latencies_s))
+    number = len(planned.latencies_s)
+    few = f" Fewer than {least_count(0.5)} are too few to tell." if late < least_count(0.5) else ""
+    return (
+        f"{late:,} of {numbers.counted(number, 'planned request')} took longer than 100 ms; a freeze of {stop.for_s:g}"
+        f" s makes about {_expected(stop) * number:.0f} of them so late.{few} So this run does not show what the closed"
+        " loop omits."
+    )
 
 
 def percentiles(standstills: Sequence[Standstill]) -> Table:

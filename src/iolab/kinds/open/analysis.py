@@ -38,6 +38,16 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class SameTrace:
+    """Response times of an ideal queue with the arrivals and service times of a plan; None with too few requests."""
+
+    mean_s: float
+    p50_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+
+
+@dataclass(frozen=True)
 class OpenCell:
     """One plan: measured, the same trace simulated, and theory for constant (M/D/c) and exponential service (M/M/c).
 
@@ -48,7 +58,7 @@ class OpenCell:
     record: OpenRecord
     workers: float
     measured: Measured | None
-    same: ResponseTime | None
+    same: SameTrace | None
     constant: ResponseTime | None
     exponential: ResponseTime | None
     chance: Range | None
@@ -77,6 +87,16 @@ class OpenCell:
             return None
         return self.chance.mean_s[0] <= self.measured.mean_s <= self.chance.mean_s[1]
 
+    def range_of(self, name: str) -> tuple[float, float] | None:
+        """Return the range of simulated plans of "mean_s", "p99_s" and so on; None where the plan has too few requests.
+
+        A simulated plan has about as many requests as the measured one.
+        """
+        if not self.chance or getattr(self.measured, name, None) is None:
+            return None
+        found: tuple[float, float] = getattr(self.chance, name)
+        return found
+
     @property
     def off(self) -> float | None:
         """The relative difference of the measured mean from the simulated one."""
@@ -85,7 +105,7 @@ class OpenCell:
     @property
     def off_p95(self) -> float | None:
         """The relative difference of the 95th percentiles."""
-        if not self.measured or not self.same or self.measured.p95_s is None:
+        if not self.measured or not self.same or self.measured.p95_s is None or self.same.p95_s is None:
             return None
         return self.measured.p95_s / self.same.p95_s - 1
 
@@ -187,9 +207,7 @@ def _shares(answered: Sequence[OpenSample]) -> tuple[float, ...]:
     return () if None in counts else tuple(counts[each] / len(answered) for each in sorted(counts, key=str))
 
 
-def _simulated(
-    answered: Sequence[OpenSample], services: Array, record: OpenRecord, workers: float
-) -> ResponseTime | None:
+def _simulated(answered: Sequence[OpenSample], services: Array, record: OpenRecord, workers: float) -> SameTrace | None:
     """Return the response times of an ideal queue with the same arrivals, service times and workers.
 
     Of several queues, each has the arrivals of its own process; None if it is not known which those are.
@@ -204,7 +222,7 @@ def _simulated(
         own = [process == each for each in np.unique(process)]
         responses = np.concatenate([queueing.one_server(arrivals[mine], services[mine]) for mine in own])
     responses = responses + record.calibration.transit_s
-    return ResponseTime(float(responses.mean()), *(float(each) for each in np.quantile(responses, (0.5, 0.95, 0.99))))
+    return SameTrace(float(responses.mean()), *(percentile(responses, each) for each in (0.5, 0.95, 0.99)))
 
 
 def _chance(services: Array, record: OpenRecord, workers: float) -> Range | None:

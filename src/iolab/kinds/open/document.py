@@ -132,7 +132,7 @@ def _table(analysis: OpenAnalysis, columns: Sequence[Column[OpenCell]], note: st
         Column[OpenCell](
             "Service", lambda cell: cell.record.variant or analysis.experiment.server.wait_distribution, numeric=False
         ),
-        Column[OpenCell]("Utilisation", lambda cell: numbers.share(cell.record.utilisation), short="Util."),
+        Column[OpenCell]("Utilisation", lambda cell: numbers.utilisation(cell.record.utilisation), short="Util."),
         Column[OpenCell]("Rate", lambda cell: numbers.rate(cell.record.rate_rps), rank=0 if infinite else 2),
     )
     return document.table(
@@ -145,21 +145,25 @@ def _table(analysis: OpenAnalysis, columns: Sequence[Column[OpenCell]], note: st
 
 
 def _time(queue: str, name: str) -> Callable[[OpenCell], str]:
-    """Return a function that formats a time of a measured, simulated or theoretical queue."""
+    """Return a function that formats a time of a measured, simulated or theoretical queue; "too few" requests."""
 
     def text(cell: OpenCell) -> str:
-        value_s = getattr(getattr(cell, queue), name, None)
-        return numbers.milliseconds(None if value_s is None else value_s * 1000)
+        times = getattr(cell, queue)
+        return numbers.percentile(getattr(times, name, None), _requests(cell) if times else 0)
 
     return text
 
 
+def _requests(cell: OpenCell) -> int:
+    return cell.measured.count if cell.measured else 0
+
+
 def _range(cell: OpenCell, name: str) -> str:
-    """Return the range of simulated plans."""
-    if cell.chance is None:
-        return numbers.NOT_KNOWN
-    low_s, high_s = getattr(cell.chance, name)
-    return f"{numbers.latency(low_s)} to {numbers.latency(high_s)}"
+    """Return the range of simulated plans, or "too few" of requests in each."""
+    found = cell.range_of(name)
+    if found is None:
+        return numbers.percentile(None, _requests(cell) if cell.chance else 0)
+    return " to ".join(map(numbers.latency, found))
 
 
 MEANS = (

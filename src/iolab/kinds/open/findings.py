@@ -108,7 +108,10 @@ def _same_trace(cell: "OpenCell") -> Iterator[Finding]:
     wrong = {
         name: response_s / ideal_s - 1
         for name, (response_s, ideal_s) in pairs.items()
-        if response_s is not None and abs(response_s / ideal_s - 1) > AGREES and abs(response_s - ideal_s) > LATE_S
+        if response_s is not None
+        and ideal_s is not None
+        and abs(response_s / ideal_s - 1) > AGREES
+        and abs(response_s - ideal_s) > LATE_S
     }
     if wrong:
         listed = " and ".join(f"the {name} {off:+.0%}" for name, off in wrong.items())

@@ -6,6 +6,7 @@ from typing import Any
 
 from iolab.kinds.open.analysis import OpenAnalysis, OpenCell
 
+PERCENTILES = ("p50_s", "p95_s", "p99_s")
 PLAN = {"model", "service", "variant", "process", "planned_utilisation", "utilisation_of", "utilisation"}
 
 
@@ -40,7 +41,8 @@ def _range(cell: OpenCell) -> dict[str, Any] | None:
     """Return between which values 95% of the simulated plans lie, and whether the measured mean does, too."""
     if cell.chance is None:
         return None
-    return {**_milliseconds(asdict(cell.chance)), "measured_within": cell.likely}
+    known = {**asdict(cell.chance), **{name: cell.range_of(name) for name in PERCENTILES}}
+    return {**_milliseconds(known), "measured_within": cell.likely}
 
 
 def _milliseconds(values: Mapping[str, Any]) -> dict[str, Any]:

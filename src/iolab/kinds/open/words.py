@@ -29,7 +29,7 @@ def exactness(analysis: OpenAnalysis) -> str:
 def load(cell: OpenCell, unit: str = " utilisation") -> str:
     """Return the utilisation of a plan, or its rate if the model has no utilisation."""
     busy = cell.record.utilisation
-    return numbers.rate(cell.record.rate_rps) if busy is None else f"{busy:.0%}{unit}"
+    return numbers.rate(cell.record.rate_rps) if busy is None else f"{numbers.utilisation(busy)}{unit}"
 
 
 def verdict(cells: Sequence[OpenCell]) -> str:
@@ -47,19 +47,25 @@ def sentence(cells: Sequence[OpenCell]) -> str:
     text = "Mean response time: " + ", ".join(f"{_mean(cell)} at {load(cell)}" for cell in ends)
     means, growth = text, _mean_ms(measured[-1]) / _mean_ms(measured[0])
     if measured[0].record.utilisation is None:
-        return Answer(f"{text}. {_without_a_queue(growth)}", f"{means}.")
+        return Answer(f"{text}. {_between_rates(measured)}".rstrip(), f"{means}.")
     if growth > DOUBLED and (measured[-1].record.utilisation or 0) >= BUSY:
         text += f": {growth:.1f} times as long, because near 100% utilisation the queue is rarely empty"
     return Answer(f"{text}. {_theory(measured)}".rstrip(), f"{means}.")
 
 
-def _without_a_queue(growth: float) -> str:
-    if growth <= FLAT:
-        return "This server handles any number of requests at once: there is no queue at any rate."
-    return (
-        f"This server handles any number of requests at once, without a queue, but the mean grew by {growth - 1:.0%}:"
-        " its limited CPU time can be the reason, or chance, if requests are few."
-    )
+def _between_rates(cells: Sequence[OpenCell]) -> str:
+    """Say how much the mean of a server that has no number of workers grew with the rate; "" of a single rate."""
+    first, low, high = cells[0], load(cells[0]), load(cells[-1])
+    if low == high:
+        return ""
+    most = max(_mean_ms(cell) for cell in cells[1:]) / _mean_ms(first)
+    grew = f"grew by at most {most - 1:.0%}" if most >= 1.005 else "did not grow"
+    text = f"Between {low} and {high}, the mean response time {grew}"
+    if most > FLAT:
+        return f"{text}: the server's limited CPU time can be the reason, or chance, if requests are few."
+    known = first.record.calibration
+    queued = _mean_ms(first) / 1000 > FLAT * (known.service_s + known.transit_s)  # at the lowest rate, too
+    return f"{text}." if queued else f"{text}: no queue shows at these rates."
 
 
 def _theory(cells: Sequence[OpenCell]) -> str:

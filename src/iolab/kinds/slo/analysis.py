@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from iolab.kinds import recorded
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.objective import Objective
-from iolab.kinds.slo.plan import next_trial
+from iolab.kinds.slo.plan import most_rps, next_trial
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.search import Bracket, bracket
 from iolab.kinds.slo.settings import SloExperiment
@@ -23,8 +23,9 @@ class Found:
     """The result of a model's search: its rates in the order in which they were tried, and the bracket.
 
     `theory_rps` is the rate up to which an M/D/c queue meets the objective, or M/M/c with exponential service; None if
-    the model has no queue. `reason` says why the search did not end; "" if it did. `highest_rps` is the most that the
-    load generator sends, and `limit` what ended it at the lowest rate at which it did.
+    the model has no queue. `reason` says why the search did not end; "" if it did. `highest_rps` is the highest
+    rate that can be tried: the most that the load generator sends, or, if `is_full`, of which a run holds all requests;
+    `limit` is what ended the load generator at the lowest rate at which it did.
     """
 
     letter: str
@@ -34,6 +35,7 @@ class Found:
     calibration: Calibration
     theory_rps: float | None
     highest_rps: float
+    is_full: bool = False
     reason: str = ""
 
     @property
@@ -99,5 +101,6 @@ def _found(model: ModelInfo, run: RunInfo, records: Sequence[SloRecord], experim
         calibration=calibration,
         theory_rps=theory_rps,
         highest_rps=own[0].highest_rps,
+        is_full=own[0].highest_rps >= most_rps(experiment.search, model.places),
         reason=reason,
     )

@@ -104,7 +104,7 @@ def _steps(analysis: SloAnalysis) -> Table:
     columns: list[Column[tuple[str, TriedRate]]] = [
         Column("Model", lambda step: f"{step[0]}  {_title(analysis, step[0])}", numeric=False),
         Column("Rate", lambda step: slow_rate(step[1].rate_rps)),
-        Column("Utilisation", lambda step: numbers.share(_record(step[1]).utilisation)),
+        Column("Utilisation", lambda step: numbers.utilisation(_record(step[1]).utilisation)),
         Column("Measured for", lambda step: numbers.seconds(sum(each.plan_s - each.lead_s for each in step[1].good))),
         Column("Requests", lambda step: numbers.count(step[1].last.counted if step[1].last else 0)),
         Column("Independent", lambda step: numbers.count(step[1].last.independent if step[1].last else 0)),
@@ -132,4 +132,5 @@ def _title(analysis: SloAnalysis, letter: str) -> str:
 
 
 def _value(tried: TriedRate | None) -> str:
-    return numbers.latency(tried.last.value_s if tried and tried.last else None)
+    last = tried.last if tried else None
+    return numbers.percentile(last.bounded_s, last.counted) if last else numbers.NOT_KNOWN

@@ -26,7 +26,7 @@ class Objective:
     @classmethod
     def parse(cls, text: str) -> "Objective":
         """Parse an objective, such as p99<100ms or mean<0.2s; raises UsageError."""
-        match = re.fullmatch(r"\s*(mean|p50|p95|p99|p99\.9)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text)
+        match = re.fullmatch(r"\s*(mean|p50|p95|p99|p99\.9)\s*<\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", text, re.ASCII)
         if not match or not 0 < float(match[2]) < math.inf:
             raise UsageError(f"SLO={text}: must be such as p99<100ms, p95<0.2s or mean<50ms")
         return cls(text.strip(), QUANTILES.get(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1))
@@ -37,12 +37,25 @@ class Objective:
         return self.text.partition("<")[0].strip()
 
     def check(self, server: ServerSettings) -> None:
-        """Raise UsageError if a request takes longer without any queue."""
-        random = self.quantile is not None and server.wait_distribution == "exponential"
-        wait_ms = server.wait_ms * (-math.log(1 - (self.quantile or 0.0)) if random else 1.0)
-        least_ms = wait_ms + server.cpu_ms
+        """Raise UsageError if a request takes longer without any queue, as it is set."""
+        least_ms = server.wait_ms + server.cpu_ms + self._more_ms(server)
         if self.limit_s * 1000 <= least_ms:
             raise UsageError(f"SLO={self.text}: without any queue it is {least_ms:.3g} ms, so no rate can meet it")
+
+    def check_measured(self, model: str, constant_s: float, server: ServerSettings) -> None:
+        """Raise UsageError if a request of this model, which takes `constant_s` with a constant wait, takes longer."""
+        least_ms = constant_s * 1000 + self._more_ms(server)
+        if self.limit_s * 1000 <= least_ms:
+            raise UsageError(
+                f"SLO={self.text}: a request of {model} without any queue was measured now, and its {self.name} is"
+                f" {least_ms:.4g} ms, so no rate can meet it: allow more time"
+            )
+
+    def _more_ms(self, server: ServerSettings) -> float:
+        """Return by how much an exponential wait makes the bounded value longer than a constant one does."""
+        if self.quantile is None or server.wait_distribution != "exponential":
+            return 0.0
+        return server.wait_ms * (-math.log(1 - self.quantile) - 1)
 
     def known(self, series: Sequence[Array], confidence: float, times: float = 1.0) -> Known | None:
         """Return the bounded value and its interval, of the response times of each trial; None without any.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.search import MOST_STEPS, Range, next_rate
@@ -16,6 +17,7 @@ from iolab.results.run_info import RunInfo
 
 FIRST = 0.5  # of what the workers can serve
 NO_QUEUE_RPS = 1500.0  # the first rate of a model without a queue
+NO_QUEUE_LEAD_S = 2.0  # of such a model: its CPU can have one
 MOST_TRIALS = MOST_STEPS * (LOOKS + AGAIN)  # of a model
 
 
@@ -56,6 +58,16 @@ def spans_s(search: Search) -> tuple[float, ...]:
         return (search.least_s,)
     ends = [search.least_s * (search.most_s / search.least_s) ** (look / (LOOKS - 1)) for look in range(LOOKS)]
     return tuple(end - before for before, end in zip([0.0, *ends], ends, strict=False))
+
+
+def longest_lead_s(search: Search, workers: float) -> float:
+    """Return the longest time that a trial takes to reach its steady state."""
+    return min(search.lead_s, NO_QUEUE_LEAD_S) if math.isinf(workers) else search.lead_s
+
+
+def most_rps(search: Search, workers: float) -> float:
+    """Return the highest rate of which a run holds the requests of the shortest trial."""
+    return arrivals.MOST_REQUESTS / (longest_lead_s(search, workers) + search.least_s)
 
 
 def limits(first: SloRecord, workers: float) -> Range:

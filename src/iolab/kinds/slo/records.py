@@ -1,6 +1,8 @@
 """The record of a search for the highest rate."""
 
 from iolab.kinds.arrival_records import OpenRecord
+from iolab.kinds.slo.objective import Objective
+from iolab.theory.enough import least_count
 
 
 class SloRecord(OpenRecord):
@@ -27,3 +29,10 @@ class SloRecord(OpenRecord):
     late_p99_s: float | None
     highest_rps: float
     disturbance: str = ""
+
+    @property
+    def bounded_s(self) -> float | None:
+        """The value that the objective bounds; None if too few requests were counted for such a percentile."""
+        quantile = Objective.parse(self.objective).quantile
+        enough = quantile is None or self.counted >= least_count(quantile)
+        return self.value_s if enough else None

@@ -11,7 +11,7 @@ from iolab.kind import Measured
 from iolab.kinds import arrivals
 from iolab.kinds.arrivals import Planned
 from iolab.kinds.slo.judgement import judge
-from iolab.kinds.slo.plan import SloTrial, first_rps, spans_s
+from iolab.kinds.slo.plan import SloTrial, first_rps, longest_lead_s, most_rps, spans_s
 from iolab.kinds.slo.records import SloRecord
 from iolab.kinds.slo.settings import Search, SloExperiment
 from iolab.kinds.slo.steps import LOOKS, disturbances
@@ -21,19 +21,19 @@ from iolab.theory import queueing
 from iolab.theory.statistics import Array
 
 ENOUGH = 200_000  # requests of a trial: more of them would not make an interval narrower that matters
-NO_QUEUE_LEAD_S = 2.0  # of a model without a queue: its CPU can have one
 NOT_OF_THE_SERVER = ("no connection", "not sent")
 
 
 def run(experiment: SloExperiment, trial: SloTrial, bench: Bench) -> Measured[SloRecord]:
     """Measure a trial. A request without an answer breaks the objective; if the server dies, the trial is invalid.
 
-    Raises TrialFailed if the model cannot be calibrated.
+    Raises TrialFailed if the model cannot be calibrated, and UsageError if no rate can meet the objective.
     """
     objective, model, cores = experiment.wanted, bench.models[trial.model], bench.plans[experiment.cpus[0]]
     client = arrivals.generator(bench, experiment.load, cores)
     calibration = trial.calibration or arrivals.calibrated(bench, client, model, cores, experiment.server)
-    highest_rps = min(experiment.load.most_rps(cores), _most_rps(experiment.search))
+    objective.check_measured(model.letter, calibration.service_s + calibration.transit_s, experiment.server)
+    highest_rps = min(experiment.load.most_rps(cores), most_rps(experiment.search, model.places))
     rate_rps = trial.rate_rps or first_rps(calibration, model.places, highest_rps)
     lead_s, plan_s = times(experiment.search, rate_rps, calibration.service_s, model.places, len(trial.earlier))
     capacity_rps = model.places / calibration.service_s
@@ -83,18 +83,14 @@ def series(lead_s: float, samples: Sequence[OpenSample]) -> tuple[Array, Array, 
     return planned, np.array([each.done_s - each.sent_s for each in answered]), lost
 
 
-def _most_rps(search: Search) -> float:
-    """Return the highest rate of which a run holds the requests of the shortest trial."""
-    return arrivals.MOST_REQUESTS / (search.lead_s + search.least_s)
-
-
 def times(search: Search, rate_rps: float, service_s: float, workers: float, looks: int) -> tuple[float, float]:
     """Return how long a trial takes to reach its steady state, and how long it takes with what is measured.
 
     `looks` undisturbed trials were at this rate before. The first part is the relaxation time of the queue.
     """
     spans = spans_s(search)
-    forgets_s = NO_QUEUE_LEAD_S if math.isinf(workers) else queueing.relaxation_s(rate_rps, service_s, workers)
-    lead_s = min(search.lead_s, forgets_s)
+    lead_s = longest_lead_s(search, workers)
+    if math.isfinite(workers):
+        lead_s = min(lead_s, queueing.relaxation_s(rate_rps, service_s, workers))
     enough_s = max(search.least_s, ENOUGH / rate_rps)
     return lead_s, lead_s + min(spans[min(looks, len(spans) - 1)], enough_s)

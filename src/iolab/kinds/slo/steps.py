@@ -15,7 +15,7 @@ from iolab.results.run_info import RunInfo
 LOOKS = 3  # trials at one rate whose requests count together
 AGAIN = 2  # times that a disturbed trial is measured again
 # Of the findings, those of one trial's time: the cores, for example, are the same in every trial.
-MACHINE = ("busy_machine", "stolen_time", "slowed_by_heat")
+MACHINE = ("busy_machine", "stolen_time", "slowed_by_heat", "own_quota")
 CLIENT = ("loadgen_bottleneck", "late_reads", "no_connection_left", "late_sends")
 OVERLOADED = ("no_connection_left", "late_sends")  # of a load generator whose connections a slow server holds
 
@@ -52,6 +52,8 @@ def disturbances(run: RunInfo, record: SloRecord, limit_s: float) -> list[Findin
     """
     late = arrivals.late_sends(record.late_p99_s)
     during = [*doubts.during(run, (record,), record.cpus), *([late] if late else [])]
+    if record.machine.group_throttled_s is None:  # there is a quota, and it is not known whether it disturbed
+        during = [each for each in during if each.id != "own_quota"]
     found = [each for name in (*MACHINE, *CLIENT) for each in during if each.id == name and each.severity != "note"]
     fails = record.low_s is not None and record.low_s >= limit_s
     overloaded = any(each.id == "no_connection_left" for each in found)

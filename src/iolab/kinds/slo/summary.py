@@ -40,7 +40,7 @@ def _rate(tried: TriedRate) -> dict[str, Any]:
     return {
         "rate_rps": tried.rate_rps,
         "verdict": tried.verdict,
-        "value_s": last.value_s if last else None,
+        "value_s": last.bounded_s if last else None,
         "interval_s": [last.low_s, last.high_s] if last else None,
         "requests": last.counted if last else 0,
         "independent": last.independent if last else 0,

@@ -28,7 +28,7 @@ VERDICTS = {
 
 def line(record: SloRecord) -> Line:
     """Return what the terminal shows of a trial: rate, the value that decides, its interval, the verdict."""
-    busy = "" if record.utilisation is None else f"  util. {record.utilisation:.0%}"
+    busy = "" if record.utilisation is None else f"  util. {numbers.utilisation(record.utilisation)}"
     place = f"{record.model} {slow_rate(record.rate_rps):>8}{busy}"
     if not record.valid:
         return Line(f"{place} invalid: {record.reason}", "red")
@@ -45,6 +45,8 @@ def known(record: SloRecord | None) -> str:
     if record is None or record.value_s is None:
         return "not known"
     name = Objective.parse(record.objective).name
+    if record.bounded_s is None:
+        return f"{name} not known: {numbers.TOO_FEW} responses ({record.counted:,})"
     return f"{name} {numbers.latency(record.value_s)} ({interval(record)})"
 
 
@@ -99,7 +101,7 @@ def _value(tried: TriedRate) -> str:
         return ""
     if record.unanswered:
         return f": {numbers.counted(record.unanswered, 'request')} got no answer 200"
-    busy = "" if record.utilisation is None else f"{record.utilisation:.0%} utilisation, "
+    busy = "" if record.utilisation is None else f"{numbers.utilisation(record.utilisation)} utilisation, "
     return f" ({busy}{known(record)})"
 
 
@@ -136,7 +138,8 @@ def _ended(found: "Found") -> list[str]:
     best = found.best
     if best and not found.bracket.fails_rps and not found.bracket.client_rps and not found.bracket.open_rps:
         if best.rate_rps >= found.highest_rps:
-            return [f"{slow_rate(best.rate_rps)} is the most that the load generator sends in time."]
+            most = "of which a run holds all requests" if found.is_full else "that the load generator sends in time"
+            return [f"{slow_rate(best.rate_rps)} is the most {most}."]
         return ["That is the highest rate that was tried."]
     return []
 
