@@ -14,6 +14,7 @@ import pytest
 
 from iolab.host import proc
 from iolab.kinds import arrivals
+from iolab.kinds.slo import steps
 from iolab.loadgen import workers as crew
 from tests.conftest import Run, Start, python_path
 from tests.integration.test_findings import SET_CLOCK
@@ -179,16 +180,23 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_an_objective_finds_a_bracket_between_none_and_all(inside: Run, results: Path, tmp_path: Path) -> None:
-    """A median needs few requests; the true rate is 31 a second."""
+def test_an_objective_finds_a_bracket_between_none_and_all(
+    inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A median needs few requests; the true rate is 31 a second.
+
+    Beside a busy program no trial would decide: tests of plans show that. Here the search must find its bracket.
+    """
+    monkeypatch.setattr(steps, "MACHINE", ())
+    monkeypatch.setattr(steps, "CLIENT", ())
     changes = {"least_s = 2.0": "least_s = 4.0", "most_s = 4.0": "most_s = 8.0", "within = 0.5": "within = 0.6"}
     path = shortened("slo", tmp_path, changes)
     done = inside("slo", "p50<30ms", "--runtime", "local", "--models", "A", "--experiment", str(path), "--quick")
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
-    assert found["holds_rps"] is not None, "all rates failed"
-    assert found["fails_rps"] is not None, "no rate failed"
+    assert found["holds_rps"] is not None, done.stdout
+    assert found["fails_rps"] is not None, done.stdout
     assert 5 < found["holds_rps"] < 40
     assert 20 < found["fails_rps"] < 50
     assert found["holds_rps"] < found["fails_rps"]
