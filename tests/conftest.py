@@ -114,10 +114,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
+def why_again(report: Any) -> str:
+    """Return the first line of what made a test fail, and where."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return "not known"
+    return f"{next(iter(crash.message.splitlines()), '')} ({Path(crash.path).name}:{crash.lineno})"
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which tests were tried again; tests/tiers.py sums up what is counted here."""
+    """Say which tests were tried again, and why; tests/tiers.py sums up what is counted here."""
     stats = terminalreporter.stats
-    again = sorted({report.nodeid for report in stats.get("rerun", ())})
+    whys = {report.nodeid: why_again(report) for report in stats.get("rerun", ())}
+    again = [f"{name}: {whys[name]}" for name in sorted(whys)]
     if again:
         terminalreporter.section("tried again")
         for name in again:
