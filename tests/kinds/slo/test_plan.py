@@ -97,7 +97,7 @@ def test_a_rate_that_is_open_is_measured_longer(wanted: SloExperiment) -> None:
         {"machine": quiet.machine(10.0, group_quota=1.0, group_throttled_s=3.0)},
         {"late_p99_s": 0.005},
         {"client": FAST.model_copy(update={"busiest_share": 0.9})},
-        {"client": FAST.model_copy(update={"loop_late_p99_ms": 5.0})},
+        {"client": FAST.model_copy(update={"loop_late_p99_ms": 5.0}), "high_s": None},
         {"client": FAST.model_copy(update={"waited": 4, "most_open": 10_000})},
     ],
     ids=[
@@ -126,6 +126,17 @@ def test_a_disturbed_trial_decides_nothing_and_is_measured_again_up_to_a_bound(
     assert last.last is None
     after = following(wanted, *disturbed)
     assert after is None or after.rate_rps != 25.0
+
+
+def test_answers_that_were_read_late_do_not_forbid_a_rate_to_hold(wanted: SloExperiment) -> None:
+    """They only make response times longer: what holds with them holds without them, and what fails may not."""
+    late: dict[str, Any] = {"client": FAST.model_copy(update={"loop_late_p99_ms": 5.0})}
+    (held,) = tried(run(wanted), [record(0, 25.0, "holds", **late)], wanted.wanted)
+    assert (held.verdict, held.disturbed) == ("holds", ())
+    (failed,) = tried(run(wanted), [record(0, 25.0, "fails", **late)], wanted.wanted)
+    assert (failed.verdict, len(failed.disturbed)) == (None, 1)
+    (both,) = tried(run(wanted), [record(0, 25.0, "holds", **late, late_p99_s=0.005)], wanted.wanted)
+    assert (both.verdict, len(both.disturbed)) == (None, 1)
 
 
 @pytest.mark.parametrize("throttled_s", [0.0, None])

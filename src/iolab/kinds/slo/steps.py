@@ -16,7 +16,8 @@ LOOKS = 3  # trials at one rate whose requests count together
 AGAIN = 2  # times that a disturbed trial is measured again
 # Of the findings, those of one trial's time: the cores, for example, are the same in every trial.
 MACHINE = ("busy_machine", "stolen_time", "slowed_by_heat", "own_quota")
-CLIENT = ("loadgen_bottleneck", "late_reads", "no_connection_left", "late_sends")
+LATE_READS = "late_reads"
+CLIENT = ("loadgen_bottleneck", LATE_READS, "no_connection_left", "late_sends")
 OVERLOADED = ("no_connection_left", "late_sends")  # of a load generator whose connections a slow server holds
 
 
@@ -48,13 +49,16 @@ def disturbances(run: RunInfo, record: SloRecord, limit_s: float) -> list[Findin
     """Return the findings that forbid a trial to decide, those of the machine first.
 
     If a server is so slow that its requests hold all connections of the load generator, the later requests are late.
-    Such a trial counts if even the time from when its requests were sent breaks the objective.
+    Such a trial counts if even the time from when its requests were sent breaks the objective. Answers that were read
+    late only make response times longer, so a trial that holds all the same counts.
     """
     late = arrivals.late_sends(record.late_p99_s)
     during = [*doubts.during(run, (record,), record.cpus), *([late] if late else [])]
     if record.machine.group_throttled_s is None:  # there is a quota, and it is not known whether it disturbed
         during = [each for each in during if each.id != "own_quota"]
     found = [each for name in (*MACHINE, *CLIENT) for each in during if each.id == name and each.severity != "note"]
+    if record.high_s is not None and record.high_s < limit_s and all(each.id == LATE_READS for each in found):
+        return []
     fails = record.low_s is not None and record.low_s >= limit_s
     overloaded = any(each.id == "no_connection_left" for each in found)
     return [] if fails and overloaded and all(each.id in OVERLOADED for each in found) else found
