@@ -27,6 +27,7 @@ from iolab.runtime.probe import POLL_S, wait_until_ready
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
 MASTER_PORT = 5557  # in the driver's container
 NULL_PORT, START_LIMIT_S = 8000, 10.0
+ENDING = ("removing", "dead")  # states of a container that the engine still lists
 
 
 class DockerRuntime:
@@ -209,7 +210,7 @@ class DockerRuntime:
 
     def _container(self, kind: str, value: str) -> Container:
         with failing(f"the container with {value} is gone"):
-            (container,) = self._containers(kind, value)
+            (container,) = (each for each in self._containers(kind, value) if each.status not in ENDING)
         return container
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:
@@ -219,7 +220,8 @@ class DockerRuntime:
             filters["label"] = [label, value]
         elif kind:
             filters[kind] = f"^/?{value}$"
-        return self._client.containers.list(all=True, filters=filters)
+        # An earlier container may still be in the engine's list, and be gone when the engine is asked about it.
+        return self._client.containers.list(all=True, filters=filters, ignore_removed=True)
 
     def _remove(self, kind: str = "", value: str = "") -> None:
         """Remove containers; an engine's error here must not hide an earlier one, so it is ignored."""
