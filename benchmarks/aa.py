@@ -27,7 +27,8 @@ from scipy.stats import beta, binom, chi2
 from iolab.kinds import registry
 from iolab.options import span
 from iolab.report.cells import RunCell, figure
-from iolab.report.compare import NOISE, Comparison, compare
+from iolab.report.compare import NOISE, compare
+from iolab.report.compared import Comparison
 from iolab.results.folder import RunFolder
 from iolab.theory.enough import CONFIDENCE
 

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from iolab.report.cells import Cell, RunCell, name_of
-from iolab.report.compare import NOISE, Comparison, compare
+from iolab.report.compare import NOISE, compare
+from iolab.report.compared import Comparison
 from iolab.theory.between_runs import Difference, Within
 from iolab.theory.enough import CONFIDENCE
 

@@ -11,7 +11,8 @@ import pytest
 from iolab.errors import UsageError
 from iolab.report import comparison_words as words
 from iolab.report.cells import Cell, RunCell, name_of
-from iolab.report.compare import Comparison, compare
+from iolab.report.compare import compare
+from iolab.report.compared import Comparison
 from iolab.report.comparison_json import as_json
 from iolab.report.pairing import ORDINALS
 from iolab.results.differences import Setting
@@ -174,8 +175,8 @@ def test_a_cell_that_is_lost_completely_is_named_and_broken(lost: dict[str, Any]
     found = compare([[good], [bad]], Kind())
     assert [row.name for row in found.rows] == ["cell 0"]
     assert [each.name for each in found.broken()] == ["cell 1"]
-    what = "has no figure of" if lost else "does not have"
-    assert f"(!) Not compared: the second {what} cell 1; the first has." in said(found)
+    where = "Without a figure in" if lost else "Not in"
+    assert f"(!) {where} the second, so not compared: cell 1." in said(found)
     assert "FAIL_ABOVE=5%: not valid any more: cell 1." in said(found, 0.05)
     assert "no figure is shown to be worse" not in said(found, 0.05)
     for first, second in ((bad, good), (bad, bad), (good, good)):

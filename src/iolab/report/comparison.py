@@ -12,7 +12,7 @@ from iolab.report import comparison_words as words
 from iolab.report import doubts, numbers
 from iolab.report.brief import MOST, rich_table, show_address, show_findings, show_trust
 from iolab.report.cells import label
-from iolab.report.compare import Compared, Comparison, Row, by_cell
+from iolab.report.compared import Compared, Comparison, Row, by_cell
 from iolab.report.document import Column, Document, Figure, Section, Sentences, Table, plain, table
 from iolab.report.doubts import condensed
 from iolab.report.pairing import ORDINALS

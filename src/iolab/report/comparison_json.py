@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from iolab.report.compare import Compared, Comparison
+from iolab.report.compared import Compared, Comparison
 
 
 def as_json(found: Comparison, key: Sequence[str]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from iolab.report import numbers, run_report
 from iolab.report.cells import label
-from iolab.report.compare import Compared, Comparison, Lost, Row
+from iolab.report.compared import Compared, Comparison, Lost, Row
 from iolab.report.pairing import ORDINALS
 from iolab.results.differences import Setting, uneven
 from iolab.results.folder import RunFolder
@@ -153,10 +153,10 @@ def _lost(found: Comparison) -> list[str]:
     said = []
     for second in sorted({each.second for each in found.lost}):
         side = ORDINALS[second]
-        for is_there, what in ((True, f"the {side} has no figure of"), (False, f"the {side} does not have")):
+        for is_there, where in ((True, f"Without a figure in the {side}"), (False, f"Not in the {side}")):
             names = [each.name for each in found.lost if (each.second, each.is_there) == (second, is_there)]
             if names:
-                said.append(f"(!) Not compared: {what} {_some(names)}; the {ORDINALS[0]} has.")
+                said.append(f"(!) {where}, so not compared: {_some(names)}.")
     return said
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from iolab.report import drawing
-from iolab.report.compare import Row, by_cell
+from iolab.report.compared import Row, by_cell
 from iolab.report.pairing import ORDINALS
 from iolab.theory.statistics import Array
 

@@ -1,6 +1,5 @@
 """Servers in containers: a Compose project of its own, separate from `make up`, without fixed ports."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -22,6 +21,7 @@ from iolab.runtime import NULL_SERVER, Master, ServerCommand
 from iolab.runtime.compose import Compose, Engine
 from iolab.runtime.container import ENGINE_TROUBLE, DockerServer, failing
 from iolab.runtime.images import image_id, image_pythons, network_settings
+from iolab.runtime.override import override
 from iolab.runtime.probe import POLL_S, wait_until_ready
 
 LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
@@ -146,7 +146,7 @@ class DockerRuntime:
             self._remove("label", f"com.docker.compose.service={LOAD_WORKER}")
 
     def _write_override(self, model: Model | None = None, command: ServerCommand | None = None) -> None:
-        text = _override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
+        text = override(self._lab, self._host or "127.0.0.1", {model.name: command} if model and command else {})
         self._override.write_text(text, encoding="utf-8")
 
     def _driver_name(self, plan: CpuPlan, script: str) -> str:
@@ -236,32 +236,3 @@ class DockerRuntime:
             label = f"com.docker.compose.project={self._compose.project}"
             for network in self._client.networks.list(filters={"label": label}):
                 network.remove()
-
-
-def _override(lab: Lab, host: str, commands: Mapping[str, ServerCommand]) -> str:
-    """Return what a benchmark changes in the compose file. JSON values are valid YAML; the tag replaces a list.
-
-    Ports are any free ones, so that `make up` can run at the same time; there are no healthchecks, whose CPU time would
-    be counted as the server's.
-    """
-    blocks = [
-        f"  {model.name}:\n"
-        f'    ports: !override ["{host}::{model.port.container}"]\n'
-        f"    healthcheck: !override {{ disable: true }}\n"
-        + "".join(f"    {key}: {json.dumps(value)}\n" for key, value in _changes(commands.get(model.name)).items())
-        for model in (*lab.measured, *lab.shown)
-    ]
-    blocks += [f"  {lab.downstream.name}:\n    healthcheck: !override {{ disable: true }}\n"]
-    return "services:\n" + "".join(blocks)
-
-
-def _changes(command: ServerCommand | None) -> dict[str, object]:
-    if command is None:
-        return {}
-    limits = {
-        "ulimits": command.files and {"nofile": command.files},
-        "pids_limit": command.tasks,
-        "mem_limit": command.memory_bytes,
-    }
-    given: dict[str, object] = {key: value for key, value in limits.items() if value}
-    return {"command": list(command.command), "environment": dict(command.variables), **given}

@@ -19,7 +19,8 @@ from iolab.kinds.closed.cells import Analysis
 from iolab.kinds.closed.kind import KIND
 from iolab.kinds.closed.records import ClosedRecord
 from iolab.report import cells, comparison, pages
-from iolab.report.compare import Comparison, compare
+from iolab.report.compare import compare
+from iolab.report.compared import Comparison
 from iolab.report.document import Document, Table
 from iolab.results.differences import Setting, differing
 from iolab.results.folder import RunFolder

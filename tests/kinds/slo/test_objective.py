@@ -73,8 +73,8 @@ def test_an_objective_below_what_was_measured_without_a_queue_is_refused(
         return
     with pytest.raises(UsageError) as refused:
         Objective.parse(text).check_measured("A", constant_s, settings)
-    assert str(refused.value).startswith(f"SLO={text}: a request of A without any queue was measured now, and its ")
-    assert str(refused.value).endswith(" ms, so no rate can meet it: allow more time")
+    assert str(refused.value).startswith(f"SLO={text}: without any queue it is about ")
+    assert str(refused.value).endswith(" ms for A, as measured now, so no rate can meet it: allow more time")
 
 
 @pytest.mark.parametrize(

@@ -18,19 +18,12 @@ def figures(repeats_s: Sequence[Array], resolution_s: float, precision: float | 
     `resolution_s` is that of the load generator, `precision` what was asked for (None: nothing).
     """
     every = np.concatenate(repeats_s) if repeats_s else np.empty(0)
-    found: dict[str, Any] = {"median_ci_ms": _ms_of(_of_the_median(repeats_s, every, resolution_s, precision))}
+    found: dict[str, Any] = {"median_ci_ms": _ms_of(_wide(median_interval(repeats_s, resolution_s), every, precision))}
     for name, quantile in QUANTILES.items():
         found["median_ms" if name == "p50" else f"{name}_ms"] = _ms(percentile(every, quantile))
         found[f"{name}_ci_ms"] = _ms_of(_wide(interval(every, quantile), every, precision if name == "p50" else None))
         found[f"repeat_{name}_ms"] = tuple(_ms(percentile(each, quantile)) for each in repeats_s)
     return found
-
-
-def _of_the_median(
-    repeats_s: Sequence[Array], every: Array, resolution_s: float, precision: float | None
-) -> Interval | None:
-    """Return the 95% interval of the median from the repeats; none is shorter than the precision asked for."""
-    return _wide(median_interval(repeats_s, resolution_s), every, precision)
 
 
 def _wide(found: Interval | None, every: Array, precision: float | None) -> Interval | None:

@@ -47,8 +47,8 @@ class Objective:
         least_ms = constant_s * 1000 + self._more_ms(server)
         if self.limit_s * 1000 <= least_ms:
             raise UsageError(
-                f"SLO={self.text}: a request of {model} without any queue was measured now, and its {self.name} is"
-                f" {least_ms:.4g} ms, so no rate can meet it: allow more time"
+                f"SLO={self.text}: without any queue it is about {least_ms:.4g} ms for {model}, as measured now, so no"
+                " rate can meet it: allow more time"
             )
 
     def _more_ms(self, server: ServerSettings) -> float:
