@@ -71,6 +71,17 @@ def test_a_server_with_a_queue_is_tried_up_to_nearly_what_its_workers_can_serve(
     assert bracket(steps).fails_rps is None
 
 
+@pytest.mark.parametrize("highest_rps", [833.333333333, 20_000.0])
+@pytest.mark.parametrize("service_s", [0.010398449360360525, 0.0200000013, 0.003, 0.020261234567])
+def test_no_rate_is_tried_twice_whatever_digits_the_highest_has(service_s: float, highest_rps: float) -> None:
+    """A record has a rate to six digits: if that is less than the highest rate, the highest is not tried again."""
+    for workers in (1, 8):
+        steps = search(lambda _: "holds", Range(0.5 * workers / service_s, highest_rps, workers / service_s))
+        rates = [step.rate_rps for step in steps]
+        assert rates == [round(rate, 6) for rate in rates]
+        assert rates == sorted(set(rates))
+
+
 def test_a_server_that_never_holds_ends_the_search_from_below() -> None:
     steps = search(lambda _: "fails", QUEUE)
     rates = [step.rate_rps for step in steps]

@@ -8,9 +8,9 @@ from typing import Protocol
 from iolab.kinds import arrivals
 from iolab.kinds.arrival_records import Calibration
 from iolab.kinds.slo.records import SloRecord
-from iolab.kinds.slo.search import MOST_STEPS, Range, next_rate
+from iolab.kinds.slo.search import DIGITS, MOST_STEPS, Range, next_rate
 from iolab.kinds.slo.settings import Search, SloExperiment
-from iolab.kinds.slo.steps import AGAIN, LOOKS, TriedRate, tried
+from iolab.kinds.slo.steps import AGAIN, LOOKS, tried
 from iolab.report import numbers
 from iolab.report.numbers import slow_rate
 from iolab.results.run_info import RunInfo
@@ -79,7 +79,7 @@ def limits(first: SloRecord, workers: float) -> Range:
 def first_rps(calibration: Calibration, workers: float, highest_rps: float) -> float:
     """Return the first rate of a search."""
     wanted = NO_QUEUE_RPS if math.isinf(workers) else FIRST * workers / calibration.service_s
-    return min(wanted, highest_rps)
+    return round(min(wanted, highest_rps), DIGITS)
 
 
 class Searched(Protocol):
@@ -113,13 +113,7 @@ def next_trial(
     if last.verdict is None:
         again = own[-1] in last.disturbed
         return SloTrial(index, model.letter, seed, own[0].calibration, last.rate_rps, last.good, again)
-    rate_rps = following(known, own[0], model.places, experiment.search)
+    rate_rps = next_rate([each.step for each in known], limits(own[0], model.places), experiment.search.within)
     if rate_rps is None:
         return None
     return SloTrial(index, model.letter, seed, own[0].calibration, rate_rps)
-
-
-def following(known: Sequence[TriedRate], first: SloRecord, workers: float, search: Search) -> float | None:
-    """Return the rate after those that are decided or given up; None if the search has ended."""
-    found = next_rate([each.step for each in known], limits(first, workers), search.within)
-    return None if found is None else round(found, 6)

@@ -15,6 +15,7 @@ MOST_STEPS = 12  # rates for each model
 MOST_DISTURBED = 2  # rates: then the machine is disturbed all the time
 LOWEST = 0.02  # of the first rate: lower rates take hours
 NEAREST = 0.98  # of what the workers can serve: beyond it, a queue changes too slowly to be measured
+DIGITS = 6  # of a rate after the point, as records have it: a rate that is read again is the same number
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Range:
     @property
     def top_rps(self) -> float:
         """The highest rate that is tried."""
-        return min(self.highest_rps, NEAREST * self.capacity_rps)
+        return round(min(self.highest_rps, NEAREST * self.capacity_rps), DIGITS)
 
     def higher(self, rate_rps: float) -> float | None:
         """Return the next rate above one at which the objective does not fail; None at the top.
@@ -79,13 +80,13 @@ def bracket(steps: Sequence[Step]) -> Bracket:
 
 
 def next_rate(steps: Sequence[Step], limits: Range, within: float) -> float | None:
-    """Return the rate to try after these; None if the search has ended.
+    """Return the rate to try after these, of DIGITS; None if the search has ended.
 
     A bracket, and the gaps on both sides of rates that could not be decided, are halved on a logarithmic scale until
     the ends of each are `within` that share of each other.
     """
     if not steps:
-        return min(limits.first_rps, limits.top_rps)
+        return round(min(limits.first_rps, limits.top_rps), DIGITS)
     lost = [step.rate_rps for step in steps if step.verdict == "disturbed"]
     if len(steps) >= MOST_STEPS or len(lost) >= MOST_DISTURBED:
         return None
@@ -107,7 +108,7 @@ def next_rate(steps: Sequence[Step], limits: Range, within: float) -> float | No
         key=lambda each: (each[0], -each[1]),
         default=(0.0, None),
     )
-    return rate_rps
+    return None if rate_rps is None else round(rate_rps, DIGITS)
 
 
 def _between(low: float, high: float, within: float) -> tuple[float, float | None]:
