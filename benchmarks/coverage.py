@@ -34,6 +34,7 @@ LOADS: dict[str, Repeats] = {
 }
 WANTED, MEDIAN_S, MOST_ROUNDS = 0.03, 0.02, 200  # PRECISION=3%
 SPREADS = (0.5, 1.0, 2.0)  # standard deviation of the repeats' medians, as a multiple of that
+RATES_DIFFER = 0.02  # standard deviation of the rates of repeats
 Interval = tuple[float, float] | None
 
 
@@ -93,6 +94,19 @@ def ratios(runs: int) -> Iterator[Figure]:
             yield Figure("ratio of medians, within two runs", f"{data}, {count} repeats each", share, runs)
 
 
+def rate_ratios(runs: int) -> Iterator[Figure]:
+    """Yield those of the ratio of two equal rates, as a sweep of CPU limits has them: one rate for each repeat."""
+    for count in (3, 5):
+
+        def drawn(draw: Draw, count: int = count) -> Interval:
+            one, other = (list(np.exp(draw.normal(0.0, RATES_DIFFER, (count, 1)))) for _ in range(2))
+            found = ratio_interval(one, other)
+            return found and found[1:]
+
+        data = f"repeats differ by {RATES_DIFFER:.0%}, {count} repeats each"
+        yield Figure("ratio of rates, a sweep of CPUS", data, covered(runs, 1.0, drawn, count), runs)
+
+
 def precision_stops(runs: int) -> Iterator[Figure]:
     """Yield that of the median where PRECISION ends a benchmark, for repeats that differ little and much."""
     for spread in SPREADS:
@@ -141,6 +155,7 @@ def figures(runs: int = 500) -> Iterator[Figure]:
     yield from order_statistics(4 * runs)
     yield from within_a_run(runs)
     yield from ratios(runs)
+    yield from rate_ratios(4 * runs)
     yield from precision_stops(runs)
 
 

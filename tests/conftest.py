@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from iolab.lab import Lab
 from iolab.report import pages
 from iolab.results.folder import RunFolder
 from iolab.runtime.compose import Engine, find_engine
-from tests import needs, own, tiers
+from tests import dealing, needs, own, tiers
 from tests.own import free_ports
 
 if TYPE_CHECKING:
@@ -73,6 +74,21 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let parallel processes share what pytest makes of each file's assertions, which takes seconds in a fresh clone.
+
+    Each imports another part of the files first, and finds the rest in the cache. What fails here fails again, and is
+    told, when it is collected.
+    """
+    if worker := getattr(session.config, "workerinput", None):
+        mine = int(worker["workerid"].removeprefix("gw"))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))[mine :: worker["workercount"]]:
+            if tiers.may_have(path.read_text(), session.config.option.markexpr):
+                with suppress(Exception):
+                    import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files that have no test of the group that runs."""
     if collection_path.suffix != ".py" or tiers.may_have(collection_path.read_text(), config.option.markexpr):
@@ -80,9 +96,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests the marks that follow from what they use.
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Give tests the marks that follow from what they use, and deal out those that are selected.
 
     A hypervisor that keeps half of the CPU time for a minute is no fault of the lab's: a test that measures, or asserts
     a promised limit under load, has three tries; all others have one.
@@ -103,6 +119,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, spelt in tiers.SPELT.items():
             if item.get_closest_marker(mark) and not re.search(spelt, texts[item.path]):
                 raise pytest.UsageError(f"{item.nodeid} has the mark {mark}, and its file does not say so: {spelt}")
+    yield
+    if worker := getattr(config, "workerinput", None):  # pytest-xdist's
+        items[:] = dealing.dealt(items, worker["workercount"])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

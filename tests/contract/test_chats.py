@@ -260,7 +260,7 @@ def test_a_bad_value_and_a_taken_port_end_it_in_one_line_with_status_2(launch: L
     assert line.startswith(f"PORT={port}: ")
 
 
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_stops_at_once_on_sigterm_with_people_there(serve: Serve) -> None:
     chat = serve()
     guest = chat.visit(1)

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -121,10 +122,12 @@ def test_without_it_nothing_waits_downstream(model: Model) -> None:
 def test_requests_queue_for_a_connection(model: Model) -> None:
     """The waits are long, so that what other tests compute meanwhile takes less than one of them."""
     with downstream() as (_, port), pooled(model, 2, port, WAIT_MS="300") as server:
+        began_s = time.monotonic()
         times_s = server.at_once(6)
+        together_s = time.monotonic() - began_s
     places = min(2, workers(model))
     assert times_s[0] >= 0.299
-    assert times_s[-1] >= 6 / places * 0.299
+    assert together_s >= 6 / places * 0.299  # the last request may have been sent later than the first
     assert times_s[-1] < (6 / places + 2) * 0.3
 
 

@@ -163,7 +163,7 @@ def test_an_interruption_keeps_what_was_measured(
 
 @pytest.mark.measures
 def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: Path) -> None:
-    many = ("--runtime", "local", "--repeats", "1", "--requests", "320", "--concurrency", "4,16", "--models", "B,C,D")
+    many = ("--runtime", "local", "--repeats", "1", "--requests", "160", "--concurrency", "4,16", "--models", "B,C,D")
     done = iolab("bench", *many, "--threads", "16", "--downstream", "8")
     assert done.returncode == 0, done.stderr + done.stdout
     run, cells = latest(results, "run.json"), latest(results, "summary.json")["cells"]

@@ -73,9 +73,9 @@ def test_both_sides_know_the_same_columns_and_failures() -> None:
 
 @pytest.mark.measures
 def test_everybody_of_a_plan_comes_in_time_and_is_noted() -> None:
-    moments = tuple(number / 50 for number in range(100))
+    moments = tuple(number / 100 for number in range(100))
     with answering() as (host, port), client() as crowd:
-        load = crowd.run(f"http://{host}:{port}", Arrivals("trace", 50.0, 2.0, 1, moments), 5.0)
+        load = crowd.run(f"http://{host}:{port}", Arrivals("trace", 100.0, 1.0, 1, moments), 5.0)
         turns = crowd.closed(f"http://{host}:{port}", 2, 10, 5.0)
     assert [sample.planned_s for sample in load.samples] == pytest.approx(moments)
     assert {sample.status for sample in load.samples} == {200}

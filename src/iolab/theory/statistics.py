@@ -112,9 +112,13 @@ def median_interval(repeats: Sequence[Array], resolution: float = 0.0, seed: int
 
 
 def ratio_interval(
-    these: Sequence[Array], those: Sequence[Array], resolution: float = 0.0, quantile: float = 0.5
+    these: Sequence[Array],
+    those: Sequence[Array],
+    resolution: float = 0.0,
+    quantile: float = 0.5,
+    confidence: float = 0.95,
 ) -> tuple[float, float, float] | None:
-    """Return the ratio of two quantiles (`these` to `those`) and its 95% interval; None with fewer than three repeats.
+    """Return the ratio of two quantiles (`these` to `those`) and its interval; None with fewer than three repeats.
 
     Errors of logarithms add up as `welch` says.
     """
@@ -127,7 +131,7 @@ def ratio_interval(
     if one.log_error == other.log_error == 0:
         return ratio, ratio * (1 - steps), ratio * (1 + steps)
     variance, freedom = welch([(each.log_error**2, each.freedom) for each in (one, other)])
-    spread = math.exp(t_quantile(freedom) * math.sqrt(variance))
+    spread = math.exp(t_quantile(freedom, (1 + confidence) / 2) * math.sqrt(variance))
     return ratio, ratio / spread * (1 - steps), ratio * spread * (1 + steps)
 
 

@@ -256,6 +256,22 @@ def test_rates_that_are_close_are_the_same_only_as_far_as_their_repeats_show(
     assert ("so they differ" in told) <= ("95% interval within this run" in told)
 
 
+def test_of_many_ratios_one_that_differs_alone_is_no_difference(run: Analysis) -> None:
+    """680 to 700/s against 750/s: the interval of 95% excludes 1, and that of 1 - 0.05/8 does not."""
+    low, high = (688.0, 700.0, 712.0), (735.0, 750.0, 765.0)
+    one = repeated(limits(run, {0.25: 700.0, 1.0: 750.0}), low, high)
+    (told,) = cores(one)
+    assert "so they differ." in told
+    letters = "ABCDEFGH"
+    cells = [
+        replace(each, cell=each.cell.model_copy(update={"model": letter})) for letter in letters for each in one.cells
+    ]
+    assert len(cores(replace(one, cells=tuple(cells)))) == 8
+    for said in cores(replace(one, cells=tuple(cells))):
+        assert "so no difference is shown: with 8 ratios, one interval that excludes 1 can be chance." in said
+        assert "(95% interval within this run" in said
+
+
 def test_what_a_request_takes_and_what_theory_expects_is_said_where_it_is_known(run: Analysis) -> None:
     same = limits(run, {1.0: 158.0, 2.0: 157.0})
     (told,) = cores(same)

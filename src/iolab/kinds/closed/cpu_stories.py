@@ -15,27 +15,30 @@ from iolab.theory.statistics import ratio_interval
 
 SAME = 0.10
 LEAST_REPEATS = 3  # for an interval
+ALPHA = 0.05  # how often chance may make any of the ratios of a run a difference
 UNHELD_S = 0.02  # a quota that stopped a server for less had no effect
 
 
 def cores(analysis: Analysis) -> list[str]:
     """Say for each model and variant what the CPU limit changed, between the lowest and the highest."""
-    told = []
     groups: dict[tuple[str, str, int], list[AnalysedCell]] = {}
-    for each in analysis.cells:
+    for each in sorted(analysis.cells, key=lambda each: each.cell.cpus):
         cell = each.cell
-        groups.setdefault((cell.model, cell.variant, cell.concurrency), []).append(each)
-    for (model, variant, users), cells in groups.items():
-        measured = sorted((each for each in cells if each.cell.steady_rps), key=lambda each: each.cell.cpus)
-        if len(measured) > 1:
-            what = f"{model}{f', {variant}' if variant else ''}, {numbers.users(users)}"
-            cpu_ms = analysis.experiment.settings(variant).cpu_ms
-            told.append(f"{what}: {_limit(measured, cpu_ms)}")
+        if cell.steady_rps:
+            groups.setdefault((cell.model, cell.variant, cell.concurrency), []).append(each)
+    several = {key: measured for key, measured in groups.items() if len(measured) > 1}
+    told = []
+    for (model, variant, users), measured in several.items():
+        what = f"{model}{f', {variant}' if variant else ''}, {numbers.users(users)}"
+        told.append(f"{what}: {_limit(measured, analysis.experiment.settings(variant).cpu_ms, len(several))}")
     return told
 
 
-def _limit(measured: Sequence[AnalysedCell], cpu_ms: float) -> str:
-    """Say whether, and from which limit on, the rate changes little; `measured` are by rising limit."""
+def _limit(measured: Sequence[AnalysedCell], cpu_ms: float, compared: int) -> str:
+    """Say whether, and from which limit on, the rate changes little; `measured` are by rising limit.
+
+    `compared` is how many such comparisons the run has.
+    """
     cells = [each.cell for each in measured]
     low, high = cells[0], cells[-1]
     best = high.steady_rps or 0.0
@@ -44,7 +47,7 @@ def _limit(measured: Sequence[AnalysedCell], cpu_ms: float) -> str:
         f" {numbers.rate(best)} with {high.cpus:g}"
     )
     if (low.steady_rps or 0.0) >= (1 - SAME) * best:
-        return f"{rates}{_alike(measured[0], measured[-1])}{_between(cells)}{_why(low, high)}"
+        return f"{rates}{_alike(measured[0], measured[-1], compared)}{_between(cells)}{_why(low, high)}"
     text = f"{rates}; the median changes from {milliseconds(low.median_ms)} to {milliseconds(high.median_ms)}."
     first = next(number for number in range(len(cells)) if _little(cells[number:]))
     if first < len(cells) - 1:
@@ -90,19 +93,26 @@ def _throttled(cell: Cell) -> str:
     return f" (throttled for {numbers.seconds(held_s)})" if held_s and held_s > UNHELD_S else ""
 
 
-def _alike(low: AnalysedCell, high: AnalysedCell) -> str:
-    """Say how well this run knows the ratio of two rates that are close to each other."""
+def _alike(low: AnalysedCell, high: AnalysedCell, compared: int) -> str:
+    """Say how well this run knows the ratio of two rates that are close to each other.
+
+    Of many intervals of 95%, some miss the true ratio: rates differ if the interval excludes 1 even at the confidence
+    that is left for each of `compared` ratios (Bonferroni).
+    """
     these, those = ([np.array([rate]) for rate in each.steady_rps] for each in (high, low))
     found = ratio_interval(these, those)
     if found is None:
         repeats = numbers.counted(min(len(these), len(those)), "repeat")
         return f". {repeats} of each: too few for an interval, so whether they differ is not known."
     ratio, least, most = found
+    _, surely_least, surely_most = ratio_interval(these, those, confidence=1 - ALPHA / compared) or found
     verdict = "they differ"
     if least > 1 - SAME and most < 1 + SAME:
         verdict = f"they are less than {SAME:.0%} apart"
     elif least <= 1 <= most:
         verdict = "no difference is shown"
+    elif surely_least <= 1 <= surely_most:
+        verdict = f"no difference is shown: with {compared} ratios, one interval that excludes 1 can be chance"
     return f": {ratio:.2f} times the rate (95% interval within this run: {least:.2f} to {most:.2f}), so {verdict}."
 
 
