@@ -58,7 +58,7 @@ def measure(
 
     After an interruption, the trials measured so far stay, with exit status 130 (SIGINT) or 143 (SIGTERM). A resumed
     run measures the missing and the invalid trials. Raises UsageError, which says what is kept, if the folder cannot be
-    written to any more.
+    written to any more, and if what is asked for shows to be impossible; a new run without a trial is then removed.
     """
     kind = registry.kind(planned.experiment.kind)
     limits.raise_soft_limits()  # servers and load generators inherit them
@@ -86,7 +86,7 @@ def _measured(
 ) -> Outcome:
     kind, folder, info = registry.kind(planned.experiment.kind), history.folder, history.run
     status: Status = "failed"
-    exit_status, reason = 1, ""
+    exit_status, reason, discarded = 1, "", False
     try:
         with Bench(
             lab=planned.lab,
@@ -105,9 +105,13 @@ def _measured(
         status, exit_status = "partial", interrupted.exit_status
     except TrialFailed as failed:
         reason = str(failed)
+    except UsageError:
+        discarded = not planned.begun and folder.discard()
+        raise
     finally:
         planned_now = max(info.trials_planned, len(history.records)) if status == "complete" else info.trials_planned
-        folder.write_run(info.ended(status, history.elapsed_s, trials_planned=planned_now))
+        if not discarded:
+            folder.write_run(info.ended(status, history.elapsed_s, trials_planned=planned_now))
     return Outcome(folder, exit_status, reason)
 
 

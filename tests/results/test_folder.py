@@ -39,6 +39,22 @@ def test_no_folder_is_ever_used_twice_and_latest_is_the_newest(tmp_path: Path) -
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".latest")]
 
 
+def test_a_run_of_which_nothing_was_measured_is_discarded_and_what_was_measured_never(tmp_path: Path) -> None:
+    before, measured, rows, empty = (RunFolder.create(tmp_path, "bench") for _ in range(4))
+    shutil.copy(EXAMPLE / "run.json", before.path)
+    measured.append(record(0))
+    rows.write_rows(0, requests=[Sample(0.0, 0.1, 200)])
+    assert [folder.discard() for folder in (measured, rows, empty)] == [False, False, True]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "latest", *(folder.path.name for folder in (before, measured, rows))
+    }  # fmt: skip
+    assert (tmp_path / "latest").resolve() == before.path
+    for folder in (before, measured, rows):
+        shutil.rmtree(folder.path)
+    assert RunFolder.create(tmp_path, "bench").discard()
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_trials_are_appended(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "bench")
     assert folder.read_trials(ClosedRecord) == []

@@ -22,20 +22,20 @@ WORKER = (
 SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
     "quotes without an end": (lambda n: '1 openat(AT_FDCWD, "balloons' + '\\"' * min(n, 30_000) + " = 3\n", 8_000),
     "quotes without an end, many lines": (lambda n: ('1 openat(AT_FDCWD, "balloons' + '\\"' * 40 + " = 3\n") * n, 2_000),
-    "listeners": (lambda n: "".join(LISTENS.format(n=number) for number in range(n)), 4_000),
+    "listeners": (lambda n: "".join(LISTENS.format(n=number) for number in range(n)), 2_000),
     "binds without listen": (lambda n: "".join(LISTENS.format(n=number).split("\n")[0] + "\n" for number in range(n)), 4_000),
-    "threads": (lambda n: "".join(f"{number + 1} futex(0x1, FUTEX_WAIT, 0, NULL) = 0\n" for number in range(n)), 8_000),
+    "threads": (lambda n: "".join(f"{number + 1} futex(0x1, FUTEX_WAIT, 0, NULL) = 0\n" for number in range(n)), 4_000),
     "clones": (lambda n: SERVER + "".join(f"1 clone(child_stack=NULL) = {number + 9}\n" for number in range(n)), 4_000),
     "clicks": (lambda n: SERVER + CLICK * n, 250),
-    "opens of the script": (lambda n: SERVER + '1 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY) = 9\n' * n, 2_000),
-    "calls that do not end": (lambda n: "".join(f"{number + 1} read(3, <unfinished ...>\n" for number in range(n)), 8_000),
+    "opens of the script": (lambda n: SERVER + '1 openat(AT_FDCWD, "/app/balloons.py", O_RDONLY) = 9\n' * n, 1_000),
+    "calls that do not end": (lambda n: "".join(f"{number + 1} read(3, <unfinished ...>\n" for number in range(n)), 4_000),
     "resumed without a begin": (lambda n: "1 <... read resumed>) = 5\n" * n, 8_000),
     "descriptors": (
         lambda n: SERVER + "".join(f"1 epoll_ctl(3, EPOLL_CTL_ADD, {number}, {{}}) = 0\n" for number in range(n)), 4_000
     ),
-    "processes": (lambda n: SERVER + "".join(WORKER.format(n=number + 100) for number in range(n)), 1_250),
+    "processes": (lambda n: SERVER + "".join(WORKER.format(n=number + 100) for number in range(n)), 625),
     "workers of a parent that only binds": (
-        lambda n: LISTENS.format(n=7) + "".join(WORKER.replace("10 ", "1 ", 1).format(n=number + 100) for number in range(n)), 1_250
+        lambda n: LISTENS.format(n=7) + "".join(WORKER.replace("10 ", "1 ", 1).format(n=number + 100) for number in range(n)), 625
     ),
     "processes, each of the one before": (
         lambda n: SERVER + "".join(f"{number or 10} fork() = {number + 1}\n{number + 1} close(9) = 0\n" for number in [0, *range(100, 100 + n)]), 2_500
@@ -47,7 +47,7 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
     ),
     "listeners that many processes inherit": (
         lambda n: "".join(LISTENS.format(n=number) for number in range(n))
-        + "".join(f"1 fork() = {number + 100}\n{number + 100} accept4(5, NULL, NULL, 0) = {n + 5}\n" for number in range(n)), 2_000
+        + "".join(f"1 fork() = {number + 100}\n{number + 100} accept4(5, NULL, NULL, 0) = {n + 5}\n" for number in range(n)), 1_000
     ),
     "births that do not return": (
         lambda n: "".join(f"{number + 1} fork( <unfinished ...>\n{number + n + 1} close(3) = 0\n" for number in range(n)), 2_500

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -56,14 +57,32 @@ class RunFolder:
             path.rmdir()
             raise UsageError(f"RESULTS={results}: {error.strerror}: choose another folder") from error
         if newest:
-            link = results / f".latest-{os.getpid()}"
-            try:
-                link.symlink_to(path.name)
-                link.replace(results / LATEST)
-            except OSError as error:
-                link.unlink(missing_ok=True)
-                raise UsageError(f"{results / LATEST}: {error.strerror}: it must be a link, or not be there") from error
+            cls._link(results, path.name)
         return cls(path)
+
+    @staticmethod
+    def _link(results: Path, name: str) -> None:
+        link = results / f".latest-{os.getpid()}"
+        try:
+            link.symlink_to(name)
+            link.replace(results / LATEST)
+        except OSError as error:
+            link.unlink(missing_ok=True)
+            raise UsageError(f"{results / LATEST}: {error.strerror}: it must be a link, or not be there") from error
+
+    def discard(self) -> bool:
+        """Remove a run of which nothing was measured; return whether it was so. The newest other is then the latest."""
+        if self.has_trials() or any((self.path / "samples").iterdir()):
+            return False
+        shutil.rmtree(self.path)
+        results, latest = self.path.parent, self.path.parent / LATEST
+        if latest.is_symlink() and not latest.exists():
+            others = self.newest_first(results)
+            if others:
+                self._link(results, others[0].path.name)
+            else:
+                latest.unlink()
+        return True
 
     @classmethod
     def newest_first(cls, results: Path) -> "list[RunFolder]":

@@ -183,6 +183,7 @@ def test_an_objective_that_the_calibration_shows_to_be_impossible_is_refused_at_
         world.measure(world.plan("slo", **SMALL | {"objective": "p95<19.5ms", "server": {"wait_ms": 19.0}}))
     assert world.calibrations() == 1
     assert world.on_disk == []
+    assert [*world.results.iterdir()] == []  # nothing was measured: no run, and no link to one
 
 
 def test_requests_without_an_answer_break_the_objective(world: World) -> None:
