@@ -47,13 +47,13 @@ trace: .venv/run
 test: .venv/dev ## Maintain | 3 min | Run the fast tests, which need only Python and make
 	@$(BIN)/python -m tests.tiers fast $(if $(TIMES),--times)
 
-test-docker: .venv/dev ## Maintain | 5 min | Run the tests on Docker
+test-docker: .venv/dev ## Maintain | 6 min | Run the tests on Docker
 	@$(BIN)/python -m tests.tiers docker $(if $(TIMES),--times)
 
 test-load: .venv/dev ## Maintain | 7 min | Run the tests with many users, hosts, a browser
 	@$(BIN)/python -m tests.tiers load $(if $(TIMES),--times)
 
-test-all: .venv/dev ## Maintain | 14 min | Run all tests
+test-all: .venv/dev ## Maintain | 16 min | Run all tests
 	@$(BIN)/python -m tests.tiers all $(if $(TIMES),--times)
 
 walk: .venv/dev ## Maintain | 6 min | Do the whole course as a student, in a copy

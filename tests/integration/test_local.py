@@ -161,6 +161,7 @@ def test_an_interruption_keeps_what_was_measured(
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.load
 @pytest.mark.measures
 def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: Path) -> None:
     many = ("--runtime", "local", "--repeats", "1", "--requests", "160", "--concurrency", "4,16", "--models", "B,C,D")

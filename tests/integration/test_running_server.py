@@ -67,6 +67,24 @@ def test_a_run_with_workers_and_wait_has_theory(inside: Run, tmp_path: Path) -> 
     assert "WAIT_MS=20" in report.partition("Repeat this run:")[2]
 
 
+def test_a_run_goes_on_with_the_server_that_it_began_with(inside: Run, tmp_path: Path) -> None:
+    with running_servers.pool() as server:
+        assert inside("bench", "--url", url_of(server), *SHORT).returncode == 0
+        run = run_of(tmp_path)
+        first, *_ = (run / "trials.jsonl").read_text().splitlines(keepends=True)
+        (run / "trials.jsonl").write_text(first)
+        written = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps({**written, "status": "partial"}))
+        asked = len(server.asked)
+        done = inside("bench", "--resume", str(run))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(server.asked) > asked
+    records = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(len(records)))
+    assert len(records) > 1
+    assert json.loads((run / "run.json").read_text())["status"] == "complete"
+
+
 def test_workers_alone_are_not_enough_for_theory(inside: Run, tmp_path: Path) -> None:
     with running_servers.pool() as server:
         assert inside("bench", "--url", url_of(server), "--workers", "8", *SHORT).returncode == 0

@@ -32,6 +32,12 @@ class Range:
     p99_s: tuple[float, float]
     plans: int
 
+    @property
+    def half(self) -> float:
+        """Half the width of the range of means, as a share of its middle."""
+        low_s, high_s = self.mean_s
+        return (high_s - low_s) / (high_s + low_s)
+
     def later(self, by_s: float) -> "Range":
         """Return the range of response times that all take that much longer."""
         mean, p50, p95, p99 = (

@@ -132,6 +132,10 @@ def test_a_short_plan_says_what_chance_does_and_how_long_it_must_be(make: Make) 
     )
     seconds = float(re.findall(r"DURATION=(\d+)s", finding.remedy)[0])
     assert 130 < seconds < 350  # by simulation 240
+    cell = analysis.cells[-1]
+    assert cell.chance
+    assert cell.needed_s == pytest.approx(seconds, rel=0.05)  # one length in all places
+    assert seconds * 1.05 >= cell.record.plan_s * (cell.chance.half / 0.1) ** 2
     assert finding.measured is not None
     assert not re.search(r"\d", finding.measured)
     text = " ".join(markdown(document.report(analysis)).split())

@@ -11,7 +11,7 @@ from iolab.kinds.closed.records import Cell
 from iolab.kinds.closed.words import STEP_MS
 from iolab.results.run_info import ModelInfo
 
-CLOCK_MS = 0.5  # asyncio rounds a timer up to the millisecond in which epoll counts: half of one on average
+CLOCK_MS = 0.5  # an event loop rounds a timer up to the millisecond in which epoll counts: half of one on average
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def budget(analysis: Analysis, each: AnalysedCell) -> list[Part]:
         parts.append(Part(client_ms, "the load generator's own work", "its CPU time a request"))
     if math.isinf(workers) and cell.server.threads_peak == 1:
         clock_ms = max(0.0, min(CLOCK_MS, cell.median_ms - sum(part.ms for part in parts)))
-        known = "assumed, not measured: epoll counts in ms, and asyncio rounds up, by 0.5 ms on average"
+        known = "assumed, not measured: epoll counts in ms, and an event loop rounds up, by 0.5 ms on average"
         parts.append(Part(clock_ms, "the event loop's clock", known))
     left_ms = cell.median_ms - sum(part.ms for part in parts)
     return [*parts, Part(left_ms, "what is left", _left(analysis, settings, left_ms))]

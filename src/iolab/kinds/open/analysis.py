@@ -52,7 +52,8 @@ class OpenCell:
     """One plan: measured, the same trace simulated, and theory for constant (M/D/c) and exponential service (M/M/c).
 
     `chance` is the range of simulated plans of the same rate, length, start and service times, None if arrivals are a
-    trace; `needed_s` is how long a plan must be for a mean that is KNOWN, None if there is no queue.
+    trace; `needed_s` is how long a plan must be for a mean that is KNOWN, by theory and by that range, None if there
+    is no queue.
     """
 
     record: OpenRecord
@@ -152,6 +153,8 @@ def _cell(folder: RunFolder, run: RunInfo, model: ModelInfo, record: OpenRecord,
         if record.queues == 1:  # the simulation of plans has one queue
             needed_s = needed(queue(variant, record.rate_rps, record.calibration.service_s, model.places), KNOWN)
     chance = None if services is None or record.queues > 1 else _chance(services, record, model.places)
+    if needed_s is not None and chance and chance.half > KNOWN:  # a spread falls with the square root of the length
+        needed_s = max(needed_s, record.plan_s * (chance.half / KNOWN) ** 2)
     cell = OpenCell(record, model.places, measured, same, constant, exponential, chance, needed_s, ())
     return replace(cell, shares=_shares(answered), findings=findings(run, cell, samples))
 

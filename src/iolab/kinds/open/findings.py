@@ -54,11 +54,8 @@ def _short(cell: "OpenCell") -> Iterator[Finding]:
     """Say how much chance is in a mean, and how long a plan must be, where it is too short."""
     if not cell.chance or not cell.constant or cell.needed_s is None or not cell.measured:
         return
-    low_s, high_s = cell.chance.mean_s
-    half = (high_s - low_s) / (high_s + low_s)
-    if half > KNOWN:
-        low, high = numbers.latency(low_s), numbers.latency(high_s)
-        longer = max(cell.needed_s, cell.record.plan_s * (half / KNOWN) ** 2)
+    if cell.chance.half > KNOWN:
+        low, high = (numbers.latency(end_s) for end_s in cell.chance.mean_s)
         lasts = numbers.duration(cell.record.plan_s)
         yield Finding(
             id="short_plan",
@@ -67,8 +64,8 @@ def _short(cell: "OpenCell") -> Iterator[Finding]:
             " utilisation varies slowly, so the result depends on these arrivals; the simulation of the same trace has"
             " the same arrivals",
             measured="a queue at this utilisation varies slowly: the result of so short a plan depends on its arrivals",
-            remedy=f"for a mean that is known to {KNOWN:.0%}, make it longer: DURATION={_rounded(longer):.0f}s",
-            value=half,
+            remedy=f"for a mean that is known to {KNOWN:.0%}, make it longer: DURATION={_rounded(cell.needed_s):.0f}s",
+            value=cell.chance.half,
         )
 
 
