@@ -26,7 +26,7 @@ def run_of(tmp_path: Path) -> Path:
     return (tmp_path / "results" / "latest").resolve()
 
 
-@pytest.mark.parametrize("generator", ["hey", "locust"])
+@pytest.mark.parametrize("generator", [pytest.param("hey", marks=pytest.mark.needs("hey")), "locust"])
 def test_a_run_without_theory_says_what_is_not_known(inside: Run, tmp_path: Path, generator: str) -> None:
     with running_servers.pool() as server:
         url = url_of(server, "/slow?x=1")

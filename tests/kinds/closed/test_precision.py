@@ -155,7 +155,11 @@ def test_without_theory_the_medians_of_the_first_round_tell_whether_a_precision_
     ("arguments", "words"),
     [
         (("--precision", "300%"), "PRECISION=300%: must be a share below 1"),
-        (("--precision", "0.1%", "--runtime", "local", "--models", "C"), "hey measures in steps of 0.1 ms"),
+        pytest.param(
+            ("--precision", "0.1%", "--runtime", "local", "--models", "C", "--loadgen", "hey"),
+            "hey measures in steps of 0.1 ms",
+            marks=pytest.mark.needs("hey"),
+        ),
         (("--budget", "soon"), "must be a time, such as 90s"),
     ],
 )
