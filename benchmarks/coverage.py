@@ -82,16 +82,19 @@ def within_a_run(runs: int) -> Iterator[Figure]:
 
 
 def ratios(runs: int) -> Iterator[Figure]:
-    """Yield those of the ratio of two medians of the same load: the true ratio is 1."""
-    for data, repeats in LOADS.items():
-        for count in (3, 5):
+    """Yield those of the ratio of two percentiles of the same load: the true ratio is 1."""
+    for name, quantile in QUANTILES.items():
+        for data, repeats in LOADS.items():
+            for count in (3, 5):
 
-            def drawn(draw: Draw, repeats: Repeats = repeats, count: int = count) -> Interval:
-                found = ratio_interval(repeats(draw, count), repeats(draw, count), HEY_S)
-                return found and found[1:]
+                def drawn(
+                    draw: Draw, repeats: Repeats = repeats, count: int = count, quantile: float = quantile
+                ) -> Interval:
+                    found = ratio_interval(repeats(draw, count), repeats(draw, count), HEY_S, quantile)
+                    return found and found[1:]
 
-            share = covered(runs, 1.0, drawn, count)
-            yield Figure("ratio of medians, within two runs", f"{data}, {count} repeats each", share, runs)
+                share = covered(runs, 1.0, drawn, count)
+                yield Figure(f"ratio of two {name}, within two runs", f"{data}, {count} repeats each", share, runs)
 
 
 def rate_ratios(runs: int) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""How often does the range of simulated plans hold the mean of a plan? Simulates `make queue` on ideal queues.
+"""How often do the ranges of simulated plans hold the mean and percentiles of a plan? Simulates ideal queues.
 
     python -m benchmarks.coverage_open
 
@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from iolab.kinds.closed.percentiles import QUANTILES
 from iolab.theory import queueing
 from iolab.theory.capacity import Distribution, queue
 from iolab.theory.plan_length import needed_s
 from iolab.theory.simulated_plans import Plan, Services, responses_s, simulated
-from iolab.theory.statistics import Array
+from iolab.theory.statistics import Array, quantile_of
 
 SERVICE_S, PLAN_S = 0.02026, 30.0
 PLANS = 400  # measurements
@@ -36,16 +37,21 @@ def services(distribution: Distribution, draw: np.random.Generator, count: int) 
     return np.full(count, SERVICE_S) if distribution == "constant" else draw.exponential(SERVICE_S, count)
 
 
-def within_range(distribution: Distribution, workers: int, rho: float, count: int, plan_s: float = PLAN_S) -> int:
-    """Return how many of `count` simulated measurements have their mean in the range of simulated plans."""
+def within_range(
+    distribution: Distribution, workers: int, rho: float, count: int, plan_s: float = PLAN_S
+) -> dict[str, int]:
+    """Return how many of `count` simulated measurements have their mean, p50, p95 and p99 in those ranges."""
     draw, rate_rps = np.random.default_rng(1), rho * workers / SERVICE_S
-    inside = 0
+    inside = dict.fromkeys(("mean", *QUANTILES), 0)
     known = Services(services(distribution, draw, int(rate_rps * plan_s)))  # those of one measurement
     found = simulated(Plan("poisson", rate_rps, plan_s, workers), known)
     for _ in range(count):
         arrivals = np.sort(draw.uniform(0, plan_s, draw.poisson(rate_rps * plan_s)))
-        mean_s = queueing.many_servers(arrivals, services(distribution, draw, len(arrivals)), workers).mean()
-        inside += found is not None and found.mean_s[0] <= mean_s <= found.mean_s[1]
+        times_s = queueing.many_servers(arrivals, services(distribution, draw, len(arrivals)), workers)
+        values_s = {"mean": times_s.mean(), **{name: quantile_of(times_s, at) for name, at in QUANTILES.items()}}
+        for name, value_s in values_s.items():
+            low_s, high_s = getattr(found, f"{name}_s") if found else (np.inf, -np.inf)
+            inside[name] += bool(low_s <= value_s <= high_s)
     return inside
 
 
@@ -64,7 +70,14 @@ def long_enough(distribution: Distribution, workers: int, rho: float, most: int)
 
 def figures(count: int = PLANS) -> Iterator[list[str]]:
     """Yield the rows of a table; the first one has the headings."""
-    yield ["Queue, plans of 30 s", "Mean in the range", "Nominal", "Length for 10%", "Mean within 10% then", "Nominal"]
+    yield [
+        "Queue, plans of 30 s",
+        "In the range: mean, p50, p95, p99",
+        "Nominal",
+        "Length for 10%",
+        "Mean within 10% then",
+        "Nominal",
+    ]
     for distribution, workers, rho in CASES:
         number = count if workers == 1 else max(1, count // 4)
         inside = within_range(distribution, workers, rho, number)
@@ -73,7 +86,7 @@ def figures(count: int = PLANS) -> Iterator[list[str]]:
         letter = "D" if distribution == "constant" else "M"
         yield [
             f"M/{letter}/{workers} at {rho:.0%}",
-            f"{inside} of {number} ({inside / number:.0%})",
+            f"{', '.join(f'{each / number:.0%}' for each in inside.values())} of {number}",
             "95%",
             f"{needed_s(found, SHARE):.0f} s",
             f"{near} of {of} ({near / of:.0%})",

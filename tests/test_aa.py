@@ -1,11 +1,14 @@
 """What `make aa` and the simulation of comparisons say of made-up runs."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks import aa, coverage_compare
+from iolab.kinds import registry
 from iolab.report.cells import RunCell
 from iolab.report.compare import NOISE
 from iolab.theory.between_runs import Within
@@ -70,6 +73,53 @@ def test_a_mistake_ends_before_anything_is_measured(
     said = capsys.readouterr().err
     assert said.startswith(f"{name}={text}: ")
     assert said.count("\n") == 1
+
+
+class Clock:
+    """A clock that moves while somebody sleeps, and by a minute for each run."""
+
+    def __init__(self) -> None:
+        self.now_s, self.begun_s = 5.0, list[float]()
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def run(self) -> int:
+        self.begun_s.append(self.now_s - 5.0)
+        self.now_s += 60
+        return len(self.begun_s) - 1
+
+
+@pytest.mark.parametrize(("last", "status"), [(1.01, 0), (1.5, 1)])
+def test_runs_begin_at_equal_distances_and_the_status_says_whether_there_are_too_many_alarms(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], last: float, status: int
+) -> None:
+    made, clock = runs([1.0, last] * 3), Clock()
+    monkeypatch.setattr(aa, "time", clock)
+    monkeypatch.setattr(aa, "_run", clock.run)
+    monkeypatch.setattr(aa, "CLOSED", replace_cells(made.__getitem__))
+    monkeypatch.setenv("PAIRS", "3")
+    monkeypatch.setenv("TIME", "1h")
+    assert aa.main() == status
+    assert clock.begun_s == [0, 600, 1200, 1800, 2400, 3000]
+    said = capsys.readouterr().out
+    assert "6 runs over 51 min." in said
+    assert f"a false alarm in {3 * status} of 3 comparisons of all cells" in said
+
+
+def replace_cells(cells_of: Callable[[int], aa.Run]) -> Any:
+    """Return the kind of `make bench`, with runs that are numbers."""
+
+    class Made:
+        run_cells = staticmethod(cells_of)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(registry.kind("closed"), name)
+
+    return Made()
 
 
 @pytest.mark.load

@@ -52,6 +52,21 @@ def test_other_settings_still_pair_the_cells() -> None:
     assert users == [(4, 4), (16, 16)]
 
 
+def test_one_value_is_compared_with_each_of_a_sweep_and_each_row_says_with_which() -> None:
+    one = run({**A4, "cpus": 0.25}, {**A16, "cpus": 0.25})
+    sweep = run(*({**each, "cpus": cpus} for each in (A4, A16) for cpus in (0.5, 1.0)))
+    (found,) = paired([[one], [sweep]], KEY)
+    assert (found.left_out, found.differs, found.alone) == (("cpus",), "CPUs 0.25 against 0.5 and 1", [])
+    told = [(pair.first[0].values["concurrency"], pair.second[0].values["cpus"], pair.against) for pair in found.pairs]
+    assert told == [
+        (users, cpus, f"CPUs 0.25 against {cpus:g}") for users in (4, 16) for cpus in (0.5, 1.0)
+    ]  # fmt: skip
+    (turned,) = paired([[sweep], [one]], KEY)
+    assert [pair.against for pair in turned.pairs] == ["CPUs 0.5 against 0.25", "CPUs 1 against 0.25"] * 2
+    (models,) = paired([[run(A4, B4)], [run({"model": "C", "service": "asyncio"})]], KEY)
+    assert [pair.against for pair in models.pairs] == ["model A against C", "model B against C"]
+
+
 def test_each_side_is_paired_with_the_first() -> None:
     first, same, other = (run({"cpus": cpus}) for cpus in (0.25, 0.25, 1.0))
     assert [(each.second, each.left_out) for each in paired([[first], [same], [other]], KEY)] == [
@@ -73,13 +88,9 @@ def test_each_side_is_paired_with_the_first() -> None:
         ),
         (
             [A4, B4],
-            [{"model": "C", "service": "asyncio"}],
-            "model A and B in the first and C in the second: to compare them, each needs one value of it, or the same",
-        ),
-        (
-            [{"cpus": 0.25}],
-            [{"cpus": 0.5}, {"cpus": 1.0}],
-            "CPUs 0.25 in the first and 0.5 and 1 in the second: to compare them, each needs one value of it, or the same",
+            [{"model": "C", "service": "asyncio"}, {"model": "D", "service": "threadperconnection"}],
+            "model A and B in the first and C and D in the second: to compare them, one of them needs one value of it,"
+            " or both the same",
         ),
         (
             [{"cpus": 1.0}, {"cpus": 2.0, "concurrency": 16}],

@@ -43,20 +43,20 @@ def compare(sides: Sequence[Side], kind: Compares, noise: float = NOISE) -> Comp
             found = [_figure(pair, each, pairing.second, each in kind.rising, unknown) for each in kind.metrics]
             figures = [each for each in found if each]
             if figures:
-                rows.append(Row(_name(kind, pairing, pair.first), pairing.second, pair, figures))
+                rows.append(Row(_name(kind, pairing, pair), pairing.second, pair, figures))
             elif _is_lost(pair.first, kind.metrics):
-                lost.append(Lost(_name(kind, pairing, pair.first), pairing.second, is_there=True))
+                lost.append(Lost(_name(kind, pairing, pair), pairing.second, is_there=True))
         gone = [cells for cells in pairing.alone if _is_lost(cells, kind.metrics)]
-        lost += [Lost(_name(kind, pairing, cells), pairing.second, is_there=False) for cells in gone]
+        lost += [Lost(_name(kind, pairing, Pair(cells, ())), pairing.second, is_there=False) for cells in gone]
     if not rows:
-        names = "; ".join(_name(kind, pairing, pair.first) for pairing in pairings for pair in pairing.pairs)
+        names = "; ".join(_name(kind, pairing, pair) for pairing in pairings for pair in pairing.pairs)
         raise UsageError(f"the cells that are in both have no figure in both ({names})")
     judged, comparisons = _judged(rows)
     return Comparison(tuple(map(len, sides)), judged, pairings, noise, comparisons, lost)
 
 
-def _name(kind: Compares, pairing: Pairing, cells: Sequence[RunCell]) -> str:
-    return kind.name_of(cells[0].values, pairing.left_out)
+def _name(kind: Compares, pairing: Pairing, pair: Pair) -> str:
+    return ", ".join(filter(None, [kind.name_of(pair.first[0].values, pairing.left_out), pair.against]))
 
 
 def _is_lost(cells: Sequence[RunCell], metrics: Sequence[str]) -> bool:

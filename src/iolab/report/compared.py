@@ -165,10 +165,10 @@ class Comparison:
 
 
 def by_cell(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows of each cell of the first side together, in their order."""
-    found: dict[int, list[Row]] = {}
+    """Return the rows of each cell of the first side together, in their order; several of one side are not."""
+    found: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        found.setdefault(id(row.pair.first), []).append(row)
+        found.setdefault((id(row.pair.first), row.pair.against), []).append(row)
     return list(found.values())
 
 

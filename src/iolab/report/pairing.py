@@ -23,10 +23,14 @@ Cells = dict[Values, list[RunCell]]  # of a side, by the values of their key
 
 @dataclass(frozen=True)
 class Pair:
-    """The cells of two settings that are compared, one for each run that has it; the first are those of the base."""
+    """The cells of two settings that are compared, one for each run that has it; the first are those of the base.
+
+    `against` says in which values they differ, if a cell of one side is compared with several of the other.
+    """
 
     first: Sequence[RunCell]
     second: Sequence[RunCell]
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ class Pairing:
 def paired(sides: Sequence[Side], key: Sequence[str]) -> list[Pairing]:
     """Return the cells of each other side that are compared with those of the first.
 
-    If the two have no value in common in one part of the key, that part is left out. Raises UsageError, in a line that
-    names the parts, if there are several such parts, if leaving it out makes cells ambiguous, or if there is no cell.
+    If the two have no value in common in one part of the key, that part is left out; the cells of a side with one value
+    are compared with those of each value of the other. Raises UsageError, in a line that names the parts, if there are
+    several such parts, if both sides have several values, or if there is no cell.
     """
     cells = [_by_key(side, key) for side in sides]
     for number, found in enumerate(cells):
@@ -78,18 +83,26 @@ def _paired(base: Cells, other: Cells, number: int, key: Sequence[str]) -> Pairi
             f" {'; '.join(_differ(base, other, key, part, number) for part in apart)}: compare runs that differ in one"
         )
     left_out = apart[0] if apart else ()
+    several = [side for side in (base, other) if left_out and len(_values(side, key, left_out)) > 1]
+    if len(several) > 1:
+        raise UsageError(
+            f"{_differ(base, other, key, left_out, number)}: to compare them, one of them needs one value of it, or"
+            " both the same"
+        )
     kept = [at for at, name in enumerate(key) if name not in left_out]
     firsts, seconds = (_reduced(cells, kept) for cells in (base, other))
-    if left_out and (len(firsts) < len(base) or len(seconds) < len(other)):
-        raise UsageError(
-            f"{_differ(base, other, key, left_out, number)}: to compare them, each needs one value of it, or the same"
-        )
-    pairs = [Pair(base[firsts[each]], other[seconds[each]]) for each in firsts if each in seconds]
+    pairs = [
+        Pair(base[one], other[each], _against({one: []}, {each: []}, key, left_out) if several else "")
+        for common in firsts
+        for one in firsts[common]
+        for each in seconds.get(common, ())
+    ]
     if not pairs:
         words = ", ".join(_word(part) for part in _parts(key, base | other))
         raise UsageError(f"they have no cell in common: no combination of {words} is in both")
     differs = _against(base, other, key, left_out) if left_out else ""
-    return Pairing(number, pairs, left_out, differs, [base[firsts[each]] for each in firsts if each not in seconds])
+    alone = [base[one] for common in firsts if common not in seconds for one in firsts[common]]
+    return Pairing(number, pairs, left_out, differs, alone)
 
 
 def _parts(key: Sequence[str], cells: Cells) -> list[Names]:
@@ -106,9 +119,12 @@ def _parts(key: Sequence[str], cells: Cells) -> list[Names]:
     ]
 
 
-def _reduced(cells: Cells, kept: Sequence[int]) -> dict[Values, Values]:
+def _reduced(cells: Cells, kept: Sequence[int]) -> dict[Values, list[Values]]:
     """Return the keys of cells by what is kept of them."""
-    return {tuple(each[at] for at in kept): each for each in cells}
+    found: dict[Values, list[Values]] = {}
+    for each in cells:
+        found.setdefault(tuple(each[at] for at in kept), []).append(each)
+    return found
 
 
 def _values(cells: Cells, key: Sequence[str], part: Names) -> set[Values]:

@@ -160,6 +160,14 @@ def test_the_clock_takes_only_what_all_else_leaves(run: Analysis) -> None:
     assert parts["what is left"] == pytest.approx(0)
 
 
+def test_parts_that_are_more_than_the_median_are_said_to_be(run: Analysis) -> None:
+    left = budget(*like(run, "A4", {"median_ms": 70.0}))[-1]
+    assert (left.what, left.ms < 0) == ("what is left", True)
+    assert left.known == "the parts are means, or overlap: together they are more than the median"
+    rest = budget(*like(run, "A4", {"median_ms": 99.0}))[-1]
+    assert (rest.ms > 0, rest.known) == (True, "scheduling, TCP, timers that fire late")
+
+
 def test_random_waits_have_a_median_that_is_not_their_mean(run: Analysis) -> None:
     changes = {"median_ms": 15.0, "predicted_median_ms": None}
     parts = budget(*like(run, "C4", changes, wait_distribution="exponential"))

@@ -150,6 +150,15 @@ def test_a_short_plan_says_what_chance_does_and_how_long_it_must_be(make: Make) 
     assert "short_plan" not in {each.id for each in quiet.findings}
 
 
+def test_a_queue_that_grows_is_theory_and_of_models_that_have_one(make: Make) -> None:
+    grows = "by theory the response time of A grows without bound"
+    assert grows in " ".join(markdown(document.report(make(busy=0.3))).split())
+    alone = make(busy=None)
+    without = replace(alone, cells=tuple(cell for cell in alone.cells if cell.record.utilisation is None))
+    assert [cell.record.model for cell in without.cells] == ["C"]
+    assert words.closed_loop(without.cells).endswith("requests arrive whether or not the server keeps up.")
+
+
 def test_a_trace_is_no_matter_of_chance(make: Make) -> None:
     (cell,) = make(record={"process": "trace"}).cells
     assert (cell.chance, cell.likely) == (None, None)

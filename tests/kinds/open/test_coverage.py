@@ -9,9 +9,12 @@ pytestmark = pytest.mark.load  # statistics of many plans
 
 
 @pytest.mark.parametrize(("distribution", "rho"), [("constant", 0.95), ("exponential", 0.5), ("exponential", 0.9)])
-def test_the_range_holds_the_mean_of_a_plan(distribution: Distribution, rho: float) -> None:
-    """The interval of batch means held it in 52% of the plans at 95% utilisation."""
-    assert 0.90 * 200 <= within_range(distribution, 1, rho, 200) <= 200 * 0.99
+def test_the_range_holds_the_mean_and_the_percentiles_of_a_plan(distribution: Distribution, rho: float) -> None:
+    """The interval of batch means held the mean in 52% of the plans at 95% utilisation."""
+    found = within_range(distribution, 1, rho, 200)
+    assert [*found] == ["mean", "p50", "p95", "p99"]
+    assert 0.90 * 200 <= found["mean"] <= 200 * 0.99
+    assert all(0.87 * 200 <= inside < 200 for inside in found.values())
 
 
 def test_a_plan_of_the_length_that_is_asked_for_is_long_enough() -> None:

@@ -53,7 +53,7 @@ def test_a_search_ends_with_a_bracket_and_each_trial_is_on_disk(world: World) ->
     assert (whole["schema"], whole["kind"], whole["objective"]) == (2, "slo", "p95<60ms")
     assert cell["holds_rps"] < TRUE_RPS < cell["fails_rps"] < 2 * cell["holds_rps"]
     assert cell["theory_rps"] == pytest.approx(TRUE_RPS, rel=2e-3)
-    assert cell["confidence"] == 0.95
+    assert cell["confidence_of_each_rate"] == 0.95
     assert {each["rate_rps"]: each["trials"] for each in cell["rates"]} == {
         rate: rates(outcome.folder).count(rate) for rate in rates(outcome.folder)
     }

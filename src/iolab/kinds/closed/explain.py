@@ -93,7 +93,7 @@ def _left(analysis: Analysis, settings: ServerSettings, left_ms: float) -> str:
     if settings.wait_distribution != "constant":
         return "service times are random: the parts above are means, not medians"
     if left_ms < 0:
-        return "counted twice above: some of it overlaps"
+        return "the parts are means, or overlap: together they are more than the median"
     own = "the server's own work, which is not known, " if analysis.experiment.running else ""
     return f"{own}scheduling, TCP, timers that fire late"
 

@@ -28,7 +28,7 @@ NOTE = Answer(
 
 def report(analysis: OpenAnalysis) -> Document:
     """Return the report of a run."""
-    meaning = [*filter(None, [words.proof(analysis.cells)]), words.closed_loop()]
+    meaning = [*filter(None, [words.proof(analysis.cells)]), words.closed_loop(analysis.cells)]
     return run_report.report(
         analysis.run,
         len(analysis.cells),

@@ -148,13 +148,17 @@ def senders(analysis: OpenAnalysis) -> str:
     return f"{' and '.join(map(str, counts))} Locust worker{'s' if counts != [1] else ''}"
 
 
-def closed_loop() -> str:
-    """Contrast planned arrivals with the closed loop of hey."""
+def closed_loop(cells: Sequence[OpenCell]) -> str:
+    """Contrast planned arrivals with the closed loop of hey; what a queue does is said of the models that have one."""
+    queues = dict.fromkeys(cell.record.model for cell in cells if cell.record.utilisation is not None)
+    grows = (
+        f", and by theory the response time of {numbers.listed([*queues])} grows without bound as the rate approaches"
+        " the most that the workers can serve"
+    )
     return (
         f"A closed loop of {CLOSED_USERS} users differs: each user waits for a response before it sends the next"
         f" request. At most {CLOSED_USERS} requests are then in the system, and a slower server gets fewer of them."
-        " Here, requests arrive whether or not the server keeps up, and the response time grows without bound as the"
-        " rate approaches the most that the server can serve."
+        f" Here, requests arrive whether or not the server keeps up{grows if queues else ''}."
     )
 
 

@@ -14,6 +14,7 @@ from iolab.theory.enough import CONFIDENCE
 RATES = (
     '"Holds at" is the highest rate at which the objective holds, "fails at" the lowest at which it does not: the'
     f" {CONFIDENCE:.0%} interval of the value lies on one side of the limit. In between is what is not known."
+    " Of simulated searches, 94% and more end with a bracket that holds the true rate (make coverage)."
 )
 NOTE = Answer(
     f"{RATES} Theory is the rate up to which an M/D/c queue of the calibrated service time (M/M/c with exponential"

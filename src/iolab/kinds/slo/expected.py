@@ -14,7 +14,7 @@ from iolab.theory import correlation, order_statistics, queueing
 from iolab.theory.capacity import queue
 from iolab.theory.queueing import ExponentialService, Queue
 
-NO_QUEUE_MOST_RPS = 4000.0  # where servers without a queue end on one core, in the figures of docs/queueing.md
+NO_QUEUE_MOST_RPS = 7000.0  # about where servers without a queue end on one core, in the figures of docs/queueing.md
 
 
 def expected_s(experiment: SloExperiment, models: Sequence[Model]) -> float:

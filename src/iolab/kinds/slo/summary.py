@@ -26,7 +26,7 @@ def _cell(found: Found) -> dict[str, Any]:
         "fails_rps": bracket.fails_rps,
         "undecided_rps": list(bracket.open_rps),
         "client_ended_rps": bracket.client_rps,
-        "confidence": CONFIDENCE,
+        "confidence_of_each_rate": CONFIDENCE,
         "theory_rps": rounded(found.theory_rps, 6),
         "calibration": found.calibration.model_dump(),
         "rates": [_rate(each) for each in found.tried],
