@@ -84,7 +84,12 @@ def test_a_run_has_as_many_repeats_as_take_about_four_minutes(lab: Lab) -> None:
         ("", "MODELS=Z", {}, "B: MODELS=Z: no such model"),
         ("BACKLOG=5", "BACKLOG=6", {"backlog": 7}, "BACKLOG: A and B set it, so it cannot be common to both"),
         ("MODELS=A CPUS=1", "MODELS=C CPUS=2", {}, "A and B cannot be compared: their cells differ in more than one"),
-        ("MODELS=A,B", "MODELS=C", {}, "A and B cannot be compared: model A and B in the first and C in the second"),
+        (
+            "MODELS=A,B",
+            "MODELS=C,D",
+            {},
+            "A and B cannot be compared: model A and B in the first and C and D in the second",
+        ),
     ],
 )
 def test_what_could_not_be_measured_or_compared_is_refused_before(
@@ -96,7 +101,12 @@ def test_what_could_not_be_measured_or_compared_is_refused_before(
 
 
 def test_one_setting_that_names_the_cells_can_be_a_side_s(lab: Lab) -> None:
-    for a, b in (("MODELS=A", "MODELS=C"), ("CPUS=1", "CPUS=2"), ("CONCURRENCY=4", "CONCURRENCY=16")):
+    for a, b in (
+        ("MODELS=A", "MODELS=C"),
+        ("MODELS=A,B", "MODELS=C"),
+        ("CPUS=1", "CPUS=2"),
+        ("CONCURRENCY=4", "CONCURRENCY=16"),
+    ):
         assert planned(a, b)["A"].experiment != planned(a, b)["B"].experiment
     swept = planned("CPUS=1", "CPUS=2", path=ROOT / "experiments" / "backlog.toml")
     assert len(swept["A"].experiment.variants) == 4
