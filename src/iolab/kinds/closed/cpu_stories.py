@@ -11,11 +11,11 @@ from iolab.kinds.closed.cells import AnalysedCell, Analysis
 from iolab.kinds.closed.records import Cell
 from iolab.report import numbers
 from iolab.report.numbers import milliseconds
+from iolab.theory.enough import CONFIDENCE
 from iolab.theory.statistics import ratio_interval
 
 SAME = 0.10
 LEAST_REPEATS = 3  # for an interval
-ALPHA = 0.05  # how often chance may make any of the ratios of a run a difference
 UNHELD_S = 0.02  # a quota that stopped a server for less had no effect
 
 
@@ -105,7 +105,7 @@ def _alike(low: AnalysedCell, high: AnalysedCell, compared: int) -> str:
         repeats = numbers.counted(min(len(these), len(those)), "repeat")
         return f". {repeats} of each: too few for an interval, so whether they differ is not known."
     ratio, least, most = found
-    _, surely_least, surely_most = ratio_interval(these, those, confidence=1 - ALPHA / compared) or found
+    _, surely_least, surely_most = ratio_interval(these, those, confidence=1 - (1 - CONFIDENCE) / compared) or found
     verdict = "they differ"
     if least > 1 - SAME and most < 1 + SAME:
         verdict = f"they are less than {SAME:.0%} apart"
