@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -329,6 +330,8 @@ def inside(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         said = capsys.readouterr()
         status = ended.value.code
         assert isinstance(status, int)
+        if status == 128 + signal.SIGINT:
+            raise KeyboardInterrupt  # the command has heard Ctrl-C, which was meant for the tests
         return subprocess.CompletedProcess(arguments, status, said.out, said.err)
 
     return run

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import tiers, times
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 
 FINE = {"passed": 3, "failed": 0, "skipped": 1, "tried again": 2}
 
@@ -132,6 +132,14 @@ def test_a_fixture_is_timed_without_those_that_it_takes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_no_group_begins_after_a_signal(signum: int, status: int) -> None:
     assert tiers.main("all", Told((2, {}), ended_by=signum)) == status
+
+
+def test_ctrl_c_during_a_command_in_the_process_of_a_test_ends_the_tests(
+    inside: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iolab.cli.main.run", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        inside("status")
 
 
 def test_a_tier_without_a_test_has_not_passed() -> None:

@@ -160,6 +160,39 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     assert world.watcher.lines[0].text == "baseline        20 users, without a fault"
 
 
+class Clock:
+    """A clock that moves while somebody sleeps, and while a server starts."""
+
+    def __init__(self) -> None:
+        self.now_s, self.slept_s = 100.0, list[float]()
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    perf_counter = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.slept_s.append(round(seconds, 6))
+
+
+def test_users_click_for_the_stated_time_also_while_a_server_starts_slowly(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, serve = Clock(), world.runtime.serve
+
+    def slowly(*arguments: Any) -> Any:
+        clock.now_s += 3.0
+        return serve(*arguments)
+
+    monkeypatch.setattr(run, "time", clock)
+    monkeypatch.setattr("iolab.kinds.faults.stage.time", clock)
+    monkeypatch.setattr(world.runtime, "serve", slowly)
+    outcome = world.measure(world.plan(faults={"least_s": 4.0}))
+    assert outcome.exit_status == 0
+    assert clock.slept_s == [4.0] * 6  # not while the server is dead; the herd's, from the new server on
+
+
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:
     folder = world.measure(world.plan()).folder
     assert "All 7 acknowledged clicks are in the rows on disk" in shown(folder)

@@ -1,5 +1,6 @@
 """A server with connected users, to which a fault can happen: what can be done to them, and measured."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,11 @@ def _sum(one: float | None, other: float | None) -> float | None:
 
 @dataclass
 class Stage:
-    """A server with connected users; `rows` are the rows of the last fault."""
+    """A server with connected users.
+
+    `rows` are the rows of the last fault. `clicks_since` is the monotonic time since which its users click, or since
+    which the server that was started during the fault can answer them, in seconds.
+    """
 
     server: Server
     users: UserProcesses
@@ -65,6 +70,7 @@ class Stage:
     used: Spending = field(default_factory=Spending)
     messages: int = 0  # sent so far
     rows: Rows = field(default_factory=list)
+    clicks_since: float = 0.0
 
     def kill(self) -> None:
         """Kill the server."""
@@ -75,6 +81,7 @@ class Stage:
         """Start the server again; a new one has used nothing."""
         self.server = self.restart()
         self.used.since = Snapshot(cpu_s=0.0, throttled_s=0.0)
+        self.clicks_since = time.monotonic()
 
     @property
     def place(self) -> tuple[str, int]:
