@@ -22,7 +22,7 @@ from tests.integration.test_local import latest, wait_for
 from tests.shortened import shortened
 
 WARM_UP = 5  # requests before a plan
-TIME_WAIT = 6  # include/net/tcp_states.h
+WAITS = 2  # of server A for each request: until it comes, and its I/O
 SMALL = (
     "queue", "--runtime", "local", "--models", "A", "--utilisation", "0.5", "--duration", "2s", "--wait-ms", "10",
 )  # fmt: skip
@@ -112,19 +112,21 @@ def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-def answered(port: int) -> int:
-    """Return how many requests server A has answered lately: it closes each connection, which stays for a minute."""
-    return sum((one.port, one.state) == (port, TIME_WAIT) for one in proc.connections(proc.tables()))
+def waits(server: psutil.Process) -> int:
+    """Return how often a process has waited for something; nobody else's connections count, as on its port."""
+    return int(server.num_ctx_switches().voluntary)
 
 
 def wait_for_the_first_plan(process: subprocess.Popen[str], results: Path, requests: int = 20) -> None:
     """Return when so many requests of the first plan are answered; the first server is for the calibration."""
     port = int(os.environ["BLOCKING_PORT"])
-    wait_for(lambda: servers(process), process)
-    calibrating = servers(process)
-    wait_for(lambda: not any(one.is_running() for one in calibrating), process)
-    before = answered(port)
-    wait_for(lambda: answered(port) >= before + WARM_UP + requests, process)
+    calibrating: list[psutil.Process] = []
+    wait_for(lambda: calibrating.extend(servers(process)) or calibrating, process)
+    serving: list[psutil.Process] = []
+    wait_for(lambda: serving.extend(one for one in servers(process) if one not in calibrating) or serving, process)
+    wait_for(lambda: proc.listens(proc.tables(), port), process)
+    began = waits(serving[0])
+    wait_for(lambda: waits(serving[0]) >= began + WAITS * (WARM_UP + requests), process)
     assert not trials(results)
 
 
