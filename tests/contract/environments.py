@@ -10,31 +10,28 @@ import importlib
 import importlib.metadata
 import json
 import os
-import runpy
 import select
 import signal
 import sys
 import time
 import warnings
 from contextlib import suppress
+from pathlib import Path
+from types import CodeType, ModuleType
 from typing import NoReturn
 
+STANDARD = ("asyncio", "concurrent.futures.process", "ctypes", "email.parser", "http.server", "random")
 LIBRARIES = (
-    "aiohttp.web",
-    "waitress",
-    "http.server",
-    "concurrent.futures.process",
-    "email.parser",
-    "uvicorn",
-    "uvloop",
-    "gevent.monkey",
-    "gevent.server",
-    "gevent.pywsgi",
-)
+    "aiohttp.web", "waitress", "uvicorn", "uvloop",
+    *(f"gevent.{each}" for each in (
+        "monkey", "server", "pywsgi", "os", "time", "thread", "threading", "local", "socket", "ssl", "select", "selectors",
+        "subprocess", "builtins", "signal", "queue", "contextvars", "hub", "ares", "resolver.thread",
+    )),
+)  # fmt: skip
 LIMIT_S = 20.0
 
 
-def child(folder: str, script: str, variables: dict[str, str], out: int, err: int) -> NoReturn:
+def child(folder: str, script: str, code: CodeType, variables: dict[str, str], out: int, err: int) -> NoReturn:
     """Be the server: with these variables, in its own folder and session."""
     os.setsid()
     warnings.filterwarnings("ignore", "Monkey-patching")  # what gevent patches was imported before, by this process
@@ -45,8 +42,10 @@ def child(folder: str, script: str, variables: dict[str, str], out: int, err: in
     sys.path.insert(0, folder)
     sys.argv = [script]
     status = 0
+    sys.modules["__main__"] = main_module = ModuleType("__main__")
+    main_module.__file__ = script
     try:
-        runpy.run_path(script, run_name="__main__")
+        exec(code, main_module.__dict__)  # noqa: S102 (as runpy does, which would compile it for each case)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except Exception:  # noqa: BLE001  # as the interpreter does
@@ -58,13 +57,13 @@ def child(folder: str, script: str, variables: dict[str, str], out: int, err: in
     os._exit(status)
 
 
-def run(folder: str, script: str, variables: dict[str, str]) -> dict[str, object]:
+def run(folder: str, script: str, code: CodeType, variables: dict[str, str]) -> dict[str, object]:
     """Run the server until it ends or has printed its line."""
     (out, out_end), (err, err_end) = os.pipe(), os.pipe()
     begin = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        child(folder, script, variables, out_end, err_end)
+        child(folder, script, code, variables, out_end, err_end)
     os.close(out_end)
     os.close(err_end)
     texts, open_ones, announced = {out: b"", err: b""}, [out, err], False
@@ -95,15 +94,18 @@ def run(folder: str, script: str, variables: dict[str, str]) -> dict[str, object
 
 
 def main() -> None:
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    # gevent's patching asks 25 times for the entry points of all installed packages, each time from their files.
-    importlib.metadata.entry_points = importlib.metadata.entry_points().select
-    gc.freeze()  # a collection in a child would copy what it shares with this process
     for line in sys.stdin:
         job = json.loads(line)
+        # What a server does not use is left out: the less this process has, the faster it forks.
+        texts = "".join(path.read_text() for path in Path(job["folder"]).glob("*.py"))
+        for name in (*STANDARD, *(each for each in LIBRARIES if each.partition(".")[0] in texts)):
+            importlib.import_module(name)
+        # gevent's patching asks 25 times for the entry points of all installed packages, each time from their files.
+        importlib.metadata.entry_points = importlib.metadata.entry_points().select
+        code = compile((Path(job["folder"]) / job["script"]).read_bytes(), job["script"], "exec")
+        gc.freeze()  # a collection in a child would copy what it shares with this process
         for case in job["cases"]:
-            sys.stdout.write(f"{json.dumps(run(job['folder'], job['script'], case))}\n")
+            sys.stdout.write(f"{json.dumps(run(job['folder'], job['script'], code, case))}\n")
             sys.stdout.flush()
 
 

@@ -34,7 +34,6 @@ def test_a_thread_each_and_an_event_loop_hold_more_than_a_container_is_given_oth
     assert leftovers(f"{project}-bench") == []
 
 
-@pytest.mark.load
 @pytest.mark.measures
 def test_one_process_holds_as_many_as_the_machine_allows(iolab: Run, short: str, project: str, tmp_path: Path) -> None:
     """The way is the same for 100,000 in one process; here a limit may end it before, which is known beforehand."""

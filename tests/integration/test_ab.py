@@ -30,8 +30,8 @@ def waits(results: Path) -> list[float]:
     return [folder.read_run().experiment["server"]["wait_ms"] for folder in runs(results)]
 
 
-def test_each_round_is_a_run_and_the_end_is_a_comparison(iolab: Run, tmp_path: Path) -> None:
-    done = iolab(*AB)
+def test_each_round_is_a_run_and_the_end_is_a_comparison(inside: Run, tmp_path: Path) -> None:
+    done = inside(*AB)
     assert done.returncode == 0, done.stderr
     results = tmp_path / "results"
     assert waits(results) == [5, 20, 20, 5]
@@ -47,14 +47,14 @@ def test_each_round_is_a_run_and_the_end_is_a_comparison(iolab: Run, tmp_path: P
     assert f"Page: {page.as_uri()}" in done.stdout
     (file,) = (results / "ab").iterdir()
     assert [each["run"] for each in json.loads(file.read_text())["runs"]] == [each.path.name for each in runs(results)]
-    again = iolab("ab", "--resume", str(file))
+    again = inside("ab", "--resume", str(file))
     assert again.returncode == 0, again.stderr
     assert ratio(again.stdout) == ratio(done.stdout)
     assert len(runs(results)) == 4
 
 
 @pytest.mark.load
-def test_an_interrupted_series_keeps_what_it_has_and_goes_on(start: Start, iolab: Run, tmp_path: Path) -> None:
+def test_an_interrupted_series_keeps_what_it_has_and_goes_on(start: Start, inside: Run, tmp_path: Path) -> None:
     results = tmp_path / "results"
     process = start(*AB[:-1], "2")
     wait_for(lambda: len(runs(results)) == 3 and runs(results)[-1].has_trials(), process)
@@ -66,7 +66,7 @@ def test_an_interrupted_series_keeps_what_it_has_and_goes_on(start: Start, iolab
     assert "median ms" in said  # what is complete is compared
     before = [folder.path for folder in runs(results)]
     assert [folder.read_run().status for folder in runs(results)] == ["complete", "complete", "partial"]
-    done = iolab("ab", "--resume", str(file))
+    done = inside("ab", "--resume", str(file))
     assert done.returncode == 0, done.stderr
     assert [folder.path for folder in runs(results)][:3] == before
     assert waits(results) == [5, 20, 20, 5]

@@ -72,7 +72,7 @@ def test_an_event_loop_and_threads_hold_all_a_pool_eight_and_the_blocking_server
 
 
 @pytest.mark.load
-@pytest.mark.measures
+@pytest.mark.bounds
 def test_a_user_takes_less_without_a_library_and_more_with_compression(inside: Run, short: str, results: Path) -> None:
     options = ("--models", "C", "--transport", "websocket", "--chat", "usual,lean,compressed", "--users", "400")
     done = inside("crowd", "--runtime", "local", *options, "--experiment", short)

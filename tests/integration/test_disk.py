@@ -23,7 +23,7 @@ LOCAL = ("--runtime", "local")
 BENCH = ("bench", *LOCAL, "--models", "C", "--concurrency", "16", "--requests", "2080", "--repeats", "3")
 LONG = {  # each has several trials, and the first ends after some seconds
     "bench": ("bench", *LOCAL, "--models", "C", "--concurrency", "4", "--requests", "200", "--repeats", "40"),
-    "queue": ("queue", *LOCAL, "--models", "A", "--utilisation", "0.3,0.4,0.5", "--duration", "3s"),
+    "queue": ("queue", *LOCAL, "--models", "A", "--utilisation", "0.3,0.4,0.5", "--duration", "3s", "--wait-ms", "10"),
     "crowd": ("crowd", *LOCAL, "--models", "C", "--users", "20,40,60,80"),
 }
 
@@ -63,7 +63,7 @@ def unfinished(folder: Path) -> list[Path]:
     [("8k", 0), ("24k", 2), ("64k", 3)],
     ids=["full in the first trial", "full in a later trial", "full at the report"],
 )
-def test_a_full_disk_ends_a_bench(iolab: Run, disk: Path, size: str, kept: int) -> None:
+def test_a_full_disk_ends_a_bench(iolab: Run, inside: Run, disk: Path, size: str, kept: int) -> None:
     done = iolab(*BENCH, variables={"RESULTS": str(disk / "results")}, before=small(disk, size))
     said = one_line(done)
     assert "No space left on device: make room, or use another folder (RESULTS)" in said
@@ -79,9 +79,9 @@ def test_a_full_disk_ends_a_bench(iolab: Run, disk: Path, size: str, kept: int) 
     else:
         assert "No trial is kept." in said
     if lines:  # what is kept can be read, and the run goes on elsewhere
-        assert iolab("report", str(run)).returncode == 0
+        assert inside("report", str(run)).returncode == 0
     if 0 < lines < 3:
-        again = iolab(*BENCH[:3], "--resume", str(run))
+        again = inside(*BENCH[:3], "--resume", str(run))
         assert again.returncode == 0, again.stderr
         assert (run / "trials.jsonl").read_bytes().count(b"\n") == 3
 
@@ -113,7 +113,7 @@ def test_a_full_or_read_only_disk_is_named_by_every_command(iolab: Run, disk: Pa
 @pytest.mark.parametrize("command", list(LONG))
 @pytest.mark.parametrize("moved", [True, False], ids=["moved", "deleted"])
 def test_results_that_are_moved_or_deleted_end_the_run(
-    start: Start, iolab: Run, tmp_path: Path, command: str, moved: bool
+    start: Start, inside: Run, tmp_path: Path, command: str, moved: bool
 ) -> None:
     results = tmp_path / "results"
     shorter = ("--experiment", str(shortened("crowd", tmp_path, CROWD))) if command == "crowd" else ()
@@ -143,7 +143,7 @@ def test_results_that_are_moved_or_deleted_end_the_run(
     assert re.search(rf"\d+ trials? (is|are) kept in \S*elsewhere/{run.name}; make {command} RESUME=", said)
     assert lines >= 1
     assert json.loads((run / "run.json").read_text())["status"] == "failed"
-    assert "This run failed" in iolab("report", str(run)).stdout
+    assert "This run failed" in inside("report", str(run)).stdout
 
 
 @pytest.mark.load

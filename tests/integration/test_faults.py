@@ -35,9 +35,9 @@ def records(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("model", "transport", "stated_s"), [("C", "websocket", 10.0), ("D", "poll", 12.5)])
 @pytest.mark.bounds
 def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: PLR0917
-    iolab: Run, tmp_path: Path, short: Path, model: str, transport: str, stated_s: float
+    inside: Run, tmp_path: Path, short: Path, model: str, transport: str, stated_s: float
 ) -> None:
-    done = iolab(*arguments(short, model))
+    done = inside(*arguments(short, model))
     assert done.returncode == 0, done.stdout + done.stderr
     (folder,) = (tmp_path / "results").glob("*-faults")
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
@@ -73,7 +73,7 @@ def test_every_fault_has_its_shape_and_no_acknowledged_click_is_lost(  # noqa: P
     assert [cell["acknowledged_clicks_safe"] for cell in summary["cells"]] == [True] * 7
     assert (tmp_path / "results" / "latest").resolve() == folder.resolve()
     (folder / "report.html").unlink()
-    told = iolab("report", str(folder))
+    told = inside("report", str(folder))
     assert (told.returncode, told.stderr) == (0, "")
     assert (folder / "report.html").read_text() == page
 

@@ -163,9 +163,9 @@ def test_an_interruption_keeps_what_was_measured(
 
 @pytest.mark.load
 @pytest.mark.measures
-def test_a_pool_behind_the_servers_makes_c_step_as_b_does(iolab: Run, results: Path) -> None:
+def test_a_pool_behind_the_servers_makes_c_step_as_b_does(inside: Run, results: Path) -> None:
     many = ("--runtime", "local", "--repeats", "1", "--requests", "160", "--concurrency", "4,16", "--models", "B,C,D")
-    done = iolab("bench", *many, "--threads", "16", "--downstream", "8")
+    done = inside("bench", *many, "--threads", "16", "--downstream", "8")
     assert done.returncode == 0, done.stderr + done.stdout
     run, cells = latest(results, "run.json"), latest(results, "summary.json")["cells"]
     assert run["changed"]["DOWNSTREAM"] == "8"
@@ -231,7 +231,7 @@ def test_an_interruption_at_any_moment_leaves_no_process(start: Start, lab: Lab,
         known.update({child.pid: child for child in descendants(process)})
         return time.monotonic() >= moment
 
-    wait_until(has_come, every_s=0.01)
+    wait_until(has_come, every_s=0.05)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

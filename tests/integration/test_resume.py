@@ -14,7 +14,7 @@ from tests.integration.test_local import wait_for
 
 pytestmark = pytest.mark.load
 SWEEP = (
-    "bench", "--runtime", "local", "--models", "C", "--concurrency", "4", "--requests", "60", "--repeats", "6",
+    "bench", "--runtime", "local", "--models", "C", "--concurrency", "4", "--requests", "60", "--repeats", "4",
 )  # fmt: skip
 BUDGET_S = 6
 
@@ -26,7 +26,7 @@ def lines(run: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def interrupted(shared: Shared) -> Path:
-    """A run of six trials that was interrupted after the second."""
+    """A run of four trials that was interrupted after the second."""
     process = shared.start(*SWEEP)
     latest = shared.results / "latest"
     wait_for(lambda: len(lines(latest)) >= 2, process)
@@ -55,7 +55,7 @@ def test_it_goes_on_and_keeps_what_it_had(inside: Run, latest: Path) -> None:
     assert latest.resolve() == folder
     after = lines(folder)
     assert after[: len(before)] == before
-    assert [json.loads(line)["index"] for line in after] == list(range(6))
+    assert [json.loads(line)["index"] for line in after] == list(range(4))
     assert json.loads((folder / "run.json").read_text())["status"] == "complete"
     again = inside("bench", "--runtime", "local", "--resume", str(latest))
     assert again.returncode == 2
@@ -105,7 +105,7 @@ def test_a_trial_that_failed_before_is_measured_again_and_its_line_stays(inside:
     assert json.loads((latest / "run.json").read_text())["status"] == "complete"
     after = [json.loads(line) for line in lines(latest)]
     assert after[0] == first
-    assert sorted(one["index"] for one in after) == [0, *range(6)]
+    assert sorted(one["index"] for one in after) == [0, *range(4)]
     again = next(one for one in after[1:] if one["index"] == 0)
     assert (again["valid"], again["rows"]) == (True, {"requests": "samples/0000-requests-2.csv.gz"})
     assert (latest / first["rows"]["requests"]).exists()
