@@ -31,7 +31,7 @@ LIBRARIES = (
 LIMIT_S = 20.0
 
 
-def child(folder: str, script: str, code: CodeType, variables: dict[str, str], out: int, err: int) -> NoReturn:
+def child(folder: str, code: CodeType, variables: dict[str, str], out: int, err: int) -> NoReturn:
     """Be the server: with these variables, in its own folder and session."""
     os.setsid()
     warnings.filterwarnings("ignore", "Monkey-patching")  # what gevent patches was imported before, by this process
@@ -40,12 +40,12 @@ def child(folder: str, script: str, code: CodeType, variables: dict[str, str], o
     os.chdir(folder)
     os.environ.update(variables)
     sys.path.insert(0, folder)
-    sys.argv = [script]
+    sys.argv = [code.co_filename]
     status = 0
     sys.modules["__main__"] = main_module = ModuleType("__main__")
-    main_module.__file__ = script
+    main_module.__file__ = code.co_filename
     try:
-        exec(code, main_module.__dict__)  # noqa: S102 (as runpy does, which would compile it for each case)
+        exec(code, main_module.__dict__)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except Exception:  # noqa: BLE001  # as the interpreter does
@@ -57,13 +57,13 @@ def child(folder: str, script: str, code: CodeType, variables: dict[str, str], o
     os._exit(status)
 
 
-def run(folder: str, script: str, code: CodeType, variables: dict[str, str]) -> dict[str, object]:
+def run(folder: str, code: CodeType, variables: dict[str, str]) -> dict[str, object]:
     """Run the server until it ends or has printed its line."""
     (out, out_end), (err, err_end) = os.pipe(), os.pipe()
     begin = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        child(folder, script, code, variables, out_end, err_end)
+        child(folder, code, variables, out_end, err_end)
     os.close(out_end)
     os.close(err_end)
     texts, open_ones, announced = {out: b"", err: b""}, [out, err], False
@@ -105,7 +105,7 @@ def main() -> None:
         code = compile((Path(job["folder"]) / job["script"]).read_bytes(), job["script"], "exec")
         gc.freeze()  # a collection in a child would copy what it shares with this process
         for case in job["cases"]:
-            sys.stdout.write(f"{json.dumps(run(job['folder'], job['script'], code, case))}\n")
+            sys.stdout.write(f"{json.dumps(run(job['folder'], code, case))}\n")
             sys.stdout.flush()
 
 

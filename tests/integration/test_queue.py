@@ -120,10 +120,14 @@ def waits(server: psutil.Process) -> int:
 def wait_for_the_first_plan(process: subprocess.Popen[str], results: Path, requests: int = 20) -> None:
     """Return when so many requests of the first plan are answered; the first server is for the calibration."""
     port = int(os.environ["BLOCKING_PORT"])
-    calibrating: list[psutil.Process] = []
-    wait_for(lambda: calibrating.extend(servers(process)) or calibrating, process)
-    serving: list[psutil.Process] = []
-    wait_for(lambda: serving.extend(one for one in servers(process) if one not in calibrating) or serving, process)
+    calibrating, serving = list[psutil.Process](), list[psutil.Process]()
+
+    def has_begun(of: list[psutil.Process]) -> bool:
+        of.extend(one for one in servers(process) if one not in calibrating)
+        return bool(of)
+
+    wait_for(lambda: has_begun(calibrating), process)
+    wait_for(lambda: has_begun(serving), process)
     wait_for(lambda: proc.listens(proc.tables(), port), process)
     began = waits(serving[0])
     wait_for(lambda: waits(serving[0]) >= began + WAITS * (WARM_UP + requests), process)
@@ -147,7 +151,9 @@ def test_a_server_that_dies_spoils_its_plans_and_what_came_is_kept(start: Start,
 
 
 @pytest.mark.load
-def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(start: Start, inside: Run, results: Path) -> None:
+def test_an_interruption_keeps_what_was_measured_and_leaves_no_process(
+    start: Start, inside: Run, results: Path
+) -> None:
     process = start(*SMALL)
     wait_for(lambda: len(trials(results)) == 1, process)
     known = psutil.Process(process.pid).children(recursive=True)
