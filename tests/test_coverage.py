@@ -46,6 +46,7 @@ def test_in_a_closed_loop_only_the_intervals_of_repeats_hold(monkeypatch: pytest
     assert all(figure.covered >= 0.92 for figure in coverage.ratios(100))
 
 
+@pytest.mark.load
 def test_the_ratio_of_two_rates_holds_at_least_as_often_as_it_says() -> None:
     assert all(figure.covered >= 0.94 for figure in coverage.rate_ratios(1000))
 

@@ -30,6 +30,7 @@ def waits(results: Path) -> list[float]:
     return [folder.read_run().experiment["server"]["wait_ms"] for folder in runs(results)]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_round_is_a_run_and_the_end_is_a_comparison(inside: Run, tmp_path: Path) -> None:
     done = inside(*AB)
     assert done.returncode == 0, done.stderr

@@ -185,6 +185,7 @@ def test_two_servers_in_turn(inside: Run) -> None:
     assert "U2, 1 CPU" not in done.stdout  # no limit of this server is known
 
 
+@pytest.mark.bounds
 def test_the_contract_of_a_running_server(inside: Run) -> None:
     with running_servers.pool() as server:
         url = url_of(server)
