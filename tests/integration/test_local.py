@@ -48,7 +48,7 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], se
         assert process.poll() is None, process.communicate()
         return False
 
-    wait_until(happened, seconds, every_s=0.05)  # most conditions read all of /proc, and what is waited for computes
+    wait_until(happened, seconds, every_s=0.1)  # most conditions read all of /proc, and what is waited for computes
 
 
 def nothing_serves(lab: Lab) -> bool:

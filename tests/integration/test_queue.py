@@ -45,7 +45,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
 ) -> None:
     monkeypatch.setattr(arrivals, "ONE_BY_ONE", 30)
     monkeypatch.setattr(arrivals, "A_WORKER", 30)
-    short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 2.0"})
+    short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.0"})
     # Waits of 40 ms: what a shared machine adds to a request is a smaller part of them.
     done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.2,0.75", "--duration", "4s",
                  "--wait-ms", "40", "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
