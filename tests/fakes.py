@@ -46,6 +46,22 @@ def answering() -> Iterator[tuple[str, int]]:
             server.shutdown()
 
 
+class Clock:
+    """What tests put in the place of the module `time`: it moves while somebody sleeps, and keeps how long."""
+
+    def __init__(self, now_s: float = 100.0) -> None:
+        self.now_s, self.slept_s = now_s, list[float]()
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    perf_counter = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.slept_s.append(seconds)
+
+
 class FakeServer:
     """Counts what it is asked; dies when told to."""
 

@@ -15,6 +15,7 @@ class Handler(BaseHTTPRequestHandler):
     """HTTP/1.0, which closes after each answer: waits and answers 200; some paths answer otherwise."""
 
     asked: list[str]
+    wait_s: float
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -25,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/elsewhere")
             self.end_headers()
         else:
-            threading.Event().wait(WAIT_S)  # the server's own wait
+            threading.Event().wait(self.wait_s)  # the server's own wait
             self.send_response(200)
             self.send_header("Content-Length", "3")
             self.end_headers()
@@ -40,11 +41,11 @@ class Pool(HTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, host: str, threads: int) -> None:
+    def __init__(self, host: str, threads: int, wait_s: float) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.pool = ThreadPoolExecutor(threads)
         self.asked: list[str] = []
-        super().__init__((host, 0), type("Own", (Handler,), {"asked": self.asked}))
+        super().__init__((host, 0), type("Own", (Handler,), {"asked": self.asked, "wait_s": wait_s}))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.pool.submit(self.work, request, client_address)
@@ -57,9 +58,9 @@ class Pool(HTTPServer):
 
 
 @contextmanager
-def pool(threads: int = 8, host: str = "127.0.0.1") -> Iterator[Pool]:
+def pool(threads: int = 8, host: str = "127.0.0.1", wait_s: float = WAIT_S) -> Iterator[Pool]:
     """Run a server with so many threads, until the end of the block."""
-    server = Pool(host, threads)
+    server = Pool(host, threads, wait_s)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

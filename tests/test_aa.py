@@ -12,6 +12,7 @@ from iolab.kinds import registry
 from iolab.report.cells import RunCell
 from iolab.report.compare import NOISE
 from iolab.theory.between_runs import Within
+from tests.fakes import Clock
 
 
 def runs(factors: list[float]) -> list[aa.Run]:
@@ -75,17 +76,12 @@ def test_a_mistake_ends_before_anything_is_measured(
     assert said.count("\n") == 1
 
 
-class Clock:
-    """A clock that moves while somebody sleeps, and by a minute for each run."""
+class Runs(Clock):
+    """A clock that a run moves by a minute."""
 
     def __init__(self) -> None:
-        self.now_s, self.begun_s = 5.0, list[float]()
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
+        super().__init__(5.0)
+        self.begun_s = list[float]()
 
     def run(self) -> int:
         self.begun_s.append(self.now_s - 5.0)
@@ -97,7 +93,7 @@ class Clock:
 def test_runs_begin_at_equal_distances_and_the_status_says_whether_there_are_too_many_alarms(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], last: float, status: int
 ) -> None:
-    made, clock = runs([1.0, last] * 3), Clock()
+    made, clock = runs([1.0, last] * 3), Runs()
     monkeypatch.setattr(aa, "time", clock)
     monkeypatch.setattr(aa, "_run", clock.run)
     monkeypatch.setattr(aa, "CLOSED", replace_cells(made.__getitem__))

@@ -25,7 +25,7 @@ LIBRARIES = (
     "aiohttp.web", "waitress", "uvicorn", "uvloop",
     *(f"gevent.{each}" for each in (
         "monkey", "server", "pywsgi", "os", "time", "thread", "threading", "local", "socket", "ssl", "select", "selectors",
-        "subprocess", "builtins", "signal", "queue", "contextvars", "hub", "ares", "resolver.thread",
+        "subprocess", "builtins", "signal", "queue", "contextvars",
     )),
 )  # fmt: skip
 LIMIT_S = 20.0

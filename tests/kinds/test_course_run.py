@@ -78,12 +78,8 @@ def test_a_course_run_tells_no_theory_and_another_run_all_of_it(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_reports_of_other_runs_are_the_same_as_ever(
-    kind: str, tmp_path: Path, inside: Run, request: pytest.FixtureRequest
-) -> None:
+def test_reports_of_other_runs_are_the_same_as_ever(kind: str, tmp_path: Path, inside: Run) -> None:
     """What the marks change is only seen in a run of the course, or of a checkout that withholds it."""
-    if kind != "freeze":  # one kind with its drawings: all are drawn by the same code
-        request.getfixturevalue("undrawn")
     folder = recording(kind, tmp_path / "results")
     assert inside("report", str(folder.path)).returncode == 0
     before = {name: (folder.path / name).read_bytes() for name in ("report.html", "report.md", "summary.json")}

@@ -150,7 +150,6 @@ IMPOSSIBLE = {"cpu_s": 1e6, "throttled_s": 1e6, "threads_peak": 0, "rss_peak_byt
 
 
 @every_kind
-@pytest.mark.usefixtures("undrawn")
 def test_values_that_cannot_be_are_not_known_in_any_kind(kind: str, tmp_path: Path) -> None:
     def change(line: dict[str, Any]) -> None:
         line |= {"server": dict(IMPOSSIBLE), "client": {"cpu_s": -1.0, "busiest_share": 3.0}}

@@ -50,7 +50,7 @@ SHAPES: dict[str, tuple[Callable[[int], str], int]] = {
         + "".join(f"1 fork() = {number + 100}\n{number + 100} accept4(5, NULL, NULL, 0) = {n + 5}\n" for number in range(n)), 1_000
     ),
     "births that do not return": (
-        lambda n: "".join(f"{number + 1} fork( <unfinished ...>\n{number + n + 1} close(3) = 0\n" for number in range(n)), 1_250
+        lambda n: "".join(f"{number + 1} fork( <unfinished ...>\n{number + n + 1} close(3) = 0\n" for number in range(n)), 5_000
     ),
     "nonsense": (lambda n: "[pid [pid (((= = = --- +++ <... \\\"\n" * n, 8_000),
     "equals signs": (lambda n: "1 read(3" + " = " * min(n, 20_000) + "\n", 8_000),

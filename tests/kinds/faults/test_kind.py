@@ -28,7 +28,7 @@ from iolab.results.folder import RunFolder
 from iolab.runtime.choice import Place
 from tests import faults as made_up
 from tests.conftest import ROOT, Run
-from tests.fakes import FakeRuntime, FakeServer, Watcher, answering
+from tests.fakes import Clock, FakeRuntime, FakeServer, Watcher, answering
 
 HERD = [Entry(0, 0.0, 0.1, 0.2, "held"), Entry(1, 0.0, 0.1, 0.3, "held")]
 
@@ -160,22 +160,6 @@ def test_one_crowd_meets_all_faults_and_each_is_on_disk_as_it_ends(world: World)
     assert world.watcher.lines[0].text == "baseline        20 users, without a fault"
 
 
-class Clock:
-    """A clock that moves while somebody sleeps, and while a server starts."""
-
-    def __init__(self) -> None:
-        self.now_s, self.slept_s = 100.0, list[float]()
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    perf_counter = monotonic
-
-    def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-        self.slept_s.append(round(seconds, 6))
-
-
 def test_users_click_for_the_stated_time_also_while_a_server_starts_slowly(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +174,7 @@ def test_users_click_for_the_stated_time_also_while_a_server_starts_slowly(
     monkeypatch.setattr(world.runtime, "serve", slowly)
     outcome = world.measure(world.plan(faults={"least_s": 4.0}))
     assert outcome.exit_status == 0
-    assert clock.slept_s == [4.0] * 6  # not while the server is dead; the herd's, from the new server on
+    assert clock.slept_s == pytest.approx([4.0] * 6)  # not while the server is dead; the herd's, from the new server on
 
 
 def test_the_reports_are_made_of_the_run_folder_alone(world: World) -> None:

@@ -92,10 +92,10 @@ def _measured(experiment: FaultsExperiment, trial: Trial, bench: Bench, stage: S
             users = _held(stage.users)
             since, before_s = time.monotonic(), stage.users.cpu_of_each_s
             begin_s = _begin_clicks(experiment, trial, stage.users)
-            stage.clicks_since = time.monotonic()
+            stage.clicks_since_s = time.monotonic()
             figures = ACTS[trial.fault](stage)
             if not killed:
-                time.sleep(max(0.0, experiment.faults.least_s - (time.monotonic() - stage.clicks_since)))
+                time.sleep(max(0.0, experiment.faults.least_s - (time.monotonic() - stage.clicks_since_s)))
             wait_s = DEAD_ANSWERS_S if killed else LAST_ANSWERS_S
             answers = stage.users.all("end_clicks", wait_s + ANSWER_S, wait_s=wait_s)
             client = used(before_s, stage.users.cpu_of_each_s, time.monotonic() - since)

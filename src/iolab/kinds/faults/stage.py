@@ -57,8 +57,8 @@ def _sum(one: float | None, other: float | None) -> float | None:
 class Stage:
     """A server with connected users.
 
-    `rows` are the rows of the last fault. `clicks_since` is the monotonic time since which its users click, or since
-    which the server that was started during the fault can answer them, in seconds.
+    `rows` are the rows of the last fault. `clicks_since_s` is when the clicks of the fault began, or, if a new
+    server was started during it, when that server was ready (seconds of the monotonic clock).
     """
 
     server: Server
@@ -70,7 +70,7 @@ class Stage:
     used: Spending = field(default_factory=Spending)
     messages: int = 0  # sent so far
     rows: Rows = field(default_factory=list)
-    clicks_since: float = 0.0
+    clicks_since_s: float = 0.0
 
     def kill(self) -> None:
         """Kill the server."""
@@ -81,7 +81,7 @@ class Stage:
         """Start the server again; a new one has used nothing."""
         self.server = self.restart()
         self.used.since = Snapshot(cpu_s=0.0, throttled_s=0.0)
-        self.clicks_since = time.monotonic()
+        self.clicks_since_s = time.monotonic()
 
     @property
     def place(self) -> tuple[str, int]:
