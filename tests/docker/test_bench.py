@@ -12,7 +12,7 @@ from iolab.host import cores
 from iolab.lab import Lab
 from iolab.runtime import cgroup, probe
 from iolab.runtime.compose import Engine
-from iolab.runtime.docker import DockerRuntime
+from iolab.runtime.docker import MADE_BY_COMPOSE, DockerRuntime
 from iolab.runtime.images import image_id
 from tests import own
 from tests.conftest import Run, Start, copied_lab, undisturbed
@@ -30,14 +30,9 @@ def results(tmp_path: Path) -> Path:
 
 
 def containers(project: str) -> list[str]:
-    command = [
-        "docker",
-        "ps",
-        "--format",
-        "{{.Names}}",
-        "--filter",
-        f"label=com.docker.compose.project={project}-bench",
-    ]
+    """Return the names of those that Compose has made for the bench of this project."""
+    command = ["docker", "ps", "--format", "{{.Names}}", "--filter", f"label={MADE_BY_COMPOSE}"]
+    command += ["--filter", f"label=com.docker.compose.project={project}-bench"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -199,6 +194,26 @@ def test_a_container_that_is_lost_in_mid_trial_spoils_that_trial_alone(
     assert [record["valid"] for record in trials(results)].count(False) == 1
     (spoiled,) = [record for record in trials(results) if not record["valid"]]
     assert spoiled["reason"].startswith(reason)
+
+
+def test_a_container_of_an_image_of_this_project_is_not_taken_for_a_server_of_the_bench(
+    lab: Lab, engine: Engine, project: str
+) -> None:
+    """It has the labels of that image: project and service."""
+    (model,) = lab.select(["C"])
+    labels = (f"--label=com.docker.compose.project={project}-bench", "--label=com.docker.compose.service=asyncio")
+    other = f"{project}-other"
+    command = ["docker", "run", "-d", "--rm", "--network=none", f"--name={other}", "--entrypoint=sleep", *labels]
+    with DockerRuntime(lab, engine, {}) as runtime:
+        runtime.build([model])
+        subprocess.run([*command, model.service.image, "60"], capture_output=True, check=True)
+        try:
+            with runtime.serve(model, cores.plan(1.0, range(engine.cores), None)) as server:
+                probe.verify(server.address, 0.018, 10)
+            assert containers(project) == []
+            subprocess.run(["docker", "exec", other, "true"], check=True)  # it was not removed either
+        finally:
+            subprocess.run(["docker", "rm", "-f", other], capture_output=True, check=True)
 
 
 def test_what_a_killed_bench_has_left_is_removed_by_the_next(

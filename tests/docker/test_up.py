@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from iolab.lab import Lab
 from iolab.runtime import probe
+from iolab.runtime.docker import MADE_BY_COMPOSE
 from tests.conftest import Run, copied_lab
 from tests.docker.conftest import leftovers
 from tests.waiting import wait_until
@@ -32,7 +33,8 @@ def port(lab: Lab, service: str) -> int:
 
 
 def inspect(project: str) -> dict[str, Any]:
-    listed = ["docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={project}"]
+    listed = ["docker", "ps", "-aq", "--filter", f"label={MADE_BY_COMPOSE}"]
+    listed += ["--filter", f"label=com.docker.compose.project={project}"]
     identities = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
     described = json.loads(
         subprocess.run(["docker", "inspect", *identities], capture_output=True, text=True, check=True).stdout

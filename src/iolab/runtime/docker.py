@@ -28,6 +28,9 @@ LOADGEN, LOAD_WORKER = "loadgen", "locust-worker"
 MASTER_PORT = 5557  # in the driver's container
 NULL_PORT, START_LIMIT_S = 8000, 10.0
 ENDING = ("removing", "dead")  # states of a container that the engine still lists
+# A label that Compose gives to the containers that it makes. Images have those of project and service, too, and with
+# them every container that another program starts from such an image.
+MADE_BY_COMPOSE = "com.docker.compose.config-hash"
 
 
 class DockerRuntime:
@@ -215,9 +218,9 @@ class DockerRuntime:
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:
         label = f"com.docker.compose.project={self._compose.project}"
-        filters: dict[str, str | list[str] | bool] = {"label": [label]}
+        filters: dict[str, str | list[str] | bool] = {"label": [MADE_BY_COMPOSE, label]}
         if kind == "label":
-            filters["label"] = [label, value]
+            filters["label"] = [MADE_BY_COMPOSE, label, value]
         elif kind:
             filters[kind] = f"^/?{value}$"
         # An earlier container may still be in the engine's list, and be gone when the engine is asked about it.
