@@ -6,7 +6,7 @@ from pathlib import Path
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 CROWD = {"patience_s = 10.0": "patience_s = 2.0", "quiet_s = 5.0": "quiet_s = 0.5", "busy_s = 20.0": "busy_s = 2.0"}
-FREEZE = {"after_s = 4.0": "after_s = 0.5", "for_s = 2.0": "for_s = 0.5", "run_s = 10.0": "run_s = 2.0"}
+FREEZE = {"after_s = 4.0": "after_s = 0.5", "for_s = 2.0": "for_s = 0.5", "run_s = 10.0": "run_s = 1.5"}
 NEWCOMERS, STUCK = 30, 5
 FAULTS = {
     "hold_s = 20": "hold_s = 2",

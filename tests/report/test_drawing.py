@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 
 import pytest
+from matplotlib.backend_bases import RendererBase
+from matplotlib.figure import Figure
 
 from iolab.kinds.closed import cpu_figures, figures
 from iolab.kinds.closed.cells import Analysis
@@ -35,6 +37,26 @@ def test_both_forms_of_a_figure_share_no_name(draw: Callable[[Analysis, bool], s
     wide, narrow = (set(re.findall(r' id="([^"]+)"', draw(recorded, form))) for form in (False, True))
     assert wide
     assert not wide & narrow
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_figure_is_drawn_once_and_laid_out_as_by_two_drawings(
+    draw: Callable[[Analysis, bool], str], recorded: Analysis, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def draw_counted(figure: Figure, renderer: RendererBase) -> None:
+        drawn.append(figure)
+        really(figure, renderer)
+
+    really = Figure.draw
+    monkeypatch.setattr(Figure, "draw", draw_counted)
+    once = draw(recorded, narrow)
+    assert len(drawn) == 1
+    monkeypatch.setattr(drawing, "_lay_out", lambda figure: None)
+    assert draw(recorded, narrow) == once
+    assert len(drawn) == 3
 
 
 def test_a_logarithmic_axis_has_more_than_one_label_and_no_more_than_fit() -> None:

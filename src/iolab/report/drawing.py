@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -42,6 +43,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": TEXT,
+    "axes.titley": 1.0,  # no figure has ticks above: where a title would be in their way is not searched for
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
@@ -146,6 +148,7 @@ def rows(axes: Axes, names: Sequence[str], values: Sequence[str], narrow: bool) 
 def svg(figure: Figure, description: str, dpi: int = 160) -> str:
     """Return a figure as SVG in the page's own colours; `description` is for readers that cannot see it."""
     text = io.StringIO()
+    _lay_out(figure)
     figure.savefig(text, format="svg", transparent=True, dpi=dpi, metadata={"Date": None, "Creator": None})
     drawn = text.getvalue()
     drawn = drawn[drawn.index("<svg") :]
@@ -154,3 +157,12 @@ def svg(figure: Figure, description: str, dpi: int = 160) -> str:
         drawn = drawn.replace(stand_in, colour)
     drawn = drawn.replace("'DejaVu Sans'", "inherit").replace("DejaVu Sans", "inherit")
     return drawn.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Do what savefig does before it draws a figure: it would draw all of it once more to lay it out."""
+    FigureCanvasSVG(figure)  # texts are measured in the sizes that they have in the file
+    engine = figure.get_layout_engine()
+    if engine and figure.axes:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
