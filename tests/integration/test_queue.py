@@ -46,14 +46,15 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     monkeypatch.setattr(arrivals, "ONE_BY_ONE", 30)
     monkeypatch.setattr(arrivals, "A_WORKER", 30)
     short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.0"})
-    # Waits of 40 ms: what a shared machine adds to a request is a smaller part of them.
-    done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.2,0.75", "--duration", "4s",
+    # Waits of 40 ms: what a shared machine adds to a request is a smaller part of them. In 6 s, the mean is longer at the
+    # lower rate by chance in 3 of 1,000 runs (in 4 s and with 0.75, in 31).
+    done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.2,0.85", "--duration", "6s",
                  "--wait-ms", "40", "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     cells = latest(results, "summary.json")["cells"]
     assert [(cell["model"], cell["utilisation"]) for cell in cells] == [
         ("A", 0.2),
-        ("A", 0.75),
+        ("A", 0.85),
         ("C", None),
         ("C", None),
     ]
@@ -191,22 +192,24 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 def test_an_objective_finds_a_bracket_between_none_and_all(
     inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A median needs few requests; the true rate is about 180 a second.
+    """A median needs few requests; the true rate is about 170 a second.
 
+    The limit is near to the time of a request that does not wait: then also rates where queues are short are decided,
+    and a few seconds have enough independent requests for it.
     Beside a busy program no trial would decide: tests of plans show that. Here the search must find its bracket.
     """
     monkeypatch.setattr(steps, "MACHINE", ())
     monkeypatch.setattr(steps, "CLIENT", ())
-    changes = {"least_s = 2.0": "least_s = 1.0", "most_s = 4.0": "most_s = 3.0", "within = 0.5": "within = 0.9"}
+    changes = {"least_s = 2.0": "least_s = 1.0", "within = 0.5": "within = 0.9"}
     path = shortened("slo", tmp_path, changes)
     short = ("--experiment", str(path), "--quick", "--wait-ms", "3")
-    done = inside("slo", "p50<5ms", "--runtime", "local", "--models", "A", *short)
+    done = inside("slo", "p50<4ms", "--runtime", "local", "--models", "A", *short)
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
     assert found["holds_rps"] is not None, done.stdout
     assert found["fails_rps"] is not None, done.stdout
-    assert 32 < found["holds_rps"] < 240
+    assert 32 < found["holds_rps"] < 210
     assert 127 < found["fails_rps"] < 315
     assert found["holds_rps"] < found["fails_rps"]
-    assert "A meets p50<5ms at" in " ".join(done.stdout.split())
+    assert "A meets p50<4ms at" in " ".join(done.stdout.split())
