@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from iolab.runtime.compose import Engine
+from iolab.runtime.docker import MADE_BY_COMPOSE
 from tests import own
 
 
@@ -18,10 +19,18 @@ def project(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     assert leftovers(name) == []
 
 
+def listed(*options: str, project: str) -> list[str]:
+    """Return what `docker ps` prints with these options of the containers that Compose has made for a project."""
+    labels = ("--filter", f"label={MADE_BY_COMPOSE}", "--filter", f"label=com.docker.compose.project={project}")
+    return subprocess.run(
+        ["docker", "ps", *options, *labels], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
 def leftovers(project: str) -> list[str]:
     """Return the containers and networks whose names begin with the project's."""
     names = []
     for kind in (["ps", "-a", "--format", "{{.Names}}"], ["network", "ls", "--format", "{{.Name}}"]):
-        listed = subprocess.run(["docker", *kind], capture_output=True, text=True, check=True).stdout.split()
-        names += [name for name in listed if name.startswith(project)]
+        found = subprocess.run(["docker", *kind], capture_output=True, text=True, check=True).stdout.split()
+        names += [name for name in found if name.startswith(project)]
     return names

@@ -12,11 +12,12 @@ from iolab.host import cores
 from iolab.lab import Lab
 from iolab.runtime import cgroup, probe
 from iolab.runtime.compose import Engine
-from iolab.runtime.docker import MADE_BY_COMPOSE, DockerRuntime
+from iolab.runtime.docker import DockerRuntime
 from iolab.runtime.images import image_id
 from tests import own
 from tests.conftest import Run, Start, copied_lab, undisturbed
 from tests.contract import yours
+from tests.docker.conftest import listed
 from tests.integration.test_local import latest, trials, wait_for
 
 pytestmark = pytest.mark.docker
@@ -31,9 +32,7 @@ def results(tmp_path: Path) -> Path:
 
 def containers(project: str) -> list[str]:
     """Return the names of those that Compose has made for the bench of this project."""
-    command = ["docker", "ps", "--format", "{{.Names}}", "--filter", f"label={MADE_BY_COMPOSE}"]
-    command += ["--filter", f"label=com.docker.compose.project={project}-bench"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return listed("--format", "{{.Names}}", project=f"{project}-bench")
 
 
 def cells(results: Path) -> dict[tuple[str, int], dict[str, Any]]:

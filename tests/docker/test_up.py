@@ -13,9 +13,8 @@ from playwright.sync_api import Browser
 
 from iolab.lab import Lab
 from iolab.runtime import probe
-from iolab.runtime.docker import MADE_BY_COMPOSE
 from tests.conftest import Run, copied_lab
-from tests.docker.conftest import leftovers
+from tests.docker.conftest import leftovers, listed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
@@ -33,9 +32,7 @@ def port(lab: Lab, service: str) -> int:
 
 
 def inspect(project: str) -> dict[str, Any]:
-    listed = ["docker", "ps", "-aq", "--filter", f"label={MADE_BY_COMPOSE}"]
-    listed += ["--filter", f"label=com.docker.compose.project={project}"]
-    identities = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    identities = listed("-aq", project=project)
     described = json.loads(
         subprocess.run(["docker", "inspect", *identities], capture_output=True, text=True, check=True).stdout
     )

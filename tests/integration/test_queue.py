@@ -47,7 +47,7 @@ def test_a_queue_is_measured_beside_the_same_trace_and_theory(
     monkeypatch.setattr(arrivals, "A_WORKER", 30)
     short = shortened("queue", tmp_path, {"others_duration_s = 6.0": "others_duration_s = 1.0"})
     # Waits of 40 ms: what a shared machine adds to a request is a smaller part of them. In 6 s, the mean is longer at the
-    # lower rate by chance in 3 of 1,000 runs (in 4 s and with 0.75, in 31).
+    # lower rate by chance in 3 of 1,000 runs.
     done = inside("queue", "--runtime", "local", "--models", "A,C", "--utilisation", "0.2,0.85", "--duration", "6s",
                  "--wait-ms", "40", "--wait-distribution", "exponential", "--experiment", str(short))  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
@@ -194,8 +194,8 @@ def test_an_objective_finds_a_bracket_between_none_and_all(
 ) -> None:
     """A median needs few requests; the true rate is about 170 a second.
 
-    The limit is near to the time of a request that does not wait: then also rates where queues are short are decided,
-    and a few seconds have enough independent requests for it.
+    The limit is little more than the response time without a queue, so rates with short queues can be decided, too. In a
+    short queue, requests depend less on each other, and those of a few seconds are enough.
     Beside a busy program no trial would decide: tests of plans show that. Here the search must find its bracket.
     """
     monkeypatch.setattr(steps, "MACHINE", ())

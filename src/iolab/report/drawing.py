@@ -43,7 +43,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": TEXT,
-    "axes.titley": 1.0,  # no figure has ticks above: where a title would be in their way is not searched for
+    "axes.titley": 1.0,  # no figure has ticks above its axes: they are in no title's way
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
@@ -160,7 +160,7 @@ def svg(figure: Figure, description: str, dpi: int = 160) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Do what savefig does before it draws a figure: it would draw all of it once more to lay it out."""
+    """Find the places of everything in a figure, without drawing it; savefig would draw it once for that alone."""
     FigureCanvasSVG(figure)  # texts are measured in the sizes that they have in the file
     engine = figure.get_layout_engine()
     if engine and figure.axes:

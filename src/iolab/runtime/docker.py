@@ -217,10 +217,10 @@ class DockerRuntime:
         return container
 
     def _containers(self, kind: str = "", value: str = "") -> list[Container]:
-        label = f"com.docker.compose.project={self._compose.project}"
-        filters: dict[str, str | list[str] | bool] = {"label": [MADE_BY_COMPOSE, label]}
+        labels = [MADE_BY_COMPOSE, f"com.docker.compose.project={self._compose.project}"]
+        filters: dict[str, str | list[str] | bool] = {"label": labels}
         if kind == "label":
-            filters["label"] = [MADE_BY_COMPOSE, label, value]
+            labels.append(value)
         elif kind:
             filters[kind] = f"^/?{value}$"
         # An earlier container may still be in the engine's list, and be gone when the engine is asked about it.
