@@ -3,10 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from typing import TypeVar
 
 Found = TypeVar("Found")
 
@@ -18,16 +15,6 @@ def wait_until(condition: Callable[[], Found | None], limit_s: float = 20.0, eve
         assert time.monotonic() < deadline, f"not within {limit_s:g} s: {found!r}"
         time.sleep(every_s)
     return found
-
-
-def reload_until(page: "Page", condition: Callable[[], object]) -> None:
-    """Load `page` again until `condition` holds: Chromium stores what a page keeps a moment after it was told to."""
-
-    def loaded() -> object:
-        page.reload()
-        return condition()
-
-    wait_until(loaded, 10, every_s=0.5)
 
 
 async def happens(condition: Callable[[], object], limit_s: float = 20.0) -> None:

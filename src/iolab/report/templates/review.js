@@ -3,7 +3,19 @@ const cards = [...document.querySelectorAll(".answer")];
 const most = Number(document.body.dataset.most);
 const exported = document.getElementById("marks");
 const place = `iolab-marks ${location.pathname}`;
+const marked = new Set(); // cards that were marked since the page was opened: what was stored before no longer counts
 let current = -1;
+
+// Chromium gives a document storage of its own, which is lost with it, if a script asks before the browser process knows
+// of the document; with file: URLs that happens. An answer of the browser process (any: here, of locks) means that it
+// knows. Chromium's reason: "a race condition", content/browser/dom_storage/dom_storage_context_wrapper.cc.
+async function known() {
+  try {
+    await navigator.locks.query();
+  } catch {
+    // Other browsers may have no locks, or none for files.
+  }
+}
 
 function kept() {
   try {
@@ -23,18 +35,20 @@ function show(card) {
 }
 
 function write() {
-  const marked = cards.filter((card) => card.dataset.mark !== "");
-  const lines = marked.map((card) => `${card.dataset.student},${card.dataset.step},${card.dataset.mark}`);
+  const done = cards.filter((card) => card.dataset.mark !== "");
+  const lines = done.map((card) => `${card.dataset.student},${card.dataset.step},${card.dataset.mark}`);
   exported.value = ["id,step,mark", ...lines, ""].join("\n");
-  document.getElementById("done").textContent = `${marked.length} / ${cards.length}`;
+  document.getElementById("done").textContent = `${done.length} / ${cards.length}`;
   const link = document.getElementById("save");
   link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(exported.value)}`;
 }
 
-function set(card, mark) {
+async function set(card, mark) {
   card.dataset.mark = mark;
+  marked.add(card);
   show(card);
   write();
+  await storage;
   try {
     localStorage.setItem(place, JSON.stringify({ ...kept(), [key(card)]: [card.dataset.before, mark] }));
   } catch {
@@ -64,14 +78,22 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-const before = kept();
+function restore() {
+  const before = kept();
+  for (const card of cards.filter((each) => !marked.has(each))) {
+    // A mark of this browser counts, unless marks.csv has brought another one since it was set.
+    const [base, mark] = before[key(card)] || ["", ""];
+    if (base === card.dataset.before) card.dataset.mark = mark;
+    show(card);
+  }
+  write();
+}
+
 cards.forEach((card, number) => {
-  // A mark of this browser counts, unless marks.csv has brought another one since it was set.
-  const [base, mark] = before[key(card)] || ["", ""];
   card.dataset.before = card.dataset.mark;
-  if (base === card.dataset.before) card.dataset.mark = mark;
   card.addEventListener("focusin", () => { current = number; });
   card.querySelectorAll("button").forEach((each) => each.addEventListener("click", () => set(card, each.value)));
   show(card);
 });
 write();
+const storage = known().then(restore);
