@@ -192,24 +192,25 @@ def test_a_clock_that_is_set_is_said_and_enters_no_latency(start: Start, results
 def test_an_objective_finds_a_bracket_between_none_and_all(
     inside: Run, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A median needs few requests; the true rate is about 170 a second.
+    """A median needs few requests; the true rate is about 100 a second.
 
     The limit is little more than the response time without a queue, so rates with short queues can be decided, too. In a
-    short queue, requests depend less on each other, and those of a few seconds are enough.
+    short queue, requests depend less on each other, and those of a few seconds are enough. Yet 2 ms are left for what a
+    request takes beside its wait: it took 0.5 to 1.4 ms on one machine, in one hour and another.
     Beside a busy program no trial would decide: tests of plans show that. Here the search must find its bracket.
     """
     monkeypatch.setattr(steps, "MACHINE", ())
     monkeypatch.setattr(steps, "CLIENT", ())
     changes = {"least_s = 2.0": "least_s = 1.0", "within = 0.5": "within = 0.9"}
     path = shortened("slo", tmp_path, changes)
-    short = ("--experiment", str(path), "--quick", "--wait-ms", "3")
-    done = inside("slo", "p50<4ms", "--runtime", "local", "--models", "A", *short)
+    short = ("--experiment", str(path), "--quick", "--wait-ms", "5")
+    done = inside("slo", "p50<7ms", "--runtime", "local", "--models", "A", *short)
     assert done.returncode == 0, done.stderr
     (folder,) = results.glob("*-slo")
     (found,) = json.loads((folder / "summary.json").read_text())["cells"]
     assert found["holds_rps"] is not None, done.stdout
     assert found["fails_rps"] is not None, done.stdout
-    assert 32 < found["holds_rps"] < 210
-    assert 127 < found["fails_rps"] < 315
+    assert 19 < found["holds_rps"] < 124
+    assert 75 < found["fails_rps"] < 189
     assert found["holds_rps"] < found["fails_rps"]
-    assert "A meets p50<4ms at" in " ".join(done.stdout.split())
+    assert "A meets p50<7ms at" in " ".join(done.stdout.split())
