@@ -6,9 +6,9 @@ const place = `iolab-marks ${location.pathname}`;
 const marked = new Set(); // cards that were marked since the page was opened: what was stored before no longer counts
 let current = -1;
 
-// Chromium gives a document storage of its own, which is lost with it, if a script asks before the browser process knows
-// of the document; with file: URLs that happens. An answer of the browser process (any: here, of locks) means that it
-// knows. Chromium's reason: "a race condition", content/browser/dom_storage/dom_storage_context_wrapper.cc.
+// A script that asks for storage before Chromium's browser process knows the page gets storage that is lost with the
+// page. That happens with file: URLs. An answer of the browser process, to any question, means that it knows the page.
+// Chromium names this a race condition: content/browser/dom_storage/dom_storage_context_wrapper.cc, IsRequestValid.
 async function known() {
   try {
     await navigator.locks.query();
