@@ -1,5 +1,6 @@
 """Reads docker-compose.yml, the registry of services; the only reader of that file."""
 
+import functools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -141,7 +142,7 @@ class Lab:
     def parse(cls, root: Path, text: str, variables: Mapping[str, str]) -> "Lab":
         """Parse the text of the compose file, with `variables` inserted; raises UsageError."""
         try:
-            written = yaml.load(text, Loader=_LOADER)["services"]  # noqa: S506 (a safe one)
+            written = _loaded(text)["services"]
             blocks = dict(interpolate(written, variables))
         except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{COMPOSE_FILE} cannot be read: {' '.join(str(error).split())}") from error
@@ -213,6 +214,12 @@ def find_root(start: Path) -> Path:
         if (folder / COMPOSE_FILE).is_file() and (folder / "services").is_dir():
             return folder
     raise UsageError(f"no {COMPOSE_FILE} here or above: run this inside the lab's folder")
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(text: str) -> Any:
+    """Return what YAML says; variables are inserted later, so that the same text is read once. Nothing changes it."""
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 (a safe one)
 
 
 def _letter(model: Model) -> str:

@@ -91,8 +91,10 @@ def interpolate(node: Any, variables: Mapping[str, str]) -> Any:
             return match["default"] or ""
         return found
 
+    if isinstance(node, str):
+        return _VARIABLE.sub(value, node)
     if isinstance(node, Mapping):
         return {key: interpolate(child, variables) for key, child in node.items()}
     if isinstance(node, list):
         return [interpolate(child, variables) for child in node]
-    return _VARIABLE.sub(value, node) if isinstance(node, str) else node
+    return node

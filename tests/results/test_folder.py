@@ -112,6 +112,21 @@ def test_rows_of_any_kind_come_back_as_they_were(tmp_path: Path) -> None:
     assert folder.read_rows(rows, "seen", Point) == SEEN
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 6, 7])
+def test_rows_that_are_read_some_at_once_are_all_read_and_checked(
+    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iolab.results.rows.AT_ONCE", at_once)
+    folder = RunFolder.create(tmp_path, "bench")
+    seen = [Point("held", f"{number}", number, None if number % 3 else number / 2, 0.5) for number in range(6)]
+    assert folder.read_rows(folder.write_rows(1, seen=seen), "seen", Point) == seen
+    samples = [Sample(0.0, 0.02, 200)] * 5
+    assert folder.read_rows(folder.write_rows(2, requests=samples), "requests", Sample) == samples
+    wrong = folder.write_rows(3, requests=[*samples, Sample(0.0, -0.02, 200)])
+    with pytest.raises(UsageError, match=r"0\.000000, -0\.020000, 200: its times run backwards"):
+        folder.read_rows(wrong, "requests", Sample)
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

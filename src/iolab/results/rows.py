@@ -4,18 +4,22 @@ import csv
 import functools
 import gzip
 import io
+import itertools
 import math
 import types
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TextIO, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Row = TypeVar("Row", bound=NamedTuple)
+Texts = Sequence[str]  # of a column, as they are written
+Reader = Callable[[Texts], Sequence[Any]]
 MOST_ROWS = 2_000_000  # of a file: ten times those of the largest experiment
 MOST_CHARACTERS = 400_000_000  # of a file that is unpacked: a row of a measurement has some 40
 LONGEST = 10_000  # characters of a line
+AT_ONCE = 10_000  # rows that are read together
 
 
 def encoded(rows: Sequence[NamedTuple]) -> bytes:
@@ -56,52 +60,73 @@ def _bounded(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _made(kind: type[Row], lines: Iterable[list[str]]) -> Iterable[Row]:
+def _made(kind: type[Row], lines: Iterator[list[str]]) -> Iterator[Row]:
+    """Yield the rows of lines; column by column, which takes Python two thirds of the time of row by row."""
     readers, mistake = _readers(kind), getattr(kind, "mistake", None)
-    for line in lines:
-        if len(line) != len(readers):
-            raise ValueError(f"a line has {len(line)} values, not {len(readers)}")
-        row = kind(*[read(value) for read, value in zip(readers, line, strict=True)])
-        if mistake and (fault := mistake(row)):
-            raise ValueError(f"{', '.join(line)}: {fault}")
-        yield row
+    while some := list(itertools.islice(lines, AT_ONCE)):
+        for number in {len(line) for line in some} - {len(readers)}:
+            raise ValueError(f"a line has {number} values, not {len(readers)}")
+        columns = [read(column) for read, column in zip(readers, zip(*some, strict=True), strict=True)]
+        for line, row in zip(some, map(kind._make, zip(*columns, strict=True)), strict=True):
+            if mistake and (fault := mistake(row)):
+                raise ValueError(f"{', '.join(line)}: {fault}")
+            yield row
 
 
 def backwards(*times_s: float | None) -> str:
     """Return what is wrong with times that must not decrease, of which None are left out; "" if nothing is wrong."""
-    known = [time_s for time_s in times_s if time_s is not None]
-    return "its times run backwards" if known != sorted(known) else ""
+    latest = -math.inf
+    for time_s in times_s:
+        if time_s is None:
+            continue
+        if time_s < latest:
+            return "its times run backwards"
+        latest = time_s
+    return ""
 
 
 @functools.cache
-def _readers(kind: type[Any]) -> tuple[Callable[[str], Any], ...]:
+def _readers(kind: type[Any]) -> tuple[Reader, ...]:
     return tuple(_reader(hint) for hint in get_type_hints(kind).values())
 
 
-def _reader(hint: Any) -> Callable[[str], Any]:
+def _reader(hint: Any) -> Reader:
     """Return the parser of a column of that type: int, float, str, a Literal, or one of these or None."""
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (_reader(each) for each in get_args(hint) if each is not type(None))
-        return lambda text: inner(text) if text else None
+        return partial(_some, inner)
     if get_origin(hint) is Literal:
-        words = get_args(hint)
-        return lambda text: _one_of(words, text)
-    plain: dict[Any, Callable[[str], Any]] = {int: int, float: _finite, str: str}
+        return partial(_words, get_args(hint))
+    plain: dict[Any, Reader] = {int: _whole, float: _finite, str: tuple}
     return plain[hint]
 
 
-def _one_of(words: tuple[str, ...], text: str) -> str:
-    if text not in words:
-        raise ValueError(f"{text!r} must be one of {', '.join(words)}")
-    return text
+def _some(inner: Reader, texts: Texts) -> Sequence[Any]:
+    """Read a column in which some values are empty: None."""
+    if "" not in texts:
+        return inner(texts)
+    known = iter(inner([text for text in texts if text]))
+    return [next(known) if text else None for text in texts]
 
 
-def _finite(text: str) -> float:
-    """Return a number; raises ValueError for a value that is not finite: it would spoil every mean."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text} is not finite")
-    return value
+def _words(words: tuple[str, ...], texts: Texts) -> Texts:
+    for text in texts:
+        if text not in words:
+            raise ValueError(f"{text!r} must be one of {', '.join(words)}")
+    return texts
+
+
+def _whole(texts: Texts) -> list[int]:
+    return [*map(int, texts)]
+
+
+def _finite(texts: Texts) -> list[float]:
+    """Return numbers; raises ValueError for a value that is not finite: it would spoil every mean."""
+    values = [*map(float, texts)]
+    for value, text in zip(values, texts, strict=True):
+        if not math.isfinite(value):
+            raise ValueError(f"{text} is not finite")
+    return values
 
 
 def _text(value: float | str | None) -> str:
