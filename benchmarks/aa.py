@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from scipy.stats import beta, binom, chi2
+from scipy.special import bdtrc, betaincinv, chdtri
 
 from iolab.kinds import registry
 from iolab.options import span
@@ -104,7 +104,7 @@ def spread(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
     """Return the standard deviation of the logarithms of values, and its 95% interval (of a normal distribution)."""
     freedom = len(values) - 1
     deviation = statistics.stdev(map(math.log, values))
-    bounds = [math.sqrt(freedom / chi2.ppf(share, freedom)) for share in ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)]
+    bounds = [math.sqrt(freedom / chdtri(freedom, share)) for share in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)]
     return deviation, (deviation * bounds[0], deviation * bounds[1])
 
 
@@ -114,8 +114,8 @@ def share_of(count: int, of: int) -> tuple[float, float]:
     Source: Clopper, Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial (1934).
     """
     tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, count, of - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
+    low = float(betaincinv(count, of - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
     return low, high
 
 
@@ -127,7 +127,7 @@ def _alarms(what: str, found: Sequence[int]) -> float:
         f"{what}: a false alarm in {count} of {of} comparisons of all cells: {count / of:.0%} (95% interval"
         f" {low:.0%} to {high:.0%}; nominal {NOMINAL:.0%})."
     )
-    return float(binom.sf(count - 1, of, NOMINAL))
+    return float(bdtrc(count - 1, of, NOMINAL))
 
 
 def _differing(found: Comparison) -> int:

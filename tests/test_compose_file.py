@@ -16,7 +16,7 @@ from iolab.host.programs import PACKAGE
 from iolab.lab import Lab
 from tests.conftest import ROOT
 
-DOCUMENT: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCUMENT: Mapping[str, Any] = yaml.load((ROOT / "docker-compose.yml").read_text(), yaml.CSafeLoader)
 SERVICES: Mapping[str, Mapping[str, Any]] = DOCUMENT["services"]
 MEASURED = {name: block for name, block in SERVICES.items() if "iolab.model" in block.get("labels", {})}
 every_service = pytest.mark.parametrize("name", list(SERVICES))

@@ -21,11 +21,13 @@ from tests.conftest import ROOT
 
 Manifest = dict[str, Any]
 FOLDER = ROOT / "deploy" / "kubernetes"
-KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+KUSTOMIZATION = yaml.load((FOLDER / "kustomization.yaml").read_text(), yaml.CSafeLoader)
 MANIFESTS: list[Manifest] = [
-    document for name in KUSTOMIZATION["resources"] for document in yaml.safe_load_all((FOLDER / name).read_text())
+    document
+    for name in KUSTOMIZATION["resources"]
+    for document in yaml.load_all((FOLDER / name).read_text(), yaml.CSafeLoader)
 ]
-STACK = yaml.safe_load((ROOT / "deploy" / "swarm.yml").read_text())
+STACK = yaml.load((ROOT / "deploy" / "swarm.yml").read_text(), yaml.CSafeLoader)
 LAB = Lab.read_defaults(ROOT)
 SERVICES = {service.name: service for service in LAB.services}
 BLOCKS = LAB.blocks

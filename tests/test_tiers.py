@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class Told(tiers.Pytest):
         super().__init__()
         self._answers, self._ends = list(answers), ended_by
 
-    def run(self, arguments: list[str]) -> tuple[int, dict[str, Any]]:
+    def run(self, arguments: list[str], variables: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         self.ended_by = self._ends
         return self._answers.pop(0)
 
@@ -42,6 +43,12 @@ def test_the_fast_tier_says_how_to_run_the_others(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "make test-docker" in said
     assert "make test-load" in said
+
+
+def test_tests_have_the_variables_of_their_tier(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("import os\n\ndef test_it(): assert os.environ['OF_A_TIER'] == '1'\n")
+    arguments = ["-q", "--rootdir", str(tmp_path), "-c", os.devnull, str(tmp_path)]
+    assert tiers.Pytest().run(arguments, {"OF_A_TIER": "1"}) == (0, {})
 
 
 @pytest.mark.parametrize(

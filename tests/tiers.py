@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ MOST_PROCESSES = 8
 KINDS = ("passed", "failed", "skipped", "tried again")
 TIMES = "--times"
 NO_TESTS = 5  # an exit status of pytest: a tier may have no test of a group
+# No test of these tiers speaks TLS. To read the certificates of a machine takes a fifth of the start of aiohttp, which the
+# tests start two hundred times.
+VARIABLES = {"fast": {"SSL_CERT_FILE": os.devnull}}
 NOT_RUN = (
     "Not run here: tests that need Docker (make test-docker), and tests with many users, several hosts or a browser\n"
     "(make test-load). make test-all runs everything."
@@ -86,11 +90,11 @@ class Pytest:
         if self._running and signum == signal.SIGTERM:
             self._running.send_signal(signal.SIGINT)
 
-    def run(self, arguments: list[str]) -> tuple[int, dict[str, Any]]:
-        """Run pytest; return its status and what tests/conftest.py has counted."""
+    def run(self, arguments: list[str], variables: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """Run pytest with these variables, too; return its status and what tests/conftest.py has counted."""
         with tempfile.TemporaryDirectory() as folder:
             counts, sums = Path(folder) / "counts.json", Path(folder) / "times.json"
-            environment = {**os.environ, "IOLAB_TEST_COUNTS": str(counts), times.VARIABLE: str(sums)}
+            environment = {**os.environ, **variables, "IOLAB_TEST_COUNTS": str(counts), times.VARIABLE: str(sums)}
             environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start Python hundreds of times
             with subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=environment) as self._running:
                 if self.ended_by is not None:  # while it started
@@ -108,7 +112,7 @@ def main(tier: str, pytest: Pytest, *options: str) -> int:
         for name, arguments in groups(each, *options).items():
             print(f"\n{name}: pytest {' '.join(arguments)}", flush=True)
             began = time.monotonic()
-            status, found = pytest.run(arguments)
+            status, found = pytest.run(arguments, VARIABLES.get(each, {}))
             if pytest.ended_by is not None:
                 return 128 + pytest.ended_by
             failed = failed or status not in (0, NO_TESTS) or not found

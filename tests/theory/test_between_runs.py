@@ -2,21 +2,20 @@
 
 import math
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
-from scipy.stats import ttest_ind
 
 from iolab.theory.between_runs import Difference, Within, between, holm, of_two_runs
 
 FEW, MANY = [20.1, 20.4, 20.0], [20.9, 21.3, 20.6, 21.8, 20.8]
 
 
-def test_several_runs_a_side_are_welch_s_test_of_logarithms() -> None:
+def test_several_runs_a_side_are_welch_s_test_of_logarithms(stats: ModuleType) -> None:
     found = between(FEW, MANY)
     assert found
-    oracle = ttest_ind(np.log(MANY), np.log(FEW), equal_var=False)
+    oracle = stats.ttest_ind(np.log(MANY), np.log(FEW), equal_var=False)
     assert found.p == pytest.approx(oracle.pvalue)
     interval = oracle.confidence_interval(0.95)
     assert found.interval == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
@@ -25,13 +24,13 @@ def test_several_runs_a_side_are_welch_s_test_of_logarithms() -> None:
     assert (back.p, back.log_ratio) == pytest.approx((found.p, -found.log_ratio))
 
 
-def test_a_side_with_one_run_varies_as_the_other_does() -> None:
+def test_a_side_with_one_run_varies_as_the_other_does(stats: ModuleType) -> None:
     """The t test of one value against n: s sqrt(1 + 1/n), with n - 1 degrees of freedom."""
     for lone in (between(MANY, [20.0]), between([20.0], MANY)):
         assert lone
         logs = np.log(MANY)
         t = (math.log(20.0) - logs.mean()) / (logs.std(ddof=1) * math.sqrt(1 + 1 / 5))
-        assert lone.p == pytest.approx(2 * student.sf(abs(t), 4))
+        assert lone.p == pytest.approx(2 * stats.t.sf(abs(t), 4))
     assert between([20.0], [21.0]) is None
 
 
@@ -48,15 +47,15 @@ def test_no_spread_is_no_certainty() -> None:
     assert apart.steps == pytest.approx(0.05 / 20 + 0.05 / 30)
 
 
-def test_of_two_runs_only_what_is_beyond_the_noise_counts() -> None:
+def test_of_two_runs_only_what_is_beyond_the_noise_counts(stats: ModuleType) -> None:
     errors = (Within(0.003, 2), Within(0.004, 2))
     found = of_two_runs((20.0, 21.0), errors, noise=0.03)
     assert found
     assert (found.error, found.noise) == pytest.approx((0.005, math.log(1.03)))
     beyond = math.log(1.05) - math.log(1.03)
     freedom = 0.005**4 / (0.003**4 / 2 + 0.004**4 / 2)
-    assert found.p == pytest.approx(2 * student.sf(beyond / 0.005, freedom))
-    assert replace(found, noise=0.0).p == pytest.approx(2 * student.sf(math.log(1.05) / 0.005, freedom))
+    assert found.p == pytest.approx(2 * stats.t.sf(beyond / 0.005, freedom))
+    assert replace(found, noise=0.0).p == pytest.approx(2 * stats.t.sf(math.log(1.05) / 0.005, freedom))
     within = of_two_runs((20.0, 20.6), errors, noise=0.031)
     assert within
     assert within.p == 1

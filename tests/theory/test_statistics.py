@@ -1,9 +1,8 @@
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
-from scipy.stats import t as student
 
 from iolab.theory import statistics
 from iolab.theory.statistics import Array, median_interval, percentile, quantile_estimate, quantile_of, ratio_interval
@@ -110,14 +109,14 @@ def test_without_three_repeats_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("repeats", [3, 5, 9])
-def test_the_error_of_a_median_is_that_of_scipy_s_bootstrap(repeats: int) -> None:
+def test_the_error_of_a_median_is_that_of_scipy_s_bootstrap(repeats: int, stats: ModuleType) -> None:
     drawn = np.random.default_rng(repeats)
     values = [drawn.exponential(0.02, 50) for _ in range(repeats)]
 
     def log_median(indices: Array) -> float:
         return math.log(float(np.median(np.concatenate([values[int(index)] for index in indices]))))
 
-    theirs = bootstrap(
+    theirs = stats.bootstrap(
         (np.arange(repeats),),
         log_median,
         vectorized=False,
@@ -130,7 +129,7 @@ def test_the_error_of_a_median_is_that_of_scipy_s_bootstrap(repeats: int) -> Non
     assert estimate.log_error == pytest.approx(theirs.standard_error * math.sqrt(repeats / (repeats - 1)))
 
 
-def test_a_ratio_s_interval_is_welch_s() -> None:
+def test_a_ratio_s_interval_is_welch_s(stats: ModuleType) -> None:
     """Three repeats that vary beside six that hardly do: almost two degrees of freedom, not seven."""
     these = [np.full(9, value) for value in (20.0, 21.0, 22.0)]
     those = [np.full(9, 10.0 + number / 1000) for number in range(6)]
@@ -144,7 +143,7 @@ def test_a_ratio_s_interval_is_welch_s() -> None:
     for left, right, value in ((these, those, one.value / other.value), (those, these, other.value / one.value)):
         ratio, low, high = ratio_interval(left, right) or (0, 0, 0)
         assert ratio == pytest.approx(value)
-        half = float(student.ppf(0.975, freedom)) * math.sqrt(total)
+        half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(total)
         assert math.log(high / ratio) == pytest.approx(half, rel=0.08)  # seeds are of places
         assert math.log(ratio / low) == pytest.approx(half, rel=0.08)
     assert freedom == pytest.approx(2, abs=0.01)
