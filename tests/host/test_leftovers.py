@@ -13,7 +13,7 @@ import pytest
 
 from iolab.cli import live as cli_live
 from iolab.errors import EngineMissing
-from iolab.host import leftovers
+from iolab.host import leftovers, proc
 from iolab.lab import Lab
 from tests.conftest import ROOT, Run, Start
 from tests.waiting import wait_until
@@ -73,6 +73,36 @@ def test_what_a_killed_lab_has_left_is_ended_and_removed(tmp_path: Path, monkeyp
     os.utime(folder, (old, old))
     leftovers.end()
     assert not folder.exists()
+
+
+PARENT = """
+import os, subprocess, sys, time
+child = subprocess.Popen(["sleep", "600"], env={**os.environ, sys.argv[1]: sys.argv[2]})
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.alone  # as above
+def test_what_has_ended_is_not_waited_for_although_its_parent_does_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such is the first process of many a container: what has ended stays in the table of processes."""
+    (ended := subprocess.Popen(["true"])).wait()
+    owner = f"{proc.pid_namespace()} {ended.pid} 0"
+    sent, send = [], psutil.Process.send_signal
+
+    def noted(process: psutil.Process, number: int) -> None:
+        sent.append((process.pid, number))
+        send(process, number)
+
+    monkeypatch.setattr(psutil.Process, "send_signal", noted)
+    command = [sys.executable, "-c", PARENT, leftovers.OWNER, owner]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        assert leftovers.end() >= 1
+        assert psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+        parent.kill()
+    assert [number for pid, number in sent if pid == child] == [signal.SIGTERM]
 
 
 def test_what_belongs_to_a_running_lab_or_to_none_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

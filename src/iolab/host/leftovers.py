@@ -22,6 +22,7 @@ OWNER = "IOLAB_OWNER"  # of a program: the lab that started it
 FOLDER = "iolab-run-"  # names of temporary folders begin with it
 YOUNG_S = 30.0  # a new folder may not be locked yet
 GRACE_S = 3.0
+POLL_S = 0.02
 CLOCK_S = 60.0  # the start of a process is told in the time of a clock that may have been set since
 
 
@@ -50,10 +51,19 @@ def end() -> int:
         for process in running:
             with suppress(psutil.Error):  # also if another process has its number now
                 process.send_signal(number)
-        _, running = psutil.wait_procs(running, timeout=GRACE_S)
+        deadline = time.monotonic() + GRACE_S
+        while (running := [each for each in running if _is_alive(each)]) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
         _remove(folder)
     return len(orphans)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Say whether it still runs. One that has ended may stay in the table for as long as its new parent likes."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _is_orphan(process: psutil.Process) -> bool:
