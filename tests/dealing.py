@@ -2,14 +2,16 @@
 
 pytest-xdist's worksteal gives each process a part of the list, from its beginning to its end, and takes from the end of
 a part what another process has time for. So each part begins with tests that wait: they wait beside each other, and
-what is left at the end is short. Tests of a file stay together, because they share fixtures.
+what is left at the end is short. Whole runs are the longest, so they come first of all: one that is left at the end has
+the machine for itself. Tests of a file stay together, because they share fixtures.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-WAITING = {"contract", "docker", "host", "integration", "live", "loadgen", "runtime", "web"}  # folders of tests
+RUNS = {"integration"}  # a folder of tests
+WAITING = RUNS | {"contract", "docker", "host", "live", "loadgen", "runtime", "web"}  # folders of tests
 
 
 class Item(Protocol):
@@ -29,7 +31,11 @@ def dealt(items: Sequence[Test], processes: int) -> list[Test]:
     for item in items:
         files.setdefault(item.path, []).append(item)
     parts: list[list[Test]] = [[] for _ in range(processes)]
-    for waits in (True, False):
-        for tests in (tests for path, tests in files.items() if (path.parent.name in WAITING) == waits):
-            min(parts, key=len).extend(tests)
+    for path in sorted(files, key=_turn):
+        min(parts, key=len).extend(files[path])
     return [test for part in parts for test in part]
+
+
+def _turn(path: Path) -> int:
+    """Return which tests a file has: 0 for whole runs, 1 for others that wait, 2 for those that compute."""
+    return (path.parent.name not in RUNS) + (path.parent.name not in WAITING)

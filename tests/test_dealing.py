@@ -20,10 +20,10 @@ def of(name: str, count: int) -> list[Named]:
 
 
 ALL = [
+    *of("contract/test_a.py", 4),
     *of("integration/test_long.py", 9),
     *of("kinds/test_pure.py", 40),
-    *of("live/test_a.py", 4),
-    *of("live/test_b.py", 4),
+    *of("live/test_b.py", 5),
     *of("theory/test_more.py", 30),
     *of("theory/test_most.py", 23),
 ]
@@ -42,7 +42,7 @@ def test_each_part_begins_with_tests_that_wait() -> None:
     names = [name for before, name in zip(["", *found], found, strict=False) if name != before]
     assert names == [
         "tests/integration/test_long.py", "tests/theory/test_most.py",
-        "tests/live/test_a.py", "tests/kinds/test_pure.py",
+        "tests/contract/test_a.py", "tests/kinds/test_pure.py",
         "tests/live/test_b.py", "tests/theory/test_more.py",
     ]  # fmt: skip
 

@@ -1,6 +1,5 @@
 """QUICK=1: every experiment has a form of at most 30 s of load, which options override; and the report says so."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -66,16 +65,3 @@ def test_the_report_says_that_a_run_was_quick_and_on_which_machine() -> None:
         run.model_copy(update={"quick": True}), 24, "hey"
     )
     assert "Machine" not in run_report.about(run.model_copy(update={"environment": {}}), 24, "hey")
-
-
-def test_a_quick_run(inside: Run, tmp_path: Path) -> None:
-    done = inside("freeze", "--quick", "--runtime", "local")
-    assert done.returncode == 0, done.stderr
-    assert "2 trials: about 12 s of load, and the time to start servers." in done.stdout
-    folder = tmp_path / "results" / "latest"
-    run = json.loads((folder / "run.json").read_text())
-    assert (run["quick"], run["file"], run["experiment"]["freeze"]["run_s"]) == (True, "experiments/freeze.toml", 6.0)
-    assert json.loads((folder / "summary.json").read_text())["quick"] is True
-    text = (folder / "report.html").read_text()
-    assert "Quick run: fewer requests, wider intervals." in text
-    assert "make freeze QUICK=1 RUNTIME=local" in text
