@@ -22,8 +22,8 @@ TIERS = {"fast": "not docker and not load", "docker": "docker and not load", "lo
 ALONE = "measures or alone"
 # How a test file says that it has such tests. A group reads no other files: to import all of them takes seconds.
 SPELT = {"load": r"mark\.load\b|\bbrowser\b", **{each: rf"mark\.{each}\b" for each in ("docker", "measures", "alone")}}
-# Processes for each core: tests wait for servers and containers more than they compute.
-PER_CORE = {"fast": 3, "docker": 2, "load": 3}
+# Processes for each core: tests wait for servers and containers, and each process takes five seconds for itself.
+PER_CORE = {"fast": 2.5, "docker": 2, "load": 3}
 MOST_PROCESSES = 8
 KINDS = ("passed", "failed", "skipped", "tried again")
 TIMES = "--times"
@@ -50,7 +50,7 @@ class Group(NamedTuple):
 def groups(tier: str, *options: str) -> dict[str, list[str]]:
     """Return the calls of pytest that make up a tier, by the name of the group."""
     slow = ["--durations", "8", "--durations-min", "10", *(["-p", times.__name__] if TIMES in options else [])]
-    processes = min(MOST_PROCESSES, PER_CORE[tier] * (os.cpu_count() or 1))
+    processes = min(MOST_PROCESSES, round(PER_CORE[tier] * (os.cpu_count() or 1)))
     spread = ["-n", str(processes), "--dist", "worksteal"]
     return {
         f"{tier}, parallel": [*slow, *spread, "-m", expression(tier, alone=False)],
