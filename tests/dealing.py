@@ -7,6 +7,7 @@ of all: one that is left at the end has the machine for itself. Tests of a file 
 fixtures, but for some at the end of a part.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -35,9 +36,8 @@ def dealt(items: Sequence[Test], processes: int) -> list[Test]:
         files.setdefault(item.path, []).append(item)
     parts: list[list[Test]] = [[] for _ in range(processes)]
     waiting = sum(len(tests) for path, tests in files.items() if _turn(path) != COMPUTES)
-    begin = max(
-        -(-processes // 2), -(-processes * waiting // max(1, len(items)))
-    )  # as many parts as they fill, or half
+    filled = math.ceil(processes * waiting / max(1, len(items)))  # parts, by the tests that wait
+    begin = max(math.ceil(processes / 2), filled)
     for path in sorted(files, key=_turn):
         min(parts if _turn(path) == COMPUTES else parts[:begin], key=len).extend(files[path])
     return [test for part in levelled(parts) for test in part]

@@ -22,7 +22,7 @@ TIERS = {"fast": "not docker and not load", "docker": "docker and not load", "lo
 ALONE = "measures or alone"
 # How a test file says that it has such tests. A group reads no other files: to import all of them takes seconds.
 SPELT = {"load": r"mark\.load\b|\bbrowser\b", **{each: rf"mark\.{each}\b" for each in ("docker", "measures", "alone")}}
-# Processes for each core: tests wait for servers and containers, and each process takes five seconds for itself.
+# Processes for each core: tests wait for servers and containers, and each process takes 5 s of CPU time for itself.
 PER_CORE = {"fast": 2.5, "docker": 2, "load": 3}
 MOST_PROCESSES = 8
 KINDS = ("passed", "failed", "skipped", "tried again")

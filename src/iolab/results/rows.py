@@ -19,7 +19,7 @@ Reader = Callable[[Texts], Sequence[Any]]
 MOST_ROWS = 2_000_000  # of a file: ten times those of the largest experiment
 MOST_CHARACTERS = 400_000_000  # of a file that is unpacked: a row of a measurement has some 40
 LONGEST = 10_000  # characters of a line
-AT_ONCE = 10_000  # rows that are read together
+AT_ONCE = 1000  # rows that are read together: at most 10 MB of text, whatever the file is
 
 
 def encoded(rows: Sequence[NamedTuple]) -> bytes:
