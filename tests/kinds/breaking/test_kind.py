@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ STRATEGIES = [
     {"name": "in the loop", "work": "wait", "place": "loop"},
     {"name": "thread pool", "service": "threadpool", "work": "compute", "place": "thread"},
 ]
-SHORT = {"concurrency": [4], "broken": {"seconds": 0.05, "bystander_ms": 5, "strategies": STRATEGIES}}
+SHORT: dict[str, Any] = {"concurrency": [4], "broken": {"seconds": 0.05, "bystander_ms": 5, "strategies": STRATEGIES}}
 
 
 @pytest.fixture
@@ -129,9 +130,14 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World) -> None:
     assert [(each.index, each.valid) for each in world.trials(again.folder)] == [(index, True) for index in range(4)]
 
 
-def test_a_bystander_without_an_answer_spoils_its_trial(world: World) -> None:
-    world.generator.counted = None
-    outcome = world.measure()
+def test_a_bystander_without_an_answer_spoils_its_trial(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeServer, "log", lambda self: LOG)
+    asks_late = {**SHORT, "broken": {**SHORT["broken"], "bystander_ms": 10_000}}
+    with answering() as address:
+        world = World(lab, tmp_path, "break", address, **asks_late)
+        outcome = world.measure()
     assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander got an answer"
 
 
