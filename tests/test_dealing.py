@@ -43,8 +43,8 @@ def test_parts_have_the_sizes_that_xdist_gives_to_processes(number: int, process
     for remaining in range(processes, 0, -1):  # as xdist/scheduler/worksteal.py says
         sizes.append(left // remaining)
         left -= sizes[-1]
-    files = [of(f"kinds/test_{each}.py", 1 + each % 7) for each in range(number)]
-    assert [len(part) for part in levelled([list(chain(*files))[:number], *[[]] * (processes - 1)])] == sizes
+    parts = [of("kinds/test_pure.py", number), *[[]] * (processes - 1)]
+    assert [len(part) for part in levelled(parts)] == sizes
 
 
 def test_half_of_the_parts_begin_with_tests_that_wait_and_whole_runs_are_first() -> None:

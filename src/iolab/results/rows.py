@@ -61,7 +61,7 @@ def _bounded(file: TextIO) -> Iterator[str]:
 
 
 def _made(kind: type[Row], lines: Iterator[list[str]]) -> Iterator[Row]:
-    """Yield the rows of lines; column by column, which takes Python two thirds of the time of row by row."""
+    """Yield the rows of lines, read column by column: a file takes three fifths of the time of row by row."""
     readers, mistake = _readers(kind), getattr(kind, "mistake", None)
     while some := list(itertools.islice(lines, AT_ONCE)):
         for number in {len(line) for line in some} - {len(readers)}:

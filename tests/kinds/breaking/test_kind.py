@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,14 +19,19 @@ STRATEGIES = [
     {"name": "in the loop", "work": "wait", "place": "loop"},
     {"name": "thread pool", "service": "threadpool", "work": "compute", "place": "thread"},
 ]
-SHORT: dict[str, Any] = {"concurrency": [4], "broken": {"seconds": 0.05, "bystander_ms": 5, "strategies": STRATEGIES}}
 
 
 @pytest.fixture
-def world(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def bystander_ms() -> int:
+    return 5
+
+
+@pytest.fixture
+def world(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bystander_ms: int) -> Iterator[World]:
     monkeypatch.setattr(FakeServer, "log", lambda self: LOG)
+    short = {"seconds": 0.05, "bystander_ms": bystander_ms, "strategies": STRATEGIES}
     with answering() as address:
-        made = World(lab, tmp_path, "break", address, **SHORT)
+        made = World(lab, tmp_path, "break", address, concurrency=[4], broken=short)
         made.generator.counted = lambda: len(ANSWERED)
         yield made
 
@@ -130,14 +134,10 @@ def test_a_run_that_goes_on_measures_again_what_failed(world: World) -> None:
     assert [(each.index, each.valid) for each in world.trials(again.folder)] == [(index, True) for index in range(4)]
 
 
-def test_a_bystander_without_an_answer_spoils_its_trial(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FakeServer, "log", lambda self: LOG)
-    asks_late = {**SHORT, "broken": {**SHORT["broken"], "bystander_ms": 10_000}}
-    with answering() as address:
-        world = World(lab, tmp_path, "break", address, **asks_late)
-        outcome = world.measure()
+@pytest.mark.parametrize("bystander_ms", [10_000])  # later than a load that is made up ends
+def test_a_bystander_without_an_answer_spoils_its_trial(world: World) -> None:
+    world.generator.counted = None
+    outcome = world.measure()
     assert world.trials(outcome.folder)[0].reason == "await: the load ended before the bystander got an answer"
 
 
