@@ -193,17 +193,19 @@ HELLO = frame(TEXT, b"hello")
 room = Room()
 gc.callbacks.append(room.collecting)
 gc.freeze()  # the modules are not garbage
-children: list[int] = []  # the list of a child has a 0 in it
-while len(children) < PROCESSES - 1 and 0 not in children:  # the kernel distributes connections
-    children.append(os.fork())
 try:
-    listener = socket.create_server((HOST, PORT), backlog=BACKLOG, reuse_port=PROCESSES > 1)
+    queues = [socket.create_server((HOST, PORT), backlog=BACKLOG, reuse_port=PROCESSES > 1) for _ in range(PROCESSES)]
 except (OSError, TypeError, ValueError) as error:  # the last two: HOST cannot be a name
     refuse(f"PORT={PORT}: cannot listen there on HOST={HOST:.60}: {error}")
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # connections inherit this option and the following ones
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
-for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), SILENCE, strict=True):
-    listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
+for listener in queues:  # connections inherit these options
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)  # otherwise up to net.ipv4.tcp_wmem[2], 4 MiB
+    for option, value in zip(("KEEPIDLE", "KEEPINTVL", "USER_TIMEOUT"), SILENCE, strict=True):
+        listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
+children: list[int] = []  # the list of a child has a 0 in it
+while len(queues) > 1:  # all of them listen by now, so the kernel distributes connections from the first one on
+    children.append(os.fork())
+    listener = (queues := queues[:-1] if children[-1] else queues[-1:])[0]  # its own; it closes the others
 print(f"asyncio chat server without a library, port {PORT}: {PROCESSES} processes, backlog {BACKLOG}", flush=True)
 asyncio.run(main())
 while children and 0 not in children:

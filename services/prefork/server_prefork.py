@@ -30,6 +30,10 @@ def serve(process: int, listener: socket.socket) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)  # it ends when its parent does, however that ends
+    if os.getppid() != parent:
+        sys.exit(1)  # the parent ended before this process asked for the signal
+    os.close(started)
+    os.read(all_started, 1)  # returns when every process has closed its end: the first answer comes from a whole server
     while True:
         connection, address = listener.accept()  # the kernel gives a connection to one of the processes that wait here
         with connection, suppress(OSError):
@@ -45,6 +49,7 @@ def end(status: int) -> NoReturn:
 
 
 children: list[int] = []
+parent, (all_started, started) = os.getpid(), os.pipe()
 try:
     # SO_REUSEPORT: several sockets on one port, each with a queue. The kernel chooses one by a hash of the addresses.
     listeners = [
@@ -58,6 +63,7 @@ for each in range(PROCESSES):
     if (pid := os.fork()) == 0:  # a child has all that its parent has, also the listening sockets
         serve(each, listeners[each % len(listeners)])
     children.append(pid)
+os.close(started)
 queues = "one queue" if len(listeners) == 1 else f"{len(listeners)} queues"
 print(
     f"prefork server, port {PORT}: wait {WAIT_S * 1000:g} ms {DISTRIBUTION}, {PROCESSES} processes, {queues},"

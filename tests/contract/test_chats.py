@@ -20,6 +20,7 @@ from iolab.chat.servers import PROCESSES, VARIABLES, ChatServer, chat_servers
 from iolab.errors import ServerFailed
 from iolab.lab import Lab
 from iolab.runtime import probe
+from tests.contract import forks
 from tests.own import environment, free_ports
 from tests.waiting import wait_until
 
@@ -272,18 +273,29 @@ def test_stops_at_once_on_sigterm_with_people_there(serve: Serve) -> None:
     assert time.monotonic() - begin < 5
 
 
+divisible = only(lambda chat: chat.transport in chat.model.service.labels.get(PROCESSES, "").split())
+
+
+@divisible
+def test_several_processes_refuse_a_taken_port_in_one_line(launch: Launch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        refused = launch(PORT=str(holder.getsockname()[1]), PROCESSES="3")
+        _, stderr = refused.communicate(timeout=10)
+    assert (refused.returncode, stderr.count("\n")) == (2, 1)
+
+
 @pytest.mark.needs("ss")
-@only(lambda chat: chat.transport in chat.model.service.labels.get(PROCESSES, "").split())
-def test_several_processes_share_who_comes_and_end_together(serve: Serve) -> None:
-    chat = serve(PROCESSES="3")
+@divisible
+def test_several_processes_share_who_comes_and_end_together(serve: Serve, tmp_path: Path) -> None:
+    chat = serve(PROCESSES="3", **forks.variables(tmp_path, forks.SLOW))
+    listening = ["ss", "-Hltn", f"sport = :{chat.port}"]
+    queues = subprocess.run(listening, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(queues) == 3  # of a server that has answered once
     guests = [chat.visit(number) for number in range(40)]
     for number, guest in enumerate(guests):
         assert guest.hear() == "hello"
         guest.click(f"c{number}")
         assert guest.hear() == f"c{number}"
-    listening = ["ss", "-Hltn", f"sport = :{chat.port}"]
-    queues = subprocess.run(listening, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert len(queues) == 3
     chat.process.send_signal(signal.SIGTERM)
     chat.process.communicate(timeout=30)
     assert chat.process.returncode == 0

@@ -11,6 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,6 +23,7 @@ from iolab.kinds.closed.plan import Trial, prediction
 from iolab.lab import Lab, Model
 from tests import own
 from tests.conftest import ROOT, Run
+from tests.contract import forks
 from tests.contract.test_servers import Running, launched, serving
 from tests.waiting import wait_until
 
@@ -241,11 +243,24 @@ def test_crowds_of_relatives_are_refused_in_a_line(inside: Run) -> None:
 
 
 @pytest.mark.needs("linux")
-def test_e_leaves_no_process_behind_when_its_parent_is_killed() -> None:
+@pytest.mark.parametrize("reuseport", ["0", "1"])
+def test_e_is_whole_when_it_answers_and_leaves_no_process_behind_when_its_parent_is_killed(
+    reuseport: str, tmp_path: Path
+) -> None:
     """Only Linux tells a child that its parent has ended."""
-    with serving(model("E"), PROCESSES="3") as server:
+    slow = forks.variables(tmp_path, forks.SLOW)
+    with serving(model("E"), PROCESSES="3", REUSEPORT=reuseport, **slow) as server:
         parent = psutil.Process(server.process.pid)
         children = parent.children()
         assert len(children) == 3
         parent.kill()
         assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_a_process_of_e_whose_parent_was_killed_at_its_start_ends(tmp_path: Path) -> None:
+    (port,) = own.free_ports(1)
+    with launched(model("E"), PORT=str(port), **forks.variables(tmp_path, forks.LOST)) as process:
+        assert process.stdout
+        orphan = int(process.stdout.readline())
+        process.wait(10)
+        wait_until(lambda: not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE)

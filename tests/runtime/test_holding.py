@@ -6,8 +6,9 @@ import psutil
 import pytest
 
 from iolab.results.records import Holding
-from iolab.runtime import Denials, ListenCounters, Snapshot, footprint
+from iolab.runtime import Denials, ListenCounters, Snapshot, footprint, probe
 from iolab.runtime.footprint import context_switches
+from iolab.runtime.usage import Meter
 from tests.fakes import FakeServer
 from tests.runtime.scripts import serving
 from tests.waiting import wait_until
@@ -108,6 +109,32 @@ def test_the_cpu_time_of_children_counts_also_when_they_have_ended(tmp_path: Pat
 
 
 @linux
+def test_processes_that_a_server_starts_late_are_metered_from_their_start(tmp_path: Path) -> None:
+    """As a pool of processes that a server starts at its first requests."""
+    burns = "def burn():\n    while time.process_time() < 0.5: pass\n    time.sleep(60)"
+    with serving(tmp_path, first=burns, each="if b'/work' in asked and os.fork() == 0: burn()") as server:
+
+        def work() -> None:
+            known = {one.pid for one in psutil.Process(first).children()}
+            probe.get(server.address, "/work", timeout_s=5)
+            (new,) = wait_until(lambda: [one for one in psutil.Process(first).children() if one.pid not in known])
+            wait_until(lambda: sum(new.cpu_times()[:2]) >= 0.45)
+
+        (first,) = server.pids()
+        work()  # by a process that no snapshot has seen
+        meter = Meter(server)
+        meter.begin()
+        meter.end()
+        assert (meter.usage().cpu_s or 0) < 0.3
+        meter = Meter(server)
+        meter.begin()
+        work()
+        meter.end()
+    assert 0.4 < (meter.usage().cpu_s or 0) < 0.8
+    assert (meter.usage().threads_peak or 0) >= 3  # one of each process
+
+
+@linux
 def test_switches_grow_with_each_wait_of_any_thread(tmp_path: Path) -> None:
     naps = "def nap():\n    while True:\n        time.sleep(0.01)\nthreading.Thread(target=nap, daemon=True).start()"
     with serving(tmp_path, then=naps) as server:
@@ -122,6 +149,7 @@ def test_a_server_that_is_frozen_stands_still_with_its_children(tmp_path: Path) 
         def stopped() -> list[bool]:
             return [psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in server.pids()]
 
+        wait_until(lambda: stopped() == [False] * 3)
         server.freeze()
         wait_until(lambda: stopped() == [True] * 3)
         server.thaw()

@@ -142,7 +142,7 @@ class Server(Protocol):
     def pids(self) -> Sequence[int]:
         """Return the pids of all its processes on this host; an empty list if the engine runs in a virtual machine.
 
-        A server of several processes has all of them only once it answers, so call this afterwards.
+        A server of several processes may start some of them after its first answer, so call this again when it matters.
         """
 
     def denials(self) -> Denials:

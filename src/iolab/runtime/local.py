@@ -53,8 +53,9 @@ class LocalServer:
     def snapshot(self) -> Snapshot:
         """Read the counters of all its processes; a server that has ended has none.
 
-        Its children are those that `pids` found last: to find them takes 5 to 20 ms, because all processes of the
-        machine are read, and there are ten snapshots a second. RSS counts shared memory once for each process.
+        Its children are those that `pids` found last (`Meter` calls it): to find them takes 5 to 20 ms, because all
+        processes of the machine are read, and there are ten snapshots a second. RSS counts shared memory once for each
+        process.
         """
         if not self._family:
             self.pids()

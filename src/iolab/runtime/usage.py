@@ -20,6 +20,7 @@ class Meter:
     def begin(self) -> None:
         """Read all counters; the snapshot comes last, so that reading the others does not count."""
         self._counters.append(self._server.listen_counters())
+        self._server.pids()  # finds the processes that a snapshot counts: some may be younger than the first answer
         self.sample()
 
     def sample(self) -> None:
@@ -27,7 +28,8 @@ class Meter:
         self._snapshots.append(self._server.snapshot())
 
     def end(self) -> None:
-        """Read all counters again, the snapshot first."""
+        """Read all counters again, the snapshot first; it counts the processes that were started meanwhile."""
+        self._server.pids()
         self.sample()
         self._counters.append(self._server.listen_counters())
 
