@@ -30,10 +30,10 @@ def serve(process: int, listener: socket.socket) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)  # it ends when its parent does, however that ends
-    if os.getppid() != parent:
-        sys.exit(1)  # the parent ended before this process asked for the signal
     os.close(started)
     os.read(all_started, 1)  # returns when every process has closed its end: the first answer comes from a whole server
+    if os.getppid() != parent:
+        sys.exit(1)  # the parent ended before all of them had started
     while True:
         connection, address = listener.accept()  # the kernel gives a connection to one of the processes that wait here
         with connection, suppress(OSError):
