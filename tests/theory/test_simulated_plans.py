@@ -82,6 +82,16 @@ def test_constant_arrivals_leave_only_the_service_times_to_chance() -> None:
     assert found.later(0.01).p99_s == pytest.approx((S + 0.01, S + 0.01))
 
 
+def test_arrivals_after_the_end_of_a_plan_do_not_count() -> None:
+    """Two requests for each that one worker can serve: each response takes longer than the one before."""
+    found = simulated(Plan("constant", 2 / S, 1.0, 1), CONSTANT)
+    arrivals = np.arange(1, 100) * S / 2  # 0.01 to 0.99 s
+    expected_s = queueing.many_servers(arrivals, np.full(99, S), 1)
+    assert found
+    assert found.mean_s == pytest.approx((expected_s.mean(), expected_s.mean()))
+    assert found.p99_s[1] <= expected_s.max()
+
+
 def test_where_hardly_a_request_comes_there_is_no_range() -> None:
     assert simulated(Plan("poisson", 0.1, 1.0, 1), CONSTANT) is None
 
