@@ -69,6 +69,8 @@ def test_a_course_is_begun_answered_and_read(look: Callable[[Look], None], root:
         assert (answered["points"]["points"], answered["next"]) == (2, "1.2")
         await act("answer", 400, step="1.1", values={"wakes": 5}, text="a better number")
         assert (await act("look", step="1.1"))["step"]["recorded"]["values"] == {"wakes": 3}  # the first counts
+        Learning.open(root).student.journal.add("answer", step="1.1", values={"wakes": 5}, text="by another program")
+        assert (await act("look", step="1.1"))["step"]["recorded"]["values"] == {"wakes": 3}
         truth = put_log(root, "k2_recommended_seccomp_2click")
         values = {"fd": truth["listen_fd"], "bind": 1, "listen": truth["listen_line"]}
         wrong = (await act("answer", step="1.3", values=values))["step"]
