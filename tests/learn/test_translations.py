@@ -1,5 +1,6 @@
 """`make translations`: what is stale, what has changed since, and the stamps."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,9 +29,8 @@ def lab(tmp_path: Path) -> Path:
 
 def run(folder: Path, *command: str, **variables: str) -> tuple[int, list[str]]:
     """Run a command in a folder; return its exit status and its lines."""
-    done = subprocess.run(
-        [*command], cwd=folder, check=False, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **variables}
-    )
+    own = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # scripts/mutate has a copy there
+    done = subprocess.run([*command], cwd=folder, check=False, capture_output=True, text=True, env={**own, **variables})
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
 
