@@ -2,14 +2,15 @@
 
 import sys
 
-from iolab.host.signals import Interrupted, interruptible
+from iolab.host.signals import Interrupted, delayed, interruptible
 
 
 def main() -> None:
     """Run the command line, and end with its status."""
     try:
         with interruptible():
-            from iolab.cli.main import run  # noqa: PLC0415
+            with delayed():  # a library may lose an interruption of its import
+                from iolab.cli.main import run  # noqa: PLC0415
 
             sys.exit(run())
     except Interrupted as interrupted:

@@ -14,6 +14,7 @@ import click
 import iolab
 from iolab.cli import mistakes, output, variables
 from iolab.errors import LabError, UsageError, explained
+from iolab.host.signals import delayed
 from iolab.kinds.registry import KINDS
 
 MATRIX_THREADS = "OPENBLAS_NUM_THREADS"
@@ -97,13 +98,15 @@ def _check_environment() -> None:
 def _cheap_imports() -> Iterator[None]:
     """Import without collections of garbage, of which modules make none, and without numpy's threads: a quarter less.
 
-    numpy's library for matrices starts a thread a core, and the lab's few are small. Programs of the lab keep theirs.
+    numpy's library for matrices starts a thread a core, and the lab's few are small. Programs of the lab keep theirs. A
+    signal waits until it is done: a library loses an interruption of its import, or calls it an error of its own.
     """
     was_enabled, threads = gc.isenabled(), os.environ.get(MATRIX_THREADS)
     gc.disable()
     os.environ[MATRIX_THREADS] = threads or "1"
     try:
-        yield
+        with delayed():
+            yield
     finally:
         if threads is None:
             del os.environ[MATRIX_THREADS]
