@@ -88,7 +88,7 @@ for listener in queues:  # connections inherit these options
         listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{option}"), value)
 while len(queues) > 1:  # all of them listen by now, so the kernel distributes connections from the first one on
     children.append(os.fork())
-    listener = (queues := queues[:-1] if children[-1] else queues[-1:])[0]  # its own; it closes the others
+    listener = (queues := queues[:-1] if children[-1] else queues[-1:])[0]  # its own; what is dropped is closed
 print(f"asyncio chat server, port {PORT}: WebSocket, {PROCESSES} processes, backlog {BACKLOG}", flush=True)
 web.run_app(app, sock=listener, backlog=BACKLOG, print=None, access_log=None, shutdown_timeout=0.5)
 while children and 0 not in children:

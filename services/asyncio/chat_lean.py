@@ -205,7 +205,7 @@ for listener in queues:  # connections inherit these options
 children: list[int] = []  # the list of a child has a 0 in it
 while len(queues) > 1:  # all of them listen by now, so the kernel distributes connections from the first one on
     children.append(os.fork())
-    listener = (queues := queues[:-1] if children[-1] else queues[-1:])[0]  # its own; it closes the others
+    listener = (queues := queues[:-1] if children[-1] else queues[-1:])[0]  # its own; what is dropped is closed
 print(f"asyncio chat server without a library, port {PORT}: {PROCESSES} processes, backlog {BACKLOG}", flush=True)
 asyncio.run(main())
 while children and 0 not in children:

@@ -1,4 +1,4 @@
-"""A machine on which forks are slow: what a server promises with its first answer must hold there, too."""
+"""Forks that are slow, or whose parent is killed: what a server promises at its start must hold there, too."""
 
 from pathlib import Path
 
@@ -32,6 +32,6 @@ os.fork = lost
 
 
 def variables(folder: Path, forks: str) -> dict[str, str]:
-    """Return the environment of a Python program whose forks are like that."""
+    """Return the environment of a Python program whose forks are SLOW or LOST; Python imports sitecustomize by itself."""
     (folder / "sitecustomize.py").write_text(forks)
     return {"PYTHONPATH": str(folder)}
